@@ -1,0 +1,150 @@
+"""The connection group: greeting, authentication, choice of database, farewell.  CLIENT is in `client`."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer
+from emulator.commands.registry import command
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.replies import OK, PONG, Reply, Status
+from emulator.session import REPLY_ON
+from emulator.version import REDIS_VERSION
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
+
+
+@command(
+    "connection",
+    since="1.0.0",
+    flags="fast",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    complexity="O(1)",
+)
+def ping(client: Session, *message: bytes) -> Reply:
+    """Ask whether the server is alive; a message is given back."""
+    if len(message) > 1:
+        raise CommandError("ERR wrong number of arguments for 'ping' command")
+    if client.protocol == 2 and client.subscriptions:
+        return [b"pong", message[0] if message else b""]
+    return message[0] if message else PONG
+
+
+@command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
+def echo(client: Session, message: bytes) -> bytes:
+    """Give a message back."""
+    return message
+
+
+@command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
+def select(client: Session, index: bytes) -> Status:
+    """Choose the database of the connection."""
+    number = integer(index)
+    databases = client.engine.databases
+    if not 0 <= number < len(databases):
+        raise CommandError("ERR DB index is out of range")
+    client.db = databases[number]
+    return OK
+
+
+def check_name(name: bytes) -> bytes:
+    """A client's name must be printable ASCII without spaces."""
+    if not all(0x21 <= byte <= 0x7E for byte in name):
+        raise CommandError(_BAD_NAME)
+    return name
+
+
+def _authenticate(client: Session, user: bytes, password: bytes) -> None:
+    required = client.engine.config.requirepass.encode("utf-8", "surrogateescape")
+    if user != b"default" or (required and not hmac.compare_digest(password, required)):
+        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+    client.authenticated = True
+    client.refresh()
+
+
+@command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
+def auth(client: Session, username: bytes, *password: bytes) -> Status:
+    """Authenticate with a password, or with a user's name and password."""
+    if len(password) > 1:
+        raise CommandError(SYNTAX)
+    if password:
+        _authenticate(client, username, password[0])
+        return OK
+    if not client.engine.config.requirepass:
+        raise CommandError(
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?"
+        )
+    _authenticate(client, b"default", username)
+    return OK
+
+
+@command("connection", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
+def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
+    """Choose the protocol, authenticate and name the connection, and learn what the server is."""
+    version = None
+    if arguments:
+        version = integer(arguments[0], "ERR Protocol version is not an integer or out of range")
+        if version not in (2, 3):
+            raise CommandError("NOPROTO unsupported protocol version")
+    credentials: tuple[bytes, bytes] | None = None
+    name: bytes | None = None
+    words = list(arguments[1:])
+    while words:
+        option = words[0].upper()
+        if option == b"AUTH" and len(words) > 2:
+            credentials = words[1], words[2]
+            del words[:3]
+        elif option == b"SETNAME" and len(words) > 1:
+            name = check_name(words[1])
+            del words[:2]
+        else:
+            raise CommandError(f"ERR Syntax error in HELLO option '{as_text(words[0])}'")
+    if credentials:
+        _authenticate(client, *credentials)
+    if not client.authenticated:
+        raise CommandError(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
+            "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+        )
+    if name is not None:
+        client.name = name
+    if version is not None:
+        client.set_protocol(version)
+    return {
+        b"server": b"redis",
+        b"version": REDIS_VERSION.encode(),
+        b"proto": client.protocol,
+        b"id": client.id,
+        b"mode": b"standalone",
+        b"role": b"master",
+        b"modules": [],
+    }
+
+
+@command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
+def quit_(client: Session, *ignored: bytes) -> Status:
+    """Close the connection."""
+    client.close()
+    return OK
+
+
+@command("connection", since="6.2.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
+def reset(client: Session) -> Status:
+    """Make the connection as good as new."""
+    engine = client.engine
+    client.queue = None
+    client.queue_failed = False
+    client.unwatch()
+    engine.pubsub.drop(client)
+    client.db = engine.databases[0]
+    client.name = b""
+    client.no_evict = client.no_touch = False
+    client.reply_mode = REPLY_ON
+    client.authenticated = not engine.config.requirepass
+    client.set_protocol(2)
+    return Status(b"RESET")

@@ -1,0 +1,216 @@
+"""The table of commands: what the `command` decorator knows of a function, COMMAND INFO, ACL and dispatch know from it.
+
+A command is a function ``name(client, argument, ...)``; its name is the command's (a trailing underscore, which keeps it
+clear of a Python word, is dropped), its signature is the arity.  A sub-command is a function ``container_name`` with
+``container=``; the container itself is declared with `container`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from emulator.commands.keyspec import KeySpec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FLAGS: Final = (
+    "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
+    "no_auth may_replicate no_async_loading no_multi movablekeys allow_busy no_mandatory_keys protected "
+    "touches_arbitrary_keys"
+).split()
+FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
+
+WRITE: Final = FLAG["write"]
+READONLY: Final = FLAG["readonly"]
+DENYOOM: Final = FLAG["denyoom"]
+NO_AUTH: Final = FLAG["no_auth"]
+NO_MULTI: Final = FLAG["no_multi"]
+MAY_REPLICATE: Final = FLAG["may_replicate"]
+NOSCRIPT: Final = FLAG["noscript"]
+SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+
+_CATEGORY_OF_GROUP: Final = {
+    "string": "string",
+    "generic": "keyspace",
+    "hash": "hash",
+    "list": "list",
+    "set": "set",
+    "sorted_set": "sortedset",
+    "stream": "stream",
+    "bitmap": "bitmap",
+    "hyperloglog": "hyperloglog",
+    "geo": "geo",
+    "pubsub": "pubsub",
+    "transactions": "transaction",
+    "scripting": "scripting",
+    "connection": "connection",
+}
+
+_UNBOUNDED: Final = 1 << 40
+
+
+class Command:
+    """What is known of one command or sub-command.
+
+    ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
+    so that dispatch looks at it more closely.  ``calls`` to ``failed`` count for INFO commandstats, ``seconds`` is time.
+    """
+
+    __slots__ = (
+        "acl",
+        "arity",
+        "calls",
+        "complexity",
+        "failed",
+        "flags",
+        "fn",
+        "group",
+        "keys",
+        "least",
+        "most",
+        "name",
+        "parent",
+        "rejected",
+        "seconds",
+        "since",
+        "skip",
+        "subcommands",
+        "summary",
+        "syntax",
+        "tips",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any] | None,
+        group: str,
+        since: str,
+        flags: str,
+        keys: Sequence[KeySpec],
+        acl: str | None,
+        tips: str,
+        syntax: str,
+        complexity: str,
+        parent: Command | None,
+    ) -> None:
+        self.name = name.encode()
+        self.fn = fn
+        self.group = group
+        self.since = since
+        self.flags = sum(FLAG[flag] for flag in flags.split())
+        self.keys = tuple(keys)
+        self.acl = acl
+        self.tips = tips
+        self.syntax = syntax
+        self.complexity = complexity
+        self.parent = parent
+        self.subcommands: dict[bytes, Command] = {}
+        self.summary = ""
+        self.skip = 2 if parent else 1
+        self.reset()
+        if fn is None:
+            self.arity, self.least, self.most = -2, _UNBOUNDED, 0
+        else:
+            self.summary = (fn.__doc__ or "").partition("\n")[0]
+            self.arity, self.least, self.most = _arity(fn, self.skip)
+
+    def reset(self) -> None:
+        """Forget the statistics."""
+        self.calls = self.rejected = self.failed = 0
+        self.seconds = 0.0
+
+    @property
+    def full_name(self) -> bytes:
+        """``config|get`` for a sub-command."""
+        return self.parent.name + b"|" + self.name if self.parent else self.name
+
+    @property
+    def categories(self) -> list[str]:
+        """ACL categories: the group's or those declared, then those that the flags imply, as Redis derives them."""
+        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
+        found = dict.fromkeys(declared.split())
+        flags = self.flags
+        if flags & WRITE:
+            found["write"] = None
+        if flags & READONLY and "scripting" not in found:
+            found["read"] = None
+        if flags & FLAG["admin"]:
+            found["admin"] = found["dangerous"] = None
+        if flags & FLAG["pubsub"]:
+            found["pubsub"] = None
+        if flags & FLAG["blocking"]:
+            found["blocking"] = None
+        found["fast" if flags & FLAG["fast"] else "slow"] = None
+        return list(found)
+
+    def clone(self, parent: Command | None = None) -> Command:
+        """The same command with statistics of its own: each engine has its own table."""
+        twin = Command.__new__(Command)
+        for slot in Command.__slots__:
+            setattr(twin, slot, getattr(self, slot))
+        twin.reset()
+        twin.parent = parent
+        twin.subcommands = {name: sub.clone(twin) for name, sub in self.subcommands.items()}
+        return twin
+
+
+REGISTRY: Final[dict[str, Command]] = {}
+"""Every command by its lower-case name; sub-commands hang below their containers."""
+
+
+def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
+    code = fn.__code__
+    given = code.co_argcount - 1
+    needed = skip + given - len(fn.__defaults__ or ())
+    variadic = code.co_flags & 0x04
+    if variadic:
+        return -needed, needed, _UNBOUNDED
+    return (-needed if fn.__defaults__ else needed), needed, skip + given
+
+
+def container(name: str, *, group: str, since: str, flags: str = "", acl: str | None = None) -> None:
+    """Declare a command that has sub-commands, such as CONFIG."""
+    REGISTRY[name] = Command(name, None, group, since, flags, (), acl, "", "", "", None)
+
+
+def command(
+    group: str,
+    *,
+    since: str,
+    flags: str = "",
+    keys: Sequence[KeySpec] = (),
+    acl: str | None = None,
+    tips: str = "",
+    syntax: str = "",
+    complexity: str = "",
+    container: str = "",
+    name: str = "",
+) -> Callable[[Function], Function]:
+    """Enter a function in the table.
+
+    `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
+    are separated by spaces.  The docstring's first line is the summary.
+    """
+
+    def enter(fn: Function) -> Function:
+        parent = REGISTRY[container] if container else None
+        own = name or fn.__name__.rstrip("_")
+        if parent is not None and not name:
+            own = own.removeprefix(container + "_").replace("_", "-")
+        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent)
+        if parent is not None:
+            parent.subcommands[entry.name] = entry
+        else:
+            REGISTRY[own] = entry
+        return fn
+
+    return enter
+
+
+def table() -> dict[bytes, Command]:
+    """A table for one engine: each command under its lower-case and its upper-case name."""
+    commands = {entry.name: entry.clone() for entry in REGISTRY.values()}
+    return commands | {name.upper(): entry for name, entry in commands.items()}

@@ -1,0 +1,516 @@
+"""Strings: ``bytes``, or a ``bytearray`` once they have been edited in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import TIME_UNITS, deadline, integer
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.datatypes.string import Embedded
+from emulator.notifications import GENERIC, STRING
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
+from emulator.protocol.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    format_long_double,
+    parse_integer,
+    parse_long_double,
+    round_to_long_double,
+)
+from emulator.protocol.replies import OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.keyspace import Entry
+    from emulator.session import Session
+
+_STRINGS = (bytes, bytearray)
+
+
+def _read(client: Session, key: bytes) -> bytes | None:
+    """The string at a key that is read."""
+    value = client.db.get(key)
+    if value is None or value.__class__ is bytes:
+        return value  # type: ignore[no-any-return]
+    if isinstance(value, _STRINGS):
+        return bytes(value)
+    raise CommandError(WRONGTYPE)
+
+
+def _find(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
+    """The entry of a key that is about to be changed, and its string (empty where there is none)."""
+    entry = client.db.find(key)
+    if entry is None:
+        return None, b""
+    if not isinstance(entry.value, _STRINGS):
+        raise CommandError(WRONGTYPE)
+    return entry, entry.value
+
+
+def _check_size(client: Session, size: int) -> None:
+    if size > client.engine.config.proto_max_bulk_len:
+        raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
+
+
+# Reading
+
+
+@command("string", since="1.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def get(client: Session, key: bytes) -> bytes | None:
+    """The string at a key, null where there is none."""
+    value = client.db.get(key)
+    if value.__class__ is bytes or value is None:
+        return value
+    if isinstance(value, _STRINGS):
+        return bytes(value)
+    raise CommandError(WRONGTYPE)
+
+
+@command(
+    "string",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1, -1)],
+    tips="request_policy:multi_shard",
+    complexity="O(N) for N keys",
+)
+def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
+    """The strings at several keys; null for one that is absent or not a string."""
+    get_value = client.db.get
+    values = [get_value(name) for name in (key, *more)]
+    return [bytes(value) if isinstance(value, _STRINGS) else None for value in values]
+
+
+@command("string", since="2.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def strlen(client: Session, key: bytes) -> int:
+    """The length of a string in bytes, 0 where there is none."""
+    value = client.db.get(key)
+    if value is None:
+        return 0
+    if not isinstance(value, _STRINGS):
+        raise CommandError(WRONGTYPE)
+    return len(value)
+
+
+@command(
+    "string",
+    since="2.4.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N bytes returned",
+)
+def getrange(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
+    """The bytes from start to end, both included; negative offsets count from the end."""
+    first, last = integer(start), integer(end)
+    value = client.db.get(key)
+    if value is None:
+        return b""
+    if not isinstance(value, _STRINGS):
+        raise CommandError(WRONGTYPE)
+    size = len(value)
+    if first < 0 and last < 0 and first > last:
+        return b""
+    first = max(first + size, 0) if first < 0 else first
+    last = max(last + size, 0) if last < 0 else last
+    return bytes(value[first : last + 1])
+
+
+@command(
+    "string",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N bytes returned",
+)
+def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
+    """The old name of GETRANGE."""
+    return getrange(client, key, start, end)
+
+
+# Setting
+
+
+@command(
+    "string",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[
+        keys("RW access update variable_flags", 1, notes="RW and ACCESS due to the optional `GET` argument"),
+    ],
+    complexity="O(1)",
+)
+def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
+    """Set a key to a string, whatever it held."""
+    if not options:
+        client.db.put(key, value, STRING, b"set")
+        return OK
+    return _set_with_options(client, key, value, options)
+
+
+def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequence[bytes]) -> Reply:
+    chosen: set[bytes] = set()
+    expiry: tuple[bytes, bytes] | None = None
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option in (b"NX", b"XX"):
+            clash = {b"NX", b"XX"} - {option}
+        elif option == b"GET":
+            clash = set()
+        elif option == b"KEEPTTL":
+            clash = {*TIME_UNITS}
+        elif option in TIME_UNITS:
+            clash = {*TIME_UNITS, b"KEEPTTL"}
+            argument = next(words, None)
+            if argument is None:
+                raise CommandError(SYNTAX)
+            expiry = option, argument
+        else:
+            raise CommandError(SYNTAX)
+        if clash & chosen:
+            raise CommandError(SYNTAX)
+        chosen.add(option)
+
+    moment = deadline(client, "set", expiry[1], *TIME_UNITS[expiry[0]]) if expiry else None
+    previous = _read(client, key) if b"GET" in chosen else None
+    exists = client.db.find(key) is not None
+    if (b"NX" in chosen and exists) or (b"XX" in chosen and not exists):
+        return previous
+    _store(client, key, value, moment, b"KEEPTTL" in chosen)
+    return previous if b"GET" in chosen else OK
+
+
+def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_ttl: bool = False) -> None:
+    """Set a key and let it expire at a moment; where that has passed the key is deleted."""
+    db = client.db
+    if moment is not None and moment <= client.engine.clock.now:
+        if not db.delete(key):
+            return
+        return
+    db.put(key, value, STRING, b"set", keep_ttl)
+    if moment is not None:
+        db.expire_at(db.entries[key], moment)
+        db.notify(GENERIC, b"expire", key)
+
+
+@command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("OW insert", 1)], complexity="O(1)")
+def setnx(client: Session, key: bytes, value: bytes) -> int:
+    """Set a key that does not exist; whether that was so."""
+    if client.db.find(key) is not None:
+        return 0
+    client.db.put(key, value, STRING, b"set")
+    return 1
+
+
+@command("string", since="2.0.0", flags="write denyoom", keys=[keys("OW update", 1)], complexity="O(1)")
+def setex(client: Session, key: bytes, seconds: bytes, value: bytes) -> Status:
+    """Set a key that expires after some seconds."""
+    _store(client, key, value, deadline(client, "setex", seconds, 1000, False))
+    return OK
+
+
+@command("string", since="2.6.0", flags="write denyoom", keys=[keys("OW update", 1)], complexity="O(1)")
+def psetex(client: Session, key: bytes, milliseconds: bytes, value: bytes) -> Status:
+    """Set a key that expires after some milliseconds."""
+    _store(client, key, value, deadline(client, "psetex", milliseconds, 1, False))
+    return OK
+
+
+@command(
+    "string",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW access update", 1)],
+    complexity="O(1)",
+)
+def getset(client: Session, key: bytes, value: bytes) -> bytes | None:
+    """Set a key and return what it held."""
+    previous = _read(client, key)
+    client.db.put(key, value, STRING, b"set")
+    return previous
+
+
+@command(
+    "string",
+    since="6.2.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(1)",
+)
+def getdel(client: Session, key: bytes) -> bytes | None:
+    """The string at a key, which is deleted."""
+    value = _read(client, key)
+    if value is not None:
+        client.db.delete(key)
+    return value
+
+
+@command(
+    "string",
+    since="6.2.0",
+    flags="write fast",
+    keys=[keys("RW access update", 1, notes="RW and UPDATE because it changes the TTL")],
+    complexity="O(1)",
+)
+def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
+    """The string at a key, whose expiry is set or taken away."""
+    moment: int | None = None
+    option = options[0].upper() if options else b""
+    if option in TIME_UNITS and len(options) == 2:
+        expiry = TIME_UNITS[option]
+    elif options and (option != b"PERSIST" or len(options) != 1):
+        raise CommandError(SYNTAX)
+    value = _read(client, key)
+    if value is None:
+        return None
+    db = client.db
+    if option in TIME_UNITS:
+        moment = deadline(client, "getex", options[1], *expiry)
+        if moment <= client.engine.clock.now:
+            db.delete(key)
+        else:
+            db.expire_at(db.entries[key], moment)
+            db.changed(key, GENERIC, b"expire")
+    elif option and db.entries[key].deadline is not None:
+        db.persist(db.entries[key])
+        db.changed(key, GENERIC, b"persist")
+    return value
+
+
+@command(
+    "string",
+    since="1.0.1",
+    flags="write denyoom",
+    keys=[keys("OW update", 1, -1, 2)],
+    tips="request_policy:multi_shard response_policy:all_succeeded",
+    complexity="O(N) for N keys",
+)
+def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
+    """Set several keys at once."""
+    put = client.db.put
+    if len(more) % 2:
+        raise CommandError("ERR wrong number of arguments for 'mset' command")
+    put(key, value, STRING, b"set")
+    for position in range(0, len(more), 2):
+        put(more[position], more[position + 1], STRING, b"set")
+    return OK
+
+
+@command(
+    "string",
+    since="1.0.1",
+    flags="write denyoom",
+    keys=[keys("OW insert", 1, -1, 2)],
+    complexity="O(N) for N keys",
+)
+def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
+    """Set several keys at once if none of them exists; whether that was so."""
+    if len(more) % 2:
+        raise CommandError("ERR wrong number of arguments for 'msetnx' command")
+    db = client.db
+    if any(db.find(name) is not None for name in (key, *more[::2])):
+        return 0
+    mset(client, key, value, *more)
+    return 1
+
+
+# Editing in place
+
+
+@command("string", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1) amortised")
+def append(client: Session, key: bytes, value: bytes) -> int:
+    """Append to a string; its new length."""
+    entry, current = _find(client, key)
+    db = client.db
+    if entry is None:
+        db.insert(key, value)
+        size = len(value)
+    else:
+        size = len(current) + len(value)
+        _check_size(client, size)
+        if not isinstance(current, bytearray):
+            entry.value = current = bytearray(current)
+        current += value
+    db.changed(key, STRING, b"append")
+    return size
+
+
+@command(
+    "string",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=[keys("RW update", 1)],
+    complexity="O(M) for M bytes written",
+)
+def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
+    """Overwrite part of a string from an offset on, zero-padded up to there; its new length."""
+    start = integer(offset)
+    if start < 0:
+        raise CommandError("ERR offset is out of range")
+    entry, current = _find(client, key)
+    if not value:
+        return len(current)
+    _check_size(client, start + len(value))
+    db = client.db
+    if not isinstance(current, bytearray):
+        current = bytearray(current)
+        if entry is None:
+            db.insert(key, current)
+        else:
+            entry.value = current
+    if start > len(current):
+        current.extend(bytes(start - len(current)))
+    current[start : start + len(value)] = value
+    db.changed(key, STRING, b"setrange")
+    return len(current)
+
+
+# Counting
+
+
+def _increment(client: Session, key: bytes, amount: int) -> int:
+    db = client.db
+    entry = db.find(key)
+    if entry is None:
+        total = amount
+        db.insert(key, b"%d" % total)
+    else:
+        value = entry.value
+        if not isinstance(value, _STRINGS):
+            raise CommandError(WRONGTYPE)
+        current = parse_integer(value)
+        if current is None:
+            raise CommandError(NOT_INTEGER)
+        total = current + amount
+        if not INT64_MIN <= total <= INT64_MAX:
+            raise CommandError("ERR increment or decrement would overflow")
+        entry.value = b"%d" % total
+        entry.access = db.clock.now
+    db.changed(key, STRING, b"incrby")
+    return total
+
+
+@command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def incr(client: Session, key: bytes) -> int:
+    """Add one to the number at a key (0 where there is none)."""
+    return _increment(client, key, 1)
+
+
+@command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def decr(client: Session, key: bytes) -> int:
+    """Take one from the number at a key."""
+    return _increment(client, key, -1)
+
+
+@command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def incrby(client: Session, key: bytes, increment: bytes) -> int:
+    """Add to the number at a key."""
+    return _increment(client, key, integer(increment))
+
+
+@command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def decrby(client: Session, key: bytes, decrement: bytes) -> int:
+    """Take from the number at a key."""
+    amount = integer(decrement)
+    if amount == INT64_MIN:
+        raise CommandError("ERR decrement would overflow")
+    return _increment(client, key, -amount)
+
+
+@command("string", since="2.6.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
+    """Add to the number at a key, with the precision of a long double."""
+    entry, current = _find(client, key)
+    value = parse_long_double(bytes(current)) if entry is not None else Fraction(0)
+    amount = parse_long_double(increment)
+    if value is None or amount is None:
+        raise CommandError(NOT_FLOAT)
+    if isinstance(value, float) or isinstance(amount, float) and math.isinf(amount):
+        raise CommandError("ERR increment would produce NaN or Infinity")
+    total = Embedded(format_long_double(round_to_long_double(value + Fraction(amount))))
+    db = client.db
+    if entry is None:
+        db.insert(key, total)
+    else:
+        entry.value = total
+    db.changed(key, STRING, b"incrbyfloat")
+    return bytes(total)
+
+
+# Comparing
+
+
+@command(
+    "string",
+    since="7.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1, 1)],
+    complexity="O(N*M) for strings of N and M bytes",
+)
+def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
+    """The longest common subsequence of two strings, its length, or where it lies in them."""
+    first, second = client.db.get(key1), client.db.get(key2)
+    for value in (first, second):
+        if value is not None and not isinstance(value, _STRINGS):
+            raise CommandError("ERR The specified keys must contain string values")
+    want_length = want_indexes = with_lengths = False
+    shortest = 0
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option == b"LEN":
+            want_length = True
+        elif option == b"IDX":
+            want_indexes = True
+        elif option == b"WITHMATCHLEN":
+            with_lengths = True
+        elif option == b"MINMATCHLEN" and (argument := next(words, None)) is not None:
+            shortest = max(integer(argument), 0)
+        else:
+            raise CommandError(SYNTAX)
+    if want_length and want_indexes:
+        raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
+    pairs = _common_subsequence(bytes(first or b""), bytes(second or b""))
+    if want_indexes:
+        return {b"matches": _matches(pairs, shortest, with_lengths), b"len": len(pairs)}
+    return len(pairs) if want_length else bytes(first[position] for position, _ in pairs)
+
+
+def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:
+    """Positions in both strings of a longest common subsequence, by dynamic programming; the order of ties is Redis's."""
+    table = [[0] * (len(b) + 1)]
+    for byte in a:
+        above, row = table[-1], [0]
+        for column, other in enumerate(b):
+            row.append(above[column] + 1 if byte == other else max(above[column + 1], row[column]))
+        table.append(row)
+    pairs = []
+    row_at, column_at = len(a), len(b)
+    while row_at and column_at:
+        if a[row_at - 1] == b[column_at - 1]:
+            row_at, column_at = row_at - 1, column_at - 1
+            pairs.append((row_at, column_at))
+        elif table[row_at - 1][column_at] > table[row_at][column_at - 1]:
+            row_at -= 1
+        else:
+            column_at -= 1
+    pairs.reverse()
+    return pairs
+
+
+def _matches(pairs: Sequence[tuple[int, int]], shortest: int, with_lengths: bool) -> list[Reply]:
+    """Runs of the subsequence that are contiguous in both strings, the last first."""
+    runs: list[list[int]] = []
+    for a, b in pairs:
+        if runs and runs[-1][1] + 1 == a and runs[-1][3] + 1 == b:
+            runs[-1][1], runs[-1][3] = a, b
+        else:
+            runs.append([a, a, b, b])
+    return [
+        [[a, a_end], [b, b_end], *([a_end - a + 1] if with_lengths else [])]
+        for a, a_end, b, b_end in reversed(runs)
+        if a_end - a + 1 >= shortest
+    ]

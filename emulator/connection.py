@@ -1,0 +1,144 @@
+"""A client's connection: an asyncio protocol between the transport and the session.
+
+What arrives is parsed at once and run in slices, so that an endless pipeline of one client leaves the others their turn.
+Reading goes on while replies wait to be read, since clients may send everything before they read anything; what bounds
+memory is ``client-query-buffer-limit`` here and ``client-output-buffer-limit`` in `flow_control`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from emulator.dispatch import run
+from emulator.flow_control import OutputLimit
+from emulator.protocol.parser import Command, RequestParser
+from emulator.session import Session
+
+if TYPE_CHECKING:
+    from emulator.server import Server
+
+_COMMANDS_A_SLICE = 256
+READ_SIZE = 64 * 1024
+"""Bytes read at a time, into a buffer that all connections of a server share."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Bytes in, bytes out, for one client."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.engine = server.engine
+        self.loop = server.loop
+        self.transport: asyncio.Transport
+        self.session: Session
+        self._parser = RequestParser(server.engine.config.proto_max_bulk_len)
+        self._buffer = server.read_buffer
+        self._backlog: list[Command] = []
+        self._position = 0
+        self._scheduled = False
+        self._half_closed = False
+        self._ended = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=1 << 62)
+        session = self.server.accept(self)
+        if session is None:
+            return
+        self.session = session
+        self._limit = OutputLimit(self)
+        self._parser.restricted = not session.authenticated
+        session.on_wake = self._schedule
+        session.on_kill = self.transport.abort
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.receive(bytes(self._buffer[:nbytes]))
+
+    def receive(self, data: bytes) -> None:
+        """Parse what has arrived and run what is complete."""
+        session = self.session
+        session.active = self.engine.clock.tick()
+        session.total_input += len(data)
+        commands = self._parser.feed(data)
+        if self._backlog:
+            self._backlog += commands
+            self._check_query_buffer()
+        elif commands:
+            self._backlog = commands
+            self._go_on()
+        elif self._parser.error is not None:
+            self._go_on()
+        else:
+            self._check_query_buffer()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: what it has sent is still run, but it does not go on waiting."""
+        session = self.session
+        self._half_closed = bool(self._backlog) and session.blocked is None and not session.parked
+        return self._half_closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._backlog = []
+        self.server.released(self)
+
+    # Running
+
+    def _go_on(self) -> None:
+        """Run a slice of the backlog and write what there is to say."""
+        session = self.session
+        if self._backlog and session.blocked is None and not session.parked:
+            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
+            if self._position >= len(self._backlog):
+                self._backlog = []
+                self._position = 0
+                self._parse_rest()
+        if session.out:
+            self._flush()
+        if session.closing:
+            self.transport.close()
+        elif self._backlog:
+            if session.blocked is None and not session.parked:
+                self._schedule()
+        elif self._parser.error is not None:
+            self.server.protocol_error(self, self._parser.error)
+        elif self._half_closed:
+            self.transport.close()
+
+    def _parse_rest(self) -> None:
+        """Before authentication the parser hands out one command at a time."""
+        parser = self._parser
+        if parser.restricted:
+            parser.restricted = not self.session.authenticated
+            self._backlog = parser.feed(b"")
+
+    def _flush(self) -> None:
+        session = self.session
+        data = b"".join(session.out)
+        session.out.clear()
+        session.total_output += len(data)
+        self.transport.write(data)
+        self._limit.check()
+
+    def _schedule(self) -> None:
+        """Go on in the next round of the loop."""
+        if not self._scheduled and not self._ended:
+            self._scheduled = True
+            self.loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._scheduled = False
+        if not self._ended:
+            self.engine.clock.tick()
+            self._go_on()
+
+    def _check_query_buffer(self) -> None:
+        limit = self.engine.config.client_query_buffer_limit
+        if self._parser.buffered > limit:
+            self.server.query_buffer_overrun(self)

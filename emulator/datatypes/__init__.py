@@ -1,0 +1,1 @@
+"""The values: pure data structures that know nothing of Redis's protocol."""

@@ -1,0 +1,247 @@
+"""From words to a reply: the guards in Redis's order, then the call.
+
+`run` executes a batch for a session.  Its short way serves sessions for which nothing special holds: one lookup, one
+test, one call, one encode.  Everything else (other spellings of a name, sub-commands, wrong arity, authentication,
+transactions, subscribers, a paused server) goes through `execute`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from emulator.blocking import Block
+from emulator.commands.registry import NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import NO_REPLY, QUEUED, Reply
+from emulator.session import REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Session
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+
+logger = logging.getLogger("emulator")
+
+_NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+_FOR_SUBSCRIBERS: Final = frozenset(
+    (
+        b"subscribe",
+        b"unsubscribe",
+        b"psubscribe",
+        b"punsubscribe",
+        b"ssubscribe",
+        b"sunsubscribe",
+        b"ping",
+        b"quit",
+        b"reset",
+    )
+)
+
+
+class Postponed:
+    """The answer of a command that must be run again later, because the server is paused."""
+
+
+_POSTPONED: Final = Postponed()
+
+
+def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int) -> int:
+    """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
+
+    It stops early when the session has to wait: ``session.blocked`` or ``session.parked`` is set then.
+    """
+    engine = session.engine
+    lookup = engine.commands.get
+    out = session.out
+    end = min(len(commands), position + most)
+    first = position
+    session.running = True
+    started = perf_counter()
+    while position < end:
+        args = commands[position]
+        command = lookup(args[0])
+        if session.plain and command is not None and command.least <= len(args) <= command.most:
+            try:
+                reply = command.fn(session, *args[1:])  # type: ignore[misc]
+            except Exception as error:
+                reply = failure(engine, command, error)
+            session.last_command = command
+            finished = perf_counter()
+            command.calls += 1
+            command.seconds += finished - started
+            if finished - started >= engine.slow_seconds:
+                log_slow(session, command, args, finished - started)
+            started = finished
+        else:
+            reply = execute(session, args)
+            started = perf_counter()
+        encoder = session.encoders.get(reply.__class__)
+        if encoder is not None:
+            try:
+                out.append(encoder(reply))
+            except KeyError as error:
+                out.append(session.encoders[CommandError](failure(engine, command, error)))
+        elif reply.__class__ is Postponed:
+            session.parked = True
+            break
+        elif reply.__class__ is not Block:
+            bug = TypeError(f"{type(reply).__name__} is no reply")
+            out.append(session.encoders[CommandError](failure(engine, command, bug)))
+        position += 1
+        if engine.pending_work:
+            engine.work()
+        if session.blocked is not None:
+            break
+    session.running = False
+    session.total_commands += position - first
+    engine.stats.commands_processed += position - first
+    return position
+
+
+def execute(session: Session, args: Sequence[bytes]) -> Reply:
+    """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
+    if session.closing:
+        return NO_REPLY
+    reply = _guarded(session, args)
+    mode = session.reply_mode
+    if mode == REPLY_ON or reply.__class__ is Postponed:
+        return reply
+    if mode == REPLY_SKIP_NEXT:
+        session.reply_mode = REPLY_SKIP
+    elif mode == REPLY_SKIP:
+        session.reply_mode = REPLY_ON
+        session.refresh()
+    return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) else reply
+
+
+def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
+    engine = session.engine
+    command = None
+    try:
+        command = find(engine, args)
+        _check(session, command, args)
+        if engine.pause.holds(command, session):
+            return _POSTPONED
+    except CommandError as error:
+        engine.stats.count_error(str(error))
+        if command is not None:
+            command.rejected += 1
+        if command is not None and command.name == b"exec":
+            return _abort_transaction(session, error)
+        session.queue_failed = True
+        return error
+    if session.queue is not None and command.name not in _NOT_QUEUED:
+        session.queue.append((command, list(args)))
+        return QUEUED
+    session.last_command = command
+    if session.no_touch:
+        return _call_without_touch(session, command, args)
+    return call(session, command, args)
+
+
+def find(engine: Engine, args: Sequence[bytes]) -> Command:
+    """The command or sub-command that these words call; raises where there is none."""
+    name = args[0]
+    command = engine.commands.get(name) or engine.commands.get(name.lower())
+    if command is None:
+        raise CommandError(_unknown(args))
+    if command.subcommands and len(args) > 1:
+        sub = command.subcommands.get(args[1].lower())
+        if sub is None:
+            word = as_text(args[1][:128].partition(b"\0")[0])
+            raise CommandError(f"ERR unknown subcommand '{word}'. Try {command.name.decode().upper()} HELP.")
+        return sub
+    return command
+
+
+def _abort_transaction(session: Session, error: CommandError) -> CommandError:
+    """EXEC itself was refused: the transaction is gone."""
+    session.queue = None
+    session.queue_failed = False
+    session.unwatch()
+    session.refresh()
+    text = str(error).removeprefix("ERR ")
+    return CommandError(f"EXECABORT Transaction discarded because of: {text}")
+
+
+def _unknown(args: Sequence[bytes]) -> str:
+    shown = b""
+    for argument in args[1:]:
+        if len(shown) >= 128:
+            break
+        shown += b"'%b' " % argument[: 128 - len(shown)].partition(b"\0")[0]
+    name = args[0][:128].partition(b"\0")[0]
+    return f"ERR unknown command '{as_text(name)}', with args beginning with: {as_text(shown)}"
+
+
+def check_arity(command: Command, args: Sequence[bytes]) -> None:
+    """Raise Redis's error where the number of words does not fit."""
+    if not command.least <= len(args) <= command.most:
+        raise CommandError(f"ERR wrong number of arguments for '{command.full_name.decode()}' command")
+
+
+def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
+    """The guards in the order in which Redis has them."""
+    check_arity(command, args)
+    if not session.authenticated and not command.flags & NO_AUTH:
+        raise CommandError("NOAUTH Authentication required.")
+    if session.queue is not None and command.flags & NO_MULTI:
+        raise CommandError("ERR Command not allowed inside a transaction")
+    if session.protocol == 2 and session.subscriptions and command.name not in _FOR_SUBSCRIBERS:
+        raise CommandError(
+            f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+            "RESET are allowed in this context"
+        )
+
+
+def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    """Run a command that has passed the guards, alone or within a transaction."""
+    started = perf_counter()
+    try:
+        reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]
+    except Exception as error:
+        reply = failure(session.engine, command, error)
+    elapsed = perf_counter() - started
+    command.calls += 1
+    command.seconds += elapsed
+    if elapsed >= session.engine.slow_seconds:
+        log_slow(session, command, args, elapsed)
+    return reply
+
+
+def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    """For CLIENT NO-TOUCH: the access times of the command's keys are what they were."""
+    entries = session.db.entries
+    kept = {key: entries[key].access for spec in command.keys for key in spec.words(args) if key in entries}
+    reply = call(session, command, args)
+    if command.name != b"touch":
+        for key, access in kept.items():
+            if key in entries:
+                entries[key].access = access
+    return reply
+
+
+def failure(engine: Engine, command: Command | None, error: Exception) -> CommandError:
+    """The reply to a command that raised: its own error, or for a bug the news that there is one."""
+    if command is not None:
+        command.failed += 1
+    if not isinstance(error, CommandError):
+        logger.error("internal error in a command", exc_info=error)
+        error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
+    engine.stats.count_error(str(error))
+    return error
+
+
+def log_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
+    """Enter a command that took long in the slow log."""
+    engine = session.engine
+    if not command.flags & SKIP_SLOWLOG and engine.config.slowlog_log_slower_than >= 0:
+        engine.slowlog.add(
+            engine.clock.now // 1000,
+            int(seconds * 1e6),
+            args,
+            session.address,
+            session.name,
+            engine.config.slowlog_max_len,
+        )

@@ -1,0 +1,125 @@
+"""The whole in-memory Redis: databases, clock, configuration, clients and the subsystems that they share.
+
+An engine has no socket and no event loop.  Sessions are attached to it, `dispatch.run` executes their commands, and
+whoever owns the engine calls `advance` when the wheel's alarm is due.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+from emulator import commands
+from emulator.blocking import Blocking
+from emulator.clock import Clock
+from emulator.commands.registry import Command
+from emulator.config import Config
+from emulator.expiry import NEVER, Wheel
+from emulator.keyspace import Database
+from emulator.notifications import KEYEVENT, KEYSPACE
+from emulator.pause import Pause
+from emulator.pubsub import PubSub
+from emulator.session import Session
+from emulator.slowlog import SlowLog
+from emulator.stats import Stats
+
+_STEPS_A_SLICE = 250
+
+
+class Engine:
+    """One Redis.  ``dirty`` counts changes, ``pending_work`` says that `work` has something to do after a command."""
+
+    def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
+        self.config = config or Config()
+        self.clock = clock or Clock()
+        self.random = random.Random()
+        self.run_id = secrets.token_hex(20)
+        self.started = self.clock.now
+        self.wheel = Wheel(self.clock.now)
+        self.stats = Stats()
+        self.slowlog = SlowLog()
+        self.pubsub = PubSub()
+        self.blocking = Blocking(self)
+        self.pause = Pause(self)
+        self.dirty = 0
+        self.pending_work = False
+        self.tracking = False
+        self.notify_flags = 0
+        self.slow_seconds = 0.0
+        self.commands: dict[bytes, Command] = commands.table()
+        self.sessions: dict[int, Session] = {}
+        self._last_client_id = 0
+        self.databases = [Database(self, index) for index in range(self.config.databases)]
+        self.config.on_change("notify-keyspace-events", self._apply_notifications)
+        self.config.on_change("slowlog-log-slower-than", self._apply_slowlog)
+        self._apply_notifications()
+        self._apply_slowlog()
+
+    def _apply_notifications(self) -> None:
+        flags = self.config.notify_keyspace_events
+        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT) else 0
+        for db in self.databases:
+            db.observe()
+
+    def _apply_slowlog(self) -> None:
+        micros = self.config.slowlog_log_slower_than
+        self.slow_seconds = micros / 1e6 if micros >= 0 else float("inf")
+
+    @property
+    def attentive(self) -> bool:
+        """Whether every command of every session has to take the long way."""
+        return self.pause.active
+
+    def next_client_id(self) -> int:
+        """Ids of clients count up from 1."""
+        self._last_client_id += 1
+        return self._last_client_id
+
+    def refresh_sessions(self) -> None:
+        """Something that counts for all sessions has changed."""
+        for session in self.sessions.values():
+            session.refresh()
+
+    def work(self) -> None:
+        """What is due after a command: let blocked clients try again."""
+        self.pending_work = False
+        self.blocking.serve()
+
+    def advance(self) -> int | None:
+        """Let expire what is due, in one bounded slice; when to call again (milliseconds since the epoch, None: never)."""
+        now = self.clock.tick()
+        more = self.wheel.advance(now, _STEPS_A_SLICE)
+        if self.pending_work:
+            self.work()
+        moment = now if more else self.wheel.next_moment()
+        self.wheel.alarm = NEVER if moment is None else moment
+        return moment
+
+    def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
+        """Publish a keyspace notification."""
+        if self.notify_flags & KEYSPACE:
+            self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
+        if self.notify_flags & KEYEVENT:
+            self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
+
+    def swap(self, first: int, second: int) -> None:
+        """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
+        databases = self.databases
+        one, two = databases[first], databases[second]
+        databases[first], databases[second] = two, one
+        one.index, two.index = second, first
+        one.watchers, two.watchers = two.watchers, one.watchers
+        one.blocked, two.blocked = two.blocked, one.blocked
+        for session in self.sessions.values():
+            if session.db is one or session.db is two:
+                session.db = two if session.db is one else one
+        self._moved_watchers(one, two)
+
+    def _moved_watchers(self, one: Database, two: Database) -> None:
+        other = {one: two, two: one}
+        for db in (one, two):
+            for session in {session for sessions in db.watchers.values() for session in sessions}:
+                session.watched = {(other.get(place, place), key): was for (place, key), was in session.watched.items()}
+            for block in {block for blocks in db.blocked.values() for block in blocks}:
+                block.db = db
+            db.observe()

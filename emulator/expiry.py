@@ -1,0 +1,185 @@
+"""Deadlines: a hierarchical timing wheel.
+
+Everything that is to happen at a moment is a `Timer`: a key's or a hash field's expiry, the timeout of a blocked
+client, the end of a pause.  The wheel has levels of 256 slots; a slot of level 0 is one millisecond wide, of level 1 256
+ms, and so on up to some 8,900 years.  A timer lies in the level whose width its distance needs; when the time reaches
+its slot it fires or moves down.  Setting and cancelling are O(1), expiring amortised O(1); the next slot in use is found
+through a bit mask for each level, so that time may jump far and an idle wheel costs nothing.
+
+Timers fire in the order of their deadlines; those of one millisecond in the order in which they were set.
+
+Source: G. Varghese, T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+NEVER: Final = 1 << 63
+
+_BITS = 8
+_SLOTS = 1 << _BITS
+_MASK = _SLOTS - 1
+_LEVELS = 6
+_HORIZON = 1 << (_BITS * _LEVELS)
+
+
+
+class Timer:
+    """Something with a deadline (milliseconds since the epoch); a subclass says what happens then."""
+
+    __slots__ = ("_slot", "deadline")
+
+    def __init__(self) -> None:
+        self.deadline: int | None = None
+        self._slot: _Slot | None = None
+
+    def fire(self) -> None:
+        """The deadline has come; the wheel has let go of the timer."""
+        raise NotImplementedError
+
+
+class _Slot(dict[Timer, None]):
+    """Timers in the order in which they were set, and where in the wheel they are."""
+
+    __slots__ = ("index", "level")
+
+    def __init__(self, level: int, index: int) -> None:
+        self.level = level
+        self.index = index
+
+
+class Wheel:
+    """All deadlines of an engine.  `set`, `cancel`: O(1).  `advance`: O(timers that are due or move down).
+
+    ``alarm`` is the moment at which the owner means to call `advance` next; a timer set for an earlier one calls
+    ``on_earlier`` with it.
+    """
+
+    __slots__ = ("_current", "_far", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
+        self._masks = [0] * _LEVELS
+        self._far = _Slot(_LEVELS, 0)
+        self._current = self._far  # the slot being worked off
+        self._pending: list[Timer] = []  # its timers, the next one last
+        self.count = 0
+        self.alarm = NEVER
+        self.on_earlier: Callable[[int], None] | None = None
+
+    def set(self, timer: Timer, deadline: int) -> None:
+        """Let `timer` fire at `deadline`, wherever it was before."""
+        if timer._slot is not None:
+            self.cancel(timer)
+        timer.deadline = deadline
+        self.count += 1
+        self._place(timer, deadline)
+        if deadline < self.alarm:
+            self.alarm = deadline
+            if self.on_earlier is not None:
+                self.on_earlier(deadline)
+
+    def cancel(self, timer: Timer) -> None:
+        """Forget the timer's deadline; nothing happens where it has none."""
+        timer.deadline = None
+        slot = timer._slot
+        if slot is None:
+            return
+        del slot[timer]
+        timer._slot = None
+        self.count -= 1
+        level, index = slot.level, slot.index
+        if not slot and level < _LEVELS and self._slots[level][index] is slot:
+            self._masks[level] &= ~(1 << index)
+            self._slots[level][index] = None
+
+    def next_moment(self) -> int | None:
+        """When `advance` has something to do next (a deadline, or a slot to be moved down); None for never."""
+        if self._pending:
+            return self._now
+        found = self._next_slot()
+        return None if found is None else found[0]
+
+    def advance(self, now: int, most: int) -> bool:
+        """Fire what is due at `now`, in at most `most` steps; whether more is left to do."""
+        while most > 0:
+            if self._pending:
+                most = self._work_off(most)
+                continue
+            found = self._next_slot()
+            if found is None or found[0] > now:
+                self._now = max(now, self._now)
+                return False
+            self._now, level, index = found
+            self._current = self._take(level, index)
+            self._pending = list(reversed(self._current))
+        return True
+
+    def _place(self, timer: Timer, deadline: int) -> None:
+        now = self._now
+        moment = deadline if deadline > now else now
+        distance = moment ^ now
+        if distance < _SLOTS:
+            level = 0
+        elif distance < _HORIZON:
+            level = (distance.bit_length() - 1) // _BITS
+        else:
+            self._far[timer] = None
+            timer._slot = self._far
+            return
+        index = (moment >> (level * _BITS)) & _MASK
+        slot = self._slots[level][index]
+        if slot is None:
+            slot = self._slots[level][index] = _Slot(level, index)
+            self._masks[level] |= 1 << index
+        slot[timer] = None
+        timer._slot = slot
+
+    def _next_slot(self) -> tuple[int, int, int] | None:
+        """Start, level and index of the first slot in use."""
+        now = self._now
+        for level, mask in enumerate(self._masks):
+            shift = level * _BITS
+            place = (now >> shift) & _MASK
+            ahead = mask >> place
+            if ahead:
+                index = place + (ahead & -ahead).bit_length() - 1
+                start = (now >> (shift + _BITS) << (shift + _BITS)) + (index << shift)
+                return max(start, now), level, index
+        if self._far:
+            return (now // _HORIZON + 1) * _HORIZON, _LEVELS, 0
+        return None
+
+    def _take(self, level: int, index: int) -> _Slot:
+        if level == _LEVELS:
+            slot, self._far = self._far, _Slot(_LEVELS, 0)
+            return slot
+        taken = self._slots[level][index]
+        assert taken is not None
+        self._slots[level][index] = None
+        self._masks[level] &= ~(1 << index)
+        return taken
+
+    def _work_off(self, most: int) -> int:
+        """Fire the timers of the current slot or, from a coarse one, move them down; the steps that are left."""
+        pending, slot = self._pending, self._current
+        due = slot.level == 0
+        while pending and most > 0:
+            most -= 1
+            timer = pending.pop()
+            if timer._slot is not slot:
+                continue
+            del slot[timer]
+            timer._slot = None
+            deadline = timer.deadline
+            assert deadline is not None
+            if due:
+                self.count -= 1
+                timer.deadline = None
+                timer.fire()
+            else:
+                self._place(timer, deadline)
+        return most

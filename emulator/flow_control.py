@@ -1,0 +1,65 @@
+"""What a client has not read yet, and ``client-output-buffer-limit``: beyond the hard limit, or beyond the soft one for
+its number of seconds, the client is closed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from emulator.expiry import Timer
+
+if TYPE_CHECKING:
+    from emulator.connection import Connection
+
+logger = logging.getLogger("emulator")
+
+
+class OutputLimit(Timer):
+    """The limit of one connection; as a timer it is the end of the soft limit's patience."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+    def check(self) -> None:
+        """To be called after each write."""
+        size = self.connection.transport.get_write_buffer_size()
+        if not size and self.deadline is None:
+            return
+        engine = self.connection.engine
+        hard, soft, seconds = self._limits()
+        if hard and size >= hard:
+            self._close(size)
+        elif not soft or size < soft:
+            engine.wheel.cancel(self)
+        elif self.deadline is None:
+            engine.wheel.set(self, engine.clock.now + seconds * 1000)
+
+    def fire(self) -> None:
+        size = self.connection.transport.get_write_buffer_size()
+        soft = self._limits()[1]
+        if soft and size >= soft:
+            self._close(size)
+
+    def release(self) -> None:
+        """The connection has gone."""
+        self.connection.engine.wheel.cancel(self)
+
+    def _limits(self) -> tuple[int, int, int]:
+        session = self.connection.session
+        kind = "pubsub" if session.subscriptions else "normal"
+        return self.connection.engine.config.client_output_buffer_limit[kind]
+
+    def _close(self, size: int) -> None:
+        engine = self.connection.engine
+        engine.wheel.cancel(self)
+        engine.stats.output_limit_disconnections += 1
+        logger.warning(
+            "Client id=%d closed for overcoming of output buffer limits (%d bytes unread).",
+            self.connection.session.id,
+            size,
+        )
+        self.connection.transport.abort()

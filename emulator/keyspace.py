@@ -1,0 +1,305 @@
+"""A database: its keys, how they are looked up, and the one funnel through which they change.
+
+Reading goes through `Database.read`, which counts hits and misses; looking up in order to write through
+`Database.edit`, which does not.  Both see no key that has expired.  A change is told to `Database.changed` (or to `put`,
+`delete`, `expire_at` and the others that call it): that one place counts what changed, touches the sessions that WATCH
+the key, wakes those blocked on it and sends the keyspace notification.
+
+Besides the dict of entries there is a dense list of them, in which a deleted one's place is taken by the last.  Random
+picks are O(1) by it, and SCAN walks it downwards: an element can only move from a place already visited, or not yet
+visited, to a lower one, so that what is there from start to end is returned, with no state for each scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from emulator.expiry import Timer
+from emulator.notifications import EXPIRED, GENERIC, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
+from emulator.protocol.errors import WRONGTYPE, CommandError
+
+if TYPE_CHECKING:
+    from emulator.blocking import Block
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+Value = Any
+V = TypeVar("V")
+
+
+class Entry(Timer):
+    """A key with its value; as a timer it is the key's expiry."""
+
+    __slots__ = ("access", "db", "index", "key", "value")
+
+    def __init__(self, db: Database, key: bytes, value: Value, index: int, access: int) -> None:
+        self.deadline = None
+        self._slot = None
+        self.db = db
+        self.key = key
+        self.value = value
+        self.index = index
+        self.access = access
+
+    def fire(self) -> None:
+        self.db.expire_now(self)
+
+
+class Database:
+    """One numbered database.
+
+    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.
+    """
+
+    __slots__ = (
+        "_dense",
+        "blocked",
+        "clock",
+        "engine",
+        "entries",
+        "index",
+        "observed",
+        "stats",
+        "watchers",
+        "wheel",
+    )
+
+    def __init__(self, engine: Engine, index: int) -> None:
+        self.engine = engine
+        self.index = index
+        self.clock = engine.clock
+        self.wheel = engine.wheel
+        self.stats = engine.stats
+        self.entries: dict[bytes, Entry] = {}
+        self._dense: list[Entry] = []
+        self.watchers: dict[bytes, set[Session]] = {}
+        self.blocked: dict[bytes, dict[Block, None]] = {}
+        self.observed = False
+
+    def __len__(self) -> int:
+        """Keys, those included that have expired but were not yet found to be."""
+        return len(self.entries)
+
+    # Looking up
+
+    def find(self, key: bytes) -> Entry | None:
+        """The live entry of a key, as writing commands look it up: without statistics."""
+        entry = self.entries.get(key)
+        if entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now:
+            self.expire_now(entry)
+            return None
+        return entry
+
+    def edit(self, key: bytes, kind: type[V]) -> V | None:
+        """The value of a key that is about to be changed; raises WRONGTYPE where it is not a `kind`."""
+        entry = self.find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        entry.access = self.clock.now
+        if value.__class__ is kind or isinstance(value, kind):
+            return value  # type: ignore[no-any-return]
+        raise CommandError(WRONGTYPE)
+
+    def get(self, key: bytes) -> Value | None:
+        """The value of a key that is read, of whatever type; counts a hit or a miss."""
+        entry = self.entries.get(key)
+        if entry is not None:
+            now = self.clock.now
+            if entry.deadline is None or entry.deadline > now:
+                self.stats.keyspace_hits += 1
+                entry.access = now
+                return entry.value
+            self.expire_now(entry)
+        self.stats.keyspace_misses += 1
+        if self.observed:
+            self.notify(KEY_MISS, b"keymiss", key)
+        return None
+
+    def read(self, key: bytes, kind: type[V]) -> V | None:
+        """The value of a key that is read; raises WRONGTYPE where it is not a `kind`."""
+        value = self.get(key)
+        if value is None or value.__class__ is kind or isinstance(value, kind):
+            return value
+        raise CommandError(WRONGTYPE)
+
+    def peek(self, key: bytes) -> Value | None:
+        """The value of a key for introspection (OBJECT, DEBUG): neither statistics nor access time are touched."""
+        entry = self.find(key)
+        return None if entry is None else entry.value
+
+    # Changing: everything ends in `changed`
+
+    def changed(self, key: bytes, event_class: int, event: bytes, count: int = 1) -> None:
+        """Tell that the value of `key` has changed: `count` changes, one notification."""
+        self.engine.dirty += count
+        if self.observed:
+            self.touch(key)
+            self.notify(event_class, event, key)
+
+    def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
+        """Set a key to a new value whatever it held; without `keep_ttl` an expiry it had is forgotten."""
+        entry = self.entries.get(key)
+        if entry is not None and entry.deadline is not None:
+            if entry.deadline <= self.clock.now:
+                self.expire_now(entry)
+                entry = None
+            elif not keep_ttl:
+                self.wheel.cancel(entry)
+        if entry is None:
+            self.insert(key, value)
+        else:
+            old = entry.value
+            entry.value = value
+            entry.access = self.clock.now
+            if old.__class__ is not bytes:
+                self._release(old)
+            if self.observed:
+                self._notify_overwritten(key, old, value)
+        self.engine.dirty += 1
+        if self.observed:
+            self.touch(key)
+            self.notify(event_class, event, key)
+
+    def add(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
+        """Enter a key that is known not to exist."""
+        self.insert(key, value)
+        self.changed(key, event_class, event, count)
+
+    def insert(self, key: bytes, value: Value) -> Entry:
+        """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
+        dense = self._dense
+        entry = Entry(self, key, value, len(dense), self.clock.now)
+        self.entries[key] = entry
+        dense.append(entry)
+        if self.observed:
+            self.notify(NEW, b"new", key)
+        return entry
+
+    def shrunk(self, key: bytes, value: Any, event_class: int, event: bytes, count: int = 1) -> None:
+        """Tell that elements were taken from an aggregate; with the last one the key goes."""
+        self.changed(key, event_class, event, count)
+        if not value:
+            self.discard(key)
+            self.notify(GENERIC, b"del", key)
+
+    def delete(self, key: bytes, event: bytes = b"del") -> bool:
+        """Delete a key and tell so; whether it was there."""
+        if self.find(key) is None:
+            return False
+        self.discard(key)
+        self.changed(key, GENERIC, event)
+        return True
+
+    def discard(self, key: bytes) -> None:
+        """Take a key that exists out of the database and tell nobody but those blocked on it."""
+        entry = self.entries.pop(key)
+        if entry.deadline is not None:
+            self.wheel.cancel(entry)
+        last = self._dense.pop()
+        if last is not entry:
+            last.index = entry.index
+            self._dense[entry.index] = last
+        if entry.value.__class__ is not bytes:
+            self._release(entry.value)
+        if key in self.blocked:
+            self.engine.blocking.signal(self, key)
+
+    def expire_at(self, entry: Entry, deadline: int) -> None:
+        """Give a key an expiry, in milliseconds since the epoch; the caller tells of the change."""
+        self.wheel.set(entry, deadline)
+
+    def persist(self, entry: Entry) -> None:
+        """Take a key's expiry away; the caller tells of the change."""
+        self.wheel.cancel(entry)
+
+    def expire_now(self, entry: Entry) -> None:
+        """A key's time is up."""
+        key = entry.key
+        self.discard(key)
+        self.stats.expired_keys += 1
+        if self.observed:
+            self.touch(key)
+            self.notify(EXPIRED, b"expired", key)
+
+    def clear(self) -> int:
+        """Delete everything; how many keys there were."""
+        count = len(self.entries)
+        for key in [key for key in self.watchers if key in self.entries]:
+            self._touch_watchers(key)
+        for key in [key for key in self.blocked if key in self.entries]:
+            self.engine.blocking.signal(self, key)
+        for entry in self._dense:
+            if entry.deadline is not None:
+                self.wheel.cancel(entry)
+            if entry.value.__class__ is not bytes:
+                self._release(entry.value)
+        self.entries = {}
+        self._dense = []
+        return count
+
+    # Who hears of a change
+
+    def observe(self) -> None:
+        """Find out anew whether anybody listens; to be called when a watcher, a blocked client or the config changes."""
+        engine = self.engine
+        self.observed = bool(self.watchers or self.blocked or engine.notify_flags or engine.tracking)
+
+    def touch(self, key: bytes) -> None:
+        """Tell those who watch or wait for `key`."""
+        if key in self.watchers:
+            self._touch_watchers(key)
+        if key in self.blocked:
+            self.engine.blocking.signal(self, key)
+
+    def _touch_watchers(self, key: bytes) -> None:
+        for session in self.watchers.get(key, ()):
+            session.dirty_cas = True
+
+    def notify(self, event_class: int, event: bytes, key: bytes) -> None:
+        """Send a keyspace notification where the configuration asks for its class."""
+        if self.engine.notify_flags & event_class:
+            self.engine.publish_event(event_class, event, key, self.index)
+
+    def _notify_overwritten(self, key: bytes, old: Value, new: Value) -> None:
+        self.notify(OVERWRITTEN, b"overwritten", key)
+        if type_name(old) != type_name(new):
+            self.notify(TYPE_CHANGED, b"type_changed", key)
+
+    @staticmethod
+    def _release(value: Value) -> None:
+        """Let go of a value: deadlines of its own (a hash has them for its fields) must not outlive it."""
+        release = getattr(value, "release", None)
+        if release is not None:
+            release()
+
+    # Walking
+
+    def live(self) -> Iterator[Entry]:
+        """Every entry that has not expired, oldest first unless keys were deleted; the database must not change meanwhile."""
+        now = self.clock.now
+        return (entry for entry in self._dense if entry.deadline is None or entry.deadline > now)
+
+    def random_entry(self) -> Entry | None:
+        """A live entry, each as likely as another."""
+        choose: Callable[[int], int] = self.engine.random.randrange
+        while self._dense:
+            entry = self._dense[choose(len(self._dense))]
+            if self.find(entry.key) is not None:
+                return entry
+        return None
+
+    def scan(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
+        """Up to `count` entries from a cursor (0 begins) and the cursor to go on with (0 at the end)."""
+        end = len(self._dense) if cursor == 0 else min(cursor, len(self._dense))
+        start = max(end - count, 0)
+        return start, [entry for entry in self._dense[start:end] if self.find(entry.key) is not None]
+
+
+def type_name(value: Value) -> bytes:
+    """What TYPE answers for a value."""
+    if isinstance(value, bytes | bytearray):
+        return b"string"
+    name: bytes = value.type_name
+    return name

@@ -1,0 +1,63 @@
+"""CLIENT PAUSE: for a while commands wait, all of them or those that write.
+
+A session whose command is held back is parked: dispatch keeps the command and the owner of the session runs it again
+when the pause is over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.commands.registry import MAY_REPLICATE, WRITE, Command
+from emulator.expiry import Timer
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+
+class Pause(Timer):
+    """The pause of an engine; as a timer it is the pause's end."""
+
+    __slots__ = ("active", "engine", "writes_only")
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.active = False
+        self.writes_only = False
+
+    def start(self, end: int, writes_only: bool) -> None:
+        """Pause until `end` (milliseconds since the epoch); a pause under way is neither shortened nor loosened."""
+        if self.active:
+            writes_only = writes_only and self.writes_only
+            end = max(end, self.deadline or 0)
+        self.active = True
+        self.writes_only = writes_only
+        self.engine.wheel.set(self, end)
+        self.engine.refresh_sessions()
+
+    def stop(self) -> None:
+        """End the pause and let the parked sessions go on."""
+        if not self.active:
+            return
+        self.active = False
+        self.engine.wheel.cancel(self)
+        self.engine.refresh_sessions()
+        for session in list(self.engine.sessions.values()):
+            if session.parked:
+                session.parked = False
+                session.wake()
+
+    def fire(self) -> None:
+        self.stop()
+
+    def holds(self, command: Command, session: Session) -> bool:
+        """Whether the command has to wait."""
+        if not self.active or session.deny_blocking:
+            return False
+        if not self.writes_only:
+            return command.full_name not in (b"client|unpause", b"client|pause")
+        if command.name == b"exec" and session.queue is not None:
+            return any(queued.flags & (WRITE | MAY_REPLICATE) for queued, _ in session.queue)
+        return bool(command.flags & (WRITE | MAY_REPLICATE)) and session.queue is None

@@ -1,0 +1,28 @@
+"""Errors as a client sees them: one line that begins with an upper-case code, and the texts that many commands share."""
+
+from typing import Final
+
+
+class CommandError(Exception):
+    """What a command raises to answer an error reply, such as ``CommandError("WRONGTYPE Operation against …")``.
+
+    The text is the reply's, without the leading ``-``; its first word is the error code that clients and
+    ``INFO errorstats`` go by.
+    """
+
+
+class ProtocolError(Exception):
+    """The peer broke the protocol: it is told ``-ERR Protocol error: …`` and the connection is closed."""
+
+
+WRONGTYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
+SYNTAX: Final = "ERR syntax error"
+NOT_INTEGER: Final = "ERR value is not an integer or out of range"
+NOT_FLOAT: Final = "ERR value is not a valid float"
+NO_SUCH_KEY: Final = "ERR no such key"
+OUT_OF_RANGE: Final = "ERR index out of range"
+
+
+def as_text(words: bytes) -> str:
+    """A client's own words for use in an error's text: any bytes survive."""
+    return words.decode("utf-8", "surrogateescape")

@@ -1,0 +1,63 @@
+"""The quoting of inline commands, redis.conf and redis-cli.
+
+Words are parted by white space.  In double quotes ``\\n \\r \\t \\b \\a \\xHH`` and a backslash before any other byte are
+escapes; in single quotes only ``\\'`` is.  A closing quote must be followed by white space or the end.
+"""
+
+from __future__ import annotations
+
+_SPACE = b" \t\n\v\f\r"
+_ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
+_BACKSLASH, _DOUBLE, _SINGLE = 0x5C, 0x22, 0x27
+
+
+def split_inline(line: bytes) -> list[bytes] | None:
+    """The words of a line, or None where its quotes are not balanced."""
+    line = line.partition(b"\0")[0]
+    if b'"' not in line and b"'" not in line:
+        return line.split()
+    words: list[bytes] = []
+    position = 0
+    while True:
+        while position < len(line) and line[position] in _SPACE:
+            position += 1
+        if position == len(line):
+            return words
+        word = bytearray()
+        while position < len(line) and line[position] not in _SPACE:
+            byte = line[position]
+            if byte == _DOUBLE or byte == _SINGLE:
+                position = _quoted(line, position + 1, byte, word)
+                if position < 0:
+                    return None
+            else:
+                word.append(byte)
+                position += 1
+        words.append(bytes(word))
+
+
+def _quoted(line: bytes, position: int, quote: int, word: bytearray) -> int:
+    """Append what is inside the quotes; the position after them, or -1 when they are not closed as they should be."""
+    size = len(line)
+    while position < size:
+        byte = line[position]
+        if byte == quote:
+            position += 1
+            return position if position == size or line[position] in _SPACE else -1
+        if byte == _BACKSLASH and position + 1 < size:
+            if quote == _SINGLE:
+                if line[position + 1] == _SINGLE:
+                    byte, position = _SINGLE, position + 1
+            elif line[position + 1] == 0x78 and (code := _hexadecimal(line[position + 2 : position + 4])) is not None:
+                byte, position = code, position + 3
+            else:
+                byte, position = _ESCAPES.get(line[position + 1], line[position + 1]), position + 1
+        word.append(byte)
+        position += 1
+    return -1
+
+
+def _hexadecimal(digits: bytes) -> int | None:
+    if len(digits) == 2 and all(digit in b"0123456789abcdefABCDEF" for digit in digits):
+        return int(digits, 16)
+    return None

@@ -1,0 +1,229 @@
+"""Numbers as Redis reads and prints them.
+
+Integers are strict (no sign ``+``, no spaces, no leading zeros).  Doubles are printed with Grisu2, whose digits are
+nearly always, but not always, the shortest ones: ``1e23`` is printed ``99999999999999990000000``, so Python's ``repr``
+will not do.  INCRBYFLOAT and HINCRBYFLOAT calculate with the 64-bit significand of x86's long double.
+
+Source: F. Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers", PLDI 2010.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from fractions import Fraction
+from functools import lru_cache
+
+INT64_MAX = 2**63 - 1
+INT64_MIN = -(2**63)
+
+
+def parse_integer(text: bytes) -> int | None:
+    """A signed 64-bit integer in its canonical spelling, else None."""
+    if len(text) > 20:
+        return None
+    try:
+        number = int(text)
+    except ValueError:
+        return None
+    if INT64_MIN <= number <= INT64_MAX and b"%d" % number == text:
+        return number
+    return None
+
+
+def parse_double(text: bytes) -> float | None:
+    """A double as C's strtod reads it when the whole text must be one: decimal, hexadecimal, inf; NaN is refused."""
+    if not text or text[0] in b" \t\n\v\f\r" or text[-1] in b" \t\n\v\f\r" or b"_" in text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = _parse_hexadecimal(text)
+    return None if math.isnan(number) else number
+
+
+def _parse_hexadecimal(text: bytes) -> float:
+    if b"x" not in text.lower():
+        return math.nan
+    try:
+        return float.fromhex(text.decode("ascii"))
+    except (ValueError, UnicodeDecodeError):
+        return math.nan
+    except OverflowError:
+        return -math.inf if text.startswith(b"-") else math.inf
+
+
+def format_double(number: float) -> bytes:
+    """A double as replies, ZSCORE and the like print it."""
+    if number.is_integer() and -9.2e18 < number < 9.2e18:
+        return b"%d" % number
+    return _format_double(number)
+
+
+@lru_cache(maxsize=4096)
+def _format_double(number: float) -> bytes:
+    if math.isinf(number):
+        return b"inf" if number > 0 else b"-inf"
+    if math.isnan(number):
+        return b"nan"
+    sign = "-" if number < 0 else ""
+    digits, power = _grisu2(abs(number))
+    return (sign + _layout(digits, power, 18 - len(sign))).encode()
+
+
+def _layout(digits: str, power: int, most: int) -> str:
+    """Digits times ten to the power: plain while that stays short, scientific otherwise."""
+    count = len(digits)
+    exponent = power + count - 1
+    if power >= 0 and abs(exponent) < count + 7:
+        return digits + "0" * power
+    if power < 0 and (power > -7 or abs(exponent) < 4):
+        point = count + power
+        return f"{digits[:point]}.{digits[point:]}" if point > 0 else f"0.{'0' * -point}{digits}"
+    digits = digits[:most]
+    fraction = "." + digits[1:] if len(digits) > 1 else ""
+    return f"{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent)}"
+
+
+_HIDDEN_BIT = 1 << 52
+
+
+@lru_cache(maxsize=128)
+def _cached_power(k: int) -> tuple[int, int]:
+    """Ten to the k as a 64-bit significand and a binary exponent."""
+    value = Fraction(10) ** k
+    exponent = value.numerator.bit_length() - value.denominator.bit_length() - 64
+    significand = round(value / Fraction(2) ** exponent)
+    while significand >= 1 << 64:
+        exponent += 1
+        significand = round(value / Fraction(2) ** exponent)
+    while significand < 1 << 63:
+        exponent -= 1
+        significand = round(value / Fraction(2) ** exponent)
+    return significand, exponent
+
+
+def _multiply(a: int, b: int) -> int:
+    """The upper half of a 64 by 64 bit product, rounded as the reference implementation does."""
+    low = 0xFFFFFFFF
+    high_low = (a >> 32) * (b & low)
+    low_high = (a & low) * (b >> 32)
+    middle = (high_low & low) + (low_high & low) + (((a & low) * (b & low)) >> 32) + (1 << 31)
+    return (a >> 32) * (b >> 32) + (high_low >> 32) + (low_high >> 32) + (middle >> 32)
+
+
+def _scale(exponent: int) -> tuple[int, int, int]:
+    """The cached power that brings a number of that exponent into the range of the digit generator."""
+    index = int((-(exponent + 87) * 0.30102999566398114 + 348) / 8)
+    while True:
+        significand, power = _cached_power(-348 + 8 * index)
+        reached = exponent + power + 64
+        if reached < -60:
+            index += 1
+        elif reached > -32:
+            index -= 1
+        else:
+            return significand, power, -348 + 8 * index
+
+
+def _grisu2(number: float) -> tuple[str, int]:
+    """Decimal digits and power of ten of a positive double."""
+    bits = struct.unpack("<Q", struct.pack("<d", number))[0]
+    fraction, biased = bits & (_HIDDEN_BIT - 1), bits >> 52
+    if biased:
+        fraction, exponent = fraction + _HIDDEN_BIT, biased - 1075
+    else:
+        exponent = -1074
+    upper = 2 * fraction + 1
+    shift = 64 - upper.bit_length()
+    upper <<= shift
+    upper_exponent = exponent - 1 - shift
+    lower_shift = 2 if fraction == _HIDDEN_BIT else 1
+    lower = ((fraction << lower_shift) - 1) << (exponent - lower_shift - upper_exponent)
+    value = fraction << (64 - fraction.bit_length())
+
+    significand, power, k = _scale(upper_exponent)
+    value = _multiply(value, significand)
+    upper = _multiply(upper, significand) - 1
+    lower = _multiply(lower, significand) + 1
+    digits, kappa = _generate(value, upper, upper - lower, -(upper_exponent + power + 64))
+    return "".join(map(str, digits)), kappa - k
+
+
+def _generate(value: int, upper: int, delta: int, shift: int) -> tuple[list[int], int]:
+    """Digits of the number between the boundaries that needs the fewest, and the power of its last digit."""
+    one = 1 << shift
+    distance = upper - value
+    whole, part = upper >> shift, upper & (one - 1)
+    digits: list[int] = []
+    for kappa in range(9, -1, -1):
+        unit = 10**kappa
+        digit, whole = divmod(whole, unit)
+        if digit or digits:
+            digits.append(digit)
+        rest = (whole << shift) + part
+        if rest <= delta:
+            _round(digits, delta, rest, unit << shift, distance)
+            return digits, kappa
+    kappa = 0
+    while True:
+        part *= 10
+        delta *= 10
+        distance *= 10
+        kappa -= 1
+        digit, part = part >> shift, part & (one - 1)
+        if digit or digits:
+            digits.append(digit)
+        if part < delta:
+            _round(digits, delta, part, one, distance)
+            return digits, kappa
+
+
+def _round(digits: list[int], delta: int, rest: int, unit: int, distance: int) -> None:
+    while rest < distance and delta - rest >= unit and (rest + unit < distance or distance - rest > rest + unit - distance):
+        digits[-1] -= 1
+        rest += unit
+
+
+def round_to_long_double(value: Fraction) -> Fraction:
+    """The nearest number with a 64-bit significand (ties to even)."""
+    if not value:
+        return value
+    exponent = abs(value.numerator).bit_length() - value.denominator.bit_length() - 64
+    unit = Fraction(2) ** exponent
+    while abs(value) >= unit * (1 << 64):
+        unit *= 2
+    while abs(value) < unit * (1 << 63):
+        unit /= 2
+    return round(value / unit) * unit
+
+
+_LONG_DOUBLE_MAX = Fraction(2) ** 16384
+
+
+def parse_long_double(text: bytes) -> Fraction | float | None:
+    """A finite long double as an exact fraction, an infinity as a float, or None for what is no number."""
+    number = parse_double(text)
+    if number is None:
+        return None
+    lowered = text.lower()
+    if b"inf" in lowered:
+        return number
+    if b"x" in lowered:
+        return Fraction(number) if math.isfinite(number) else number
+    mantissa, _, exponent = lowered.partition(b"e")
+    if exponent and abs(int(exponent)) > 5200:
+        return Fraction(0) if int(exponent) < 0 else (-math.inf if text.startswith(b"-") else math.inf)
+    value = round_to_long_double(Fraction(text.decode()))
+    if abs(value) >= _LONG_DOUBLE_MAX:
+        return math.inf if value > 0 else -math.inf
+    return value
+
+
+def format_long_double(value: Fraction) -> bytes:
+    """Seventeen decimals at the most, without trailing zeros."""
+    scaled = round(value * 10**17)
+    sign = "-" if value < 0 else ""
+    whole, decimals = divmod(abs(scaled), 10**17)
+    text = f"{sign}{whole}.{decimals:017d}".rstrip("0").rstrip(".")
+    return b"0" if text == "-0" else text.encode()

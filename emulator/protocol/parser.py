@@ -1,0 +1,206 @@
+"""Requests from bytes: a sans-I/O parser for RESP arrays of bulk strings and inline commands.
+
+Two ways through the same grammar.  The quick one splits everything that has arrived at CRLF, takes names and arguments
+by slicing and verifies their lengths; it covers what well-behaved clients send.  Whatever it cannot vouch for (a torn
+command, a payload that holds CRLF, a large bulk, an inline command, nonsense) goes byte by byte through the careful
+one, which keeps its place between calls, so that nothing is scanned twice: a 100 MB value that arrives in pieces costs
+one copy.
+
+Source: Redis protocol specification; limits and error texts are those of the real server.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from emulator.protocol.errors import ProtocolError
+from emulator.protocol.inline import split_inline
+from emulator.protocol.numbers import parse_integer
+
+Command = list[bytes]
+
+INLINE_LIMIT: Final = 64 * 1024
+_LARGE_BULK: Final = 32 * 1024
+_UNAUTHENTICATED_ARGUMENTS: Final = 10
+_UNAUTHENTICATED_BULK: Final = 16384
+
+_COUNTS: Final = {b"*%d" % number: number for number in range(1, 1025)}
+_LENGTHS: Final = {b"$%d" % number: number for number in range(1024)}
+
+
+class RequestParser:
+    """Turns what a client sends into commands.
+
+    `feed` returns the commands that are complete.  After a protocol error it returns those before it and sets `error`;
+    nothing is parsed from then on.  While `restricted` (no authentication yet) limits are tighter and `feed` returns
+    one command at a time, since that command may be the AUTH which lifts them: call ``feed(b"")`` for the next.
+    """
+
+    __slots__ = (
+        "_arguments",
+        "_awaited",
+        "_buffer",
+        "_bulk_length",
+        "_missing",
+        "_pieces",
+        "error",
+        "max_bulk",
+        "restricted",
+    )
+
+    def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
+        self.max_bulk = max_bulk
+        self.restricted = False
+        self.error: ProtocolError | None = None
+        self._buffer = b""
+        self._arguments: Command = []
+        self._awaited = 0  # arguments of the command begun that are still to come
+        self._bulk_length = -1  # of the argument begun, or -1 before its header
+        self._pieces: list[bytes] = []  # of a large bulk under way
+        self._missing = 0  # bytes of it still to come
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held of what is not yet a complete command."""
+        return len(self._buffer) + sum(map(len, self._arguments)) + sum(map(len, self._pieces))
+
+    def feed(self, data: bytes) -> list[Command]:
+        """The commands that `data` completes, in order."""
+        if self.error is not None:
+            return []
+        commands: list[Command] = []
+        if not self._buffer and not self._awaited and not self.restricted:
+            lines = data.split(b"\r\n")
+            position = 0
+            last = len(lines) - 1
+            count_of = _COUNTS.get
+            length_of = _LENGTHS.get
+            while position < last:
+                count = count_of(lines[position])
+                if count is None:
+                    break
+                end = position + 2 * count
+                if end >= last:
+                    break
+                arguments = lines[position + 2 : end + 1 : 2]
+                if list(map(length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
+                    break
+                commands.append(arguments)
+                position = end + 1
+            if position == last and not lines[last]:
+                return commands
+            if position:
+                data = b"\r\n".join(lines[position:])
+        try:
+            self._feed_carefully(data, commands)
+        except ProtocolError as error:
+            self.error = error
+            self._buffer = b""
+        return commands
+
+    def _feed_carefully(self, data: bytes, commands: list[Command]) -> None:
+        if self._pieces:
+            data = self._gather(data, commands)
+        buffer = self._buffer + data if self._buffer else data
+        position = 0
+        try:
+            while position < len(buffer) and not (self.restricted and commands):
+                if self._bulk_length >= 0:
+                    after = self._bulk(buffer, position, commands)
+                elif self._awaited:
+                    after = self._bulk_header(buffer, position)
+                elif buffer[position] == 0x2A:
+                    after = self._multibulk_header(buffer, position)
+                else:
+                    after = self._inline(buffer, position, commands)
+                if after < 0:
+                    break
+                position = after
+        finally:
+            self._buffer = buffer[position:]
+
+    def _argument(self, argument: bytes, commands: list[Command]) -> None:
+        self._bulk_length = -1
+        self._arguments.append(argument)
+        self._awaited -= 1
+        if not self._awaited:
+            commands.append(self._arguments)
+            self._arguments = []
+
+    def _line(self, buffer: bytes, position: int, what: str) -> tuple[bytes, int] | None:
+        """The line at position and where the next begins; None while it is incomplete."""
+        end = buffer.find(b"\r", position)
+        if end >= 0 and buffer.find(b"\0", position, end) >= 0:
+            end = -1
+        if end < 0:
+            if len(buffer) - position > INLINE_LIMIT:
+                raise ProtocolError(f"too big {what} string")
+            return None
+        if end + 2 > len(buffer):
+            return None
+        return buffer[position:end], end + 2
+
+    # Each step below returns where the next one begins, or -1 when it needs more bytes.
+
+    def _multibulk_header(self, buffer: bytes, position: int) -> int:
+        line = self._line(buffer, position, "mbulk count")
+        if line is None:
+            return -1
+        count = parse_integer(line[0][1:])
+        if count is None or count > 0x7FFFFFFF:
+            raise ProtocolError("invalid multibulk length")
+        if count > _UNAUTHENTICATED_ARGUMENTS and self.restricted:
+            raise ProtocolError("unauthenticated multibulk length")
+        self._awaited = max(count, 0)
+        return line[1]
+
+    def _bulk_header(self, buffer: bytes, position: int) -> int:
+        line = self._line(buffer, position, "bulk count")
+        if line is None:
+            return -1
+        header, after = line
+        if header[:1] != b"$":
+            raise ProtocolError(f"expected '$', got '{chr(buffer[position])}'")
+        length = parse_integer(header[1:])
+        if length is None or not 0 <= length <= self.max_bulk:
+            raise ProtocolError("invalid bulk length")
+        if length > _UNAUTHENTICATED_BULK and self.restricted:
+            raise ProtocolError("unauthenticated bulk length")
+        self._bulk_length = length
+        return after
+
+    def _bulk(self, buffer: bytes, position: int, commands: list[Command]) -> int:
+        end = position + self._bulk_length
+        if end + 2 <= len(buffer):
+            self._argument(buffer[position:end], commands)
+            return end + 2
+        if self._bulk_length < _LARGE_BULK:
+            return -1
+        self._pieces = [buffer[position:]]
+        self._missing = end + 2 - len(buffer)
+        return len(buffer)
+
+    def _gather(self, data: bytes, commands: list[Command]) -> bytes:
+        """Add to the large bulk under way; what is left of `data` once it is complete."""
+        self._pieces.append(data[: self._missing])
+        rest = data[self._missing :]
+        self._missing -= len(data) - len(rest)
+        if not self._missing:
+            argument = b"".join(self._pieces)[:-2]
+            self._pieces = []
+            self._argument(argument, commands)
+        return rest
+
+    def _inline(self, buffer: bytes, position: int, commands: list[Command]) -> int:
+        end = buffer.find(b"\n", position)
+        if end < 0:
+            if len(buffer) - position > INLINE_LIMIT:
+                raise ProtocolError("too big inline request")
+            return -1
+        line = buffer[position:end]
+        arguments = split_inline(line[:-1] if line.endswith(b"\r") else line)
+        if arguments is None:
+            raise ProtocolError("unbalanced quotes in request")
+        if arguments:
+            commands.append(arguments)
+        return end + 1

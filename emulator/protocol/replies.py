@@ -1,0 +1,74 @@
+"""The values that commands return and the encoder knows, beside Python's own.
+
+``None`` is null, ``bytes`` a bulk string, ``int`` an integer, ``float`` a double, ``bool`` a boolean, ``list`` and
+``tuple`` an array, ``dict`` a map, ``set`` a set, a `CommandError` an error in its place.  The types below are the rest.
+Source: the RESP specification, sections on RESP2 and RESP3 types.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Reply = Any
+"""Anything the encoder knows; nested without limit."""
+
+
+class Status(bytes):
+    """A simple string, ``+OK``."""
+
+    __slots__ = ()
+
+
+class Verbatim(bytes):
+    """A verbatim string of format ``txt``; a bulk string on RESP2."""
+
+    __slots__ = ()
+
+
+class BigNumber(int):
+    """An integer of any size; a bulk string on RESP2."""
+
+    __slots__ = ()
+
+
+class Set(list[Reply]):
+    """A set whose members keep the order given; an array on RESP2."""
+
+    __slots__ = ()
+
+
+class Push(list[Reply]):
+    """Out-of-band data, ``>``; an array on RESP2."""
+
+    __slots__ = ()
+
+
+class Pairs(list[tuple[Reply, Reply]]):
+    """Pairs such as member and score: one flat array on RESP2, an array of two-element arrays on RESP3."""
+
+    __slots__ = ()
+
+
+class Replies(list[Reply]):
+    """Several replies to one command, one after another (SUBSCRIBE answers once for each channel)."""
+
+    __slots__ = ()
+
+
+class NullArray:
+    """The RESP2 null array, ``*-1``; plain null on RESP3."""
+
+    __slots__ = ()
+
+
+class NoReply:
+    """Nothing is sent at all."""
+
+    __slots__ = ()
+
+
+OK: Final = Status(b"OK")
+QUEUED: Final = Status(b"QUEUED")
+PONG: Final = Status(b"PONG")
+NULL_ARRAY: Final = NullArray()
+NO_REPLY: Final = NoReply()

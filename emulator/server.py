@@ -1,0 +1,257 @@
+"""The network server: listeners, the life of connections, and the alarm of the timing wheel."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from typing import Any
+
+from emulator.clock import Clock
+from emulator.config import Config
+from emulator.connection import READ_SIZE, Connection
+from emulator.engine import Engine
+from emulator.expiry import Timer
+from emulator.protocol.errors import ProtocolError
+from emulator.session import Session
+
+logger = logging.getLogger("emulator")
+
+_PROTECTED = (
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
+    b"user. In this mode connections are only accepted from the loopback interface. If you want to connect from external "
+    b"computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command "
+    b"'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is "
+    b"running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make "
+    b"this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration "
+    b"file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server "
+    b"manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password "
+    b"for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting "
+    b"connections from the outside.\r\n"
+)
+
+
+class Server:
+    """Serves an engine on the addresses that its configuration names.
+
+    ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address cannot
+    be had.  ``port`` is the TCP port really used (0 without TCP).
+    """
+
+    def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
+        self.engine = Engine(config, clock)
+        self.config = self.engine.config
+        self.port = 0
+        self.loop: asyncio.AbstractEventLoop
+        self.read_buffer = memoryview(bytearray(READ_SIZE))
+        self.connections: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None]
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    # Life cycle
+
+    async def start(self) -> None:
+        """Listen.  When this returns, connections are accepted."""
+        self.loop = asyncio.get_running_loop()
+        self._closed = self.loop.create_future()
+        self.engine.wheel.on_earlier = self._arm
+        idle_watch = IdleWatch(self)
+        self.engine.config.on_change("timeout", idle_watch.begin)
+        idle_watch.begin()
+        self._on_alarm()
+        try:
+            await self._listen_tcp()
+            await self._listen_unix()
+        except OSError:
+            await self.stop()
+            raise
+
+    async def _listen_tcp(self) -> None:
+        port = self.config.port
+        if port == 0:
+            return
+        listening = 0
+        for address in self.config.bind.split():
+            optional = address.startswith("-")
+            host = address.removeprefix("-")
+            try:
+                self._servers.append(await self._listen(host, port))
+                listening += 1
+            except OSError as error:
+                if not optional:
+                    logger.warning("Warning: Could not create server TCP listening socket %s:%d: %s", host, port, error.strerror)
+                    raise
+        if not listening:
+            raise OSError("no address to listen on")
+        self.port = port
+
+    async def _listen(self, host: str, port: int) -> asyncio.Server:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+        backlog = self.config.tcp_backlog
+        return await self.loop.create_server(
+            lambda: Connection(self), name, port, family=family, backlog=backlog, reuse_address=os.name == "posix"
+        )
+
+    async def _listen_unix(self) -> None:
+        path = self.config.unixsocket
+        if not path:
+            return
+        if os.path.exists(path):
+            os.unlink(path)
+        self._servers.append(
+            await self.loop.create_unix_server(lambda: Connection(self), path, backlog=self.config.tcp_backlog)
+        )
+        if self.config.unixsocketperm:
+            os.chmod(path, self.config.unixsocketperm)
+
+    async def stop(self) -> None:
+        """Stop listening, close every connection and wake whoever waits in `wait_closed`."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self.engine.wheel.on_earlier = None
+        path = self.config.unixsocket
+        if path and os.path.exists(path):
+            os.unlink(path)
+        self.shut_down()
+
+    def shut_down(self) -> None:
+        """Let `wait_closed` return: somebody asked the server to end."""
+        if not self._closed.done():
+            self._closed.set_result(None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is asked to end."""
+        await asyncio.shield(self._closed)
+
+    # Time
+
+    def _arm(self, moment: int) -> None:
+        """Let the engine advance at that moment."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        delay = (moment - self.engine.clock.tick()) / 1000
+        self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        moment = self.engine.advance()
+        if moment is not None:
+            self._arm(moment)
+
+    # Connections
+
+    def accept(self, connection: Connection) -> Session | None:
+        """The session of a new connection, or None where it is refused and closed."""
+        transport = connection.transport
+        stats = self.engine.stats
+        if len(self.connections) >= self.config.maxclients:
+            stats.rejected_connections += 1
+            return self._refuse(transport, b"-ERR max number of clients reached\r\n")
+        peer = transport.get_extra_info("peername")
+        local = transport.get_extra_info("sockname")
+        if self._is_protected_from(peer):
+            stats.rejected_connections += 1
+            return self._refuse(transport, _PROTECTED)
+        stats.connections_received += 1
+        self.connections.add(connection)
+        handle: socket.socket | None = transport.get_extra_info("socket")
+        if handle is not None and isinstance(peer, tuple):
+            self._keep_alive(handle)
+        fd = handle.fileno() if handle is not None else -1
+        if not isinstance(peer, tuple):
+            address = local_address = f"{self.config.unixsocket}:0".encode()
+        else:
+            address, local_address = _address(peer), _address(local)
+        return Session(self.engine, address, local_address, fd)
+
+    def _is_protected_from(self, peer: Any) -> bool:
+        return (
+            self.config.protected_mode
+            and not self.config.requirepass
+            and isinstance(peer, tuple)
+            and not peer[0].startswith("127.")
+            and peer[0] not in ("::1", "::ffff:127.0.0.1")
+        )
+
+    @staticmethod
+    def _refuse(transport: asyncio.Transport, message: bytes) -> None:
+        transport.write(message)
+        transport.close()
+
+    def _keep_alive(self, handle: socket.socket) -> None:
+        seconds = self.config.tcp_keepalive
+        if not seconds:
+            return
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+    def released(self, connection: Connection) -> None:
+        """A connection has gone."""
+        if connection in self.connections:
+            self.connections.discard(connection)
+            connection.session.forget()
+
+    def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
+        """Tell the client what was wrong and close."""
+        logger.info("Protocol error (%s) from client: id=%d addr=%s", error, connection.session.id, connection.session.address.decode())
+        connection.transport.write(b"-ERR Protocol error: %b\r\n" % str(error).encode("utf-8", "surrogateescape"))
+        connection.transport.close()
+
+    def query_buffer_overrun(self, connection: Connection) -> None:
+        """The client has sent more than ``client-query-buffer-limit`` of what could not be run yet."""
+        self.engine.stats.query_limit_disconnections += 1
+        logger.warning("Closing client that reached max query buffer length: id=%d", connection.session.id)
+        connection.transport.abort()
+
+
+class IdleWatch(Timer):
+    """``timeout``: looks each second for clients that have been silent for too long."""
+
+    __slots__ = ("server",)
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self.server = server
+
+    def begin(self) -> None:
+        """Watch from now on, if the configuration asks for it."""
+        if self.server.config.timeout:
+            engine = self.server.engine
+            engine.wheel.set(self, engine.clock.now + 1000)
+
+    def fire(self) -> None:
+        engine = self.server.engine
+        limit = self.server.config.timeout
+        if not limit:
+            return
+        for session in list(engine.sessions.values()):
+            busy = session.blocked is not None or session.subscriptions
+            if not busy and engine.clock.now - session.active > limit * 1000:
+                logger.info("Closing idle client")
+                session.kill()
+        self.begin()
+
+
+def _address(peer: Any) -> bytes:
+    host, port = peer[0], peer[1]
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()

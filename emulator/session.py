@@ -1,0 +1,219 @@
+"""What the server knows of one client.
+
+A session knows no socket: what it has to say gathers in ``out``, and whoever owns it (a connection, the in-process
+client) is told through ``on_wake`` that there is something to write or that a wait has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.blocking import Block
+from emulator.protocol.encoder import RESP2, RESP3, Encoders
+from emulator.protocol.replies import Reply
+
+if TYPE_CHECKING:
+    from emulator.commands.registry import Command
+    from emulator.engine import Engine
+    from emulator.keyspace import Database
+
+REPLY_ON: Final = 0
+REPLY_OFF: Final = 1
+REPLY_SKIP_NEXT: Final = 2
+REPLY_SKIP: Final = 3
+
+
+class Session:
+    """One client.  ``plain`` is true while nothing special holds for it, so that dispatch may take the short way."""
+
+    __slots__ = (
+        "active",
+        "address",
+        "authenticated",
+        "blocked",
+        "channels",
+        "close_reason",
+        "closing",
+        "created",
+        "db",
+        "deny_blocking",
+        "dirty_cas",
+        "encoders",
+        "engine",
+        "fd",
+        "id",
+        "last_command",
+        "lib_name",
+        "lib_version",
+        "local_address",
+        "name",
+        "no_evict",
+        "no_touch",
+        "on_kill",
+        "on_wake",
+        "out",
+        "parked",
+        "patterns",
+        "plain",
+        "protocol",
+        "queue",
+        "queue_failed",
+        "reply_mode",
+        "running",
+        "shards",
+        "total_commands",
+        "total_input",
+        "total_output",
+        "watched",
+    )
+
+    def __init__(self, engine: Engine, address: bytes = b"", local_address: bytes = b"", fd: int = -1) -> None:
+        self.engine = engine
+        self.id = engine.next_client_id()
+        self.address = address
+        self.local_address = local_address
+        self.fd = fd
+        self.created = self.active = engine.clock.now
+        self.name = self.lib_name = self.lib_version = b""
+        self.db: Database = engine.databases[0]
+        self.out: list[bytes] = []
+        self.on_wake: Callable[[], None] | None = None
+        self.on_kill: Callable[[], None] | None = None
+        self.running = False
+        self.closing = False
+        self.close_reason = ""
+        self.blocked: Block | None = None
+        self.parked = False
+        self.last_command: Command | None = None
+        self.total_commands = self.total_input = self.total_output = 0
+        self.watched: dict[tuple[Database, bytes], bool] = {}
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.shards: dict[bytes, None] = {}
+        self.deny_blocking = False
+        self.queue: list[tuple[Command, list[bytes]]] | None = None
+        self.queue_failed = self.dirty_cas = False
+        self.no_evict = self.no_touch = False
+        self.reply_mode = REPLY_ON
+        self.authenticated = not engine.config.requirepass
+        self.set_protocol(2)
+        engine.sessions[self.id] = self
+
+    def set_protocol(self, version: int) -> None:
+        """Speak RESP `version` 2 or 3 from now on."""
+        self.protocol = version
+        self.encoders: Encoders = RESP3 if version == 3 else RESP2
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
+        self.plain = (
+            self.authenticated
+            and self.queue is None
+            and not self.closing
+            and self.reply_mode == REPLY_ON
+            and not self.no_touch
+            and (self.protocol == 3 or not self.subscriptions)
+            and not self.engine.attentive
+        )
+
+    @property
+    def subscriptions(self) -> int:
+        """Channels, patterns and shard channels subscribed to."""
+        return len(self.channels) + len(self.patterns) + len(self.shards)
+
+    def send(self, data: bytes) -> None:
+        """Send encoded data, out of turn unless the session is running a command just now."""
+        self.out.append(data)
+        if not self.running:
+            self.wake()
+
+    def reply(self, value: Reply) -> None:
+        """Send a value."""
+        self.send(self.encoders[value.__class__](value))
+
+    def wake(self) -> None:
+        """Tell the owner that there is something to do."""
+        if self.on_wake is not None:
+            self.on_wake()
+
+    def block(
+        self,
+        keys: Sequence[bytes],
+        timeout: int,
+        kind: type,
+        attempt: Callable[[], Reply | None],
+        timeout_reply: Reply = None,
+        needs_key: bool = False,
+    ) -> Reply | Block:
+        """Wait for a key that holds a `kind`: what a command returns when `attempt` has found nothing to answer.
+
+        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
+        """
+        if self.deny_blocking:
+            return timeout_reply
+        block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
+        self.engine.blocking.park(block, self.engine.clock.now + timeout if timeout else None)
+        return block
+
+    def resume(self, reply: Reply) -> None:
+        """A wait has ended with this answer: deliver it and go on."""
+        self.reply(reply)
+        if self.running:
+            self.wake()
+
+    def close(self, reason: str = "") -> None:
+        """Close once what is to be sent has been sent; no further command is run."""
+        self.closing = True
+        self.close_reason = reason
+        self.refresh()
+        if not self.running:
+            self.wake()
+
+    def kill(self) -> None:
+        """Close at once."""
+        self.close()
+        if self.on_kill is not None:
+            self.on_kill()
+
+    def forget(self) -> None:
+        """The client has gone: leave no trace of it in the engine."""
+        engine = self.engine
+        if self.blocked is not None:
+            engine.blocking.forget(self.blocked)
+        self.unwatch()
+        engine.pubsub.drop(self)
+        engine.sessions.pop(self.id, None)
+
+    def watch(self, key: bytes) -> None:
+        """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""
+        place = (self.db, key)
+        if place in self.watched:
+            return
+        entry = self.db.entries.get(key)
+        expired = entry is not None and entry.deadline is not None and entry.deadline <= self.engine.clock.now
+        self.watched[place] = expired
+        self.db.watchers.setdefault(key, set()).add(self)
+        self.db.observe()
+
+    def unwatch(self) -> None:
+        """Forget every watched key."""
+        for db, key in self.watched:
+            watchers = db.watchers[key]
+            watchers.discard(self)
+            if not watchers:
+                del db.watchers[key]
+                db.observe()
+        self.watched.clear()
+        self.dirty_cas = False
+
+    def watched_key_expired(self) -> bool:
+        """Whether a watched key has expired since it was watched and nobody has noticed yet."""
+        now = self.engine.clock.now
+        for (db, key), was_expired in self.watched.items():
+            if not was_expired:
+                entry = db.entries.get(key)
+                if entry is not None and entry.deadline is not None and entry.deadline <= now:
+                    return True
+        return False

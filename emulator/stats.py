@@ -1,0 +1,43 @@
+"""Counters that INFO reports and CONFIG RESETSTAT sets back."""
+
+from __future__ import annotations
+
+
+class Stats:
+    """The counters of INFO's stats section (and errorstats) by their names there."""
+
+    __slots__ = (
+        "commands_processed",
+        "connections_received",
+        "errors",
+        "evicted_clients",
+        "evicted_keys",
+        "expired_fields",
+        "expired_keys",
+        "keyspace_hits",
+        "keyspace_misses",
+        "net_input_bytes",
+        "net_output_bytes",
+        "output_limit_disconnections",
+        "pubsub_published",
+        "query_limit_disconnections",
+        "rejected_connections",
+        "total_error_replies",
+        "unexpected_errors",
+    )
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Set every counter back to zero."""
+        for name in self.__slots__:
+            setattr(self, name, 0)
+        self.errors: dict[str, int] = {}
+
+    def count_error(self, text: str) -> None:
+        """Count an error reply by its code."""
+        self.total_error_replies: int
+        self.total_error_replies += 1
+        code = text.partition(" ")[0]
+        self.errors[code] = self.errors.get(code, 0) + 1

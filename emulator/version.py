@@ -1,0 +1,6 @@
+"""Versions: this distribution's own and the Redis it stands in for."""
+
+__version__ = "0.1.0"
+
+REDIS_VERSION = "8.2.3"
+REDIS_VERSION_NUM = 0x00080203
