@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Callable
 
-from emulator import commands
 from emulator.blocking import Blocking
 from emulator.clock import Clock
 from emulator.commands.registry import Command
+from emulator.commands.table import table
 from emulator.config import Config
+from emulator.dispatch import call
 from emulator.expiry import NEVER, Wheel
 from emulator.keyspace import Database
 from emulator.notifications import KEYEVENT, KEYSPACE
@@ -27,7 +29,9 @@ _STEPS_A_SLICE = 250
 
 
 class Engine:
-    """One Redis.  ``dirty`` counts changes, ``pending_work`` says that `work` has something to do after a command."""
+    """One Redis.  ``call`` runs a command that has passed the guards (EXEC needs it); ``dirty`` counts changes, ``pending_work`` says that `work` has something to do after a command."""
+
+    call = staticmethod(call)
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
@@ -46,8 +50,10 @@ class Engine:
         self.tracking = False
         self.notify_flags = 0
         self.slow_seconds = 0.0
-        self.commands: dict[bytes, Command] = commands.table()
+        self.on_shutdown: Callable[[], None] | None = None
+        self.commands: dict[bytes, Command] = table()
         self.sessions: dict[int, Session] = {}
+        self._deferred: list[tuple[Session, bytes]] = []
         self._last_client_id = 0
         self.databases = [Database(self, index) for index in range(self.config.databases)]
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
@@ -80,10 +86,19 @@ class Engine:
         for session in self.sessions.values():
             session.refresh()
 
+    def defer(self, session: Session, data: bytes) -> None:
+        """Send data to a session after the reply to the command that it is running."""
+        self._deferred.append((session, data))
+        self.pending_work = True
+
     def work(self) -> None:
-        """What is due after a command: let blocked clients try again."""
+        """What is due after a command: what was put off is sent, blocked clients try again."""
         self.pending_work = False
+        deferred, self._deferred = self._deferred, []
+        for session, data in deferred:
+            session.out.append(data)
         self.blocking.serve()
+        self.pending_work = bool(self._deferred)
 
     def advance(self) -> int | None:
         """Let expire what is due, in one bounded slice; when to call again (milliseconds since the epoch, None: never)."""
@@ -94,6 +109,11 @@ class Engine:
         moment = now if more else self.wheel.next_moment()
         self.wheel.alarm = NEVER if moment is None else moment
         return moment
+
+    def request_shutdown(self) -> None:
+        """SHUTDOWN was called: tell the owner."""
+        if self.on_shutdown is not None:
+            self.on_shutdown()
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

@@ -36,7 +36,7 @@ class Timer:
         self._slot: _Slot | None = None
 
     def fire(self) -> None:
-        """The deadline has come; the wheel has let go of the timer."""
+        """The deadline has come and the wheel has let go of the timer, which may be set anew."""
         raise NotImplementedError
 
 
@@ -178,8 +178,9 @@ class Wheel:
             assert deadline is not None
             if due:
                 self.count -= 1
-                timer.deadline = None
                 timer.fire()
+                if timer._slot is None:
+                    timer.deadline = None
             else:
                 self._place(timer, deadline)
         return most

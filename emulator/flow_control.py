@@ -39,6 +39,7 @@ class OutputLimit(Timer):
             engine.wheel.set(self, engine.clock.now + seconds * 1000)
 
     def fire(self) -> None:
+        self.deadline = None
         size = self.connection.transport.get_write_buffer_size()
         soft = self._limits()[1]
         if soft and size >= soft:

@@ -53,11 +53,13 @@ class Database:
     """
 
     __slots__ = (
+        "_deadlines",
         "_dense",
         "blocked",
         "clock",
         "engine",
         "entries",
+        "expires",
         "index",
         "observed",
         "stats",
@@ -73,6 +75,8 @@ class Database:
         self.stats = engine.stats
         self.entries: dict[bytes, Entry] = {}
         self._dense: list[Entry] = []
+        self.expires = 0
+        self._deadlines = 0
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.observed = False
@@ -146,7 +150,7 @@ class Database:
                 self.expire_now(entry)
                 entry = None
             elif not keep_ttl:
-                self.wheel.cancel(entry)
+                self.persist(entry)
         if entry is None:
             self.insert(key, value)
         else:
@@ -196,7 +200,7 @@ class Database:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
         entry = self.entries.pop(key)
         if entry.deadline is not None:
-            self.wheel.cancel(entry)
+            self.persist(entry)
         last = self._dense.pop()
         if last is not entry:
             last.index = entry.index
@@ -208,11 +212,24 @@ class Database:
 
     def expire_at(self, entry: Entry, deadline: int) -> None:
         """Give a key an expiry, in milliseconds since the epoch; the caller tells of the change."""
+        if entry.deadline is None:
+            self.expires += 1
+            self._deadlines += deadline
+        else:
+            self._deadlines += deadline - entry.deadline
         self.wheel.set(entry, deadline)
 
     def persist(self, entry: Entry) -> None:
-        """Take a key's expiry away; the caller tells of the change."""
+        """Take away the expiry that a key has; the caller tells of the change."""
+        assert entry.deadline is not None
+        self.expires -= 1
+        self._deadlines -= entry.deadline
         self.wheel.cancel(entry)
+
+    @property
+    def average_ttl(self) -> int:
+        """Milliseconds that the keys with an expiry have left on average."""
+        return self._deadlines // self.expires - self.clock.now if self.expires else 0
 
     def expire_now(self, entry: Entry) -> None:
         """A key's time is up."""
@@ -237,6 +254,7 @@ class Database:
                 self._release(entry.value)
         self.entries = {}
         self._dense = []
+        self.expires = self._deadlines = 0
         return count
 
     # Who hears of a change

@@ -64,6 +64,7 @@ class Server:
         self.loop = asyncio.get_running_loop()
         self._closed = self.loop.create_future()
         self.engine.wheel.on_earlier = self._arm
+        self.engine.on_shutdown = self.shut_down
         idle_watch = IdleWatch(self)
         self.engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()

@@ -124,14 +124,12 @@ class Session:
         return len(self.channels) + len(self.patterns) + len(self.shards)
 
     def send(self, data: bytes) -> None:
-        """Send encoded data, out of turn unless the session is running a command just now."""
-        self.out.append(data)
-        if not self.running:
+        """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first."""
+        if self.running:
+            self.engine.defer(self, data)
+        else:
+            self.out.append(data)
             self.wake()
-
-    def reply(self, value: Reply) -> None:
-        """Send a value."""
-        self.send(self.encoders[value.__class__](value))
 
     def wake(self) -> None:
         """Tell the owner that there is something to do."""
@@ -159,9 +157,7 @@ class Session:
 
     def resume(self, reply: Reply) -> None:
         """A wait has ended with this answer: deliver it and go on."""
-        self.reply(reply)
-        if self.running:
-            self.wake()
+        self.send(self.encoders[reply.__class__](reply))
 
     def close(self, reason: str = "") -> None:
         """Close once what is to be sent has been sent; no further command is run."""

@@ -62,3 +62,11 @@ def timeout(text: bytes) -> int:
     milliseconds = seconds * 1000
     whole = int(milliseconds)
     return whole + (milliseconds > whole)
+
+
+def scan_cursor(text: bytes) -> int:
+    """The cursor of SCAN and its kin: an unsigned 64-bit integer, spelled as C's strtoull takes it."""
+    digits = text.lstrip(b"\t\n\v\f\r").removeprefix(b"+")
+    if not digits.isdigit() or int(digits) >= 1 << 64:
+        raise CommandError("ERR invalid cursor")
+    return int(digits)

@@ -10,7 +10,7 @@ from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, Reply, Status
 from emulator.session import REPLY_ON
-from emulator.version import REDIS_VERSION
+from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -122,7 +122,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
         b"id": client.id,
         b"mode": b"standalone",
         b"role": b"master",
-        b"modules": [],
+        b"modules": [dict(module) for module in MODULES],
     }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from emulator.protocol.numbers import parse_integer
+
 
 class KeySpec(NamedTuple):
     """A search for the first key (``index`` or ``keyword``) and a rule for the others (``range`` or ``keynum``).
@@ -23,28 +25,64 @@ class KeySpec(NamedTuple):
     notes: str = ""
 
     def positions(self, args: Sequence[bytes]) -> list[int]:
-        """The indexes of the keys in the words of a call, its name included."""
-        first = self._first(args)
-        if first is None or self.find is None:
+        """The indexes of the keys in the words of a call, its name included; empty where they do not fit."""
+        start = self._start(args)
+        if start is None or self.find is None:
             return []
         kind, a, b, c = self.find
+        size = len(args)
         if kind == "keynum":
-            at = first + a
-            if at >= len(args) or not args[at].isdigit():
+            count = parse_integer(args[start + a]) if start + a < size else None
+            if count is None or count < 1:
                 return []
-            found = range(first + b, first + b + int(args[at]) * c, c)
-        else:
-            last = len(args) + a if a < 0 else first + a
-            if c > 1 and a == -1:
-                last = first + (len(args) - first) // c - 1
-            found = range(first, last + 1, b)
-        return [position for position in found if position < len(args)]
+            found = range(start + b, start + b + count * c, c)
+            return [] if found[-1] >= size else list(found)
+        last = start + a if a >= 0 else size + a
+        if c > 1 and a < 0:
+            last = start + (size - start) // c + a
+        return [position for position in range(start, last + 1, b) if position < size]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the keys stand at fixed places: from an argument of known index to another."""
+        return (
+            self.begin is not None
+            and len(self.begin) == 1
+            and self.find is not None
+            and self.find[0] == "range"
+            and "incomplete" not in self.flags
+        )
+
+    @property
+    def plain_range(self) -> tuple[int, int, int]:
+        """First key, last key and step of a plain specification."""
+        assert self.begin is not None and len(self.begin) == 1 and self.find is not None
+        last = self.find[1]
+        return self.begin[0], last if last < 0 else self.begin[0] + last, self.find[2]
+
+    @property
+    def begin_search(self) -> tuple[bytes, dict[bytes, int | bytes]]:
+        """The search in the words of COMMAND INFO."""
+        if self.begin is None:
+            return b"unknown", {}
+        if len(self.begin) == 1:
+            return b"index", {b"index": self.begin[0]}
+        return b"keyword", {b"keyword": self.begin[0], b"startfrom": self.begin[1]}
+
+    @property
+    def find_keys(self) -> tuple[bytes, dict[bytes, int | bytes]]:
+        """The rule for the keys in the words of COMMAND INFO."""
+        if self.find is None:
+            return b"unknown", {}
+        kind, a, b, c = self.find
+        names = (b"keynumidx", b"firstkey", b"keystep") if kind == "keynum" else (b"lastkey", b"keystep", b"limit")
+        return kind.encode(), dict(zip(names, (a, b, c), strict=True))
 
     def words(self, args: Sequence[bytes]) -> list[bytes]:
         """The keys themselves."""
         return [args[position] for position in self.positions(args)]
 
-    def _first(self, args: Sequence[bytes]) -> int | None:
+    def _start(self, args: Sequence[bytes]) -> int | None:
         if self.begin is None:
             return None
         if len(self.begin) == 1:

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
     from emulator.commands.keyspec import KeySpec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
-    "no_auth may_replicate no_async_loading no_multi movablekeys allow_busy no_mandatory_keys protected "
+    "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
     "touches_arbitrary_keys"
+).split()
+_CATEGORIES: Final = (
+    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
+    "dangerous connection transaction scripting"
 ).split()
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
 
@@ -48,6 +53,14 @@ _CATEGORY_OF_GROUP: Final = {
     "connection": "connection",
 }
 
+_IMPLIED: Final = (
+    ("write", ("write",)),
+    ("readonly", ("read",)),
+    ("admin", ("admin", "dangerous")),
+    ("pubsub", ("pubsub",)),
+    ("blocking", ("blocking",)),
+)
+
 _UNBOUNDED: Final = 1 << 40
 
 
@@ -67,6 +80,7 @@ class Command:
         "flags",
         "fn",
         "group",
+        "key_finder",
         "keys",
         "least",
         "most",
@@ -95,6 +109,7 @@ class Command:
         syntax: str,
         complexity: str,
         parent: Command | None,
+        key_finder: KeyFinder | None,
     ) -> None:
         self.name = name.encode()
         self.fn = fn
@@ -102,6 +117,7 @@ class Command:
         self.since = since
         self.flags = sum(FLAG[flag] for flag in flags.split())
         self.keys = tuple(keys)
+        self.key_finder = key_finder
         self.acl = acl
         self.tips = tips
         self.syntax = syntax
@@ -129,22 +145,45 @@ class Command:
 
     @property
     def categories(self) -> list[str]:
-        """ACL categories: the group's or those declared, then those that the flags imply, as Redis derives them."""
+        """ACL categories: the group's or those declared, and those that the flags imply, as Redis derives them."""
         declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
-        found = dict.fromkeys(declared.split())
+        found = {*declared.split(), "fast" if self.flags & FLAG["fast"] else "slow"}
+        for flag, implied in _IMPLIED:
+            if self.flags & FLAG[flag]:
+                found.update(implied)
+        if "scripting" in found:
+            found.discard("read")
+        return [category for category in _CATEGORIES if category in found]
+
+    @property
+    def flag_names(self) -> list[str]:
+        """Flags as COMMAND INFO tells them, those included that follow from the keys."""
         flags = self.flags
-        if flags & WRITE:
-            found["write"] = None
-        if flags & READONLY and "scripting" not in found:
-            found["read"] = None
-        if flags & FLAG["admin"]:
-            found["admin"] = found["dangerous"] = None
-        if flags & FLAG["pubsub"]:
-            found["pubsub"] = None
-        if flags & FLAG["blocking"]:
-            found["blocking"] = None
-        found["fast" if flags & FLAG["fast"] else "slow"] = None
-        return list(found)
+        if not all(spec.is_plain for spec in self.keys):
+            flags |= FLAG["movablekeys"]
+        return [name for name, bit in FLAG.items() if flags & bit]
+
+    @property
+    def key_range(self) -> tuple[int, int, int]:
+        """First key, last key (negative: from the end) and step, as far as these three can tell."""
+        plain = [spec for spec in self.keys if spec.is_plain]
+        if not plain:
+            return 0, 0, 0
+        if len(self.keys) == 1:
+            return plain[0].plain_range
+        first = last = 0
+        for spec in plain:
+            start, end, step = spec.plain_range
+            if step == 1 and (not first or last == start - 1):
+                first = first or start
+                last = end
+        return (first, last, 1) if first else (0, 0, 0)
+
+    def find_keys(self, args: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        """The keys in the words of a call and the flags of each."""
+        if self.key_finder is not None:
+            return self.key_finder(args)
+        return [(word, spec.flags) for spec in self.keys for word in spec.words(args)]
 
     def clone(self, parent: Command | None = None) -> Command:
         """The same command with statistics of its own: each engine has its own table."""
@@ -173,7 +212,7 @@ def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
 
 def container(name: str, *, group: str, since: str, flags: str = "", acl: str | None = None) -> None:
     """Declare a command that has sub-commands, such as CONFIG."""
-    REGISTRY[name] = Command(name, None, group, since, flags, (), acl, "", "", "", None)
+    REGISTRY[name] = Command(name, None, group, since, flags, (), acl, "", "", "", None, None)
 
 
 def command(
@@ -188,11 +227,13 @@ def command(
     complexity: str = "",
     container: str = "",
     name: str = "",
+    key_finder: KeyFinder | None = None,
 ) -> Callable[[Function], Function]:
     """Enter a function in the table.
 
     `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
-    are separated by spaces.  The docstring's first line is the summary.
+    are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot.  The
+    docstring's first line is the summary.
     """
 
     def enter(fn: Function) -> Function:
@@ -200,7 +241,7 @@ def command(
         own = name or fn.__name__.rstrip("_")
         if parent is not None and not name:
             own = own.removeprefix(container + "_").replace("_", "-")
-        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent)
+        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder)
         if parent is not None:
             parent.subcommands[entry.name] = entry
         else:
@@ -208,9 +249,3 @@ def command(
         return fn
 
     return enter
-
-
-def table() -> dict[bytes, Command]:
-    """A table for one engine: each command under its lower-case and its upper-case name."""
-    commands = {entry.name: entry.clone() for entry in REGISTRY.values()}
-    return commands | {name.upper(): entry for name, entry in commands.items()}

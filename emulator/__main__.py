@@ -1,0 +1,131 @@
+"""``python -m emulator``: a server, started and ended as redis-server is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
+
+if TYPE_CHECKING:
+    from emulator.log import Log
+    from emulator.server import Server
+
+
+def main() -> int:
+    """Run a server until it is asked to end; the exit status."""
+    try:
+        options = read_options(sys.argv[1:], os.environ)
+    except Information as information:
+        (sys.stderr if information.status else sys.stdout).write(str(information))
+        return information.status
+    except FatalConfigError as error:
+        sys.stderr.write(str(error))
+        return 1
+    except StartRefused as refusal:
+        return _refuse(refusal)
+    return _run(options)
+
+
+def _refuse(refusal: StartRefused) -> int:
+    from emulator.config import Config
+    from emulator.log import Log
+
+    log = Log(Config())
+    log.attach("emulator")
+    for line in refusal.args:
+        log.warn(line)
+    return 1
+
+
+def _run(options: Options) -> int:
+    import asyncio
+
+    from emulator.log import NOTICE, Log
+    from emulator.server import Server
+    from emulator.version import REDIS_VERSION, __version__
+
+    config = options.config
+    if config.daemonize:
+        _daemonize()
+    log = Log(config)
+    log.attach("emulator", "asyncio")
+    for note in options.notes:
+        log.line(NOTICE, note)
+    log.line(NOTICE, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+    pid = os.getpid()
+    log.line(NOTICE, f"Redis version={REDIS_VERSION}, bits=64, redis-emulator={__version__}, pid={pid}, just started")
+    for warning in options.warnings:
+        log.warn(warning)
+    log.line(NOTICE, "Configuration loaded")
+    log.role = "M"
+    return asyncio.run(_serve(Server(config), options, log))
+
+
+async def _serve(server: Server, options: Options, log: Log) -> int:
+    from emulator.log import NOTICE
+
+    config = server.config
+    options.rename(server.engine.commands)
+    log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
+    if not config.port and not config.unixsocket:
+        log.warn("Configured to not listen anywhere, exiting.")
+        return 1
+    try:
+        await server.start()
+    except OSError:
+        log.warn(f"Failed listening on port {config.port} (tcp), aborting.")
+        return 1
+    _await_signals(server, log)
+    if config.pidfile:
+        with open(config.pidfile, "w") as file:
+            file.write(f"{os.getpid()}\n")
+    log.line(NOTICE, "Server initialized")
+    for kind, listens in (("tcp", config.port), ("unix", config.unixsocket)):
+        if listens:
+            log.line(NOTICE, f"Ready to accept connections {kind}")
+    await server.wait_closed()
+    log.line(NOTICE, "User requested shutdown...")
+    await server.stop()
+    if config.pidfile and os.path.exists(config.pidfile):
+        log.line(NOTICE, "Removing the pid file.")
+        os.unlink(config.pidfile)
+    if config.unixsocket:
+        log.line(NOTICE, "Removing the unix socket file.")
+    log.warn("Redis is now ready to exit, bye bye...")
+    return 0
+
+
+def _await_signals(server: Server, log: Log) -> None:
+    """SIGINT and SIGTERM end the server in good order; a second SIGINT at once."""
+    import signal
+
+    asked: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        if asked and number == signal.SIGINT:
+            log.signal("You insist... exiting now.")
+            os._exit(1)
+        asked.append(number)
+        log.signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
+        server.loop.call_soon_threadsafe(server.shut_down)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _daemonize() -> None:
+    """Go on in the background, away from the terminal."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

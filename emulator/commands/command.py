@@ -1,0 +1,191 @@
+"""COMMAND: what the server can do, told from the table of commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.keyspec import KeySpec
+from emulator.commands.registry import FLAG, Command, command, container
+from emulator.glob import matcher
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.replies import Reply, Set, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NO_MANDATORY_KEYS = FLAG["no_mandatory_keys"]
+
+container("command", group="server", since="2.8.13", acl="connection")
+
+
+def _all(client: Session) -> list[Command]:
+    return [entry for name, entry in client.engine.commands.items() if name == entry.name]
+
+
+def _lookup(client: Session, name: bytes) -> Command | None:
+    """A command by its name, a sub-command by ``container|name``."""
+    outer, bar, inner = name.lower().partition(b"|")
+    found = client.engine.commands.get(outer)
+    return found.subcommands.get(inner) if found is not None and bar else found
+
+
+def _statuses(words: Iterable[str]) -> Set:
+    return Set([Status(word.encode()) for word in words])
+
+
+def _info(entry: Command) -> list[Reply]:
+    first, last, step = entry.key_range
+    return [
+        entry.full_name,
+        entry.arity,
+        _statuses(entry.flag_names),
+        first,
+        last,
+        step,
+        _statuses("@" + category for category in entry.categories),
+        Set([tip.encode() for tip in entry.tips.split()]),
+        Set([_key_spec(spec) for spec in entry.keys]),
+        Set([_info(sub) for sub in entry.subcommands.values()]),
+    ]
+
+
+def _key_spec(spec: KeySpec) -> dict[bytes, Reply]:
+    described: dict[bytes, Reply] = {b"notes": spec.notes.encode()} if spec.notes else {}
+    described[b"flags"] = _statuses(spec.flags.split())
+    kind, fields = spec.begin_search
+    described[b"begin_search"] = {b"type": kind, b"spec": fields}
+    kind, fields = spec.find_keys
+    described[b"find_keys"] = {b"type": kind, b"spec": fields}
+    return described
+
+
+def _docs(entry: Command) -> dict[bytes, Reply]:
+    described: dict[bytes, Reply] = {
+        b"summary": entry.summary.encode(),
+        b"since": entry.since.encode(),
+        b"group": entry.group.replace("_", "-").encode(),
+    }
+    if entry.complexity:
+        described[b"complexity"] = entry.complexity.encode()
+    if entry.subcommands:
+        described[b"subcommands"] = {sub.full_name: _docs(sub) for sub in entry.subcommands.values()}
+    return described
+
+
+@command(
+    "server",
+    container="command",
+    since="2.8.13",
+    flags="loading stale",
+    acl="connection",
+    complexity="O(1)",
+)
+def command_count(client: Session) -> int:
+    """How many commands there are."""
+    return len(_all(client))
+
+
+@command(
+    "server",
+    container="command",
+    since="2.8.13",
+    flags="loading stale",
+    acl="connection",
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N commands",
+)
+def command_info(client: Session, *names: bytes) -> list[Reply]:
+    """Arity, flags, keys and categories of commands, or of all."""
+    if not names:
+        return [_info(entry) for entry in _all(client)]
+    found = [_lookup(client, name) for name in names]
+    return [_info(entry) if entry is not None else None for entry in found]
+
+
+@command(
+    "server",
+    container="command",
+    since="7.0.0",
+    flags="loading stale",
+    acl="connection",
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N commands",
+)
+def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
+    """What commands are for, or all of them."""
+    found = [_lookup(client, name) for name in names] if names else _all(client)
+    return {entry.full_name: _docs(entry) for entry in found if entry is not None}
+
+
+@command(
+    "server",
+    container="command",
+    since="7.0.0",
+    flags="loading stale",
+    acl="connection",
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N commands",
+)
+def command_list(client: Session, *filterby: bytes) -> list[bytes]:
+    """The names of all commands, or of those of a module, an ACL category or a glob pattern."""
+    entries = _all(client)
+    if not filterby:
+        return [entry.name for entry in entries]
+    if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
+        raise CommandError(SYNTAX)
+    kind, value = filterby[1].upper(), filterby[2]
+    entries = [each for entry in entries for each in (entry, *entry.subcommands.values())]
+    if kind == b"MODULE":
+        return []
+    if kind == b"ACLCAT":
+        category = value.lower().decode("utf-8", "replace")
+        return [entry.full_name for entry in entries if category in entry.categories]
+    if kind == b"PATTERN":
+        matches = matcher(value, ignore_case=True)
+        return [entry.full_name for entry in entries if matches(entry.full_name)]
+    raise CommandError(SYNTAX)
+
+
+def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The keys in the words of a call, with what the command does to them."""
+    entry = client.engine.commands.get(words[0].lower())
+    if entry is not None and entry.subcommands:
+        entry = entry.subcommands.get(words[1].lower()) if len(words) > 1 else None
+    if entry is None:
+        raise CommandError("ERR Invalid command specified")
+    specs = [spec for spec in entry.keys if "not_key" not in spec.flags]
+    if not specs:
+        raise CommandError("ERR The command has no key arguments")
+    if not entry.least <= len(words) <= entry.most:
+        raise CommandError("ERR Invalid number of arguments specified for command")
+    found = entry.find_keys(words)
+    if not found and not entry.flags & _NO_MANDATORY_KEYS:
+        raise CommandError("ERR Invalid arguments specified for command")
+    return found
+
+
+@command(
+    "server",
+    container="command",
+    since="2.8.13",
+    flags="loading stale",
+    acl="connection",
+    complexity="O(N) for N arguments",
+)
+def command_getkeys(client: Session, name: bytes, *arguments: bytes) -> list[bytes]:
+    """The keys in a call of a command."""
+    return [key for key, _ in _keys_of(client, (name, *arguments))]
+
+
+@command(
+    "server",
+    container="command",
+    since="7.0.0",
+    flags="loading stale",
+    acl="connection",
+    complexity="O(N) for N arguments",
+)
+def command_getkeysandflags(client: Session, name: bytes, *arguments: bytes) -> list[Reply]:
+    """The keys in a call of a command, and what it does to each."""
+    return [[key, _statuses(flags.split())] for key, flags in _keys_of(client, (name, *arguments))]

@@ -1,0 +1,93 @@
+"""CONFIG: the directives of `emulator.config` as clients read and change them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from emulator.commands.registry import command, container
+from emulator.log import NOTICE
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import OK, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+logger = logging.getLogger("emulator")
+
+container("config", group="server", since="2.0.0", acl="")
+
+_ADMIN = "admin noscript loading stale"
+_EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
+_HELP = """\
+CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
+GET <pattern>
+    Return parameters matching the glob-like <pattern> and their values.
+SET <directive> <value>
+    Set the configuration <directive> to <value>.
+RESETSTAT
+    Reset statistics reported by the INFO command.
+REWRITE
+    Rewrite the configuration file.
+HELP
+    Print this help."""
+
+
+@command(
+    "server", container="config", since="2.0.0", flags=_ADMIN, acl="", complexity="O(N) for N parameters and patterns"
+)
+def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes, bytes]:
+    """The parameters whose names match, with their values."""
+    return client.engine.config.get((pattern, *patterns))
+
+
+@command(
+    "server",
+    container="config",
+    since="2.0.0",
+    flags=_ADMIN,
+    acl="",
+    tips=_EVERYWHERE,
+    complexity="O(N) for N parameters given",
+)
+def config_set(client: Session, name: bytes, value: bytes, *more: bytes) -> Status:
+    """Change parameters, all of them or none."""
+    client.engine.config.set((name, value, *more), _is_local(client))
+    return OK
+
+
+@command("server", container="config", since="2.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
+def config_resetstat(client: Session) -> Status:
+    """Set the statistics of INFO back."""
+    engine = client.engine
+    engine.stats.reset()
+    for entry in engine.commands.values():
+        entry.reset()
+        for sub in entry.subcommands.values():
+            sub.reset()
+    return OK
+
+
+@command("server", container="config", since="2.8.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
+def config_rewrite(client: Session) -> Status:
+    """Bring the configuration file up to date."""
+    try:
+        client.engine.config.rewrite()
+    except CommandError as error:
+        if client.engine.config.file:
+            logger.warning("CONFIG REWRITE failed: %s", str(error).rpartition(": ")[2])
+        raise
+    logger.log(NOTICE, "CONFIG REWRITE executed with success.")
+    return OK
+
+
+@command("server", container="config", since="5.0.0", flags="loading stale", acl="", complexity="O(1)")
+def config_help(client: Session) -> list[Status]:
+    """What the sub-commands do."""
+    return [Status(line.encode()) for line in _HELP.split("\n")]
+
+
+def _is_local(client: Session) -> bool:
+    """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
+    host = client.address.rpartition(b":")[0].strip(b"[]")
+    return not host or host.startswith((b"127.", b"/")) or host in (b"::1", b"::ffff:127.0.0.1")

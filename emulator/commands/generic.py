@@ -1,0 +1,476 @@
+"""Keys of any type: existence, expiry, names, iteration.  SORT is in `sort`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer, scan_cursor
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command, container
+from emulator.datatypes import string
+from emulator.glob import matcher
+from emulator.keyspace import Value, type_name
+from emulator.notifications import GENERIC
+from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN
+from emulator.protocol.replies import OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.keyspace import Database, Entry
+    from emulator.session import Session
+
+_SAME = "ERR source and destination objects are the same"
+
+
+# Existence
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="write",
+    keys=[keys("RM delete", 1, -1)],
+    tips="request_policy:multi_shard response_policy:agg_sum",
+    complexity="O(N) for N keys",
+)
+def del_(client: Session, key: bytes, *more: bytes) -> int:
+    """Delete keys; how many there were."""
+    delete = client.db.delete
+    return sum([delete(name) for name in (key, *more)])
+
+
+@command(
+    "generic",
+    since="4.0.0",
+    flags="write fast",
+    keys=[keys("RM delete", 1, -1)],
+    tips="request_policy:multi_shard response_policy:agg_sum",
+    complexity="O(1) a key",
+)
+def unlink(client: Session, key: bytes, *more: bytes) -> int:
+    """Delete keys; how many there were."""
+    return del_(client, key, *more)
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=[keys("RO", 1, -1)],
+    tips="request_policy:multi_shard response_policy:agg_sum",
+    complexity="O(N) for N keys",
+)
+def exists(client: Session, key: bytes, *more: bytes) -> int:
+    """How many of the keys exist, each as often as it is named."""
+    get_value = client.db.get
+    return sum([get_value(name) is not None for name in (key, *more)])
+
+
+@command(
+    "generic",
+    since="3.2.1",
+    flags="readonly fast",
+    keys=[keys("RO", 1, -1)],
+    tips="request_policy:multi_shard response_policy:agg_sum",
+    complexity="O(N) for N keys",
+)
+def touch(client: Session, key: bytes, *more: bytes) -> int:
+    """Note keys as accessed now; how many of them exist."""
+    return exists(client, key, *more)
+
+
+@command("generic", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def type_(client: Session, key: bytes) -> Status:
+    """The type of the value at a key, none where there is no key."""
+    value = client.db.peek(key)
+    return Status(b"none" if value is None else type_name(value))
+
+
+# Expiry
+
+
+def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base: int, options: Sequence[bytes]) -> int:
+    chosen = set()
+    for word in options:
+        option = word.upper()
+        if option not in (b"NX", b"XX", b"GT", b"LT"):
+            raise CommandError(f"ERR Unsupported option {as_text(word)}")
+        chosen.add(option)
+    if b"NX" in chosen and len(chosen) > 1:
+        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if {b"GT", b"LT"} <= chosen:
+        raise CommandError("ERR GT and LT options at the same time are not compatible")
+    moment = integer(when) * unit
+    if not INT64_MIN <= moment <= INT64_MAX or moment + base > INT64_MAX:
+        raise CommandError(f"ERR invalid expire time in '{name}' command")
+    moment += base
+
+    db = client.db
+    entry = db.find(key)
+    if entry is None:
+        return 0
+    current = entry.deadline
+    if (
+        (b"NX" in chosen and current is not None)
+        or (b"XX" in chosen and current is None)
+        or (b"GT" in chosen and (current is None or moment <= current))
+        or (b"LT" in chosen and current is not None and moment >= current)
+    ):
+        return 0
+    if moment <= client.engine.clock.now:
+        db.delete(key)
+    else:
+        db.expire_at(entry, moment)
+        db.changed(key, GENERIC, b"expire")
+    return 1
+
+
+@command("generic", since="1.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def expire(client: Session, key: bytes, seconds: bytes, *options: bytes) -> int:
+    """Let a key expire after some seconds; whether that was set."""
+    return _expire(client, "expire", key, seconds, 1000, client.engine.clock.now, options)
+
+
+@command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def pexpire(client: Session, key: bytes, milliseconds: bytes, *options: bytes) -> int:
+    """Let a key expire after some milliseconds; whether that was set."""
+    return _expire(client, "pexpire", key, milliseconds, 1, client.engine.clock.now, options)
+
+
+@command("generic", since="1.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def expireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
+    """Let a key expire at a time in seconds since the epoch; whether that was set."""
+    return _expire(client, "expireat", key, unix_time, 1000, 0, options)
+
+
+@command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
+    """Let a key expire at a time in milliseconds since the epoch; whether that was set."""
+    return _expire(client, "pexpireat", key, unix_time, 1, 0, options)
+
+
+def _deadline(client: Session, key: bytes) -> int:
+    """The moment a key expires, -1 for never, -2 where there is no key."""
+    db = client.db
+    if db.get(key) is None:
+        return -2
+    moment = db.entries[key].deadline
+    return -1 if moment is None else moment
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def ttl(client: Session, key: bytes) -> int:
+    """The seconds, rounded, that a key has left; -1 without expiry, -2 where there is no key."""
+    left = pttl(client, key)
+    return left if left < 0 else (left + 500) // 1000
+
+
+@command(
+    "generic",
+    since="2.6.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def pttl(client: Session, key: bytes) -> int:
+    """The milliseconds that a key has left; -1 without expiry, -2 where there is no key."""
+    moment = _deadline(client, key)
+    return moment if moment < 0 else moment - client.engine.clock.now
+
+
+@command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def expiretime(client: Session, key: bytes) -> int:
+    """When a key expires, in seconds since the epoch, rounded; -1 without expiry, -2 where there is no key."""
+    moment = _deadline(client, key)
+    return moment if moment < 0 else (moment + 500) // 1000
+
+
+@command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def pexpiretime(client: Session, key: bytes) -> int:
+    """When a key expires, in milliseconds since the epoch; -1 without expiry, -2 where there is no key."""
+    return _deadline(client, key)
+
+
+@command("generic", since="2.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def persist(client: Session, key: bytes) -> int:
+    """Take a key's expiry away; whether it had one."""
+    db = client.db
+    entry = db.find(key)
+    if entry is None or entry.deadline is None:
+        return 0
+    db.persist(entry)
+    db.changed(key, GENERIC, b"persist")
+    return 1
+
+
+# Names
+
+
+def _enter(db: Database, key: bytes, value: Value, deadline: int | None) -> None:
+    """Enter a key that does not exist, with its expiry."""
+    entry = db.insert(key, value)
+    if deadline is not None:
+        db.expire_at(entry, deadline)
+
+
+def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> bool:
+    db = client.db
+    entry = db.find(key)
+    if entry is None:
+        raise CommandError(NO_SUCH_KEY)
+    if key == new_key:
+        return overwrite
+    if db.find(new_key) is not None:
+        if not overwrite:
+            return False
+        db.discard(new_key)
+    value, deadline = entry.value, entry.deadline
+    db.discard(key)
+    _enter(db, new_key, value, deadline)
+    db.changed(key, GENERIC, b"rename_from")
+    db.changed(new_key, GENERIC, b"rename_to", 0)
+    return True
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="write",
+    keys=[keys("RW access delete", 1), keys("OW update", 2)],
+    complexity="O(1)",
+)
+def rename(client: Session, key: bytes, newkey: bytes) -> Status:
+    """Give a key another name, in place of whatever has that."""
+    _rename(client, key, newkey, True)
+    return OK
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1), keys("OW insert", 2)],
+    complexity="O(1)",
+)
+def renamenx(client: Session, key: bytes, newkey: bytes) -> int:
+    """Give a key another name that is free; whether it was."""
+    return int(_rename(client, key, newkey, False))
+
+
+def _database(client: Session, index: bytes) -> Database:
+    number = integer(index)
+    if not 0 <= number < len(client.engine.databases):
+        raise CommandError("ERR DB index is out of range")
+    return client.engine.databases[number]
+
+
+@command(
+    "generic",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("RO access", 1), keys("OW update", 2)],
+    complexity="O(N) for N elements",
+)
+def copy(client: Session, source: bytes, destination: bytes, *options: bytes) -> int:
+    """Copy a value to another key or database; whether that was done."""
+    target = client.db
+    replace = False
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option == b"REPLACE":
+            replace = True
+        elif option == b"DB" and (index := next(words, None)) is not None:
+            target = _database(client, index)
+        else:
+            raise CommandError(SYNTAX)
+    if target is client.db and source == destination:
+        raise CommandError(_SAME)
+    value = client.db.get(source)
+    if value is None:
+        return 0
+    if target.find(destination) is not None:
+        if not replace:
+            return 0
+        target.discard(destination)
+    _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
+    target.changed(destination, GENERIC, b"copy_to")
+    return 1
+
+
+@command("generic", since="1.0.0", flags="write fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def move(client: Session, key: bytes, db: bytes) -> int:
+    """Move a key to another database where it does not exist yet; whether that was done."""
+    target = _database(client, db)
+    if target is client.db:
+        raise CommandError(_SAME)
+    entry = client.db.find(key)
+    if entry is None or target.find(key) is not None:
+        return 0
+    value, deadline = entry.value, entry.deadline
+    client.db.discard(key)
+    _enter(target, key, value, deadline)
+    client.db.changed(key, GENERIC, b"move_from")
+    target.changed(key, GENERIC, b"move_to", 0)
+    return 1
+
+
+# Iteration
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="readonly",
+    acl="keyspace dangerous",
+    tips="request_policy:all_shards nondeterministic_output_order",
+    complexity="O(N) for N keys in the database",
+)
+def keys_(client: Session, pattern: bytes) -> list[bytes]:
+    """The names of all keys that match a glob pattern."""
+    matches = matcher(pattern)
+    return [entry.key for entry in client.db.live() if matches(entry.key)]
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="readonly",
+    tips="request_policy:all_shards response_policy:special nondeterministic_output",
+    complexity="O(1)",
+)
+def randomkey(client: Session) -> bytes | None:
+    """The name of some key, null where there is none."""
+    entry = client.db.random_entry()
+    return None if entry is None else entry.key
+
+
+@command(
+    "generic",
+    since="2.8.0",
+    flags="readonly",
+    tips="nondeterministic_output request_policy:special response_policy:special",
+    complexity="O(1) a call, O(N) for all",
+)
+def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
+    """Some keys and the cursor to go on with, 0 at the end."""
+    position = scan_cursor(cursor)
+    count = 10
+    matches = matcher(b"*")
+    kind: bytes | None = None
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        argument = next(words, None)
+        if argument is None or option not in (b"COUNT", b"MATCH", b"TYPE"):
+            raise CommandError(SYNTAX)
+        if option == b"COUNT":
+            count = integer(argument)
+            if count < 1:
+                raise CommandError(SYNTAX)
+        elif option == b"MATCH":
+            matches = matcher(argument)
+        else:
+            kind = argument.lower()
+    after, entries = client.db.scan(position, count)
+    found = [entry.key for entry in entries if matches(entry.key) and _is_of(entry, kind)]
+    return [b"%d" % after, found]
+
+
+def _is_of(entry: Entry, kind: bytes | None) -> bool:
+    return kind is None or type_name(entry.value) == kind
+
+
+# Introspection
+
+container("object", group="generic", since="2.2.3", acl="")
+
+
+def _encoding(value: Value) -> bytes:
+    if isinstance(value, bytes | bytearray):
+        return string.encoding(value)
+    name: bytes = value.encoding
+    return name
+
+
+@command(
+    "generic",
+    container="object",
+    since="2.2.3",
+    flags="readonly",
+    keys=[keys("RO", 2)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def object_encoding(client: Session, key: bytes) -> bytes | None:
+    """How a value is represented inside, null where there is no key."""
+    value = client.db.peek(key)
+    return None if value is None else _encoding(value)
+
+
+@command(
+    "generic",
+    container="object",
+    since="2.2.3",
+    flags="readonly",
+    keys=[keys("RO", 2)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def object_refcount(client: Session, key: bytes) -> int | None:
+    """How many refer to a value: Redis shares the small integers, and calls that a very large number."""
+    value = client.db.peek(key)
+    if value is None:
+        return None
+    shared = isinstance(value, bytes) and _encoding(value) == b"int" and 0 <= int(value) < 10000
+    return 2**31 - 1 if shared else 1
+
+
+@command(
+    "generic",
+    container="object",
+    since="2.2.3",
+    flags="readonly",
+    keys=[keys("RO", 2)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def object_idletime(client: Session, key: bytes) -> int | None:
+    """Seconds since a key was last accessed, null where there is no key."""
+    entry = client.db.find(key)
+    if entry is None:
+        return None
+    if "lfu" in client.engine.config.maxmemory_policy:
+        raise CommandError(
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
+            "policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return (client.engine.clock.now - entry.access) // 1000
+
+
+@command(
+    "generic",
+    container="object",
+    since="4.0.0",
+    flags="readonly",
+    keys=[keys("RO", 2)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def object_freq(client: Session, key: bytes) -> int | None:
+    """The access frequency counter of a key; an error unless an LFU policy is in force."""
+    if client.db.find(key) is None:
+        return None
+    raise CommandError(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+        "between policies at runtime LRU and LFU data will take some time to adjust."
+    )

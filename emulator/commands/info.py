@@ -1,0 +1,262 @@
+"""INFO: what the server is and what it has done so far, in sections of ``field:value`` lines.
+
+A section tells only what is true of this server: fields about what it does not have (forks, replication links, a
+fragmenting allocator) are there where clients read them, with the value of a server at rest.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from emulator.commands.registry import command
+from emulator.protocol.replies import Verbatim
+from emulator.version import MODULES, REDIS_VERSION
+
+if TYPE_CHECKING:
+    from emulator.commands.registry import Command
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+Fields = Iterable[tuple[str, object]]
+
+
+def _human(size: int) -> str:
+    """A size as people read it: 1.50M."""
+    if size < 1024:
+        return f"{size}B"
+    value = float(size)
+    for unit in "KMGTP":
+        value /= 1024
+        if value < 1024:
+            break
+    return f"{value:.2f}{unit}"
+
+
+def _resident_memory() -> int:
+    """Bytes that the process has in memory, 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def _server(engine: Engine) -> Fields:
+    uptime = (engine.clock.now - engine.started) // 1000
+    config = engine.config
+    return [
+        ("redis_version", REDIS_VERSION),
+        ("redis_git_sha1", "00000000"),
+        ("redis_git_dirty", 0),
+        ("redis_build_id", "0"),
+        ("redis_mode", "standalone"),
+        ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
+        ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
+        ("monotonic_clock", "POSIX clock_gettime"),
+        ("multiplexing_api", "asyncio"),
+        ("process_id", os.getpid()),
+        ("process_supervised", "no"),
+        ("run_id", engine.run_id),
+        ("tcp_port", config.port),
+        ("server_time_usec", engine.clock.micros()),
+        ("uptime_in_seconds", uptime),
+        ("uptime_in_days", uptime // 86400),
+        ("hz", config.hz),
+        ("configured_hz", config.hz),
+        ("lru_clock", engine.clock.now // 1000 & 0xFFFFFF),
+        ("executable", sys.executable),
+        ("config_file", config.file),
+    ]
+
+
+def _clients(engine: Engine) -> Fields:
+    sessions = engine.sessions.values()
+    return [
+        ("connected_clients", len(sessions)),
+        ("cluster_connections", 0),
+        ("maxclients", engine.config.maxclients),
+        ("client_recent_max_input_buffer", 0),
+        ("client_recent_max_output_buffer", 0),
+        ("blocked_clients", len(engine.blocking.blocks)),
+        ("tracking_clients", 0),
+        ("pubsub_clients", sum(1 for session in sessions if session.subscriptions)),
+        ("watching_clients", sum(1 for session in sessions if session.watched)),
+        ("clients_in_timeout_table", sum(1 for block in engine.blocking.blocks if block.deadline is not None)),
+        ("total_watched_keys", sum(len(db.watchers) for db in engine.databases)),
+        ("total_blocking_keys", sum(len(db.blocked) for db in engine.databases)),
+        ("total_blocking_keys_on_nokey", 0),
+    ]
+
+
+def _memory(engine: Engine) -> Fields:
+    used = _resident_memory()
+    limit = engine.config.maxmemory
+    return [
+        ("used_memory", used),
+        ("used_memory_human", _human(used)),
+        ("used_memory_rss", used),
+        ("used_memory_rss_human", _human(used)),
+        ("maxmemory", limit),
+        ("maxmemory_human", _human(limit)),
+        ("maxmemory_policy", engine.config.maxmemory_policy),
+        ("mem_allocator", "python"),
+        ("active_defrag_running", 0),
+        ("lazyfree_pending_objects", 0),
+    ]
+
+
+def _persistence(engine: Engine) -> Fields:
+    return [
+        ("loading", 0),
+        ("async_loading", 0),
+        ("rdb_changes_since_last_save", engine.dirty),
+        ("rdb_bgsave_in_progress", 0),
+        ("rdb_last_save_time", engine.started // 1000),
+        ("rdb_last_bgsave_status", "ok"),
+        ("aof_enabled", 0),
+        ("aof_rewrite_in_progress", 0),
+        ("aof_rewrite_scheduled", 0),
+        ("aof_last_bgrewrite_status", "ok"),
+        ("aof_last_write_status", "ok"),
+    ]
+
+
+def _stats(engine: Engine) -> Fields:
+    stats, pubsub = engine.stats, engine.pubsub
+    return [
+        ("total_connections_received", stats.connections_received),
+        ("total_commands_processed", stats.commands_processed),
+        ("total_net_input_bytes", stats.net_input_bytes),
+        ("total_net_output_bytes", stats.net_output_bytes),
+        ("rejected_connections", stats.rejected_connections),
+        ("expired_subkeys", stats.expired_fields),
+        ("expired_keys", stats.expired_keys),
+        ("evicted_keys", stats.evicted_keys),
+        ("evicted_clients", stats.evicted_clients),
+        ("keyspace_hits", stats.keyspace_hits),
+        ("keyspace_misses", stats.keyspace_misses),
+        ("pubsub_channels", len(pubsub.channels)),
+        ("pubsub_patterns", len(pubsub.patterns)),
+        ("pubsubshard_channels", len(pubsub.shards)),
+        ("latest_fork_usec", 0),
+        ("total_forks", 0),
+        ("unexpected_error_replies", stats.unexpected_errors),
+        ("total_error_replies", stats.total_error_replies),
+        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections),
+        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
+    ]
+
+
+def _replication(engine: Engine) -> Fields:
+    return [
+        ("role", "master"),
+        ("connected_slaves", 0),
+        ("master_failover_state", "no-failover"),
+        ("master_replid", engine.run_id),
+        ("master_replid2", "0" * 40),
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+        ("repl_backlog_size", engine.config.repl_backlog_size),
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
+    ]
+
+
+def _cpu(engine: Engine) -> Fields:
+    times = os.times()
+    return [
+        ("used_cpu_sys", f"{times.system:.6f}"),
+        ("used_cpu_user", f"{times.user:.6f}"),
+        ("used_cpu_sys_children", f"{times.children_system:.6f}"),
+        ("used_cpu_user_children", f"{times.children_user:.6f}"),
+    ]
+
+
+def _modules(engine: Engine) -> Fields:
+    for module in MODULES:
+        yield "module", f"name={module[b'name'].decode()},ver={module[b'ver']},api=1,filters=0,usedby=[],using=[],options=[]"
+
+
+def _commandstats(engine: Engine) -> Fields:
+    for entry in _called(engine):
+        micros = int(entry.seconds * 1e6)
+        yield (
+            f"cmdstat_{entry.full_name.decode()}",
+            f"calls={entry.calls},usec={micros},usec_per_call={micros / (entry.calls or 1):.2f},"
+            f"rejected_calls={entry.rejected},failed_calls={entry.failed}",
+        )
+
+
+def _called(engine: Engine) -> Iterator[Command]:
+    for name, outer in engine.commands.items():
+        if name == outer.name:
+            for entry in (outer, *outer.subcommands.values()):
+                if entry.calls or entry.rejected or entry.failed:
+                    yield entry
+
+
+def _errorstats(engine: Engine) -> Fields:
+    for code, count in sorted(engine.stats.errors.items()):
+        yield f"errorstat_{code}", f"count={count}"
+
+
+def _cluster(engine: Engine) -> Fields:
+    return [("cluster_enabled", 0)]
+
+
+def _keyspace(engine: Engine) -> Fields:
+    for db in engine.databases:
+        if len(db):
+            yield (
+                f"db{db.index}",
+                f"keys={len(db)},expires={db.expires},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+            )
+
+
+_SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
+    "server": ("Server", _server),
+    "clients": ("Clients", _clients),
+    "memory": ("Memory", _memory),
+    "persistence": ("Persistence", _persistence),
+    "stats": ("Stats", _stats),
+    "replication": ("Replication", _replication),
+    "cpu": ("CPU", _cpu),
+    "modules": ("Modules", _modules),
+    "commandstats": ("Commandstats", _commandstats),
+    "errorstats": ("Errorstats", _errorstats),
+    "cluster": ("Cluster", _cluster),
+    "keyspace": ("Keyspace", _keyspace),
+}
+_DEFAULT = tuple(name for name in _SECTIONS if name != "commandstats")
+
+
+@command(
+    "server",
+    since="1.0.0",
+    flags="loading stale",
+    acl="dangerous",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+    complexity="O(1)",
+)
+def info(client: Session, *sections: bytes) -> Verbatim:
+    """Sections of facts and figures about the server; ``all`` and ``everything`` ask for every one."""
+    wanted: dict[str, None] = {}
+    for word in sections or (b"default",):
+        name = word.lower().decode("utf-8", "replace")
+        if name in ("all", "everything"):
+            wanted |= dict.fromkeys(_SECTIONS)
+        elif name == "default":
+            wanted |= dict.fromkeys(_DEFAULT)
+        elif name in _SECTIONS:
+            wanted[name] = None
+    texts = []
+    for name, (title, fields) in _SECTIONS.items():
+        if name in wanted:
+            lines = [f"# {title}", *(f"{field}:{value}" for field, value in fields(client.engine))]
+            texts.append("\r\n".join(lines) + "\r\n")
+    return Verbatim("\r\n".join(texts).encode("utf-8", "surrogateescape"))

@@ -1,0 +1,422 @@
+"""Lists.  The blocking commands are in `list_blocking`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import bounded, integer
+from emulator.commands.keyspec import keys, numkeys
+from emulator.commands.registry import command
+from emulator.datatypes.list import List
+from emulator.notifications import LIST
+from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN
+from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+LEFT, RIGHT = b"LEFT", b"RIGHT"
+_PUSHED = {LEFT: b"lpush", RIGHT: b"rpush"}
+_POPPED = {LEFT: b"lpop", RIGHT: b"rpop"}
+
+
+# Ends
+
+
+def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, create: bool = True) -> int:
+    """Put values at an end of a list; its length, 0 where there is none and `create` is false."""
+    db = client.db
+    target = db.edit(key, List)
+    if target is None:
+        if not create:
+            return 0
+        target = List()
+        db.insert(key, target)
+    if target.packed:
+        target.grow(values, client.engine.config.list_max_listpack_size)
+    if side is LEFT:
+        target.extend_left(values)
+    else:
+        target.extend_right(values)
+    db.changed(key, LIST, _PUSHED[side], len(values))
+    return len(target.values)
+
+
+def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) -> list[bytes]:
+    """Take up to `count` values from an end of a list."""
+    take = source.pop_left if side == LEFT else source.pop_right
+    values = [take() for _ in range(min(count, len(source)))]
+    removed(client, key, source, _POPPED[side], len(values))
+    return values
+
+
+def removed(client: Session, key: bytes, source: List, event: bytes, count: int) -> None:
+    """Tell that values were taken from a list."""
+    if not source.packed and source.values:
+        source.shrink(client.engine.config.list_max_listpack_size)
+    client.db.shrunk(key, source, LIST, event, count)
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW insert", 1)],
+    complexity="O(1) a value",
+)
+def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
+    """Put values before the first of a list, one after the other; its length."""
+    return push(client, key, (element, *more), LEFT)
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW insert", 1)],
+    complexity="O(1) a value",
+)
+def rpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
+    """Put values after the last of a list; its length."""
+    return push(client, key, (element, *more), RIGHT)
+
+
+@command(
+    "list",
+    since="2.2.0",
+    flags="write denyoom fast",
+    keys=[keys("RW insert", 1)],
+    complexity="O(1) a value",
+)
+def lpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
+    """Put values before the first of a list that exists; its length."""
+    return push(client, key, (element, *more), LEFT, create=False)
+
+
+@command(
+    "list",
+    since="2.2.0",
+    flags="write denyoom fast",
+    keys=[keys("RW insert", 1)],
+    complexity="O(1) a value",
+)
+def rpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
+    """Put values after the last of a list that exists; its length."""
+    return push(client, key, (element, *more), RIGHT, create=False)
+
+
+def _pop(client: Session, name: str, key: bytes, count: Sequence[bytes], side: bytes) -> Reply:
+    if len(count) > 1:
+        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+    if not count:
+        source = client.db.edit(key, List)
+        return None if source is None else pop(client, key, source, side)[0]
+    most = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive")
+    source = client.db.edit(key, List)
+    if source is None:
+        return NULL_ARRAY
+    return pop(client, key, source, side, most) if most else []
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(N) for N values",
+)
+def lpop(client: Session, key: bytes, *count: bytes) -> Reply:
+    """Take the first value of a list, or some."""
+    return _pop(client, "lpop", key, count, LEFT)
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(N) for N values",
+)
+def rpop(client: Session, key: bytes, *count: bytes) -> Reply:
+    """Take the last value of a list, or some."""
+    return _pop(client, "rpop", key, count, RIGHT)
+
+
+# Reading
+
+
+@command("list", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def llen(client: Session, key: bytes) -> int:
+    """The length of a list, 0 where there is none."""
+    values = client.db.read(key, List)
+    return 0 if values is None else len(values)
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N values up to it, O(1) at the ends",
+)
+def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
+    """The value at an index, negative ones counting from the end; null where there is none."""
+    values = client.db.read(key, List)
+    if values is None:
+        return None
+    try:
+        return values.values[integer(index)]
+    except IndexError:
+        return None
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(S+N) for N values at a distance of S from an end",
+)
+def lrange(client: Session, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
+    """The values from start to stop, both included; negative indexes count from the end."""
+    first, last = integer(start), integer(stop)
+    values = client.db.read(key, List)
+    if values is None:
+        return []
+    return values.slice(*_bounds(first, last, len(values)))
+
+
+def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
+    """Indexes as users give them, as a start and a stop in range."""
+    first = max(first + size, 0) if first < 0 else first
+    last = last + size if last < 0 else min(last, size - 1)
+    return (first, last + 1) if first <= last else (size, size)
+
+
+@command(
+    "list",
+    since="6.0.6",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N values looked at",
+)
+def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
+    """The index of a value that is equal, or with COUNT the indexes of several."""
+    rank, count, most = 1, None, 0
+    words = iter(options)
+    for word in words:
+        option, argument = word.upper(), next(words, None)
+        if argument is None or option not in (b"RANK", b"COUNT", b"MAXLEN"):
+            raise CommandError(SYNTAX)
+        if option == b"RANK":
+            rank = _rank(argument)
+        elif option == b"COUNT":
+            count = bounded(argument, 0, INT64_MAX, "ERR COUNT can't be negative")
+        else:
+            most = bounded(argument, 0, INT64_MAX, "ERR MAXLEN can't be negative")
+    values = client.db.read(key, List)
+    wanted = 1 if count is None else count
+    found = [] if values is None else _positions(values, element, rank, wanted, most)
+    if count is None:
+        return found[0] if found else None
+    return found
+
+
+def _rank(text: bytes) -> int:
+    rank = integer(text)
+    if rank == 0:
+        raise CommandError(
+            "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start "
+            "from the end of the list"
+        )
+    if rank == INT64_MIN:
+        raise CommandError(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+        )
+    return rank
+
+
+def _positions(values: List, element: bytes, rank: int, count: int, most: int) -> list[int]:
+    found: list[int] = []
+    size = len(values)
+    skip = abs(rank) - 1
+    for step, value in enumerate(values.values if rank > 0 else reversed(values.values)):
+        if most and step >= most:
+            break
+        if value == element:
+            if skip:
+                skip -= 1
+                continue
+            found.append(step if rank > 0 else size - 1 - step)
+            if len(found) == count:
+                break
+    return found
+
+
+# The middle
+
+
+@command(
+    "list",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N values up to it, O(1) at the ends",
+)
+def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
+    """Replace the value at an index."""
+    target = client.db.edit(key, List)
+    if target is None:
+        raise CommandError(NO_SUCH_KEY)
+    position = integer(index)
+    limit = client.engine.config.list_max_listpack_size
+    target.grow((element,), limit)
+    if not -len(target) <= position < len(target):
+        raise CommandError(OUT_OF_RANGE)
+    target.set(position, element)
+    target.shrink(limit)
+    client.db.changed(key, LIST, b"lset")
+    return OK
+
+
+@command(
+    "list",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=[keys("RW insert", 1)],
+    complexity="O(N) for N values up to the pivot",
+)
+def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: bytes) -> int:
+    """Put a value before or after one that is equal to the pivot; the length, or -1 without such a one."""
+    side = where.upper()
+    if side not in (b"BEFORE", b"AFTER"):
+        raise CommandError(SYNTAX)
+    target = client.db.edit(key, List)
+    if target is None:
+        return 0
+    target.grow((element,), client.engine.config.list_max_listpack_size)
+    try:
+        index = target.values.index(pivot)
+    except ValueError:
+        return -1
+    target.insert(index + (side == b"AFTER"), element)
+    client.db.changed(key, LIST, b"linsert")
+    return len(target)
+
+
+@command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values")
+def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
+    """Take away values that are equal, from the first or (negative count) the last on, all with 0; how many."""
+    most = integer(count)
+    target = client.db.edit(key, List)
+    if target is None:
+        return 0
+    number = target.remove(element, abs(most) or len(target), most < 0)
+    if number:
+        removed(client, key, target, b"lrem", number)
+    return number
+
+
+@command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values removed")
+def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
+    """Keep only the values from start to stop, both included."""
+    first, last = integer(start), integer(stop)
+    target = client.db.edit(key, List)
+    if target is not None:
+        before = len(target)
+        target.trim(*_bounds(first, last, before))
+        removed(client, key, target, b"ltrim", before - len(target))
+    return OK
+
+
+# From list to list
+
+
+def side_of(word: bytes) -> bytes:
+    """LEFT or RIGHT."""
+    side = word.upper()
+    if side == LEFT:
+        return LEFT
+    if side == RIGHT:
+        return RIGHT
+    raise CommandError(SYNTAX)
+
+
+def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
+    """Take a value from an end of one list and put it at an end of another; null where there is none to take."""
+    db = client.db
+    values = db.edit(source, List)
+    if values is None:
+        return None
+    db.edit(target, List)
+    value = values.pop_left() if take is LEFT else values.pop_right()
+    if source == target:
+        push(client, target, (value,), put)
+        db.notify(LIST, _POPPED[take], source)
+    else:
+        push(client, target, (value,), put)
+        removed(client, source, values, _POPPED[take], 1)
+    return value
+
+
+@command(
+    "list",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def lmove(client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> bytes | None:
+    """Move a value from an end of a list to an end of another, or the same."""
+    return transfer(client, source, destination, side_of(wherefrom), side_of(whereto))
+
+
+@command(
+    "list",
+    since="1.2.0",
+    flags="write denyoom",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | None:
+    """Move the last value of a list to the head of another."""
+    return transfer(client, source, destination, RIGHT, LEFT)
+
+
+# From the first of several
+
+
+def parse_mpop(words: Sequence[bytes]) -> tuple[list[bytes], bytes, int]:
+    """Keys, end and count in the arguments of LMPOP and its kin."""
+    number = bounded(words[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
+    if number + 1 >= len(words):
+        raise CommandError(SYNTAX)
+    names, side, options = list(words[1 : number + 1]), side_of(words[number + 1]), words[number + 2 :]
+    if not options:
+        return names, side, 1
+    if len(options) != 2 or options[0].upper() != b"COUNT":
+        raise CommandError(SYNTAX)
+    return names, side, bounded(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
+
+
+def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> list[Reply] | None:
+    """The name of the first list that is there, and values taken from it."""
+    for name in names:
+        source = client.db.edit(name, List)
+        if source is not None:
+            return [name, pop(client, name, source, side, count)]
+    return None
+
+
+@command(
+    "list",
+    since="7.0.0",
+    flags="write",
+    keys=[numkeys("RW access delete", 1)],
+    complexity="O(N+M) for N keys and M values",
+)
+def lmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+    """Take values from an end of the first of several lists that is there."""
+    return mpop(client, *parse_mpop((numkeys, key, where, *options))) or NULL_ARRAY

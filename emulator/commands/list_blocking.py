@@ -1,0 +1,108 @@
+"""Lists: the commands that wait for a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import timeout
+from emulator.commands.keyspec import keys, numkeys
+from emulator.commands.list import LEFT, RIGHT, mpop, parse_mpop, pop, side_of, transfer
+from emulator.commands.registry import command
+from emulator.datatypes.list import List
+from emulator.protocol.replies import NULL_ARRAY, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+
+def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> Reply:
+    names, wait = arguments[:-1], timeout(arguments[-1])
+
+    def attempt() -> list[bytes] | None:
+        for name in names:
+            source = client.db.edit(name, List)
+            if source is not None:
+                return [name, pop(client, name, source, side)[0]]
+        return None
+
+    return attempt() or client.block(names, wait, List, attempt, NULL_ARRAY)
+
+
+@command(
+    "list",
+    since="2.0.0",
+    flags="write blocking",
+    keys=[keys("RW access delete", 1, -2)],
+    complexity="O(N) for N keys",
+)
+def blpop(client: Session, key: bytes, *more: bytes) -> Reply:
+    """Take the first value of the first list that has one, waiting for it if need be."""
+    return _blocking_pop(client, (key, *more), LEFT)
+
+
+@command(
+    "list",
+    since="2.0.0",
+    flags="write blocking",
+    keys=[keys("RW access delete", 1, -2)],
+    complexity="O(N) for N keys",
+)
+def brpop(client: Session, key: bytes, *more: bytes) -> Reply:
+    """Take the last value of the first list that has one, waiting for it if need be."""
+    return _blocking_pop(client, (key, *more), RIGHT)
+
+
+def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, put: bytes, wait: int) -> Reply:
+    def attempt() -> bytes | None:
+        return transfer(client, source, target, take, put)
+
+    value = attempt()
+    if value is not None or client.deny_blocking:
+        return value
+    return client.block((source,), wait, List, attempt, NULL_ARRAY)
+
+
+@command(
+    "list",
+    since="6.2.0",
+    flags="write denyoom blocking",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def blmove(
+    client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, seconds: bytes
+) -> Reply:
+    """Move a value from an end of a list to an end of another, waiting for it if need be."""
+    take, put = side_of(wherefrom), side_of(whereto)
+    return _blocking_move(client, source, destination, take, put, timeout(seconds))
+
+
+@command(
+    "list",
+    since="2.2.0",
+    flags="write denyoom blocking",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
+    """Move the last value of a list to the head of another, waiting for it if need be."""
+    return _blocking_move(client, source, destination, RIGHT, LEFT, timeout(seconds))
+
+
+@command(
+    "list",
+    since="7.0.0",
+    flags="write blocking",
+    keys=[numkeys("RW access delete", 2)],
+    complexity="O(N+M) for N keys and M values",
+)
+def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+    """Take values from an end of the first of several lists that has some, waiting for them if need be."""
+    wait = timeout(seconds)
+    names, side, count = parse_mpop((numkeys, key, where, *options))
+
+    def attempt() -> list[Reply] | None:
+        return mpop(client, names, side, count)
+
+    return attempt() or client.block(names, wait, List, attempt, NULL_ARRAY)

@@ -1,0 +1,195 @@
+"""Publish and subscribe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command, container
+from emulator.glob import matcher
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import Push, Replies, Reply
+from emulator.pubsub import PubSub, Subscribers
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("pubsub", group="pubsub", since="2.8.0", acl="")
+
+
+def _subscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]) -> Replies:
+    replies = Replies()
+    for name in names:
+        PubSub.subscribe(table, own, name, client)
+        replies.append(Push([kind, name, _count(client, own)]))
+    client.refresh()
+    return replies
+
+
+def _unsubscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]) -> Replies:
+    replies = Replies()
+    for name in names or list(own):
+        PubSub.unsubscribe(table, own, name, client)
+        replies.append(Push([kind, name, _count(client, own)]))
+    if not replies:
+        replies.append(Push([kind, None, _count(client, own)]))
+    client.refresh()
+    return replies
+
+
+def _count(client: Session, own: dict[bytes, None]) -> int:
+    """Shard channels are counted by themselves, channels and patterns together."""
+    return len(own) if own is client.shards else len(client.channels) + len(client.patterns)
+
+
+@command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N channels")
+def subscribe(client: Session, channel: bytes, *more: bytes) -> Replies:
+    """Receive what is published to channels."""
+    return _subscribe(client, b"subscribe", client.engine.pubsub.channels, client.channels, (channel, *more))
+
+
+@command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N channels")
+def unsubscribe(client: Session, *channels: bytes) -> Replies:
+    """Receive no more of channels, or of any channel."""
+    return _unsubscribe(client, b"unsubscribe", client.engine.pubsub.channels, client.channels, channels)
+
+
+@command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N patterns")
+def psubscribe(client: Session, pattern: bytes, *more: bytes) -> Replies:
+    """Receive what is published to channels that match patterns."""
+    return _subscribe(client, b"psubscribe", client.engine.pubsub.patterns, client.patterns, (pattern, *more))
+
+
+@command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N patterns")
+def punsubscribe(client: Session, *patterns: bytes) -> Replies:
+    """Receive no more of patterns, or of any pattern."""
+    return _unsubscribe(client, b"punsubscribe", client.engine.pubsub.patterns, client.patterns, patterns)
+
+
+@command(
+    "pubsub",
+    since="7.0.0",
+    flags="pubsub noscript loading stale",
+    keys=[keys("not_key", 1, -1)],
+    acl="",
+    complexity="O(N) for N channels",
+)
+def ssubscribe(client: Session, shardchannel: bytes, *more: bytes) -> Replies:
+    """Receive what is published to shard channels."""
+    return _subscribe(client, b"ssubscribe", client.engine.pubsub.shards, client.shards, (shardchannel, *more))
+
+
+@command(
+    "pubsub",
+    since="7.0.0",
+    flags="pubsub noscript loading stale",
+    keys=[keys("not_key", 1, -1)],
+    acl="",
+    complexity="O(N) for N channels",
+)
+def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
+    """Receive no more of shard channels, or of any shard channel."""
+    return _unsubscribe(client, b"sunsubscribe", client.engine.pubsub.shards, client.shards, shardchannels)
+
+
+@command(
+    "pubsub",
+    since="2.0.0",
+    flags="pubsub loading stale fast",
+    acl="",
+    complexity="O(N+M) for N receivers and M patterns",
+)
+def publish(client: Session, channel: bytes, message: bytes) -> int:
+    """Publish a message; how many clients received it."""
+    client.engine.stats.pubsub_published += 1
+    return client.engine.pubsub.publish(channel, message)
+
+
+@command(
+    "pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale fast",
+    keys=[keys("not_key", 1)],
+    acl="",
+    complexity="O(N) for N receivers",
+)
+def spublish(client: Session, shardchannel: bytes, message: bytes) -> int:
+    """Publish a message to a shard channel; how many clients received it."""
+    client.engine.stats.pubsub_published += 1
+    return client.engine.pubsub.publish_shard(shardchannel, message)
+
+
+def _wrong_arity(name: bytes) -> CommandError:
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{as_text(name)}'. Try PUBSUB HELP."
+    )
+
+
+def _active(table: Subscribers, name: bytes, pattern: Sequence[bytes]) -> list[Reply]:
+    if len(pattern) > 1:
+        raise _wrong_arity(name)
+    matches = matcher(pattern[0] if pattern else b"*")
+    return [channel for channel in table if matches(channel)]
+
+
+def _numbers(table: Subscribers, channels: Sequence[bytes]) -> list[Reply]:
+    return [item for channel in channels for item in (channel, len(table.get(channel, ())))]
+
+
+@command(
+    "pubsub",
+    container="pubsub",
+    since="2.8.0",
+    flags="pubsub loading stale",
+    acl="",
+    complexity="O(N) for N channels",
+)
+def pubsub_channels(client: Session, *pattern: bytes) -> list[Reply]:
+    """Channels that have subscribers."""
+    return _active(client.engine.pubsub.channels, b"channels", pattern)
+
+
+@command(
+    "pubsub",
+    container="pubsub",
+    since="2.8.0",
+    flags="pubsub loading stale",
+    acl="",
+    complexity="O(N) for N channels",
+)
+def pubsub_numsub(client: Session, *channels: bytes) -> list[Reply]:
+    """How many subscribers channels have."""
+    return _numbers(client.engine.pubsub.channels, channels)
+
+
+@command("pubsub", container="pubsub", since="2.8.0", flags="pubsub loading stale", acl="", complexity="O(1)")
+def pubsub_numpat(client: Session) -> int:
+    """How many patterns are subscribed to."""
+    return len(client.engine.pubsub.patterns)
+
+
+@command(
+    "pubsub",
+    container="pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale",
+    acl="",
+    complexity="O(N) for N channels",
+)
+def pubsub_shardchannels(client: Session, *pattern: bytes) -> list[Reply]:
+    """Shard channels that have subscribers."""
+    return _active(client.engine.pubsub.shards, b"shardchannels", pattern)
+
+
+@command(
+    "pubsub",
+    container="pubsub",
+    since="7.0.0",
+    flags="pubsub loading stale",
+    acl="",
+    complexity="O(N) for N channels",
+)
+def pubsub_shardnumsub(client: Session, *shardchannels: bytes) -> list[Reply]:
+    """How many subscribers shard channels have."""
+    return _numbers(client.engine.pubsub.shards, shardchannels)

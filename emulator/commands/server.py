@@ -1,0 +1,168 @@
+"""The server group: databases as wholes, time, slow log, shutdown.  COMMAND, CONFIG and INFO have modules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import bounded, integer
+from emulator.commands.registry import command, container
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import NO_REPLY, OK, Reply, Status, Verbatim
+from emulator.version import REDIS_VERSION
+
+if TYPE_CHECKING:
+    from emulator.keyspace import Database
+    from emulator.session import Session
+
+
+@command(
+    "server",
+    since="1.0.0",
+    flags="readonly fast",
+    acl="keyspace",
+    tips="request_policy:all_shards response_policy:agg_sum",
+    complexity="O(1)",
+)
+def dbsize(client: Session) -> int:
+    """How many keys the database has."""
+    return len(client.db)
+
+
+def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]) -> Status:
+    if len(mode) > 1 or (mode and mode[0].upper() not in (b"SYNC", b"ASYNC")):
+        raise CommandError(SYNTAX)
+    client.engine.dirty += sum([db.clear() for db in databases])
+    return OK
+
+
+@command(
+    "server",
+    since="1.0.0",
+    flags="write",
+    acl="keyspace dangerous",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    complexity="O(N) for N keys",
+)
+def flushall(client: Session, *mode: bytes) -> Status:
+    """Delete every key of every database."""
+    return _flush(client, client.engine.databases, mode)
+
+
+@command(
+    "server",
+    since="1.0.0",
+    flags="write",
+    acl="keyspace dangerous",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    complexity="O(N) for N keys",
+)
+def flushdb(client: Session, *mode: bytes) -> Status:
+    """Delete every key of the database."""
+    return _flush(client, [client.db], mode)
+
+
+@command("server", since="4.0.0", flags="write fast", acl="keyspace dangerous", complexity="O(N) for N clients waiting")
+def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
+    """Exchange the contents of two databases."""
+    first = integer(index1, "ERR invalid first DB index")
+    second = integer(index2, "ERR invalid second DB index")
+    if not all(0 <= index < len(client.engine.databases) for index in (first, second)):
+        raise CommandError("ERR DB index is out of range")
+    client.engine.swap(first, second)
+    client.engine.dirty += 1
+    return OK
+
+
+@command("server", since="2.6.0", flags="loading stale fast", tips="nondeterministic_output", complexity="O(1)")
+def time(client: Session) -> list[bytes]:
+    """The time: seconds since the epoch, and microseconds."""
+    seconds, micros = divmod(client.engine.clock.micros(), 1_000_000)
+    return [b"%d" % seconds, b"%d" % micros]
+
+
+@command(
+    "server",
+    since="1.0.0",
+    flags="admin noscript loading stale no_multi allow_busy",
+    complexity="O(1) without saving",
+)
+def shutdown(client: Session, *options: bytes) -> Reply:
+    """End the server."""
+    chosen = {word.upper() for word in options}
+    if not chosen <= {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= chosen:
+        raise CommandError(SYNTAX)
+    if b"ABORT" in chosen:
+        if len(options) > 1:
+            raise CommandError(SYNTAX)
+        raise CommandError("ERR No shutdown in progress.")
+    client.engine.request_shutdown()
+    client.close()
+    return NO_REPLY
+
+
+@command("server", since="5.0.0", flags="readonly fast", complexity="O(N) for N squares drawn")
+def lolwut(client: Session, *options: bytes) -> Verbatim:
+    """A picture drawn by the computer, and the version: squares that fall into disorder, after Georg Nees (1968)."""
+    arguments = [integer(word) for word in options[2:]] if options and options[0].upper() == b"VERSION" else []
+    columns, rows = (*arguments[:2], 12, 8)[:2] if len(arguments) < 2 else arguments[:2]
+    columns, rows = min(max(columns, 1), 64), min(max(rows, 1), 64)
+    chance = client.engine.random.random
+    squares = "▢◇◈▣"
+    lines = [
+        "".join(squares[min(int(chance() * row / rows * 4), 3)] + " " for _ in range(columns)).rstrip()
+        for row in range(rows)
+    ]
+    return Verbatim("{}\n\nRedis ver. {}\n".format("\n".join(lines), REDIS_VERSION).encode())
+
+
+container("slowlog", group="server", since="2.2.12", acl="")
+
+
+@command(
+    "server",
+    container="slowlog",
+    since="2.2.12",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes nondeterministic_output",
+    complexity="O(N) for N entries",
+)
+def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
+    """The newest entries of the slow log; -1 asks for all."""
+    if len(count) > 1:
+        raise CommandError(
+            f"ERR unknown subcommand or wrong number of arguments for '{as_text(b'get')}'. Try SLOWLOG HELP."
+        )
+    most = 10
+    if count:
+        most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
+    entries = list(client.engine.slowlog.entries)
+    return [list(entry) for entry in (entries if most < 0 else entries[:most])]
+
+
+@command(
+    "server",
+    container="slowlog",
+    since="2.2.12",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
+    complexity="O(1)",
+)
+def slowlog_len(client: Session) -> int:
+    """How many entries the slow log has."""
+    return len(client.engine.slowlog.entries)
+
+
+@command(
+    "server",
+    container="slowlog",
+    since="2.2.12",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes response_policy:all_succeeded",
+    complexity="O(N) for N entries",
+)
+def slowlog_reset(client: Session) -> Status:
+    """Forget the slow log's entries."""
+    client.engine.slowlog.entries.clear()
+    return OK

@@ -1,0 +1,165 @@
+"""SORT: a list, set or sorted set in order, by its own elements or by keys that they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.commands.arguments import integer
+from emulator.commands.keyspec import keys, unknown
+from emulator.commands.registry import command
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.set import Set
+from emulator.datatypes.zset import ZSet
+from emulator.notifications import GENERIC, LIST
+from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
+from emulator.protocol.numbers import parse_double
+from emulator.protocol.replies import Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_BY_NOTE = (
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key "
+    "we sort"
+)
+_STORE_NOTE = (
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array"
+)
+
+
+class _Options(NamedTuple):
+    """The options of a call; `by` None sorts by the elements, a pattern without ``*`` not at all."""
+
+    by: bytes | None
+    offset: int
+    count: int
+    gets: list[bytes]
+    descending: bool
+    alpha: bool
+    store: bytes | None
+
+
+def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
+    by = store = None
+    offset, count = 0, -1
+    gets: list[bytes] = []
+    descending = alpha = False
+    position = 0
+    while position < len(words):
+        option, left = words[position].upper(), len(words) - position - 1
+        if option in (b"ASC", b"DESC"):
+            descending = option == b"DESC"
+        elif option == b"ALPHA":
+            alpha = True
+        elif option == b"LIMIT" and left >= 2:
+            offset, count = integer(words[position + 1]), integer(words[position + 2])
+            position += 2
+        elif option == b"BY" and left:
+            by = words[position + 1]
+            position += 1
+        elif option == b"GET" and left:
+            gets.append(words[position + 1])
+            position += 1
+        elif option == b"STORE" and left and may_store:
+            store = words[position + 1]
+            position += 1
+        else:
+            raise CommandError(SYNTAX)
+        position += 1
+    return _Options(by, offset, count, gets, descending, alpha, store)
+
+
+def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
+    """What a BY or GET pattern means for an element: ``#`` itself, ``key_*`` a string, ``key_*->field`` a hash's field."""
+    if pattern == b"#":
+        return element
+    star = pattern.find(b"*")
+    if star < 0:
+        return None
+    arrow = pattern.find(b"->", star)
+    field = pattern[arrow + 2 :] if 0 <= arrow < len(pattern) - 2 else None
+    end = arrow if field is not None else len(pattern)
+    value = client.db.get(pattern[:star] + element + pattern[star + 1 : end])
+    if field is not None:
+        return value.get(field, client.engine.clock.now) if isinstance(value, Hash) else None
+    return bytes(value) if isinstance(value, bytes | bytearray) else None
+
+
+def _number(text: bytes | None) -> float:
+    if text is None:
+        return 0.0
+    number = parse_double(text)
+    if number is None:
+        raise CommandError("ERR One or more scores can't be converted into double")
+    return number
+
+
+def _sort_key(client: Session, options: _Options) -> Callable[[bytes], tuple[float | bytes, bytes]]:
+    """The key to sort by: ties in what BY finds, or in numbers, go by the element's bytes."""
+
+    def weight(element: bytes) -> tuple[float | bytes, bytes]:
+        text = element if options.by is None else _lookup(client, options.by, element)
+        if options.alpha:
+            return (text if text is not None else b""), (b"" if options.by is None else element)
+        return _number(text), element
+
+    return weight
+
+
+def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None]:
+    value = client.db.get(key)
+    if value is not None and not isinstance(value, List | Set | ZSet):
+        raise CommandError(WRONGTYPE)
+    elements: list[bytes] = [] if value is None else list(value)
+    if options.by is not None and b"*" not in options.by:
+        if isinstance(value, ZSet) and options.descending:
+            elements.reverse()
+    else:
+        elements.sort(key=_sort_key(client, options), reverse=options.descending)
+    start = max(options.offset, 0)
+    elements = elements[start:] if options.count < 0 else elements[start : start + options.count]
+    if not options.gets:
+        return list(elements)
+    return [_lookup(client, pattern, element) for element in elements for pattern in options.gets]
+
+
+@command(
+    "generic",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[keys("RO access", 1), unknown("RO access", _BY_NOTE), unknown("OW update", _STORE_NOTE)],
+    acl="set sortedset list dangerous",
+    complexity="O(N+M*log(M)) for N elements of which M are returned",
+)
+def sort(client: Session, key: bytes, *options: bytes) -> Reply:
+    """The elements of a list, set or sorted set in order, or their number where they are stored as a list."""
+    parsed = _parse(options, may_store=True)
+    result = _sorted(client, key, parsed)
+    if parsed.store is None:
+        return result
+    return _store(client, parsed.store, [element or b"" for element in result])
+
+
+def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
+    db = client.db
+    if elements:
+        db.put(target, List.of(elements, client.engine.config.list_max_listpack_size), LIST, b"sortstore")
+    elif db.find(target) is not None:
+        db.discard(target)
+        db.changed(target, GENERIC, b"del")
+    return len(elements)
+
+
+@command(
+    "generic",
+    since="7.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1), unknown("RO access", _BY_NOTE)],
+    acl="set sortedset list dangerous",
+    complexity="O(N+M*log(M)) for N elements of which M are returned",
+)
+def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
+    """The elements of a list, set or sorted set in order."""
+    return _sorted(client, key, _parse(options, may_store=False))

@@ -1,0 +1,24 @@
+"""The table of all commands: importing this module imports each group, which enters its commands in the registry."""
+
+from __future__ import annotations
+
+from emulator.commands import (  # noqa: F401
+    client,
+    command,
+    connection,
+    generic,
+    info,
+    list,
+    list_blocking,
+    pubsub,
+    server,
+    string,
+    transactions,
+)
+from emulator.commands.registry import REGISTRY, Command
+
+
+def table() -> dict[bytes, Command]:
+    """A table for one engine: each command under its lower-case and its upper-case name."""
+    commands = {entry.name: entry.clone() for entry in REGISTRY.values()}
+    return commands | {name.upper(): entry for name, entry in commands.items()}

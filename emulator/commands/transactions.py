@@ -1,0 +1,94 @@
+"""MULTI, EXEC, DISCARD, WATCH, UNWATCH.  Queuing itself is done by `emulator.dispatch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+
+@command("transactions", since="1.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
+def multi(client: Session) -> Status:
+    """Queue the commands that follow until EXEC."""
+    if client.queue is not None:
+        raise CommandError("ERR MULTI calls can not be nested")
+    client.queue = []
+    client.queue_failed = False
+    client.refresh()
+    return OK
+
+
+@command(
+    "transactions",
+    since="1.2.0",
+    flags="noscript loading stale skip_slowlog",
+    complexity="that of the queued commands",
+)
+def exec_(client: Session) -> Reply:
+    """Run the queued commands as one, unless a watched key has changed."""
+    queue = client.queue
+    if queue is None:
+        raise CommandError("ERR EXEC without MULTI")
+    failed = client.queue_failed
+    stale = client.dirty_cas or client.watched_key_expired()
+    _leave(client)
+    if failed:
+        raise CommandError("EXECABORT Transaction discarded because of previous errors.")
+    if stale:
+        return NULL_ARRAY
+    client.deny_blocking = True
+    try:
+        return [client.engine.call(client, queued, args) for queued, args in queue]
+    finally:
+        client.deny_blocking = False
+
+
+def _leave(client: Session) -> None:
+    client.queue = None
+    client.queue_failed = False
+    client.unwatch()
+    client.refresh()
+
+
+@command(
+    "transactions",
+    since="2.0.0",
+    flags="noscript loading stale fast allow_busy",
+    complexity="O(N) for N queued commands",
+)
+def discard(client: Session) -> Status:
+    """Forget the queued commands and the watched keys."""
+    if client.queue is None:
+        raise CommandError("ERR DISCARD without MULTI")
+    _leave(client)
+    return OK
+
+
+@command(
+    "transactions",
+    since="2.2.0",
+    flags="noscript loading stale fast allow_busy",
+    keys=[keys("RO", 1, -1)],
+    complexity="O(1) a key",
+)
+def watch(client: Session, key: bytes, *more: bytes) -> Status:
+    """Let the next EXEC do nothing if one of the keys changes before it."""
+    if client.queue is not None:
+        raise CommandError("ERR WATCH inside MULTI is not allowed")
+    if not client.dirty_cas:
+        for name in (key, *more):
+            client.watch(name)
+    return OK
+
+
+@command("transactions", since="2.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
+def unwatch(client: Session) -> Status:
+    """Forget the watched keys."""
+    client.unwatch()
+    return OK

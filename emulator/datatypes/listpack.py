@@ -1,0 +1,47 @@
+"""How large values are in a listpack, which decides when Redis leaves that encoding.
+
+Source: Redis's listpack specification: an entry is an encoding byte or more, the data, and its own length backwards.
+"""
+
+from __future__ import annotations
+
+from emulator.protocol.numbers import parse_integer
+
+HEADER_SIZE = 7
+"""Bytes of an empty listpack: its total length, its number of elements, the end mark."""
+
+_INTEGERS = ((12, 2), (15, 3), (23, 4), (31, 5))
+"""Bits of magnitude and the bytes that an integer of so many takes."""
+
+
+def entry_size(value: bytes) -> int:
+    """Bytes that an element takes in a listpack."""
+    length = len(value)
+    if length <= 20 and (value.isdigit() or value[:1] == b"-"):
+        number = parse_integer(value)
+        if number is not None:
+            return _integer_size(number)
+    if length < 64:
+        return length + 2
+    size = length + (2 if length < 4096 else 5)
+    return size + _back_length_size(size)
+
+
+def _integer_size(number: int) -> int:
+    if 0 <= number < 128:
+        return 2
+    magnitude = number if number >= 0 else ~number
+    for bits, size in _INTEGERS:
+        if magnitude < 1 << bits:
+            return size + 1
+    return 10
+
+
+def _back_length_size(size: int) -> int:
+    if size <= 127:
+        return 1
+    if size < 16383:
+        return 2
+    if size < 2097151:
+        return 3
+    return 4 if size < 268435455 else 5

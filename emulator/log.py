@@ -1,0 +1,97 @@
+"""Redis's log: ``pid:role dd Mon yyyy HH:MM:SS.mmm # message``, to standard output or to ``logfile``.
+
+The server and asyncio write to loggers of `logging`; `Log` is the handler behind them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from emulator.config import Config
+
+NOTICE = 25
+"""Between ``logging.INFO``, which is Redis's verbose, and ``logging.WARNING``."""
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "verbose": logging.INFO,
+    "notice": NOTICE,
+    "warning": logging.WARNING,
+    "nothing": 100,
+}
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Log(logging.Handler):
+    """Writes each record as a line, at once; ``role`` is ``C`` until the server runs, then ``M``."""
+
+    def __init__(self, config: Config, stream: TextIO | None = None, now: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self.config = config
+        self.role = "C"
+        self._stream = stream or sys.stdout
+        self._now = now
+
+    def attach(self, *names: str) -> None:
+        """Take what these loggers are told, down to ``loglevel``."""
+        loggers = [logging.getLogger(name) for name in names]
+        for logger in loggers:
+            logger.addHandler(self)
+            logger.propagate = False
+
+        def apply() -> None:
+            for logger in loggers:
+                logger.setLevel(_LEVELS[self.config.loglevel])
+
+        self.config.on_change("loglevel", apply)
+        apply()
+
+    def line(self, level: int, text: str) -> None:
+        """Log a text as it is."""
+        logging.getLogger("emulator").log(level, "%s", text)
+
+    def warn(self, text: str) -> None:
+        """Log a warning."""
+        self.line(logging.WARNING, text)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+            if record.exc_info:
+                text += "\n" + logging.Formatter().formatException(record.exc_info)
+            self.write(f"{os.getpid()}:{self.role} {self._moment()} {_mark(record.levelno)} {text}\n")
+        except Exception:
+            self.handleError(record)
+
+    def _moment(self) -> str:
+        now = self._now()
+        local = time.localtime(now)
+        clock = f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{int(now * 1000) % 1000:03d}"
+        return f"{local.tm_mday:02d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} {clock}"
+
+    def signal(self, text: str) -> None:
+        """What a signal handler has to say, in the shorter form that Redis has for it."""
+        if _LEVELS[self.config.loglevel] <= logging.WARNING:
+            self.write(f"{os.getpid()}:signal-handler ({int(self._now())}) {text}\n")
+
+    def write(self, line: str) -> None:
+        """Write a line; the file is opened anew each time, so that it may be rotated."""
+        if self.config.logfile:
+            with open(os.path.join(self.config.dir, self.config.logfile), "a", errors="surrogateescape") as file:
+                file.write(line)
+        else:
+            self._stream.write(line)
+            self._stream.flush()
+
+
+def _mark(level: int) -> str:
+    if level >= logging.WARNING:
+        return "#"
+    if level >= NOTICE:
+        return "*"
+    return "-" if level >= logging.INFO else "."
