@@ -25,7 +25,6 @@ _LEVELS = 6
 _HORIZON = 1 << (_BITS * _LEVELS)
 
 
-
 class Timer:
     """Something with a deadline (milliseconds since the epoch); a subclass says what happens then."""
 

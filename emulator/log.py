@@ -36,20 +36,28 @@ class Log(logging.Handler):
         self.role = "C"
         self._stream = stream or sys.stdout
         self._now = now
+        self._loggers: list[logging.Logger] = []
 
     def attach(self, *names: str) -> None:
         """Take what these loggers are told, down to ``loglevel``."""
-        loggers = [logging.getLogger(name) for name in names]
-        for logger in loggers:
+        self._loggers = [logging.getLogger(name) for name in names]
+        for logger in self._loggers:
             logger.addHandler(self)
             logger.propagate = False
+        self.config.on_change("loglevel", self._apply_level)
+        self._apply_level()
 
-        def apply() -> None:
-            for logger in loggers:
-                logger.setLevel(_LEVELS[self.config.loglevel])
+    def detach(self) -> None:
+        """Leave the loggers as they were."""
+        for logger in self._loggers:
+            logger.removeHandler(self)
+            logger.propagate = True
+            logger.setLevel(logging.NOTSET)
+        self._loggers = []
 
-        self.config.on_change("loglevel", apply)
-        apply()
+    def _apply_level(self) -> None:
+        for logger in self._loggers:
+            logger.setLevel(_LEVELS[self.config.loglevel])
 
     def line(self, level: int, text: str) -> None:
         """Log a text as it is."""

@@ -304,9 +304,9 @@ class Loader:
         self._saves_follow = False
 
     def _rename_command(self, words: list[str]) -> None:
-        from emulator.commands.registry import REGISTRY
+        from emulator.commands.table import table
 
-        names = set(REGISTRY)
+        names = {as_text(name).lower() for name in table()}
         for old, new in self.options.renamed:
             names = names - {old} | ({new} - {""})
         old, new = words[0].lower(), words[1].lower()

@@ -89,7 +89,9 @@ class Server:
                 listening += 1
             except OSError as error:
                 if not optional:
-                    logger.warning("Warning: Could not create server TCP listening socket %s:%d: %s", host, port, error.strerror)
+                    logger.warning(
+                        "Warning: Could not create server TCP listening socket %s:%d: %s", host, port, error.strerror
+                    )
                     raise
         if not listening:
             raise OSError("no address to listen on")
@@ -214,7 +216,12 @@ class Server:
 
     def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
         """Tell the client what was wrong and close."""
-        logger.info("Protocol error (%s) from client: id=%d addr=%s", error, connection.session.id, connection.session.address.decode())
+        logger.info(
+            "Protocol error (%s) from client: id=%d addr=%s",
+            error,
+            connection.session.id,
+            connection.session.address.decode(),
+        )
         connection.transport.write(b"-ERR Protocol error: %b\r\n" % str(error).encode("utf-8", "surrogateescape"))
         connection.transport.close()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, CommandError
+from emulator.glob import Matcher, matcher
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX, parse_double, parse_integer
 
 if TYPE_CHECKING:
@@ -70,3 +72,44 @@ def scan_cursor(text: bytes) -> int:
     if not digits.isdigit() or int(digits) >= 1 << 64:
         raise CommandError("ERR invalid cursor")
     return int(digits)
+
+
+def scan_options(cursor: bytes, options: Sequence[bytes]) -> tuple[int, int, Matcher]:
+    """Cursor, COUNT (10 unless given) and MATCH of SSCAN and ZSCAN."""
+    position, count, matches = scan_cursor(cursor), 10, matcher(b"*")
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option == b"NOVALUES":
+            raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+        argument = next(words, None)
+        if argument is None or option not in (b"COUNT", b"MATCH"):
+            raise CommandError(SYNTAX)
+        if option == b"COUNT":
+            count = scan_count(argument)
+        else:
+            matches = matcher(argument)
+    return position, count, matches
+
+
+def scan_count(text: bytes) -> int:
+    """The COUNT of SCAN and its kin: at least 1."""
+    count = integer(text)
+    if count < 1:
+        raise CommandError(SYNTAX)
+    return count
+
+
+def multi_pop(words: Sequence[bytes], places: tuple[bytes, bytes]) -> tuple[list[bytes], bytes, int]:
+    """The keys, the place and the count in the arguments of LMPOP, ZMPOP and their kin."""
+    number = bounded(words[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
+    if number + 1 >= len(words):
+        raise CommandError(SYNTAX)
+    names, where, options = list(words[1 : number + 1]), words[number + 1].upper(), words[number + 2 :]
+    if where not in places:
+        raise CommandError(SYNTAX)
+    if not options:
+        return names, where, 1
+    if len(options) != 2 or options[0].upper() != b"COUNT":
+        raise CommandError(SYNTAX)
+    return names, where, bounded(options[1], 1, INT64_MAX, "ERR count should be greater than 0")

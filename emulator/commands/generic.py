@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer, scan_cursor
+from emulator.commands.arguments import integer, scan_count, scan_cursor
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command, container
 from emulator.datatypes import string
@@ -374,9 +374,7 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
         if argument is None or option not in (b"COUNT", b"MATCH", b"TYPE"):
             raise CommandError(SYNTAX)
         if option == b"COUNT":
-            count = integer(argument)
-            if count < 1:
-                raise CommandError(SYNTAX)
+            count = scan_count(argument)
         elif option == b"MATCH":
             matches = matcher(argument)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer
+from emulator.commands.arguments import bounded, integer, multi_pop
 from emulator.commands.keyspec import keys, numkeys
 from emulator.commands.registry import command
 from emulator.datatypes.list import List
@@ -388,19 +388,6 @@ def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | Non
 # From the first of several
 
 
-def parse_mpop(words: Sequence[bytes]) -> tuple[list[bytes], bytes, int]:
-    """Keys, end and count in the arguments of LMPOP and its kin."""
-    number = bounded(words[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
-    if number + 1 >= len(words):
-        raise CommandError(SYNTAX)
-    names, side, options = list(words[1 : number + 1]), side_of(words[number + 1]), words[number + 2 :]
-    if not options:
-        return names, side, 1
-    if len(options) != 2 or options[0].upper() != b"COUNT":
-        raise CommandError(SYNTAX)
-    return names, side, bounded(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
-
-
 def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> list[Reply] | None:
     """The name of the first list that is there, and values taken from it."""
     for name in names:
@@ -419,4 +406,4 @@ def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> li
 )
 def lmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take values from an end of the first of several lists that is there."""
-    return mpop(client, *parse_mpop((numkeys, key, where, *options))) or NULL_ARRAY
+    return mpop(client, *multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))) or NULL_ARRAY

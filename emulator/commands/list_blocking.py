@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import timeout
+from emulator.commands.arguments import multi_pop, timeout
 from emulator.commands.keyspec import keys, numkeys
-from emulator.commands.list import LEFT, RIGHT, mpop, parse_mpop, pop, side_of, transfer
+from emulator.commands.list import LEFT, RIGHT, mpop, pop, side_of, transfer
 from emulator.commands.registry import command
 from emulator.datatypes.list import List
 from emulator.protocol.replies import NULL_ARRAY, Reply
@@ -100,7 +100,7 @@ def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: byte
 def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take values from an end of the first of several lists that has some, waiting for them if need be."""
     wait = timeout(seconds)
-    names, side, count = parse_mpop((numkeys, key, where, *options))
+    names, side, count = multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))
 
     def attempt() -> list[Reply] | None:
         return mpop(client, names, side, count)

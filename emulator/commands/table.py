@@ -5,6 +5,7 @@ from __future__ import annotations
 from emulator.commands import (  # noqa: F401
     client,
     command,
+    config,
     connection,
     generic,
     info,

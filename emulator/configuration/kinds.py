@@ -28,8 +28,8 @@ class Directive(Generic[T]):
     """One directive.
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
-    them; ``hidden`` ones match no glob.  ``several`` tells that the value is a list of words, ``binary`` that its words do
-    not end at the first NUL byte.
+    them; ``hidden`` ones match no glob.  ``several`` tells that the value is a list of words, ``binary`` that its words
+    do not end at the first NUL byte.
     """
 
     several = False

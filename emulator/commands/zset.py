@@ -1,0 +1,320 @@
+"""Sorted sets: members, scores, ranks, removal.  Ranges, combinations and blocking pops have modules of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import bounded, double, integer, scan_options
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.datatypes.zset import Scored, ZSet
+from emulator.notifications import ZSET
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX, format_double
+from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
+
+
+def fit(client: Session, target: ZSet, members: Sequence[bytes]) -> None:
+    """Choose the encoding after members were added."""
+    if target.packed:
+        config = client.engine.config
+        target.fit(config.zset_max_listpack_entries, config.zset_max_listpack_value, members)
+
+
+def pairs(members: Sequence[Scored]) -> Pairs:
+    """Members with their scores."""
+    return Pairs([(member, score) for score, member in members])
+
+
+# Adding
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="write denyoom fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(log N) a member",
+)
+def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
+    """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
+    words = (score, member, *more)
+    options = {b"NX": False, b"XX": False, b"GT": False, b"LT": False, b"CH": False, b"INCR": False}
+    start = 0
+    while start < len(words) and (option := words[start].upper()) in options:
+        options[option] = True
+        start += 1
+    rest = words[start:]
+    if len(rest) % 2 or not rest:
+        raise CommandError(SYNTAX)
+    _check_options(options, len(rest) // 2)
+    scores = [double(text) for text in rest[::2]]
+    return _add(client, key, scores, rest[1::2], options)
+
+
+def _check_options(options: dict[bytes, bool], members: int) -> None:
+    if options[b"NX"] and options[b"XX"]:
+        raise CommandError("ERR XX and NX options at the same time are not compatible")
+    if options[b"GT"] + options[b"LT"] + options[b"NX"] > 1:
+        raise CommandError("ERR GT, LT, and/or NX options at the same time are not compatible")
+    if options[b"INCR"] and members > 1:
+        raise CommandError("ERR INCR option supports a single increment-element pair")
+
+
+def _add(
+    client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: dict[bytes, bool]
+) -> Reply:
+    db = client.db
+    increments = options[b"INCR"]
+    target = db.edit(key, ZSet)
+    new = target is None
+    if target is None:
+        if options[b"XX"]:
+            return None if increments else 0
+        target = ZSet()
+    added = changed = 0
+    result: float | None = None
+    for score, member in zip(scores, members, strict=True):
+        old = target.scores.get(member)
+        if old is None:
+            if not options[b"XX"]:
+                target.set(member, score)
+                added += 1
+                result = score
+            continue
+        if options[b"NX"]:
+            continue
+        if increments:
+            score += old
+            if math.isnan(score):
+                raise CommandError(_NOT_A_NUMBER)
+        if (options[b"GT"] and score <= old) or (options[b"LT"] and score >= old):
+            continue
+        result = score
+        if score != old:
+            target.set(member, score)
+            changed += 1
+    if added:
+        if new:
+            db.insert(key, target)
+        fit(client, target, members)
+    if added or changed:
+        db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
+    if increments:
+        return result
+    return added + changed if options[b"CH"] else added
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="write denyoom fast",
+    keys=[keys("RW access update", 1)],
+    complexity="O(log N)",
+)
+def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float:
+    """Add to a member's score (0 where it is not there); the new score."""
+    amount = double(increment)
+    options = {b"NX": False, b"XX": False, b"GT": False, b"LT": False, b"CH": False, b"INCR": True}
+    score: float = _add(client, key, [amount], [member], options)
+    return score
+
+
+# Removing
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="write fast",
+    keys=[keys("RW delete", 1)],
+    complexity="O(log N) a member",
+)
+def zrem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
+    """Take members away; how many there were."""
+    target = client.db.edit(key, ZSet)
+    if target is None:
+        return 0
+    removed = 0
+    for name in (member, *more):
+        removed += target.remove(name)
+    if removed:
+        client.db.shrunk(key, target, ZSET, b"zrem", removed)
+    return removed
+
+
+def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> list[Scored]:
+    """Take up to `count` members with the lowest or highest scores."""
+    size = len(target)
+    first, last = (0, min(count, size)) if lowest else (max(size - count, 0), size)
+    members = target.slice(first, last, backwards=not lowest)
+    if members:
+        target.remove_slice(first, last)
+        client.db.shrunk(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
+    return members
+
+
+def _pop(client: Session, key: bytes, count: Sequence[bytes], lowest: bool) -> Reply:
+    if len(count) > 1:
+        raise CommandError(SYNTAX)
+    most = 1
+    if count:
+        most = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive")
+    target = client.db.edit(key, ZSet)
+    members = [] if target is None else pop(client, key, target, lowest, most)
+    if count:
+        return pairs(members)
+    return [member for score, name in members for member in (name, score)]
+
+
+@command(
+    "sorted_set",
+    since="5.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(log(N)*M) for M members taken",
+)
+def zpopmin(client: Session, key: bytes, *count: bytes) -> Reply:
+    """Take the member with the lowest score, or some."""
+    return _pop(client, key, count, lowest=True)
+
+
+@command(
+    "sorted_set",
+    since="5.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(log(N)*M) for M members taken",
+)
+def zpopmax(client: Session, key: bytes, *count: bytes) -> Reply:
+    """Take the member with the highest score, or some."""
+    return _pop(client, key, count, lowest=False)
+
+
+# Reading
+
+
+@command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def zcard(client: Session, key: bytes) -> int:
+    """How many members there are."""
+    members = client.db.read(key, ZSet)
+    return 0 if members is None else len(members)
+
+
+@command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def zscore(client: Session, key: bytes, member: bytes) -> float | None:
+    """The score of a member, null where it is not there."""
+    members = client.db.read(key, ZSet)
+    return None if members is None else members.scores.get(member)
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N members",
+)
+def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[float | None]:
+    """The scores of members, null for one that is not there."""
+    members = client.db.read(key, ZSet)
+    return [None if members is None else members.scores.get(name) for name in (member, *more)]
+
+
+def _rank(client: Session, key: bytes, member: bytes, options: Sequence[bytes], name: str, backwards: bool) -> Reply:
+    if len(options) > 1:
+        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+    if options and options[0].upper() != b"WITHSCORE":
+        raise CommandError(SYNTAX)
+    members = client.db.read(key, ZSet)
+    rank = None if members is None else members.rank(member)
+    if members is None or rank is None:
+        return NULL_ARRAY if options else None
+    if backwards:
+        rank = len(members) - 1 - rank
+    return [rank, members.scores[member]] if options else rank
+
+
+@command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
+def zrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Reply:
+    """The rank of a member, 0 for the lowest score; null where it is not there."""
+    return _rank(client, key, member, options, "zrank", backwards=False)
+
+
+@command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
+def zrevrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Reply:
+    """The rank of a member, 0 for the highest score; null where it is not there."""
+    return _rank(client, key, member, options, "zrevrank", backwards=True)
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N members returned",
+)
+def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
+    """A member at random; with a count several, with a negative one possibly the same again."""
+    if not options:
+        members = client.db.read(key, ZSet)
+        return None if members is None else members.dense().choose(client.engine.random)
+    count = integer(options[0])
+    with_scores = options[1:2] and options[1].upper() == b"WITHSCORES"
+    if count == -INT64_MAX - 1:
+        raise CommandError(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
+        )
+    if len(options) > 2 or (len(options) == 2 and not with_scores):
+        raise CommandError(SYNTAX)
+    if with_scores and not -INT64_MAX // 2 <= count <= INT64_MAX // 2:
+        raise CommandError("ERR value is out of range")
+    members = client.db.read(key, ZSet)
+    if members is None:
+        return []
+    chosen = _choose(client, members, count)
+    if with_scores:
+        return Pairs([(member, members.scores[member]) for member in chosen])
+    return chosen
+
+
+def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
+    if count >= len(members):
+        return list(members)
+    random, dense = client.engine.random, members.dense()
+    if count >= 0:
+        return dense.sample(random, count)
+    return [dense.choose(random) for _ in range(-count)]
+
+
+@command(
+    "sorted_set",
+    since="2.8.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1) a call, O(N) for all",
+)
+def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
+    """Some members with scores, and the cursor to go on with, 0 at the end."""
+    position, count, matches = scan_options(cursor, options)
+    members = client.db.read(key, ZSet)
+    if members is None:
+        return [b"0", []]
+    if members.packed:
+        after, found = 0, list(members)
+    else:
+        after, found = members.dense().scan(position, count)
+    scores = members.scores
+    return [
+        b"%d" % after,
+        [item for member in found if matches(member) for item in (member, format_double(scores[member]))],
+    ]

@@ -1,0 +1,95 @@
+"""Sorted sets: pops from the first of several, waiting for a member if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import multi_pop, timeout
+from emulator.commands.keyspec import keys, numkeys
+from emulator.commands.registry import command
+from emulator.commands.zset import pop
+from emulator.datatypes.zset import ZSet
+from emulator.protocol.replies import NULL_ARRAY, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+MIN, MAX = b"MIN", b"MAX"
+
+
+def _mpop(client: Session, names: Sequence[bytes], where: bytes, count: int) -> list[Reply] | None:
+    for name in names:
+        target = client.db.edit(name, ZSet)
+        if target is not None:
+            members = pop(client, name, target, where == MIN, count)
+            return [name, [[member, score] for score, member in members]]
+    return None
+
+
+@command(
+    "sorted_set",
+    since="7.0.0",
+    flags="write",
+    keys=[numkeys("RW access delete", 1)],
+    complexity="O(K)+O(M*log(N)) for K keys and M members taken",
+)
+def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+    """Take members with the lowest or highest scores from the first of several sorted sets that is there."""
+    return _mpop(client, *multi_pop((numkeys, key, where, *options), (MIN, MAX))) or NULL_ARRAY
+
+
+@command(
+    "sorted_set",
+    since="7.0.0",
+    flags="write blocking",
+    keys=[numkeys("RW access delete", 2)],
+    complexity="O(K)+O(M*log(N)) for K keys and M members taken",
+)
+def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+    """Take members from the first of several sorted sets that is there, waiting for one if need be."""
+    wait = timeout(seconds)
+    names, place, count = multi_pop((numkeys, key, where, *options), (MIN, MAX))
+
+    def attempt() -> list[Reply] | None:
+        return _mpop(client, names, place, count)
+
+    return attempt() or client.block(names, wait, ZSet, attempt, NULL_ARRAY)
+
+
+def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> Reply:
+    names, wait = arguments[:-1], timeout(arguments[-1])
+
+    def attempt() -> list[Reply] | None:
+        for name in names:
+            target = client.db.edit(name, ZSet)
+            if target is not None:
+                score, member = pop(client, name, target, lowest, 1)[0]
+                return [name, member, score]
+        return None
+
+    return attempt() or client.block(names, wait, ZSet, attempt, NULL_ARRAY)
+
+
+@command(
+    "sorted_set",
+    since="5.0.0",
+    flags="write blocking fast",
+    keys=[keys("RW access delete", 1, -2)],
+    complexity="O(log N)",
+)
+def bzpopmin(client: Session, key: bytes, *more: bytes) -> Reply:
+    """Take the member with the lowest score of the first sorted set that is there, waiting for one if need be."""
+    return _blocking_pop(client, (key, *more), lowest=True)
+
+
+@command(
+    "sorted_set",
+    since="5.0.0",
+    flags="write blocking fast",
+    keys=[keys("RW access delete", 1, -2)],
+    complexity="O(log N)",
+)
+def bzpopmax(client: Session, key: bytes, *more: bytes) -> Reply:
+    """Take the member with the highest score of the first sorted set that is there, waiting for one if need be."""
+    return _blocking_pop(client, (key, *more), lowest=False)

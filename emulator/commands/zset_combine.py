@@ -1,0 +1,232 @@
+"""Sorted sets: unions, intersections and differences, of sets too (whose members all have the score 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.commands.arguments import bounded, double, integer
+from emulator.commands.keyspec import keys, numkeys
+from emulator.commands.registry import command
+from emulator.commands.zset_range import store
+from emulator.datatypes.set import Set
+from emulator.datatypes.zset import ZSet
+from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import Pairs, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+Scores = dict[bytes, float]
+
+
+def _sum(one: float, two: float) -> float:
+    """Infinities of both signs cancel out."""
+    total = one + two
+    return 0.0 if math.isnan(total) else total
+
+
+_AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
+
+
+class _Operands(NamedTuple):
+    """Members with weighted scores, one for each key, how to aggregate them and whether scores are asked for."""
+
+    scores: list[Scores]
+    aggregate: Callable[[float, float], float]
+    with_scores: bool
+
+
+def _names(name: str, words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """The keys that a count announces, and the words after them."""
+    number = integer(words[0])
+    if number < 1:
+        raise CommandError(f"ERR at least 1 input key is needed for '{name}' command")
+    if number > len(words) - 1:
+        raise CommandError(SYNTAX)
+    return words[1 : number + 1], words[number + 1 :]
+
+
+def _scores(client: Session, key: bytes) -> Scores:
+    value = client.db.get(key)
+    if value is None:
+        return {}
+    if isinstance(value, ZSet):
+        return value.scores
+    if isinstance(value, Set):
+        return dict.fromkeys(value, 1.0)
+    raise CommandError(WRONGTYPE)
+
+
+def _operands(client: Session, name: str, words: Sequence[bytes], weighs: bool = True, stores: bool = False) -> _Operands:
+    names, options = _names(name, words)
+    scores = [_scores(client, key) for key in names]
+    weights = [1.0] * len(names)
+    aggregate: Callable[[float, float], float] = _sum
+    with_scores = False
+    position = 0
+    while position < len(options):
+        option = options[position].upper()
+        left = len(options) - position - 1
+        if option == b"WEIGHTS" and weighs and left >= len(names):
+            given = options[position + 1 : position + 1 + len(names)]
+            weights = [double(text, "ERR weight value is not a float") for text in given]
+            position += len(names)
+        elif option == b"AGGREGATE" and weighs and left and options[position + 1].upper() in _AGGREGATES:
+            aggregate = _AGGREGATES[options[position + 1].upper()]
+            position += 1
+        elif option == b"WITHSCORES" and not stores:
+            with_scores = True
+        else:
+            raise CommandError(SYNTAX)
+        position += 1
+    weighted = [
+        members if weight == 1 else {member: _weighed(score, weight) for member, score in members.items()}
+        for members, weight in zip(scores, weights, strict=True)
+    ]
+    return _Operands(weighted, aggregate, with_scores)
+
+
+def _weighed(score: float, weight: float) -> float:
+    product = score * weight
+    return 0.0 if math.isnan(product) else product
+
+
+def _union(operands: _Operands) -> Scores:
+    result: Scores = {}
+    for members in sorted(operands.scores, key=len):
+        for member, score in members.items():
+            result[member] = operands.aggregate(result[member], score) if member in result else score
+    return result
+
+
+def _intersection(operands: _Operands) -> Scores:
+    first, *others = sorted(operands.scores, key=len)
+    result: Scores = {}
+    for member, score in first.items():
+        total = score
+        for other in others:
+            if member not in other:
+                break
+            total = operands.aggregate(total, other[member])
+        else:
+            result[member] = total
+    return result
+
+
+def _difference(operands: _Operands) -> Scores:
+    first, *others = operands.scores
+    return {member: score for member, score in first.items() if not any(member in other for other in others)}
+
+
+def _answer(result: Scores, with_scores: bool) -> Reply:
+    ordered = sorted((score, member) for member, score in result.items())
+    if with_scores:
+        return Pairs([(member, score) for score, member in ordered])
+    return [member for _, member in ordered]
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
+)
+def zunion(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
+    """The members of any of several sorted sets, their scores aggregated."""
+    operands = _operands(client, "zunion", (numkeys, key, *more))
+    return _answer(_union(operands), operands.with_scores)
+
+
+@command(
+    "sorted_set",
+    since="2.0.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), numkeys("RO access", 2)],
+    complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
+)
+def zunionstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members of any of several sorted sets; how many there are."""
+    operands = _operands(client, "zunionstore", (numkeys, key, *more), stores=True)
+    return store(client, destination, _union(operands), b"zunionstore")
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N*K)+O(M*log(M)) for N members in the smallest of K and M in the result",
+)
+def zinter(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
+    """The members of all of several sorted sets, their scores aggregated."""
+    operands = _operands(client, "zinter", (numkeys, key, *more))
+    return _answer(_intersection(operands), operands.with_scores)
+
+
+@command(
+    "sorted_set",
+    since="2.0.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), numkeys("RO access", 2)],
+    complexity="O(N*K)+O(M*log(M)) for N members in the smallest of K and M in the result",
+)
+def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members of all of several sorted sets; how many there are."""
+    operands = _operands(client, "zinterstore", (numkeys, key, *more), stores=True)
+    return store(client, destination, _intersection(operands), b"zinterstore")
+
+
+@command(
+    "sorted_set",
+    since="7.0.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N*K) for N members in the smallest of K",
+)
+def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int:
+    """How many members all of several sorted sets have in common, counted up to a limit."""
+    names, options = _names("zintercard", (numkeys, key, *more))
+    limit = 0
+    if options:
+        if len(options) % 2 or any(word.upper() != b"LIMIT" for word in options[::2]):
+            raise CommandError(SYNTAX)
+        for text in options[1::2]:
+            limit = bounded(text, 0, INT64_MAX, "ERR LIMIT can't be negative")
+    first, *others = sorted((_scores(client, name) for name in names), key=len)
+    count = 0
+    for member in first:
+        if all(member in other for other in others):
+            count += 1
+            if count == limit:
+                break
+    return count
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(L+(N-K)log(N)) for L members in all, N in the first and K in the result",
+)
+def zdiff(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
+    """The members of the first of several sorted sets that are in none of the others."""
+    operands = _operands(client, "zdiff", (numkeys, key, *more), weighs=False)
+    return _answer(_difference(operands), operands.with_scores)
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), numkeys("RO access", 2)],
+    complexity="O(L+(N-K)log(N)) for L members in all, N in the first and K in the result",
+)
+def zdiffstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members of the first of several sorted sets that are in none of the others; how many there are."""
+    operands = _operands(client, "zdiffstore", (numkeys, key, *more), weighs=False, stores=True)
+    return store(client, destination, _difference(operands), b"zdiffstore")

@@ -1,0 +1,309 @@
+"""Sorted sets: ranges by rank, by score and by the members' bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.commands.arguments import integer
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.commands.zset import fit, pairs
+from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
+from emulator.notifications import GENERIC, ZSET
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import parse_double
+from emulator.protocol.replies import Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+BY_RANK, BY_SCORE, BY_LEX = b"RANK", b"BYSCORE", b"BYLEX"
+Ranks = Callable[[ZSet], tuple[int, int]]
+
+
+# Reading the ends of a range
+
+
+def _score_end(text: bytes) -> tuple[float, bool]:
+    excluded = text.startswith(b"(")
+    score = parse_double(text[1:] if excluded else text)
+    if score is None:
+        raise CommandError("ERR min or max is not a float")
+    return score, excluded
+
+
+def score_range(low: bytes, high: bytes) -> ScoreRange:
+    """The range of scores that ``(1`` and ``+inf`` mean."""
+    (least, excludes_low), (most, excludes_high) = _score_end(low), _score_end(high)
+    return ScoreRange(least, most, excludes_low, excludes_high)
+
+
+def _lex_end(text: bytes) -> tuple[bytes | None, bool, int]:
+    """The member, whether it is excluded, and -1 or 1 for the ends of the world ``-`` and ``+``."""
+    if text in (b"-", b"+"):
+        return None, False, -1 if text == b"-" else 1
+    if text[:1] not in (b"(", b"["):
+        raise CommandError("ERR min or max not valid string range item")
+    return text[1:], text[:1] == b"(", 0
+
+
+def lex_range(low: bytes, high: bytes) -> LexRange:
+    """The range of members that ``[a`` and ``(b`` mean."""
+    (least, excludes_low, low_end), (most, excludes_high, high_end) = _lex_end(low), _lex_end(high)
+    empty = low_end > 0 or high_end < 0
+    if least is not None and most is not None:
+        empty = empty or least > most or (least == most and (excludes_low or excludes_high))
+    return LexRange(least, most, excludes_low, excludes_high, empty)
+
+
+def _ranks(kind: bytes, start: bytes, stop: bytes) -> Ranks:
+    """The ranks of a range, to be found in a sorted set."""
+    if kind == BY_SCORE:
+        scores = score_range(start, stop)
+        return lambda members: members.ranks_by_score(scores)
+    if kind == BY_LEX:
+        lex = lex_range(start, stop)
+        return lambda members: members.ranks_by_lex(lex)
+    first, last = integer(start), integer(stop)
+    return lambda members: _by_rank(first, last, len(members))
+
+
+def _by_rank(first: int, last: int, size: int) -> tuple[int, int]:
+    first = max(first + size, 0) if first < 0 else first
+    last = last + size if last < 0 else min(last, size - 1)
+    return (first, last + 1) if first <= last else (0, 0)
+
+
+# Ranges
+
+
+class _Query(NamedTuple):
+    """What a range command asks for; `count` -1 is no limit."""
+
+    kind: bytes
+    backwards: bool
+    start: bytes
+    stop: bytes
+    offset: int = 0
+    count: int = -1
+    with_scores: bool = False
+
+
+def _parse(start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, backwards: bool, fixed: bool, store: bool) -> _Query:
+    """The query in the arguments; `fixed` commands have the kind and direction in their name."""
+    offset, count = 0, -1
+    with_scores = limited = False
+    position = 0
+    while position < len(options):
+        option = options[position].upper()
+        if option == b"WITHSCORES" and not store:
+            with_scores = True
+        elif option == b"LIMIT" and position + 2 < len(options) and not (fixed and kind == BY_RANK):
+            offset, count = integer(options[position + 1]), integer(options[position + 2])
+            limited = True
+            position += 2
+        elif option == b"REV" and not fixed:
+            backwards = True
+        elif option in (BY_SCORE, BY_LEX) and not fixed and kind == BY_RANK:
+            kind = option
+        else:
+            raise CommandError(SYNTAX)
+        position += 1
+    if limited and count != -1 and kind == BY_RANK:
+        raise CommandError("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
+    if with_scores and kind == BY_LEX:
+        raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
+    return _Query(kind, backwards, start, stop, offset, count, with_scores)
+
+
+def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
+    swap = query.backwards and query.kind != BY_RANK
+    ranks = _ranks(query.kind, *((query.stop, query.start) if swap else (query.start, query.stop)))
+    members = client.db.read(key, ZSet)
+    if members is None:
+        return []
+    first, last = ranks(members)
+    if query.backwards and query.kind == BY_RANK:
+        first, last = len(members) - last, len(members) - first
+    if query.offset < 0:
+        return []
+    if query.backwards:
+        last = max(last - query.offset, first)
+        first = first if query.count < 0 else max(first, last - query.count)
+    else:
+        first = min(first + query.offset, last)
+        last = last if query.count < 0 else min(last, first + query.count)
+    return members.slice(first, last, query.backwards)
+
+
+def _answer(client: Session, key: bytes, query: _Query) -> Reply:
+    selected = _select(client, key, query)
+    return pairs(selected) if query.with_scores else [member for _, member in selected]
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
+    """The members of a range of ranks, scores or bytes, possibly backwards."""
+    return _answer(client, key, _parse(start, stop, options, BY_RANK, False, fixed=False, store=False))
+
+
+@command(
+    "sorted_set",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), keys("RO access", 2)],
+    complexity="O(log(N)+M) for M members stored",
+)
+def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes, *options: bytes) -> int:
+    """Store a range of a sorted set under another key; how many members it has."""
+    query = _parse(min, max, options, BY_RANK, False, fixed=False, store=True)
+    return store(client, dst, {member: score for score, member in _select(client, src, query)}, b"zrangestore")
+
+
+def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes) -> int:
+    """Put a sorted set in the place of whatever a key holds, or delete the key where there are no members."""
+    db = client.db
+    if scores:
+        result = ZSet.of(scores)
+        fit(client, result, list(scores))
+        db.put(key, result, ZSET, event)
+    elif db.find(key) is not None:
+        db.discard(key)
+        db.changed(key, GENERIC, b"del")
+    return len(scores)
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
+    """The members of a range of ranks, the highest score first."""
+    return _answer(client, key, _parse(start, stop, options, BY_RANK, True, fixed=True, store=False))
+
+
+@command(
+    "sorted_set",
+    since="1.0.5",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrangebyscore(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
+    """The members with scores in a range."""
+    return _answer(client, key, _parse(min, max, options, BY_SCORE, False, fixed=True, store=False))
+
+
+@command(
+    "sorted_set",
+    since="2.2.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrevrangebyscore(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
+    """The members with scores in a range, the highest first."""
+    return _answer(client, key, _parse(max, min, options, BY_SCORE, True, fixed=True, store=False))
+
+
+@command(
+    "sorted_set",
+    since="2.8.9",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrangebylex(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
+    """The members in a range of bytes."""
+    return _answer(client, key, _parse(min, max, options, BY_LEX, False, fixed=True, store=False))
+
+
+@command(
+    "sorted_set",
+    since="2.8.9",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(log(N)+M) for M members returned",
+)
+def zrevrangebylex(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
+    """The members in a range of bytes, the last first."""
+    return _answer(client, key, _parse(max, min, options, BY_LEX, True, fixed=True, store=False))
+
+
+# Counting and removing
+
+
+def _count(client: Session, key: bytes, ranks: Ranks) -> int:
+    members = client.db.read(key, ZSet)
+    if members is None:
+        return 0
+    first, last = ranks(members)
+    return last - first
+
+
+@command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
+def zcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
+    """How many members have scores in a range."""
+    return _count(client, key, _ranks(BY_SCORE, min, max))
+
+
+@command("sorted_set", since="2.8.9", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
+def zlexcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
+    """How many members are in a range of bytes."""
+    return _count(client, key, _ranks(BY_LEX, min, max))
+
+
+def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
+    target = client.db.edit(key, ZSet)
+    if target is None:
+        return 0
+    removed = target.remove_slice(*ranks(target))
+    if removed:
+        client.db.shrunk(key, target, ZSET, event, removed)
+    return removed
+
+
+@command(
+    "sorted_set",
+    since="2.0.0",
+    flags="write",
+    keys=[keys("RW delete", 1)],
+    complexity="O(log(N)+M) for M members removed",
+)
+def zremrangebyrank(client: Session, key: bytes, start: bytes, stop: bytes) -> int:
+    """Take the members of a range of ranks away; how many."""
+    return _remove(client, key, _ranks(BY_RANK, start, stop), b"zremrangebyrank")
+
+
+@command(
+    "sorted_set",
+    since="1.2.0",
+    flags="write",
+    keys=[keys("RW delete", 1)],
+    complexity="O(log(N)+M) for M members removed",
+)
+def zremrangebyscore(client: Session, key: bytes, min: bytes, max: bytes) -> int:
+    """Take the members with scores in a range away; how many."""
+    return _remove(client, key, _ranks(BY_SCORE, min, max), b"zremrangebyscore")
+
+
+@command(
+    "sorted_set",
+    since="2.8.9",
+    flags="write",
+    keys=[keys("RW delete", 1)],
+    complexity="O(log(N)+M) for M members removed",
+)
+def zremrangebylex(client: Session, key: bytes, min: bytes, max: bytes) -> int:
+    """Take the members in a range of bytes away; how many."""
+    return _remove(client, key, _ranks(BY_LEX, min, max), b"zremrangebylex")

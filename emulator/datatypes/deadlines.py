@@ -1,0 +1,64 @@
+"""The deadlines of a hash's fields, and which comes first."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+_SLACK = 16
+
+
+class Deadlines:
+    """Fields with the moments at which they expire, in milliseconds since the epoch.
+
+    Beside the dict there is a heap.  A deadline that was changed or taken away stays in it, stale, until it comes to the
+    top or the stale ones are the most.  Setting is O(log n), amortised O(1) where deadlines come in order; removing O(1).
+    """
+
+    __slots__ = ("_heap", "by_field")
+
+    def __init__(self) -> None:
+        self.by_field: dict[bytes, int] = {}
+        self._heap: list[tuple[int, bytes]] = []
+
+    def set(self, field: bytes, deadline: int) -> None:
+        """Let a field expire, whatever deadline it had."""
+        self.by_field[field] = deadline
+        heappush(self._heap, (deadline, field))
+        if len(self._heap) > 2 * len(self.by_field) + _SLACK:
+            self._heap = [(deadline, field) for field, deadline in self.by_field.items()]
+            heapify(self._heap)
+
+    @property
+    def next(self) -> int | None:
+        """The first deadline, None where there is none.  Amortised O(log n)."""
+        heap = self._heap
+        while heap:
+            deadline, field = heap[0]
+            if self.by_field.get(field) == deadline:
+                return deadline
+            heappop(heap)
+        return None
+
+    def take_due(self, now: int, most: int) -> list[bytes]:
+        """Up to `most` of the fields that have expired, the first one first, with their deadlines forgotten."""
+        due: list[bytes] = []
+        while len(due) < most:
+            deadline = self.next
+            if deadline is None or deadline > now:
+                break
+            field = heappop(self._heap)[1]
+            del self.by_field[field]
+            due.append(field)
+        return due
+
+    def copy(self) -> Deadlines:
+        """The same deadlines once more.  O(n)."""
+        twin = Deadlines()
+        twin.by_field = self.by_field.copy()
+        twin._heap = self._heap.copy()
+        return twin
+
+    def _check(self) -> None:
+        assert len(self._heap) <= 2 * max(len(self.by_field), 1) + 2 * _SLACK
+        assert {(deadline, field) for field, deadline in self.by_field.items()} <= set(self._heap)
+        assert all(self._heap[(place - 1) // 2] <= self._heap[place] for place in range(1, len(self._heap)))

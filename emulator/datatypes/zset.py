@@ -1,0 +1,187 @@
+"""Sorted sets: members with scores, in the order of score and, where scores are equal, of the member's bytes.
+
+A dict finds a member's score in O(1); a sorted list of (score, member) finds ranks and ranges in O(log n).  Redis keeps
+a small sorted set in a listpack and a larger one in a skip list; once it is one, it stays one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from sortedcontainers import SortedList
+
+from emulator.datatypes.dense import DenseIndex
+
+Scored = tuple[float, bytes]
+
+
+class ScoreRange(NamedTuple):
+    """Scores from `low` to `high`; an end may be exclusive."""
+
+    low: float
+    high: float
+    excludes_low: bool = False
+    excludes_high: bool = False
+
+
+class LexRange(NamedTuple):
+    """Members from `low` to `high` by their bytes; None is open.  ``empty`` where the ends are the wrong way round."""
+
+    low: bytes | None
+    high: bytes | None
+    excludes_low: bool = False
+    excludes_high: bool = False
+    empty: bool = False
+
+    def starts_after(self, member: bytes) -> bool:
+        """Whether the range begins beyond a member."""
+        return self.low is not None and (member <= self.low if self.excludes_low else member < self.low)
+
+    def ends_before(self, member: bytes) -> bool:
+        """Whether the range ends short of a member."""
+        return self.high is not None and (member >= self.high if self.excludes_high else member > self.high)
+
+
+class ZSet:
+    """A sorted set.  Unless said otherwise methods are O(log n)."""
+
+    __slots__ = ("_dense", "order", "packed", "scores")
+
+    type_name = b"zset"
+
+    def __init__(self) -> None:
+        self.scores: dict[bytes, float] = {}
+        self.order: SortedList[Scored] = SortedList()
+        self.packed = True
+        self._dense: DenseIndex | None = None
+
+    @classmethod
+    def of(cls, scores: dict[bytes, float]) -> ZSet:
+        """A sorted set of members and scores; the dict becomes its own.  O(n log n)."""
+        new = cls()
+        new.scores = scores
+        new.order = SortedList((score, member) for member, score in scores.items())
+        return new
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Members in order."""
+        return (member for _, member in self.order)
+
+    @property
+    def encoding(self) -> bytes:
+        """``listpack`` or ``skiplist``."""
+        return b"listpack" if self.packed else b"skiplist"
+
+    def fit(self, most: int, longest: int, members: Iterable[bytes]) -> None:
+        """Leave the small encoding where it has become too large, or one of the members too long."""
+        if self.packed and (len(self.scores) > most or any(len(member) > longest for member in members)):
+            self.packed = False
+
+    def copy(self) -> ZSet:
+        """A sorted set of its own with the same members.  O(n)."""
+        twin = ZSet()
+        twin.scores = self.scores.copy()
+        twin.order = self.order.copy()
+        twin.packed = self.packed
+        return twin
+
+    # One member
+
+    def set(self, member: bytes, score: float) -> None:
+        """Give a member a score, whether it is there already or not."""
+        old = self.scores.get(member)
+        if old is not None:
+            if old == score:
+                return
+            self.order.remove((old, member))
+        elif self._dense is not None:
+            self._dense.add(member)
+        self.scores[member] = score
+        self.order.add((score, member))
+
+    def remove(self, member: bytes) -> bool:
+        """Take a member away; whether it was there."""
+        score = self.scores.pop(member, None)
+        if score is None:
+            return False
+        self.order.remove((score, member))
+        if self._dense is not None:
+            self._dense.remove(member)
+        return True
+
+    def rank(self, member: bytes) -> int | None:
+        """How many members come before one; None where it is not there."""
+        score = self.scores.get(member)
+        return None if score is None else self.order.bisect_left((score, member))
+
+    # Ranges: as ranks, from a first one up to another
+
+    def ranks_by_score(self, wanted: ScoreRange) -> tuple[int, int]:
+        """The ranks of the members with scores in a range."""
+        low = math.nextafter(wanted.low, math.inf) if wanted.excludes_low else wanted.low
+        high = wanted.high if wanted.excludes_high else math.nextafter(wanted.high, math.inf)
+        if wanted.excludes_low and wanted.low == math.inf:
+            return 0, 0
+        first = self.order.bisect_left((low, b""))
+        last = len(self.order) if high == math.inf and not wanted.excludes_high else self.order.bisect_left((high, b""))
+        return first, max(first, last)
+
+    def ranks_by_lex(self, wanted: LexRange) -> tuple[int, int]:
+        """The ranks of the members in a range of bytes; meant for sorted sets whose scores are all the same."""
+        if wanted.empty or not self.order:
+            return 0, 0
+        if self.packed:
+            return self._scan_lex(wanted)
+        score = self.order[0][0]
+        first, last = 0, len(self.order)
+        if wanted.low is not None:
+            find = self.order.bisect_right if wanted.excludes_low else self.order.bisect_left
+            first = find((score, wanted.low))
+        if wanted.high is not None:
+            find = self.order.bisect_left if wanted.excludes_high else self.order.bisect_right
+            last = find((score, wanted.high))
+        return first, max(first, last)
+
+    def _scan_lex(self, wanted: LexRange) -> tuple[int, int]:
+        """The same for a small one, member by member, which also tells what Redis does when scores differ."""
+        members = list(self)
+        if wanted.starts_after(members[-1]) or wanted.ends_before(members[0]):
+            return 0, 0
+        first = next(rank for rank, member in enumerate(members) if not wanted.starts_after(member))
+        last = first
+        while last < len(members) and not wanted.ends_before(members[last]):
+            last += 1
+        return first, last
+
+    def slice(self, first: int, last: int, backwards: bool = False) -> list[Scored]:
+        """The members of ranks from `first` up to `last`, possibly the last first.  O(log n + k)."""
+        return list(self.order.islice(first, last, backwards))
+
+    def remove_slice(self, first: int, last: int) -> int:
+        """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""
+        chosen = self.slice(first, last)
+        del self.order[first:last]
+        for _, member in chosen:
+            del self.scores[member]
+            if self._dense is not None:
+                self._dense.remove(member)
+        return len(chosen)
+
+    # Picking and scanning
+
+    def dense(self) -> DenseIndex:
+        """The members in a dense array, for random picks and scans; built at its first use, in O(n)."""
+        if self._dense is None:
+            self._dense = DenseIndex(self.scores)
+        return self._dense
+
+    def _check(self) -> None:
+        assert list(self.order) == sorted((score, member) for member, score in self.scores.items())
+        if self._dense is not None:
+            self._dense._check()
+            assert set(self._dense) == set(self.scores)

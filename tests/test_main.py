@@ -1,0 +1,159 @@
+"""``python -m emulator`` as a process: its log, its end, its exit status; and the format of log lines."""
+
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from emulator.config import Config
+from emulator.log import NOTICE, Log
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LINE = re.compile(r"\d+:[CM] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3} [.\-*#] .+")
+
+
+def process(*argv: str, **environ: str) -> "subprocess.Popen[str]":
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "emulator", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment | environ,
+    )
+
+
+@contextmanager
+def running(*argv: str, **environ: str) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    server = process(*argv, **environ)
+    lines: list[str] = []
+    try:
+        assert server.stdout is not None
+        for line in server.stdout:
+            lines.append(line.rstrip("\n"))
+            if "Ready to accept connections" in line:
+                break
+        yield server, lines
+    finally:
+        if server.poll() is None:
+            server.kill()
+        server.communicate(timeout=10)
+
+
+def port_of(lines: list[str]) -> int:
+    return next(int(found[1]) for line in lines if (found := re.search(r"port=(\d+)\.", line)))
+
+
+def ask(port: int, command: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(command + b"\r\n")
+        return connection.recv(1000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_starts_answers_and_ends_on_a_signal(number: signal.Signals) -> None:
+    with running("--port", "auto", "--save", "") as (server, lines):
+        assert all(LINE.fullmatch(line) for line in lines)
+        assert lines[0].endswith("* oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+        assert lines[-2].endswith("* Server initialized")
+        assert lines[-1].endswith("* Ready to accept connections tcp")
+        assert ask(port_of(lines), b"PING") == b"+PONG\r\n"
+        server.send_signal(number)
+        rest = server.communicate(timeout=10)[0].splitlines()
+    assert rest[0].endswith(f") Received {number.name} scheduling shutdown...")
+    assert rest[-2].endswith("* User requested shutdown...")
+    assert rest[-1].endswith("# Redis is now ready to exit, bye bye...")
+    assert server.returncode == 0
+
+
+def test_the_environment_is_named_in_the_log() -> None:
+    with running("--port", "auto", REDIS_PASSWORD="secret", REDIS_PASWORD="x") as (_, lines):
+        assert any("* Configuration from the environment: REDIS_PASSWORD" in line for line in lines)
+        assert any("# Environment variable REDIS_PASWORD is not used." in line for line in lines)
+        assert not any("secret" in line for line in lines)
+        assert ask(port_of(lines), b"GET a").startswith(b"-NOAUTH")
+
+
+def test_a_port_that_is_taken_ends_the_server() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = process("--bind", "127.0.0.1", "--port", str(taken.getsockname()[1]))
+        out = server.communicate(timeout=10)[0]
+    assert "Failed listening on port" in out
+    assert server.returncode == 1
+
+
+def test_nothing_to_listen_on() -> None:
+    server = process("--port", "0")
+    assert server.communicate(timeout=10)[0].splitlines()[-1].endswith("# Configured to not listen anywhere, exiting.")
+    assert server.returncode == 1
+
+
+def test_a_fatal_error_goes_to_standard_error() -> None:
+    server = process("--port", "x")
+    out, err = server.communicate(timeout=10)
+    assert (out, server.returncode) == ("", 1)
+    assert err.startswith("\n*** FATAL CONFIG FILE ERROR (Redis 8.2.3) ***\n")
+
+
+@pytest.mark.parametrize(("word", "status"), [("--version", 0), ("--help", 1)])
+def test_questions(word: str, status: int) -> None:
+    server = process(word)
+    out, err = server.communicate(timeout=10)
+    assert ("Redis server v=8.2.3" in out, "Usage:" in err) == (status == 0, status == 1)
+    assert server.returncode == status
+
+
+def test_pid_file_and_unix_socket_are_removed(tmp_path: object) -> None:
+    pidfile, path = os.path.join(str(tmp_path), "pid"), os.path.join(str(tmp_path), "s")
+    with running("--port", "0", "--pidfile", pidfile, "--unixsocket", path) as (server, lines):
+        assert lines[-1].endswith("* Ready to accept connections unix")
+        with open(pidfile) as file:
+            assert int(file.read()) == server.pid
+        server.terminate()
+        server.communicate(timeout=10)
+    assert os.listdir(str(tmp_path)) == []
+
+
+def written(config: Config, level: int, text: str) -> str:
+    stream = io.StringIO()
+    log = Log(config, stream, lambda: time.mktime((2026, 2, 3, 4, 5, 6, 0, 0, -1)) + 0.007)
+    log.attach("emulator")
+    try:
+        log.line(level, text)
+    finally:
+        log.detach()
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("level", "mark"), [(10, "."), (20, "-"), (NOTICE, "*"), (30, "#"), (40, "#")])
+def test_a_line_of_the_log(level: int, mark: str) -> None:
+    config = Config()
+    config.set([b"loglevel", b"debug"])
+    assert written(config, level, "100% x") == f"{os.getpid()}:C 03 Feb 2026 04:05:06.007 {mark} 100% x\n"
+
+
+def test_loglevel_takes_effect_at_once() -> None:
+    config = Config()
+    assert written(config, 20, "x") == ""
+    config.set([b"loglevel", b"verbose"])
+    assert written(config, 20, "x")
+    config.set([b"loglevel", b"nothing"])
+    assert written(config, 40, "x") == ""
+
+
+def test_logfile_is_below_dir(tmp_path: object) -> None:
+    config = Config()
+    config.assign("dir", [str(tmp_path)])
+    config.assign("logfile", ["redis.log"])
+    assert written(config, NOTICE, "hello") == ""
+    with open(os.path.join(str(tmp_path), "redis.log")) as file:
+        assert file.read().endswith("* hello\n")
