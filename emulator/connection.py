@@ -65,6 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         session = self.session
         session.active = self.engine.clock.tick()
         session.total_input += len(data)
+        self.engine.stats.net_input_bytes += len(data)
         commands = self._parser.feed(data)
         if self._backlog:
             self._backlog += commands
@@ -123,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         data = b"".join(session.out)
         session.out.clear()
         session.total_output += len(data)
+        self.engine.stats.net_output_bytes += len(data)
         self.transport.write(data)
         self._limit.check()
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from emulator.blocking import Block
 from emulator.commands.registry import NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.replies import NO_REPLY, QUEUED, Reply
-from emulator.session import REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Session
+from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
+from emulator.session import Session
 
 if TYPE_CHECKING:
     from emulator.engine import Engine

@@ -29,7 +29,11 @@ _STEPS_A_SLICE = 250
 
 
 class Engine:
-    """One Redis.  ``call`` runs a command that has passed the guards (EXEC needs it); ``dirty`` counts changes, ``pending_work`` says that `work` has something to do after a command."""
+    """One Redis.
+
+    ``call`` runs a command that has passed the guards, for EXEC; ``dirty`` counts changes; ``pending_work`` says that
+    `work` has something to do after the command.
+    """
 
     call = staticmethod(call)
 

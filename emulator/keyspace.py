@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from emulator.datatypes.hash import Hash
 from emulator.expiry import Timer
-from emulator.notifications import EXPIRED, GENERIC, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
+from emulator.notifications import EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Value = Any
 V = TypeVar("V")
+
+_FIELDS_A_SLICE = 250
 
 
 class Entry(Timer):
@@ -46,10 +49,24 @@ class Entry(Timer):
         self.db.expire_now(self)
 
 
+class FieldTimer(Timer):
+    """The first deadline among the fields of a hash."""
+
+    __slots__ = ("entry",)
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__()
+        self.entry = entry
+
+    def fire(self) -> None:
+        self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE)
+
+
 class Database:
     """One numbered database.
 
-    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.
+    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``fields_with_expiry``
+    has those whose value is a hash with fields that expire, with the timer of the first of them.
     """
 
     __slots__ = (
@@ -60,6 +77,7 @@ class Database:
         "engine",
         "entries",
         "expires",
+        "fields_with_expiry",
         "index",
         "observed",
         "stats",
@@ -75,6 +93,7 @@ class Database:
         self.stats = engine.stats
         self.entries: dict[bytes, Entry] = {}
         self._dense: list[Entry] = []
+        self.fields_with_expiry: dict[Entry, FieldTimer] = {}
         self.expires = 0
         self._deadlines = 0
         self.watchers: dict[bytes, set[Session]] = {}
@@ -103,7 +122,7 @@ class Database:
         value = entry.value
         entry.access = self.clock.now
         if value.__class__ is kind or isinstance(value, kind):
-            return value  # type: ignore[no-any-return]
+            return value
         raise CommandError(WRONGTYPE)
 
     def get(self, key: bytes) -> Value | None:
@@ -157,8 +176,8 @@ class Database:
             old = entry.value
             entry.value = value
             entry.access = self.clock.now
-            if old.__class__ is not bytes:
-                self._release(old)
+            if old.__class__ is Hash or value.__class__ is Hash:
+                self.schedule_fields(entry)
             if self.observed:
                 self._notify_overwritten(key, old, value)
         self.engine.dirty += 1
@@ -177,6 +196,8 @@ class Database:
         entry = Entry(self, key, value, len(dense), self.clock.now)
         self.entries[key] = entry
         dense.append(entry)
+        if value.__class__ is Hash and value.deadlines is not None:
+            self.schedule_fields(entry)
         if self.observed:
             self.notify(NEW, b"new", key)
         return entry
@@ -205,8 +226,8 @@ class Database:
         if last is not entry:
             last.index = entry.index
             self._dense[entry.index] = last
-        if entry.value.__class__ is not bytes:
-            self._release(entry.value)
+        if entry.value.__class__ is Hash and entry in self.fields_with_expiry:
+            self.wheel.cancel(self.fields_with_expiry.pop(entry))
         if key in self.blocked:
             self.engine.blocking.signal(self, key)
 
@@ -240,6 +261,32 @@ class Database:
             self.touch(key)
             self.notify(EXPIRED, b"expired", key)
 
+    def schedule_fields(self, entry: Entry) -> None:
+        """Have the fields of a hash expire by the wheel; to be called when its next deadline may have changed."""
+        deadline = entry.value.next_deadline if entry.value.__class__ is Hash else None
+        timer = self.fields_with_expiry.get(entry)
+        if deadline is not None:
+            if timer is None:
+                timer = self.fields_with_expiry[entry] = FieldTimer(entry)
+            self.wheel.set(timer, max(deadline, self.clock.now + 1))
+        elif timer is not None:
+            self.wheel.cancel(timer)
+            del self.fields_with_expiry[entry]
+
+    def expire_fields(self, entry: Entry, most: int) -> None:
+        """Remove fields of a hash whose time is up, at most so many, and with the last field the key."""
+        key = entry.key
+        count = entry.value.expire(self.clock.now, most)
+        self.schedule_fields(entry)
+        if count:
+            self.stats.expired_fields += count
+            if self.observed:
+                self.touch(key)
+                self.notify(HASH, b"hexpired", key)
+        if not entry.value:
+            self.discard(key)
+            self.notify(GENERIC, b"del", key)
+
     def clear(self) -> int:
         """Delete everything; how many keys there were."""
         count = len(self.entries)
@@ -250,9 +297,10 @@ class Database:
         for entry in self._dense:
             if entry.deadline is not None:
                 self.wheel.cancel(entry)
-            if entry.value.__class__ is not bytes:
-                self._release(entry.value)
+        for timer in self.fields_with_expiry.values():
+            self.wheel.cancel(timer)
         self.entries = {}
+        self.fields_with_expiry = {}
         self._dense = []
         self.expires = self._deadlines = 0
         return count
@@ -284,13 +332,6 @@ class Database:
         self.notify(OVERWRITTEN, b"overwritten", key)
         if type_name(old) != type_name(new):
             self.notify(TYPE_CHANGED, b"type_changed", key)
-
-    @staticmethod
-    def _release(value: Value) -> None:
-        """Let go of a value: deadlines of its own (a hash has them for its fields) must not outlive it."""
-        release = getattr(value, "release", None)
-        if release is not None:
-            release()
 
     # Walking
 

@@ -35,8 +35,8 @@ _PROTECTED = (
 class Server:
     """Serves an engine on the addresses that its configuration names.
 
-    ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address cannot
-    be had.  ``port`` is the TCP port really used (0 without TCP).
+    ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
+    cannot be had.  ``port`` is the TCP port really used (0 without TCP).
     """
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
@@ -204,9 +204,12 @@ class Server:
             return
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+            try:
+                handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, seconds)
+                handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(seconds // 3, 1))
+                handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+            except OSError as error:
+                logger.info("tcp-keepalive %d is beyond what the system takes: %s", seconds, error.strerror)
 
     def released(self, connection: Connection) -> None:
         """A connection has gone."""

@@ -7,21 +7,16 @@ client) is told through ``on_wake`` that there is something to write or that a w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from emulator.blocking import Block
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import REPLY_ON, Reply
 
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
     from emulator.engine import Engine
     from emulator.keyspace import Database
-
-REPLY_ON: Final = 0
-REPLY_OFF: Final = 1
-REPLY_SKIP_NEXT: Final = 2
-REPLY_SKIP: Final = 3
 
 
 class Session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class Stats:
-    """The counters of INFO's stats section (and errorstats) by their names there."""
+    """The counters of INFO's sections stats and errorstats."""
 
     __slots__ = (
         "commands_processed",
@@ -31,13 +31,17 @@ class Stats:
 
     def reset(self) -> None:
         """Set every counter back to zero."""
-        for name in self.__slots__:
-            setattr(self, name, 0)
+        self.commands_processed = self.connections_received = self.rejected_connections = 0
+        self.net_input_bytes = self.net_output_bytes = 0
+        self.keyspace_hits = self.keyspace_misses = 0
+        self.expired_keys = self.expired_fields = self.evicted_keys = self.evicted_clients = 0
+        self.output_limit_disconnections = self.query_limit_disconnections = 0
+        self.pubsub_published = 0
+        self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
 
     def count_error(self, text: str) -> None:
         """Count an error reply by its code."""
-        self.total_error_replies: int
         self.total_error_replies += 1
         code = text.partition(" ")[0]
         self.errors[code] = self.errors.get(code, 0) + 1

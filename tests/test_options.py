@@ -150,12 +150,12 @@ def test_unbalanced_quotes_name_the_line() -> None:
     ]
 
 
-def test_include_takes_globs_and_numbers_lines_by_file() -> None:
+def test_include_takes_globs_whose_files_are_numbered_as_one() -> None:
     write("sub1.conf", "timeout 5\n")
     write("a.conf", "include sub*.conf\ninclude none*.conf\nport 7")
     assert read_options(["a.conf"], {}).config.timeout == 5
     write("sub2.conf", "\ntimeout x\n")
-    assert fatal("a.conf")[2:4] == ["Reading the configuration file, at line 2", ">>> 'timeout x'"]
+    assert fatal("a.conf")[2:4] == ["Reading the configuration file, at line 3", ">>> 'timeout x'"]
 
 
 def test_a_file_cannot_include_itself() -> None:

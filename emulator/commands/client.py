@@ -10,8 +10,7 @@ from emulator.commands.connection import check_name
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
-from emulator.protocol.replies import NO_REPLY, OK, Reply, Status, Verbatim
-from emulator.session import REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT
+from emulator.protocol.replies import NO_REPLY, OK, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT, Reply, Status, Verbatim
 
 if TYPE_CHECKING:
     from emulator.session import Session

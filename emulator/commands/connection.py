@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import integer
 from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
-from emulator.protocol.replies import OK, PONG, Reply, Status
-from emulator.session import REPLY_ON
+from emulator.protocol.replies import OK, PONG, REPLY_ON, Reply, Status
 from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ class _Options(NamedTuple):
 
     by: bytes | None
     offset: int
-    count: int
+    most: int
     gets: list[bytes]
     descending: bool
     alpha: bool
@@ -119,7 +119,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     else:
         elements.sort(key=_sort_key(client, options), reverse=options.descending)
     start = max(options.offset, 0)
-    elements = elements[start:] if options.count < 0 else elements[start : start + options.count]
+    elements = elements[start:] if options.most < 0 else elements[start : start + options.most]
     if not options.gets:
         return list(elements)
     return [_lookup(client, pattern, element) for element in elements for pattern in options.gets]

@@ -34,7 +34,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
     """The string at a key that is read."""
     value = client.db.get(key)
     if value is None or value.__class__ is bytes:
-        return value  # type: ignore[no-any-return]
+        return value
     if isinstance(value, _STRINGS):
         return bytes(value)
     raise CommandError(WRONGTYPE)
@@ -381,7 +381,7 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
         value = entry.value
         if not isinstance(value, _STRINGS):
             raise CommandError(WRONGTYPE)
-        current = parse_integer(value)
+        current = parse_integer(bytes(value))
         if current is None:
             raise CommandError(NOT_INTEGER)
         total = current + amount
@@ -473,10 +473,11 @@ def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
             raise CommandError(SYNTAX)
     if want_length and want_indexes:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
-    pairs = _common_subsequence(bytes(first or b""), bytes(second or b""))
+    one, other = bytes(first or b""), bytes(second or b"")
+    pairs = _common_subsequence(one, other)
     if want_indexes:
         return {b"matches": _matches(pairs, shortest, with_lengths), b"len": len(pairs)}
-    return len(pairs) if want_length else bytes(first[position] for position, _ in pairs)
+    return len(pairs) if want_length else bytes(one[position] for position, _ in pairs)
 
 
 def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:

@@ -79,14 +79,14 @@ def _by_rank(first: int, last: int, size: int) -> tuple[int, int]:
 
 
 class _Query(NamedTuple):
-    """What a range command asks for; `count` -1 is no limit."""
+    """What a range command asks for; `most` -1 is no limit."""
 
     kind: bytes
     backwards: bool
     start: bytes
     stop: bytes
     offset: int = 0
-    count: int = -1
+    most: int = -1
     with_scores: bool = False
 
 
@@ -130,10 +130,10 @@ def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
         return []
     if query.backwards:
         last = max(last - query.offset, first)
-        first = first if query.count < 0 else max(first, last - query.count)
+        first = first if query.most < 0 else max(first, last - query.most)
     else:
         first = min(first + query.offset, last)
-        last = last if query.count < 0 else min(last, first + query.count)
+        last = last if query.most < 0 else min(last, first + query.most)
     return members.slice(first, last, query.backwards)
 
 

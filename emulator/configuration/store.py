@@ -44,18 +44,18 @@ class Store:
 
     def get(self, patterns: Sequence[bytes]) -> dict[bytes, bytes]:
         """Names and values of the directives that match; a name without a glob is given back as it was spelt."""
-        found: dict[bytes, bytes] = {}
+        found: dict[str, tuple[bytes, bytes]] = {}
         for pattern in patterns:
             if _GLOB.isdisjoint(pattern):
-                directive = self.directives.get(as_text(pattern).lower())
-                if directive is not None:
-                    found[pattern] = self._shown(directive)
+                name = as_text(pattern).lower()
+                if name in self.directives and name not in found:
+                    found[name] = pattern, self._shown(self.directives[name])
                 continue
             matches = matcher(pattern, True)
             for name, directive in self.directives.items():
-                if not directive.hidden and matches(name.encode()):
-                    found[name.encode()] = self._shown(directive)
-        return found
+                if name not in found and not directive.hidden and matches(name.encode()):
+                    found[name] = name.encode(), self._shown(directive)
+        return dict(found.values())
 
     def _shown(self, directive: Directive[Any]) -> bytes:
         return directive.format(getattr(self, directive.attribute)).encode("utf-8", "surrogateescape")
@@ -116,19 +116,16 @@ class Store:
         if len(pairs) % 2:
             raise CommandError(SYNTAX)
         changes: dict[str, tuple[str, Directive[Any], str]] = {}
-        refusal: CommandError | None = None
         for position in range(0, len(pairs), 2):
-            name = as_text(pairs[position]).lower()
+            spelt = as_text(pairs[position])
+            name = spelt.lower()
             directive = self.directives.get(name)
             if directive is None:
-                spelt = as_text(pairs[position])
                 raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{spelt}'")
             reason = self._refusal(directive, local) or ("duplicate parameter" if name in changes else "")
-            if reason and refusal is None:
-                refusal = _failed(name, reason)
+            if reason:
+                raise _failed(spelt, reason)
             changes[name] = name, directive, as_text(pairs[position + 1])
-        if refusal is not None:
-            raise refusal
         return list(changes.values())
 
     def _refusal(self, directive: Directive[Any], local: bool) -> str:

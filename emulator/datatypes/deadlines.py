@@ -10,8 +10,9 @@ _SLACK = 16
 class Deadlines:
     """Fields with the moments at which they expire, in milliseconds since the epoch.
 
-    Beside the dict there is a heap.  A deadline that was changed or taken away stays in it, stale, until it comes to the
-    top or the stale ones are the most.  Setting is O(log n), amortised O(1) where deadlines come in order; removing O(1).
+    Beside the dict, whose order is that in which they were set, there is a heap.  A deadline that was changed or taken
+    away stays in it, stale, until it comes to the top or the stale ones are the most.  Setting is O(log n), O(1) where
+    deadlines come in order; removing O(1), both amortised.
     """
 
     __slots__ = ("_heap", "by_field")
@@ -22,11 +23,26 @@ class Deadlines:
 
     def set(self, field: bytes, deadline: int) -> None:
         """Let a field expire, whatever deadline it had."""
+        self.by_field.pop(field, None)
         self.by_field[field] = deadline
         heappush(self._heap, (deadline, field))
+        self._sweep()
+
+    def remove(self, field: bytes) -> bool:
+        """Take a field's deadline away; whether it had one."""
+        if self.by_field.pop(field, None) is None:
+            return False
+        self._sweep()
+        return True
+
+    def _sweep(self) -> None:
         if len(self._heap) > 2 * len(self.by_field) + _SLACK:
             self._heap = [(deadline, field) for field, deadline in self.by_field.items()]
             heapify(self._heap)
+
+    def in_order(self) -> list[bytes]:
+        """The fields by their deadlines; of equal ones the latest set is first.  O(n log n)."""
+        return sorted(reversed(self.by_field), key=self.by_field.__getitem__)
 
     @property
     def next(self) -> int | None:
@@ -49,6 +65,7 @@ class Deadlines:
             field = heappop(self._heap)[1]
             del self.by_field[field]
             due.append(field)
+        self._sweep()
         return due
 
     def copy(self) -> Deadlines:
@@ -59,6 +76,6 @@ class Deadlines:
         return twin
 
     def _check(self) -> None:
-        assert len(self._heap) <= 2 * max(len(self.by_field), 1) + 2 * _SLACK
+        assert len(self._heap) <= 2 * len(self.by_field) + _SLACK
         assert {(deadline, field) for field, deadline in self.by_field.items()} <= set(self._heap)
         assert all(self._heap[(place - 1) // 2] <= self._heap[place] for place in range(1, len(self._heap)))

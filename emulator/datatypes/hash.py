@@ -1,12 +1,13 @@
 """Hashes: a dict of fields and values, with deadlines for some of the fields.
 
-Redis keeps a small hash in a listpack, where its fields have an order that clients see: that of insertion or, once any
-field has had a deadline (``listpackex``), that of the deadlines, with the fields that have none behind.
+Redis keeps a small hash in a listpack, where its fields have an order that clients see: that of insertion or, once a
+field has had a deadline (``listpackex``), that of the deadlines (of equal ones the latest set first) with the fields that
+have none behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable
+from collections.abc import ItemsView
 from typing import Protocol
 
 from emulator.datatypes.deadlines import Deadlines
@@ -28,11 +29,12 @@ class Limits(Protocol):
 class Hash:
     """Values by field.  Reading, setting and removing one: O(1).
 
-    ``fields`` is for reading; ``packed`` says that the encoding is a listpack.  The dense index for random picks and scans
+    ``fields`` is for reading, as is ``deadlines`` (None until a field has had one); ``packed`` says that the encoding is a
+    listpack.  The dense index for random picks and scans
     is built when one of them first needs it, so O(1) for them is amortised.
     """
 
-    __slots__ = ("_deadlines", "_index", "fields", "packed")
+    __slots__ = ("_index", "deadlines", "fields", "packed")
 
     type_name = b"hash"
 
@@ -40,7 +42,7 @@ class Hash:
         self.fields: dict[bytes, bytes] = {}
         self.packed = True
         self._index: DenseIndex | None = None
-        self._deadlines: Deadlines | None = None
+        self.deadlines: Deadlines | None = None
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -50,33 +52,31 @@ class Hash:
         """``listpack``, ``listpackex`` or ``hashtable``."""
         if not self.packed:
             return b"hashtable"
-        return b"listpack" if self._deadlines is None else b"listpackex"
+        return b"listpack" if self.deadlines is None else b"listpackex"
 
     def copy(self) -> Hash:
         """A hash of its own with the same fields and deadlines.  O(n)."""
         twin = Hash()
         twin.fields = self.fields.copy()
         twin.packed = self.packed
-        if self._deadlines is not None:
-            twin._deadlines = self._deadlines.copy()
+        if self.deadlines is not None:
+            twin.deadlines = self.deadlines.copy()
         return twin
 
     # Reading
 
     def get(self, field: bytes, now: int) -> bytes | None:
         """The value of a field that has not expired at `now`."""
-        if self._deadlines is not None and self._deadlines.by_field.get(field, _NEVER) <= now:
+        if self.deadlines is not None and self.deadlines.by_field.get(field, _NEVER) <= now:
             return None
         return self.fields.get(field)
 
     def items(self) -> ItemsView[bytes, bytes]:
         """Fields and values in Redis's order.  O(n), for a listpack with deadlines O(n log n)."""
-        if self._deadlines is not None and self.packed:
-            deadlines = self._deadlines.by_field
-            return {
-                field: self.fields[field]
-                for field in sorted(self.fields, key=lambda field: deadlines.get(field, _NEVER))
-            }.items()
+        if self.deadlines is not None and self.packed:
+            fields = self.fields
+            first = {field: fields[field] for field in self.deadlines.in_order()}
+            return (first | fields).items()
         return self.fields.items()
 
     @property
@@ -116,8 +116,8 @@ class Hash:
             return False
         if self._index is not None:
             self._index.remove(field)
-        if self._deadlines is not None:
-            self._deadlines.by_field.pop(field, None)
+        if self.deadlines is not None:
+            self.deadlines.remove(field)
         return True
 
     # Deadlines
@@ -125,50 +125,38 @@ class Hash:
     @property
     def next_deadline(self) -> int | None:
         """When the first field expires, in milliseconds since the epoch; None for never."""
-        return None if self._deadlines is None else self._deadlines.next
+        return None if self.deadlines is None else self.deadlines.next
 
     def deadline(self, field: bytes) -> int | None:
         """When a field expires, None for never."""
-        return None if self._deadlines is None else self._deadlines.by_field.get(field)
+        return None if self.deadlines is None else self.deadlines.by_field.get(field)
 
     def expire_at(self, field: bytes, deadline: int) -> None:
         """Let a field that is there expire.  O(log n), amortised O(1) where deadlines come in order."""
-        if self._deadlines is None:
-            self._deadlines = Deadlines()
-        if self._deadlines.by_field.get(field) != deadline:
-            self._deadlines.set(field, deadline)
-        self._move_to_end(field)
+        if self.deadlines is None:
+            self.deadlines = Deadlines()
+        self.deadlines.set(field, deadline)
 
     def persist(self, field: bytes) -> bool:
         """Take a field's deadline away; whether it had one."""
-        if self._deadlines is None or self._deadlines.by_field.pop(field, None) is None:
+        if self.deadlines is None or not self.deadlines.remove(field):
             return False
-        self._move_to_end(field)
+        self.fields[field] = self.fields.pop(field)
         return True
 
     def expire(self, now: int, most: int) -> int:
         """Remove up to `most` of the fields that have expired; how many."""
-        if self._deadlines is None:
+        if self.deadlines is None:
             return 0
-        due = self._deadlines.take_due(now, most)
-        self._forget(due)
+        due = self.deadlines.take_due(now, most)
+        for field in due:
+            self.remove(field)
         return len(due)
-
-    def _forget(self, fields: Iterable[bytes]) -> None:
-        for field in fields:
-            del self.fields[field]
-            if self._index is not None:
-                self._index.remove(field)
-
-    def _move_to_end(self, field: bytes) -> None:
-        """Of the fields with one deadline, and of those with none, a listpack has the latest last."""
-        if self.packed:
-            self.fields[field] = self.fields.pop(field)
 
     def _check(self) -> None:
         if self._index is not None:
             self._index._check()
             assert set(self._index) == self.fields.keys()
-        if self._deadlines is not None:
-            self._deadlines._check()
-            assert self._deadlines.by_field.keys() <= self.fields.keys()
+        if self.deadlines is not None:
+            self.deadlines._check()
+            assert self.deadlines.by_field.keys() <= self.fields.keys()

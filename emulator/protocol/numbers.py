@@ -220,6 +220,14 @@ def parse_long_double(text: bytes) -> Fraction | float | None:
     return value
 
 
+def add_long_doubles(a: Fraction | float, b: Fraction | float) -> bytes | None:
+    """The sum of two numbers as `parse_long_double` reads them, as text; None where it is not finite."""
+    if isinstance(a, float) or isinstance(b, float):
+        return None
+    total = round_to_long_double(a + b)
+    return None if abs(total) >= _LONG_DOUBLE_MAX else format_long_double(total)
+
+
 def format_long_double(value: Fraction) -> bytes:
     """Seventeen decimals at the most, without trailing zeros."""
     scaled = round(value * 10**17)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from emulator.protocol.errors import ProtocolError
+from emulator.protocol.errors import ProtocolError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import parse_integer
 
@@ -160,7 +160,7 @@ class RequestParser:
             return -1
         header, after = line
         if header[:1] != b"$":
-            raise ProtocolError(f"expected '$', got '{chr(buffer[position])}'")
+            raise ProtocolError(f"expected '$', got '{as_text(header[:1])}'")
         length = parse_integer(header[1:])
         if length is None or not 0 <= length <= self.max_bulk:
             raise ProtocolError("invalid bulk length")

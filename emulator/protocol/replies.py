@@ -67,6 +67,12 @@ class NoReply:
     __slots__ = ()
 
 
+REPLY_ON: Final = 0
+REPLY_OFF: Final = 1
+REPLY_SKIP_NEXT: Final = 2
+REPLY_SKIP: Final = 3
+"""The modes of CLIENT REPLY; a skip first lets its own command pass."""
+
 OK: Final = Status(b"OK")
 QUEUED: Final = Status(b"QUEUED")
 PONG: Final = Status(b"PONG")

@@ -1,0 +1,278 @@
+"""Hashes.  The expiry of their fields is in `hash_expiry`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emulator.commands.arguments import integer, random_count, scan_cursor, scan_options
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.datatypes.hash import Hash
+from emulator.notifications import HASH
+from emulator.protocol.errors import NOT_FLOAT, CommandError
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, add_long_doubles, parse_integer, parse_long_double
+from emulator.protocol.replies import OK, Pairs, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NOTHING: Final = Hash()
+
+
+def read_hash(client: Session, key: bytes) -> Hash:
+    """The hash at a key that is read, without fields that have expired; an empty one where there is none."""
+    target = client.db.read(key, Hash)
+    if target is None:
+        return _NOTHING
+    if target.deadlines is not None:
+        _expire_due(client, key, target)
+    return target
+
+
+def edit_hash(client: Session, key: bytes) -> Hash | None:
+    """The hash at a key that is about to be changed, without fields that have expired."""
+    target = client.db.edit(key, Hash)
+    if target is not None and target.deadlines is not None:
+        _expire_due(client, key, target)
+        return target or None
+    return target
+
+
+def open_hash(client: Session, key: bytes) -> Hash:
+    """The hash at a key that is about to be filled, a new one where there is none."""
+    target = edit_hash(client, key)
+    if target is None:
+        target = Hash()
+        client.db.insert(key, target)
+    return target
+
+
+def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
+    """Tell that fields were taken from a hash."""
+    db = client.db
+    db.shrunk(key, target, HASH, b"hdel", count)
+    if target and target.deadlines is not None:
+        db.schedule_fields(db.entries[key])
+
+
+def _expire_due(client: Session, key: bytes, target: Hash) -> None:
+    deadline = target.next_deadline
+    if deadline is not None and deadline <= client.engine.clock.now:
+        client.db.expire_fields(client.db.entries[key], len(target))
+
+
+# Reading
+
+
+@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def hget(client: Session, key: bytes, field: bytes) -> bytes | None:
+    """The value of a field, null where there is none."""
+    return read_hash(client, key).fields.get(field)
+
+
+@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
+    """The values of several fields, null for one that is absent."""
+    get = read_hash(client, key).fields.get
+    return [get(field), *map(get, more)]
+
+
+@command(
+    "hash",
+    since="2.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N fields in the hash",
+)
+def hgetall(client: Session, key: bytes) -> dict[bytes, bytes]:
+    """All fields with their values."""
+    return dict(read_hash(client, key).items())
+
+
+@command(
+    "hash",
+    since="2.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N fields in the hash",
+)
+def hkeys(client: Session, key: bytes) -> list[bytes]:
+    """All fields."""
+    return [field for field, _ in read_hash(client, key).items()]
+
+
+@command(
+    "hash",
+    since="2.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N fields in the hash",
+)
+def hvals(client: Session, key: bytes) -> list[bytes]:
+    """All values."""
+    return [value for _, value in read_hash(client, key).items()]
+
+
+@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def hlen(client: Session, key: bytes) -> int:
+    """The number of fields, 0 where there is no hash."""
+    return len(read_hash(client, key).fields)
+
+
+@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def hexists(client: Session, key: bytes, field: bytes) -> int:
+    """Whether a field is there."""
+    return int(field in read_hash(client, key).fields)
+
+
+@command("hash", since="3.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def hstrlen(client: Session, key: bytes, field: bytes) -> int:
+    """The length in bytes of a field's value, 0 where there is none."""
+    return len(read_hash(client, key).fields.get(field, b""))
+
+
+# Setting and removing
+
+
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1) a field")
+def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> int:
+    """Set fields to values; how many of them are new."""
+    if len(more) % 2:
+        raise CommandError("ERR wrong number of arguments for 'hset' command")
+    target = open_hash(client, key)
+    limits = client.engine.config
+    if more:
+        target.expect(1 + len(more) // 2, limits)
+    added = int(target.put(field, value, limits))
+    for position in range(0, len(more), 2):
+        added += target.put(more[position], more[position + 1], limits)
+    if target.deadlines is not None:
+        for name in (field, *more[::2]):
+            target.persist(name)
+    client.db.changed(key, HASH, b"hset", 1 + len(more) // 2)
+    return added
+
+
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(N) for N fields")
+def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Status:
+    """Set fields to values."""
+    if len(more) % 2:
+        raise CommandError("ERR wrong number of arguments for 'hmset' command")
+    hset(client, key, field, value, *more)
+    return OK
+
+
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1)")
+def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
+    """Set a field that is not there yet; whether that was so."""
+    target = open_hash(client, key)
+    if field in target.fields:
+        return 0
+    target.put(field, value, client.engine.config)
+    client.db.changed(key, HASH, b"hset")
+    return 1
+
+
+@command("hash", since="2.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N fields")
+def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
+    """Remove fields; how many of them there were."""
+    target = edit_hash(client, key)
+    if target is None:
+        return 0
+    count = sum([target.remove(name) for name in (field, *more)])
+    if count:
+        removed(client, key, target, count)
+    return count
+
+
+# Counting
+
+
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
+    """Add to the integer in a field (0 where there is none); the sum."""
+    amount = integer(increment)
+    target = edit_hash(client, key) or Hash()
+    current = parse_integer(target.fields.get(field, b"0"))
+    if current is None:
+        raise CommandError("ERR hash value is not an integer")
+    total = current + amount
+    if not INT64_MIN <= total <= INT64_MAX:
+        raise CommandError("ERR increment or decrement would overflow")
+    _set_number(client, key, target, field, b"%d" % total, b"hincrby")
+    return total
+
+
+@command("hash", since="2.6.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) -> bytes:
+    """Add to the number in a field (0 where there is none) with the precision of a long double; the sum."""
+    amount = parse_long_double(increment)
+    if amount is None:
+        raise CommandError(NOT_FLOAT)
+    if isinstance(amount, float):
+        raise CommandError("ERR value is NaN or Infinity")
+    target = edit_hash(client, key) or Hash()
+    current = parse_long_double(target.fields.get(field, b"0"))
+    if current is None:
+        raise CommandError("ERR hash value is not a float")
+    total = add_long_doubles(current, amount)
+    if total is None:
+        raise CommandError("ERR increment would produce NaN or Infinity")
+    _set_number(client, key, target, field, total, b"hincrbyfloat")
+    return total
+
+
+def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: bytes, event: bytes) -> None:
+    """Set a field of a hash, which is entered where it is new; the field keeps a deadline that it has."""
+    if not target:
+        client.db.insert(key, target)
+    target.put(field, text, client.engine.config)
+    client.db.changed(key, HASH, event)
+
+
+# Choosing and walking
+
+
+@command(
+    "hash",
+    since="6.2.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N fields returned",
+)
+def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
+    """A field at random; with a count several different ones, with a negative one possibly the same again."""
+    if not options:
+        target = read_hash(client, key)
+        return target.index.choose(client.engine.random) if target else None
+    count, with_values = random_count(options, b"WITHVALUES")
+    target = read_hash(client, key)
+    if not target:
+        return []
+    chosen = hkeys(client, key) if count >= len(target) else target.index.pick(client.engine.random, count)
+    return Pairs([(field, target.fields[field]) for field in chosen]) if with_values else chosen
+
+
+@command(
+    "hash",
+    since="2.8.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1) a call, O(N) for all",
+)
+def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
+    """Some fields with their values, and the cursor to go on with, 0 at the end."""
+    position = scan_cursor(cursor)
+    target = read_hash(client, key)
+    if not target:
+        return [b"0", []]
+    count, matches, no_values = scan_options(options, b"NOVALUES")
+    after, found = (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, count)
+    if no_values:
+        return [b"%d" % after, [field for field in found if matches(field)]]
+    return [b"%d" % after, [item for field in found if matches(field) for item in (field, target.fields[field])]]

@@ -1,0 +1,88 @@
+"""Fixtures: an engine with a manual clock and sessions without sockets; a server in the test's own loop, over loopback."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from emulator.clock import ManualClock
+from emulator.config import Config
+from emulator.dispatch import run
+from emulator.engine import Engine
+from emulator.protocol.inline import split_inline
+from emulator.session import Session
+
+
+class Client:
+    """A session driven by hand: `play` runs a line of words as redis-cli would take it and returns the reply's bytes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.session = Session(engine)
+
+    def play(self, line: str | bytes) -> bytes:
+        words = split_inline(line.encode() if isinstance(line, str) else line)
+        run(self.session, [words], 0, 1)
+        return self.received()
+
+    def received(self) -> bytes:
+        data = b"".join(self.session.out)
+        self.session.out.clear()
+        return data
+
+
+@pytest.fixture
+def engine():
+    return Engine(Config(), ManualClock())
+
+
+@pytest.fixture
+def client(engine):
+    return Client(engine)
+
+
+@pytest.fixture
+def another(engine):
+    return Client(engine)
+
+
+@pytest.fixture
+def pass_time(engine):
+    """Turn the manual clock and let expire what is due."""
+
+    def turn(milliseconds: int) -> None:
+        engine.clock.advance(milliseconds)
+        while (moment := engine.advance()) is not None and moment <= engine.clock.now:
+            pass
+
+    return turn
+
+
+@pytest.fixture
+def serve():
+    """``serve(scenario, **config)``: run ``await scenario(server)`` against a server in a loop of its own."""
+
+    def play(scenario, clock=None, **settings):
+        from emulator.server import Server
+
+        async def main():
+            config = Config()
+            config.bind = "127.0.0.1"
+            config.port = free_port()
+            for name, value in settings.items():
+                setattr(config, name, value)
+            async with Server(config, clock) as server:
+                async with asyncio.timeout(60):
+                    await scenario(server)
+
+        asyncio.run(main())
+
+    return play
+
+
+def free_port() -> int:
+    import socket
+
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,146 @@
+"""The request parser: no socket, no loop, every edge by name."""
+
+import random
+
+import pytest
+
+from emulator.protocol.inline import split_inline
+from emulator.protocol.parser import INLINE_LIMIT, RequestParser
+
+
+def command(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+STREAM = (
+    command(b"SET", b"key", b"value")
+    + b'PING a "b c"\r\n'
+    + command(b"PING")
+    + command(b"GET", b"a\r\nb")
+    + command(b"SET", b"large", b"x" * 40_000)
+    + command(b"SET", b"", b"")
+    + b"*-1\r\n*0\r\n\r\n"
+    + command(b"MSET", *[b"%d" % number for number in range(50)])
+    + b"set inline 'it\\'s'\n"
+    + command(b"ECHO", bytes(range(256)))
+)
+COMMANDS = [
+    [b"SET", b"key", b"value"],
+    [b"PING", b"a", b"b c"],
+    [b"PING"],
+    [b"GET", b"a\r\nb"],
+    [b"SET", b"large", b"x" * 40_000],
+    [b"SET", b"", b""],
+    [b"MSET", *[b"%d" % number for number in range(50)]],
+    [b"set", b"inline", b"it's"],
+    [b"ECHO", bytes(range(256))],
+]
+
+
+def test_a_pipeline_in_one_piece():
+    assert RequestParser().feed(STREAM) == COMMANDS
+
+
+def test_torn_at_every_byte_boundary():
+    boundaries = [*range(400), *range(len(STREAM) - 1200, len(STREAM) + 1)]
+    for cut in boundaries:
+        parser = RequestParser()
+        assert parser.feed(STREAM[:cut]) + parser.feed(STREAM[cut:]) == COMMANDS, cut
+        assert parser.buffered == 0
+
+
+def test_byte_by_byte():
+    parser = RequestParser()
+    commands = []
+    for position in range(len(STREAM)):
+        commands += parser.feed(STREAM[position : position + 1])
+    assert commands == COMMANDS
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_torn_at_random(seed):
+    rng = random.Random(seed)
+    parser, commands, position = RequestParser(), [], 0
+    while position < len(STREAM):
+        size = rng.choice([1, 2, 7, 100, 5000])
+        commands += parser.feed(STREAM[position : position + size])
+        position += size
+    assert commands == COMMANDS
+
+
+def test_a_large_value_is_not_scanned_again():
+    """Each piece costs its own length: what the parser holds grows by just that, in a list of pieces."""
+    parser = RequestParser()
+    value = b"\r\n" * 4_000_000
+    data = command(b"SET", b"k", value)
+    commands = []
+    for position in range(0, len(data), 65536):
+        commands += parser.feed(data[position : position + 65536])
+        assert not parser._buffer or parser._pieces == []
+    assert commands == [[b"SET", b"k", value]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"*x\r\n", "invalid multibulk length"),
+        (b"*2147483648\r\n", "invalid multibulk length"),
+        (b"*03\r\n", "invalid multibulk length"),
+        (b"*1\r\n:1\r\n", "expected '$', got ':'"),
+        (b"*1\r\n\xff1\r\n", "expected '$', got '\udcff'"),
+        (b"*1\r\n$-1\r\n", "invalid bulk length"),
+        (b"*1\r\n$x\r\n", "invalid bulk length"),
+        (b"*1\r\n$536870913\r\n", "invalid bulk length"),
+        (b'PING "a\r\n', "unbalanced quotes in request"),
+        (b"P" * (INLINE_LIMIT + 1), "too big inline request"),
+        (b"*" + b"1" * (INLINE_LIMIT + 1), "too big mbulk count string"),
+        (b"*1\r\n$" + b"1" * (INLINE_LIMIT + 1), "too big bulk count string"),
+    ],
+)
+def test_protocol_errors(data, message):
+    parser = RequestParser()
+    good = command(b"PING")
+    assert parser.feed(good + data) == [[b"PING"]]
+    assert str(parser.error) == message
+    assert parser.feed(good) == []
+
+
+def test_the_two_bytes_after_a_bulk_are_not_looked_at():
+    assert RequestParser().feed(b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n") == [[b"PING"], [b"PING"]]
+
+
+def test_before_authentication_one_command_at_a_time_and_tighter_limits():
+    parser = RequestParser()
+    parser.restricted = True
+    assert parser.feed(command(b"AUTH", b"x") + command(b"PING")) == [[b"AUTH", b"x"]]
+    parser.restricted = False
+    assert parser.feed(b"") == [[b"PING"]]
+
+    parser.restricted = True
+    assert parser.feed(b"*11\r\n") == []
+    assert str(parser.error) == "unauthenticated multibulk length"
+
+    parser = RequestParser()
+    parser.restricted = True
+    assert parser.feed(b"*1\r\n$16385\r\n") == []
+    assert str(parser.error) == "unauthenticated bulk length"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"", []),
+        (b"  a\tb ", [b"a", b"b"]),
+        (b'"a b" c', [b"a b", b"c"]),
+        (b'"\\x41\\n\\r\\t\\b\\a\\q"', [b"A\n\r\t\b\aq"]),
+        (b'"\\x4"', [b"x4"]),
+        (b"'a\\'b\\n'", [b"a'b\\n"]),
+        (b'a"b"', [b"ab"]),
+        (b'"a"b', None),
+        (b"'a", None),
+        (b'""', [b""]),
+        (b"a\0b c", [b"a"]),
+    ],
+)
+def test_inline_quoting(line, words):
+    assert split_inline(line) == words

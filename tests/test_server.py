@@ -1,0 +1,252 @@
+"""The server over real sockets: fairness, flow control, hostile clients, limits, the end."""
+
+import asyncio
+
+import pytest
+
+
+def command(*words: bytes) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
+async def connect(server):
+    return await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 26)
+
+
+async def ask(server, *words: bytes) -> bytes:
+    """One command on a connection of its own; the first line of the reply."""
+    reader, writer = await connect(server)
+    writer.write(command(*words))
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
+def test_a_hundred_thousand_commands_before_the_first_read(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        count = 200_000
+        request = command(b"PING") * count
+        sender = asyncio.ensure_future(asyncio.to_thread(_send_all, writer, request))
+        await sender
+        reply = await reader.readexactly(7 * count)
+        assert reply == b"+PONG\r\n" * count
+        writer.close()
+
+    serve(scenario)
+
+
+def _send_all(writer, request):
+    import socket
+
+    sock = socket.socket(fileno=socket.dup(writer.get_extra_info("socket").fileno()))
+    sock.setblocking(True)
+    sock.sendall(request)
+    sock.close()
+
+
+def test_nobody_starves_beside_endless_pipelines(serve):
+    async def scenario(server):
+        request = command(b"SET", b"k", b"v") * 500
+        greedy = [await connect(server) for _ in range(20)]
+        stop = asyncio.Event()
+
+        async def pipeline(reader, writer):
+            while not stop.is_set():
+                writer.write(request)
+                await reader.readexactly(5 * 500)
+
+        tasks = [asyncio.ensure_future(pipeline(*streams)) for streams in greedy]
+        for _ in range(50):
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+        stop.set()
+        await asyncio.gather(*tasks)
+        for _, writer in greedy:
+            writer.close()
+
+    serve(scenario)
+
+
+def test_a_thousand_clients_all_make_progress(serve):
+    async def scenario(server):
+        clients = [await connect(server) for _ in range(1000)]
+        for number, (_, writer) in enumerate(clients):
+            writer.write(command(b"SET", b"k%d" % number, b"%d" % number) + command(b"GET", b"k%d" % number))
+        for number, (reader, _) in enumerate(clients):
+            text = b"%d" % number
+            expected = b"+OK\r\n$%d\r\n%b\r\n" % (len(text), text)
+            assert await reader.readexactly(len(expected)) == expected
+        for _, writer in clients:
+            writer.close()
+
+    serve(scenario)
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00\xff\xfe" * 1000 + b"\n", b"*1\r\n$5\r\nhel", b"*-5\r\n*99999999999\r\n", b"GET / HTTP/1.1\r\n\r\n"]
+)
+def test_garbage_and_half_commands_harm_no_other(serve, garbage):
+    async def scenario(server):
+        _, writer = await connect(server)
+        writer.write(garbage)
+        await writer.drain()
+        assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.close()
+        assert await ask(server, b"PING") == b"+PONG\r\n"
+
+    serve(scenario)
+
+
+def test_a_protocol_error_is_told_after_the_replies_before_it(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"PING") + b"*1\r\n:1\r\n" + command(b"PING"))
+        assert await reader.read() == b"+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n"
+        writer.close()
+
+    serve(scenario)
+
+
+def test_who_never_reads_is_closed_at_the_hard_limit_and_harms_no_other(serve):
+    async def scenario(server):
+        server.config.client_output_buffer_limit["normal"] = (1 << 20, 0, 0)
+        _, writer = await connect(server)
+        writer.write(command(b"SET", b"large", b"x" * 100_000))
+        writer.write(command(b"GET", b"large") * 1000)
+        while server.engine.stats.output_limit_disconnections == 0:
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.transport.abort()
+
+    serve(scenario)
+
+
+def test_the_soft_limit_closes_after_its_seconds(serve):
+    from emulator.clock import ManualClock
+
+    clock = ManualClock()
+
+    async def scenario(server):
+        server.config.client_output_buffer_limit["normal"] = (0, 1 << 20, 10)
+        _, writer = await connect(server)
+        writer.write(command(b"SET", b"large", b"x" * 100_000) + command(b"GET", b"large") * 300)
+        while not any(c.transport.get_write_buffer_size() > 1 << 20 for c in server.connections):
+            await asyncio.sleep(0)
+        clock.advance(9_999)
+        server.engine.advance()
+        assert server.engine.stats.output_limit_disconnections == 0
+        clock.advance(1)
+        server.engine.advance()
+        assert server.engine.stats.output_limit_disconnections == 1
+        writer.transport.abort()
+
+    serve(scenario, clock)
+
+
+def test_who_sends_without_end_and_completes_nothing_is_closed(serve):
+    async def scenario(server):
+        server.config.client_query_buffer_limit = 1 << 20
+        _, writer = await connect(server)
+        writer.write(b"*1\r\n$400000000\r\n" + b"x" * (3 << 20))
+        while server.engine.stats.query_limit_disconnections == 0:
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.transport.abort()
+
+    serve(scenario)
+
+
+def test_maxclients(serve):
+    async def scenario(server):
+        _, first = await connect(server)
+        while not server.connections:
+            await asyncio.sleep(0)
+        reader, second = await connect(server)
+        assert await reader.read() == b"-ERR max number of clients reached\r\n"
+        first.close()
+        second.close()
+
+    serve(scenario, maxclients=1)
+
+
+def test_a_half_closed_connection_still_gets_its_answers(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"PING") * 3000)
+        writer.write_eof()
+        assert await reader.read() == b"+PONG\r\n" * 3000
+        writer.close()
+
+    serve(scenario)
+
+
+def test_an_idle_client_is_closed_after_timeout(serve):
+    from emulator.clock import ManualClock
+
+    clock = ManualClock()
+
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"PING"))
+        assert await reader.readline() == b"+PONG\r\n"
+        for _ in range(11):
+            clock.advance(1000)
+            server.engine.advance()
+        assert await reader.read() == b""
+        writer.close()
+
+    serve(scenario, clock, timeout=10)
+
+
+def test_a_closed_connection_leaves_no_trace(serve):
+    async def scenario(server):
+        _, writer = await connect(server)
+        writer.write(command(b"SUBSCRIBE", b"ch") + command(b"PSUBSCRIBE", b"p*"))
+        _, blocked = await connect(server)
+        blocked.write(command(b"WATCH", b"w") + command(b"BLPOP", b"list", b"0"))
+        engine = server.engine
+        while not engine.blocking.blocks or not engine.pubsub.patterns:
+            await asyncio.sleep(0)
+        writer.close()
+        blocked.close()
+        while engine.sessions:
+            await asyncio.sleep(0)
+        db = engine.databases[0]
+        assert not (db.blocked or db.watchers or engine.blocking.blocks)
+        assert not (engine.pubsub.channels or engine.pubsub.patterns)
+
+    serve(scenario)
+
+
+def test_a_bug_in_a_command_is_answered_and_the_server_lives_on(serve):
+    async def scenario(server):
+        def broken(client):
+            raise ZeroDivisionError("oops")
+
+        server.engine.commands[b"PING"].fn = broken
+        assert await ask(server, b"PING") == b"-ERR internal error: ZeroDivisionError: oops\r\n"
+        assert await ask(server, b"ECHO", b"x") == b"$1\r\n"
+
+    serve(scenario)
+
+
+def test_a_password_lifts_the_limits_within_one_pipeline(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"GET", b"k") + command(b"AUTH", b"secret") + command(b"SET", b"k", b"x" * 20_000))
+        assert await reader.readline() == b"-NOAUTH Authentication required.\r\n"
+        assert await reader.readline() == b"+OK\r\n"
+        assert await reader.readline() == b"+OK\r\n"
+        writer.close()
+
+    serve(scenario, requirepass="secret")
+
+
+def test_unix_socket(serve, tmp_path):
+    path = str(tmp_path / "redis.sock")
+
+    async def scenario(server):
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(command(b"CLIENT", b"LIST"))
+        assert b"addr=%b:0" % path.encode() in await reader.readuntil(b"tot-cmds=0\n\r\n")
+        writer.close()
+
+    serve(scenario, unixsocket=path)
