@@ -135,6 +135,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
         session.queue.append((command, list(args)))
         return QUEUED
     session.last_command = command
+    session.words = args
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)

@@ -137,13 +137,18 @@ class Engine:
         for session in self.sessions.values():
             if session.db is one or session.db is two:
                 session.db = two if session.db is one else one
-        self._moved_watchers(one, two)
-
-    def _moved_watchers(self, one: Database, two: Database) -> None:
-        other = {one: two, two: one}
+        self._rehome_watchers(one, two)
         for db in (one, two):
-            for session in {session for sessions in db.watchers.values() for session in sessions}:
-                session.watched = {(other.get(place, place), key): was for (place, key), was in session.watched.items()}
-            for block in {block for blocks in db.blocked.values() for block in blocks}:
+            for block in {block for waiting in db.blocked.values() for block in waiting}:
                 block.db = db
+            for key in {*db.watchers, *db.blocked}:
+                if key in one.entries or key in two.entries:
+                    db.touch(key)
             db.observe()
+
+    @staticmethod
+    def _rehome_watchers(one: Database, two: Database) -> None:
+        other = {one: two, two: one}
+        watching = (*one.watchers.values(), *two.watchers.values())
+        for session in {session for sessions in watching for session in sessions}:
+            session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

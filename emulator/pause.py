@@ -60,4 +60,4 @@ class Pause(Timer):
             return command.full_name not in (b"client|unpause", b"client|pause")
         if command.name == b"exec" and session.queue is not None:
             return any(queued.flags & (WRITE | MAY_REPLICATE) for queued, _ in session.queue)
-        return bool(command.flags & (WRITE | MAY_REPLICATE)) and session.queue is None
+        return bool(command.flags & (WRITE | MAY_REPLICATE))

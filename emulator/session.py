@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One client.  ``plain`` is true while nothing special holds for it, so that dispatch may take the short way."""
+    """One client.
+
+    ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
+    last command that took the long way, sub-commands among them.
+    """
 
     __slots__ = (
         "active",
@@ -61,6 +65,7 @@ class Session:
         "total_input",
         "total_output",
         "watched",
+        "words",
     )
 
     def __init__(self, engine: Engine, address: bytes = b"", local_address: bytes = b"", fd: int = -1) -> None:
@@ -81,6 +86,7 @@ class Session:
         self.blocked: Block | None = None
         self.parked = False
         self.last_command: Command | None = None
+        self.words: Sequence[bytes] = ()
         self.total_commands = self.total_input = self.total_output = 0
         self.watched: dict[tuple[Database, bytes], bool] = {}
         self.channels: dict[bytes, None] = {}

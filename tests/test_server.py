@@ -83,7 +83,8 @@ def test_a_thousand_clients_all_make_progress(serve):
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"\x00\xff\xfe" * 1000 + b"\n", b"*1\r\n$5\r\nhel", b"*-5\r\n*99999999999\r\n", b"GET / HTTP/1.1\r\n\r\n"]
+    "garbage",
+    [b"\x00\xff\xfe" * 1000 + b"\n", b"*1\r\n$5\r\nhel", b"*-5\r\n*99999999999\r\n", b"GET / HTTP/1.1\r\n\r\n"],
 )
 def test_garbage_and_half_commands_harm_no_other(serve, garbage):
     async def scenario(server):

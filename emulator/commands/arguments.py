@@ -6,14 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.glob import Matcher, matcher
-from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, parse_double, parse_integer
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer
 
 if TYPE_CHECKING:
     from emulator.session import Session
 
 TIME_UNITS: Final = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, True), b"PXAT": (1, True)}
 """Options that take a time: milliseconds a unit, and whether it is a moment rather than a span."""
+
+
+def wrong_subcommand_arity(client: Session) -> CommandError:
+    """The error of a sub-command whose number of arguments only it can judge."""
+    container, name = client.words[:2]
+    return CommandError(
+        f"ERR unknown subcommand or wrong number of arguments for '{as_text(name)}'. "
+        f"Try {as_text(container.upper())} HELP."
+    )
 
 
 def integer(text: bytes, error: str = NOT_INTEGER) -> int:
@@ -74,14 +83,17 @@ def scan_cursor(text: bytes) -> int:
     return int(digits)
 
 
-def scan_options(cursor: bytes, options: Sequence[bytes]) -> tuple[int, int, Matcher]:
-    """Cursor, COUNT (10 unless given) and MATCH of SSCAN and ZSCAN."""
-    position, count, matches = scan_cursor(cursor), 10, matcher(b"*")
+def scan_options(options: Sequence[bytes], for_hash: bool = False) -> tuple[int, Matcher, bool]:
+    """COUNT (10 unless given) and MATCH of SSCAN, HSCAN and ZSCAN, and whether NOVALUES is there."""
+    count, matches, no_values = 10, matcher(b"*"), False
     words = iter(options)
     for word in words:
         option = word.upper()
         if option == b"NOVALUES":
-            raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+            if not for_hash:
+                raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+            no_values = True
+            continue
         argument = next(words, None)
         if argument is None or option not in (b"COUNT", b"MATCH"):
             raise CommandError(SYNTAX)
@@ -89,7 +101,7 @@ def scan_options(cursor: bytes, options: Sequence[bytes]) -> tuple[int, int, Mat
             count = scan_count(argument)
         else:
             matches = matcher(argument)
-    return position, count, matches
+    return count, matches, no_values
 
 
 def scan_count(text: bytes) -> int:
@@ -98,6 +110,19 @@ def scan_count(text: bytes) -> int:
     if count < 1:
         raise CommandError(SYNTAX)
     return count
+
+
+def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bool]:
+    """The count of HRANDFIELD and its kin, and whether it is followed by the word `values`."""
+    count = integer(options[0])
+    if count == INT64_MIN:
+        raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
+    with_values = len(options) == 2 and bool(values) and options[1].upper() == values
+    if len(options) > 1 and not with_values:
+        raise CommandError(SYNTAX)
+    if with_values and not -(INT64_MAX // 2) <= count <= INT64_MAX // 2:
+        raise CommandError("ERR value is out of range")
+    return count, with_values
 
 
 def multi_pop(words: Sequence[bytes], places: tuple[bytes, bytes]) -> tuple[list[bytes], bytes, int]:

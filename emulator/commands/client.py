@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer
+from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
 from emulator.commands.connection import check_name
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
@@ -15,7 +15,7 @@ from emulator.protocol.replies import NO_REPLY, OK, REPLY_OFF, REPLY_ON, REPLY_S
 if TYPE_CHECKING:
     from emulator.session import Session
 
-container("client", group="connection", since="2.4.0", acl="")
+container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
 
 _TYPES = (b"normal", b"master", b"replica", b"slave", b"pubsub")
 
@@ -139,7 +139,7 @@ def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
     if name not in (b"lib-name", b"lib-ver"):
         raise CommandError(f"ERR Unrecognized option '{as_text(option)}'")
     if not all(0x21 <= byte <= 0x7E for byte in value):
-        raise CommandError(f"ERR {name.decode()} cannot contain spaces, newlines or special characters.")
+        raise CommandError(f"ERR {as_text(option)} cannot contain spaces, newlines or special characters.")
     if name == b"lib-name":
         client.lib_name = value
     else:
@@ -178,7 +178,7 @@ def client_list(client: Session, *options: bytes) -> Verbatim:
         kind = _client_type(options[1])
         sessions = [session for session in sessions if _kind(session) == kind]
     elif len(options) > 1 and options[0].upper() == b"ID":
-        ids = [bounded(word, 1, INT64_MAX, "ERR Invalid client ID") for word in options[1:]]
+        ids = [integer(word, "ERR Invalid client ID") for word in options[1:]]
         known = client.engine.sessions
         sessions = [known[number] for number in ids if number in known]
     elif options:
@@ -235,7 +235,9 @@ def _filtered(client: Session, sessions: Sequence[Session], option: bytes, value
             raise CommandError(f"ERR No such user '{as_text(value)}'")
         return [session for session in sessions if session.authenticated]
     if option == b"MAXAGE":
-        age = bounded(value, 1, INT64_MAX, "ERR maxage is not an integer or out of range")
+        age = integer(value, "ERR maxage is not an integer or out of range")
+        if age <= 0:
+            raise CommandError("ERR maxage should be greater than 0")
         now = client.engine.clock.now
         return [session for session in sessions if (now - session.created) // 1000 >= age]
     raise CommandError(SYNTAX)
@@ -260,7 +262,7 @@ def _kill(client: Session, victims: Sequence[Session]) -> None:
 def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
     """End another client's wait, as if its time were up or with an error; whether it did wait."""
     if len(reason) > 1:
-        raise CommandError(SYNTAX)
+        raise wrong_subcommand_arity(client)
     how = reason[0].upper() if reason else b"TIMEOUT"
     if how not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")

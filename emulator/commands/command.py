@@ -16,11 +16,27 @@ if TYPE_CHECKING:
 
 _NO_MANDATORY_KEYS = FLAG["no_mandatory_keys"]
 
-container("command", group="server", since="2.8.13", acl="connection")
 
 
 def _all(client: Session) -> list[Command]:
     return [entry for name, entry in client.engine.commands.items() if name == entry.name]
+
+
+def _bare(client: Session) -> list[Reply]:
+    return [_info(entry) for entry in _all(client)]
+
+
+container(
+    "command",
+    group="server",
+    since="2.8.13",
+    flags="loading stale",
+    acl="connection",
+    tips="nondeterministic_output_order",
+    help_since="5.0.0",
+    help_acl="connection",
+    bare=_bare,
+)
 
 
 def _lookup(client: Session, name: bytes) -> Command | None:
@@ -150,8 +166,8 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys in the words of a call, with what the command does to them."""
     entry = client.engine.commands.get(words[0].lower())
-    if entry is not None and entry.subcommands:
-        entry = entry.subcommands.get(words[1].lower()) if len(words) > 1 else None
+    if entry is not None and entry.subcommands and len(words) > 1:
+        entry = entry.subcommands.get(words[1].lower())
     if entry is None:
         raise CommandError("ERR Invalid command specified")
     specs = [spec for spec in entry.keys if "not_key" not in spec.flags]

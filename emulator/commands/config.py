@@ -15,22 +15,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-container("config", group="server", since="2.0.0", acl="")
+container("config", group="server", since="2.0.0", acl="", help_since="5.0.0", help_acl="")
 
 _ADMIN = "admin noscript loading stale"
 _EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
-_HELP = """\
-CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:
-GET <pattern>
-    Return parameters matching the glob-like <pattern> and their values.
-SET <directive> <value>
-    Set the configuration <directive> to <value>.
-RESETSTAT
-    Reset statistics reported by the INFO command.
-REWRITE
-    Rewrite the configuration file.
-HELP
-    Print this help."""
 
 
 @command(
@@ -79,12 +67,6 @@ def config_rewrite(client: Session) -> Status:
         raise
     logger.log(NOTICE, "CONFIG REWRITE executed with success.")
     return OK
-
-
-@command("server", container="config", since="5.0.0", flags="loading stale", acl="", complexity="O(1)")
-def config_help(client: Session) -> list[Status]:
-    """What the sub-commands do."""
-    return [Status(line.encode()) for line in _HELP.split("\n")]
 
 
 def _is_local(client: Session) -> bool:

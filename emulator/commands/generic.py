@@ -390,7 +390,7 @@ def _is_of(entry: Entry, kind: bytes | None) -> bool:
 
 # Introspection
 
-container("object", group="generic", since="2.2.3", acl="")
+container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 
 
 def _encoding(value: Value) -> bytes:

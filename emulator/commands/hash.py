@@ -182,7 +182,7 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    count = sum([target.remove(name) for name in (field, *more)])
+    count = sum([target.pop(name) is not None for name in (field, *more)])
     if count:
         removed(client, key, target, count)
     return count
@@ -271,7 +271,7 @@ def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = read_hash(client, key)
     if not target:
         return [b"0", []]
-    count, matches, no_values = scan_options(options, b"NOVALUES")
+    count, matches, no_values = scan_options(options, for_hash=True)
     after, found = (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, count)
     if no_values:
         return [b"%d" % after, [field for field in found if matches(field)]]

@@ -36,9 +36,9 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> R
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(N) for N keys",
 )
-def blpop(client: Session, key: bytes, *more: bytes) -> Reply:
+def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
     """Take the first value of the first list that has one, waiting for it if need be."""
-    return _blocking_pop(client, (key, *more), LEFT)
+    return _blocking_pop(client, (key, key_or_timeout, *more), LEFT)
 
 
 @command(
@@ -48,9 +48,9 @@ def blpop(client: Session, key: bytes, *more: bytes) -> Reply:
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(N) for N keys",
 )
-def brpop(client: Session, key: bytes, *more: bytes) -> Reply:
+def brpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
     """Take the last value of the first list that has one, waiting for it if need be."""
-    return _blocking_pop(client, (key, *more), RIGHT)
+    return _blocking_pop(client, (key, key_or_timeout, *more), RIGHT)
 
 
 def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, put: bytes, wait: int) -> Reply:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command, container
 from emulator.glob import matcher
-from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Push, Replies, Reply
 from emulator.pubsub import PubSub, Subscribers
 
 if TYPE_CHECKING:
     from emulator.session import Session
 
-container("pubsub", group="pubsub", since="2.8.0", acl="")
+container("pubsub", group="pubsub", since="2.8.0", acl="", help_since="6.2.0", help_acl="")
 
 
 def _subscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]) -> Replies:
@@ -120,15 +120,9 @@ def spublish(client: Session, shardchannel: bytes, message: bytes) -> int:
     return client.engine.pubsub.publish_shard(shardchannel, message)
 
 
-def _wrong_arity(name: bytes) -> CommandError:
-    return CommandError(
-        f"ERR unknown subcommand or wrong number of arguments for '{as_text(name)}'. Try PUBSUB HELP."
-    )
-
-
-def _active(table: Subscribers, name: bytes, pattern: Sequence[bytes]) -> list[Reply]:
+def _active(client: Session, table: Subscribers, pattern: Sequence[bytes]) -> list[Reply]:
     if len(pattern) > 1:
-        raise _wrong_arity(name)
+        raise wrong_subcommand_arity(client)
     matches = matcher(pattern[0] if pattern else b"*")
     return [channel for channel in table if matches(channel)]
 
@@ -147,7 +141,7 @@ def _numbers(table: Subscribers, channels: Sequence[bytes]) -> list[Reply]:
 )
 def pubsub_channels(client: Session, *pattern: bytes) -> list[Reply]:
     """Channels that have subscribers."""
-    return _active(client.engine.pubsub.channels, b"channels", pattern)
+    return _active(client, client.engine.pubsub.channels, pattern)
 
 
 @command(
@@ -179,7 +173,7 @@ def pubsub_numpat(client: Session) -> int:
 )
 def pubsub_shardchannels(client: Session, *pattern: bytes) -> list[Reply]:
     """Shard channels that have subscribers."""
-    return _active(client.engine.pubsub.shards, b"shardchannels", pattern)
+    return _active(client, client.engine.pubsub.shards, pattern)
 
 
 @command(

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from emulator.protocol.replies import Status
+
 if TYPE_CHECKING:
     from emulator.commands.keyspec import KeySpec
+    from emulator.session import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
@@ -210,9 +213,59 @@ def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
     return (-needed if fn.__defaults__ else needed), needed, skip + given
 
 
-def container(name: str, *, group: str, since: str, flags: str = "", acl: str | None = None) -> None:
-    """Declare a command that has sub-commands, such as CONFIG."""
-    REGISTRY[name] = Command(name, None, group, since, flags, (), acl, "", "", "", None, None)
+def container(
+    name: str,
+    *,
+    group: str,
+    since: str,
+    flags: str = "",
+    acl: str | None = None,
+    tips: str = "",
+    help_since: str,
+    help_acl: str | None = None,
+    bare: Callable[..., Any] | None = None,
+) -> None:
+    """Declare a command that has sub-commands, such as CONFIG, HELP among them.
+
+    `bare` is called where none is named (COMMAND alone).
+    """
+    entry = REGISTRY[name] = Command(name, None, group, since, flags, (), acl, tips, "", "", None, None)
+    if bare is not None:
+        entry.fn = bare
+        entry.arity, entry.least, entry.most = -1, 1, 1
+
+    def explain(client: Session) -> list[Status]:
+        """What the sub-commands do."""
+        return [Status(line.encode()) for line in _help(entry)]
+
+    command(
+        group,
+        container=name,
+        name="help",
+        since=help_since,
+        flags="loading stale",
+        acl=help_acl,
+        complexity="O(1)",
+    )(explain)
+
+
+def _help(entry: Command) -> list[str]:
+    """Lines for people: each sub-command with its arguments, and its summary below."""
+    name = entry.name.decode().upper()
+    lines = [f"{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for sub in entry.subcommands.values():
+        lines += [f"{sub.name.decode().upper()}{_arguments(sub.fn)}", f"    {sub.summary}"]
+    return lines
+
+
+def _arguments(fn: Callable[..., Any] | None) -> str:
+    if fn is None:
+        return ""
+    code = fn.__code__
+    words = [f" <{word.replace('_', '-')}>" for word in code.co_varnames[1 : code.co_argcount]]
+    if code.co_flags & 0x04:
+        words.append(f" [{code.co_varnames[code.co_argcount].replace('_', '-')} ...]")
+    return "".join(words)
 
 
 def command(

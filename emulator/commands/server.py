@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer
+from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
 from emulator.commands.registry import command, container
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status, Verbatim
 from emulator.version import REDIS_VERSION
@@ -117,7 +117,7 @@ def lolwut(client: Session, *options: bytes) -> Verbatim:
     return Verbatim("{}\n\nRedis ver. {}\n".format("\n".join(lines), REDIS_VERSION).encode())
 
 
-container("slowlog", group="server", since="2.2.12", acl="")
+container("slowlog", group="server", since="2.2.12", acl="", help_since="6.2.0", help_acl="")
 
 
 @command(
@@ -131,9 +131,7 @@ container("slowlog", group="server", since="2.2.12", acl="")
 def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     """The newest entries of the slow log; -1 asks for all."""
     if len(count) > 1:
-        raise CommandError(
-            f"ERR unknown subcommand or wrong number of arguments for '{as_text(b'get')}'. Try SLOWLOG HELP."
-        )
+        raise wrong_subcommand_arity(client)
     most = 10
     if count:
         most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")

@@ -125,11 +125,24 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     return [_lookup(client, pattern, element) for element in elements for pattern in options.gets]
 
 
+def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The key sorted and, of the keys after STORE, the last; words that belong to other options are passed over."""
+    stored: list[tuple[bytes, str]] = []
+    position = 2
+    while position < len(words):
+        option = words[position].upper()
+        if option == b"STORE" and position + 1 < len(words):
+            stored = [(words[position + 1], "OW update")]
+        position += {b"LIMIT": 3, b"GET": 2, b"BY": 2, b"STORE": 2}.get(option, 1)
+    return [(words[1], "RO access"), *stored]
+
+
 @command(
     "generic",
     since="1.0.0",
     flags="write denyoom",
     keys=[keys("RO access", 1), unknown("RO access", _BY_NOTE), unknown("OW update", _STORE_NOTE)],
+    key_finder=_keys_of_sort,
     acl="set sortedset list dangerous",
     complexity="O(N+M*log(M)) for N elements of which M are returned",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -16,10 +15,9 @@ from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, 
 from emulator.protocol.numbers import (
     INT64_MAX,
     INT64_MIN,
-    format_long_double,
+    add_long_doubles,
     parse_integer,
     parse_long_double,
-    round_to_long_double,
 )
 from emulator.protocol.replies import OK, Reply, Status
 
@@ -133,6 +131,12 @@ def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
 # Setting
 
 
+def _key_of_set(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """SET reads the old value only when GET asks for it."""
+    reads = any(word.upper() == b"GET" for word in words[3:])
+    return [(words[1], "RW access update" if reads else "OW update")]
+
+
 @command(
     "string",
     since="1.0.0",
@@ -140,6 +144,7 @@ def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
     keys=[
         keys("RW access update variable_flags", 1, notes="RW and ACCESS due to the optional `GET` argument"),
     ],
+    key_finder=_key_of_set,
     complexity="O(1)",
 )
 def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
@@ -428,16 +433,17 @@ def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
     amount = parse_long_double(increment)
     if value is None or amount is None:
         raise CommandError(NOT_FLOAT)
-    if isinstance(value, float) or isinstance(amount, float) and math.isinf(amount):
+    text = add_long_doubles(value, amount)
+    if text is None:
         raise CommandError("ERR increment would produce NaN or Infinity")
-    total = Embedded(format_long_double(round_to_long_double(value + Fraction(amount))))
+    total = Embedded(text)
     db = client.db
     if entry is None:
         db.insert(key, total)
     else:
         entry.value = total
     db.changed(key, STRING, b"incrbyfloat")
-    return bytes(total)
+    return text
 
 
 # Comparing

@@ -8,13 +8,21 @@ from emulator.commands import (  # noqa: F401
     config,
     connection,
     generic,
+    hash,
+    hash_expiry,
     info,
     list,
     list_blocking,
     pubsub,
     server,
+    set,
+    sort,
     string,
     transactions,
+    zset,
+    zset_blocking,
+    zset_combine,
+    zset_range,
 )
 from emulator.commands.registry import REGISTRY, Command
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, double, integer, scan_options
+from emulator.commands.arguments import bounded, double, integer, random_count, scan_cursor, scan_options
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.zset import Scored, ZSet
@@ -267,16 +267,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
     if not options:
         members = client.db.read(key, ZSet)
         return None if members is None else members.dense().choose(client.engine.random)
-    count = integer(options[0])
-    with_scores = options[1:2] and options[1].upper() == b"WITHSCORES"
-    if count == -INT64_MAX - 1:
-        raise CommandError(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
-        )
-    if len(options) > 2 or (len(options) == 2 and not with_scores):
-        raise CommandError(SYNTAX)
-    if with_scores and not -INT64_MAX // 2 <= count <= INT64_MAX // 2:
-        raise CommandError("ERR value is out of range")
+    count, with_scores = random_count(options, b"WITHSCORES")
     members = client.db.read(key, ZSet)
     if members is None:
         return []
@@ -289,10 +280,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
 def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
     if count >= len(members):
         return list(members)
-    random, dense = client.engine.random, members.dense()
-    if count >= 0:
-        return dense.sample(random, count)
-    return [dense.choose(random) for _ in range(-count)]
+    return members.dense().pick(client.engine.random, count)
 
 
 @command(
@@ -305,10 +293,11 @@ def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
 )
 def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Some members with scores, and the cursor to go on with, 0 at the end."""
-    position, count, matches = scan_options(cursor, options)
+    position = scan_cursor(cursor)
     members = client.db.read(key, ZSet)
     if members is None:
         return [b"0", []]
+    count, matches, _ = scan_options(options)
     if members.packed:
         after, found = 0, list(members)
     else:

@@ -78,9 +78,9 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> 
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(log N)",
 )
-def bzpopmin(client: Session, key: bytes, *more: bytes) -> Reply:
+def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
     """Take the member with the lowest score of the first sorted set that is there, waiting for one if need be."""
-    return _blocking_pop(client, (key, *more), lowest=True)
+    return _blocking_pop(client, (key, key_or_timeout, *more), lowest=True)
 
 
 @command(
@@ -90,6 +90,6 @@ def bzpopmin(client: Session, key: bytes, *more: bytes) -> Reply:
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(log N)",
 )
-def bzpopmax(client: Session, key: bytes, *more: bytes) -> Reply:
+def bzpopmax(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
     """Take the member with the highest score of the first sorted set that is there, waiting for one if need be."""
-    return _blocking_pop(client, (key, *more), lowest=False)
+    return _blocking_pop(client, (key, key_or_timeout, *more), lowest=False)

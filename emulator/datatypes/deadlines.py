@@ -42,7 +42,9 @@ class Deadlines:
 
     def in_order(self) -> list[bytes]:
         """The fields by their deadlines; of equal ones the latest set is first.  O(n log n)."""
-        return sorted(reversed(self.by_field), key=self.by_field.__getitem__)
+        order = sorted(self.by_field, key=self.by_field.__getitem__, reverse=True)
+        order.reverse()
+        return order
 
     @property
     def next(self) -> int | None:

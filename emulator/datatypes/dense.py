@@ -43,15 +43,11 @@ class DenseIndex:
         items = self._items
         return items[int(random.random() * len(items))]
 
-    def sample(self, random: Random, count: int) -> list[bytes]:
-        """`count` different elements of at least as many, in random order.  O(count)."""
-        return random.sample(self._items, count)
-
     def pick(self, random: Random, count: int) -> list[bytes]:
-        """Up to `count` different elements, or with a negative count so many that may be the same.  O(count)."""
+        """Up to `count` different elements at random, or with a negative count so many that may be the same.  O(count)."""
         if count < 0:
             return [self.choose(random) for _ in range(-count)]
-        return self.sample(random, min(count, len(self._items)))
+        return random.sample(self._items, min(count, len(self._items)))
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """Up to `count` elements from a cursor (0 begins) and the cursor to go on with (0 at the end).  O(count)."""

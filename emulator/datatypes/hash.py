@@ -110,15 +110,15 @@ class Hash:
             self._index.add(field)
         return True
 
-    def remove(self, field: bytes) -> bool:
-        """Take a field out; whether it was there."""
-        if self.fields.pop(field, None) is None:
-            return False
-        if self._index is not None:
-            self._index.remove(field)
-        if self.deadlines is not None:
-            self.deadlines.remove(field)
-        return True
+    def pop(self, field: bytes) -> bytes | None:
+        """Take a field out; its value, None where it was not there."""
+        value = self.fields.pop(field, None)
+        if value is not None:
+            if self._index is not None:
+                self._index.remove(field)
+            if self.deadlines is not None:
+                self.deadlines.remove(field)
+        return value
 
     # Deadlines
 
@@ -150,7 +150,7 @@ class Hash:
             return 0
         due = self.deadlines.take_due(now, most)
         for field in due:
-            self.remove(field)
+            self.pop(field)
         return len(due)
 
     def _check(self) -> None:

@@ -180,7 +180,11 @@ def _generate(value: int, upper: int, delta: int, shift: int) -> tuple[list[int]
 
 
 def _round(digits: list[int], delta: int, rest: int, unit: int, distance: int) -> None:
-    while rest < distance and delta - rest >= unit and (rest + unit < distance or distance - rest > rest + unit - distance):
+    while (
+        rest < distance
+        and delta - rest >= unit
+        and (rest + unit < distance or distance - rest > rest + unit - distance)
+    ):
         digits[-1] -= 1
         rest += unit
 
@@ -199,10 +203,11 @@ def round_to_long_double(value: Fraction) -> Fraction:
 
 
 _LONG_DOUBLE_MAX = Fraction(2) ** 16384
+_LONG_DOUBLE_TINY = Fraction(1, 2**16446)
 
 
 def parse_long_double(text: bytes) -> Fraction | float | None:
-    """A finite long double as an exact fraction, an infinity as a float, or None for what is no number."""
+    """A long double as an exact fraction, an infinity as a float, or None for what is no number or is out of range."""
     number = parse_double(text)
     if number is None:
         return None
@@ -210,13 +215,13 @@ def parse_long_double(text: bytes) -> Fraction | float | None:
     if b"inf" in lowered:
         return number
     if b"x" in lowered:
-        return Fraction(number) if math.isfinite(number) else number
+        return Fraction(number) if math.isfinite(number) else None
     mantissa, _, exponent = lowered.partition(b"e")
     if exponent and abs(int(exponent)) > 5200:
-        return Fraction(0) if int(exponent) < 0 else (-math.inf if text.startswith(b"-") else math.inf)
+        return None if Fraction(mantissa.decode()) else Fraction(0)
     value = round_to_long_double(Fraction(text.decode()))
-    if abs(value) >= _LONG_DOUBLE_MAX:
-        return math.inf if value > 0 else -math.inf
+    if abs(value) >= _LONG_DOUBLE_MAX or 0 < abs(value) <= _LONG_DOUBLE_TINY:
+        return None
     return value
 
 

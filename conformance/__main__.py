@@ -1,0 +1,95 @@
+"""``python -m conformance``: the cases; ``coverage``, ``bench``: the other programs here."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance import servers
+from conformance.cases import Case, load_all
+from conformance.runner import Difference, Side, Tally, play_all
+
+HERE = Path(__file__).parent
+NO_ORACLE = 3
+
+
+def load_accepted(path: Path = HERE / "accepted.txt") -> dict[str, str]:
+    """The accepted differences: case and reason."""
+    accepted: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition(": ")
+            accepted[name] = reason
+    return accepted
+
+
+def select(groups: Sequence[str], match: str, protocols: Sequence[int]) -> list[tuple[Case, int]]:
+    """The cases asked for, with the protocols that they are played on."""
+    return [
+        (case, protocol)
+        for case in load_all(HERE / "cases")
+        if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
+        for protocol in case.protocols
+        if protocol in protocols
+    ]
+
+
+def print_table(tallies: dict[str, Tally]) -> None:
+    print(f"{'group':<20}{'cases':>8}{'equal':>8}{'different':>11}{'accepted':>10}")
+    total = Tally()
+    for group, tally in [*sorted(tallies.items()), ("total", total)]:
+        print(f"{group:<20}{tally.cases:>8}{tally.equal:>8}{tally.different:>11}{tally.accepted:>10}")
+        total.cases += tally.cases
+        total.equal += tally.equal
+        total.different += tally.different
+        total.accepted += tally.accepted
+
+
+def play(arguments: argparse.Namespace) -> int:
+    cases = select(arguments.group, arguments.match, [arguments.resp] if arguments.resp else [2, 3])
+    accepted = load_accepted()
+    differing: set[str] = set()
+
+    def show(difference: Difference) -> None:
+        differing.add(difference.case.id)
+        print(f"{difference}\n", flush=True)
+
+    with servers.oracle(arguments.oracle) as oracle, servers.emulator(arguments.subject) as subject:
+        tallies = play_all(cases, Side(subject), Side(oracle), accepted, show)
+    print_table(tallies)
+    commands = sum(len(case.steps) for case, _ in cases)
+    print(f"{len(cases)} cases, {commands} steps")
+    return 1 if differing else 0
+
+
+def main() -> int:
+    if sys.argv[1:2] == ["coverage"]:
+        from conformance.coverage import main as coverage
+
+        return coverage(sys.argv[2:])
+    if sys.argv[1:2] == ["bench"]:
+        from conformance.bench import main as bench
+
+        return bench(sys.argv[2:])
+    parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
+    parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
+    parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")
+    parser.add_argument("--match", default="", metavar="PATTERN", help="only cases whose group/name matches")
+    parser.add_argument("--group", action="append", default=[], help="only cases of a group; may be repeated")
+    parser.add_argument("--resp", type=int, choices=(2, 3), help="only on one protocol")
+    return play(parser.parse_args())
+
+
+def run() -> int:
+    try:
+        return main()
+    except servers.NoOracle as error:
+        print(error, file=sys.stderr)
+        return NO_ORACLE
+
+
+if __name__ == "__main__":
+    sys.exit(run())

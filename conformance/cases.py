@@ -1,0 +1,217 @@
+"""Case files: plain text, no expected answers (the format is told in README.md beside this file)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOOSENESS = frozenset(("unordered", "deep", "pairs", "rounded", "shape", "type"))
+_MARKS = LOOSENESS | {"blocks", "async", "replies", "about"}
+
+_HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+\d[\d.]*)?)*)\s*$")
+_PREFIX = re.compile(r"^\[(?P<marks>[^]]*)\]\s*")
+_CAPTURE = re.compile(r"^(?P<name>[a-z]+) = ")
+_CONNECTION = re.compile(r"^(?P<name>[a-z]+): ")
+_REPEAT = re.compile(rb"\$\((.+?)\*(\d+)\)")
+_CAPTURED = re.compile(rb"\$\{([a-z]+)\}")
+
+
+class CaseError(Exception):
+    """A case file is not written as it should be."""
+
+
+@dataclass
+class Step:
+    """One line: what is done on a connection, and how loosely the replies are compared."""
+
+    line: int
+    text: str
+    connection: str = "a"
+    action: str = "command"  # command, read, none, eof, close, raw, sleep
+    words: list[bytes] = field(default_factory=list)
+    replies: int = 1
+    looseness: frozenset[str] = frozenset()
+    about: float = 0.0
+    blocks: bool = False
+    capture: str = ""
+
+    def filled(self, captured: dict[str, bytes]) -> list[bytes]:
+        """The words with what was captured on this side put in."""
+        return [_CAPTURED.sub(lambda match: captured[match[1].decode()], word) for word in self.words]
+
+
+@dataclass
+class Case:
+    """A named list of steps, and the protocols it is played on."""
+
+    group: str
+    name: str
+    path: Path
+    line: int
+    since: tuple[int, ...] = ()
+    protocols: tuple[int, ...] = (2, 3)
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        return f"{self.group}/{self.name}"
+
+
+def load(path: Path) -> list[Case]:
+    """The cases of a file."""
+    cases: list[Case] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            if line.startswith("==="):
+                cases.append(_case(line, path, number))
+            elif not cases:
+                raise CaseError("a step before the first case")
+            else:
+                cases[-1].steps.append(parse_step(line, number))
+        except (CaseError, ValueError) as error:
+            raise CaseError(f"{path}:{number}: {error}") from None
+    names = [case.name for case in cases]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise CaseError(f"{path}: cases of the same name: {', '.join(sorted(twice))}")
+    return cases
+
+
+def load_all(folder: Path) -> Iterator[Case]:
+    """The cases of every file in a folder."""
+    for path in sorted(folder.glob("*.case")):
+        yield from load(path)
+
+
+def _case(line: str, path: Path, number: int) -> Case:
+    match = _HEAD.match(line)
+    if match is None or not match["name"]:
+        raise CaseError("a case needs a name")
+    case = Case(path.stem, match["name"], path, number)
+    tags = match["tags"].split()
+    while tags:
+        tag = tags.pop(0)
+        if tag == "@since" and tags:
+            case.since = tuple(int(part) for part in tags.pop(0).split("."))
+        elif tag in ("@resp2", "@resp3"):
+            case.protocols = (int(tag[-1]),)
+        else:
+            raise CaseError(f"unknown tag {tag}")
+    return case
+
+
+def parse_step(line: str, number: int = 0) -> Step:
+    """The step that a line describes."""
+    step = Step(number, line)
+    rest = line
+    if match := _CAPTURE.match(rest):
+        step.capture = match["name"]
+        step.looseness = frozenset(("shape",))
+        rest = rest[match.end() :]
+    if match := _PREFIX.match(rest):
+        _mark(step, match["marks"])
+        rest = rest[match.end() :]
+    if match := _CONNECTION.match(rest):
+        step.connection = match["name"]
+        rest = rest[match.end() :]
+    _act(step, rest)
+    return step
+
+
+def _mark(step: Step, marks: str) -> None:
+    loose = set(step.looseness)
+    for mark in marks.split(","):
+        name, _, argument = mark.strip().partition(" ")
+        if name not in _MARKS:
+            raise CaseError(f"unknown mark [{name}]")
+        if name == "replies":
+            step.replies = int(argument)
+        elif name == "about":
+            step.about = float(argument)
+        elif name == "blocks":
+            step.blocks, step.replies = True, 0
+        elif name == "async":
+            step.replies = 0
+        else:
+            loose.add(name)
+    step.looseness = frozenset(loose)
+
+
+def _act(step: Step, rest: str) -> None:
+    if rest.startswith("!"):
+        name, _, argument = rest[1:].partition(" ")
+        if name not in ("close", "raw", "sleep"):
+            raise CaseError(f"unknown action !{name}")
+        step.action = name
+        step.words = split(argument)
+        if name != "raw":
+            step.replies = 0
+        elif "replies" not in step.text.partition("]")[0]:
+            step.replies = 0
+    elif rest.startswith("<"):
+        word = rest[1:].strip()
+        if word in ("none", "eof"):
+            step.action, step.replies = word, 0
+        else:
+            step.action, step.replies = "read", int(word or 1)
+    else:
+        step.words = split(rest)
+        if not step.words:
+            raise CaseError("an empty command")
+
+
+_ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
+
+
+def split(text: str) -> list[bytes]:
+    """Words with redis-cli's quoting; ``$(x*3000)`` repeats what is before the star."""
+    words: list[bytes] = []
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        word, position = _word(text, position)
+        words.append(_REPEAT.sub(lambda match: match[1] * int(match[2]), word))
+    return words
+
+
+def _word(text: str, position: int) -> tuple[bytes, int]:
+    word = b""
+    quote = ""
+    while position < len(text):
+        char = text[position]
+        if quote:
+            if char == "\\" and quote == '"' and position + 1 < len(text):
+                piece, position = _escape(text, position + 1)
+                word += piece
+                continue
+            if char == "\\" and text[position + 1 : position + 2] == "'":
+                word += b"'"
+                position += 2
+                continue
+            if char == quote:
+                quote = ""
+            else:
+                word += char.encode()
+        elif char.isspace():
+            break
+        elif char in "\"'":
+            quote = char
+        else:
+            word += char.encode()
+        position += 1
+    if quote:
+        raise CaseError("a quote is not closed")
+    return word, position
+
+
+def _escape(text: str, position: int) -> tuple[bytes, int]:
+    char = text[position]
+    if char == "x":
+        return bytes.fromhex(text[position + 1 : position + 3]), position + 3
+    return _ESCAPES.get(char, char.encode()), position + 1

@@ -1,0 +1,88 @@
+"""When are two replies equal?  To the byte, unless the step says how loosely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise, zip_longest
+
+from conformance.cases import Step
+from conformance.resp import Reply
+
+_NUMBERS = (b":", b",", b"$", b"+")
+
+
+def equal(one: Sequence[Reply], other: Sequence[Reply], step: Step) -> bool:
+    """Whether two lists of replies to one step agree."""
+    if len(one) != len(other):
+        return False
+    return all(_equal(a, b, step) for a, b in zip(one, other, strict=True))
+
+
+def _equal(one: Reply, other: Reply, step: Step) -> bool:
+    if one == other:
+        return True
+    loose = step.looseness
+    if "type" in loose:
+        return one.kind == other.kind and (one.value is None) == (other.value is None)
+    if "shape" in loose:
+        return _shape(one) == _shape(other)
+    if step.about or "rounded" in loose:
+        return _near(one, other, step)
+    if "deep" in loose:
+        return _deep(one) == _deep(other)
+    if isinstance(one.value, list) and isinstance(other.value, list) and one.kind == other.kind:
+        if "pairs" in loose:
+            return _pairs(one) == _pairs(other)
+        if "unordered" in loose:
+            if one.kind == b"%":
+                return _pairs(one) == _pairs(other)
+            return sorted(map(repr, one.value)) == sorted(map(repr, other.value))
+    return False
+
+
+def _pairs(reply: Reply) -> list[str]:
+    """A map's or a flat array's pairs, sorted; on RESP3 an array holds pairs as arrays already."""
+    assert isinstance(reply.value, list)
+    items = reply.value
+    if items and isinstance(items[0].value, list):
+        return sorted(map(repr, items))
+    return sorted(repr(pair) for pair in list(pairwise(items))[::2]) + [str(len(items))]
+
+
+def _deep(reply: Reply) -> object:
+    if not isinstance(reply.value, list):
+        return reply
+    if reply.kind == b"%":
+        items = [_deep(item) for item in reply.value]
+        return (reply.kind, sorted(repr(pair) for pair in zip(items[::2], items[1::2], strict=True)))
+    return (reply.kind, sorted(repr(_deep(item)) for item in reply.value))
+
+
+def _shape(reply: Reply) -> object:
+    if isinstance(reply.value, list):
+        return (reply.kind, [_shape(item) for item in reply.value])
+    return (reply.kind, reply.value is None)
+
+
+def _number(reply: Reply) -> float | None:
+    if reply.kind not in _NUMBERS or not isinstance(reply.value, bytes):
+        return None
+    try:
+        return float(reply.value)
+    except ValueError:
+        return None
+
+
+def _near(one: Reply, other: Reply, step: Step) -> bool:
+    if one.kind != other.kind:
+        return False
+    if isinstance(one.value, list) and isinstance(other.value, list):
+        return len(one.value) == len(other.value) and all(
+            _near(a, b, step) for a, b in zip_longest(one.value, other.value)
+        )
+    a, b = _number(one), _number(other)
+    if a is None or b is None:
+        return one == other
+    if step.about:
+        return abs(a - b) <= step.about
+    return abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1.0)

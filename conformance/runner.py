@@ -1,0 +1,194 @@
+"""Plays cases against two servers side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.cases import Case, Step
+from conformance.compare import equal
+from conformance.resp import Closed, Connection, Reply, Silent
+
+_QUIET_SECONDS = 0.05
+_BLOCK_SECONDS = 3.0
+
+
+@dataclass
+class Difference:
+    """The first step of a case at which the servers part."""
+
+    case: Case
+    protocol: int
+    step: Step
+    subject: list[Reply]
+    oracle: list[Reply]
+
+    def __str__(self) -> str:
+        played = [step.text for step in self.case.steps[: self.case.steps.index(self.step) + 1]]
+        return "\n".join(
+            [
+                f"{self.case.path.name}:{self.step.line}: {self.case.id} (RESP{self.protocol})",
+                *(f"    {text}" for text in played[-12:]),
+                "  oracle:  " + ("\n           ".join(map(str, self.oracle)) or "(nothing)"),
+                "  subject: " + ("\n           ".join(map(str, self.subject)) or "(nothing)"),
+            ]
+        )
+
+
+class Side:
+    """One of the two servers, with the connections of the case being played."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        self.control = Connection(address, 10.0)
+        self.connections: dict[str, Connection] = {}
+        self.captured: dict[str, bytes] = {}
+        self.protocol = 2
+        self._settings: list[Reply] = []
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The version that the server says it is."""
+        text = self.control("INFO", "server").value
+        assert isinstance(text, bytes)
+        line = next(line for line in text.splitlines() if line.startswith(b"redis_version:"))
+        return tuple(int(part) for part in line.partition(b":")[2].split(b"."))
+
+    def begin(self, protocol: int, keep_settings: bool) -> None:
+        """Get ready for a case."""
+        self.protocol = protocol
+        self.captured = {}
+        self.control("FLUSHALL")
+        self._settings = self._all_settings() if keep_settings else []
+
+    def end(self) -> None:
+        """Tidy up after a case."""
+        for connection in self.connections.values():
+            connection.close()
+        self.connections = {}
+        self.control("CLIENT", "UNPAUSE")
+        if self._settings:
+            now = self._all_settings()
+            before = dict(zip(self._settings[::2], self._settings[1::2], strict=True))
+            for name, value in zip(now[::2], now[1::2], strict=True):
+                if before.get(name) != value and name in before:
+                    self.control("CONFIG", "SET", name.value, before[name].value)
+
+    def _all_settings(self) -> list[Reply]:
+        settings = self.control("CONFIG", "GET", "*").value
+        return settings if isinstance(settings, list) else []
+
+    def connection(self, name: str) -> Connection:
+        if name not in self.connections:
+            connection = self.connections[name] = Connection(self.address)
+            if self.protocol == 3:
+                connection("HELLO", "3")
+        return self.connections[name]
+
+    def start(self, step: Step) -> None:
+        """Do what a step says, short of reading replies."""
+        connection = self.connection(step.connection)
+        try:
+            if step.action == "command":
+                connection.send(step.filled(self.captured))
+            elif step.action == "raw":
+                connection.write(step.words[0])
+            elif step.action == "close":
+                self.connections.pop(step.connection).close()
+        except Closed:
+            return
+        if step.blocks:
+            self._await_block(connection)
+
+    def finish(self, step: Step) -> list[Reply]:
+        """The replies to a step; what goes wrong is told as a reply of its own kind."""
+        replies: list[Reply] = []
+        if step.action in ("close", "sleep"):
+            return replies
+        connection = self.connection(step.connection)
+        try:
+            for _ in range(step.replies):
+                replies.append(connection.read())
+            if step.action == "none":
+                replies.append(connection.read(_QUIET_SECONDS))
+            while step.action == "eof":
+                replies.append(connection.read())
+        except Closed:
+            replies.append(Reply(b"?", b"connection closed"))
+        except Silent:
+            if step.action != "none":
+                replies.append(Reply(b"?", b"no reply"))
+        if step.capture and replies and isinstance(replies[0].value, bytes):
+            self.captured[step.capture] = replies[0].value
+        return replies
+
+    def _await_block(self, connection: Connection) -> None:
+        deadline = time.monotonic() + _BLOCK_SECONDS
+        mark = b"addr=%b:%d " % (b"127.0.0.1", connection.port)
+        while time.monotonic() < deadline:
+            clients = self.control("CLIENT", "LIST").value
+            assert isinstance(clients, bytes)
+            for line in clients.splitlines():
+                flags = line.partition(b" flags=")[2].partition(b" ")[0]
+                if mark in line and b"b" in flags:
+                    return
+            time.sleep(0.001)
+
+
+def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference | None:
+    """The first difference in a case, or None."""
+    sides = (subject, oracle)
+    sets = any(step.words[:2] and step.words[0].upper() == b"CONFIG" for step in case.steps)
+    for side in sides:
+        side.begin(protocol, sets)
+    try:
+        for step in case.steps:
+            if step.action == "sleep":
+                time.sleep(int(step.words[0]) / 1000)
+                continue
+            for side in sides:
+                side.start(step)
+            ours, theirs = (side.finish(step) for side in sides)
+            if not equal(ours, theirs, step):
+                return Difference(case, protocol, step, ours, theirs)
+    finally:
+        for side in sides:
+            side.end()
+    return None
+
+
+@dataclass
+class Tally:
+    """What came of the cases of a group."""
+
+    cases: int = 0
+    equal: int = 0
+    different: int = 0
+    accepted: int = 0
+
+
+def play_all(
+    cases: list[tuple[Case, int]],
+    subject: Side,
+    oracle: Side,
+    accepted: dict[str, str],
+    on_difference: Callable[[Difference], None],
+) -> dict[str, Tally]:
+    """Play cases, each on its protocol; differences that are not accepted go to `on_difference`."""
+    tallies: dict[str, Tally] = {}
+    version = oracle.version
+    for case, protocol in cases:
+        if case.since > version:
+            continue
+        tally = tallies.setdefault(case.group, Tally())
+        tally.cases += 1
+        difference = play(case, protocol, subject, oracle)
+        if difference is None:
+            tally.equal += 1
+        elif case.id in accepted:
+            tally.accepted += 1
+        else:
+            tally.different += 1
+            on_difference(difference)
+    return tallies

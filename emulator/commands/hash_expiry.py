@@ -1,0 +1,351 @@
+"""Hash fields that expire.
+
+A field's deadline is gone when the field is set anew; the hash is deleted with its last field.  The timing wheel expires
+fields, and so does any hash command that finds one whose time is up (`hash.read_hash`, `hash.edit_hash`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.commands.arguments import TIME_UNITS, bounded, integer
+from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.datatypes.hash import Hash
+from emulator.notifications import HASH
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_FURTHEST: Final = (1 << 46) - 1
+_INT_MAX: Final = (1 << 31) - 1
+
+_NO_FIELD: Final = -2
+_NO_DEADLINE: Final = -1
+_CONDITION_NOT_MET: Final = 0
+_SET: Final = 1
+_DELETED: Final = 2
+
+_CONDITIONS: Final[dict[bytes, Callable[[int | None, int], bool]]] = {
+    b"NX": lambda current, moment: current is None,
+    b"XX": lambda current, moment: current is not None,
+    b"GT": lambda current, moment: current is not None and moment > current,
+    b"LT": lambda current, moment: current is None or moment < current,
+}
+
+
+def _moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) -> int:
+    """The moment that a time means, in milliseconds since the epoch; it may have passed."""
+    amount = integer(text)
+    if amount < 0:
+        raise CommandError("ERR invalid expire time, must be >= 0")
+    moment = amount * unit + (0 if absolute else client.engine.clock.now)
+    if moment > _FURTHEST:
+        raise CommandError(f"ERR invalid expire time in '{name}' command")
+    return moment
+
+
+def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a positive integer") -> Sequence[bytes]:
+    """The fields in ``FIELDS numfields field ...``."""
+    if words[0].upper() != b"FIELDS":
+        raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
+    if bounded(words[1], 1, INT64_MAX, error) != len(words) - 2:
+        raise CommandError("ERR The `numfields` parameter must match the number of arguments")
+    return words[2:]
+
+
+# Setting deadlines
+
+
+def _expire(
+    client: Session, name: str, key: bytes, when: bytes, unit: int, absolute: bool, words: Sequence[bytes]
+) -> list[int]:
+    target = edit_hash(client, key)
+    moment = _moment(client, name, when, unit, absolute)
+    condition = _CONDITIONS.get(words[0].upper())
+    fields = _fields(words if condition is None else words[1:], "ERR Parameter `numFields` should be greater than 0")
+    if target is None:
+        return [_NO_FIELD] * len(fields)
+    past = moment <= client.engine.clock.now
+    results = [_expire_field(target, field, moment, past, condition) for field in fields]
+    if _SET in results:
+        _deadlines_changed(client, key, b"hexpire", results.count(_SET))
+    if _DELETED in results:
+        removed(client, key, target, results.count(_DELETED))
+    return results
+
+
+def _expire_field(
+    target: Hash, field: bytes, moment: int, past: bool, condition: Callable[[int | None, int], bool] | None
+) -> int:
+    if field not in target.fields:
+        return _NO_FIELD
+    if condition is not None and not condition(target.deadline(field), moment):
+        return _CONDITION_NOT_MET
+    if past:
+        target.pop(field)
+        return _DELETED
+    target.expire_at(field, moment)
+    return _SET
+
+
+def _deadlines_changed(client: Session, key: bytes, event: bytes, count: int) -> None:
+    db = client.db
+    db.schedule_fields(db.entries[key])
+    db.changed(key, HASH, event, count)
+
+
+@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+def hexpire(
+    client: Session, key: bytes, seconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
+) -> list[int]:
+    """Let fields expire after some seconds; for each what came of it."""
+    return _expire(client, "hexpire", key, seconds, 1000, False, (option, count, field, *more))
+
+
+@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+def hpexpire(
+    client: Session, key: bytes, milliseconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
+) -> list[int]:
+    """Let fields expire after some milliseconds; for each what came of it."""
+    return _expire(client, "hpexpire", key, milliseconds, 1, False, (option, count, field, *more))
+
+
+@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+def hexpireat(
+    client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
+) -> list[int]:
+    """Let fields expire at a time in seconds since the epoch; for each what came of it."""
+    return _expire(client, "hexpireat", key, unix_time, 1000, True, (option, count, field, *more))
+
+
+@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+def hpexpireat(
+    client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
+) -> list[int]:
+    """Let fields expire at a time in milliseconds since the epoch; for each what came of it."""
+    return _expire(client, "hpexpireat", key, unix_time, 1, True, (option, count, field, *more))
+
+
+@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
+    """Take the deadlines of fields away; 1 for each that had one, -1 for one that had none, -2 where there is no field."""
+    target = edit_hash(client, key)
+    fields = _fields((option, count, field, *more))
+    if target is None:
+        return [_NO_FIELD] * len(fields)
+    results = [_persist_field(target, name) for name in fields]
+    if _SET in results:
+        _deadlines_changed(client, key, b"hpersist", results.count(_SET))
+    return results
+
+
+def _persist_field(target: Hash, field: bytes) -> int:
+    if field not in target.fields:
+        return _NO_FIELD
+    return _SET if target.persist(field) else _NO_DEADLINE
+
+
+# Reading deadlines
+
+
+def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]:
+    """The moment at which each field expires, -1 for never, -2 where there is no field."""
+    target = read_hash(client, key)
+    fields = _fields(words)
+    moments = []
+    for field in fields:
+        moment = target.deadline(field)
+        if moment is None:
+            moment = _NO_DEADLINE if field in target.fields else _NO_FIELD
+        moments.append(moment)
+    return moments
+
+
+def _seconds(milliseconds: int) -> int:
+    """Full seconds, rounded up; the negative answers stay."""
+    return milliseconds if milliseconds < 0 else (milliseconds + 999) // 1000
+
+
+@command(
+    "hash",
+    since="7.4.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N fields",
+)
+def httl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
+    """The seconds, rounded up, that fields have left; -1 without deadline, -2 where there is no field."""
+    return [_seconds(left) for left in hpttl(client, key, option, count, field, *more)]
+
+
+@command(
+    "hash",
+    since="7.4.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N fields",
+)
+def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
+    """The milliseconds that fields have left; -1 without deadline, -2 where there is no field."""
+    now = client.engine.clock.now
+    moments = _deadlines(client, key, (option, count, field, *more))
+    return [moment if moment < 0 else moment - now for moment in moments]
+
+
+@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+def hexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
+    """When fields expire, in seconds since the epoch, rounded up; -1 for never, -2 where there is no field."""
+    return [_seconds(moment) for moment in _deadlines(client, key, (option, count, field, *more))]
+
+
+@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
+    """When fields expire, in milliseconds since the epoch; -1 for never, -2 where there is no field."""
+    return _deadlines(client, key, (option, count, field, *more))
+
+
+# Values and deadlines at once
+
+
+@command(
+    "hash",
+    since="8.0.0",
+    flags="write fast",
+    keys=[keys("RW access update", 1, notes="RW and UPDATE because it changes the TTL")],
+    complexity="O(N) for N fields",
+)
+def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
+    """The values of fields, whose deadlines are set or taken away."""
+    target = edit_hash(client, key)
+    words: Sequence[bytes] = (option, count, field, *more)
+    moment: int | None = None
+    choice = option.upper()
+    if choice in TIME_UNITS:
+        moment = _moment(client, "hgetex", count, *TIME_UNITS[choice])
+        words = words[2:]
+    elif choice == b"PERSIST":
+        words = words[1:]
+    if len(words) < 2:
+        raise CommandError("ERR wrong number of arguments for 'hgetex' command")
+    fields = _fields(words)
+    if target is None:
+        return [None] * len(fields)
+    if moment is None:
+        values = [target.fields.get(name) for name in fields]
+        persisted = sum([target.persist(name) for name in fields]) if choice == b"PERSIST" else 0
+        if persisted:
+            _deadlines_changed(client, key, b"hpersist", persisted)
+        return values
+    return _take_or_expire(client, key, target, fields, moment)
+
+
+def _take_or_expire(
+    client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
+) -> list[bytes | None]:
+    """Let the fields that are there expire at a moment, or where that has passed remove them; their values."""
+    past = moment <= client.engine.clock.now
+    values = [target.pop(name) if past else target.fields.get(name) for name in fields]
+    found = len(values) - values.count(None)
+    if past and found:
+        removed(client, key, target, found)
+    elif found:
+        for name, value in zip(fields, values, strict=True):
+            if value is not None:
+                target.expire_at(name, moment)
+        _deadlines_changed(client, key, b"hexpire", found)
+    return values
+
+
+class _SetOptions(NamedTuple):
+    """The options of HSETEX; ``exists`` is what FXX (true) and FNX (false) ask of every field."""
+
+    exists: bool | None
+    moment: int | None
+    keep: bool
+    pairs: Sequence[bytes]
+
+
+def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
+    exists: bool | None = None
+    moment: int | None = None
+    keep = False
+    rest = iter(words)
+    for word in rest:
+        option = word.upper()
+        if option in (b"FNX", b"FXX"):
+            if exists is not None:
+                raise CommandError("ERR Only one of FXX or FNX arguments can be specified")
+            exists = option == b"FXX"
+        elif option == b"KEEPTTL" or option in TIME_UNITS:
+            if keep or moment is not None:
+                raise CommandError("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified")
+            keep = option == b"KEEPTTL"
+            moment = None if keep else _moment(client, "hsetex", next(rest, b""), *TIME_UNITS[option])
+        elif option == b"FIELDS":
+            return _SetOptions(exists, moment, keep, _pairs(list(rest)))
+        else:
+            break
+    raise CommandError(f"ERR unknown argument: {as_text(word)}")
+
+
+def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
+    """The fields and values after ``numfields``."""
+    if words and bounded(words[0], 1, _INT_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
+        return words[1:]
+    raise CommandError("ERR wrong number of arguments for 'hsetex' command")
+
+
+@command(
+    "hash",
+    since="8.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
+def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, value: bytes, *more: bytes) -> int:
+    """Set fields to values and let them expire, where all of them (FXX) or none (FNX) exist; whether that was done."""
+    options = _set_options(client, (option, count, field, value, *more))
+    target = edit_hash(client, key)
+    fields = options.pairs[::2]
+    if options.exists is not None:
+        present = [target is not None and name in target.fields for name in fields]
+        if options.exists != all(present) or options.exists != any(present):
+            return 0
+    target = open_hash(client, key)
+    limits = client.engine.config
+    target.expect(len(fields), limits)
+    for name, content in zip(fields, options.pairs[1::2], strict=True):
+        target.put(name, content, limits)
+        if not options.keep:
+            target.persist(name)
+    client.db.changed(key, HASH, b"hset", len(fields))
+    if options.moment is not None:
+        _take_or_expire(client, key, target, fields, options.moment)
+    return 1
+
+
+@command(
+    "hash",
+    since="8.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    complexity="O(N) for N fields",
+)
+def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
+    """The values of fields, which are removed."""
+    target = edit_hash(client, key)
+    fields = _fields((option, count, field, *more))
+    if target is None:
+        return [None] * len(fields)
+    values = [target.pop(name) for name in fields]
+    found = len(values) - values.count(None)
+    if found:
+        removed(client, key, target, found)
+    return values

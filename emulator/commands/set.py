@@ -1,0 +1,343 @@
+"""Sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from emulator.commands.arguments import bounded, random_count, scan_cursor, scan_options
+from emulator.commands.keyspec import keys, numkeys
+from emulator.commands.registry import command
+from emulator.datatypes.set import Set
+from emulator.notifications import SET
+from emulator.protocol import replies
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NOTHING: Final = Set()
+
+
+def _read(client: Session, key: bytes) -> Set:
+    """The set at a key that is read, an empty one where there is none."""
+    return client.db.read(key, Set) or _NOTHING
+
+
+# Members
+
+
+@command("set", since="1.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1) a member")
+def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
+    """Add members; how many of them are new."""
+    db, limits = client.db, client.engine.config
+    target = db.edit(key, Set)
+    if target is None:
+        target = Set()
+        target.expect(member, 1 + len(more), limits)
+        db.insert(key, target)
+    elif more:
+        target.expect(member, 1 + len(more), limits)
+    added = int(target.add(member, limits))
+    for name in more:
+        added += target.add(name, limits)
+    if added:
+        db.changed(key, SET, b"sadd", added)
+    return added
+
+
+@command("set", since="1.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N members named")
+def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
+    """Remove members; how many of them there were."""
+    target = client.db.edit(key, Set)
+    if target is None:
+        return 0
+    count = sum([target.remove(name) for name in (member, *more)])
+    if count:
+        client.db.shrunk(key, target, SET, b"srem", count)
+    return count
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N members",
+)
+def smembers(client: Session, key: bytes) -> replies.Set:
+    """All members."""
+    return replies.Set(_read(client, key))
+
+
+@command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def sismember(client: Session, key: bytes, member: bytes) -> int:
+    """Whether a member is in the set."""
+    return int(member in _read(client, key).members)
+
+
+@command(
+    "set", since="6.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N members named"
+)
+def smismember(client: Session, key: bytes, member: bytes, *more: bytes) -> list[int]:
+    """For each of several members whether it is in the set."""
+    members = _read(client, key).members
+    return [int(name in members) for name in (member, *more)]
+
+
+@command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def scard(client: Session, key: bytes) -> int:
+    """The number of members, 0 where there is no set."""
+    return len(_read(client, key).members)
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> int:
+    """Move a member from one set to another; whether it was there."""
+    db, limits = client.db, client.engine.config
+    origin = db.edit(source, Set)
+    if origin is None:
+        return 0
+    target = db.edit(destination, Set)
+    if origin is target:
+        return int(member in origin.members)
+    if not origin.remove(member):
+        return 0
+    db.shrunk(source, origin, SET, b"srem")
+    if target is None:
+        target = Set()
+        target.expect(member, 1, limits)
+        db.insert(destination, target)
+    if target.add(member, limits):
+        db.changed(destination, SET, b"sadd")
+    return 1
+
+
+# Choosing and walking
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="write fast",
+    keys=[keys("RW access delete", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N members returned",
+)
+def spop(client: Session, key: bytes, *count: bytes) -> Reply:
+    """Remove a member at random, with a count several; what was removed."""
+    db, random = client.db, client.engine.random
+    if len(count) > 1:
+        raise CommandError(SYNTAX)
+    number = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive") if count else 1
+    target = db.edit(key, Set)
+    if target is None:
+        return replies.Set() if count else None
+    if not count:
+        member = target.pop(random)
+        db.shrunk(key, target, SET, b"spop")
+        return member
+    if not number:
+        return replies.Set()
+    if number < len(target):
+        members = replies.Set(target.pop_many(random, number, client.engine.config))
+    else:
+        members = replies.Set(target)
+        target.clear()
+    db.shrunk(key, target, SET, b"spop", len(members))
+    return members
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N members returned",
+)
+def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
+    """A member at random; with a count several different ones, with a negative one possibly the same again."""
+    random = client.engine.random
+    if not count:
+        target = _read(client, key)
+        return target.index.choose(random) if target else None
+    if len(count) > 1:
+        raise CommandError(SYNTAX)
+    number, _ = random_count(count)
+    target = _read(client, key)
+    if not target or number >= len(target):
+        return list(target)
+    return target.index.pick(random, number)
+
+
+@command(
+    "set",
+    since="2.8.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1) a call, O(N) for all",
+)
+def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
+    """Some members, and the cursor to go on with, 0 at the end."""
+    position = scan_cursor(cursor)
+    target = _read(client, key)
+    if not target:
+        return [b"0", []]
+    count, matches, _ = scan_options(options)
+    after, found = (0, list(target)) if target.packed else target.index.scan(position, count)
+    return [b"%d" % after, [member for member in found if matches(member)]]
+
+
+# Several sets
+
+
+def _read_all(client: Session, names: Sequence[bytes]) -> list[Set]:
+    return [_read(client, name) for name in names]
+
+
+def _intersection(sets: Sequence[Set]) -> Iterator[bytes]:
+    """The members that are in every one, in the order of the smallest set.  O(N*M) for M sets of which one has N."""
+    first, *others = sorted(sets, key=len)
+    members = iter(first)
+    for other in others:
+        members = filter(other.members.__contains__, members)
+    return members
+
+
+def _union(sets: Sequence[Set]) -> Iterable[bytes]:
+    """The members that are in any of the sets.  O(N) for N members in all."""
+    union = dict[bytes, None]()
+    for other in sets:
+        union |= other.members
+    return sorted(union, key=int) if all(other.encoding == b"intset" for other in sets if other) else union
+
+
+def _difference(sets: Sequence[Set]) -> Iterable[bytes]:
+    """The members of the first set that are in no other.  O(N) for N members in all."""
+    first, *others = sets
+    left = dict.fromkeys(first)
+    for other in others:
+        for member in left.keys() & other.members.keys():
+            del left[member]
+    return left
+
+
+def _store(client: Session, destination: bytes, members: Iterable[bytes], event: bytes) -> int:
+    """Put members as a set in a key's place, which is deleted where there are none."""
+    result = Set.of(members, client.engine.config)
+    if result:
+        client.db.put(destination, result, SET, event)
+    else:
+        client.db.delete(destination)
+    return len(result)
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1, -1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N*M) for M sets, the smallest of N members",
+)
+def sinter(client: Session, key: bytes, *more: bytes) -> replies.Set:
+    """The members that are in every one of several sets."""
+    return replies.Set(_intersection(_read_all(client, (key, *more))))
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), keys("RO access", 2, -1)],
+    complexity="O(N*M) for M sets, the smallest of N members",
+)
+def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members that are in every one of several sets; how many."""
+    return _store(client, destination, _intersection(_read_all(client, (key, *more))), b"sinterstore")
+
+
+@command(
+    "set",
+    since="7.0.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N*M) for M sets, the smallest of N members",
+)
+def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
+    """How many members are in every one of several sets, counted up to a limit."""
+    number = bounded(count, 1, INT64_MAX, "ERR numkeys should be greater than 0")
+    words = (key, *more)
+    if number > len(words):
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    limit = 0
+    options = iter(words[number:])
+    for option in options:
+        argument = next(options, None)
+        if option.upper() != b"LIMIT" or argument is None:
+            raise CommandError(SYNTAX)
+        limit = bounded(argument, 0, INT64_MAX, "ERR LIMIT can't be negative")
+    found = _intersection(_read_all(client, words[:number]))
+    return sum(1 for _ in islice(found, limit or None))
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1, -1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N members in all",
+)
+def sunion(client: Session, key: bytes, *more: bytes) -> replies.Set:
+    """The members that are in any of several sets."""
+    return replies.Set(_union(_read_all(client, (key, *more))))
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), keys("RO access", 2, -1)],
+    complexity="O(N) for N members in all",
+)
+def sunionstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members that are in any of several sets; how many."""
+    return _store(client, destination, _union(_read_all(client, (key, *more))), b"sunionstore")
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1, -1)],
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N members in all",
+)
+def sdiff(client: Session, key: bytes, *more: bytes) -> replies.Set:
+    """The members of the first set that are in no other."""
+    return replies.Set(_difference(_read_all(client, (key, *more))))
+
+
+@command(
+    "set",
+    since="1.0.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), keys("RO access", 2, -1)],
+    complexity="O(N) for N members in all",
+)
+def sdiffstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
+    """Store the members of the first set that are in no other; how many."""
+    return _store(client, destination, _difference(_read_all(client, (key, *more))), b"sdiffstore")

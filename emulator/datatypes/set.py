@@ -1,0 +1,174 @@
+"""Sets: a dict of members, with the encoding that Redis would have.
+
+A small set of integers is an ``intset``, which is in numerical order; another small one a ``listpack``, in the order of
+insertion; a larger one a ``hashtable`` in no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import Protocol
+
+from emulator.datatypes.dense import DenseIndex
+from emulator.protocol.numbers import parse_integer
+
+_INTSET = b"intset"
+_LISTPACK = b"listpack"
+_HASHTABLE = b"hashtable"
+
+_INTSET_LIMIT = 1 << 30
+_KEEP_RATIO = 5
+
+
+class Limits(Protocol):
+    """What a set may hold and still be an intset or a listpack."""
+
+    @property
+    def set_max_intset_entries(self) -> int: ...
+
+    @property
+    def set_max_listpack_entries(self) -> int: ...
+
+    @property
+    def set_max_listpack_value(self) -> int: ...
+
+
+class Set:
+    """Distinct members.  Looking one up, adding, removing: O(1).
+
+    ``members`` is for reading.  The dense index for random picks and scans is built when one of them first needs it, so
+    O(1) for them is amortised.
+    """
+
+    __slots__ = ("_index", "encoding", "members")
+
+    type_name = b"set"
+
+    def __init__(self) -> None:
+        self.members: dict[bytes, None] = {}
+        self.encoding = _INTSET
+        self._index: DenseIndex | None = None
+
+    @classmethod
+    def of(cls, members: Iterable[bytes], limits: Limits) -> Set:
+        """A set of members, added one by one."""
+        new = cls()
+        rest = iter(members)
+        for member in rest:
+            new.add(member, limits)
+            if new.encoding is _HASHTABLE:
+                new.members.update(dict.fromkeys(rest))
+        return new
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __contains__(self, member: bytes) -> bool:
+        return member in self.members
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The members in Redis's order.  O(n), for an intset O(n log n)."""
+        return iter(sorted(self.members, key=int)) if self.encoding is _INTSET else iter(self.members)
+
+    @property
+    def packed(self) -> bool:
+        """Whether the members have an order, and a scan gives all at once."""
+        return self.encoding is not _HASHTABLE
+
+    def copy(self) -> Set:
+        """A set of its own with the same members.  O(n)."""
+        twin = Set()
+        twin.members = self.members.copy()
+        twin.encoding = self.encoding
+        return twin
+
+    @property
+    def index(self) -> DenseIndex:
+        """The members in no order, to choose from and to scan."""
+        if self._index is None:
+            self._index = DenseIndex(self.members)
+        return self._index
+
+    # Changing
+
+    def expect(self, first: bytes, count: int, limits: Limits) -> None:
+        """Choose the encoding before `count` members, `first` among them, are added by one command."""
+        if not self.members:
+            integers = parse_integer(first) is not None and count <= limits.set_max_intset_entries
+            self.encoding = _INTSET if integers else _LISTPACK
+        most = limits.set_max_intset_entries if self.encoding is _INTSET else limits.set_max_listpack_entries
+        if count > most:
+            self.encoding = _HASHTABLE
+
+    def add(self, member: bytes, limits: Limits) -> bool:
+        """Add a member; whether it is new."""
+        members = self.members
+        if member in members:
+            return False
+        if self.encoding is not _HASHTABLE:
+            self._make_room(member, limits)
+        members = self.members
+        members[member] = None
+        if self._index is not None:
+            self._index.add(member)
+        return True
+
+    def _make_room(self, member: bytes, limits: Limits) -> None:
+        """Leave a small encoding in which the new member has no place."""
+        count = len(self.members)
+        if self.encoding is _INTSET:
+            if parse_integer(member) is not None:
+                if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
+                    self.encoding = _HASHTABLE
+                return
+            self.members = dict.fromkeys(self)
+            self.encoding = _LISTPACK
+            longest = max(map(len, self.members), default=0)
+        else:
+            longest = 0
+        if count >= limits.set_max_listpack_entries or max(len(member), longest) > limits.set_max_listpack_value:
+            self.encoding = _HASHTABLE
+
+    def remove(self, member: bytes) -> bool:
+        """Take a member out; whether it was there."""
+        if member not in self.members:
+            return False
+        del self.members[member]
+        if self._index is not None:
+            self._index.remove(member)
+        return True
+
+    def pop(self, random: Random) -> bytes:
+        """Take out a member, each as likely as another; there must be one.  O(1)."""
+        member = self.index.choose(random)
+        self.remove(member)
+        return member
+
+    def pop_many(self, random: Random, count: int, limits: Limits) -> list[bytes]:
+        """Take out `count` members, fewer than there are; where few stay, the set is built anew of those.  O(count)."""
+        stay = len(self.members) - count
+        if stay * _KEEP_RATIO > count:
+            return [self.pop(random) for _ in range(count)]
+        kept = self.index.pick(random, stay)
+        for member in kept:
+            self.remove(member)
+        taken = list(self)
+        self.clear()
+        if self.encoding is _HASHTABLE:
+            self.encoding = _LISTPACK
+        for member in kept:
+            self.add(member, limits)
+        return taken
+
+    def clear(self) -> None:
+        """Take every member out."""
+        self.members = {}
+        self._index = None
+
+    def _check(self) -> None:
+        if self._index is not None:
+            self._index._check()
+            assert set(self._index) == self.members.keys()
+        if self.encoding is _INTSET:
+            assert all(parse_integer(member) is not None for member in self.members)
