@@ -50,7 +50,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self.session = session
         self._limit = OutputLimit(self)
-        self._parser.restricted = not session.authenticated
+        self._parser.restricted = self._is_restricted()
         session.on_wake = self._schedule
         session.on_kill = self.transport.abort
 
@@ -116,8 +116,11 @@ class Connection(asyncio.BufferedProtocol):
         """Before authentication the parser hands out one command at a time."""
         parser = self._parser
         if parser.restricted:
-            parser.restricted = not self.session.authenticated
+            parser.restricted = self._is_restricted()
             self._backlog = parser.feed(b"")
+
+    def _is_restricted(self) -> bool:
+        return self.engine.needs_password and not self.session.authenticated
 
     def _flush(self) -> None:
         session = self.session

@@ -185,7 +185,7 @@ def check_arity(command: Command, args: Sequence[bytes]) -> None:
 def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
     """The guards in the order in which Redis has them."""
     check_arity(command, args)
-    if not session.authenticated and not command.flags & NO_AUTH:
+    if session.engine.needs_password and not session.authenticated and not command.flags & NO_AUTH:
         raise CommandError("NOAUTH Authentication required.")
     if session.queue is not None and command.flags & NO_MULTI:
         raise CommandError("ERR Command not allowed inside a transaction")

@@ -54,6 +54,7 @@ class Engine:
         self.tracking = False
         self.notify_flags = 0
         self.slow_seconds = 0.0
+        self.needs_password = False
         self.on_shutdown: Callable[[], None] | None = None
         self.commands: dict[bytes, Command] = table()
         self.sessions: dict[int, Session] = {}
@@ -62,8 +63,10 @@ class Engine:
         self.databases = [Database(self, index) for index in range(self.config.databases)]
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
         self.config.on_change("slowlog-log-slower-than", self._apply_slowlog)
+        self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowlog()
+        self._apply_password()
 
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events
@@ -74,6 +77,10 @@ class Engine:
     def _apply_slowlog(self) -> None:
         micros = self.config.slowlog_log_slower_than
         self.slow_seconds = micros / 1e6 if micros >= 0 else float("inf")
+
+    def _apply_password(self) -> None:
+        self.needs_password = bool(self.config.requirepass)
+        self.refresh_sessions()
 
     @property
     def attentive(self) -> bool:

@@ -97,7 +97,7 @@ class Session:
         self.queue_failed = self.dirty_cas = False
         self.no_evict = self.no_touch = False
         self.reply_mode = REPLY_ON
-        self.authenticated = not engine.config.requirepass
+        self.authenticated = not engine.needs_password
         self.set_protocol(2)
         engine.sessions[self.id] = self
 
@@ -110,7 +110,7 @@ class Session:
     def refresh(self) -> None:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
         self.plain = (
-            self.authenticated
+            (self.authenticated or not self.engine.needs_password)
             and self.queue is None
             and not self.closing
             and self.reply_mode == REPLY_ON

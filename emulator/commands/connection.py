@@ -73,7 +73,7 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status:
     if password:
         _authenticate(client, username, password[0])
         return OK
-    if not client.engine.config.requirepass:
+    if not client.engine.needs_password:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
@@ -105,7 +105,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
             raise CommandError(f"ERR Syntax error in HELLO option '{as_text(words[0])}'")
     if credentials:
         _authenticate(client, *credentials)
-    if not client.authenticated:
+    if client.engine.needs_password and not client.authenticated:
         raise CommandError(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
             "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
@@ -144,6 +144,6 @@ def reset(client: Session) -> Status:
     client.name = b""
     client.no_evict = client.no_touch = False
     client.reply_mode = REPLY_ON
-    client.authenticated = not engine.config.requirepass
+    client.authenticated = not engine.needs_password
     client.set_protocol(2)
     return Status(b"RESET")

@@ -393,9 +393,10 @@ def _is_of(entry: Entry, kind: bytes | None) -> bool:
 container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 
 
-def _encoding(value: Value) -> bytes:
+def _encoding(entry: Entry) -> bytes:
+    value = entry.value
     if isinstance(value, bytes | bytearray):
-        return string.encoding(value)
+        return string.encoding(value, entry.key, entry.deadline is not None)
     name: bytes = value.encoding
     return name
 
@@ -411,8 +412,8 @@ def _encoding(value: Value) -> bytes:
 )
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """How a value is represented inside, null where there is no key."""
-    value = client.db.peek(key)
-    return None if value is None else _encoding(value)
+    entry = client.db.find(key)
+    return None if entry is None else _encoding(entry)
 
 
 @command(
@@ -425,12 +426,8 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
     complexity="O(1)",
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
-    """How many refer to a value: Redis shares the small integers, and calls that a very large number."""
-    value = client.db.peek(key)
-    if value is None:
-        return None
-    shared = isinstance(value, bytes) and _encoding(value) == b"int" and 0 <= int(value) < 10000
-    return 2**31 - 1 if shared else 1
+    """How many refer to a value: values are never shared."""
+    return None if client.db.find(key) is None else 1
 
 
 @command(

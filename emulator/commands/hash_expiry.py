@@ -70,6 +70,7 @@ def _expire(
     fields = _fields(words if condition is None else words[1:], "ERR Parameter `numFields` should be greater than 0")
     if target is None:
         return [_NO_FIELD] * len(fields)
+    target.provide_for_deadlines()
     past = moment <= client.engine.clock.now
     results = [_expire_field(target, field, moment, past, condition) for field in fields]
     if _SET in results:
@@ -237,19 +238,22 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     fields = _fields(words)
     if target is None:
         return [None] * len(fields)
-    if moment is None:
-        values = [target.fields.get(name) for name in fields]
-        persisted = sum([target.persist(name) for name in fields]) if choice == b"PERSIST" else 0
+    if moment is not None:
+        return _take_or_expire(client, key, target, fields, moment)
+    values = [target.fields.get(name) for name in fields]
+    if choice == b"PERSIST":
+        target.provide_for_deadlines()
+        persisted = sum([target.persist(name) for name in fields])
         if persisted:
             _deadlines_changed(client, key, b"hpersist", persisted)
-        return values
-    return _take_or_expire(client, key, target, fields, moment)
+    return values
 
 
 def _take_or_expire(
     client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
 ) -> list[bytes | None]:
     """Let the fields that are there expire at a moment, or where that has passed remove them; their values."""
+    target.provide_for_deadlines()
     past = moment <= client.engine.clock.now
     values = [target.pop(name) if past else target.fields.get(name) for name in fields]
     found = len(values) - values.count(None)

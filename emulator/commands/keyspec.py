@@ -24,8 +24,8 @@ class KeySpec(NamedTuple):
     find: tuple[str, int, int, int] | None
     notes: str = ""
 
-    def positions(self, args: Sequence[bytes]) -> list[int]:
-        """The indexes of the keys in the words of a call, its name included; empty where they do not fit."""
+    def positions(self, args: Sequence[bytes]) -> list[int] | None:
+        """The indexes of the keys in the words of a call, its name included; None where the call is not well formed."""
         start = self._start(args)
         if start is None or self.find is None:
             return []
@@ -33,10 +33,10 @@ class KeySpec(NamedTuple):
         size = len(args)
         if kind == "keynum":
             count = parse_integer(args[start + a]) if start + a < size else None
-            if count is None or count < 1:
-                return []
+            if count is None or count < 0:
+                return None
             found = range(start + b, start + b + count * c, c)
-            return [] if found[-1] >= size else list(found)
+            return None if count and found[-1] >= size else list(found)
         last = start + a if a >= 0 else size + a
         if c > 1 and a < 0:
             last = start + (size - start) // c + a
@@ -80,7 +80,7 @@ class KeySpec(NamedTuple):
 
     def words(self, args: Sequence[bytes]) -> list[bytes]:
         """The keys themselves."""
-        return [args[position] for position in self.positions(args)]
+        return [args[position] for position in self.positions(args) or ()]
 
     def _start(self, args: Sequence[bytes]) -> int | None:
         if self.begin is None:

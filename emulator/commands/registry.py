@@ -183,10 +183,16 @@ class Command:
         return (first, last, 1) if first else (0, 0, 0)
 
     def find_keys(self, args: Sequence[bytes]) -> list[tuple[bytes, str]]:
-        """The keys in the words of a call and the flags of each."""
+        """The keys in the words of a call and the flags of each; none where the call is not well formed."""
         if self.key_finder is not None:
             return self.key_finder(args)
-        return [(word, spec.flags) for spec in self.keys for word in spec.words(args)]
+        found: list[tuple[bytes, str]] = []
+        for spec in self.keys:
+            positions = spec.positions(args)
+            if positions is None:
+                return []
+            found += [(args[position], spec.flags) for position in positions]
+        return found
 
     def clone(self, parent: Command | None = None) -> Command:
         """The same command with statistics of its own: each engine has its own table."""

@@ -127,15 +127,19 @@ class Hash:
         """When the first field expires, in milliseconds since the epoch; None for never."""
         return None if self.deadlines is None else self.deadlines.next
 
+    def provide_for_deadlines(self) -> Deadlines:
+        """The deadlines; from now on there may be some, which changes the encoding even where there are none."""
+        if self.deadlines is None:
+            self.deadlines = Deadlines()
+        return self.deadlines
+
     def deadline(self, field: bytes) -> int | None:
         """When a field expires, None for never."""
         return None if self.deadlines is None else self.deadlines.by_field.get(field)
 
     def expire_at(self, field: bytes, deadline: int) -> None:
         """Let a field that is there expire.  O(log n), amortised O(1) where deadlines come in order."""
-        if self.deadlines is None:
-            self.deadlines = Deadlines()
-        self.deadlines.set(field, deadline)
+        self.provide_for_deadlines().set(field, deadline)
 
     def persist(self, field: bytes) -> bool:
         """Take a field's deadline away; whether it had one."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from emulator.protocol.numbers import parse_integer
 
-_EMBEDDED_LIMIT = 44
+_EMBEDDED_LIMIT = 41
+_EXPIRY_SIZE = 8
 
 
 class Embedded(bytes):
@@ -13,10 +14,14 @@ class Embedded(bytes):
     __slots__ = ()
 
 
-def encoding(value: bytes | bytearray) -> bytes:
-    """What OBJECT ENCODING answers: ``int``, ``embstr`` up to 44 bytes, or ``raw``."""
+def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
+    """What OBJECT ENCODING answers: ``int``, ``embstr`` or ``raw``.
+
+    Redis 8.2 embeds a string where it fits in 64 bytes together with the key and the expiry, if there is one.
+    """
     if isinstance(value, bytearray):
         return b"raw"
     if not isinstance(value, Embedded) and parse_integer(value) is not None:
         return b"int"
-    return b"embstr" if len(value) <= _EMBEDDED_LIMIT else b"raw"
+    size = len(key) + len(value) + (_EXPIRY_SIZE if expires else 0)
+    return b"embstr" if size <= _EMBEDDED_LIMIT else b"raw"
