@@ -39,6 +39,9 @@ _FOR_SUBSCRIBERS: Final = frozenset(
 )
 
 
+_CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
+
+
 class Postponed:
     """The answer of a command that must be run again later, because the server is paused."""
 
@@ -124,6 +127,8 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
         if engine.pause.holds(command, session):
             return _POSTPONED
     except CommandError as error:
+        if command is None and args[0].lower() in _CROSS_PROTOCOL:
+            return _cut_off(session)
         engine.stats.count_error(str(error))
         if command is not None:
             command.rejected += 1
@@ -139,6 +144,18 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)
+
+
+def _cut_off(session: Session) -> Reply:
+    """A browser was made to speak to us: what follows in its request must not be run."""
+    logger.warning(
+        "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is "
+        "likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. "
+        "Connection from %s aborted.",
+        session.address.decode(),
+    )
+    session.kill()
+    return NO_REPLY
 
 
 def find(engine: Engine, args: Sequence[bytes]) -> Command:

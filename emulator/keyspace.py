@@ -59,6 +59,7 @@ class FieldTimer(Timer):
         self.entry = entry
 
     def fire(self) -> None:
+        self.deadline = None
         self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE)
 
 
@@ -268,7 +269,9 @@ class Database:
         if deadline is not None:
             if timer is None:
                 timer = self.fields_with_expiry[entry] = FieldTimer(entry)
-            self.wheel.set(timer, max(deadline, self.clock.now + 1))
+            moment = max(deadline, self.clock.now + 1)
+            if timer.deadline != moment:
+                self.wheel.set(timer, moment)
         elif timer is not None:
             self.wheel.cancel(timer)
             del self.fields_with_expiry[entry]

@@ -13,7 +13,8 @@ from emulator.config import Config
 from emulator.connection import READ_SIZE, Connection
 from emulator.engine import Engine
 from emulator.expiry import Timer
-from emulator.protocol.errors import ProtocolError
+from emulator.protocol.encoder import encode
+from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.session import Session
 
 logger = logging.getLogger("emulator")
@@ -225,7 +226,7 @@ class Server:
             connection.session.id,
             connection.session.address.decode(),
         )
-        connection.transport.write(b"-ERR Protocol error: %b\r\n" % str(error).encode("utf-8", "surrogateescape"))
+        connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
         connection.transport.close()
 
     def query_buffer_overrun(self, connection: Connection) -> None:

@@ -146,17 +146,15 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
     limits = client.engine.config
     if more:
         target.expect(1 + len(more) // 2, limits)
-    added = int(target.put(field, value, limits))
+    put = target.put if target.deadlines is None else target.put_afresh
+    added = int(put(field, value, limits))
     for position in range(0, len(more), 2):
-        added += target.put(more[position], more[position + 1], limits)
-    if target.deadlines is not None:
-        for name in (field, *more[::2]):
-            target.persist(name)
+        added += put(more[position], more[position + 1], limits)
     client.db.changed(key, HASH, b"hset", 1 + len(more) // 2)
     return added
 
 
-@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(N) for N fields")
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
 def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Status:
     """Set fields to values."""
     if len(more) % 2:

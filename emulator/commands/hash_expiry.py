@@ -325,10 +325,9 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     target = open_hash(client, key)
     limits = client.engine.config
     target.expect(len(fields), limits)
+    put = target.put if options.keep else target.put_afresh
     for name, content in zip(fields, options.pairs[1::2], strict=True):
-        target.put(name, content, limits)
-        if not options.keep:
-            target.persist(name)
+        put(name, content, limits)
     client.db.changed(key, HASH, b"hset", len(fields))
     if options.moment is not None:
         _take_or_expire(client, key, target, fields, options.moment)

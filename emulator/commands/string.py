@@ -156,30 +156,8 @@ def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
 
 
 def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequence[bytes]) -> Reply:
-    chosen: set[bytes] = set()
-    expiry: tuple[bytes, bytes] | None = None
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option in (b"NX", b"XX"):
-            clash = {b"NX", b"XX"} - {option}
-        elif option == b"GET":
-            clash = set()
-        elif option == b"KEEPTTL":
-            clash = {*TIME_UNITS}
-        elif option in TIME_UNITS:
-            clash = {*TIME_UNITS, b"KEEPTTL"}
-            argument = next(words, None)
-            if argument is None:
-                raise CommandError(SYNTAX)
-            expiry = option, argument
-        else:
-            raise CommandError(SYNTAX)
-        if clash & chosen:
-            raise CommandError(SYNTAX)
-        chosen.add(option)
-
-    moment = deadline(client, "set", expiry[1], *TIME_UNITS[expiry[0]]) if expiry else None
+    chosen = _options(options, (b"NX", b"XX", b"GET", b"KEEPTTL"))
+    moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
     exists = client.db.find(key) is not None
     if (b"NX" in chosen and exists) or (b"XX" in chosen and not exists):
@@ -188,13 +166,40 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     return previous if b"GET" in chosen else OK
 
 
+def _options(words: Sequence[bytes], allowed: Sequence[bytes]) -> dict[bytes, bytes]:
+    """The options of SET or GETEX, times with their argument; of those that exclude each other only one may be there."""
+    chosen: dict[bytes, bytes] = {}
+    rest = iter(words)
+    for word in rest:
+        option = word.upper()
+        if option in TIME_UNITS:
+            argument = next(rest, None)
+            if argument is None:
+                raise CommandError(SYNTAX)
+            chosen[option] = argument
+        elif option in allowed:
+            chosen[option] = b""
+        else:
+            raise CommandError(SYNTAX)
+        if any(len(chosen.keys() & exclusive) > 1 for exclusive in _EXCLUSIVE):
+            raise CommandError(SYNTAX)
+    return chosen
+
+
+_EXCLUSIVE = ({b"NX", b"XX"}, {*TIME_UNITS, b"KEEPTTL", b"PERSIST"})
+
+
+def _moment(client: Session, name: str, chosen: dict[bytes, bytes]) -> int | None:
+    """The deadline that the options ask for."""
+    for option, units in TIME_UNITS.items():
+        if option in chosen:
+            return deadline(client, name, chosen[option], *units)
+    return None
+
+
 def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_ttl: bool = False) -> None:
-    """Set a key and let it expire at a moment; where that has passed the key is deleted."""
+    """Set a key and let it expire at a moment, even one that has passed."""
     db = client.db
-    if moment is not None and moment <= client.engine.clock.now:
-        if not db.delete(key):
-            return
-        return
     db.put(key, value, STRING, b"set", keep_ttl)
     if moment is not None:
         db.expire_at(db.entries[key], moment)
@@ -262,25 +267,20 @@ def getdel(client: Session, key: bytes) -> bytes | None:
 )
 def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     """The string at a key, whose expiry is set or taken away."""
-    moment: int | None = None
-    option = options[0].upper() if options else b""
-    if option in TIME_UNITS and len(options) == 2:
-        expiry = TIME_UNITS[option]
-    elif options and (option != b"PERSIST" or len(options) != 1):
-        raise CommandError(SYNTAX)
+    chosen = _options(options, (b"PERSIST",))
     value = _read(client, key)
     if value is None:
         return None
     db = client.db
-    if option in TIME_UNITS:
-        moment = deadline(client, "getex", options[1], *expiry)
-        if moment <= client.engine.clock.now:
-            db.delete(key)
-        else:
-            db.expire_at(db.entries[key], moment)
-            db.changed(key, GENERIC, b"expire")
-    elif option and db.entries[key].deadline is not None:
-        db.persist(db.entries[key])
+    entry = db.entries[key]
+    moment = _moment(client, "getex", chosen)
+    if moment is not None and moment <= client.engine.clock.now:
+        db.delete(key)
+    elif moment is not None:
+        db.expire_at(entry, moment)
+        db.changed(key, GENERIC, b"expire")
+    elif chosen and entry.deadline is not None:
+        db.persist(entry)
         db.changed(key, GENERIC, b"persist")
     return value
 

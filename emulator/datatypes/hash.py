@@ -110,6 +110,13 @@ class Hash:
             self._index.add(field)
         return True
 
+    def put_afresh(self, field: bytes, value: bytes, limits: Limits) -> bool:
+        """Set a field, which loses a deadline that it has; whether it is new."""
+        if self.put(field, value, limits):
+            return True
+        self.persist(field)
+        return False
+
     def pop(self, field: bytes) -> bytes | None:
         """Take a field out; its value, None where it was not there."""
         value = self.fields.pop(field, None)

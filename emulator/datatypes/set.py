@@ -21,6 +21,11 @@ _INTSET_LIMIT = 1 << 30
 _KEEP_RATIO = 5
 
 
+def _is_integer(member: bytes) -> bool:
+    """Whether a member is the text of a signed 64-bit integer; most others are told from it at a glance."""
+    return (member.isdigit() or member[:1] == b"-") and parse_integer(member) is not None
+
+
 class Limits(Protocol):
     """What a set may hold and still be an intset or a listpack."""
 
@@ -95,7 +100,7 @@ class Set:
     def expect(self, first: bytes, count: int, limits: Limits) -> None:
         """Choose the encoding before `count` members, `first` among them, are added by one command."""
         if not self.members:
-            integers = parse_integer(first) is not None and count <= limits.set_max_intset_entries
+            integers = _is_integer(first) and count <= limits.set_max_intset_entries
             self.encoding = _INTSET if integers else _LISTPACK
         most = limits.set_max_intset_entries if self.encoding is _INTSET else limits.set_max_listpack_entries
         if count > most:
@@ -103,13 +108,11 @@ class Set:
 
     def add(self, member: bytes, limits: Limits) -> bool:
         """Add a member; whether it is new."""
-        members = self.members
-        if member in members:
+        if member in self.members:
             return False
         if self.encoding is not _HASHTABLE:
             self._make_room(member, limits)
-        members = self.members
-        members[member] = None
+        self.members[member] = None
         if self._index is not None:
             self._index.add(member)
         return True
@@ -118,7 +121,7 @@ class Set:
         """Leave a small encoding in which the new member has no place."""
         count = len(self.members)
         if self.encoding is _INTSET:
-            if parse_integer(member) is not None:
+            if _is_integer(member):
                 if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
                     self.encoding = _HASHTABLE
                 return
@@ -171,4 +174,4 @@ class Set:
             self._index._check()
             assert set(self._index) == self.members.keys()
         if self.encoding is _INTSET:
-            assert all(parse_integer(member) is not None for member in self.members)
+            assert all(_is_integer(member) for member in self.members)

@@ -160,7 +160,7 @@ class RequestParser:
             return -1
         header, after = line
         if header[:1] != b"$":
-            raise ProtocolError(f"expected '$', got '{as_text(header[:1])}'")
+            raise ProtocolError(f"expected '$', got '{as_text(buffer[position : position + 1])}'")
         length = parse_integer(header[1:])
         if length is None or not 0 <= length <= self.max_bulk:
             raise ProtocolError("invalid bulk length")

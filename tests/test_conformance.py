@@ -1,0 +1,132 @@
+"""The conformance suite under pytest: every case file on both protocols, against the real Redis; and its own parts."""
+
+import contextlib
+import os
+
+import pytest
+
+from conformance import coverage, servers
+from conformance.__main__ import HERE, load_accepted, select
+from conformance.cases import CaseError, load, parse_step, split
+from conformance.compare import equal
+from conformance.resp import Reply
+from conformance.runner import Side, play
+
+GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    """A subject and an oracle; without an oracle a visible skip, in CI a failure."""
+    with contextlib.ExitStack() as stack:
+        try:
+            oracle = stack.enter_context(servers.oracle())
+        except servers.NoOracle as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield stack.enter_context(servers.emulator()), oracle
+
+
+@pytest.fixture(scope="module")
+def sides(addresses):
+    return Side(addresses[0]), Side(addresses[1])
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("group", GROUPS)
+def test_group(sides, group, protocol):
+    accepted = load_accepted()
+    cases = select([group], "", [protocol])
+    assert cases
+    differences = [play(case, protocol, *sides) for case, protocol in cases]
+    found = [difference for difference in differences if difference is not None]
+    assert not [str(difference) for difference in found if difference.case.id not in accepted]
+
+
+def test_coverage_of_what_is_present(addresses):
+    subject, oracle = addresses
+    report = coverage.compare(coverage.read_table(subject), coverage.read_table(oracle))
+    assert report.different == {}
+    assert report.present > 200
+
+
+def test_accepted_differences_name_cases_that_exist():
+    names = {case.id for case, _ in select([], "", [2, 3])}
+    assert set(load_accepted()) <= names
+
+
+# The suite's own parts
+
+
+def test_words():
+    assert split('SET k "a b\\x00\\n" \'it\\\'s\' $(x*3) "$(ab*2)"') == [b"SET", b"k", b"a b\0\n", b"it's", b"xxx", b"abab"]
+
+
+def test_a_quote_left_open_is_an_error():
+    with pytest.raises(CaseError):
+        split('SET "a')
+
+
+def test_steps():
+    step = parse_step("[about 5, pairs] bob: GET k")
+    assert (step.connection, step.words, step.about, step.looseness) == ("bob", [b"GET", b"k"], 5.0, {"pairs"})
+    assert parse_step("[blocks] b: BLPOP k 0").replies == 0
+    assert parse_step("b: < 2").replies == 2
+    assert parse_step("b: <none").action == "none"
+    assert parse_step("id = b: CLIENT ID").capture == "id"
+    assert parse_step('[replies 2] b: !raw "PING\\r\\n"').replies == 2
+    with pytest.raises(CaseError):
+        parse_step("[nosuch] GET k")
+
+
+def test_case_files(tmp_path):
+    path = tmp_path / "group.case"
+    path.write_text("# comment\n=== one @since 8.0 @resp3\nPING\n\n=== two\nGET k\nGET l\n")
+    one, two = load(path)
+    assert (one.id, one.since, one.protocols, len(one.steps)) == ("group/one", (8, 0), (3,), 1)
+    assert (two.protocols, len(two.steps)) == ((2, 3), 2)
+    path.write_text("PING\n")
+    with pytest.raises(CaseError):
+        load(path)
+    path.write_text("=== one\nPING\n=== one\nPING\n")
+    with pytest.raises(CaseError):
+        load(path)
+
+
+def bulk(text: bytes) -> Reply:
+    return Reply(b"$", text)
+
+
+def array(*items: Reply, kind: bytes = b"*") -> Reply:
+    return Reply(kind, list(items))
+
+
+A, B, C = bulk(b"a"), bulk(b"b"), bulk(b"c")
+
+
+@pytest.mark.parametrize(
+    ("line", "one", "other", "same"),
+    [
+        ("PING", A, A, True),
+        ("PING", A, Reply(b"+", b"a"), False),
+        ("PING", array(A, B), array(B, A), False),
+        ("[unordered] PING", array(A, B), array(B, A), True),
+        ("[unordered] PING", array(A, A), array(A, B), False),
+        ("[unordered] PING", array(array(A, B)), array(array(B, A)), False),
+        ("[deep] PING", array(array(A, B)), array(array(B, A)), True),
+        ("[pairs] PING", array(A, B, C, A), array(C, A, A, B), True),
+        ("[pairs] PING", array(A, B, C, A), array(B, A, A, C), False),
+        ("[shape] PING", array(A, B), array(C, C), True),
+        ("[shape] PING", array(A, B), array(A), False),
+        ("[type] PING", array(A, B), array(A), True),
+        ("[type] PING", array(A, B), A, False),
+        ("[about 5] PING", Reply(b":", b"10"), Reply(b":", b"14"), True),
+        ("[about 5] PING", Reply(b":", b"10"), Reply(b":", b"16"), False),
+        ("[about 5] PING", Reply(b":", b"10"), bulk(b"10"), False),
+        ("[rounded] PING", bulk(b"0.1"), bulk(b"0.10000000000001"), True),
+        ("[rounded] PING", bulk(b"0.1"), bulk(b"0.11"), False),
+    ],
+)
+def test_looseness(line, one, other, same):
+    assert equal([one], [other], parse_step(line)) is same

@@ -1,0 +1,73 @@
+"""Every change goes through the funnel.
+
+After each command of every conformance case, a key whose value differs from before has been announced to
+`Database.touch`, by which WATCH and blocked clients hear of it.
+"""
+
+import pytest
+
+from conformance.__main__ import select
+from emulator.clock import ManualClock
+from emulator.config import Config
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.zset import ZSet
+from emulator.dispatch import run
+from emulator.engine import Engine
+from emulator.keyspace import Database
+from emulator.session import Session
+
+UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB"}
+"""What changes whole databases tells the watchers in its own way."""
+
+
+def picture(engine):
+    """Every key of every database with its value and deadline."""
+    return {
+        (db.index, entry.key): (freeze(entry.value), entry.deadline) for db in engine.databases for entry in db.live()
+    }
+
+
+def freeze(value):
+    """What clients can see of a value."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if isinstance(value, Hash):
+        return {field: (text, value.deadline(field)) for field, text in value.fields.items()}
+    if isinstance(value, ZSet):
+        return dict(value.scores)
+    return list(value) if isinstance(value, List) else frozenset(value)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol")], ids=lambda case: case.id
+)
+def test_no_change_goes_unannounced(case, monkeypatch):
+    touched = set()
+    original = Database.touch
+
+    def touch(self, key):
+        touched.add((self.index, key))
+        original(self, key)
+
+    monkeypatch.setattr(Database, "touch", touch)
+    engine = Engine(Config(), ManualClock())
+    for db in engine.databases:
+        monkeypatch.setattr(type(db), "observe", lambda self: setattr(self, "observed", True))
+        db.observed = True
+    sessions = {}
+    before = picture(engine)
+    for step in case.steps:
+        if step.action != "command" or b"${" in b" ".join(step.words):
+            continue
+        session = sessions.get(step.connection)
+        if session is None or session.closing or session.blocked:
+            session = sessions[step.connection] = Session(engine)
+        touched.clear()
+        run(session, [step.words], 0, 1)
+        session.out.clear()
+        after = picture(engine)
+        changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
+        if step.words[0].upper() not in UNANNOUNCED and session.queue is None:
+            assert changed <= touched, step.text
+        before = after
