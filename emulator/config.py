@@ -71,7 +71,7 @@ class Config(Store):
     auto_aof_rewrite_min_size = Memory(64 << 20, unsigned=False)
     auto_aof_rewrite_percentage = Integer(100, 0, INT_MAX)
     bgsave_cpulist = Text(aliases="bgsave_cpulist", immutable=True)
-    bind = Addresses("* -::*")
+    bind = Addresses("127.0.0.1 -::1")
     bind_source_addr = Text()
     bio_cpulist = Text(aliases="bio_cpulist", immutable=True)
     busy_reply_threshold = Integer(5000, 0, INT64_MAX, aliases="lua-time-limit")
