@@ -18,6 +18,8 @@ from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
 if TYPE_CHECKING:
     from emulator.session import Session
 
+_OPTIONS = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
+_NO_OPTIONS: frozenset[bytes] = frozenset()
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
@@ -46,37 +48,38 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
     words = (score, member, *more)
-    options = {b"NX": False, b"XX": False, b"GT": False, b"LT": False, b"CH": False, b"INCR": False}
+    options = _NO_OPTIONS
     start = 0
-    while start < len(words) and (option := words[start].upper()) in options:
-        options[option] = True
+    while start < len(words) and (option := words[start].upper()) in _OPTIONS:
+        options |= {option}
         start += 1
     rest = words[start:]
     if len(rest) % 2 or not rest:
         raise CommandError(SYNTAX)
-    _check_options(options, len(rest) // 2)
+    if options:
+        _check_options(options, len(rest) // 2)
     scores = [double(text) for text in rest[::2]]
     return _add(client, key, scores, rest[1::2], options)
 
 
-def _check_options(options: dict[bytes, bool], members: int) -> None:
-    if options[b"NX"] and options[b"XX"]:
+def _check_options(options: frozenset[bytes], members: int) -> None:
+    if {b"NX", b"XX"} <= options:
         raise CommandError("ERR XX and NX options at the same time are not compatible")
-    if options[b"GT"] + options[b"LT"] + options[b"NX"] > 1:
+    if len(options & {b"GT", b"LT", b"NX"}) > 1:
         raise CommandError("ERR GT, LT, and/or NX options at the same time are not compatible")
-    if options[b"INCR"] and members > 1:
+    if b"INCR" in options and members > 1:
         raise CommandError("ERR INCR option supports a single increment-element pair")
 
 
 def _add(
-    client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: dict[bytes, bool]
+    client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: frozenset[bytes]
 ) -> Reply:
     db = client.db
-    increments = options[b"INCR"]
+    increments = b"INCR" in options
     target = db.edit(key, ZSet)
     new = target is None
     if target is None:
-        if options[b"XX"]:
+        if b"XX" in options:
             return None if increments else 0
         target = ZSet()
     added = changed = 0
@@ -84,18 +87,18 @@ def _add(
     for score, member in zip(scores, members, strict=True):
         old = target.scores.get(member)
         if old is None:
-            if not options[b"XX"]:
+            if b"XX" not in options:
                 target.set(member, score)
                 added += 1
                 result = score
             continue
-        if options[b"NX"]:
+        if b"NX" in options:
             continue
         if increments:
             score += old
             if math.isnan(score):
                 raise CommandError(_NOT_A_NUMBER)
-        if (options[b"GT"] and score <= old) or (options[b"LT"] and score >= old):
+        if options and ((b"GT" in options and score <= old) or (b"LT" in options and score >= old)):
             continue
         result = score
         if score != old:
@@ -109,7 +112,7 @@ def _add(
         db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
     if increments:
         return result
-    return added + changed if options[b"CH"] else added
+    return added + changed if b"CH" in options else added
 
 
 @command(
@@ -122,8 +125,7 @@ def _add(
 def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float:
     """Add to a member's score (0 where it is not there); the new score."""
     amount = double(increment)
-    options = {b"NX": False, b"XX": False, b"GT": False, b"LT": False, b"CH": False, b"INCR": True}
-    score: float = _add(client, key, [amount], [member], options)
+    score: float = _add(client, key, [amount], [member], frozenset((b"INCR",)))
     return score
 
 

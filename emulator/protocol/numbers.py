@@ -33,6 +33,8 @@ def parse_integer(text: bytes) -> int | None:
 
 def parse_double(text: bytes) -> float | None:
     """A double as C's strtod reads it when the whole text must be one: decimal, hexadecimal, inf; NaN is refused."""
+    if text.isdigit():
+        return float(text)
     if not text or text[0] in b" \t\n\v\f\r" or text[-1] in b" \t\n\v\f\r" or b"_" in text:
         return None
     try:
