@@ -87,7 +87,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended = True
         self._backlog = []
-        self.server.released(self)
+        if self.server.released(self):
+            self._limit.release()
+            self.session.on_wake = self.session.on_kill = None
 
     # Running
 

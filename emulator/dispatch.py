@@ -248,6 +248,7 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
         logger.error("internal error in a command", exc_info=error)
         error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
     engine.stats.count_error(str(error))
+    error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle
     return error
 
 

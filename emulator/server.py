@@ -9,7 +9,7 @@ import socket
 from typing import Any
 
 from emulator.clock import Clock
-from emulator.config import Config
+from emulator.config import Config, ConfigError
 from emulator.connection import READ_SIZE, Connection
 from emulator.engine import Engine
 from emulator.expiry import Timer
@@ -47,7 +47,9 @@ class Server:
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
-        self._servers: list[asyncio.Server] = []
+        self._tcp: dict[tuple[str, int], asyncio.Server] = {}
+        self._unix: asyncio.Server | None = None
+        self._rebinding: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None]
 
@@ -69,42 +71,75 @@ class Server:
         idle_watch = IdleWatch(self)
         self.engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
+        for name in ("port", "bind"):
+            self.engine.config.on_change(name, self._listen_anew)
         self._on_alarm()
         try:
-            await self._listen_tcp()
+            await self._serve(self._bind())
             await self._listen_unix()
         except OSError:
             await self.stop()
             raise
 
-    async def _listen_tcp(self) -> None:
-        port = self.config.port
-        if port == 0:
-            return
-        listening = 0
-        for address in self.config.bind.split():
-            optional = address.startswith("-")
-            host = address.removeprefix("-")
+    def _bind(self) -> dict[tuple[str, int], socket.socket]:
+        """Listening sockets for those addresses of ``bind`` that have none yet; one marked with a ``-`` may fail."""
+        sockets: dict[tuple[str, int], socket.socket] = {}
+        for host, optional in self._wanted():
+            place = host, self.config.port
+            if place in self._tcp:
+                continue
             try:
-                self._servers.append(await self._listen(host, port))
-                listening += 1
+                sockets[place] = self._listening_socket(*place)
             except OSError as error:
-                if not optional:
-                    logger.warning(
-                        "Warning: Could not create server TCP listening socket %s:%d: %s", host, port, error.strerror
-                    )
-                    raise
-        if not listening:
-            raise OSError("no address to listen on")
-        self.port = port
+                if optional:
+                    continue
+                for listening in sockets.values():
+                    listening.close()
+                reason = error.strerror
+                logger.warning("Warning: Could not create server TCP listening socket %s:%d: %s", *place, reason)
+                raise
+        return sockets
 
-    async def _listen(self, host: str, port: int) -> asyncio.Server:
+    def _wanted(self) -> list[tuple[str, bool]]:
+        """The addresses to listen on, and whether each may be missing on this machine."""
+        addresses = self.config.bind.split() if self.config.port else []
+        return [(address.removeprefix("-"), address.startswith("-")) for address in addresses]
+
+    def _listening_socket(self, host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
-        backlog = self.config.tcp_backlog
-        return await self.loop.create_server(
-            lambda: Connection(self), name, port, family=family, backlog=backlog, reuse_address=os.name == "posix"
-        )
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind((name, port))
+            listening.listen(self.config.tcp_backlog)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        return listening
+
+    async def _serve(self, sockets: dict[tuple[str, int], socket.socket]) -> None:
+        for place, listening in sockets.items():
+            backlog = self.config.tcp_backlog
+            self._tcp[place] = await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=backlog)
+        if self.config.port and not self._tcp:
+            raise OSError("no address to listen on")
+        self.port = self.config.port
+
+    def _listen_anew(self) -> None:
+        """``port`` or ``bind`` has changed: connections stay, new ones come by the new addresses."""
+        try:
+            sockets = self._bind()
+        except OSError:
+            raise ConfigError("Unable to listen on this port. Check server logs.") from None
+        wanted = {(host, self.config.port) for host, _ in self._wanted()}
+        for place in self._tcp.keys() - wanted:
+            self._tcp.pop(place).close()
+        self._rebinding = self.loop.create_task(self._serve(sockets))
 
     async def _listen_unix(self) -> None:
         path = self.config.unixsocket
@@ -112,21 +147,22 @@ class Server:
             return
         if os.path.exists(path):
             os.unlink(path)
-        self._servers.append(
-            await self.loop.create_unix_server(lambda: Connection(self), path, backlog=self.config.tcp_backlog)
-        )
+        backlog = self.config.tcp_backlog
+        self._unix = await self.loop.create_unix_server(lambda: Connection(self), path, backlog=backlog)
         if self.config.unixsocketperm:
             os.chmod(path, self.config.unixsocketperm)
 
     async def stop(self) -> None:
         """Stop listening, close every connection and wake whoever waits in `wait_closed`."""
-        for server in self._servers:
+        if self._rebinding is not None:
+            await self._rebinding
+        servers = [*self._tcp.values(), *([self._unix] if self._unix else [])]
+        for server in servers:
             server.close()
         for connection in list(self.connections):
             connection.transport.abort()
-        for server in self._servers:
+        for server in servers:
             await server.wait_closed()
-        self._servers.clear()
         if self._alarm is not None:
             self._alarm.cancel()
         self.engine.wheel.on_earlier = None
@@ -212,11 +248,13 @@ class Server:
             except OSError as error:
                 logger.info("tcp-keepalive %d is beyond what the system takes: %s", seconds, error.strerror)
 
-    def released(self, connection: Connection) -> None:
-        """A connection has gone."""
-        if connection in self.connections:
-            self.connections.discard(connection)
-            connection.session.forget()
+    def released(self, connection: Connection) -> bool:
+        """A connection has gone; whether it had been accepted."""
+        if connection not in self.connections:
+            return False
+        self.connections.discard(connection)
+        connection.session.forget()
+        return True
 
     def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
         """Tell the client what was wrong and close."""

@@ -60,7 +60,14 @@ def test_accepted_differences_name_cases_that_exist():
 
 
 def test_words():
-    assert split('SET k "a b\\x00\\n" \'it\\\'s\' $(x*3) "$(ab*2)"') == [b"SET", b"k", b"a b\0\n", b"it's", b"xxx", b"abab"]
+    assert split('SET k "a b\\x00\\n" \'it\\\'s\' $(x*3) "$(ab*2)"') == [
+        b"SET",
+        b"k",
+        b"a b\0\n",
+        b"it's",
+        b"xxx",
+        b"abab",
+    ]
 
 
 def test_a_quote_left_open_is_an_error():

@@ -40,7 +40,9 @@ def freeze(value):
 
 
 @pytest.mark.parametrize(
-    "case", [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol")], ids=lambda case: case.id
+    "case",
+    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol")],
+    ids=lambda case: case.id,
 )
 def test_no_change_goes_unannounced(case, monkeypatch):
     touched = set()

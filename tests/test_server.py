@@ -251,3 +251,58 @@ def test_unix_socket(serve, tmp_path):
         writer.close()
 
     serve(scenario, unixsocket=path)
+
+
+def test_config_set_port_listens_anew_and_keeps_connections(serve):
+    from tests.conftest import free_port
+
+    async def scenario(server):
+        reader, writer = await connect(server)
+        port = free_port()
+        writer.write(command(b"CONFIG", b"SET", b"port", b"%d" % port))
+        assert await reader.readline() == b"+OK\r\n"
+        while server.port != port:
+            await asyncio.sleep(0)
+        assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.write(command(b"PING"))
+        assert await reader.readline() == b"+PONG\r\n"
+        writer.close()
+
+    serve(scenario)
+
+
+def test_a_port_that_is_taken_is_refused_and_the_old_one_stays(serve):
+    import socket
+
+    async def scenario(server):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            old = server.port
+            refused = await ask(server, b"CONFIG", b"SET", b"port", b"%d" % taken.getsockname()[1])
+            assert refused.endswith(b"Unable to listen on this port. Check server logs.\r\n")
+            assert server.config.port == old
+            while server.port != old:
+                await asyncio.sleep(0)
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+
+    serve(scenario)
+
+
+def test_several_addresses_and_one_that_may_be_missing(serve):
+    async def scenario(server):
+        for host in ("127.0.0.1", "127.0.0.2"):
+            reader, writer = await asyncio.open_connection(host, server.port)
+            writer.write(command(b"PING"))
+            assert await reader.readline() == b"+PONG\r\n"
+            writer.close()
+
+    serve(scenario, bind="127.0.0.1 127.0.0.2 -192.0.2.1")
+
+
+def test_shutdown_ends_the_server(serve):
+    async def scenario(server):
+        assert await ask(server, b"SHUTDOWN", b"NOSAVE") == b""
+        await server.wait_closed()
+
+    serve(scenario)

@@ -1,0 +1,192 @@
+"""The engine with a clock turned by hand: expiry, blocking, pauses, iteration, replies out of turn."""
+
+import random
+
+import pytest
+
+from emulator.dispatch import run
+
+
+def pushes(client):
+    return client.received().split(b"*4\r\n")[1:]
+
+
+def test_a_key_expires_at_its_deadline(client, pass_time):
+    client.play("SET k v PX 1000")
+    pass_time(999)
+    assert client.play("PTTL k") == b":1\r\n"
+    pass_time(1)
+    assert client.engine.databases[0].entries == {}
+    assert client.engine.stats.expired_keys == 1
+
+
+def test_expired_events_come_at_their_moment_and_in_order(client, another, pass_time):
+    client.play("CONFIG SET notify-keyspace-events Ex")
+    another.play("PSUBSCRIBE *")
+    for number in (3, 1, 2, 1):
+        client.play(f"SET k{number}{number} v PX {number * 1000}")
+    pass_time(1000)
+    assert [push.split(b"\r\n")[7] for push in pushes(another)] == [b"k11"]
+    pass_time(5000)
+    assert [push.split(b"\r\n")[7] for push in pushes(another)] == [b"k22", b"k33"]
+
+
+def test_access_does_not_wait_for_the_wheel(client, engine):
+    client.play("SET k v PX 1000")
+    engine.clock.advance(1000)
+    assert client.play("EXISTS k") == b":0\r\n"
+    assert engine.wheel.count == 0
+
+
+def test_time_stands_still_within_a_transaction(client, engine):
+    client.play("SET k v PX 1000")
+    client.play("MULTI")
+    client.play("PTTL k")
+    client.play("PTTL k")
+    assert client.play("EXEC") == b"*2\r\n:1000\r\n:1000\r\n"
+
+
+def test_a_blocked_client_times_out(client, pass_time):
+    assert client.play("BLPOP l 1.5") == b""
+    pass_time(1499)
+    assert client.received() == b""
+    pass_time(1)
+    assert client.received() == b"*-1\r\n"
+    assert client.session.blocked is None
+
+
+def test_the_oldest_waiter_is_served_first(client, another, engine):
+    from tests.conftest import Client
+
+    third = Client(engine)
+    client.play("BLPOP l 0")
+    another.play("BLPOP l 0")
+    third.play("RPUSH l a b")
+    assert client.received() == b"*2\r\n$1\r\nl\r\n$1\r\na\r\n"
+    assert another.received() == b"*2\r\n$1\r\nl\r\n$1\r\nb\r\n"
+    assert third.play("EXISTS l") == b":0\r\n"
+
+
+def test_a_chain_of_moves(client, another, engine):
+    from tests.conftest import Client
+
+    third = Client(engine)
+    client.play("BLMOVE a b LEFT LEFT 0")
+    another.play("BLPOP b 0")
+    third.play("RPUSH a x")
+    assert client.received() == b"$1\r\nx\r\n"
+    assert another.received() == b"*2\r\n$1\r\nb\r\n$1\r\nx\r\n"
+
+
+def test_what_follows_a_blocking_command_waits(client, another):
+    commands = [[b"BLPOP", b"l", b"0"], [b"PING"]]
+    assert run(client.session, commands, 0, 2) == 1
+    another.play("RPUSH l x")
+    assert client.received() == b"*2\r\n$1\r\nl\r\n$1\r\nx\r\n"
+    assert run(client.session, commands, 1, 1) == 2
+    assert client.received() == b"+PONG\r\n"
+
+
+def test_a_client_that_goes_while_blocked_takes_nothing(client, another, engine):
+    client.play("BLPOP l 0")
+    client.session.forget()
+    another.play("RPUSH l x")
+    assert another.play("LLEN l") == b":1\r\n"
+    assert not engine.databases[0].blocked
+
+
+def test_one_s_own_message_comes_after_the_reply(client):
+    client.play("HELLO 3")
+    client.play("SUBSCRIBE ch")
+    assert client.play("PUBLISH ch hi") == b":1\r\n>3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$2\r\nhi\r\n"
+
+
+def test_a_pause_of_writes(client, another, pass_time):
+    client.play("CLIENT PAUSE 1000 WRITE")
+    assert another.play("GET k") == b"$-1\r\n"
+    assert another.play("SET k v") == b""
+    assert another.session.parked
+    pass_time(1000)
+    assert not another.session.parked
+    assert another.play("SET k v") == b"+OK\r\n"
+
+
+def test_no_touch_leaves_the_access_time_alone(client, another, engine):
+    client.play("SET k v")
+    engine.clock.advance(5000)
+    another.play("CLIENT NO-TOUCH ON")
+    another.play("GET k")
+    assert client.play("OBJECT IDLETIME k") == b":5\r\n"
+    another.play("TOUCH k")
+    assert client.play("OBJECT IDLETIME k") == b":0\r\n"
+
+
+def test_a_reply_of_no_known_class_is_a_bug_that_is_told(client):
+    client.engine.commands[b"PING"].fn = lambda session: object()
+    assert client.play("PING").startswith(b"-ERR internal error: TypeError")
+    client.engine.commands[b"PING"].fn = lambda session: [object()]
+    assert client.play("PING").startswith(b"-ERR internal error: KeyError")
+    assert client.play("ECHO x") == b"$1\r\nx\r\n"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_scan_returns_what_is_there_from_start_to_end(client, engine, seed):
+    rng = random.Random(seed)
+    permanent = {b"p%d" % number for number in range(500)}
+    db = engine.databases[0]
+    names = [*permanent, *(b"x%d" % number for number in range(500))]
+    rng.shuffle(names)
+    for name in names:
+        client.play(b"SET " + name + b" v")
+    seen, cursor = set(), 0
+    while True:
+        cursor, entries = db.scan(cursor, rng.randint(1, 20))
+        seen.update(entry.key for entry in entries)
+        if cursor == 0:
+            break
+        for _ in range(rng.randint(0, 15)):
+            name = b"x%d" % rng.randrange(700)
+            client.play(rng.choice([b"DEL ", b"INCR ", b"DEL "]) + name)
+    assert permanent <= seen
+    assert [entry.index for entry in db._dense] == list(range(len(db)))
+
+
+def test_random_keys_reach_every_key(client, engine):
+    engine.random.seed(1)
+    for number in range(20):
+        client.play(f"SET k{number} v")
+    assert {client.play("RANDOMKEY") for _ in range(500)} == {
+        b"$%d\r\n%b\r\n" % (len(k), k) for k in engine.databases[0].entries
+    }
+
+
+def test_slow_commands_are_logged(client):
+    client.play("CONFIG SET slowlog-log-slower-than 0")
+    client.play("SET k v")
+    client.play("ECHO " + "x" * 200)
+    reply = client.play("SLOWLOG GET 2")
+    assert b"... (72 more bytes)" in reply
+    assert b"$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n" in reply
+
+
+def test_info_counts(client, pass_time):
+    client.play("SET a 1 PX 1000")
+    client.play("SET b 1")
+    client.play("GET a")
+    client.play("GET nosuch")
+    client.play("INCR")
+    client.play("LPUSH a x")
+    assert b"db0:keys=2,expires=1,avg_ttl=1000,subexpiry=0" in client.play("INFO keyspace")
+    stats = client.play("INFO stats")
+    assert b"keyspace_hits:1\r\n" in stats
+    assert b"keyspace_misses:1\r\n" in stats
+    assert b"total_error_replies:2\r\n" in stats
+    pass_time(1000)
+    assert b"db0:keys=1,expires=0,avg_ttl=0,subexpiry=0" in client.play("INFO keyspace")
+    commands = client.play("INFO commandstats")
+    assert b"cmdstat_get:calls=2," in commands
+    assert b"cmdstat_incr:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0" in commands
+    assert b"rejected_calls=0,failed_calls=1" in next(line for line in commands.splitlines() if b"lpush" in line)
+    assert b"errorstat_WRONGTYPE:count=1" in client.play("INFO errorstats")
+    client.play("CONFIG RESETSTAT")
+    assert b"keyspace_hits:0\r\n" in client.play("INFO stats")
