@@ -148,9 +148,7 @@ def _act(step: Step, rest: str) -> None:
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)
-        if name != "raw":
-            step.replies = 0
-        elif "replies" not in step.text.partition("]")[0]:
+        if name != "raw" or "replies" not in step.text.partition("]")[0]:
             step.replies = 0
     elif rest.startswith("<"):
         word = rest[1:].strip()

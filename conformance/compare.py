@@ -46,7 +46,7 @@ def _pairs(reply: Reply) -> list[str]:
     items = reply.value
     if items and isinstance(items[0].value, list):
         return sorted(map(repr, items))
-    return sorted(repr(pair) for pair in list(pairwise(items))[::2]) + [str(len(items))]
+    return [str(len(items)), *sorted(repr(pair) for pair in list(pairwise(items))[::2])]
 
 
 def _deep(reply: Reply) -> object:

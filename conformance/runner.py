@@ -14,6 +14,10 @@ _QUIET_SECONDS = 0.05
 _BLOCK_SECONDS = 3.0
 
 
+class Stale(Exception):
+    """An accepted difference is there no more."""
+
+
 @dataclass
 class Difference:
     """The first step of a case at which the servers part."""
@@ -108,8 +112,7 @@ class Side:
             return replies
         connection = self.connection(step.connection)
         try:
-            for _ in range(step.replies):
-                replies.append(connection.read())
+            replies.extend(connection.read() for _ in range(step.replies))
             if step.action == "none":
                 replies.append(connection.read(_QUIET_SECONDS))
             while step.action == "eof":
@@ -177,6 +180,7 @@ def play_all(
 ) -> dict[str, Tally]:
     """Play cases, each on its protocol; differences that are not accepted go to `on_difference`."""
     tallies: dict[str, Tally] = {}
+    met: set[str] = set()
     version = oracle.version
     for case, protocol in cases:
         if case.since > version:
@@ -188,7 +192,11 @@ def play_all(
             tally.equal += 1
         elif case.id in accepted:
             tally.accepted += 1
+            met.add(case.id)
         else:
             tally.different += 1
             on_difference(difference)
+    played = {case.id for case, _ in cases}
+    for name in accepted.keys() & played - met:
+        raise Stale(f"{name} is accepted as different, but is not")
     return tallies

@@ -1,0 +1,126 @@
+"""Replies to bytes on both protocols, and numbers as the real server prints them."""
+
+import math
+from fractions import Fraction
+
+import pytest
+
+from emulator.protocol.encoder import encode
+from emulator.protocol.errors import CommandError
+from emulator.protocol.numbers import (
+    format_double,
+    format_long_double,
+    parse_double,
+    parse_integer,
+    parse_long_double,
+    round_to_long_double,
+)
+from emulator.protocol.replies import (
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    BigNumber,
+    Pairs,
+    Push,
+    Replies,
+    Set,
+    Verbatim,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "resp2", "resp3"),
+    [
+        (None, b"$-1\r\n", b"_\r\n"),
+        (NULL_ARRAY, b"*-1\r\n", b"_\r\n"),
+        (OK, b"+OK\r\n", b"+OK\r\n"),
+        (b"", b"$0\r\n\r\n", b"$0\r\n\r\n"),
+        (b"x" * 1024, b"$1024\r\n" + b"x" * 1024 + b"\r\n", b"$1024\r\n" + b"x" * 1024 + b"\r\n"),
+        (bytearray(b"ab"), b"$2\r\nab\r\n", b"$2\r\nab\r\n"),
+        (0, b":0\r\n", b":0\r\n"),
+        (-5, b":-5\r\n", b":-5\r\n"),
+        (1024, b":1024\r\n", b":1024\r\n"),
+        (True, b":1\r\n", b"#t\r\n"),
+        (False, b":0\r\n", b"#f\r\n"),
+        (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
+        (math.inf, b"$3\r\ninf\r\n", b",inf\r\n"),
+        (BigNumber(10**20), b"$21\r\n1" + b"0" * 20 + b"\r\n", b"(1" + b"0" * 20 + b"\r\n"),
+        (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
+        ([], b"*0\r\n", b"*0\r\n"),
+        ([1, [b"a", None]], b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n$-1\r\n", b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n_\r\n"),
+        ({b"a": 1}, b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
+        (Set([b"a"]), b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
+        (Push([b"a"]), b"*1\r\n$1\r\na\r\n", b">1\r\n$1\r\na\r\n"),
+        (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
+        (Replies([1, 2]), b":1\r\n:2\r\n", b":1\r\n:2\r\n"),
+        (NO_REPLY, b"", b""),
+        (CommandError("ERR a\r\nb"), b"-ERR a  b\r\n", b"-ERR a  b\r\n"),
+        ([CommandError("ERR a")], b"*1\r\n-ERR a\r\n", b"*1\r\n-ERR a\r\n"),
+    ],
+)
+def test_every_type(value, resp2, resp3):
+    assert encode(value, 2) == resp2
+    assert encode(value, 3) == resp3
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.1, b"0.1"),
+        (3.0, b"3"),
+        (-1.0, b"-1"),
+        (1e17, b"100000000000000000"),
+        (123456789012345678.0, b"123456789012345680"),
+        (1e19, b"1e+19"),
+        (12345678901234567890.0, b"12345678901234567000"),
+        (1.1e20, b"1.1e+20"),
+        (1234567890.123456789, b"1.2345678901234567e+9"),
+        (0.0001234, b"1.234e-4"),
+        (0.00001, b"0.00001"),
+        (1e-7, b"1e-7"),
+        (1e23, b"99999999999999990000000"),
+        (5e-324, b"5e-324"),
+        (1.7976931348623157e308, b"1.7976931348623157e+308"),
+        (-math.inf, b"-inf"),
+        (math.nan, b"nan"),
+    ],
+)
+def test_doubles_as_the_real_server_prints_them(number, text):
+    assert format_double(number) == text
+
+
+def test_printed_doubles_read_back():
+    import random
+
+    rng = random.Random(1)
+    for _ in range(20_000):
+        number = rng.choice([rng.uniform(-1e6, 1e6), math.ldexp(rng.random(), rng.randint(-1074, 1000))])
+        assert float(format_double(number)) == number
+
+
+@pytest.mark.parametrize("text", [b"", b"+1", b"01", b"-0", b" 1", b"1 ", b"1_0", b"9223372036854775808", b"x", b"1.0"])
+def test_what_is_no_integer(text):
+    assert parse_integer(text) is None
+
+
+def test_integers():
+    assert parse_integer(b"9223372036854775807") == 2**63 - 1
+    assert parse_integer(b"-9223372036854775808") == -(2**63)
+
+
+@pytest.mark.parametrize("text", [b"", b"nan", b" 1", b"1 ", b"1_0", b"x", b"0x", b"--1"])
+def test_what_is_no_double(text):
+    assert parse_double(text) is None
+
+
+def test_doubles():
+    assert parse_double(b"+inf") == math.inf
+    assert parse_double(b"-1e3") == -1000.0
+    assert parse_double(b"0x10") == 16.0
+
+
+def test_long_doubles_have_64_bits():
+    one = parse_long_double(b"10.1")
+    assert isinstance(one, Fraction)
+    assert format_long_double(round_to_long_double(one + Fraction(1))) == b"11.1"
+    assert format_long_double(Fraction(1, 3)) == b"0.33333333333333333"
