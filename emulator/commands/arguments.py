@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
@@ -83,9 +83,19 @@ def scan_cursor(text: bytes) -> int:
     return int(digits)
 
 
-def scan_options(options: Sequence[bytes], for_hash: bool = False) -> tuple[int, Matcher, bool]:
-    """COUNT (10 unless given) and MATCH of SSCAN, HSCAN and ZSCAN, and whether NOVALUES is there."""
+class ScanOptions(NamedTuple):
+    """COUNT (10 unless given), MATCH, NOVALUES and TYPE (None unless given)."""
+
+    most: int
+    matches: Matcher
+    no_values: bool
+    kind: bytes | None
+
+
+def scan_options(options: Sequence[bytes], *, for_hash: bool = False, for_keys: bool = False) -> ScanOptions:
+    """The options of SSCAN and ZSCAN; of HSCAN, which knows NOVALUES; of SCAN, which knows TYPE."""
     count, matches, no_values = 10, matcher(b"*"), False
+    kind: bytes | None = None
     words = iter(options)
     for word in words:
         option = word.upper()
@@ -95,21 +105,19 @@ def scan_options(options: Sequence[bytes], for_hash: bool = False) -> tuple[int,
             no_values = True
             continue
         argument = next(words, None)
-        if argument is None or option not in (b"COUNT", b"MATCH"):
+        if argument is None:
             raise CommandError(SYNTAX)
         if option == b"COUNT":
-            count = scan_count(argument)
-        else:
+            count = integer(argument)
+            if count < 1:
+                raise CommandError(SYNTAX)
+        elif option == b"MATCH":
             matches = matcher(argument)
-    return count, matches, no_values
-
-
-def scan_count(text: bytes) -> int:
-    """The COUNT of SCAN and its kin: at least 1."""
-    count = integer(text)
-    if count < 1:
-        raise CommandError(SYNTAX)
-    return count
+        elif option == b"TYPE" and for_keys:
+            kind = argument.lower()
+        else:
+            raise CommandError(SYNTAX)
+    return ScanOptions(count, matches, no_values, kind)
 
 
 def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bool]:

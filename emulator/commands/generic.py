@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer, scan_count, scan_cursor
+from emulator.commands.arguments import integer, scan_cursor, scan_options
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command, container
 from emulator.datatypes import string
@@ -364,23 +364,9 @@ def randomkey(client: Session) -> bytes | None:
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     """Some keys and the cursor to go on with, 0 at the end."""
     position = scan_cursor(cursor)
-    count = 10
-    matches = matcher(b"*")
-    kind: bytes | None = None
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        argument = next(words, None)
-        if argument is None or option not in (b"COUNT", b"MATCH", b"TYPE"):
-            raise CommandError(SYNTAX)
-        if option == b"COUNT":
-            count = scan_count(argument)
-        elif option == b"MATCH":
-            matches = matcher(argument)
-        else:
-            kind = argument.lower()
-    after, entries = client.db.scan(position, count)
-    found = [entry.key for entry in entries if matches(entry.key) and _is_of(entry, kind)]
+    asked = scan_options(options, for_keys=True)
+    after, entries = client.db.scan(position, asked.most)
+    found = [entry.key for entry in entries if asked.matches(entry.key) and _is_of(entry, asked.kind)]
     return [b"%d" % after, found]
 
 

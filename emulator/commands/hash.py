@@ -269,7 +269,7 @@ def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = read_hash(client, key)
     if not target:
         return [b"0", []]
-    count, matches, no_values = scan_options(options, for_hash=True)
+    count, matches, no_values, _ = scan_options(options, for_hash=True)
     after, found = (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, count)
     if no_values:
         return [b"%d" % after, [field for field in found if matches(field)]]

@@ -195,7 +195,7 @@ def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = _read(client, key)
     if not target:
         return [b"0", []]
-    count, matches, _ = scan_options(options)
+    count, matches, *_ = scan_options(options)
     after, found = (0, list(target)) if target.packed else target.index.scan(position, count)
     return [b"%d" % after, [member for member in found if matches(member)]]
 

@@ -299,7 +299,7 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     members = client.db.read(key, ZSet)
     if members is None:
         return [b"0", []]
-    count, matches, _ = scan_options(options)
+    count, matches, *_ = scan_options(options)
     if members.packed:
         after, found = 0, list(members)
     else:
