@@ -38,6 +38,7 @@ class RequestParser:
 
     __slots__ = (
         "_arguments",
+        "_arguments_size",
         "_awaited",
         "_buffer",
         "_bulk_length",
@@ -54,6 +55,7 @@ class RequestParser:
         self.error: ProtocolError | None = None
         self._buffer = b""
         self._arguments: Command = []
+        self._arguments_size = 0
         self._awaited = 0  # arguments of the command begun that are still to come
         self._bulk_length = -1  # of the argument begun, or -1 before its header
         self._pieces: list[bytes] = []  # of a large bulk under way
@@ -62,7 +64,8 @@ class RequestParser:
     @property
     def buffered(self) -> int:
         """Bytes held of what is not yet a complete command."""
-        return len(self._buffer) + sum(map(len, self._arguments)) + sum(map(len, self._pieces))
+        gathered = self._bulk_length + 2 - self._missing if self._pieces else 0
+        return len(self._buffer) + self._arguments_size + gathered
 
     def feed(self, data: bytes) -> list[Command]:
         """The commands that `data` completes, in order."""
@@ -122,10 +125,12 @@ class RequestParser:
     def _argument(self, argument: bytes, commands: list[Command]) -> None:
         self._bulk_length = -1
         self._arguments.append(argument)
+        self._arguments_size += len(argument)
         self._awaited -= 1
         if not self._awaited:
             commands.append(self._arguments)
             self._arguments = []
+            self._arguments_size = 0
 
     def _line(self, buffer: bytes, position: int, what: str) -> tuple[bytes, int] | None:
         """The line at position and where the next begins; None while it is incomplete."""
@@ -186,9 +191,10 @@ class RequestParser:
         rest = data[self._missing :]
         self._missing -= len(data) - len(rest)
         if not self._missing:
-            argument = b"".join(self._pieces)[:-2]
-            self._pieces = []
-            self._argument(argument, commands)
+            pieces, self._pieces = self._pieces, []
+            end = pieces.pop()  # it holds the last two bytes or the very last: they are cut off before the one copy
+            pieces[-1:] = [pieces[-1][:-1]] if len(end) == 1 else [pieces[-1], end[:-2]]
+            self._argument(b"".join(pieces), commands)
         return rest
 
     def _inline(self, buffer: bytes, position: int, commands: list[Command]) -> int:
