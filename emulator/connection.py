@@ -36,6 +36,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = server.read_buffer
         self._backlog: list[Command] = []
         self._position = 0
+        self._waiting = 0  # bytes that arrived while there was a backlog
         self._scheduled = False
         self._half_closed = False
         self._ended = False
@@ -69,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         commands = self._parser.feed(data)
         if self._backlog:
             self._backlog += commands
+            self._waiting += len(data)
             self._check_query_buffer()
         elif commands:
             self._backlog = commands
@@ -100,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
             self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
             if self._position >= len(self._backlog):
                 self._backlog = []
-                self._position = 0
+                self._position = self._waiting = 0
                 self._parse_rest()
         if session.out:
             self._flush()
@@ -147,5 +149,5 @@ class Connection(asyncio.BufferedProtocol):
 
     def _check_query_buffer(self) -> None:
         limit = self.engine.config.client_query_buffer_limit
-        if self._parser.buffered > limit:
+        if self._parser.buffered + self._waiting > limit:
             self.server.query_buffer_overrun(self)

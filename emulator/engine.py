@@ -104,12 +104,12 @@ class Engine:
 
     def work(self) -> None:
         """What is due after a command: what was put off is sent, blocked clients try again."""
+        while self._deferred or self.blocking.ready:
+            deferred, self._deferred = self._deferred, []
+            for session, data in deferred:
+                session.out.append(data)
+            self.blocking.serve()
         self.pending_work = False
-        deferred, self._deferred = self._deferred, []
-        for session, data in deferred:
-            session.out.append(data)
-        self.blocking.serve()
-        self.pending_work = bool(self._deferred)
 
     def advance(self) -> int | None:
         """Let expire what is due, in one bounded slice; when to call again (milliseconds since the epoch, None: never)."""

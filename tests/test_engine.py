@@ -101,6 +101,16 @@ def test_one_s_own_message_comes_after_the_reply(client):
     assert client.play("PUBLISH ch hi") == b":1\r\n>3\r\n$7\r\nmessage\r\n$2\r\nch\r\n$2\r\nhi\r\n"
 
 
+def test_an_event_caused_by_a_waiter_reaches_the_client_that_woke_it(client, another):
+    client.play("CONFIG SET notify-keyspace-events El")
+    client.play("HELLO 3")
+    client.play("PSUBSCRIBE *")
+    another.play("BLPOP l 0")
+    reply = client.play("RPUSH l x")
+    assert reply.startswith(b":1\r\n>4")
+    assert [event for event in (b"rpush", b"lpop") if event in reply] == [b"rpush", b"lpop"]
+
+
 def test_a_pause_of_writes(client, another, pass_time):
     client.play("CLIENT PAUSE 1000 WRITE")
     assert another.play("GET k") == b"$-1\r\n"

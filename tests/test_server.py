@@ -155,6 +155,18 @@ def test_who_sends_without_end_and_completes_nothing_is_closed(serve):
     serve(scenario)
 
 
+def test_who_sends_without_end_while_blocked_is_closed(serve):
+    async def scenario(server):
+        server.config.client_query_buffer_limit = 1 << 20
+        _, writer = await connect(server)
+        writer.write(command(b"BLPOP", b"l", b"0") + command(b"PING") * 200_000)
+        while server.engine.stats.query_limit_disconnections == 0:
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.transport.abort()
+
+    serve(scenario)
+
+
 def test_maxclients(serve):
     async def scenario(server):
         _, first = await connect(server)
