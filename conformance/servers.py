@@ -82,7 +82,7 @@ def _await_pong(process: subprocess.Popen[bytes], port: int, log: str) -> None:
             break
         try:
             with socket.create_connection(("127.0.0.1", port), 1) as probe:
-                probe.sendall(b"PING\r\n")
+                probe.sendall(b"*1\r\n$4\r\nPING\r\n")
                 if probe.recv(7) == b"+PONG\r\n":
                     return
         except OSError:
