@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_long_double
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -65,7 +66,12 @@ def deadline(client: Session, command: str, value: bytes, unit: int, absolute: b
 
 def timeout(text: bytes) -> int:
     """The timeout of a blocking command, from seconds with a fraction to milliseconds (rounded up); 0 is for ever."""
-    seconds = double(text, "ERR timeout is not a float or out of range")
+    seconds = parse_double(text)
+    if seconds is None:
+        exact = parse_long_double(text)
+        if exact is None:
+            raise CommandError("ERR timeout is not a float or out of range")
+        seconds = math.inf if exact > 1 else float(exact)
     if seconds > INT64_MAX / 1000:
         raise CommandError("ERR timeout is out of range")
     if seconds < 0:

@@ -34,12 +34,13 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
             return 0
         target = List()
         db.insert(key, target)
-    if target.packed:
-        target.grow(values, client.engine.config.list_max_listpack_size)
+    limit = client.engine.config.list_max_listpack_size
+    if target.nodes is None:
+        target.grow(values, limit)
     if side is LEFT:
-        target.extend_left(values)
+        target.extend_left(values, limit)
     else:
-        target.extend_right(values)
+        target.extend_right(values, limit)
     db.changed(key, LIST, _PUSHED[side], len(values))
     return len(target.values)
 
@@ -54,7 +55,7 @@ def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) 
 
 def removed(client: Session, key: bytes, source: List, event: bytes, count: int) -> None:
     """Tell that values were taken from a list."""
-    if not source.packed and source.values:
+    if source.nodes is not None and source.values:
         source.shrink(client.engine.config.list_max_listpack_size)
     client.db.shrunk(key, source, LIST, event, count)
 
@@ -296,12 +297,13 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
     target = client.db.edit(key, List)
     if target is None:
         return 0
-    target.grow((element,), client.engine.config.list_max_listpack_size)
+    limit = client.engine.config.list_max_listpack_size
+    target.grow((element,), limit)
     try:
         index = target.values.index(pivot)
     except ValueError:
         return -1
-    target.insert(index + (side == b"AFTER"), element)
+    target.insert(index + (side == b"AFTER"), element, limit)
     client.db.changed(key, LIST, b"linsert")
     return len(target)
 

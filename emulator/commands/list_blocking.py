@@ -99,8 +99,8 @@ def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: byte
 )
 def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take values from an end of the first of several lists that has some, waiting for them if need be."""
-    wait = timeout(seconds)
     names, side, count = multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))
+    wait = timeout(seconds)
 
     def attempt() -> list[Reply] | None:
         return mpop(client, names, side, count)

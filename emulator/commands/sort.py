@@ -14,7 +14,7 @@ from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.notifications import GENERIC, LIST
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
-from emulator.protocol.numbers import parse_double
+from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
 
 if TYPE_CHECKING:
@@ -90,19 +90,19 @@ def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
 def _number(text: bytes | None) -> float:
     if text is None:
         return 0.0
-    number = parse_double(text)
+    number = read_double(text)
     if number is None:
         raise CommandError("ERR One or more scores can't be converted into double")
     return number
 
 
 def _sort_key(client: Session, options: _Options) -> Callable[[bytes], tuple[float | bytes, bytes]]:
-    """The key to sort by: ties in what BY finds, or in numbers, go by the element's bytes."""
+    """The key to sort by: ties of numbers go by the element's bytes."""
 
     def weight(element: bytes) -> tuple[float | bytes, bytes]:
         text = element if options.by is None else _lookup(client, options.by, element)
         if options.alpha:
-            return (text if text is not None else b""), (b"" if options.by is None else element)
+            return (text if text is not None else b""), b""
         return _number(text), element
 
     return weight
@@ -114,7 +114,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
         raise CommandError(WRONGTYPE)
     elements: list[bytes] = [] if value is None else list(value)
     if options.by is not None and b"*" not in options.by:
-        if isinstance(value, ZSet) and options.descending:
+        if isinstance(value, List | ZSet) and options.descending:
             elements.reverse()
     else:
         elements.sort(key=_sort_key(client, options), reverse=options.descending)

@@ -48,8 +48,8 @@ def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: b
 )
 def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take members from the first of several sorted sets that is there, waiting for one if need be."""
-    wait = timeout(seconds)
     names, place, count = multi_pop((numkeys, key, where, *options), (MIN, MAX))
+    wait = timeout(seconds)
 
     def attempt() -> list[Reply] | None:
         return _mpop(client, names, place, count)

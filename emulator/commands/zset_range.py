@@ -12,7 +12,7 @@ from emulator.commands.zset import fit, pairs
 from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
 from emulator.notifications import GENERIC, ZSET
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import parse_double
+from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Ranks = Callable[[ZSet], tuple[int, int]]
 
 def _score_end(text: bytes) -> tuple[float, bool]:
     excluded = text.startswith(b"(")
-    score = parse_double(text[1:] if excluded else text)
+    score = read_double(text[1:] if excluded else text)
     if score is None:
         raise CommandError("ERR min or max is not a float")
     return score, excluded
@@ -57,14 +57,14 @@ def lex_range(low: bytes, high: bytes) -> LexRange:
     return LexRange(least, most, excludes_low, excludes_high, empty)
 
 
-def _ranks(kind: bytes, start: bytes, stop: bytes) -> Ranks:
+def _ranks(kind: bytes, start: bytes, stop: bytes, backwards: bool = False) -> Ranks:
     """The ranks of a range, to be found in a sorted set."""
     if kind == BY_SCORE:
         scores = score_range(start, stop)
         return lambda members: members.ranks_by_score(scores)
     if kind == BY_LEX:
         lex = lex_range(start, stop)
-        return lambda members: members.ranks_by_lex(lex)
+        return lambda members: members.ranks_by_lex(lex, backwards)
     first, last = integer(start), integer(stop)
     return lambda members: _by_rank(first, last, len(members))
 
@@ -99,11 +99,11 @@ def _parse(start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, bac
         option = options[position].upper()
         if option == b"WITHSCORES" and not store:
             with_scores = True
-        elif option == b"LIMIT" and position + 2 < len(options) and not (fixed and kind == BY_RANK):
+        elif option == b"LIMIT" and position + 2 < len(options):
             offset, count = integer(options[position + 1]), integer(options[position + 2])
             limited = True
             position += 2
-        elif option == b"REV" and not fixed:
+        elif option == b"REV" and not fixed and not backwards:
             backwards = True
         elif option in (BY_SCORE, BY_LEX) and not fixed and kind == BY_RANK:
             kind = option
@@ -114,12 +114,15 @@ def _parse(start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, bac
         raise CommandError("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
     if with_scores and kind == BY_LEX:
         raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
+    if kind == BY_RANK:
+        offset = 0
     return _Query(kind, backwards, start, stop, offset, count, with_scores)
 
 
 def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
     swap = query.backwards and query.kind != BY_RANK
-    ranks = _ranks(query.kind, *((query.stop, query.start) if swap else (query.start, query.stop)))
+    ends = (query.stop, query.start) if swap else (query.start, query.stop)
+    ranks = _ranks(query.kind, *ends, query.backwards)
     members = client.db.read(key, ZSet)
     if members is None:
         return []

@@ -9,35 +9,37 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 
 _SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
+_OVERHEAD = 8
 
 
 class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
-    ``size`` is what the values take in a listpack; ``packed`` says that the encoding is one.
+    ``nodes`` is None while the encoding is one listpack, of ``size`` bytes.  For a quicklist it has the number of values and
+    the bytes of each of its listpacks, kept exactly as long as only the ends change.
     """
 
-    __slots__ = ("packed", "size", "values")
+    __slots__ = ("nodes", "size", "values")
 
     type_name = b"list"
 
     def __init__(self) -> None:
         self.values: deque[bytes] = deque()
         self.size = HEADER_SIZE
-        self.packed = True
+        self.nodes: deque[list[int]] | None = None
 
     @classmethod
     def of(cls, values: Sequence[bytes], limit: int) -> List:
         """A list of values."""
         new = cls()
         new.grow(values, limit)
-        new.extend_right(values)
+        new.extend_right(values, limit)
         return new
 
     def __len__(self) -> int:
@@ -49,57 +51,77 @@ class List:
     @property
     def encoding(self) -> bytes:
         """``listpack`` or ``quicklist``."""
-        return b"listpack" if self.packed else b"quicklist"
+        return b"listpack" if self.nodes is None else b"quicklist"
 
     def copy(self) -> List:
         """A list of its own with the same values.  O(n)."""
         twin = List()
         twin.values = self.values.copy()
         twin.size = self.size
-        twin.packed = self.packed
+        twin.nodes = None if self.nodes is None else deque(node[:] for node in self.nodes)
         return twin
 
     # Encoding
 
     def grow(self, values: Sequence[bytes], limit: int) -> None:
         """Choose the encoding before values are added."""
-        if self.packed and _exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
-            self.packed = False
+        if self.nodes is None and _exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
+            self.nodes = deque([[len(self.values), self.size]] if self.values else [])
 
     def shrink(self, limit: int) -> None:
         """Choose the encoding after values were taken away."""
-        if not self.packed:
-            if limit < 0:
-                small = self.size <= _SIZES[min(-limit, 5) - 1] // 2
-            else:
-                small = self.size <= _SAFE_SIZE and len(self.values) <= max(limit, 1) // 2
-            if small:
-                self.packed = True
+        if self.nodes is None or len(self.nodes) != 1:
+            return
+        count, size = self.nodes[0]
+        large = count == 1 and _is_large(size - HEADER_SIZE, limit)
+        if not large and (size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2):
+            self.nodes = None
+            self.size = size
 
     # Ends
 
-    def extend_left(self, values: Iterable[bytes]) -> None:
+    def extend_left(self, values: Iterable[bytes], limit: int) -> None:
         """Put values before the first, one after the other.  O(1) each."""
         for value in values:
             self.values.appendleft(value)
-            self.size += entry_size(value)
+            if self.nodes is None:
+                self.size += entry_size(value)
+            elif self.nodes and _accepts(self.nodes[0], value, limit):
+                _change(self.nodes[0], 1, entry_size(value))
+            else:
+                self.nodes.appendleft([1, HEADER_SIZE + entry_size(value)])
 
-    def extend_right(self, values: Iterable[bytes]) -> None:
+    def extend_right(self, values: Iterable[bytes], limit: int) -> None:
         """Put values after the last.  O(1) each."""
         for value in values:
             self.values.append(value)
-            self.size += entry_size(value)
+            if self.nodes is None:
+                self.size += entry_size(value)
+            elif self.nodes and _accepts(self.nodes[-1], value, limit):
+                _change(self.nodes[-1], 1, entry_size(value))
+            else:
+                self.nodes.append([1, HEADER_SIZE + entry_size(value)])
 
     def pop_left(self) -> bytes:
         """Take the first value.  O(1)."""
         value = self.values.popleft()
-        self.size -= entry_size(value)
+        if self.nodes is None:
+            self.size -= entry_size(value)
+        elif self.nodes[0][0] == 1:
+            self.nodes.popleft()
+        else:
+            _change(self.nodes[0], -1, -entry_size(value))
         return value
 
     def pop_right(self) -> bytes:
         """Take the last value.  O(1)."""
         value = self.values.pop()
-        self.size -= entry_size(value)
+        if self.nodes is None:
+            self.size -= entry_size(value)
+        elif self.nodes[-1][0] == 1:
+            self.nodes.pop()
+        else:
+            _change(self.nodes[-1], -1, -entry_size(value))
         return value
 
     # Middle
@@ -117,22 +139,37 @@ class List:
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""
-        self.size += entry_size(value) - entry_size(self.values[index])
+        more = entry_size(value) - entry_size(self.values[index])
         self.values[index] = value
+        if self.nodes is None:
+            self.size += more
+        else:
+            _change(self.nodes[self._node_of(index % len(self.values))], 0, more)
 
-    def insert(self, index: int, value: bytes) -> None:
+    def insert(self, index: int, value: bytes, limit: int) -> None:
         """Put a value at an index.  O(n)."""
         self.values.insert(index, value)
-        self.size += entry_size(value)
+        if self.nodes is None:
+            self.size += entry_size(value)
+            return
+        place = self._node_of(max(index - 1, 0))
+        if _accepts(self.nodes[place], value, limit):
+            _change(self.nodes[place], 1, entry_size(value))
+        else:
+            self.nodes.insert(place + 1, [1, HEADER_SIZE + entry_size(value)])
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
         found = [index for index, other in enumerate(self.values) if other == value]
         found = found[-most:] if backwards else found[:most]
         if found:
+            size = entry_size(value)
+            if self.nodes is None:
+                self.size -= len(found) * size
+            else:
+                self._remove_from_nodes(self.nodes, found, size)
             chosen = frozenset(found)
             self.values = deque(other for index, other in enumerate(self.values) if index not in chosen)
-            self.size -= len(found) * entry_size(value)
         return len(found)
 
     def trim(self, start: int, stop: int) -> None:
@@ -142,11 +179,60 @@ class List:
         for _ in range(start):
             self.pop_left()
 
+    # The listpacks of a quicklist
+
+    def _node_of(self, index: int) -> int:
+        """The place of the node that has the value of an index.  O(nodes)."""
+        assert self.nodes is not None
+        for place, (count, _) in enumerate(self.nodes):
+            index -= count
+            if index < 0:
+                return place
+        return len(self.nodes) - 1
+
+    @staticmethod
+    def _remove_from_nodes(nodes: deque[list[int]], indexes: Sequence[int], size: int) -> None:
+        """Values of one size are taken away at ascending indexes."""
+        ends = list(accumulate(node[0] for node in nodes))
+        place = 0
+        for index in indexes:
+            while index >= ends[place]:
+                place += 1
+            _change(nodes[place], -1, -size)
+        for node in [node for node in nodes if not node[0]]:
+            nodes.remove(node)
+
     def _check(self) -> None:
-        assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
+        if self.nodes is None:
+            assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
+        else:
+            values = iter(self.values)
+            for count, size in self.nodes:
+                assert count
+                assert size == HEADER_SIZE + sum(map(entry_size, islice(values, count)))
+            assert not list(values)
+
+
+def _change(node: list[int], count: int, size: int) -> None:
+    node[0] += count
+    node[1] += size
 
 
 def _exceeds(size: int, count: int, limit: int) -> bool:
+    """Whether a listpack of that size and number of values is beyond the limit."""
     if limit < 0:
         return size > _SIZES[min(-limit, 5) - 1]
     return size > _SAFE_SIZE or count > max(limit, 1)
+
+
+def _is_large(size: int, limit: int) -> bool:
+    """Whether a value has a node for itself."""
+    return size > (_SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE)
+
+
+def _accepts(node: list[int], value: bytes, limit: int) -> bool:
+    """Whether a node of a quicklist has room for a value, by Redis's estimate."""
+    count, size = node
+    if (count == 1 and _is_large(size - HEADER_SIZE, limit)) or _is_large(len(value), limit):
+        return False
+    return not _exceeds(size + len(value) + _OVERHEAD, count + 1, limit)

@@ -131,12 +131,12 @@ class ZSet:
         last = len(self.order) if high == math.inf and not wanted.excludes_high else self.order.bisect_left((high, b""))
         return first, max(first, last)
 
-    def ranks_by_lex(self, wanted: LexRange) -> tuple[int, int]:
+    def ranks_by_lex(self, wanted: LexRange, backwards: bool = False) -> tuple[int, int]:
         """The ranks of the members in a range of bytes; meant for sorted sets whose scores are all the same."""
         if wanted.empty or not self.order:
             return 0, 0
         if self.packed:
-            return self._scan_lex(wanted)
+            return self._scan_lex(wanted, backwards)
         score = self.order[0][0]
         first, last = 0, len(self.order)
         if wanted.low is not None:
@@ -147,14 +147,25 @@ class ZSet:
             last = find((score, wanted.high))
         return first, max(first, last)
 
-    def _scan_lex(self, wanted: LexRange) -> tuple[int, int]:
-        """The same for a small one, member by member, which also tells what Redis does when scores differ."""
+    def _scan_lex(self, wanted: LexRange, backwards: bool) -> tuple[int, int]:
+        """The same for a small one, member by member from the end asked for, as Redis does when scores differ."""
         members = list(self)
+        size = len(members)
         if wanted.starts_after(members[-1]) or wanted.ends_before(members[0]):
             return 0, 0
-        first = next(rank for rank, member in enumerate(members) if not wanted.starts_after(member))
+        if backwards:
+            last = size
+            while last and wanted.ends_before(members[last - 1]):
+                last -= 1
+            first = last
+            while first and not wanted.starts_after(members[first - 1]):
+                first -= 1
+            return first, last
+        first = 0
+        while first < size and wanted.starts_after(members[first]):
+            first += 1
         last = first
-        while last < len(members) and not wanted.ends_before(members[last]):
+        while last < size and not wanted.ends_before(members[last]):
             last += 1
         return first, last
 

@@ -14,6 +14,7 @@ import struct
 from fractions import Fraction
 from functools import lru_cache
 
+_SPACES = b" \t\n\v\f\r"
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 
@@ -32,10 +33,27 @@ def parse_integer(text: bytes) -> int | None:
 
 
 def parse_double(text: bytes) -> float | None:
-    """A double as C's strtod reads it when the whole text must be one: decimal, hexadecimal, inf; NaN is refused."""
-    if text.isdigit():
+    """A double, decimal, hexadecimal or infinite, where the whole text is one; too large or too small ones are none."""
+    if text.isdigit() and len(text) < 300:
         return float(text)
-    if not text or text[0] in b" \t\n\v\f\r" or text[-1] in b" \t\n\v\f\r" or b"_" in text:
+    number = _to_double(text)
+    if number is None or (math.isinf(number) and b"n" not in text.lower()):
+        return None
+    if number == 0 and text.lower().partition(b"e")[0].strip(b"+-0.x"):
+        return None
+    return number
+
+
+def read_double(text: bytes) -> float | None:
+    """A double as SORT and ranges of scores take it: decimal, of any size (also too large or small); no text is 0."""
+    if not text:
+        return 0.0
+    return None if b"x" in text.lower() else _to_double(text)
+
+
+def _to_double(text: bytes) -> float | None:
+    """The nearest double where the whole text is a number, an infinity if need be; NaN is none."""
+    if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
         return None
     try:
         number = float(text)
@@ -210,7 +228,7 @@ _LONG_DOUBLE_TINY = Fraction(1, 2**16446)
 
 def parse_long_double(text: bytes) -> Fraction | float | None:
     """A long double as an exact fraction, an infinity as a float, or None for what is no number or is out of range."""
-    number = parse_double(text)
+    number = _to_double(text)
     if number is None:
         return None
     lowered = text.lower()
