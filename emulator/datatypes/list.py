@@ -144,19 +144,23 @@ class List:
         if self.nodes is None:
             self.size += more
         else:
-            _change(self.nodes[self._node_of(index % len(self.values))], 0, more)
+            _change(self.nodes[self._locate(index % len(self.values))[0]], 0, more)
 
     def insert(self, index: int, value: bytes, limit: int) -> None:
         """Put a value at an index.  O(n)."""
-        self.values.insert(index, value)
+        size = entry_size(value)
         if self.nodes is None:
-            self.size += entry_size(value)
-            return
-        place = self._node_of(max(index - 1, 0))
-        if _accepts(self.nodes[place], value, limit):
-            _change(self.nodes[place], 1, entry_size(value))
+            self.size += size
+        elif self.nodes:
+            place, offset = self._locate(max(index - 1, 0))
+            if _accepts(self.nodes[place], value, limit):
+                _change(self.nodes[place], 1, size)
+            else:
+                self._split(place, index - (offset + 1 if index else 0), index)
+                self.nodes.insert(place + (index > 0), [1, HEADER_SIZE + size])
         else:
-            self.nodes.insert(place + 1, [1, HEADER_SIZE + entry_size(value)])
+            self.nodes.append([1, HEADER_SIZE + size])
+        self.values.insert(index, value)
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
@@ -181,14 +185,23 @@ class List:
 
     # The listpacks of a quicklist
 
-    def _node_of(self, index: int) -> int:
-        """The place of the node that has the value of an index.  O(nodes)."""
+    def _locate(self, index: int) -> tuple[int, int]:
+        """The place of the node that has the value of an index, and where in the node.  O(nodes)."""
         assert self.nodes is not None
         for place, (count, _) in enumerate(self.nodes):
+            if index < count:
+                return place, index
             index -= count
-            if index < 0:
-                return place
-        return len(self.nodes) - 1
+        raise IndexError(index)
+
+    def _split(self, place: int, start: int, index: int) -> None:
+        """Part the node whose values begin at `start`, before the value of an index, unless an end is there."""
+        assert self.nodes is not None
+        count, size = self.nodes[place]
+        if start < index < start + count:
+            left = sum(map(entry_size, self.slice(start, index)))
+            self.nodes[place] = [index - start, HEADER_SIZE + left]
+            self.nodes.insert(place + 1, [count - (index - start), size - left])
 
     @staticmethod
     def _remove_from_nodes(nodes: deque[list[int]], indexes: Sequence[int], size: int) -> None:

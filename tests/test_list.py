@@ -1,0 +1,94 @@
+"""Lists against a plain Python list, with the accounts of listpacks checked after each step."""
+
+import random
+
+import pytest
+
+from emulator.datatypes.list import List
+from emulator.datatypes.listpack import entry_size
+
+
+@pytest.mark.parametrize("limit", [-2, -1, 4, 1, 128])
+@pytest.mark.parametrize("seed", range(5))
+def test_random_steps(limit, seed):
+    rng = random.Random(seed)
+    values, model = List(), []
+    for _ in range(800):
+        step = rng.randrange(9)
+        fresh = [
+            rng.choice([b"%d" % rng.randrange(10), b"x" * rng.choice([1, 70, 900, 5000])])
+            for _ in range(rng.randint(1, 4))
+        ]
+        if step < 2:
+            values.grow(fresh, limit)
+            values.extend_right(fresh, limit)
+            model.extend(fresh)
+        elif step < 4:
+            values.grow(fresh, limit)
+            values.extend_left(fresh, limit)
+            model[:0] = reversed(fresh)
+        elif not model:
+            continue
+        elif step == 4:
+            assert values.pop_left() == model.pop(0)
+        elif step == 5:
+            assert values.pop_right() == model.pop()
+        elif step == 6:
+            index = rng.randrange(-len(model), len(model))
+            values.grow(fresh[:1], limit)
+            values.set(index, fresh[0])
+            model[index] = fresh[0]
+        elif step == 7:
+            index = rng.randint(0, len(model))
+            values.grow(fresh[:1], limit)
+            values.insert(index, fresh[0], limit)
+            model.insert(index, fresh[0])
+        else:
+            wanted, most, backwards = rng.choice(model), rng.randint(1, 3), rng.random() < 0.5
+            places = [index for index, value in enumerate(model) if value == wanted]
+            chosen = places[-most:] if backwards else places[:most]
+            assert values.remove(wanted, most, backwards) == len(chosen)
+            model = [value for index, value in enumerate(model) if index not in chosen]
+        if model:
+            values.shrink(limit)
+        values._check()
+        assert list(values) == model
+        start = rng.randint(0, len(model))
+        stop = rng.randint(start, len(model))
+        assert values.slice(start, stop) == model[start:stop]
+        twin = values.copy()
+        twin._check()
+        assert (list(twin), twin.encoding) == (model, values.encoding)
+
+
+def test_trim():
+    values = List.of([b"%d" % number for number in range(10)], 4)
+    values.trim(3, 7)
+    values._check()
+    assert list(values) == [b"3", b"4", b"5", b"6"]
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (b"0", 2),
+        (b"127", 2),
+        (b"128", 3),
+        (b"-1", 3),
+        (b"4095", 3),
+        (b"4096", 4),
+        (b"-4097", 4),
+        (b"32768", 5),
+        (b"8388608", 6),
+        (b"2147483648", 10),
+        (b"01", 4),
+        (b"", 2),
+        (b"x" * 63, 65),
+        (b"x" * 64, 67),
+        (b"x" * 125, 128),
+        (b"x" * 126, 130),
+        (b"x" * 4096, 4103),
+    ],
+)
+def test_sizes_in_a_listpack(value, size):
+    assert entry_size(value) == size

@@ -1,0 +1,83 @@
+"""Sorted sets against a dict that is sorted anew, with the invariants checked after each step."""
+
+import math
+import random
+
+import pytest
+
+from emulator.datatypes.zset import LexRange, ScoreRange, ZSet
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_steps(seed):
+    rng = random.Random(seed)
+    members, model = ZSet(), {}
+    names = [b"m%d" % number for number in range(60)]
+    for step in range(600):
+        name = rng.choice(names)
+        if rng.random() < 0.6:
+            score = rng.choice([float(rng.randrange(5)), rng.uniform(-2, 2), math.inf, -math.inf])
+            members.set(name, score)
+            model[name] = score
+        elif rng.random() < 0.8:
+            assert members.remove(name) == (model.pop(name, None) is not None)
+        else:
+            first = rng.randint(0, len(model))
+            last = rng.randint(first, min(first + 3, len(model)))
+            for _, gone in sorted((score, member) for member, score in model.items())[first:last]:
+                del model[gone]
+            members.remove_slice(first, last)
+        if step == 200:
+            members.packed = False
+            members.dense()
+        members._check()
+        check_against(members, model, rng)
+
+
+def check_against(members, model, rng):
+    ordered = sorted((score, member) for member, score in model.items())
+    assert members.slice(0, len(members)) == ordered
+    assert members.slice(0, len(members), backwards=True) == ordered[::-1]
+    low, high = sorted(rng.choice([-math.inf, -1.0, 0.0, 2.0, math.inf, rng.uniform(-2, 4)]) for _ in range(2))
+    excludes_low, excludes_high = rng.random() < 0.5, rng.random() < 0.5
+    first, last = members.ranks_by_score(ScoreRange(low, high, excludes_low, excludes_high))
+    expected = [
+        (score, member)
+        for score, member in ordered
+        if (low < score if excludes_low else low <= score) and (score < high if excludes_high else score <= high)
+    ]
+    assert ordered[first:last] == expected
+    for rank, (_, member) in enumerate(ordered):
+        assert members.rank(member) == rank
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_ranges_by_bytes(packed):
+    names = [b"a", b"aa", b"b", b"bb", b"c"]
+    members = ZSet.of(dict.fromkeys(names, 0.0))
+    members.packed = packed
+    ends = [None, b"", *names, b"d"]
+    for low in ends:
+        for high in ends:
+            for excludes in (False, True):
+                wanted = LexRange(low, high, excludes, excludes)
+                expected = [name for name in names if not wanted.starts_after(name) and not wanted.ends_before(name)]
+                for backwards in (False, True):
+                    first, last = members.ranks_by_lex(wanted, backwards)
+                    assert names[first:last] == expected
+
+
+def test_a_scan_returns_what_is_there_from_start_to_end():
+    rng = random.Random(1)
+    members = ZSet.of({b"p%d" % number: float(number) for number in range(300)})
+    members.packed = False
+    permanent, seen, cursor = set(members), set(), 0
+    while True:
+        cursor, found = members.dense().scan(cursor, 7)
+        seen.update(found)
+        if not cursor:
+            break
+        for _ in range(5):
+            members.set(b"x%d" % rng.randrange(100), 1.0)
+            members.remove(b"x%d" % rng.randrange(100))
+    assert permanent <= seen
