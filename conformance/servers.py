@@ -52,15 +52,19 @@ def parse_address(url: str) -> Address:
     return match[1], int(match[2])
 
 
+def environment() -> dict[str, str]:
+    """What a server process sees of our environment: no settings, the checkout, and bytecode is cached."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
+    ours.pop("PYTHONDONTWRITEBYTECODE", None)
+    return ours | {"PYTHONPATH": str(ROOT)}
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, from the moment it answers PING."""
     folder = tempfile.mkdtemp(prefix="conformance-")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REDIS_")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment["PYTHONPATH"] = str(ROOT)
     with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen(command, cwd=cwd or folder, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, cwd=cwd or folder, stdout=log, stderr=log, env=environment())
         try:
             _await_pong(process, port, os.path.join(folder, "log"))
             yield process

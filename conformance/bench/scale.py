@@ -1,18 +1,33 @@
-"""How cost grows with size; a full SCAN under writes; a million keys that expire in the same second."""
+"""How cost grows with size; a full SCAN under writes; a million keys that expire at the same moment."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from conformance import servers
-from conformance.bench.client import connect, encode, micros_each, percentile, pipeline
+from conformance.bench.client import (
+    SERVERS,
+    Failed,
+    connect,
+    encode,
+    micros_each,
+    percentile,
+    ping_latencies,
+    pipeline,
+    show_spread,
+    spread,
+)
 from conformance.resp import Connection
 from conformance.servers import Address
 
-_OPERATIONS = 2000
+_SIZES = [1000, 100_000, 1_000_000]
+_OPERATIONS = 5000
+_MOST_LATENCY = 20.0
 
 
 def _load(connection: Connection, size: int) -> None:
@@ -26,119 +41,132 @@ def _load(connection: Connection, size: int) -> None:
 
 
 def _commands(size: int) -> dict[str, list[bytes]]:
+    """What is timed; what takes elements away leaves at least a third of them."""
     rng = random.Random(2)
-    count = min(_OPERATIONS, size // 3)
-    members = [b"m%d" % rng.randrange(size) for _ in range(count)]
-    middle = [rng.randrange(size - 10) for _ in range(count)]
+    few = min(_OPERATIONS, size // 3)
+    members = [b"m%d" % rng.randrange(size) for _ in range(_OPERATIONS)]
+    middle = [size // 2 - rng.randrange(size // 10) for _ in range(_OPERATIONS)]
     return {
-        "ZADD": [encode(b"ZADD", b"z", b"%f" % rng.uniform(0, size), b"new%d" % number) for number in range(count)],
+        "ZADD": [encode(b"ZADD", b"z", b"%f" % rng.uniform(0, size), b"new%d" % number) for number in range(few)],
         "ZSCORE": [encode(b"ZSCORE", b"z", member) for member in members],
         "ZRANK": [encode(b"ZRANK", b"z", member) for member in members],
         "ZRANGE of 10": [encode(b"ZRANGE", b"z", b"%d" % rank, b"%d" % (rank + 9)) for rank in middle],
-        "LPOP": [encode(b"LPOP", b"l")] * count,
-        "RPOP": [encode(b"RPOP", b"l")] * count,
-        "SRANDMEMBER": [encode(b"SRANDMEMBER", b"s")] * count,
-        "SPOP": [encode(b"SPOP", b"s")] * count,
-        "RANDOMKEY": [encode(b"RANDOMKEY")] * count,
-        "HRANDFIELD": [encode(b"HRANDFIELD", b"h")] * count,
+        "LPOP": [encode(b"LPOP", b"l")] * few,
+        "RPOP": [encode(b"RPOP", b"l")] * few,
+        "SRANDMEMBER": [encode(b"SRANDMEMBER", b"s")] * _OPERATIONS,
+        "SPOP": [encode(b"SPOP", b"s")] * few,
+        "RANDOMKEY": [encode(b"RANDOMKEY")] * _OPERATIONS,
+        "HRANDFIELD": [encode(b"HRANDFIELD", b"h")] * _OPERATIONS,
     }
 
 
-def _growth(sizes: Sequence[int], subjects: dict[str, Callable[[], object]]) -> None:
-    figures: dict[tuple[str, str, int], float] = {}
-    for name, server in subjects.items():
-        for size in sizes:
-            with server() as address:  # type: ignore[attr-defined]
+def _growth(sizes: Sequence[int]) -> dict[str, dict[str, list[float]]]:
+    """For each operation and server the microseconds at each size."""
+    figures: dict[str, dict[str, list[float]]] = {}
+    for size in sizes:
+        commands = _commands(size)
+        for name, server in SERVERS.items():
+            with server() as address:
                 connection = connect(address)
                 _load(connection, size)
-                for key in (b"s", b"h"):
-                    connection(b"SRANDMEMBER" if key == b"s" else b"HRANDFIELD", key)
-                for operation, commands in _commands(size).items():
-                    figures[name, operation, size] = micros_each(connection, commands)
-    print(
-        f"{'µs each':<14}"
-        + "".join(f"{name + ' ' + str(size):>18}" for name in subjects for size in sizes)
-        + f"{'growth':>9}"
-    )
-    for operation in _commands(sizes[0]):
-        row = [figures[name, operation, size] for name in subjects for size in sizes]
-        growth = figures["emulator", operation, sizes[-1]] / figures["emulator", operation, sizes[0]]
-        print(f"{operation:<14}" + "".join(f"{value:>18.1f}" for value in row) + f"{growth:>9.1f}")
+                for operation, requests in commands.items():
+                    row = figures.setdefault(operation, {}).setdefault(name, [])
+                    row.append(micros_each(connection, requests))
+    print(f"{'µs each':<14}" + "".join(f"{name + ' ' + str(size):>18}" for name in SERVERS for size in sizes), end="")
+    print("".join(f"{name + ' grows':>16}" for name in SERVERS))
+    for operation, rows in figures.items():
+        print(f"{operation:<14}" + "".join(f"{value:>18.2f}" for row in rows.values() for value in row), end="")
+        print("".join(f"{row[-1] / row[0]:>16.1f}" for row in rows.values()))
+    return figures
 
 
-def _scan_under_writes(address: Address, size: int) -> None:
-    connection = connect(address)
-    pipeline(connection, (encode(b"SET", b"k%d" % number, b"v") for number in range(size)))
+@contextlib.contextmanager
+def _writing(address: Address, size: int) -> Iterator[None]:
+    """Meanwhile another client writes and deletes keys with names of their own."""
     stop = threading.Event()
 
     def write() -> None:
-        other = connect(address)
+        connection = connect(address)
         rng = random.Random(3)
         while not stop.is_set():
-            names = [b"x%d" % rng.randrange(size) for _ in range(50)]
-            pipeline(other, [encode(rng.choice((b"INCR", b"DEL")), name) for name in names])
+            pipeline(
+                connection, [encode(rng.choice((b"INCR", b"DEL")), b"x%d" % rng.randrange(size)) for _ in range(50)]
+            )
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen: set[bytes] = set()
-    calls, cursor = [], b"0"
-    started = time.perf_counter()
-    while True:
-        before = time.perf_counter()
-        reply = connection("SCAN", cursor, "COUNT", "100").value
-        calls.append((time.perf_counter() - before) * 1000)
-        assert isinstance(reply, list) and isinstance(reply[0].value, bytes) and isinstance(reply[1].value, list)
-        seen.update(item.value for item in reply[1].value if isinstance(item.value, bytes))
-        cursor = reply[0].value
-        if cursor == b"0":
-            break
-    seconds = time.perf_counter() - started
-    stop.set()
-    writer.join()
-    missing = size - sum(name.startswith(b"k") for name in seen)
-    print(
-        f"SCAN of {size} keys under writes: {seconds:.1f} s, p99 of a call {percentile(calls, 0.99):.1f} ms, {missing} missed"
-    )
-    if missing:
-        raise AssertionError("SCAN must return every key that is there from start to end")
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
 
 
-def _expiry(address: Address, size: int, delay: float) -> None:
+def _scan_page(connection: Connection, cursor: bytes) -> tuple[bytes, list[bytes]]:
+    reply = connection("SCAN", cursor, "COUNT", "100").value
+    if not isinstance(reply, list) or not isinstance(reply[0].value, bytes) or not isinstance(reply[1].value, list):
+        raise Failed(f"SCAN answered {reply!r}")
+    return reply[0].value, [item.value for item in reply[1].value if isinstance(item.value, bytes)]
+
+
+def _scan_under_writes(address: Address, size: int) -> dict[str, float]:
     connection = connect(address)
-    due = int((time.time() + delay) * 1000)
-    rng = random.Random(4)
-    pipeline(
-        connection,
-        (encode(b"SET", b"e%d" % n, b"v", b"PXAT", b"%d" % (due + rng.randrange(1000))) for n in range(size)),
-    )
-    late = time.time() * 1000 - due
-    if late > 0:
-        print(f"loading took {late:.0f} ms longer than planned")
-    time.sleep(max(due / 1000 - time.time(), 0))
-    latencies = []
+    pipeline(connection, (encode(b"SET", b"k%d" % number, b"v") for number in range(size)))
+    permanent: set[bytes] = set()
+    calls: list[float] = []
+    cursor: bytes | None = None
     started = time.perf_counter()
-    while True:
-        before = time.perf_counter()
-        connection("PING")
-        latencies.append((time.perf_counter() - before) * 1000)
-        left = connection("DBSIZE").value
-        if left == b"0":
-            break
-        time.sleep(0.002)
-    p50, p99, most = percentile(latencies, 0.5), percentile(latencies, 0.99), max(latencies)
+    with _writing(address, size):
+        while cursor != b"0":
+            before = time.perf_counter()
+            cursor, keys = _scan_page(connection, cursor or b"0")
+            calls.append((time.perf_counter() - before) * 1000)
+            permanent.update(key for key in keys if key.startswith(b"k"))
+        seconds = time.perf_counter() - started
+    figures = {"seconds": seconds, "p99_ms": percentile(calls, 0.99), "max_ms": max(calls)}
     print(
-        f"expiry of {size} keys in one second: gone after {time.perf_counter() - started:.1f} s; PING meanwhile "
-        f"p50 {p50:.2f} ms, p99 {p99:.2f} ms (at most 20), max {most:.2f} ms"
+        f"SCAN of {size} keys under writes: {seconds:.1f} s, of a call p99 {figures['p99_ms']:.2f} ms, "
+        f"max {figures['max_ms']:.2f} ms; {len(permanent)} of the permanent keys returned"
     )
+    if len(permanent) != size:
+        raise Failed("SCAN must return every key that is there from start to end")
+    return figures
 
 
-def run(smoke: bool) -> None:
-    sizes = (1000, 3000) if smoke else (1000, 100_000, 1_000_000)
-    _growth(sizes, {"emulator": servers.emulator, "oracle": servers.oracle})
-    size = 5_000 if smoke else 1_000_000
-    for name, server in (("emulator", servers.emulator), ("oracle", servers.oracle)):
+def _load_expiring(connection: Connection, size: int) -> float:
+    """Keys that are due at one moment, which lies soon after they are loaded; that moment, in seconds."""
+    sample = min(size, 5000)
+    each = (
+        micros_each(connection, [encode(b"SET", b"e%d" % number, b"v", b"PX", b"1") for number in range(sample)]) / 1e6
+    )
+    due = time.time() + 1 + 2 * each * size + size * 3e-6
+    moment = b"%d" % (due * 1000)
+    pipeline(connection, (encode(b"SET", b"e%d" % number, b"v", b"PXAT", moment) for number in range(size)))
+    if connection("DBSIZE").value != b"%d" % size or time.time() > due:
+        raise Failed(f"loading {size} keys took longer than planned")
+    return due
+
+
+def _expiry(address: Address, size: int) -> dict[str, float]:
+    connection = connect(address)
+    due = _load_expiring(connection, size)
+    time.sleep(max(due - 0.05 - time.time(), 0))
+    latencies = ping_latencies(connection, lambda: connection("DBSIZE").value != b"0")
+    figures = spread(latencies) | {"seconds": time.time() - due}
+    print(
+        f"expiry of {size} keys due at one moment: gone after {figures['seconds']:.2f} s; "
+        f"PING meanwhile {show_spread(figures)} (p99 at most {_MOST_LATENCY:g})"
+    )
+    return figures
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    sizes = options.sizes or ([1000, 3000] if options.smoke else _SIZES)
+    figures: dict[str, Any] = {"sizes": sizes, "micros_each": _growth(sizes)}
+    for name, server in SERVERS.items():
         print(name)
         with server() as address:
-            _scan_under_writes(address, size)
+            scan = _scan_under_writes(address, sizes[-1])
         with server() as address:
-            _expiry(address, size, 0.5 if smoke else 45.0)
+            figures[name] = {"scan": scan, "expiry": _expiry(address, sizes[-1])}
+    return figures

@@ -112,6 +112,8 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     value = client.db.get(key)
     if value is not None and not isinstance(value, List | Set | ZSet):
         raise CommandError(WRONGTYPE)
+    if isinstance(value, ZSet):
+        value.packed = False  # Redis converts what it sorts, and it stays so
     elements: list[bytes] = [] if value is None else list(value)
     if options.by is not None and b"*" not in options.by:
         if isinstance(value, List | ZSet) and options.descending:

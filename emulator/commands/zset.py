@@ -107,6 +107,8 @@ def _add(
     if added:
         if new:
             db.insert(key, target)
+            if len(members) > client.engine.config.zset_max_listpack_entries:
+                target.packed = False  # Redis chooses by the number of words, before it sees that some are the same
         fit(client, target, members)
     if added or changed:
         db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
