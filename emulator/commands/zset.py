@@ -82,14 +82,17 @@ def _add(
         if b"XX" in options:
             return None if increments else 0
         target = ZSet()
-    added = changed = 0
+    if target.packed and len(members) > client.engine.config.zset_max_listpack_entries:
+        target.packed = False  # Redis goes by the number of words, before it sees which are the same
+    added: list[bytes] = []
+    changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):
         old = target.scores.get(member)
         if old is None:
             if b"XX" not in options:
                 target.set(member, score)
-                added += 1
+                added.append(member)
                 result = score
             continue
         if b"NX" in options:
@@ -107,14 +110,12 @@ def _add(
     if added:
         if new:
             db.insert(key, target)
-            if len(members) > client.engine.config.zset_max_listpack_entries:
-                target.packed = False  # Redis chooses by the number of words, before it sees that some are the same
-        fit(client, target, members)
+        fit(client, target, added)
     if added or changed:
-        db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
+        db.changed(key, ZSET, b"zincr" if increments else b"zadd", len(added) + changed)
     if increments:
         return result
-    return added + changed if b"CH" in options else added
+    return len(added) + changed if b"CH" in options else len(added)
 
 
 @command(
