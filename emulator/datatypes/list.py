@@ -244,8 +244,5 @@ def _is_large(size: int, limit: int) -> bool:
 
 
 def _accepts(node: list[int], value: bytes, limit: int) -> bool:
-    """Whether a node of a quicklist has room for a value, by Redis's estimate."""
-    count, size = node
-    if (count == 1 and _is_large(size - HEADER_SIZE, limit)) or _is_large(len(value), limit):
-        return False
-    return not _exceeds(size + len(value) + _OVERHEAD, count + 1, limit)
+    """Whether a node of a quicklist has room for a value, by Redis's estimate; large values never share a node."""
+    return not _exceeds(node[1] + len(value) + _OVERHEAD, node[0] + 1, limit)
