@@ -82,25 +82,33 @@ class List:
 
     def extend_left(self, values: Iterable[bytes], limit: int) -> None:
         """Put values before the first, one after the other.  O(1) each."""
+        nodes = self.nodes
         for value in values:
             self.values.appendleft(value)
-            if self.nodes is None:
-                self.size += entry_size(value)
-            elif self.nodes and _accepts(self.nodes[0], value, limit):
-                _change(self.nodes[0], 1, entry_size(value))
+            size = entry_size(value)
+            if nodes is None:
+                self.size += size
+            elif nodes and _accepts(nodes[0], value, limit):
+                node = nodes[0]
+                node[0] += 1
+                node[1] += size
             else:
-                self.nodes.appendleft([1, HEADER_SIZE + entry_size(value)])
+                nodes.appendleft([1, HEADER_SIZE + size])
 
     def extend_right(self, values: Iterable[bytes], limit: int) -> None:
         """Put values after the last.  O(1) each."""
+        nodes = self.nodes
         for value in values:
             self.values.append(value)
-            if self.nodes is None:
-                self.size += entry_size(value)
-            elif self.nodes and _accepts(self.nodes[-1], value, limit):
-                _change(self.nodes[-1], 1, entry_size(value))
+            size = entry_size(value)
+            if nodes is None:
+                self.size += size
+            elif nodes and _accepts(nodes[-1], value, limit):
+                node = nodes[-1]
+                node[0] += 1
+                node[1] += size
             else:
-                self.nodes.append([1, HEADER_SIZE + entry_size(value)])
+                nodes.append([1, HEADER_SIZE + size])
 
     def pop_left(self) -> bytes:
         """Take the first value.  O(1)."""
