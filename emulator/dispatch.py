@@ -246,6 +246,7 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
         command.failed += 1
     if not isinstance(error, CommandError):
         logger.error("internal error in a command", exc_info=error)
+        engine.stats.unexpected_errors += 1
         error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
     engine.stats.count_error(str(error))
     error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle

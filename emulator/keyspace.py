@@ -186,11 +186,6 @@ class Database:
             self.touch(key)
             self.notify(event_class, event, key)
 
-    def add(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
-        """Enter a key that is known not to exist."""
-        self.insert(key, value)
-        self.changed(key, event_class, event, count)
-
     def insert(self, key: bytes, value: Value) -> Entry:
         """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
         dense = self._dense

@@ -32,7 +32,6 @@ class Session:
         "authenticated",
         "blocked",
         "channels",
-        "close_reason",
         "closing",
         "created",
         "db",
@@ -82,7 +81,6 @@ class Session:
         self.on_kill: Callable[[], None] | None = None
         self.running = False
         self.closing = False
-        self.close_reason = ""
         self.blocked: Block | None = None
         self.parked = False
         self.last_command: Command | None = None
@@ -160,10 +158,9 @@ class Session:
         """A wait has ended with this answer: deliver it and go on."""
         self.send(self.encoders[reply.__class__](reply))
 
-    def close(self, reason: str = "") -> None:
+    def close(self) -> None:
         """Close once what is to be sent has been sent; no further command is run."""
         self.closing = True
-        self.close_reason = reason
         self.refresh()
         if not self.running:
             self.wake()

@@ -19,7 +19,6 @@ class Stats:
         "net_input_bytes",
         "net_output_bytes",
         "output_limit_disconnections",
-        "pubsub_published",
         "query_limit_disconnections",
         "rejected_connections",
         "total_error_replies",
@@ -36,7 +35,6 @@ class Stats:
         self.keyspace_hits = self.keyspace_misses = 0
         self.expired_keys = self.expired_fields = self.evicted_keys = self.evicted_clients = 0
         self.output_limit_disconnections = self.query_limit_disconnections = 0
-        self.pubsub_published = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
 

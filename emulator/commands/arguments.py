@@ -42,6 +42,14 @@ def bounded(text: bytes, least: int, most: int, error: str) -> int:
     return number
 
 
+def magnitude(text: bytes) -> int:
+    """An integer whose sign is a direction: any but the smallest, which has no opposite."""
+    number = integer(text)
+    if number == INT64_MIN:
+        raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
+    return number
+
+
 def double(text: bytes, error: str = NOT_FLOAT) -> float:
     """A double; NaN is none."""
     number = parse_double(text)
@@ -128,9 +136,7 @@ def scan_options(options: Sequence[bytes], *, for_hash: bool = False, for_keys: 
 
 def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bool]:
     """The count of HRANDFIELD and its kin, and whether it is followed by the word `values`."""
-    count = integer(options[0])
-    if count == INT64_MIN:
-        raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
+    count = magnitude(options[0])
     with_values = len(options) == 2 and bool(values) and options[1].upper() == values
     if len(options) > 1 and not with_values:
         raise CommandError(SYNTAX)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer, multi_pop
+from emulator.commands.arguments import bounded, integer, magnitude, multi_pop
 from emulator.commands.keyspec import keys, numkeys
 from emulator.commands.registry import command
 from emulator.datatypes.list import List
 from emulator.notifications import LIST
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN
+from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 
 if TYPE_CHECKING:
@@ -226,15 +226,11 @@ def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
 
 
 def _rank(text: bytes) -> int:
-    rank = integer(text)
+    rank = magnitude(text)
     if rank == 0:
         raise CommandError(
             "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start "
             "from the end of the list"
-        )
-    if rank == INT64_MIN:
-        raise CommandError(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
         )
     return rank
 
@@ -271,7 +267,7 @@ def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
     target = client.db.edit(key, List)
     if target is None:
         raise CommandError(NO_SUCH_KEY)
-    position = integer(index)
+    position = _as_int(integer(index))
     limit = client.engine.config.list_max_listpack_size
     target.grow((element,), limit)
     if not -len(target) <= position < len(target):
@@ -280,6 +276,11 @@ def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
     target.shrink(limit)
     client.db.changed(key, LIST, b"lset")
     return OK
+
+
+def _as_int(number: int) -> int:
+    """The lower 32 bits as a C int: to so many Redis cuts the index of LSET."""
+    return (number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 @command(
@@ -311,7 +312,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
 @command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values")
 def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
     """Take away values that are equal, from the first or (negative count) the last on, all with 0; how many."""
-    most = integer(count)
+    most = magnitude(count)
     target = client.db.edit(key, List)
     if target is None:
         return 0

@@ -102,7 +102,6 @@ def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
 )
 def publish(client: Session, channel: bytes, message: bytes) -> int:
     """Publish a message; how many clients received it."""
-    client.engine.stats.pubsub_published += 1
     return client.engine.pubsub.publish(channel, message)
 
 
@@ -116,7 +115,6 @@ def publish(client: Session, channel: bytes, message: bytes) -> int:
 )
 def spublish(client: Session, shardchannel: bytes, message: bytes) -> int:
     """Publish a message to a shard channel; how many clients received it."""
-    client.engine.stats.pubsub_published += 1
     return client.engine.pubsub.publish_shard(shardchannel, message)
 
 

@@ -40,6 +40,11 @@ class _Options(NamedTuple):
     alpha: bool
     store: bytes | None
 
+    @property
+    def leaves_order(self) -> bool:
+        """Whether nothing is to be sorted."""
+        return self.by is not None and b"*" not in self.by
+
 
 def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
     by = store = None
@@ -114,8 +119,10 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
         raise CommandError(WRONGTYPE)
     if isinstance(value, ZSet):
         value.packed = False  # Redis converts what it sorts, and it stays so
+    if isinstance(value, Set) and options.leaves_order and options.store is not None:
+        options = options._replace(by=None, alpha=True)  # a set has no order of its own to store
     elements: list[bytes] = [] if value is None else list(value)
-    if options.by is not None and b"*" not in options.by:
+    if options.leaves_order:
         if isinstance(value, List | ZSet) and options.descending:
             elements.reverse()
     else:

@@ -23,13 +23,6 @@ _NO_OPTIONS: frozenset[bytes] = frozenset()
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
-def fit(client: Session, target: ZSet, members: Sequence[bytes]) -> None:
-    """Choose the encoding after members were added."""
-    if target.packed:
-        config = client.engine.config
-        target.fit(config.zset_max_listpack_entries, config.zset_max_listpack_value, members)
-
-
 def pairs(members: Sequence[Scored]) -> Pairs:
     """Members with their scores."""
     return Pairs([(member, score) for score, member in members])
@@ -82,17 +75,17 @@ def _add(
         if b"XX" in options:
             return None if increments else 0
         target = ZSet()
-    if target.packed and len(members) > client.engine.config.zset_max_listpack_entries:
+    limits = client.engine.config
+    if target.packed and len(members) > limits.zset_max_listpack_entries:
         target.packed = False  # Redis goes by the number of words, before it sees which are the same
-    added: list[bytes] = []
-    changed = 0
+    added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):
         old = target.scores.get(member)
         if old is None:
             if b"XX" not in options:
-                target.set(member, score)
-                added.append(member)
+                target.set(member, score, limits)
+                added += 1
                 result = score
             continue
         if b"NX" in options:
@@ -105,17 +98,15 @@ def _add(
             continue
         result = score
         if score != old:
-            target.set(member, score)
+            target.set(member, score, limits)
             changed += 1
-    if added:
-        if new:
-            db.insert(key, target)
-        fit(client, target, added)
+    if new and added:
+        db.insert(key, target)
     if added or changed:
-        db.changed(key, ZSET, b"zincr" if increments else b"zadd", len(added) + changed)
+        db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
     if increments:
         return result
-    return len(added) + changed if b"CH" in options else len(added)
+    return added + changed if b"CH" in options else added
 
 
 @command(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import bounded, double, integer
@@ -31,10 +31,44 @@ def _sum(one: float, two: float) -> float:
 _AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
 
 
-class _Operands(NamedTuple):
-    """Members with weighted scores, one for each key, how to aggregate them and whether scores are asked for."""
+class _Operand(NamedTuple):
+    """The members of one key, with the scores of a sorted set or as a plain set, and the weight of them."""
 
-    scores: list[Scores]
+    members: Scores | Set
+    weight: float = 1.0
+
+    def scored(self) -> Iterable[tuple[bytes, float]]:
+        """The members with their weighted scores."""
+        members, weight = self.members, self.weight
+        if isinstance(members, Set):
+            return ((member, weight) for member in members)
+        if weight == 1:
+            return members.items()
+        return ((member, _weighed(score, weight)) for member, score in members.items())
+
+    def score(self, member: bytes) -> float | None:
+        """The weighted score of one, None where it is not a member.  O(1)."""
+        members = self.members
+        if isinstance(members, Set):
+            return self.weight if member in members else None
+        score = members.get(member)
+        return None if score is None else _weighed(score, self.weight)
+
+
+def _size(operand: _Operand) -> int:
+    return len(operand.members)
+
+
+def _weighed(score: float, weight: float) -> float:
+    """Infinity times zero is zero."""
+    product = score * weight
+    return 0.0 if math.isnan(product) else product
+
+
+class _Query(NamedTuple):
+    """What is to be combined, how scores are aggregated, and whether they are asked for."""
+
+    operands: list[_Operand]
     aggregate: Callable[[float, float], float]
     with_scores: bool
 
@@ -49,20 +83,20 @@ def _names(name: str, words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence
     return words[1 : number + 1], words[number + 1 :]
 
 
-def _scores(client: Session, key: bytes) -> Scores:
+def _members(client: Session, key: bytes) -> Scores | Set:
     value = client.db.get(key)
     if value is None:
         return {}
     if isinstance(value, ZSet):
         return value.scores
     if isinstance(value, Set):
-        return dict.fromkeys(value, 1.0)
+        return value
     raise CommandError(WRONGTYPE)
 
 
-def _operands(client: Session, name: str, words: Sequence[bytes], weighs: bool = True, stores: bool = False) -> _Operands:
+def _query(client: Session, name: str, words: Sequence[bytes], weighs: bool = True, stores: bool = False) -> _Query:
     names, options = _names(name, words)
-    scores = [_scores(client, key) for key in names]
+    members = [_members(client, key) for key in names]
     weights = [1.0] * len(names)
     aggregate: Callable[[float, float], float] = _sum
     with_scores = False
@@ -82,43 +116,43 @@ def _operands(client: Session, name: str, words: Sequence[bytes], weighs: bool =
         else:
             raise CommandError(SYNTAX)
         position += 1
-    weighted = [
-        members if weight == 1 else {member: _weighed(score, weight) for member, score in members.items()}
-        for members, weight in zip(scores, weights, strict=True)
-    ]
-    return _Operands(weighted, aggregate, with_scores)
+    return _Query(list(map(_Operand, members, weights)), aggregate, with_scores)
 
 
-def _weighed(score: float, weight: float) -> float:
-    product = score * weight
-    return 0.0 if math.isnan(product) else product
-
-
-def _union(operands: _Operands) -> Scores:
+def _union(query: _Query) -> Scores:
     result: Scores = {}
-    for members in sorted(operands.scores, key=len):
-        for member, score in members.items():
-            result[member] = operands.aggregate(result[member], score) if member in result else score
+    for operand in sorted(query.operands, key=_size):
+        for member, score in operand.scored():
+            old = result.get(member)
+            result[member] = score if old is None else query.aggregate(old, score)
     return result
 
 
-def _intersection(operands: _Operands) -> Scores:
-    first, *others = sorted(operands.scores, key=len)
+def _intersection(query: _Query) -> Scores:
+    first, *others = sorted(query.operands, key=_size)
     result: Scores = {}
-    for member, score in first.items():
-        total = score
+    for member, total in first.scored():
         for other in others:
-            if member not in other:
+            score = other.score(member)
+            if score is None:
                 break
-            total = operands.aggregate(total, other[member])
+            total = query.aggregate(total, score)
         else:
             result[member] = total
     return result
 
 
-def _difference(operands: _Operands) -> Scores:
-    first, *others = operands.scores
-    return {member: score for member, score in first.items() if not any(member in other for other in others)}
+def _difference(query: _Query) -> Scores:
+    """The first less the others; each of them costs no more than the smaller of the two."""
+    first, *others = query.operands
+    result = dict(first.scored())
+    for other in others:
+        if _size(other) < len(result):
+            for member in other.members:
+                result.pop(member, None)
+        else:
+            result = {member: score for member, score in result.items() if member not in other.members}
+    return result
 
 
 def _answer(result: Scores, with_scores: bool) -> Reply:
@@ -137,8 +171,8 @@ def _answer(result: Scores, with_scores: bool) -> Reply:
 )
 def zunion(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     """The members of any of several sorted sets, their scores aggregated."""
-    operands = _operands(client, "zunion", (numkeys, key, *more))
-    return _answer(_union(operands), operands.with_scores)
+    query = _query(client, "zunion", (numkeys, key, *more))
+    return _answer(_union(query), query.with_scores)
 
 
 @command(
@@ -150,8 +184,8 @@ def zunion(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
 )
 def zunionstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
     """Store the members of any of several sorted sets; how many there are."""
-    operands = _operands(client, "zunionstore", (numkeys, key, *more), stores=True)
-    return store(client, destination, _union(operands), b"zunionstore")
+    query = _query(client, "zunionstore", (numkeys, key, *more), stores=True)
+    return store(client, destination, _union(query), b"zunionstore")
 
 
 @command(
@@ -163,8 +197,8 @@ def zunionstore(client: Session, destination: bytes, numkeys: bytes, key: bytes,
 )
 def zinter(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     """The members of all of several sorted sets, their scores aggregated."""
-    operands = _operands(client, "zinter", (numkeys, key, *more))
-    return _answer(_intersection(operands), operands.with_scores)
+    query = _query(client, "zinter", (numkeys, key, *more))
+    return _answer(_intersection(query), query.with_scores)
 
 
 @command(
@@ -176,8 +210,8 @@ def zinter(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
 )
 def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
     """Store the members of all of several sorted sets; how many there are."""
-    operands = _operands(client, "zinterstore", (numkeys, key, *more), stores=True)
-    return store(client, destination, _intersection(operands), b"zinterstore")
+    query = _query(client, "zinterstore", (numkeys, key, *more), stores=True)
+    return store(client, destination, _intersection(query), b"zinterstore")
 
 
 @command(
@@ -196,7 +230,7 @@ def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int
             raise CommandError(SYNTAX)
         for text in options[1::2]:
             limit = bounded(text, 0, INT64_MAX, "ERR LIMIT can't be negative")
-    first, *others = sorted((_scores(client, name) for name in names), key=len)
+    first, *others = sorted((_members(client, name) for name in names), key=len)
     count = 0
     for member in first:
         if all(member in other for other in others):
@@ -215,8 +249,8 @@ def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int
 )
 def zdiff(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     """The members of the first of several sorted sets that are in none of the others."""
-    operands = _operands(client, "zdiff", (numkeys, key, *more), weighs=False)
-    return _answer(_difference(operands), operands.with_scores)
+    query = _query(client, "zdiff", (numkeys, key, *more), weighs=False)
+    return _answer(_difference(query), query.with_scores)
 
 
 @command(
@@ -228,5 +262,5 @@ def zdiff(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
 )
 def zdiffstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
     """Store the members of the first of several sorted sets that are in none of the others; how many there are."""
-    operands = _operands(client, "zdiffstore", (numkeys, key, *more), weighs=False, stores=True)
-    return store(client, destination, _difference(operands), b"zdiffstore")
+    query = _query(client, "zdiffstore", (numkeys, key, *more), weighs=False, stores=True)
+    return store(client, destination, _difference(query), b"zdiffstore")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from emulator.commands.arguments import integer
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
-from emulator.commands.zset import fit, pairs
+from emulator.commands.zset import pairs
 from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
 from emulator.notifications import GENERIC, ZSET
 from emulator.protocol.errors import SYNTAX, CommandError
@@ -174,9 +174,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes)
     """Put a sorted set in the place of whatever a key holds, or delete the key where there are no members."""
     db = client.db
     if scores:
-        result = ZSet.of(scores)
-        fit(client, result, list(scores))
-        db.put(key, result, ZSET, event)
+        db.put(key, ZSet.of(scores, client.engine.config), ZSET, event)
     elif db.find(key) is not None:
         db.discard(key)
         db.changed(key, GENERIC, b"del")

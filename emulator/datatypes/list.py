@@ -194,12 +194,18 @@ class List:
     # The listpacks of a quicklist
 
     def _locate(self, index: int) -> tuple[int, int]:
-        """The place of the node that has the value of an index, and where in the node.  O(nodes)."""
+        """The place of the node that has the value of an index, and where in the node.  O(nodes) from the nearer end."""
         assert self.nodes is not None
-        for place, (count, _) in enumerate(self.nodes):
-            if index < count:
-                return place, index
-            index -= count
+        if index < len(self.values) // 2:
+            for place, (count, _) in enumerate(self.nodes):
+                if index < count:
+                    return place, index
+                index -= count
+        index -= len(self.values)
+        for place, (count, _) in enumerate(reversed(self.nodes), start=1):
+            index += count
+            if index >= 0:
+                return len(self.nodes) - place, index
         raise IndexError(index)
 
     def _split(self, place: int, start: int, index: int) -> None:

@@ -1,20 +1,31 @@
 """Sorted sets: members with scores, in the order of score and, where scores are equal, of the member's bytes.
 
 A dict finds a member's score in O(1); a sorted list of (score, member) finds ranks and ranges in O(log n).  Redis keeps
-a small sorted set in a listpack and a larger one in a skip list; once it is one, it stays one.
+a small sorted set in a listpack and a larger one in a skip list; once it is one, it stays one.  A listpack keeps whole
+scores as integers, which know no negative zero: so adding 0.0 makes -0.0 the plain zero there.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
 
 Scored = tuple[float, bytes]
+
+
+class Limits(Protocol):
+    """What a sorted set may hold and still be a listpack."""
+
+    @property
+    def zset_max_listpack_entries(self) -> int: ...
+
+    @property
+    def zset_max_listpack_value(self) -> int: ...
 
 
 class ScoreRange(NamedTuple):
@@ -58,11 +69,14 @@ class ZSet:
         self._dense: DenseIndex | None = None
 
     @classmethod
-    def of(cls, scores: dict[bytes, float]) -> ZSet:
-        """A sorted set of members and scores; the dict becomes its own.  O(n log n)."""
+    def of(cls, scores: dict[bytes, float], limits: Limits) -> ZSet:
+        """A sorted set of members and scores.  O(n log n)."""
         new = cls()
-        new.scores = scores
-        new.order = SortedList((score, member) for member, score in scores.items())
+        new.packed = len(scores) <= limits.zset_max_listpack_entries and (
+            max(map(len, scores), default=0) <= limits.zset_max_listpack_value
+        )
+        new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
+        new.order = SortedList((score, member) for member, score in new.scores.items())
         return new
 
     def __len__(self) -> int:
@@ -77,11 +91,6 @@ class ZSet:
         """``listpack`` or ``skiplist``."""
         return b"listpack" if self.packed else b"skiplist"
 
-    def fit(self, most: int, longest: int, members: Iterable[bytes]) -> None:
-        """Leave the small encoding where it has become too large, or one of the members too long."""
-        if self.packed and (len(self.scores) > most or any(len(member) > longest for member in members)):
-            self.packed = False
-
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""
         twin = ZSet()
@@ -92,17 +101,26 @@ class ZSet:
 
     # One member
 
-    def set(self, member: bytes, score: float) -> None:
+    def set(self, member: bytes, score: float, limits: Limits) -> None:
         """Give a member a score, whether it is there already or not."""
         old = self.scores.get(member)
         if old is not None:
             if old == score:
                 return
             self.order.remove((old, member))
-        elif self._dense is not None:
-            self._dense.add(member)
+        else:
+            if self.packed and not self._has_room(member, limits):
+                self.packed = False
+            if self._dense is not None:
+                self._dense.add(member)
+        if self.packed:
+            score += 0.0
         self.scores[member] = score
         self.order.add((score, member))
+
+    def _has_room(self, member: bytes, limits: Limits) -> bool:
+        """Whether one more member leaves the encoding small."""
+        return len(self.scores) < limits.zset_max_listpack_entries and len(member) <= limits.zset_max_listpack_value
 
     def remove(self, member: bytes) -> bool:
         """Take a member away; whether it was there."""

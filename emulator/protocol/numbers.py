@@ -76,7 +76,7 @@ def _parse_hexadecimal(text: bytes) -> float:
 def format_double(number: float) -> bytes:
     """A double as replies, ZSCORE and the like print it."""
     if number.is_integer() and -9.2e18 < number < 9.2e18:
-        return b"%d" % number
+        return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
     return _format_double(number)
 
 
