@@ -14,6 +14,7 @@ Source: G. Varghese, T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 198
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final
 
 NEVER: Final = 1 << 63
@@ -22,6 +23,7 @@ _BITS = 8
 _SLOTS = 1 << _BITS
 _MASK = _SLOTS - 1
 _LEVELS = 6
+_PORTION = 10_000  # timers copied at a time from a slot that is worked off
 _HORIZON = 1 << (_BITS * _LEVELS)
 
 
@@ -63,8 +65,8 @@ class Wheel:
         self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
         self._masks = [0] * _LEVELS
         self._far = _Slot(_LEVELS, 0)
-        self._current = self._far  # the slot being worked off
-        self._pending: list[Timer] = []  # its timers, the next one last
+        self._current = _Slot(0, 0)  # the slot being worked off
+        self._pending: list[Timer] = []  # the first of its timers, the next one last
         self.count = 0
         self.alarm = NEVER
         self.on_earlier: Callable[[int], None] | None = None
@@ -97,7 +99,7 @@ class Wheel:
 
     def next_moment(self) -> int | None:
         """When `advance` has something to do next (a deadline, or a slot to be moved down); None for never."""
-        if self._pending:
+        if self._pending or self._current:
             return self._now
         found = self._next_slot()
         return None if found is None else found[0]
@@ -108,13 +110,15 @@ class Wheel:
             if self._pending:
                 most = self._work_off(most)
                 continue
-            found = self._next_slot()
-            if found is None or found[0] > now:
-                self._now = max(now, self._now)
-                return False
-            self._now, level, index = found
-            self._current = self._take(level, index)
-            self._pending = list(reversed(self._current))
+            if not self._current:
+                found = self._next_slot()
+                if found is None or found[0] > now:
+                    self._now = max(now, self._now)
+                    return False
+                self._now, level, index = found
+                self._current = self._take(level, index)
+            self._pending = list(islice(self._current, _PORTION))
+            self._pending.reverse()
         return True
 
     def _place(self, timer: Timer, deadline: int) -> None:

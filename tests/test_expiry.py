@@ -77,3 +77,18 @@ def test_an_earlier_timer_is_announced():
     for deadline in (500, 700, 300, 400):
         wheel.set(Recorder(deadline, []), deadline)
     assert announced == [500, 300]
+
+
+def test_a_slot_of_many_timers_is_worked_off_in_portions_and_in_order():
+    wheel, log = Wheel(0), []
+    timers = [Recorder(name, log) for name in range(25_000)]
+    for timer in timers:
+        wheel.set(timer, 100_000)
+    cancelled = set(timers[5_000:24_000:2])
+    for timer in cancelled:
+        wheel.cancel(timer)
+    while wheel.advance(100_000, 999):
+        assert wheel.next_moment() <= 100_000
+    assert log == [timer.name for timer in timers if timer not in cancelled]
+    assert wheel.count == 0
+    assert wheel.next_moment() is None
