@@ -21,11 +21,11 @@ def test_random_steps(limit, seed):
         ]
         if step < 2:
             values.grow(fresh, limit)
-            values.extend_right(fresh, limit)
+            values.extend_right(fresh)
             model.extend(fresh)
         elif step < 4:
             values.grow(fresh, limit)
-            values.extend_left(fresh, limit)
+            values.extend_left(fresh)
             model[:0] = reversed(fresh)
         elif not model:
             continue
@@ -41,7 +41,7 @@ def test_random_steps(limit, seed):
         elif step == 7:
             index = rng.randint(0, len(model))
             values.grow(fresh[:1], limit)
-            values.insert(index, fresh[0], limit)
+            values.insert(index, fresh[0])
             model.insert(index, fresh[0])
         else:
             wanted, most, backwards = rng.choice(model), rng.randint(1, 3), rng.random() < 0.5

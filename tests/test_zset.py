@@ -8,17 +8,33 @@ import pytest
 from emulator.datatypes.zset import LexRange, ScoreRange, ZSet
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_random_steps(seed):
+class Limits:
+    zset_max_listpack_entries = 128
+    zset_max_listpack_value = 64
+
+
+class Small:
+    zset_max_listpack_entries = 50
+    zset_max_listpack_value = 3
+
+
+LIMITS = Limits()
+
+
+@pytest.mark.parametrize("limits", [Limits(), Small()])
+@pytest.mark.parametrize("seed", range(5))
+def test_random_steps(seed, limits):
     rng = random.Random(seed)
     members, model = ZSet(), {}
     names = [b"m%d" % number for number in range(60)]
+    packed = True
     for step in range(600):
         name = rng.choice(names)
         if rng.random() < 0.6:
             score = rng.choice([float(rng.randrange(5)), rng.uniform(-2, 2), math.inf, -math.inf])
-            members.set(name, score)
+            members.set(name, score, limits)
             model[name] = score
+            packed &= len(model) <= limits.zset_max_listpack_entries and len(name) <= limits.zset_max_listpack_value
         elif rng.random() < 0.8:
             assert members.remove(name) == (model.pop(name, None) is not None)
         else:
@@ -28,8 +44,8 @@ def test_random_steps(seed):
                 del model[gone]
             members.remove_slice(first, last)
         if step == 200:
-            members.packed = False
             members.dense()
+        assert members.encoding == (b"listpack" if packed else b"skiplist")
         members._check()
         check_against(members, model, rng)
 
@@ -54,7 +70,7 @@ def check_against(members, model, rng):
 @pytest.mark.parametrize("packed", [True, False])
 def test_ranges_by_bytes(packed):
     names = [b"a", b"aa", b"b", b"bb", b"c"]
-    members = ZSet.of(dict.fromkeys(names, 0.0))
+    members = ZSet.of(dict.fromkeys(names, 0.0), LIMITS)
     members.packed = packed
     ends = [None, b"", *names, b"d"]
     for low in ends:
@@ -69,8 +85,8 @@ def test_ranges_by_bytes(packed):
 
 def test_a_scan_returns_what_is_there_from_start_to_end():
     rng = random.Random(1)
-    members = ZSet.of({b"p%d" % number: float(number) for number in range(300)})
-    members.packed = False
+    members = ZSet.of({b"p%d" % number: float(number) for number in range(300)}, LIMITS)
+    assert members.encoding == b"skiplist"
     permanent, seen, cursor = set(members), set(), 0
     while True:
         cursor, found = members.dense().scan(cursor, 7)
@@ -78,6 +94,26 @@ def test_a_scan_returns_what_is_there_from_start_to_end():
         if not cursor:
             break
         for _ in range(5):
-            members.set(b"x%d" % rng.randrange(100), 1.0)
+            members.set(b"x%d" % rng.randrange(100), 1.0, LIMITS)
             members.remove(b"x%d" % rng.randrange(100))
     assert permanent <= seen
+
+
+def test_the_small_encoding_has_no_negative_zero():
+    small, large = ZSet(), ZSet()
+    small.set(b"a", -0.0, LIMITS)
+    large.set(b"a" * 65, -0.0, LIMITS)
+    large.set(b"b", -0.0, LIMITS)
+    assert [math.copysign(1, score) for score, _ in [*small.order, *large.order]] == [1, -1, -1]
+
+
+@pytest.mark.parametrize(
+    "scores", [{b"a": -0.0, b"b": 1.0}, {b"a" * 65: -0.0, b"b": 1.0}, {b"%d" % number: 0.0 for number in range(129)}]
+)
+def test_made_at_once_as_if_one_by_one(scores):
+    at_once, one_by_one = ZSet.of(dict(scores), LIMITS), ZSet()
+    for member, score in scores.items():
+        one_by_one.set(member, score, LIMITS)
+    at_once._check()
+    assert at_once.encoding == one_by_one.encoding
+    assert str(at_once.scores) == str(one_by_one.scores)

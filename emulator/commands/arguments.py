@@ -155,6 +155,9 @@ def multi_pop(words: Sequence[bytes], places: tuple[bytes, bytes]) -> tuple[list
         raise CommandError(SYNTAX)
     if not options:
         return names, where, 1
-    if len(options) != 2 or options[0].upper() != b"COUNT":
+    if len(options) < 2 or options[0].upper() != b"COUNT":
         raise CommandError(SYNTAX)
-    return names, where, bounded(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
+    count = bounded(options[1], 1, INT64_MAX, "ERR count should be greater than 0")
+    if len(options) > 2:
+        raise CommandError(SYNTAX)
+    return names, where, count

@@ -34,13 +34,12 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
             return 0
         target = List()
         db.insert(key, target)
-    limit = client.engine.config.list_max_listpack_size
     if target.nodes is None:
-        target.grow(values, limit)
+        target.grow(values, client.engine.config.list_max_listpack_size)
     if side is LEFT:
-        target.extend_left(values, limit)
+        target.extend_left(values)
     else:
-        target.extend_right(values, limit)
+        target.extend_right(values)
     db.changed(key, LIST, _PUSHED[side], len(values))
     return len(target.values)
 
@@ -298,13 +297,12 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
     target = client.db.edit(key, List)
     if target is None:
         return 0
-    limit = client.engine.config.list_max_listpack_size
-    target.grow((element,), limit)
+    target.grow((element,), client.engine.config.list_max_listpack_size)
     try:
         index = target.values.index(pivot)
     except ValueError:
         return -1
-    target.insert(index + (side == b"AFTER"), element, limit)
+    target.insert(index + (side == b"AFTER"), element)
     client.db.changed(key, LIST, b"linsert")
     return len(target)
 
@@ -355,12 +353,8 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
         return None
     db.edit(target, List)
     value = values.pop_left() if take is LEFT else values.pop_right()
-    if source == target:
-        push(client, target, (value,), put)
-        db.notify(LIST, _POPPED[take], source)
-    else:
-        push(client, target, (value,), put)
-        removed(client, source, values, _POPPED[take], 1)
+    push(client, target, (value,), put)
+    removed(client, source, values, _POPPED[take], 0)  # a move is one change
     return value
 
 

@@ -25,12 +25,13 @@ _BY_NOTE = (
     "we sort"
 )
 _STORE_NOTE = (
-    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array"
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument "
+    "array"
 )
 
 
 class _Options(NamedTuple):
-    """The options of a call; `by` None sorts by the elements, a pattern without ``*`` not at all."""
+    """The options of a call; `by` None sorts by the elements, and one without ``*`` has the order left as it is."""
 
     by: bytes | None
     offset: int
@@ -39,18 +40,14 @@ class _Options(NamedTuple):
     descending: bool
     alpha: bool
     store: bytes | None
-
-    @property
-    def leaves_order(self) -> bool:
-        """Whether nothing is to be sorted."""
-        return self.by is not None and b"*" not in self.by
+    leaves_order: bool
 
 
 def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
     by = store = None
     offset, count = 0, -1
     gets: list[bytes] = []
-    descending = alpha = False
+    descending = alpha = leaves_order = False
     position = 0
     while position < len(words):
         option, left = words[position].upper(), len(words) - position - 1
@@ -63,6 +60,7 @@ def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
             position += 2
         elif option == b"BY" and left:
             by = words[position + 1]
+            leaves_order |= b"*" not in by
             position += 1
         elif option == b"GET" and left:
             gets.append(words[position + 1])
@@ -73,7 +71,7 @@ def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
         else:
             raise CommandError(SYNTAX)
         position += 1
-    return _Options(by, offset, count, gets, descending, alpha, store)
+    return _Options(by, offset, count, gets, descending, alpha, store, leaves_order)
 
 
 def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
@@ -120,7 +118,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     if isinstance(value, ZSet):
         value.packed = False  # Redis converts what it sorts, and it stays so
     if isinstance(value, Set) and options.leaves_order and options.store is not None:
-        options = options._replace(by=None, alpha=True)  # a set has no order of its own to store
+        options = options._replace(by=None, alpha=True, leaves_order=False)  # a set has no order of its own to store
     elements: list[bytes] = [] if value is None else list(value)
     if options.leaves_order:
         if isinstance(value, List | ZSet) and options.descending:
@@ -168,6 +166,7 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
     db = client.db
     if elements:
         db.put(target, List.of(elements, client.engine.config.list_max_listpack_size), LIST, b"sortstore")
+        client.engine.dirty += len(elements) - 1  # each value is a change
     elif db.find(target) is not None:
         db.discard(target)
         db.changed(target, GENERIC, b"del")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, double, integer, random_count, scan_cursor, scan_options
+from emulator.commands.arguments import bounded, double, random_count, scan_cursor, scan_options
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.zset import Scored, ZSet
@@ -294,12 +294,11 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     if members is None:
         return [b"0", []]
     count, matches, *_ = scan_options(options)
+    spell: Callable[[float], bytes] = format_double
     if members.packed:
         after, found = 0, list(members)
     else:
         after, found = members.dense().scan(position, count)
+        spell = b"%.17g".__mod__  # where Redis scans a hash table, scores are spelled out in full
     scores = members.scores
-    return [
-        b"%d" % after,
-        [item for member in found if matches(member) for item in (member, format_double(scores[member]))],
-    ]
+    return [b"%d" % after, [item for member in found if matches(member) for item in (member, spell(scores[member]))]]

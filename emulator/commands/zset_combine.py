@@ -23,7 +23,7 @@ Scores = dict[bytes, float]
 
 
 def _sum(one: float, two: float) -> float:
-    """Infinities of both signs cancel out."""
+    """What is not a number, such as the sum of both infinities, counts as zero."""
     total = one + two
     return 0.0 if math.isnan(total) else total
 
@@ -47,12 +47,12 @@ class _Operand(NamedTuple):
         return ((member, _weighed(score, weight)) for member, score in members.items())
 
     def score(self, member: bytes) -> float | None:
-        """The weighted score of one, None where it is not a member.  O(1)."""
+        """The weighted score of one, possibly NaN, None where it is not a member.  O(1)."""
         members = self.members
         if isinstance(members, Set):
             return self.weight if member in members else None
         score = members.get(member)
-        return None if score is None else _weighed(score, self.weight)
+        return None if score is None else score * self.weight
 
 
 def _size(operand: _Operand) -> int:
@@ -224,13 +224,13 @@ def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes,
 def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int:
     """How many members all of several sorted sets have in common, counted up to a limit."""
     names, options = _names("zintercard", (numkeys, key, *more))
+    first, *others = sorted((_members(client, name) for name in names), key=len)
     limit = 0
     if options:
         if len(options) % 2 or any(word.upper() != b"LIMIT" for word in options[::2]):
             raise CommandError(SYNTAX)
         for text in options[1::2]:
             limit = bounded(text, 0, INT64_MAX, "ERR LIMIT can't be negative")
-    first, *others = sorted((_members(client, name) for name in names), key=len)
     count = 0
     for member in first:
         if all(member in other for other in others):

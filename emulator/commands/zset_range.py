@@ -90,7 +90,9 @@ class _Query(NamedTuple):
     with_scores: bool = False
 
 
-def _parse(start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, backwards: bool, fixed: bool, store: bool) -> _Query:
+def _parse(
+    start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, backwards: bool, fixed: bool, store: bool
+) -> _Query:
     """The query in the arguments; `fixed` commands have the kind and direction in their name."""
     offset, count = 0, -1
     with_scores = limited = False

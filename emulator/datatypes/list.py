@@ -22,10 +22,11 @@ class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
     ``nodes`` is None while the encoding is one listpack, of ``size`` bytes.  For a quicklist it has the number of values and
-    the bytes of each of its listpacks, kept exactly as long as only the ends change.
+    the bytes of each of its listpacks, kept exactly as long as only the ends change, and ``fill`` is the limit for them: the
+    one that held when it became a quicklist, whatever is configured later.
     """
 
-    __slots__ = ("nodes", "size", "values")
+    __slots__ = ("fill", "nodes", "size", "values")
 
     type_name = b"list"
 
@@ -33,13 +34,14 @@ class List:
         self.values: deque[bytes] = deque()
         self.size = HEADER_SIZE
         self.nodes: deque[list[int]] | None = None
+        self.fill = 0
 
     @classmethod
     def of(cls, values: Sequence[bytes], limit: int) -> List:
         """A list of values."""
         new = cls()
         new.grow(values, limit)
-        new.extend_right(values, limit)
+        new.extend_right(values)
         return new
 
     def __len__(self) -> int:
@@ -58,6 +60,7 @@ class List:
         twin = List()
         twin.values = self.values.copy()
         twin.size = self.size
+        twin.fill = self.fill
         twin.nodes = None if self.nodes is None else deque(node[:] for node in self.nodes)
         return twin
 
@@ -67,43 +70,44 @@ class List:
         """Choose the encoding before values are added."""
         if self.nodes is None and _exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
             self.nodes = deque([[len(self.values), self.size]] if self.values else [])
+            self.fill = limit
 
     def shrink(self, limit: int) -> None:
         """Choose the encoding after values were taken away."""
         if self.nodes is None or len(self.nodes) != 1:
             return
         count, size = self.nodes[0]
-        large = count == 1 and _is_large(size - HEADER_SIZE, limit)
+        large = count == 1 and _is_large(size - HEADER_SIZE, self.fill)
         if not large and (size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2):
             self.nodes = None
             self.size = size
 
     # Ends
 
-    def extend_left(self, values: Iterable[bytes], limit: int) -> None:
+    def extend_left(self, values: Iterable[bytes]) -> None:
         """Put values before the first, one after the other.  O(1) each."""
-        nodes = self.nodes
+        nodes, fill = self.nodes, self.fill
         for value in values:
             self.values.appendleft(value)
             size = entry_size(value)
             if nodes is None:
                 self.size += size
-            elif nodes and _accepts(nodes[0], value, limit):
+            elif nodes and _accepts(nodes[0], value, fill):
                 node = nodes[0]
                 node[0] += 1
                 node[1] += size
             else:
                 nodes.appendleft([1, HEADER_SIZE + size])
 
-    def extend_right(self, values: Iterable[bytes], limit: int) -> None:
+    def extend_right(self, values: Iterable[bytes]) -> None:
         """Put values after the last.  O(1) each."""
-        nodes = self.nodes
+        nodes, fill = self.nodes, self.fill
         for value in values:
             self.values.append(value)
             size = entry_size(value)
             if nodes is None:
                 self.size += size
-            elif nodes and _accepts(nodes[-1], value, limit):
+            elif nodes and _accepts(nodes[-1], value, fill):
                 node = nodes[-1]
                 node[0] += 1
                 node[1] += size
@@ -154,14 +158,14 @@ class List:
         else:
             _change(self.nodes[self._locate(index % len(self.values))[0]], 0, more)
 
-    def insert(self, index: int, value: bytes, limit: int) -> None:
+    def insert(self, index: int, value: bytes) -> None:
         """Put a value at an index.  O(n)."""
         size = entry_size(value)
         if self.nodes is None:
             self.size += size
         elif self.nodes:
             place, offset = self._locate(max(index - 1, 0))
-            if _accepts(self.nodes[place], value, limit):
+            if _accepts(self.nodes[place], value, self.fill):
                 _change(self.nodes[place], 1, size)
             else:
                 self._split(place, index - (offset + 1 if index else 0), index)
