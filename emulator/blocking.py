@@ -3,12 +3,13 @@
 Life cycle.  A command that finds nothing to take returns `Session.block(...)`.  In a transaction or a script, where
 nothing may wait, that is just the answer for "nothing"; otherwise it is a `Block`, the dispatcher parks the session, and
 the block stands in ``Database.blocked`` under each of its keys, oldest first, and in the timing wheel when it has a
-timeout.  When the funnel sees such a key change it signals it here.  After the command (or transaction, or script) that
-changed it, `Blocking.serve` lets the waiters of each signalled key try again, the oldest first; the answer of one that
+timeout.  When the funnel sees such a key come to be it signals it here.  After the command (or transaction, or script)
+that made it, `Blocking.serve` lets the waiters of each signalled key try again, the oldest first; the answer of one that
 succeeds is delivered and its session goes on.  A timeout, CLIENT UNBLOCK, a closed connection end a block as well.
 
-A waiter is tried only while the key holds the kind of value it waits for.  With ``needs_key`` it is also tried when the
-key has gone or become something else (XREADGROUP must then answer an error).
+A waiter is tried only while the key holds the kind of value it waits for.  A value put in the place of another (SET, SORT
+STORE, ZUNIONSTORE) does not count as a key that has come to be, just as in Redis: who waits for it goes on waiting.  With
+``needs_key`` a waiter is also tried when the key has gone or become something else (XREADGROUP must then answer an error).
 
 Source: Redis's documentation of blocking operations, "Order in which blocked clients are served".
 """
@@ -64,11 +65,13 @@ class Blocking:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
-        self.ready: dict[tuple[Database, bytes], None] = {}
+        self.kinds: dict[type, int] = {}
+        self.ready: dict[tuple[Database, bytes], bool] = {}
 
     def park(self, block: Block, deadline: int | None) -> None:
         """Let a session wait; `deadline` in milliseconds since the epoch, None for no timeout."""
         self.blocks[block] = None
+        self.kinds[block.kind] = self.kinds.get(block.kind, 0) + 1
         for key in block.keys:
             block.db.blocked.setdefault(key, {})[block] = None
         block.db.observe()
@@ -76,23 +79,24 @@ class Blocking:
             self.engine.wheel.set(block, deadline)
         block.session.blocked = block
 
-    def signal(self, db: Database, key: bytes) -> None:
-        """A key on which somebody waits has changed: its waiters are served when the running command is done."""
-        self.ready[db, key] = None
-        self.engine.pending_work = True
+    def signal(self, db: Database, key: bytes, kind: type | None) -> None:
+        """A key on which somebody waits has come to be, or with None has gone.
+
+        Its waiters are tried when the running command is done; not where nobody waits for any key of that kind.
+        """
+        if kind is None or self.kinds.get(kind):
+            self.ready[db, key] = kind is not None or self.ready.get((db, key), False)
+            self.engine.pending_work = True
 
     def serve(self) -> None:
         """Let the waiters of the signalled keys try again, until no key is signalled any more."""
         while self.ready:
             ready, self.ready = self.ready, {}
-            for db, key in ready:
+            for (db, key), exists in ready.items():
                 for block in list(db.blocked.get(key, ())):
-                    if block in self.blocks and self._concerns(block, db.peek(key)):
+                    concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
+                    if concerned and block in self.blocks:
                         self._try(block)
-
-    @staticmethod
-    def _concerns(block: Block, value: object) -> bool:
-        return isinstance(value, block.kind) or block.needs_key
 
     def _try(self, block: Block) -> None:
         try:
@@ -110,6 +114,7 @@ class Blocking:
     def forget(self, block: Block) -> None:
         """End a wait without an answer (the session has gone)."""
         del self.blocks[block]
+        self.kinds[block.kind] -= 1
         block.session.blocked = None
         self.engine.wheel.cancel(block)
         db = block.db

@@ -151,6 +151,9 @@ class Engine:
             for key in {*db.watchers, *db.blocked}:
                 if key in one.entries or key in two.entries:
                     db.touch(key)
+                    if key in db.blocked:
+                        entry = db.entries.get(key)
+                        self.blocking.signal(db, key, None if entry is None else entry.value.__class__)
             db.observe()
 
     @staticmethod

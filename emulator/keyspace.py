@@ -195,6 +195,8 @@ class Database:
         if value.__class__ is Hash and value.deadlines is not None:
             self.schedule_fields(entry)
         if self.observed:
+            if key in self.blocked:
+                self.engine.blocking.signal(self, key, value.__class__)
             self.notify(NEW, b"new", key)
         return entry
 
@@ -225,7 +227,7 @@ class Database:
         if entry.value.__class__ is Hash and entry in self.fields_with_expiry:
             self.wheel.cancel(self.fields_with_expiry.pop(entry))
         if key in self.blocked:
-            self.engine.blocking.signal(self, key)
+            self.engine.blocking.signal(self, key, None)
 
     def expire_at(self, entry: Entry, deadline: int) -> None:
         """Give a key an expiry, in milliseconds since the epoch; the caller tells of the change."""
@@ -289,9 +291,9 @@ class Database:
         """Delete everything; how many keys there were."""
         count = len(self.entries)
         for key in [key for key in self.watchers if key in self.entries]:
-            self._touch_watchers(key)
+            self.touch(key)
         for key in [key for key in self.blocked if key in self.entries]:
-            self.engine.blocking.signal(self, key)
+            self.engine.blocking.signal(self, key, None)
         for entry in self._dense:
             if entry.deadline is not None:
                 self.wheel.cancel(entry)
@@ -311,13 +313,7 @@ class Database:
         self.observed = bool(self.watchers or self.blocked or engine.notify_flags or engine.tracking)
 
     def touch(self, key: bytes) -> None:
-        """Tell those who watch or wait for `key`."""
-        if key in self.watchers:
-            self._touch_watchers(key)
-        if key in self.blocked:
-            self.engine.blocking.signal(self, key)
-
-    def _touch_watchers(self, key: bytes) -> None:
+        """Tell those who watch `key`."""
         for session in self.watchers.get(key, ()):
             session.dirty_cas = True
 
@@ -327,6 +323,8 @@ class Database:
             self.engine.publish_event(event_class, event, key, self.index)
 
     def _notify_overwritten(self, key: bytes, old: Value, new: Value) -> None:
+        if key in self.blocked:
+            self.engine.blocking.signal(self, key, None)
         self.notify(OVERWRITTEN, b"overwritten", key)
         if type_name(old) != type_name(new):
             self.notify(TYPE_CHANGED, b"type_changed", key)
