@@ -92,3 +92,23 @@ def test_trim():
 )
 def test_sizes_in_a_listpack(value, size):
     assert entry_size(value) == size
+
+
+def test_what_counts_as_a_change(client):
+    def changes(line):
+        before = client.engine.dirty
+        client.play(line)
+        return client.engine.dirty - before
+
+    assert changes("RPUSH l 3 1 2") == 3
+    assert changes("LMOVE l l LEFT RIGHT") == 1
+    assert changes("LMOVE l m LEFT RIGHT") == 1
+    assert changes("SORT l STORE s") == 2
+    assert changes("SORT none STORE s") == 1
+
+
+def test_the_ends_of_a_quicklist_are_found_from_both_sides():
+    values = List.of([b"%d" % number for number in range(10)], 3)
+    for index in (0, 4, 5, 9, -1, -10):
+        values.set(index, b"x" * 10)
+        values._check()

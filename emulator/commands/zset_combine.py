@@ -226,11 +226,12 @@ def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int
     names, options = _names("zintercard", (numkeys, key, *more))
     first, *others = sorted((_members(client, name) for name in names), key=len)
     limit = 0
-    if options:
-        if len(options) % 2 or any(word.upper() != b"LIMIT" for word in options[::2]):
+    words = iter(options)
+    for word in words:
+        argument = next(words, None)
+        if argument is None or word.upper() != b"LIMIT":
             raise CommandError(SYNTAX)
-        for text in options[1::2]:
-            limit = bounded(text, 0, INT64_MAX, "ERR LIMIT can't be negative")
+        limit = bounded(argument, 0, INT64_MAX, "ERR LIMIT can't be negative")
     count = 0
     for member in first:
         if all(member in other for other in others):
