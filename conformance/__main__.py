@@ -1,4 +1,4 @@
-"""``python -m conformance``: the cases; ``coverage``, ``bench``: the other programs here."""
+"""``python -m conformance``: the cases; ``coverage``, ``bench``, ``fuzz``: the other programs here."""
 
 from __future__ import annotations
 
@@ -74,6 +74,10 @@ def main() -> int:
         from conformance.bench import main as bench
 
         return bench(sys.argv[2:])
+    if sys.argv[1:2] == ["fuzz"]:
+        from conformance.fuzz import main as fuzz
+
+        return fuzz(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
     parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")

@@ -81,7 +81,7 @@ def _near(one: Reply, other: Reply, step: Step) -> bool:
             _near(a, b, step) for a, b in zip_longest(one.value, other.value)
         )
     a, b = _number(one), _number(other)
-    if a is None or b is None:
+    if one == other or a is None or b is None:
         return one == other
     if step.about:
         return abs(a - b) <= step.about

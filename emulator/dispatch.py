@@ -167,7 +167,7 @@ def find(engine: Engine, args: Sequence[bytes]) -> Command:
     if command.subcommands and len(args) > 1:
         sub = command.subcommands.get(args[1].lower())
         if sub is None:
-            word = as_text(args[1][:128].partition(b"\0")[0])
+            word = as_text(args[1][:128])
             raise CommandError(f"ERR unknown subcommand '{word}'. Try {command.name.decode().upper()} HELP.")
         return sub
     return command

@@ -162,6 +162,12 @@ class Database:
             self.touch(key)
             self.notify(event_class, event, key)
 
+    def amended(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
+        """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
+        self.engine.dirty += count
+        if self.observed:
+            self.notify(event_class, event, key)
+
     def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
         """Set a key to a new value whatever it held; without `keep_ttl` an expiry it had is forgotten."""
         entry = self.entries.get(key)

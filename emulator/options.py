@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from emulator.config import Config, ConfigError
-from emulator.configuration.kinds import quote
-from emulator.protocol.errors import as_text
+from emulator.configuration.kinds import decoded, quote
 from emulator.protocol.inline import split_inline
 from emulator.version import REDIS_VERSION, __version__
 
@@ -130,7 +129,7 @@ def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
         words = split_inline(environ["REDIS_ARGS"].encode("utf-8", "surrogateescape"))
         if words is None:
             raise FatalConfigError(f"Reading REDIS_ARGS\n>>> '{environ['REDIS_ARGS']}'\nUnbalanced quotes")
-        lines += _option_lines(list(map(as_text, words)))
+        lines += _option_lines(list(map(decoded, words)))
     lines += [f"{name[6:].lower()} {quote(environ[name])}" for name in used if name == "REDIS_PORT"]
     lines += [f"requirepass {quote(environ[name])}" for name in used if name == "REDIS_PASSWORD"]
     if used:
@@ -267,7 +266,7 @@ class Loader:
             raise ConfigError("Unbalanced quotes in configuration line")
         if not encoded:
             return
-        name, *words = map(as_text, encoded)
+        name, *words = map(decoded, encoded)
         name = name.lower()
         fits, handler = self._special.get(name, (None, None))
         if name in self.config.directives:
@@ -306,7 +305,7 @@ class Loader:
     def _rename_command(self, words: list[str]) -> None:
         from emulator.commands.table import table
 
-        names = {as_text(name).lower() for name in table()}
+        names = {decoded(name).lower() for name in table()}
         for old, new in self.options.renamed:
             names = names - {old} | ({new} - {""})
         old, new = words[0].lower(), words[1].lower()

@@ -17,6 +17,11 @@ TIME_UNITS: Final = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, Tr
 """Options that take a time: milliseconds a unit, and whether it is a moment rather than a span."""
 
 
+def wrong_arity(name: str) -> CommandError:
+    """The error of a command whose number of arguments only it can judge."""
+    return CommandError(f"ERR wrong number of arguments for '{name}' command")
+
+
 def wrong_subcommand_arity(client: Session) -> CommandError:
     """The error of a sub-command whose number of arguments only it can judge."""
     container, name = client.words[:2]
@@ -87,6 +92,16 @@ def timeout(text: bytes) -> int:
     milliseconds = seconds * 1000
     whole = int(milliseconds)
     return whole + (milliseconds > whole)
+
+
+def milliseconds(client: Session, text: bytes) -> int:
+    """A span of time in whole milliseconds."""
+    span = integer(text, "ERR timeout is not an integer or out of range")
+    if span < 0:
+        raise CommandError("ERR timeout is negative")
+    if span > INT64_MAX - client.engine.clock.now:
+        raise CommandError("ERR timeout is out of range")
+    return span
 
 
 def scan_cursor(text: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
+from emulator.commands.arguments import bounded, integer, milliseconds, wrong_subcommand_arity
 from emulator.commands.connection import check_name
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
@@ -289,12 +289,7 @@ def client_pause(client: Session, timeout: bytes, *mode: bytes) -> Status:
         which = mode[0].upper()
         if which not in (b"WRITE", b"ALL"):
             raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
-    milliseconds = integer(timeout, "ERR timeout is not an integer or out of range")
-    if milliseconds < 0:
-        raise CommandError("ERR timeout is negative")
-    end = client.engine.clock.now + milliseconds
-    if end > INT64_MAX:
-        raise CommandError("ERR timeout is out of range")
+    end = client.engine.clock.now + milliseconds(client, timeout)
     client.engine.pause.start(end, which == b"WRITE")
     return OK
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import integer, wrong_arity
 from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, Reply, Status
@@ -27,7 +27,7 @@ _BAD_NAME = "ERR Client names cannot contain spaces, newlines or special charact
 def ping(client: Session, *message: bytes) -> Reply:
     """Ask whether the server is alive; a message is given back."""
     if len(message) > 1:
-        raise CommandError("ERR wrong number of arguments for 'ping' command")
+        raise wrong_arity("ping")
     if client.protocol == 2 and client.subscriptions:
         return [b"pong", message[0] if message else b""]
     return message[0] if message else PONG

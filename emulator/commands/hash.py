@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import integer, random_count, scan_cursor, scan_options
+from emulator.commands.arguments import integer, random_count, scan_cursor, scan_options, wrong_arity
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.hash import Hash
@@ -141,7 +141,7 @@ def hstrlen(client: Session, key: bytes, field: bytes) -> int:
 def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> int:
     """Set fields to values; how many of them are new."""
     if len(more) % 2:
-        raise CommandError("ERR wrong number of arguments for 'hset' command")
+        raise wrong_arity("hset")
     target = open_hash(client, key)
     limits = client.engine.config
     if more:
@@ -158,7 +158,7 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
 def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Status:
     """Set fields to values."""
     if len(more) % 2:
-        raise CommandError("ERR wrong number of arguments for 'hmset' command")
+        raise wrong_arity("hmset")
     hset(client, key, field, value, *more)
     return OK
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import TIME_UNITS, bounded, integer
+from emulator.commands.arguments import TIME_UNITS, bounded, integer, wrong_arity
 from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
@@ -234,7 +234,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     elif choice == b"PERSIST":
         words = words[1:]
     if len(words) < 2:
-        raise CommandError("ERR wrong number of arguments for 'hgetex' command")
+        raise wrong_arity("hgetex")
     fields = _fields(words)
     if target is None:
         return [None] * len(fields)
@@ -303,7 +303,7 @@ def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
     """The fields and values after ``numfields``."""
     if words and bounded(words[0], 1, _INT_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
         return words[1:]
-    raise CommandError("ERR wrong number of arguments for 'hsetex' command")
+    raise wrong_arity("hsetex")
 
 
 @command(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import TIME_UNITS, deadline, integer
+from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.string import Embedded
@@ -297,7 +297,7 @@ def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     """Set several keys at once."""
     put = client.db.put
     if len(more) % 2:
-        raise CommandError("ERR wrong number of arguments for 'mset' command")
+        raise wrong_arity("mset")
     put(key, value, STRING, b"set")
     for position in range(0, len(more), 2):
         put(more[position], more[position + 1], STRING, b"set")
@@ -314,7 +314,7 @@ def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
 def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
     """Set several keys at once if none of them exists; whether that was so."""
     if len(more) % 2:
-        raise CommandError("ERR wrong number of arguments for 'msetnx' command")
+        raise wrong_arity("msetnx")
     db = client.db
     if any(db.find(name) is not None for name in (key, *more[::2])):
         return 0

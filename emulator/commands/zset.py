@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, double, random_count, scan_cursor, scan_options
+from emulator.commands.arguments import bounded, double, random_count, scan_cursor, scan_options, wrong_arity
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.zset import Scored, ZSet
@@ -226,7 +226,7 @@ def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[fl
 
 def _rank(client: Session, key: bytes, member: bytes, options: Sequence[bytes], name: str, backwards: bool) -> Reply:
     if len(options) > 1:
-        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+        raise wrong_arity(name)
     if options and options[0].upper() != b"WITHSCORE":
         raise CommandError(SYNTAX)
     members = client.db.read(key, ZSet)

@@ -305,6 +305,11 @@ def c_integer(word: str, base: int = 10) -> int | None:
 _ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a", 0x08: "\\b"}
 
 
+def decoded(words: bytes) -> str:
+    """A setting as text: any bytes survive."""
+    return words.decode("utf-8", "surrogateescape")
+
+
 def quote(text: str) -> str:
     """Text in double quotes, readable for `protocol.inline`."""
     shown = (

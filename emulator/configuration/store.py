@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from emulator.configuration.kinds import ConfigError, Directive
+from emulator.configuration.kinds import ConfigError, Directive, decoded
 from emulator.configuration.rewrite import rewrite_file
 from emulator.glob import matcher
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
 
 Hook = Callable[[], object]
@@ -47,7 +47,7 @@ class Store:
         found: dict[str, tuple[bytes, bytes]] = {}
         for pattern in patterns:
             if _GLOB.isdisjoint(pattern):
-                name = as_text(pattern).lower()
+                name = decoded(pattern).lower()
                 if name in self.directives and name not in found:
                     found[name] = pattern, self._shown(self.directives[name])
                 continue
@@ -64,7 +64,7 @@ class Store:
         """Set a directive at start-up, from its words in a file; raises `ConfigError`.  No hook is called."""
         directive = self.directives[name]
         if directive.several and len(words) == 1 and words[0]:
-            words = list(map(as_text, split_inline(words[0].encode("utf-8", "surrogateescape")) or ()))
+            words = list(map(decoded, split_inline(words[0].encode("utf-8", "surrogateescape")) or ()))
         elif not directive.several and len(words) != 1:
             raise ConfigError("wrong number of arguments")
         setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
@@ -117,7 +117,7 @@ class Store:
             raise CommandError(SYNTAX)
         changes: dict[str, tuple[str, Directive[Any], str]] = {}
         for position in range(0, len(pairs), 2):
-            spelt = as_text(pairs[position])
+            spelt = decoded(pairs[position])
             name = spelt.lower()
             directive = self.directives.get(name)
             if directive is None:
@@ -125,7 +125,7 @@ class Store:
             reason = self._refusal(directive, local) or ("duplicate parameter" if name in changes else "")
             if reason:
                 raise _failed(spelt, reason)
-            changes[name] = name, directive, as_text(pairs[position + 1])
+            changes[name] = name, directive, decoded(pairs[position + 1])
         return list(changes.values())
 
     def _refusal(self, directive: Directive[Any], local: bool) -> str:

@@ -20,14 +20,15 @@ def entry_size(value: bytes) -> int:
     if length <= 20 and (value.isdigit() or value[:1] == b"-"):
         number = parse_integer(value)
         if number is not None:
-            return _integer_size(number)
+            return integer_size(number)
     if length < 64:
         return length + 2
     size = length + (2 if length < 4096 else 5)
     return size + _back_length_size(size)
 
 
-def _integer_size(number: int) -> int:
+def integer_size(number: int) -> int:
+    """Bytes that an integer takes in a listpack."""
     if 0 <= number < 128:
         return 2
     magnitude = number if number >= 0 else ~number

@@ -13,6 +13,7 @@ from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import (
     BigNumber,
+    Named,
     NoReply,
     NullArray,
     Pairs,
@@ -107,6 +108,7 @@ class _Resp2(_Encoder):
             Set: self._array,
             Push: self._array,
             Pairs: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value)),
+            Named: self._array,
         }
 
 
@@ -125,6 +127,7 @@ class _Resp3(_Encoder):
             Set: lambda value: self._elements(b"~%d\r\n" % len(value), value),
             Push: lambda value: self._elements(b">%d\r\n" % len(value), value),
             Pairs: self._array,
+            Named: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value)),
         }
 
 

@@ -24,5 +24,5 @@ OUT_OF_RANGE: Final = "ERR index out of range"
 
 
 def as_text(words: bytes) -> str:
-    """A client's own words for use in an error's text: any bytes survive."""
-    return words.decode("utf-8", "surrogateescape")
+    """A client's own words for use in an error's text: any bytes survive up to the first zero byte, where C ends a string."""
+    return words.partition(b"\0")[0].decode("utf-8", "surrogateescape")

@@ -49,6 +49,12 @@ class Pairs(list[tuple[Reply, Reply]]):
     __slots__ = ()
 
 
+class Named(list[tuple[Reply, Reply]]):
+    """Names that may come twice, each with a reply: an array of two-element arrays on RESP2, a map on RESP3."""
+
+    __slots__ = ()
+
+
 class Replies(list[Reply]):
     """Several replies to one command, one after another (SUBSCRIBE answers once for each channel)."""
 

@@ -1,0 +1,112 @@
+"""``python -m conformance fuzz``: random commands on both servers, compared, and what differs shrunk to a case.
+
+Commands are made by the oracle's own COMMAND DOCS.  A program is some hundred of them on two connections; after each the
+data sets are compared as well.  `looseness.txt` says which replies may differ, and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+from conformance import servers
+from conformance.fuzz import looseness
+from conformance.fuzz.generate import Generator
+from conformance.fuzz.grammar import read_grammar
+from conformance.fuzz.program import Difference, Player, Program
+from conformance.fuzz.shrink import shrink
+
+_LENGTH = 300
+
+# By setting a small value, by which encodings change soon, and the usual one.
+_LIMITS = {
+    "hash-max-listpack-entries": ("4", "512"),
+    "hash-max-listpack-value": ("8", "64"),
+    "set-max-intset-entries": ("3", "512"),
+    "set-max-listpack-entries": ("4", "128"),
+    "set-max-listpack-value": ("8", "64"),
+    "zset-max-listpack-entries": ("4", "128"),
+    "zset-max-listpack-value": ("8", "64"),
+    "list-max-listpack-size": ("3", "-2"),
+    "stream-node-max-entries": ("3", "100"),
+    "stream-node-max-bytes": ("60", "4096"),
+    "hll-sparse-max-bytes": ("20", "3000"),
+}
+
+
+def random_program(random: Random, generator: Generator) -> Program:
+    """A program of some hundred commands, which come in runs on either connection."""
+    settings = {name: small for name, (small, _) in _LIMITS.items() if random.random() < 0.5}
+    protocols = {name: random.choice((2, 3)) for name in "ab"}
+    steps: list[tuple[str, list[bytes]]] = []
+    while len(steps) < _LENGTH:
+        name = random.choice("aaab")
+        steps += [(name, generator.command()) for _ in range(random.randint(1, 12))]
+    return Program(settings, protocols, steps)
+
+
+def shrunk(player: Player, program: Program) -> Program:
+    """The fewest commands and settings of a program that still show a difference."""
+
+    def fails(steps: list[tuple[str, list[bytes]]]) -> bool:
+        return player.play(replace(program, steps=steps)) is not None
+
+    def fails_with(settings: list[tuple[str, str]]) -> bool:
+        return player.play(replace(least, settings=dict(settings))) is not None
+
+    if not fails(program.steps):
+        return program
+    least = replace(program, steps=shrink(program.steps, fails))
+    return replace(least, settings=dict(shrink(list(least.settings.items()), fails_with)))
+
+
+def _report(player: Player, program: Program, first: Difference, seed: int) -> str:
+    """The shrunk program as a case, and what differs."""
+    least = shrunk(player, program)
+    difference = player.play(least)
+    if difference is None:
+        return f"seen only once, seed {seed}: {first}"
+    return f"{least.as_case(f'found by the fuzzer, seed {seed}')}\n{difference}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play until the time is over; 1 where a difference was found."""
+    parser = argparse.ArgumentParser(prog="python -m conformance fuzz", description=__doc__)
+    parser.add_argument("--subject", metavar="URL")
+    parser.add_argument("--oracle", metavar="URL|PATH")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: a minute)")
+    parser.add_argument("--programs", type=int, help="how many programs instead")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--command", action="append", default=[], help="only this command; may be repeated")
+    parser.add_argument("--group", action="append", default=[], help="only commands of a group; may be repeated")
+    parser.add_argument("--differences", type=int, default=5, help="how many to show before giving up")
+    options = parser.parse_args(arguments)
+    random = Random(options.seed)
+    loose = looseness.load()
+    with servers.oracle(options.oracle) as oracle, servers.emulator(options.subject) as subject:
+        grammar = [
+            syntax
+            for syntax in read_grammar(oracle)
+            if not (syntax.name in loose and loose[syntax.name] is None)
+            and (not options.command or syntax.name in options.command)
+            and (not options.group or syntax.group in options.group)
+        ]
+        player = Player(subject, oracle, loose, {name: usual for name, (_, usual) in _LIMITS.items()})
+        generator = Generator(random, grammar)
+        found = programs = commands = 0
+        end = time.monotonic() + options.seconds
+        while found < options.differences and (
+            programs < options.programs if options.programs else time.monotonic() < end
+        ):
+            program = random_program(random, generator)
+            programs += 1
+            commands += len(program.steps)
+            difference = player.play(program)
+            if difference is not None:
+                found += 1
+                print(f"{_report(player, program, difference, options.seed)}\n", flush=True)
+    print(f"seed {options.seed}: {programs} programs, {commands} commands, {found} differences")
+    return 1 if found else 0

@@ -1,0 +1,104 @@
+"""Random commands by the grammar: mostly valid, sometimes spoilt."""
+
+from __future__ import annotations
+
+from random import Random
+
+from conformance.fuzz import values
+from conformance.fuzz.grammar import Argument, Syntax
+
+_FILLERS = frozenset(
+    "set append hset rpush lpush sadd zadd xadd geoadd pfadd setbit bitfield copy xgroup|create xreadgroup".split()  # noqa: SIM905
+)
+_COUNTS = frozenset(("numkeys", "numfields", "numids"))
+
+_WEIGHTS = {"transactions": 0.6, "stream": 2.0}
+_FILLING = 4
+_OPTIONAL = 0.3
+_SPOILT = 0.04
+_FOREIGN_KEY = 0.12
+_MOST_REPEATS = 3
+_AGAIN = 0.4
+_MISCOUNTED = 0.05
+_BY_CLOCK = "auto-id"
+
+
+class Generator:
+    """Makes commands from a seed."""
+
+    def __init__(self, random: Random, grammar: list[Syntax]) -> None:
+        self.random = random
+        self.grammar = grammar
+        self.weights = [
+            _WEIGHTS.get(syntax.group, 1.0) * (_FILLING if syntax.name in _FILLERS else 1) for syntax in grammar
+        ]
+
+    def command(self) -> list[bytes]:
+        """A command, as words."""
+        syntax = self.random.choices(self.grammar, self.weights)[0]
+        words = [word.encode("latin-1") for word in (*syntax.words, *self._sequence(syntax, syntax.arguments))]
+        if self.random.random() < _SPOILT:
+            self._spoil(words)
+        return words
+
+    def _sequence(self, syntax: Syntax, parts: list[Argument]) -> list[str]:
+        """Arguments one after another: what is repeated in one of them is mostly repeated as often in the others."""
+        repeats = 1
+        while repeats < _MOST_REPEATS and self.random.random() < _AGAIN:
+            repeats += 1
+        words: list[str] = []
+        for part in parts:
+            if part.name in _COUNTS:
+                words += [part.token, str(repeats)] if part.token else [str(repeats)]
+            else:
+                often = repeats if self.random.random() > _MISCOUNTED else self.random.randint(1, _MOST_REPEATS)
+                words += self._argument(syntax, part, often)
+        return words
+
+    def _argument(self, syntax: Syntax, argument: Argument, repeats: int = 1) -> list[str]:
+        if "optional" in argument.flags and self.random.random() > _OPTIONAL:
+            return []
+        words: list[str] = []
+        for turn in range(repeats if "multiple" in argument.flags else 1):
+            if argument.token and (turn == 0 or "multiple_token" in argument.flags):
+                words.append(argument.token)
+            words += self._once(syntax, argument)
+        return words
+
+    def _once(self, syntax: Syntax, argument: Argument) -> list[str]:
+        if argument.type == "pure-token":
+            return []
+        if argument.type == "oneof":
+            return self._argument(
+                syntax, self.random.choice([part for part in argument.parts if part.name != _BY_CLOCK])
+            )
+        if argument.type == "block":
+            return self._sequence(syntax, argument.parts)
+        return [self._value(syntax, argument)]
+
+    def _value(self, syntax: Syntax, argument: Argument) -> str:
+        if argument.type == "key":
+            return self._key(syntax.group)
+        pick = (
+            values.BY_COMMAND.get((syntax.name, argument.name))
+            or values.BY_NAME.get(argument.name)
+            or values.BY_TYPE[argument.type]
+        )
+        return pick(self.random)
+
+    def _key(self, group: str) -> str:
+        if group in values.KEYS and self.random.random() > _FOREIGN_KEY:
+            return self.random.choice(values.KEYS[group])
+        return self.random.choice(values.EVERY_KEY)
+
+    def _spoil(self, words: list[bytes]) -> None:
+        place = self.random.randrange(len(words))
+        how = self.random.randrange(4)
+        if how == 0 and len(words) > 1:
+            del words[place]
+        elif how == 1:
+            words.insert(place + 1, words[place])
+        elif how == 2:
+            words.insert(place + 1, values.junk(self.random).encode("latin-1"))
+        elif place:
+            words[place] = values.junk(self.random).encode("latin-1")

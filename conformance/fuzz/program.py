@@ -1,0 +1,177 @@
+"""A program: commands on a few connections, played on both servers and compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from itertools import groupby
+
+from conformance.cases import Step
+from conformance.compare import equal
+from conformance.fuzz.looseness import name_of
+from conformance.resp import Connection, Reply
+
+Address = tuple[str, int]
+Words = list[bytes]
+
+_EXACT = Step(0, "")
+_PLAIN_WORD = re.compile(rb"[\x21\x23-\x26\x28-\x5b\x5d-\x7e]+")
+_CHECK_DATABASES = (b"0", b"1")
+
+
+@dataclass
+class Program:
+    """Settings other than the usual ones, the protocol of each connection, and the commands with their connections."""
+
+    settings: dict[str, str]
+    protocols: dict[str, int]
+    steps: list[tuple[str, Words]]
+
+    def as_case(self, name: str) -> str:
+        """The program as a case to paste."""
+        settings = [f"CONFIG SET {name} {value}" for name, value in self.settings.items()]
+        protocol = set(self.protocols.values())
+        tag = f" @resp{protocol.pop()}" if len(protocol) == 1 else ""
+        lines = [f"{place}: {' '.join(map(quoted, words))}" for place, words in self.steps]
+        return "\n".join([f"=== {name}{tag}", *settings, *lines])
+
+
+def quoted(word: bytes) -> str:
+    """A word as a case file has it."""
+    if _PLAIN_WORD.fullmatch(word):
+        return word.decode()
+    return (
+        '"' + "".join(f"\\x{byte:02x}" if byte in b'"\\' or not 32 <= byte < 127 else chr(byte) for byte in word) + '"'
+    )
+
+
+@dataclass
+class Difference:
+    """Where the servers part: the step's number, its words, and both replies."""
+
+    step: int
+    words: Words
+    ours: Reply
+    theirs: Reply
+
+    def __str__(self) -> str:
+        ours, theirs = str(self.ours).splitlines(), str(self.theirs).splitlines()
+        lines = unified_diff(theirs, ours, "oracle", "subject", n=4, lineterm="")
+        return "\n    ".join([" ".join(map(quoted, self.words)), *lines])
+
+
+class Player:
+    """Plays programs on two servers."""
+
+    def __init__(
+        self, subject: Address, oracle: Address, looseness: dict[str, Step | None], usual: dict[str, str]
+    ) -> None:
+        self.addresses = (subject, oracle)
+        self.looseness = looseness
+        self.usual = usual
+        self.containers = frozenset(name.partition("|")[0] for name in looseness if "|" in name)
+        self.controls = [Connection(address, 30.0) for address in self.addresses]
+
+    def play(self, program: Program) -> Difference | None:
+        """The first difference, in the replies or, after them, in the data; None where there is none."""
+        for control in self.controls:
+            control("FLUSHALL")
+            for name, value in (self.usual | program.settings).items():
+                control("CONFIG", "SET", name, value)
+        links = [
+            {name: _open(address, protocol) for name, protocol in program.protocols.items()}
+            for address in self.addresses
+        ]
+        try:
+            return self._replies(program, *links) or self._data(len(program.steps))
+        finally:
+            for side in links:
+                for link in side.values():
+                    link.close()
+
+    def _replies(self, program: Program, *links: dict[str, Connection]) -> Difference | None:
+        queues: dict[str, list[Words]] = {}
+        number = 0
+        for name, run in groupby(program.steps, key=lambda step: step[0]):
+            batch = [words for _, words in run]
+            for side in links:
+                side[name].write(b"".join(map(_encoded, batch)))
+            for words in batch:
+                ours, theirs = (side[name].read() for side in links)
+                if not self._agree(words, ours, theirs, queues.setdefault(name, [])):
+                    return Difference(number, words, ours, theirs)
+                number += 1
+        return None
+
+    def _agree(self, words: Words, ours: Reply, theirs: Reply, queue: list[Words]) -> bool:
+        """Whether two replies agree; the commands queued by MULTI are kept to judge the answers of EXEC by."""
+        name = name_of(words, self.containers)
+        if theirs == (b"+", b"QUEUED"):
+            queue.append(words)
+            return ours == theirs
+        if name == "exec" and isinstance(theirs.value, list) and isinstance(ours.value, list):
+            queued, queue[:] = list(queue), []
+            return len(ours.value) == len(theirs.value) and all(map(self._equal, queued, ours.value, theirs.value))
+        if name in ("exec", "discard", "multi") and theirs.kind != b"-":
+            queue.clear()
+        return self._equal(words, ours, theirs)
+
+    def _equal(self, words: Words, ours: Reply, theirs: Reply) -> bool:
+        step = self.looseness.get(name_of(words, self.containers)) or _EXACT
+        return equal([ours], [theirs], step)
+
+    def _data(self, number: int) -> Difference | None:
+        """Compare what the databases hold."""
+        for database in _CHECK_DATABASES:
+            for control in self.controls:
+                control("SELECT", database)
+            listed = [control("KEYS", "*") for control in self.controls]
+            difference = self._judge(number, [b"KEYS", b"*"], *listed)
+            if difference is not None:
+                return difference
+            assert isinstance(listed[1].value, list)
+            for key in sorted(str(reply.value) for reply in listed[1].value):
+                difference = self._key(number, key.encode()[2:-1].decode("unicode_escape").encode("latin-1"))
+                if difference is not None:
+                    return difference
+        return None
+
+    def _key(self, number: int, key: bytes) -> Difference | None:
+        kind = self.controls[1]("TYPE", key).value
+        for words in _looks(key, kind if isinstance(kind, bytes) else b""):
+            difference = self._judge(number, words, *(control(*words) for control in self.controls))
+            if difference is not None:
+                return difference
+        return None
+
+    def _judge(self, number: int, words: Words, ours: Reply, theirs: Reply) -> Difference | None:
+        return None if self._equal(words, ours, theirs) else Difference(number, words, ours, theirs)
+
+
+def _looks(key: bytes, kind: bytes) -> Iterator[Words]:
+    """The commands by which a key of some type is looked at whole."""
+    yield [b"TYPE", key]
+    yield [b"OBJECT", b"ENCODING", key]
+    yield [b"PTTL", key]
+    whole: dict[bytes, Sequence[bytes]] = {
+        b"string": (b"GET", key),
+        b"list": (b"LRANGE", key, b"0", b"-1"),
+        b"hash": (b"HGETALL", key),
+        b"set": (b"SMEMBERS", key),
+        b"zset": (b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"),
+        b"stream": (b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"),
+    }
+    if kind in whole:
+        yield list(whole[kind])
+
+
+def _open(address: Address, protocol: int) -> Connection:
+    connection = Connection(address, 30.0)
+    connection("HELLO", str(protocol))
+    return connection
+
+
+def _encoded(words: Words) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

@@ -1,0 +1,356 @@
+"""Streams: adding, reading ranges, deleting and trimming entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.commands.arguments import integer, wrong_arity
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.commands.stream_ids import (
+    ACKED,
+    DELREF,
+    KEEPREF,
+    STRATEGIES,
+    bound,
+    end_of_interval,
+    exact_id,
+    ids_to_delete,
+    start_of_interval,
+)
+from emulator.datatypes.stream import MAX_ID, UINT64_MAX, Body, Entry, Stream, format_id
+from emulator.notifications import STREAM
+from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError
+from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+
+def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
+    """Entries as clients see them, id and fields; at most `count` unless it is 0."""
+    return [[format_id(id), body] for id, body in (islice(found, count) if count else found)]
+
+
+# Trimming
+
+
+class Trimming(NamedTuple):
+    """MAXLEN or MINID with their options; neither where nothing is to be trimmed."""
+
+    length: int | None = None
+    least_id: int | None = None
+    whole_runs: bool = False
+    limit: int = 0
+    strategy: bytes = KEEPREF
+
+    def apply(self, stream: Stream) -> int:
+        """Trim a stream; how many entries went.  Where references matter Redis does not trim by ``~`` at all."""
+        if self.strategy == KEEPREF:
+            if self.length is not None:
+                return stream.trim_to_length(self.length, self.whole_runs, self.limit)
+            return stream.trim_to_id(self.least_id or 0, self.whole_runs, self.limit)
+        if self.whole_runs:
+            return 0
+
+        def enough(id: int) -> bool:
+            return len(stream) <= self.length if self.length is not None else id >= (self.least_id or 0)
+
+        def may_go(id: int) -> bool:
+            if self.strategy == ACKED:
+                return not stream.is_referenced(id)
+            stream.forget(id)
+            return True
+
+        return stream.trim_one_by_one(enough, may_go)
+
+
+class _Options:
+    """The options of XADD and XTRIM, read word by word."""
+
+    def __init__(self, words: Sequence[bytes]) -> None:
+        self.words = words
+        self.place = 0
+        self.make = True
+        self.length: int | None = None
+        self.least_id: int | None = None
+        self.whole_runs = False
+        self.limit: int | None = None
+        self.strategy = b""
+
+    def take(self, for_adding: bool) -> bool:
+        """Read the option that stands next; whether it was one."""
+        option = self.words[self.place].upper()
+        followed = self.place + 1 < len(self.words)
+        if option in (b"MAXLEN", b"MINID") and followed:
+            if self.length is not None or self.least_id is not None:
+                raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
+            self._threshold(option)
+        elif option == b"LIMIT" and followed:
+            self.place += 1
+            self.limit = integer(self.words[self.place])
+            if self.limit < 0:
+                raise CommandError("ERR The LIMIT argument must be >= 0.")
+        elif option == b"NOMKSTREAM" and for_adding:
+            self.make = False
+        elif option in STRATEGIES and not self.strategy:
+            self.strategy = option
+        else:
+            return False
+        self.place += 1
+        return True
+
+    def _threshold(self, option: bytes) -> None:
+        self.place += 1
+        word = self.words[self.place]
+        self.whole_runs = False
+        if word in (b"~", b"=") and self.place + 1 < len(self.words):
+            self.whole_runs = word == b"~"
+            self.place += 1
+            word = self.words[self.place]
+        if option == b"MINID":
+            self.least_id = bound(word)
+            return
+        self.length = integer(word)
+        if self.length < 0:
+            raise CommandError("ERR The MAXLEN argument must be >= 0.")
+
+    def trimming(self, client: Session) -> Trimming | None:
+        """What they come to; None where no trimming is asked for."""
+        if self.length is None and self.least_id is None:
+            if self.limit:
+                raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
+            return None
+        limit = self.limit
+        if limit is not None and not self.whole_runs:
+            raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
+        if limit is None and self.whole_runs:
+            limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
+        return Trimming(self.length, self.least_id, self.whole_runs, limit or 0, self.strategy or KEEPREF)
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="write",
+    keys=[keys("RW delete", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N entries that go",
+)
+def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
+    """Take the oldest entries out of a stream, by its length or by their ids."""
+    read = _Options((strategy, threshold, *options))
+    while read.place < len(read.words):
+        if not read.take(for_adding=False):
+            raise CommandError(SYNTAX)
+    trimming = read.trimming(client)
+    if trimming is None:
+        raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
+    stream = client.db.edit(key, Stream)
+    gone = 0 if stream is None else trimming.apply(stream)
+    if gone:
+        client.db.changed(key, STREAM, b"xtrim", gone)
+    return gone
+
+
+# Adding
+
+
+def _new_id(text: bytes) -> tuple[int, bool]:
+    """The id that is asked for, and whether the stream is to find its sequence number (``ms-*``)."""
+    open_ended = text.endswith(b"-*")
+    return exact_id(text[:-2] if open_ended else text), open_ended
+
+
+def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automatic: bool) -> int:
+    """The id of the next entry of a stream."""
+    last = stream.last_id
+    if last == MAX_ID:
+        raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
+    if automatic:
+        return max(client.engine.clock.now << 64, last + 1)
+    if open_ended and id >> 64 == last >> 64 and last & UINT64_MAX != UINT64_MAX:
+        return last + 1
+    if id <= last:
+        raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
+    return id
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW update", 1, notes="UPDATE instead of INSERT because of the optional trimming feature")],
+    tips="nondeterministic_output",
+    complexity="O(1), and O(N) for N entries that are trimmed",
+)
+def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
+    """Append an entry to a stream, which is created if need be; its id."""
+    words: Body = (id, field, value, *more)
+    trimming, make, place = None, True, 0
+    number, open_ended, automatic = 0, False, id == b"*"
+    if not automatic:
+        options = _Options(words)
+        while not (automatic := words[options.place] == b"*") and options.take(for_adding=True):
+            if options.place == len(words):
+                raise wrong_arity("xadd")
+        if not automatic:
+            number, open_ended = _new_id(words[options.place])
+        trimming, make, place = options.trimming(client), options.make, options.place
+    body = words[place + 1 :]
+    if not body or len(body) % 2:
+        raise wrong_arity("xadd")
+    if not automatic and not number and not open_ended:
+        raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
+    db, config = client.db, client.engine.config
+    stream = db.edit(key, Stream)
+    if stream is None:
+        if not make:
+            return None
+        stream = Stream()
+        new = _next_id(client, stream, number, open_ended, automatic)
+        db.insert(key, stream)
+    else:
+        new = _next_id(client, stream, number, open_ended, automatic)
+        if key in db.blocked:
+            client.engine.blocking.signal(db, key, Stream)
+    stream.append(new, body, config.stream_node_max_bytes, config.stream_node_max_entries)
+    db.changed(key, STREAM, b"xadd")
+    if trimming is not None:
+        gone = trimming.apply(stream)
+        if gone:
+            db.changed(key, STREAM, b"xtrim", 0)
+    return format_id(new)
+
+
+# Reading
+
+
+@command("stream", since="5.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
+def xlen(client: Session, key: bytes) -> int:
+    """How many entries a stream has."""
+    stream = client.db.read(key, Stream)
+    return 0 if stream is None else len(stream)
+
+
+def _range(client: Session, key: bytes, low: bytes, high: bytes, options: Sequence[bytes], reverse: bool) -> Reply:
+    start, end = start_of_interval(low), end_of_interval(high)
+    count = -1
+    words = iter(options)
+    for word in words:
+        argument = next(words, None)
+        if argument is None or word.upper() != b"COUNT":
+            raise CommandError(SYNTAX)
+        count = max(integer(argument), 0)
+    stream = client.db.read(key, Stream)
+    if stream is None:
+        return []
+    if not count:
+        return NULL_ARRAY
+    return entries((stream.reverse_range if reverse else stream.range)(start, end), max(count, 0))
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N entries returned",
+)
+def xrange(client: Session, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
+    """The entries with ids from start to end, the oldest first."""
+    return _range(client, key, start, end, options, reverse=False)
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N entries returned",
+)
+def xrevrange(client: Session, key: bytes, end: bytes, start: bytes, *options: bytes) -> Reply:
+    """The entries with ids from end down to start, the newest first."""
+    return _range(client, key, start, end, options, reverse=True)
+
+
+# Deleting
+
+
+@command("stream", since="5.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
+def xdel(client: Session, key: bytes, id: bytes, *more: bytes) -> int:
+    """Delete entries of a stream; how many there were."""
+    stream = client.db.edit(key, Stream)
+    if stream is None:
+        return 0
+    gone = sum([stream.delete(number) for number in [exact_id(text) for text in (id, *more)]])
+    if gone:
+        client.db.changed(key, STREAM, b"xdel", gone)
+    return gone
+
+
+DELETED = 1
+STILL_NEEDED = 2
+NOT_THERE = -1
+
+
+def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
+    """Delete an entry as the strategy says: `DELETED`, `STILL_NEEDED` by a consumer group, or `NOT_THERE`."""
+    if strategy == ACKED and stream.is_referenced(id):
+        return STILL_NEEDED
+    if not stream.delete(id):
+        return NOT_THERE
+    if strategy == DELREF:
+        stream.forget(id)
+    return DELETED
+
+
+@command("stream", since="8.2.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
+def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
+    """Delete entries of a stream, minding consumer groups: 1 deleted, 2 still needed, -1 not there."""
+    strategy, texts = ids_to_delete((ids, numids, id, *more))
+    stream = client.db.edit(key, Stream)
+    if stream is None:
+        return [NOT_THERE] * len(texts)
+    answers = [delete_entry(stream, number, strategy) for number in [exact_id(text) for text in texts]]
+    gone = answers.count(DELETED)
+    if gone:
+        client.db.changed(key, STREAM, b"xdel", gone)
+    return answers
+
+
+@command("stream", since="5.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1)")
+def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Status:
+    """Set the last id of a stream, as a copy of it has to be told."""
+    id, max_deleted = exact_id(last_id), 0
+    added: int | None = None
+    words = iter(options)
+    for word in words:
+        option, argument = word.upper(), next(words, None)
+        if argument is None or option not in (b"ENTRIESADDED", b"MAXDELETEDID"):
+            raise CommandError(SYNTAX)
+        if option == b"ENTRIESADDED":
+            added = integer(argument)
+            if added < 0:
+                raise CommandError("ERR entries_added must be positive")
+        else:
+            max_deleted = exact_id(argument)
+            if id < max_deleted:
+                raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+    stream = client.db.edit(key, Stream)
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    if id < stream.max_deleted:
+        raise CommandError("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")
+    if len(stream):
+        if id < stream.top_id:
+            raise CommandError("ERR The ID specified in XSETID is smaller than the target stream top item")
+        if added is not None and len(stream) > added:
+            raise CommandError("ERR The entries_added specified in XSETID is smaller than the target stream length")
+    stream.last_id = id
+    stream.added = stream.added if added is None else added
+    stream.max_deleted = max_deleted or stream.max_deleted
+    client.db.amended(key, STREAM, b"xsetid")
+    return OK

@@ -1,0 +1,425 @@
+"""Streams: consumer groups, and what they have pending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command, container
+from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
+from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
+from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
+from emulator.datatypes.stream import Stream, format_id
+from emulator.notifications import STREAM
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("xgroup", group="stream", since="5.0.0", acl="", help_since="5.0.0")
+
+_MOST_CLAIMED = INT64_MAX // 16
+
+
+def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consumer:
+    """A consumer of a group, which is created where there is none of that name."""
+    consumer: Consumer | None = group.consumers.get(name)
+    if consumer is None:
+        consumer = group.consumers[name] = Consumer(name, client.engine.clock.now)
+        client.db.amended(key, STREAM, b"xgroup-createconsumer")
+    return consumer
+
+
+def _required(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    if stream is None or name not in stream.groups:
+        raise CommandError(f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}'")
+    return stream, stream.groups[name]
+
+
+# XGROUP
+
+
+def _existing(client: Session, key: bytes) -> Stream:
+    stream = client.db.edit(key, Stream)
+    if stream is None:
+        raise CommandError(
+            "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
+            "option to create an empty stream automatically."
+        )
+    return stream
+
+
+def _existing_group(client: Session, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    stream = _existing(client, key)
+    group = stream.groups.get(name)
+    if group is None:
+        raise CommandError(f"NOGROUP No such consumer group '{as_text(name)}' for key name '{as_text(key)}'")
+    return stream, group
+
+
+def _group_options(client: Session, options: Sequence[bytes], may_make: bool) -> tuple[bool, int]:
+    """MKSTREAM and ENTRIESREAD."""
+    make, read = False, UNKNOWN
+    words = iter(options)
+    for word in words:
+        if may_make and word.upper() == b"MKSTREAM":
+            make = True
+            continue
+        argument = next(words, None)
+        if argument is None or word.upper() != b"ENTRIESREAD":
+            raise wrong_subcommand_arity(client)
+        read = integer(argument)
+        if read < UNKNOWN:
+            raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
+    return make, read
+
+
+@command(
+    "stream",
+    container="xgroup",
+    since="5.0.0",
+    flags="write denyoom",
+    keys=[keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes, *options: bytes) -> Status:
+    """Create a consumer group, which will read what comes after an id."""
+    make, read = _group_options(client, options, may_make=True)
+    stream = client.db.edit(key, Stream) if make else _existing(client, key)
+    if len(options) > 3:
+        raise wrong_subcommand_arity(client)
+    if id_or_dollar == b"$":
+        id = 0 if stream is None else stream.last_id
+    else:
+        id = exact_id(id_or_dollar)
+    if stream is None:
+        stream = Stream()
+        client.db.insert(key, stream)
+        client.db.touch(key)
+    if group in stream.groups:
+        raise CommandError("BUSYGROUP Consumer Group name already exists")
+    stream.create_group(group, id, read)
+    client.db.amended(key, STREAM, b"xgroup-create")
+    return OK
+
+
+@command(
+    "stream",
+    container="xgroup",
+    since="5.0.0",
+    flags="write",
+    keys=[keys("RW update", 2)],
+    complexity="O(1)",
+)
+def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes, *options: bytes) -> Status:
+    """Let a consumer group read on from another id."""
+    _, read = _group_options(client, options, may_make=False)
+    stream, found = _existing_group(client, key, group)
+    if len(options) > 2:
+        raise wrong_subcommand_arity(client)
+    stream.move(found, stream.last_id if id_or_dollar == b"$" else bound(id_or_dollar))
+    found.read = min(read, stream.added)
+    client.db.amended(key, STREAM, b"xgroup-setid")
+    return OK
+
+
+@command(
+    "stream",
+    container="xgroup",
+    since="5.0.0",
+    flags="write",
+    keys=[keys("RW delete", 2)],
+    complexity="O(N) for N entries pending",
+)
+def xgroup_destroy(client: Session, key: bytes, group: bytes) -> int:
+    """Delete a consumer group; who waits for it is told."""
+    stream = _existing(client, key)
+    if stream.groups.pop(group, None) is None:
+        return 0
+    client.db.amended(key, STREAM, b"xgroup-destroy")
+    if key in client.db.blocked:
+        client.engine.blocking.signal(client.db, key, Stream)
+    return 1
+
+
+@command(
+    "stream",
+    container="xgroup",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def xgroup_createconsumer(client: Session, key: bytes, group: bytes, consumer: bytes) -> int:
+    """Create a consumer in a group; 0 where it was there already."""
+    _, found = _existing_group(client, key, group)
+    if consumer in found.consumers:
+        return 0
+    consumer_of(client, key, found, consumer)
+    return 1
+
+
+@command(
+    "stream",
+    container="xgroup",
+    since="5.0.0",
+    flags="write",
+    keys=[keys("RW delete", 2)],
+    complexity="O(N) for N entries pending",
+)
+def xgroup_delconsumer(client: Session, key: bytes, group: bytes, consumer: bytes) -> int:
+    """Delete a consumer of a group; how many entries it had pending, which nobody has now."""
+    _, found = _existing_group(client, key, group)
+    known = found.consumers.get(consumer)
+    if known is None:
+        return 0
+    pending = found.remove(known)
+    client.db.amended(key, STREAM, b"xgroup-delconsumer")
+    return pending
+
+
+# Acknowledging
+
+
+@command("stream", since="5.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1) for each entry")
+def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> int:
+    """Acknowledge entries, which are pending no more; how many were."""
+    stream = client.db.read(key, Stream)
+    found = None if stream is None else stream.groups.get(group)
+    if found is None:
+        return 0
+    count = sum([found.acknowledge(number) for number in [exact_id(text) for text in (id, *more)]])
+    client.db.amended(key, count=count)
+    return count
+
+
+@command(
+    "stream",
+    since="8.2.0",
+    flags="write fast",
+    keys=[keys("RW update delete", 1)],
+    complexity="O(1) for each entry",
+)
+def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
+    """Acknowledge entries and delete them: 1 deleted, 2 acknowledged but still needed by another group, -1 not pending."""
+    strategy, texts = ids_to_delete((ids, numids, id, *more))
+    stream = client.db.edit(key, Stream)
+    found = None if stream is None else stream.groups.get(group)
+    if stream is None or found is None:
+        return [NOT_THERE] * len(texts)
+    answers = []
+    gone = 0
+    for number in [exact_id(text) for text in texts]:
+        if not found.acknowledge(number):
+            answers.append(NOT_THERE)
+            continue
+        client.db.amended(key)
+        outcome = delete_entry(stream, number, strategy)
+        gone += outcome == DELETED
+        answers.append(STILL_NEEDED if outcome == STILL_NEEDED else DELETED)
+    if gone:
+        client.db.changed(key, STREAM, b"xdel", 0)
+    return answers
+
+
+# Claiming
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    tips="nondeterministic_output",
+    complexity="O(log N) for N entries pending",
+)
+def xclaim(
+    client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, id: bytes, *more: bytes
+) -> list[Reply]:
+    """Let a consumer have entries that are pending with others for longer than a time."""
+    stream, found = _required(client.db.read(key, Stream), key, group)
+    idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
+    words = (id, *more)
+    ids = list(_leading_ids(words))
+    options = _ClaimOptions(client, words[len(ids) :])
+    if options.last_id > found.last_id:
+        stream.move(found, options.last_id)
+        client.db.amended(key)
+    claimant = consumer_of(client, key, found, consumer)
+    claimant.seen = now = client.engine.clock.now
+    answers: list[Reply] = []
+    for number in ids:
+        body = stream.get(number)
+        pending = found.pending.get(number)
+        if body is None:
+            if found.acknowledge(number):
+                client.db.amended(key)
+            continue
+        if pending is not None:
+            if idle and now - pending.delivered < idle:
+                continue
+        elif options.force:
+            found.deliver(number, claimant, now)
+        else:
+            continue
+        _claim(found, number, claimant, now, again=not options.just_id)
+        found.pending[number].delivered = options.delivered
+        if options.retries is not None:
+            found.pending[number].count = options.retries
+        answers.append(format_id(number) if options.just_id else [format_id(number), body])
+        claimant.active = now
+        client.db.amended(key)
+    return answers
+
+
+def _leading_ids(words: Sequence[bytes]) -> Iterator[int]:
+    for word in words:
+        try:
+            yield exact_id(word)
+        except CommandError:
+            return
+
+
+class _ClaimOptions:
+    """The options of XCLAIM; ``delivered`` is the moment of delivery that the entries get."""
+
+    def __init__(self, client: Session, words: Sequence[bytes]) -> None:
+        now = client.engine.clock.now
+        self.force = self.just_id = False
+        self.retries: int | None = None
+        self.last_id = 0
+        delivered = now
+        rest = iter(words)
+        for word in rest:
+            option = word.upper()
+            if option == b"FORCE":
+                self.force = True
+            elif option == b"JUSTID":
+                self.just_id = True
+            elif (argument := next(rest, None)) is None or option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID"):
+                raise CommandError(f"ERR Unrecognized XCLAIM option '{as_text(word)}'")
+            elif option == b"LASTID":
+                self.last_id = exact_id(argument)
+            else:
+                number = integer(argument, f"ERR Invalid {option.decode()} option argument for XCLAIM")
+                if option == b"RETRYCOUNT":
+                    self.retries = number if number >= 0 else None
+                else:
+                    delivered = now - number if option == b"IDLE" else number
+        self.delivered = delivered if 0 <= delivered <= now else now
+
+
+def _claim(group: Group, id: int, consumer: Consumer, now: int, again: bool) -> None:
+    """Give a consumer what is pending with another, which counts as another delivery or not."""
+    group.give(id, consumer)
+    pending: Pending = group.pending[id]
+    if again:
+        pending.deliver_again(now)
+    else:
+        pending.delivered = now
+
+
+@command(
+    "stream",
+    since="6.2.0",
+    flags="write fast",
+    keys=[keys("RW delete", 1)],
+    tips="nondeterministic_output",
+    complexity="O(1) if COUNT is small",
+)
+def xautoclaim(
+    client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, start: bytes, *options: bytes
+) -> list[Reply]:
+    """Let a consumer have the entries pending with others for longer than a time, in portions.
+
+    Answers the id to go on from (0-0 at the end), the entries, and the ids of those that exist no more.
+    """
+    idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
+    first = start_of_interval(start)
+    count, just_id = 100, False
+    words = iter(options)
+    for word in words:
+        if word.upper() == b"JUSTID":
+            just_id = True
+            continue
+        argument = next(words, None)
+        if argument is None or word.upper() != b"COUNT":
+            raise CommandError(SYNTAX)
+        count = bounded(argument, 1, _MOST_CLAIMED, "ERR COUNT must be > 0")
+    stream, found = _required(client.db.read(key, Stream), key, group)
+    claimant = consumer_of(client, key, found, consumer)
+    claimant.seen = now = client.engine.clock.now
+    claimed: list[Reply] = []
+    deleted: list[Reply] = []
+    cursor = 0
+    seen = list(islice(found.pending.irange(first), 10 * count + 1))
+    for attempt, number in enumerate(seen):
+        if attempt == 10 * count or len(claimed) + len(deleted) == count:
+            cursor = number
+            break
+        body = stream.get(number)
+        if body is None:
+            found.acknowledge(number)
+            deleted.append(format_id(number))
+        elif not idle or now - found.pending[number].delivered >= idle:
+            _claim(found, number, claimant, now, again=not just_id)
+            claimed.append(format_id(number) if just_id else [format_id(number), body])
+            claimant.active = now
+        else:
+            continue
+        client.db.amended(key)
+    return [format_id(cursor), claimed, deleted]
+
+
+# XPENDING
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 1)],
+    tips="nondeterministic_output",
+    complexity="O(N) for N entries returned or passed over",
+)
+def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list[Reply]:
+    """What a consumer group has pending: in all, or entry by entry with consumer, idle time and number of deliveries."""
+    if not options:
+        return _summary(_required(client.db.read(key, Stream), key, group)[1])
+    if not 3 <= len(options) <= 6:
+        raise CommandError(SYNTAX)
+    idle = 0
+    if options[0].upper() == b"IDLE":
+        idle = integer(options[1])
+        if len(options) < 5:
+            raise CommandError(SYNTAX)
+        options = options[2:]
+    count = max(integer(options[2]), 0)
+    start, end = start_of_interval(options[0]), end_of_interval(options[1])
+    found = _required(client.db.read(key, Stream), key, group)[1]
+    pending = found.pending
+    if len(options) > 3:
+        consumer = found.consumers.get(options[3])
+        if consumer is None:
+            return []
+        pending = consumer.pending
+    now = client.engine.clock.now
+    late = (id for id in pending.irange(start, end) if not idle or now - pending[id].delivered >= idle)
+    return [_pending_entry(id, pending[id], now) for id in islice(late, count)]
+
+
+def _summary(group: Group) -> list[Reply]:
+    pending = group.pending
+    if not pending:
+        return [0, None, None, NULL_ARRAY]
+    counts = [[name, b"%d" % len(own.pending)] for name, own in group.consumers.items() if own.pending]
+    return [len(pending), format_id(pending.keys()[0]), format_id(pending.keys()[-1]), counts]
+
+
+def _pending_entry(id: int, pending: Pending, now: int) -> list[Reply]:
+    return [format_id(id), pending.consumer.name, max(now - pending.delivered, 0), pending.count]

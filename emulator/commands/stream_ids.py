@@ -1,0 +1,99 @@
+"""Stream ids as arguments.  Source: https://redis.io/docs/latest/develop/data-types/streams/#entry-ids"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from emulator.commands.arguments import bounded
+from emulator.datatypes.stream import MAX_ID, UINT64_MAX
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX, parse_integer
+
+INVALID: Final = "ERR Invalid stream ID specified as stream command argument"
+
+_SPACES: Final = b" \t\n\v\f\r"
+
+
+def _unsigned(text: bytes) -> int:
+    """A 64-bit number as C's strtoull reads it, which takes negative ones modulo 2**64; plain negative ones are none."""
+    number = parse_integer(text)
+    if number is not None and number < 0:
+        raise CommandError(INVALID)
+    digits = text.lstrip(_SPACES)
+    negative = digits[:1] == b"-"
+    digits = digits[1:] if digits[:1] in (b"-", b"+") else digits
+    if not digits.isdigit() or int(digits) > UINT64_MAX:
+        raise CommandError(INVALID)
+    return -int(digits) & UINT64_MAX if negative else int(digits)
+
+
+def exact_id(text: bytes, missing: int = 0) -> int:
+    """An id ``ms-seq``, or ``ms`` with the sequence number that is meant where there is none."""
+    ms, dash, sequence = text.partition(b"-")
+    if len(text) > 127:
+        raise CommandError(INVALID)
+    if not ms.isdigit() or len(ms) > 19 or (dash and (not sequence.isdigit() or len(sequence) > 19)):
+        ms, dash, sequence = text.partition(b"\0")[0].partition(b"-")
+        return _unsigned(ms) << 64 | (_unsigned(sequence) if dash else missing)
+    return int(ms) << 64 | (int(sequence) if dash else missing)
+
+
+def bound(text: bytes, missing: int = 0) -> int:
+    """The end of an interval: an id, ``-`` or ``+``."""
+    if text == b"-":
+        return 0
+    if text == b"+":
+        return MAX_ID
+    return exact_id(text, missing)
+
+
+def start_of_interval(text: bytes) -> int:
+    """The first id of an interval; ``(`` excludes the one given."""
+    if text[:1] != b"(":
+        return bound(text)
+    start = exact_id(text[1:]) + 1
+    if start > MAX_ID:
+        raise CommandError("ERR invalid start ID for the interval")
+    return start
+
+
+def end_of_interval(text: bytes) -> int:
+    """The last id of an interval; ``(`` excludes the one given."""
+    if text[:1] != b"(":
+        return bound(text, UINT64_MAX)
+    end = exact_id(text[1:], UINT64_MAX) - 1
+    if end < 0:
+        raise CommandError("ERR invalid end ID for the interval")
+    return end
+
+
+KEEPREF: Final = b"KEEPREF"
+DELREF: Final = b"DELREF"
+ACKED: Final = b"ACKED"
+STRATEGIES: Final = (KEEPREF, DELREF, ACKED)
+"""What becomes of an entry that consumer groups refer to: it goes and they keep the reference, it goes with the
+references, or it goes only when no group needs it any more."""
+
+
+def ids_to_delete(words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
+    """The strategy and the ids, not read yet, in the arguments of XDELEX and XACKDEL."""
+    strategy = b""
+    ids: Sequence[bytes] = ()
+    place = 0
+    while place < len(words):
+        option = words[place].upper()
+        if option in STRATEGIES and not strategy:
+            strategy = option
+            place += 1
+        elif option == b"IDS" and place + 1 < len(words):
+            count = bounded(words[place + 1], 1, INT64_MAX, "ERR Number of IDs must be a positive integer")
+            ids = words[place + 2 : place + 2 + count]
+            if len(ids) < count:
+                raise CommandError("ERR The `numids` parameter must match the number of arguments")
+            place += 2 + count
+        else:
+            raise CommandError(SYNTAX)
+    if not ids:
+        raise CommandError(SYNTAX)
+    return strategy or KEEPREF, ids

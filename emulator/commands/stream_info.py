@@ -1,0 +1,151 @@
+"""Streams: XINFO."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer, wrong_subcommand_arity
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command, container
+from emulator.commands.stream import entries
+from emulator.datatypes.consumers import NEVER_ACTIVE, UNKNOWN, Consumer, Group
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
+from emulator.protocol.replies import Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("xinfo", group="stream", since="5.0.0", acl="", help_since="5.0.0")
+
+
+def _existing(client: Session, key: bytes) -> Stream:
+    stream = client.db.read(key, Stream)
+    if stream is None:
+        raise CommandError(NO_SUCH_KEY)
+    return stream
+
+
+@command(
+    "stream",
+    container="xinfo",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 2)],
+    complexity="O(1), with FULL O(N) for N entries returned",
+)
+def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Reply]:
+    """What there is to know about a stream; with FULL its entries and groups as well."""
+    stream = _existing(client, key)
+    if not options:
+        return _overview(stream)
+    with_count = len(options) == 3 and options[1].upper() == b"COUNT"
+    if options[0].upper() != b"FULL" or not (len(options) == 1 or with_count):
+        raise wrong_subcommand_arity(client)
+    count = max(integer(options[2]), 0) if with_count else 10
+    return _figures(stream) | {
+        b"entries": entries(stream.range(0, MAX_ID), count),
+        b"groups": [_full_group(stream, name, stream.groups[name], count) for name in sorted(stream.groups)],
+    }
+
+
+def _figures(stream: Stream) -> dict[bytes, Reply]:
+    return {
+        b"length": len(stream),
+        b"radix-tree-keys": len(stream.runs),
+        b"radix-tree-nodes": stream.radix_tree_nodes(),
+        b"last-generated-id": format_id(stream.last_id),
+        b"max-deleted-entry-id": format_id(stream.max_deleted),
+        b"entries-added": stream.added,
+        b"recorded-first-entry-id": format_id(stream.first_id),
+    }
+
+
+def _overview(stream: Stream) -> dict[bytes, Reply]:
+    first = entries(stream.range(0, MAX_ID), 1)
+    last = entries(stream.reverse_range(0, MAX_ID), 1)
+    return _figures(stream) | {
+        b"groups": len(stream.groups),
+        b"first-entry": first[0] if first else None,
+        b"last-entry": last[0] if last else None,
+    }
+
+
+def _progress(stream: Stream, group: Group) -> dict[bytes, Reply]:
+    return {
+        b"last-delivered-id": format_id(group.last_id),
+        b"entries-read": None if group.read == UNKNOWN else group.read,
+        b"lag": stream.lag(group),
+    }
+
+
+def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> dict[bytes, Reply]:
+    pending = islice(group.pending.items(), count or None)
+    return {
+        b"name": name,
+        **_progress(stream, group),
+        b"pel-count": len(group.pending),
+        b"pending": [[format_id(id), item.consumer.name, item.delivered, item.count] for id, item in pending],
+        b"consumers": [_full_consumer(consumer, count) for consumer in group.consumers.values()],
+    }
+
+
+def _full_consumer(consumer: Consumer, count: int) -> dict[bytes, Reply]:
+    pending = islice(consumer.pending.items(), count or None)
+    return {
+        b"name": consumer.name,
+        b"seen-time": consumer.seen,
+        b"active-time": consumer.active,
+        b"pel-count": len(consumer.pending),
+        b"pending": [[format_id(id), item.delivered, item.count] for id, item in pending],
+    }
+
+
+@command(
+    "stream",
+    container="xinfo",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 2)],
+    complexity="O(1)",
+)
+def xinfo_groups(client: Session, key: bytes) -> list[Reply]:
+    """The consumer groups of a stream."""
+    stream = _existing(client, key)
+    return [
+        {
+            b"name": name,
+            b"consumers": len(group.consumers),
+            b"pending": len(group.pending),
+            **_progress(stream, group),
+        }
+        for name, group in sorted(stream.groups.items())
+    ]
+
+
+@command(
+    "stream",
+    container="xinfo",
+    since="5.0.0",
+    flags="readonly",
+    keys=[keys("RO access", 2)],
+    tips="nondeterministic_output",
+    complexity="O(1)",
+)
+def xinfo_consumers(client: Session, key: bytes, group: bytes) -> list[Reply]:
+    """The consumers of a group: ``idle`` is since they asked last, ``inactive`` since they got something (-1: never)."""
+    stream = _existing(client, key)
+    found = stream.groups.get(group)
+    if found is None:
+        raise CommandError(f"NOGROUP No such consumer group '{as_text(group)}' for key name '{as_text(key)}'")
+    now = client.engine.clock.now
+    return [
+        {
+            b"name": consumer.name,
+            b"pending": len(consumer.pending),
+            b"idle": max(now - consumer.seen, 0),
+            b"inactive": NEVER_ACTIVE if consumer.active == NEVER_ACTIVE else max(now - consumer.active, 0),
+        }
+        for consumer in found.consumers.values()
+    ]

@@ -1,0 +1,202 @@
+"""Streams: reading what is new, and waiting for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer, milliseconds
+from emulator.commands.keyspec import keyword
+from emulator.commands.registry import command
+from emulator.commands.stream import entries
+from emulator.commands.stream_groups import consumer_of
+from emulator.commands.stream_ids import exact_id
+from emulator.datatypes.consumers import Consumer, Group
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.replies import NULL_ARRAY, Named, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NEW = MAX_ID
+_LAST = -1
+
+
+class _Request:
+    """The arguments of XREAD and XREADGROUP."""
+
+    def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
+        self.timeout: int | None = None
+        self.count = 0
+        self.group = self.consumer = b""
+        self.no_ack = False
+        self.keys: Sequence[bytes] = ()
+        self.texts: Sequence[bytes] = ()
+        for_group = name == "xreadgroup"
+        grouped = False
+        place = 0
+        while place < len(words):
+            option, after = words[place].upper(), len(words) - place - 1
+            if option == b"BLOCK" and after:
+                self.timeout = milliseconds(client, words[place + 1])
+                place += 2
+            elif option == b"COUNT" and after:
+                self.count = max(integer(words[place + 1]), 0)
+                place += 2
+            elif option == b"STREAMS" and after:
+                self._streams(name, words[place + 1 :])
+                break
+            elif option == b"GROUP" and after >= 2:
+                _only_for_groups("GROUP", for_group)
+                self.group, self.consumer, grouped = words[place + 1], words[place + 2], True
+                place += 3
+            elif option == b"NOACK":
+                _only_for_groups("NOACK", for_group)
+                self.no_ack = True
+                place += 1
+            else:
+                raise CommandError(SYNTAX)
+        if not self.keys:
+            raise CommandError(SYNTAX)
+        if for_group and not grouped:
+            raise CommandError("ERR Missing GROUP option for XREADGROUP")
+
+    def _streams(self, name: str, words: Sequence[bytes]) -> None:
+        half = len(words) // 2
+        if len(words) % 2:
+            ids = "ID or '>'" if name == "xreadgroup" else "ID, '+', or '$'"
+            raise CommandError(f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified.")
+        self.keys, self.texts = words[:half], words[half:]
+
+
+def _only_for_groups(option: str, for_group: bool) -> None:
+    if not for_group:
+        raise CommandError(f"ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
+
+
+# XREAD
+
+
+def _after(client: Session, key: bytes, text: bytes) -> int:
+    """The id behind which to read: `_LAST` stands for the last entry, whichever that is when it comes to reading."""
+    stream = client.db.read(key, Stream)
+    if text == b"$":
+        return 0 if stream is None else stream.last_id
+    if text == b"+":
+        return _LAST
+    if text == b">":
+        raise CommandError(
+            "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+        )
+    return exact_id(text)
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="readonly blocking",
+    keys=[keyword("RO access", b"STREAMS", 1, last=-1, limit=2)],
+)
+def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) -> Reply:
+    """Entries of several streams behind the ids given, waiting for some if need be."""
+    request = _Request(client, "xread", (streams, key, id, *more))
+    behind = [_after(client, name, text) for name, text in zip(request.keys, request.texts, strict=True)]
+
+    def attempt() -> Reply:
+        found = Named()
+        for name, after in zip(request.keys, behind, strict=True):
+            stream = client.db.read(name, Stream)
+            if stream is None or not len(stream):
+                continue
+            start = stream.top_id if after == _LAST else after + 1
+            if stream.top_id >= start:
+                found.append((name, entries(stream.range(start, MAX_ID), request.count)))
+        return found or None
+
+    reply = attempt()
+    if reply is not None or request.timeout is None:
+        return NULL_ARRAY if reply is None else reply
+    return client.block(request.keys, request.timeout, Stream, attempt, NULL_ARRAY)
+
+
+# XREADGROUP
+
+
+def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[bytes, Stream, Group, int]:
+    stream = client.db.read(key, Stream)
+    if stream is None or name not in stream.groups:
+        raise CommandError(
+            f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}' in XREADGROUP with GROUP option"
+        )
+    if text in (b"$", b"+"):
+        sign = text.decode()
+        raise CommandError(
+            f"ERR The {sign} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
+            f"by specifying a proper ID, or use the > ID to get new messages. The {sign} ID would just return an empty "
+            "result set."
+        )
+    return key, stream, stream.groups[name], _NEW if text == b">" else exact_id(text)
+
+
+@command(
+    "stream",
+    since="5.0.0",
+    flags="write blocking",
+    keys=[keyword("RO access", b"STREAMS", 4, last=-1, limit=2)],
+    complexity="O(N) for N entries returned",
+)
+def xreadgroup(
+    client: Session, group: bytes, name: bytes, consumer: bytes, streams: bytes, key: bytes, id: bytes, *more: bytes
+) -> Reply:
+    """Entries of several streams for a consumer of a group: new ones (``>``), waiting for some if need be, or its pending ones."""
+    request = _Request(client, "xreadgroup", (group, name, consumer, streams, key, id, *more))
+    clock = client.engine.clock
+
+    def attempt() -> Reply:
+        found = Named()
+        wanted = zip(request.keys, request.texts, strict=True)
+        for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
+            reader = consumer_of(client, name, group, request.consumer)
+            reader.seen = clock.now
+            if after != _NEW:
+                found.append((name, _history(stream, reader, after, request.count, clock.now)))
+            elif len(stream) and stream.top_id > group.last_id:
+                found.append((name, _deliver(stream, group, reader, request, clock.now)))
+                client.db.amended(name)
+        return found or None
+
+    reply = attempt()
+    if reply is not None or request.timeout is None:
+        return NULL_ARRAY if reply is None else reply
+    return client.block(request.keys, request.timeout, Stream, attempt, NULL_ARRAY, needs_key=True)
+
+
+def _deliver(stream: Stream, group: Group, consumer: Consumer, request: _Request, now: int) -> list[Reply]:
+    """Give a consumer the entries that its group has not read yet."""
+    new = stream.range(group.last_id + 1, MAX_ID)
+    answer: list[Reply] = []
+    for id, body in islice(new, request.count) if request.count else new:
+        stream.advance(group, id)
+        if not request.no_ack:
+            group.deliver(id, consumer, now)
+        answer.append([format_id(id), body])
+    if answer and not request.no_ack:
+        consumer.active = now
+    return answer
+
+
+def _history(stream: Stream, consumer: Consumer, after: int, count: int, now: int) -> list[Reply]:
+    """What a consumer has pending, delivered once more; without fields where the entry exists no more."""
+    answer: list[Reply] = []
+    own = consumer.pending
+    ids = own.irange(after + 1)
+    for id in islice(ids, count) if count else ids:
+        body = stream.get(id)
+        if body is None:
+            answer.append([format_id(id), NULL_ARRAY])
+            continue
+        own[id].deliver_again(now)
+        answer.append([format_id(id), body])
+    return answer

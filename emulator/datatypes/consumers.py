@@ -1,0 +1,108 @@
+"""Consumer groups of a stream: who has got which entries and not acknowledged them yet.
+
+Source: https://redis.io/docs/latest/commands/xreadgroup/
+"""
+
+from __future__ import annotations
+
+from sortedcontainers import SortedDict
+
+NEVER_ACTIVE = -1
+UNKNOWN = -1
+_LARGEST_COUNT = (1 << 63) - 1
+
+
+def next_count(count: int) -> int:
+    """One more; counts are signed 64-bit numbers, of which the one after the largest is the smallest."""
+    return count + 1 if count < _LARGEST_COUNT else ~_LARGEST_COUNT
+
+
+class Pending:
+    """An entry delivered to a consumer and not acknowledged; ``delivered`` is the moment, in milliseconds."""
+
+    __slots__ = ("consumer", "count", "delivered")
+
+    def __init__(self, consumer: Consumer, delivered: int, count: int = 1) -> None:
+        self.consumer = consumer
+        self.delivered = delivered
+        self.count = count
+
+    def deliver_again(self, now: int) -> None:
+        """Count one more delivery, at this moment."""
+        self.delivered = now
+        self.count = next_count(self.count)
+
+
+class Consumer:
+    """One consumer of a group; moments are in milliseconds, ``active`` is `NEVER_ACTIVE` until it has got something."""
+
+    __slots__ = ("active", "name", "pending", "seen")
+
+    def __init__(self, name: bytes, seen: int) -> None:
+        self.name = name
+        self.seen = seen
+        self.active = NEVER_ACTIVE
+        self.pending: SortedDict[int, Pending] = SortedDict()
+
+
+class Group:
+    """A consumer group; ``read`` is how many entries were read up to ``last_id``, `UNKNOWN` where nobody can tell.
+
+    What is pending is found by id, for the group and for each consumer, in O(log n).
+    """
+
+    __slots__ = ("consumers", "last_id", "pending", "read")
+
+    def __init__(self, last_id: int, read: int) -> None:
+        self.last_id = last_id
+        self.read = read
+        self.pending: SortedDict[int, Pending] = SortedDict()
+        self.consumers: SortedDict[bytes, Consumer] = SortedDict()
+
+    def deliver(self, id: int, consumer: Consumer, now: int) -> None:
+        """Enter an entry as delivered for the first time, whoever had it before."""
+        known = self.pending.get(id)
+        if known is not None:
+            del known.consumer.pending[id]
+        self.pending[id] = consumer.pending[id] = Pending(consumer, now)
+
+    def give(self, id: int, consumer: Consumer) -> None:
+        """Let a consumer have what is pending with another."""
+        pending = self.pending[id]
+        if pending.consumer is not consumer:
+            del pending.consumer.pending[id]
+            consumer.pending[id] = pending
+            pending.consumer = consumer
+
+    def acknowledge(self, id: int) -> bool:
+        """Have an entry pending no more; whether it was."""
+        pending = self.pending.pop(id, None)
+        if pending is None:
+            return False
+        del pending.consumer.pending[id]
+        return True
+
+    def remove(self, consumer: Consumer) -> int:
+        """Take a consumer out of the group, and what it has pending; how many entries that was."""
+        for id in consumer.pending:
+            del self.pending[id]
+        del self.consumers[consumer.name]
+        return len(consumer.pending)
+
+    def copy(self) -> Group:
+        """The same group, independent of this one."""
+        twin = Group(self.last_id, self.read)
+        for name, consumer in self.consumers.items():
+            other = twin.consumers[name] = Consumer(name, consumer.seen)
+            other.active = consumer.active
+            other.pending.update(
+                (id, Pending(other, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
+            )
+            twin.pending.update(other.pending)
+        return twin
+
+    def _check(self) -> None:
+        assert sum(len(consumer.pending) for consumer in self.consumers.values()) == len(self.pending)
+        for id, pending in self.pending.items():
+            assert pending.consumer.pending[id] is pending
+            assert self.consumers[pending.consumer.name] is pending.consumer
