@@ -11,6 +11,7 @@ from emulator.clock import ManualClock
 from emulator.config import Config
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
+from emulator.datatypes.stream import MAX_ID, Stream
 from emulator.datatypes.zset import ZSet
 from emulator.dispatch import run
 from emulator.engine import Engine
@@ -36,6 +37,8 @@ def freeze(value):
         return {field: (text, value.deadline(field)) for field, text in value.fields.items()}
     if isinstance(value, ZSet):
         return dict(value.scores)
+    if isinstance(value, Stream):
+        return list(value.range(0, MAX_ID))
     return list(value) if isinstance(value, List) else frozenset(value)
 
 

@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.cases import LOOSENESS, Step
 
 _FILE = Path(__file__).parent / "looseness.txt"
-NEVER = "never"
+_EXACT = Step(0, "")
 
 
-def load(path: Path = _FILE) -> dict[str, Step | None]:
-    """By a command's name a step with its looseness; None where the command is not to be played."""
-    found: dict[str, Step | None] = {}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        words = line.split()
-        if not words or words[0].startswith("#"):
-            continue
-        name, how = words[:2]
-        if how == "about":
-            step: Step | None = Step(number, name, about=float(words[2]))
-            reason = words[3:]
-        else:
-            step = None if how == NEVER else Step(number, name, looseness=frozenset((how,)))
-            reason = words[2:]
-            if how != NEVER and how not in LOOSENESS:
-                raise ValueError(f"{path}:{number}: unknown looseness {how}")
-        if not reason:
-            raise ValueError(f"{path}:{number}: a reason is wanted")
-        found[name] = step
-    return found
+class Looseness:
+    """The rules of a file."""
+
+    def __init__(self, path: Path = _FILE) -> None:
+        self._rules: dict[str, list[tuple[frozenset[bytes], Step | None]]] = {}
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                condition, step = _rule(line, number)
+                name, *words = condition.split("+")
+                needed = frozenset(word.upper().encode() for word in words)
+                self._rules.setdefault(name, []).append((needed, step))
+        self._containers = {name.partition("|")[0] for name in self._rules if "|" in name}
+
+    def of(self, words: Sequence[bytes], circumstances: Iterable[bytes] = ()) -> Step | None:
+        """How the replies to a command are compared; None where it is not to be played."""
+        said = {word.upper() for word in (*words, *circumstances)}
+        for needed, step in self._rules.get(self._name(words), ()):
+            if needed <= said:
+                return step
+        return _EXACT
+
+    def _name(self, words: Sequence[bytes]) -> str:
+        name = words[0].decode("latin-1").lower() if words else ""
+        if name in self._containers and len(words) > 1:
+            return f"{name}|{words[1].decode('latin-1').lower()}"
+        return name
 
 
-def name_of(words: Sequence[bytes], containers: frozenset[str]) -> str:
-    """The name of the command that words call, ``xinfo|stream`` where it is a sub-command."""
-    name = words[0].decode("latin-1").lower() if words else ""
-    if name in containers and len(words) > 1:
-        return f"{name}|{words[1].decode('latin-1').lower()}"
-    return name
+def _rule(line: str, number: int) -> tuple[str, Step | None]:
+    condition, how, *reason = line.split()
+    if how == "never":
+        step = None
+    elif how == "about":
+        step = Step(number, condition, about=float(reason.pop(0)))
+    elif how in LOOSENESS:
+        step = Step(number, condition, looseness=frozenset((how,)))
+    else:
+        raise ValueError(f"line {number}: unknown looseness {how}")
+    if not reason:
+        raise ValueError(f"line {number}: a reason is wanted")
+    return condition, step

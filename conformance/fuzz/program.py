@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import groupby
 
-from conformance.cases import Step
 from conformance.compare import equal
-from conformance.fuzz.looseness import name_of
+from conformance.fuzz.looseness import Looseness
 from conformance.resp import Connection, Reply
 
 Address = tuple[str, int]
 Words = list[bytes]
 
-_EXACT = Step(0, "")
 _PLAIN_WORD = re.compile(rb"[\x21\x23-\x26\x28-\x5b\x5d-\x7e]+")
 _CHECK_DATABASES = (b"0", b"1")
 
@@ -65,13 +63,10 @@ class Difference:
 class Player:
     """Plays programs on two servers."""
 
-    def __init__(
-        self, subject: Address, oracle: Address, looseness: dict[str, Step | None], usual: dict[str, str]
-    ) -> None:
+    def __init__(self, subject: Address, oracle: Address, looseness: Looseness, usual: dict[str, str]) -> None:
         self.addresses = (subject, oracle)
         self.looseness = looseness
         self.usual = usual
-        self.containers = frozenset(name.partition("|")[0] for name in looseness if "|" in name)
         self.controls = [Connection(address, 30.0) for address in self.addresses]
 
     def play(self, program: Program) -> Difference | None:
@@ -107,20 +102,20 @@ class Player:
 
     def _agree(self, words: Words, ours: Reply, theirs: Reply, queue: list[Words]) -> bool:
         """Whether two replies agree; the commands queued by MULTI are kept to judge the answers of EXEC by."""
-        name = name_of(words, self.containers)
+        name = words[0].lower()
         if theirs == (b"+", b"QUEUED"):
             queue.append(words)
             return ours == theirs
-        if name == "exec" and isinstance(theirs.value, list) and isinstance(ours.value, list):
+        if name == b"exec" and isinstance(theirs.value, list) and isinstance(ours.value, list):
             queued, queue[:] = list(queue), []
             return len(ours.value) == len(theirs.value) and all(map(self._equal, queued, ours.value, theirs.value))
-        if name in ("exec", "discard", "multi") and theirs.kind != b"-":
+        if name in (b"exec", b"discard", b"multi") and theirs.kind != b"-":
             queue.clear()
         return self._equal(words, ours, theirs)
 
     def _equal(self, words: Words, ours: Reply, theirs: Reply) -> bool:
-        step = self.looseness.get(name_of(words, self.containers)) or _EXACT
-        return equal([ours], [theirs], step)
+        step = self.looseness.of(words)
+        return step is None or equal([ours], [theirs], step)
 
     def _data(self, number: int) -> Difference | None:
         """Compare what the databases hold."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_long_double
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_long_double, parse_unsigned
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -105,11 +105,11 @@ def milliseconds(client: Session, text: bytes) -> int:
 
 
 def scan_cursor(text: bytes) -> int:
-    """The cursor of SCAN and its kin: an unsigned 64-bit integer, spelled as C's strtoull takes it."""
-    digits = text.lstrip(b"\t\n\v\f\r").removeprefix(b"+")
-    if not digits.isdigit() or int(digits) >= 1 << 64:
+    """The cursor of SCAN and its kin: an unsigned 64-bit integer."""
+    cursor = parse_unsigned(text)
+    if cursor is None:
         raise CommandError("ERR invalid cursor")
-    return int(digits)
+    return cursor
 
 
 class ScanOptions(NamedTuple):

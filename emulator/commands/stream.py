@@ -14,15 +14,15 @@ from emulator.commands.stream_ids import (
     DELREF,
     KEEPREF,
     STRATEGIES,
-    bound,
     end_of_interval,
     exact_id,
     ids_to_delete,
     start_of_interval,
 )
-from emulator.datatypes.stream import MAX_ID, UINT64_MAX, Body, Entry, Stream, format_id
+from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
 from emulator.notifications import STREAM
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError
+from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 
 if TYPE_CHECKING:
@@ -111,21 +111,23 @@ class _Options:
             self.place += 1
             word = self.words[self.place]
         if option == b"MINID":
-            self.least_id = bound(word)
+            self.least_id = exact_id(word)
             return
         self.length = integer(word)
         if self.length < 0:
             raise CommandError("ERR The MAXLEN argument must be >= 0.")
 
-    def trimming(self, client: Session) -> Trimming | None:
-        """What they come to; None where no trimming is asked for."""
-        if self.length is None and self.least_id is None:
-            if self.limit:
-                raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
-            return None
-        limit = self.limit
+    def trimming(self, client: Session, for_adding: bool) -> Trimming | None:
+        """What they come to; None where no trimming is asked for, as only XADD may."""
+        limit, asked = self.limit, self.length is not None or self.least_id is not None
+        if limit and not asked:
+            raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
+        if not asked and not for_adding:
+            raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
         if limit is not None and not self.whole_runs:
             raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
+        if not asked:
+            return None
         if limit is None and self.whole_runs:
             limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
         return Trimming(self.length, self.least_id, self.whole_runs, limit or 0, self.strategy or KEEPREF)
@@ -145,11 +147,9 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
     while read.place < len(read.words):
         if not read.take(for_adding=False):
             raise CommandError(SYNTAX)
-    trimming = read.trimming(client)
-    if trimming is None:
-        raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
+    trimming = read.trimming(client, for_adding=False)
     stream = client.db.edit(key, Stream)
-    gone = 0 if stream is None else trimming.apply(stream)
+    gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
         client.db.changed(key, STREAM, b"xtrim", gone)
     return gone
@@ -198,7 +198,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
                 raise wrong_arity("xadd")
         if not automatic:
             number, open_ended = _new_id(words[options.place])
-        trimming, make, place = options.trimming(client), options.make, options.place
+        trimming, make, place = options.trimming(client, for_adding=True), options.make, options.place
     body = words[place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")
@@ -300,18 +300,16 @@ def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
     """Delete an entry as the strategy says: `DELETED`, `STILL_NEEDED` by a consumer group, or `NOT_THERE`."""
     if strategy == ACKED and stream.is_referenced(id):
         return STILL_NEEDED
-    if not stream.delete(id):
-        return NOT_THERE
     if strategy == DELREF:
         stream.forget(id)
-    return DELETED
+    return DELETED if stream.delete(id) else NOT_THERE
 
 
 @command("stream", since="8.2.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
 def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
     """Delete entries of a stream, minding consumer groups: 1 deleted, 2 still needed, -1 not there."""
-    strategy, texts = ids_to_delete((ids, numids, id, *more))
     stream = client.db.edit(key, Stream)
+    strategy, texts = ids_to_delete((ids, numids, id, *more))
     if stream is None:
         return [NOT_THERE] * len(texts)
     answers = [delete_entry(stream, number, strategy) for number in [exact_id(text) for text in texts]]

@@ -207,8 +207,8 @@ def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> 
 )
 def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
     """Acknowledge entries and delete them: 1 deleted, 2 acknowledged but still needed by another group, -1 not pending."""
-    strategy, texts = ids_to_delete((ids, numids, id, *more))
     stream = client.db.edit(key, Stream)
+    strategy, texts = ids_to_delete((ids, numids, id, *more))
     found = None if stream is None else stream.groups.get(group)
     if stream is None or found is None:
         return [NOT_THERE] * len(texts)

@@ -6,26 +6,17 @@ from collections.abc import Sequence
 from typing import Final
 
 from emulator.commands.arguments import bounded
-from emulator.datatypes.stream import MAX_ID, UINT64_MAX
+from emulator.datatypes.stream import MAX_ID
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, parse_integer
+from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_unsigned
 
 INVALID: Final = "ERR Invalid stream ID specified as stream command argument"
 
-_SPACES: Final = b" \t\n\v\f\r"
-
-
 def _unsigned(text: bytes) -> int:
-    """A 64-bit number as C's strtoull reads it, which takes negative ones modulo 2**64; plain negative ones are none."""
-    number = parse_integer(text)
-    if number is not None and number < 0:
+    number = parse_unsigned(text)
+    if number is None:
         raise CommandError(INVALID)
-    digits = text.lstrip(_SPACES)
-    negative = digits[:1] == b"-"
-    digits = digits[1:] if digits[:1] in (b"-", b"+") else digits
-    if not digits.isdigit() or int(digits) > UINT64_MAX:
-        raise CommandError(INVALID)
-    return -int(digits) & UINT64_MAX if negative else int(digits)
+    return number
 
 
 def exact_id(text: bytes, missing: int = 0) -> int:

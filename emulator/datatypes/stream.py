@@ -16,8 +16,8 @@ from typing import Final
 
 from emulator.datatypes.consumers import UNKNOWN, Group, next_count
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
+from emulator.protocol.numbers import UINT64_MAX
 
-UINT64_MAX: Final = (1 << 64) - 1
 MAX_ID: Final = (1 << 128) - 1
 
 Body = tuple[bytes, ...]

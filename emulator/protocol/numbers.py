@@ -17,6 +17,7 @@ from functools import lru_cache
 _SPACES = b" \t\n\v\f\r"
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
+UINT64_MAX = 2**64 - 1
 
 
 def parse_integer(text: bytes) -> int | None:
@@ -32,6 +33,19 @@ def parse_integer(text: bytes) -> int | None:
     return None
 
 
+def parse_unsigned(text: bytes) -> int | None:
+    """An unsigned 64-bit integer as C's strtoull reads it, a negative one modulo 2**64 unless in its canonical spelling."""
+    number = parse_integer(text)
+    if number is not None:
+        return number if number >= 0 else None
+    digits = text.partition(b"\0")[0].lstrip(_SPACES)
+    sign = digits[:1]
+    digits = digits[1:] if sign in (b"-", b"+") else digits
+    if not digits.isdigit() or int(digits) > UINT64_MAX:
+        return None
+    return -int(digits) & UINT64_MAX if sign == b"-" else int(digits)
+
+
 def parse_double(text: bytes) -> float | None:
     """A double, decimal, hexadecimal or infinite, where the whole text is one; too large or too small ones are none."""
     if text.isdigit() and len(text) < 300:
@@ -45,7 +59,11 @@ def parse_double(text: bytes) -> float | None:
 
 
 def read_double(text: bytes) -> float | None:
-    """A double as SORT and ranges of scores take it: decimal, of any size (also too large or small); no text is 0."""
+    """A double as SORT and ranges of scores take it: decimal, of any size (also too large or small).
+
+    No text is 0; a zero byte ends it.
+    """
+    text = text.partition(b"\0")[0]
     if not text:
         return 0.0
     return None if b"x" in text.lower() else _to_double(text)

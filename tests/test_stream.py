@@ -1,0 +1,100 @@
+"""Streams against a plain list, step by step."""
+
+from random import Random
+
+import pytest
+
+from emulator.datatypes.stream import Stream, format_id
+
+
+def build(random, stream, model, most_entries):
+    """One random step on both."""
+    last = model[-1][0] if model else 0
+    step = random.randrange(6)
+    if step < 3:
+        id = max(last, stream.last_id) + random.choice((1, 1, 7, 1 << 64))
+        body = (b"f", b"%d" % id) if random.random() < 0.7 else (b"other", b"v", b"more", b"w" * random.randrange(90))
+        stream.append(id, body, 200, most_entries)
+        model.append((id, body))
+    elif step == 3 and model:
+        id = random.choice(model)[0]
+        assert stream.delete(id)
+        assert not stream.delete(id)
+        model[:] = [entry for entry in model if entry[0] != id]
+    elif step == 4:
+        length = random.randrange(30)
+        if len(model) > length + 20:
+            assert stream.trim_to_length(length) == len(model) - length
+            del model[: len(model) - length]
+    elif model:
+        id = random.choice(model)[0]
+        before = len(model)
+        model[:] = [entry for entry in model if entry[0] >= id]
+        assert stream.trim_to_id(id) == before - len(model)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_against_a_list(seed):
+    random = Random(seed)
+    stream, model = Stream(), []
+    for _ in range(400):
+        build(random, stream, model, random.choice((0, 3, 100)))
+        stream._check()
+        assert len(stream) == len(model)
+        assert list(stream.range(0, 1 << 128)) == model
+        assert stream.first_id == (model[0][0] if model else 0)
+        if model:
+            low, high = sorted(random.choice(model)[0] + random.randrange(-1, 2) for _ in range(2))
+            expected = [entry for entry in model if low <= entry[0] <= high]
+            assert list(stream.range(low, high)) == expected
+            assert list(stream.reverse_range(low, high)) == expected[::-1]
+            assert stream.get(model[0][0]) == model[0][1]
+    twin = stream.copy()
+    twin.trim_to_length(0)
+    assert list(stream.range(0, 1 << 128)) == model
+
+
+def test_whole_runs_only():
+    stream = Stream()
+    for id in range(1, 11):
+        stream.append(id, (b"a", b"b"), 4096, 3)
+    assert stream.trim_to_length(5, whole_runs=True) == 3
+    assert stream.trim_to_length(4, whole_runs=True, limit=2) == 0
+    assert stream.trim_to_id(8, whole_runs=True) == 3
+    assert stream.trim_one_by_one(lambda id: id > 9, lambda id: id % 2 == 1) == 2
+    assert [id for id, _ in stream.range(0, 100)] == [8, 10]
+    stream._check()
+
+
+def test_consumer_groups_against_a_dict(client):
+    random = Random(4)
+    client.play("XGROUP CREATE s g 0 MKSTREAM")
+    pending = {}
+    added = []
+    for number in range(1, 600):
+        who = random.choice("abc")
+        step = random.randrange(5)
+        if step < 2:
+            client.play(f"XADD s {number} f v")
+            added.append(number)
+        elif step == 2:
+            client.play(f"XREADGROUP GROUP g {who} COUNT 2 STREAMS s >")
+            pending |= dict.fromkeys(added[:2], who)
+            del added[:2]
+        elif step == 3 and pending:
+            one = random.choice(list(pending))
+            client.play(f"XACK s g {one}")
+            del pending[one]
+        elif pending:
+            one = random.choice(list(pending))
+            client.play(f"XCLAIM s g {who} 0 {one}")
+            pending[one] = who
+        stream = client.session.db.peek(b"s")
+        stream._check()
+        group = stream.groups[b"g"]
+        assert {id >> 64: item.consumer.name.decode() for id, item in group.pending.items()} == pending
+
+
+def test_ids_are_printed_in_two_parts():
+    assert format_id(5 << 64 | 3) == b"5-3"
+    assert format_id((1 << 128) - 1) == b"18446744073709551615-18446744073709551615"
