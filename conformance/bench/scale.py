@@ -27,6 +27,7 @@ from conformance.servers import Address
 
 _SIZES = [1000, 100_000, 1_000_000]
 _OPERATIONS = 5000
+_PENDING_PART = 10
 _MOST_LATENCY = 20.0
 _SHORTLY = 0.3
 """Seconds before keys are due from which on a server may be busy with them."""
@@ -40,6 +41,9 @@ def _load(connection: Connection, size: int) -> None:
         pipeline(connection, (encode(command, key, *(b"m%d" % number for number in chunk)) for chunk in chunks))
     pipeline(connection, (encode(b"HSET", b"h", b"f%d" % number, b"v") for number in numbers))
     pipeline(connection, (encode(b"SET", b"k%d" % number, b"v") for number in numbers))
+    pipeline(connection, (encode(b"XADD", b"x", b"%d-1" % number, b"f", b"v") for number in range(1, size + 1)))
+    connection("XGROUP", "CREATE", "x", "g", "0")
+    connection("XREADGROUP", "GROUP", "g", "c", "COUNT", str(size // _PENDING_PART), "STREAMS", "x", ">")
 
 
 def _commands(size: int) -> dict[str, list[bytes]]:
@@ -64,6 +68,12 @@ def _commands(size: int) -> dict[str, list[bytes]]:
         "SPOP": [encode(b"SPOP", b"s")] * few,
         "RANDOMKEY": [encode(b"RANDOMKEY")] * _OPERATIONS,
         "HRANDFIELD": [encode(b"HRANDFIELD", b"h")] * _OPERATIONS,
+        "XADD": [encode(b"XADD", b"x", b"*", b"f", b"v")] * _OPERATIONS,
+        "XRANGE of 10": [encode(b"XRANGE", b"x", b"%d" % number, b"+", b"COUNT", b"10") for number in middle],
+        "XREADGROUP": [encode(b"XREADGROUP", b"GROUP", b"g", b"d", b"COUNT", b"1", b"STREAMS", b"x", b">")] * few,
+        "XACK": [encode(b"XACK", b"x", b"g", b"%d-1" % number) for number in range(1, min(few, size // _PENDING_PART))],
+        "XPENDING": [encode(b"XPENDING", b"x", b"g")] * few,
+        "PFADD": [encode(b"PFADD", b"p", b"element%d" % number) for number in range(_OPERATIONS)],
     }
 
 

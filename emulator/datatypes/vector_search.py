@@ -14,7 +14,6 @@ import math
 from array import array
 from collections.abc import Sequence
 from heapq import nlargest, nsmallest
-from itertools import chain
 from operator import mul
 from typing import Final, Protocol
 
