@@ -13,9 +13,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from emulator.blocking import Block
-from emulator.commands.registry import NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
+from emulator.commands.registry import ALLOW_BUSY, NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
+from emulator.scripting.scripts import busy_text
 from emulator.session import Session
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
+    if session.engine.busy is not None and not command.flags & ALLOW_BUSY:
+        raise CommandError(busy_text(session.engine.busy))
 
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
@@ -248,7 +251,8 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
         logger.error("internal error in a command", exc_info=error)
         engine.stats.unexpected_errors += 1
         error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
-    engine.stats.count_error(str(error))
+    if not error.counted:
+        engine.stats.count_error(str(error))
     error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle
     return error
 

@@ -9,21 +9,26 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from emulator.blocking import Blocking
 from emulator.clock import Clock
 from emulator.commands.registry import Command
 from emulator.commands.table import table
 from emulator.config import Config
-from emulator.dispatch import call
+from emulator.dispatch import call, find
 from emulator.expiry import NEVER, Wheel
 from emulator.keyspace import Database
 from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
 from emulator.pubsub import PubSub
+from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
 from emulator.stats import Stats
+
+if TYPE_CHECKING:
+    from emulator.scripting.invocation import Invocation
 
 _STEPS_A_SLICE = 250
 
@@ -31,11 +36,13 @@ _STEPS_A_SLICE = 250
 class Engine:
     """One Redis.
 
-    ``call`` runs a command that has passed the guards, for EXEC; ``dirty`` counts changes; ``pending_work`` says that
-    `work` has something to do after the command.
+    ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
+    ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that has been running for
+    too long, and ``on_busy`` lets the owner serve the others meanwhile.
     """
 
     call = staticmethod(call)
+    find = staticmethod(find)
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
@@ -56,6 +63,9 @@ class Engine:
         self.slow_seconds = 0.0
         self.needs_password = False
         self.on_shutdown: Callable[[], None] | None = None
+        self.scripting = Scripting(self)
+        self.busy: Invocation | None = None
+        self.on_busy: Callable[[], None] | None = None
         self.commands: dict[bytes, Command] = table()
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
@@ -85,7 +95,7 @@ class Engine:
     @property
     def attentive(self) -> bool:
         """Whether every command of every session has to take the long way."""
-        return self.pause.active
+        return self.pause.active or self.busy is not None
 
     def next_client_id(self) -> int:
         """Ids of clients count up from 1."""
@@ -122,7 +132,9 @@ class Engine:
         return moment
 
     def request_shutdown(self) -> None:
-        """SHUTDOWN was called: tell the owner."""
+        """SHUTDOWN was called: tell the owner; a script that runs is stopped."""
+        if self.busy is not None:
+            self.busy.killed = True
         if self.on_shutdown is not None:
             self.on_shutdown()
 

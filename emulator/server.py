@@ -13,11 +13,14 @@ from emulator.config import Config, ConfigError
 from emulator.connection import READ_SIZE, Connection
 from emulator.engine import Engine
 from emulator.expiry import Timer
+from emulator.nested_loop import run_one_round
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.session import Session
 
 logger = logging.getLogger("emulator")
+
+_BUSY_SECONDS = 0.01
 
 _PROTECTED = (
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
@@ -68,6 +71,7 @@ class Server:
         self._closed = self.loop.create_future()
         self.engine.wheel.on_earlier = self._arm
         self.engine.on_shutdown = self.shut_down
+        self.engine.on_busy = self._serve_meanwhile
         idle_watch = IdleWatch(self)
         self.engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
@@ -108,7 +112,7 @@ class Server:
     def _listening_socket(self, host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by that
         try:
             if os.name == "posix":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -189,7 +193,27 @@ class Server:
         delay = (moment - self.engine.clock.tick()) / 1000
         self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
 
+    def _serve_meanwhile(self) -> None:
+        """A script does not end: let the others be heard, at the standstill of time that a script sees.
+
+        Its own client is not: the loop cannot enter once more the callback in which the script runs.
+        """
+        clock, busy = self.engine.clock, self.engine.busy
+        waiting = [
+            connection.transport for connection in self.connections if busy and connection.session is busy.client
+        ]
+        for transport in waiting:
+            transport.pause_reading()
+        now = clock.now
+        run_one_round(self.loop)
+        clock.now = now
+        for transport in waiting:
+            transport.resume_reading()
+
     def _on_alarm(self) -> None:
+        if self.engine.busy is not None:
+            self._alarm = self.loop.call_later(_BUSY_SECONDS, self._on_alarm)
+            return
         self._alarm = None
         moment = self.engine.advance()
         if moment is not None:

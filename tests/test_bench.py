@@ -56,6 +56,15 @@ def test_scale(figures_of):
     assert {"scan", "expiry"} == set(figures["emulator"]) == set(figures["oracle"])
 
 
+def test_vectors(figures_of):
+    figures = figures_of("vectors", "--sizes", "200")
+    assert figures["size"] == 200
+    for storage in ("Q8", "NOQUANT", "BIN"):
+        scores = figures[storage]["emulator"]["scores"]
+        assert scores == figures[storage]["oracle"]["scores"]
+        assert {len(found) for found in scores} == {10}
+
+
 def test_startup(figures_of):
     figures = figures_of("startup")
     assert set(figures) == {"python -c pass", "import asyncio", "emulator", "oracle"}

@@ -12,6 +12,7 @@ from emulator.config import Config
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.stream import MAX_ID, Stream
+from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
 from emulator.dispatch import run
 from emulator.engine import Engine
@@ -37,6 +38,8 @@ def freeze(value):
         return {field: (text, value.deadline(field)) for field, text in value.fields.items()}
     if isinstance(value, ZSet):
         return dict(value.scores)
+    if isinstance(value, VectorSet):
+        return {name: (element.vector, element.attribute) for name, element in value.elements.items()}
     if isinstance(value, Stream):
         return list(value.range(0, MAX_ID))
     return list(value) if isinstance(value, List) else frozenset(value)

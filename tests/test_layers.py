@@ -24,8 +24,8 @@ SUBSYSTEMS = (
     "slowlog",
     "stats",
 )
-CORE = ("engine", "session", "dispatch", "commands.table")
-SHELL = ("server", "connection", "flow_control")
+CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
+SHELL = ("server", "connection", "flow_control", "nested_loop")
 WAYS_IN = ("", "__main__", "options")
 
 

@@ -1,6 +1,7 @@
 """The server over real sockets: fairness, flow control, hostile clients, limits, the end."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -37,12 +38,23 @@ def test_a_hundred_thousand_commands_before_the_first_read(serve):
 
 
 def _send_all(writer, request):
-    import socket
-
     sock = socket.socket(fileno=socket.dup(writer.get_extra_info("socket").fileno()))
     sock.setblocking(True)
     sock.sendall(request)
     sock.close()
+
+
+def test_replies_do_not_wait_until_earlier_ones_are_acknowledged(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"PING"))
+        await reader.readline()
+        (connection,) = server.connections
+        handle = connection.transport.get_extra_info("socket")
+        assert handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+
+    serve(scenario)
 
 
 def test_nobody_starves_beside_endless_pipelines(serve):

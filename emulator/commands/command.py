@@ -77,6 +77,8 @@ def _key_spec(spec: KeySpec) -> dict[bytes, Reply]:
 
 
 def _docs(entry: Command) -> dict[bytes, Reply]:
+    if entry.module:
+        return {b"group": entry.group.encode(), b"module": entry.module.encode()}
     described: dict[bytes, Reply] = {
         b"summary": entry.summary.encode(),
         b"since": entry.since.encode(),
@@ -153,7 +155,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
     kind, value = filterby[1].upper(), filterby[2]
     entries = [each for entry in entries for each in (entry, *entry.subcommands.values())]
     if kind == b"MODULE":
-        return []
+        return [entry.name for entry in entries if entry.module and entry.module.encode() == value.lower()]
     if kind == b"ACLCAT":
         category = value.lower().decode("utf-8", "replace")
         return [entry.full_name for entry in entries if category in entry.categories]

@@ -9,6 +9,7 @@ from emulator.commands.arguments import integer, scan_cursor, scan_options
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command, container
 from emulator.datatypes import string
+from emulator.datatypes.vectorset import VectorSet
 from emulator.glob import matcher
 from emulator.keyspace import Value, type_name
 from emulator.notifications import GENERIC
@@ -298,9 +299,12 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     value = client.db.get(source)
     if value is None:
         return 0
-    if target.find(destination) is not None:
-        if not replace:
-            return 0
+    taken = target.find(destination) is not None
+    if taken and not replace:
+        return 0
+    if isinstance(value, VectorSet):
+        raise CommandError("ERR not supported for this module key")
+    if taken:
         target.discard(destination)
     _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")

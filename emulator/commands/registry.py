@@ -38,6 +38,7 @@ NO_MULTI: Final = FLAG["no_multi"]
 MAY_REPLICATE: Final = FLAG["may_replicate"]
 NOSCRIPT: Final = FLAG["noscript"]
 SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+ALLOW_BUSY: Final = FLAG["allow_busy"]
 
 _CATEGORY_OF_GROUP: Final = {
     "string": "string",
@@ -86,6 +87,7 @@ class Command:
         "key_finder",
         "keys",
         "least",
+        "module",
         "most",
         "name",
         "parent",
@@ -113,6 +115,7 @@ class Command:
         complexity: str,
         parent: Command | None,
         key_finder: KeyFinder | None,
+        module: str = "",
     ) -> None:
         self.name = name.encode()
         self.fn = fn
@@ -125,6 +128,7 @@ class Command:
         self.tips = tips
         self.syntax = syntax
         self.complexity = complexity
+        self.module = module
         self.parent = parent
         self.subcommands: dict[bytes, Command] = {}
         self.summary = ""
@@ -148,7 +152,9 @@ class Command:
 
     @property
     def categories(self) -> list[str]:
-        """ACL categories: the group's or those declared, and those that the flags imply, as Redis derives them."""
+        """ACL categories: the group's or those declared, and those that the flags imply; a module's commands have none."""
+        if self.module:
+            return []
         declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
         found = {*declared.split(), "fast" if self.flags & FLAG["fast"] else "slow"}
         for flag, implied in _IMPLIED:
@@ -287,12 +293,13 @@ def command(
     container: str = "",
     name: str = "",
     key_finder: KeyFinder | None = None,
+    module: str = "",
 ) -> Callable[[Function], Function]:
     """Enter a function in the table.
 
     `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
-    are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot.  The
-    docstring's first line is the summary.
+    are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot; `module`
+    is the one that has the command in Redis.  The docstring's first line is the summary.
     """
 
     def enter(fn: Function) -> Function:
@@ -300,7 +307,7 @@ def command(
         own = name or fn.__name__.rstrip("_")
         if parent is not None and not name:
             own = own.removeprefix(container + "_").replace("_", "-")
-        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder)
+        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder, module)
         if parent is not None:
             parent.subcommands[entry.name] = entry
         else:

@@ -150,7 +150,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
 def xreadgroup(
     client: Session, group: bytes, name: bytes, consumer: bytes, streams: bytes, key: bytes, id: bytes, *more: bytes
 ) -> Reply:
-    """Entries of several streams for a consumer of a group: new ones (``>``), waiting for some if need be, or its pending ones."""
+    """Entries of several streams for a consumer of a group: new ones, waiting for some if need be, or its pending ones."""
     request = _Request(client, "xreadgroup", (group, name, consumer, streams, key, id, *more))
     clock = client.engine.clock
 

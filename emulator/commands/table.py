@@ -7,6 +7,7 @@ from emulator.commands import (  # noqa: F401
     command,
     config,
     connection,
+    functions,
     generic,
     hash,
     hash_expiry,
@@ -14,6 +15,7 @@ from emulator.commands import (  # noqa: F401
     list,
     list_blocking,
     pubsub,
+    scripting,
     server,
     set,
     sort,
@@ -23,6 +25,7 @@ from emulator.commands import (  # noqa: F401
     stream_read,
     string,
     transactions,
+    vectorset,
     zset,
     zset_blocking,
     zset_combine,
@@ -33,5 +36,5 @@ from emulator.commands.registry import REGISTRY, Command
 
 def table() -> dict[bytes, Command]:
     """A table for one engine: each command under its lower-case and its upper-case name."""
-    commands = {entry.name: entry.clone() for entry in REGISTRY.values()}
+    commands = {entry.name.lower(): entry.clone() for entry in REGISTRY.values()}
     return commands | {name.upper(): entry for name, entry in commands.items()}

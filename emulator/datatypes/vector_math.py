@@ -10,6 +10,7 @@ Source: https://redis.io/docs/latest/develop/data-types/vector-sets/ (normalisat
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from operator import add, mul
@@ -59,7 +60,7 @@ def project(vector: Singles, dimension: int) -> array[float]:
     The matrix is the real server's, so that both answer the same.  O(d*D).
     """
     scale = single(1 / math.sqrt(len(vector)))
-    plus = array("f", [value * scale for value in vector])
+    plus = array("f", [value * scale for value in array("f", vector)])
     signed = [(value, -value) for value in plus]
     return array(
         "f",
@@ -73,13 +74,14 @@ def project(vector: Singles, dimension: int) -> array[float]:
 class Vector(NamedTuple):
     """A vector as it is stored: of length one, in codes whose form is its `Storage`'s.
 
-    ``spread`` is the largest absolute component that the codes span (0 where the form needs none), ``norm`` the length
-    that the vector had.
+    ``norm`` is the length that the vector had.  ``rough`` has the components as signed bytes, of which 127 means
+    ``spread``, the largest absolute one; signs have neither.
     """
 
     codes: Any
-    spread: float
     norm: float
+    rough: bytes = b""
+    spread: float = 0.0
 
 
 class Storage(Protocol):
@@ -100,13 +102,27 @@ class Storage(Protocol):
         """The distance of two vectors, from 0 (same direction) to 2 (opposite)."""
 
 
+_MANTISSA: Final = 1.5 * 2**23
+"""Added to a small single it leaves a whole number, whose lowest byte is the single's lowest byte."""
+
+_LOWEST_BYTES: Final = slice(0, None, 4) if sys.byteorder == "little" else slice(3, None, 4)
+
+
+def _spread(unit: array[float], norm: float) -> float:
+    """The largest absolute component; 0 where the vector was infinite, so that there is no saying."""
+    return max(map(abs, unit)) if math.isfinite(norm) else 0.0
+
+
 class Full:
     """Single-precision components."""
 
     name = b"f32"
 
     def encode(self, unit: array[float], norm: float) -> Vector:
-        return Vector(unit, 0.0, norm)
+        spread = _spread(unit, norm)
+        scale = 127 / spread if spread else 0.0
+        shifted = array("f", [value * scale + _MANTISSA for value in unit])
+        return Vector(unit, norm, shifted.tobytes()[_LOWEST_BYTES], spread)
 
     def decode(self, vector: Vector, dimension: int) -> list[float]:
         return [single(value * vector.norm) for value in vector.codes]
@@ -125,11 +141,12 @@ class Bytes:
     name = b"int8"
 
     def encode(self, unit: array[float], norm: float) -> Vector:
-        spread = max((abs(value) for value in unit if value == value), default=0.0)
+        spread = _spread(unit, norm)
         scale = single(127 / spread) if spread else 0.0
         scaled = array("f", [value * scale for value in unit]) if spread else array("f", bytes(4 * len(unit)))
         codes = array("b", [int(value + 0.5) if value >= 0 else int(value - 0.5) for value in scaled])
-        return Vector(codes.tobytes(), spread, norm)
+        rough = codes.tobytes()
+        return Vector(rough, norm, rough, spread)
 
     def decode(self, vector: Vector, dimension: int) -> list[float]:
         codes, spread, norm = array("b", vector.codes), vector.spread, vector.norm
@@ -152,7 +169,7 @@ class Signs:
 
     def encode(self, unit: array[float], norm: float) -> Vector:
         bits = "".join(["1" if value > 0 else "0" for value in reversed(unit)])
-        return Vector(int(bits, 2), 0.0, norm)
+        return Vector(int(bits, 2), norm)
 
     def decode(self, vector: Vector, dimension: int) -> list[float]:
         return [1.0 if vector.codes >> place & 1 else -1.0 for place in range(dimension)]

@@ -4,16 +4,17 @@ Vectors stored as bytes are searched a block of them at once.  For each dimensio
 vector has a lane of 32 bits (64 where there are very many dimensions) with its code plus 128.  A query's code times that
 integer is a multiplication of all lanes; the sum over the dimensions, one ``sum(map(mul, …))``, holds every inner product.
 
-Vectors of full precision have such blocks of coarse codes as well.  What these say of a vector's inner product is at
-most so wrong as can be told beforehand, so that only few vectors must be looked at themselves.
+Vectors of full precision are stored as bytes besides.  How wrong these may be about an inner product can be told
+beforehand, so that only few vectors must be looked at themselves.
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest, nsmallest
+from itertools import islice
 from operator import mul
 from typing import Final, Protocol
 
@@ -40,7 +41,7 @@ class Block:
     def __init__(self, vectors: Sequence[Vector], dimension: int) -> None:
         size = len(vectors)
         lane = 4 if dimension < 1 << 16 else 8
-        codes = b"".join([vector.codes for vector in vectors]).translate(_UNSIGNED)
+        codes = b"".join([vector.rough for vector in vectors]).translate(_UNSIGNED)
         self._columns = []
         for place in range(dimension):
             column = bytearray(lane * size)
@@ -74,45 +75,49 @@ class Index:
         """The element at a place is another one, or is no more."""
         self._blocks.pop(place // BLOCK, None)
 
-    def nearest(self, query: Vector, elements: Sequence[Place], count: int) -> list[tuple[float, int]]:
-        """Distance and place of up to `count` elements, the nearest first.  O(n*d)."""
-        count = min(count, len(elements))
-        if self._storage is SIGNS:
-            places = self._by_signs(query, elements, count)
-        elif self._storage is BYTES:
-            places = self._by_codes(query, elements, count)
-        else:
-            places = self._by_components(query, elements, count)
+    def nearest(
+        self,
+        query: Vector,
+        elements: Sequence[Place],
+        count: int,
+        effort: int = 0,
+        accepts: Callable[[int], bool] | None = None,
+    ) -> list[tuple[float, int]]:
+        """Distance and place of up to `count` elements, the nearest first.  O(n*d).
+
+        With `accepts` only those places that it accepts, of the `effort` nearest.
+        """
+        places: Iterable[int] = self._ranked(query, elements, max(count, effort))
+        if accepts is not None:
+            places = islice(filter(accepts, places), count)
         distance, dimension = self._storage.distance, self._dimension
         found = [(distance(query, elements[place].vector, dimension), place) for place in places]
         return sorted(found, key=lambda pair: pair[0])
 
-    def _by_signs(self, query: Vector, elements: Sequence[Place], count: int) -> Sequence[int]:
-        bits = query.codes
-        differences = [(element.vector.codes ^ bits).bit_count() for element in elements]
-        return _best(differences, count, smallest=True)
-
-    def _by_codes(self, query: Vector, elements: Sequence[Place], count: int) -> Sequence[int]:
-        codes = array("b", query.codes)
-        scores: list[float] = []
-        for block in self._all_blocks(elements):
-            scores += map(mul, block.products(codes), block.spreads)
-        return _best(scores, count)
-
-    def _by_components(self, query: Vector, elements: Sequence[Place], count: int) -> Sequence[int]:
-        places = range(len(elements))
-        if count == len(elements) or not math.isfinite(query.norm):
-            return places if count == len(elements) else places[:count]
-        likely = self._likely(query.codes, elements, count)
+    def _ranked(self, query: Vector, elements: Sequence[Place], count: int) -> list[int]:
+        """The places of the nearest, the nearest first as far as double precision can tell."""
+        if self._storage is SIGNS:
+            bits = query.codes
+            differences = [(element.vector.codes ^ bits).bit_count() for element in elements]
+            return nsmallest(count, range(len(elements)), key=differences.__getitem__)
+        if self._storage is BYTES:
+            codes = array("b", query.rough)
+            scores: list[float] = []
+            for block in self._all_blocks(elements):
+                scores += map(mul, block.products(codes), block.spreads)
+            return nlargest(count, range(len(elements)), key=scores.__getitem__)
+        likely = self._likely(query, elements, count)
         components = query.codes.tolist()
-        scores = [sum(map(mul, components, elements[place].vector.codes)) for place in likely]
-        return [likely[choice] for choice in _best(scores, count)]
+        products = {place: sum(map(mul, components, elements[place].vector.codes)) for place in likely}
+        return nlargest(count, likely, key=products.__getitem__)
 
-    def _likely(self, components: array[float], elements: Sequence[Place], count: int) -> list[int]:
-        """Places among which the nearest are, by the coarse codes and how wrong these may be."""
-        weight = sum(map(abs, components)) or 1.0
+    def _likely(self, query: Vector, elements: Sequence[Place], count: int) -> Sequence[int]:
+        """Places among which the nearest are, by the rough codes and how wrong these may be."""
+        if count >= len(elements) or not math.isfinite(query.norm):
+            return range(len(elements))
+        weight = sum(map(abs, query.codes)) or 1.0
         scale = (2**23 - self._dimension) / weight
-        codes = [round(value * scale) for value in components]
+        codes = [round(value * scale) for value in query.codes]
         unit = 1 / (127 * scale)
         doubt = (weight / 254 + self._dimension / (2 * scale)) * 1.001
         lower: list[float] = []
@@ -124,7 +129,7 @@ class Index:
                 lower.append(score - error)
                 upper.append(score + error)
         least = nlargest(count, lower)[-1]
-        return [place for place, most in enumerate(upper) if not most < least]
+        return [place for place, most in enumerate(upper) if most >= least]
 
     def _all_blocks(self, elements: Sequence[Place]) -> list[Block]:
         """The blocks of all elements, those built that are not there."""
@@ -132,15 +137,5 @@ class Index:
             if number not in self._blocks:
                 start = number * BLOCK
                 vectors = [element.vector for element in elements[start : start + BLOCK]]
-                if self._storage is not BYTES:
-                    vectors = [BYTES.encode(vector.codes, vector.norm) for vector in vectors]
                 self._blocks[number] = Block(vectors, self._dimension)
         return [self._blocks[number] for number in sorted(self._blocks)]
-
-
-def _best(scores: Sequence[float], count: int, smallest: bool = False) -> Sequence[int]:
-    """The places of the `count` best scores, in any order.  O(n log count)."""
-    if count == len(scores):
-        return range(count)
-    choose = nsmallest if smallest else nlargest
-    return choose(count, range(len(scores)), key=scores.__getitem__)

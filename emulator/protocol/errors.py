@@ -7,8 +7,10 @@ class CommandError(Exception):
     """What a command raises to answer an error reply, such as ``CommandError("WRONGTYPE Operation against …")``.
 
     The text is the reply's, without the leading ``-``; its first word is the error code that clients and
-    ``INFO errorstats`` go by.
+    ``INFO errorstats`` go by.  ``counted`` is true where the statistics have it already.
     """
+
+    counted = False
 
 
 class ProtocolError(Exception):

@@ -1,0 +1,191 @@
+"""FCALL and FUNCTION: libraries of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.keyspec import numkeys
+from emulator.commands.registry import command, container
+from emulator.commands.scripting import flush_mode, keys_and_arguments
+from emulator.glob import matcher
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import OK, Reply, Set, Status
+
+if TYPE_CHECKING:
+    from emulator.scripting.functions import Library
+    from emulator.session import Session
+
+container("function", group="scripting", since="7.0.0", acl="", help_since="7.0.0")
+
+_ALL_SHARDS = "request_policy:all_shards response_policy:all_succeeded"
+
+
+def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
+    client.words = (b"FCALL_RO" if reading else b"FCALL", name, count, *words)
+    libraries = client.engine.scripting.libraries
+    if name not in libraries.functions:
+        raise CommandError("ERR Function not found")
+    keys, arguments = keys_and_arguments(count, words, "ERR Bad number of keys provided")
+    return libraries.call(client, name, keys, arguments, reading)
+
+
+@command(
+    "scripting",
+    since="7.0.0",
+    flags="noscript stale skip_monitor no_mandatory_keys",
+    keys=[
+        numkeys(
+            "RW access update",
+            2,
+            notes="We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+        )
+    ],
+    complexity="that of the function",
+)
+def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a function of a library."""
+    return _call(client, function, numkeys, words)
+
+
+@command(
+    "scripting",
+    since="7.0.0",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    keys=[
+        numkeys("RO access", 2, notes="We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")
+    ],
+    complexity="that of the function",
+)
+def fcall_ro(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a function of a library that does not write."""
+    return _call(client, function, numkeys, words, reading=True)
+
+
+# FUNCTION
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="write denyoom noscript",
+    tips=_ALL_SHARDS,
+    complexity="O(1)",
+)
+def function_load(client: Session, code: bytes, *more: bytes) -> bytes:
+    """Create a library, or with REPLACE put it in the place of one; its name."""
+    *options, source = (code, *more)
+    for option in options:
+        if option.upper() != b"REPLACE":
+            raise CommandError(f"ERR Unknown option given: {as_text(option)}")
+    name = client.engine.scripting.libraries.load(source, bool(options))
+    client.engine.dirty += 1
+    return name
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="write noscript",
+    tips=_ALL_SHARDS,
+    complexity="O(1)",
+)
+def function_delete(client: Session, library_name: bytes) -> Status:
+    """Delete a library and its functions."""
+    if not client.engine.scripting.libraries.delete(library_name):
+        raise CommandError("ERR Library not found")
+    client.engine.dirty += 1
+    return OK
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="write noscript",
+    tips=_ALL_SHARDS,
+    complexity="O(N) for N functions",
+)
+def function_flush(client: Session, *mode: bytes) -> Status:
+    """Delete every library."""
+    flush_mode(mode, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
+    client.engine.scripting.libraries.flush()
+    client.engine.dirty += 1
+    return OK
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="noscript",
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N functions",
+)
+def function_list(client: Session, *options: bytes) -> list[Reply]:
+    """The libraries and their functions, with WITHCODE their code as well."""
+    pattern: bytes | None = None
+    with_code = False
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option == b"WITHCODE" and not with_code:
+            with_code = True
+        elif option == b"LIBRARYNAME" and pattern is None:
+            pattern = next(words, None)
+            if pattern is None:
+                raise CommandError("ERR library name argument was not given")
+        else:
+            raise CommandError(f"ERR Unknown argument {as_text(word)}")
+    matches = matcher(b"*" if pattern is None else pattern)
+    found = client.engine.scripting.libraries.libraries.values()
+    return [_described(library, with_code) for library in found if matches(library.name)]
+
+
+def _described(library: Library, with_code: bool) -> dict[bytes, Reply]:
+    functions = [
+        {
+            b"name": function.name,
+            b"description": function.description,
+            b"flags": Set(Status(flag) for flag in function.flags),
+        }
+        for function in library.functions.values()
+    ]
+    described: dict[bytes, Reply] = {b"library_name": library.name, b"engine": b"LUA", b"functions": functions}
+    return described | {b"library_code": library.code} if with_code else described
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="noscript allow_busy",
+    tips="nondeterministic_output request_policy:all_shards response_policy:special",
+    complexity="O(1)",
+)
+def function_stats(client: Session) -> dict[bytes, Reply]:
+    """What is running, and how many libraries and functions there are."""
+    client.engine.scripting.refuse_busy(by_function=True)
+    libraries = client.engine.scripting.libraries
+    running = client.engine.busy
+    script: Reply = None
+    if running is not None:
+        script = {b"name": running.name, b"command": list(running.words), b"duration_ms": running.milliseconds}
+    counts = {b"libraries_count": len(libraries.libraries), b"functions_count": len(libraries.functions)}
+    return {b"running_script": script, b"engines": {b"LUA": counts}}
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="noscript allow_busy",
+    tips="request_policy:all_shards response_policy:one_succeeded",
+    complexity="O(1)",
+)
+def function_kill(client: Session) -> Status:
+    """Stop the function that is running, unless it has written already."""
+    client.engine.scripting.kill(by_function=True)
+    return OK

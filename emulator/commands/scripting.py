@@ -1,0 +1,177 @@
+"""EVAL and SCRIPT: Lua scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer
+from emulator.commands.keyspec import numkeys
+from emulator.commands.registry import command, container
+from emulator.protocol.errors import NOT_INTEGER, CommandError
+from emulator.protocol.replies import OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("script", group="scripting", since="2.6.0", acl="", help_since="5.0.0")
+
+_ANY_USE = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+_ANY_READING = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
+
+
+def keys_and_arguments(
+    count: bytes, words: Sequence[bytes], error: str = NOT_INTEGER
+) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """The keys and the other arguments of a script or function."""
+    number = integer(count, error)
+    if number > len(words):
+        raise CommandError("ERR Number of keys can't be greater than number of args")
+    if number < 0:
+        raise CommandError("ERR Number of keys can't be negative")
+    return words[:number], words[number:]
+
+
+def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
+    client.words = (b"EVAL_RO" if reading else b"EVAL", source, count, *words)
+    keys, arguments = keys_and_arguments(count, words)
+    scripting = client.engine.scripting
+    name, script = scripting.compiled(source)
+    return scripting.evaluate(client, name, script, keys, arguments, reading)
+
+
+def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
+    client.words = (b"EVALSHA_RO" if reading else b"EVALSHA", sha1, count, *words)
+    scripting = client.engine.scripting
+    name = sha1.lower()
+    script = scripting.scripts.get(name)
+    if len(sha1) != 40:
+        raise CommandError("NOSCRIPT No matching script. Please use EVAL.")
+    keys, arguments = keys_and_arguments(count, words)
+    if script is None:
+        raise CommandError("NOSCRIPT No matching script. Please use EVAL.")
+    return scripting.evaluate(client, name, script, keys, arguments, reading)
+
+
+@command(
+    "scripting",
+    since="2.6.0",
+    flags="noscript stale skip_monitor no_mandatory_keys",
+    keys=[numkeys("RW access update", 2, notes=_ANY_USE)],
+    complexity="that of the script",
+)
+def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a Lua script."""
+    return _evaluate(client, script, numkeys, words)
+
+
+@command(
+    "scripting",
+    since="7.0.0",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    keys=[numkeys("RO access", 2, notes=_ANY_READING)],
+    complexity="that of the script",
+)
+def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a Lua script that may not write."""
+    return _evaluate(client, script, numkeys, words, reading=True)
+
+
+@command(
+    "scripting",
+    since="2.6.0",
+    flags="noscript stale skip_monitor no_mandatory_keys",
+    keys=[numkeys("RW access update", 2)],
+    complexity="that of the script",
+)
+def evalsha(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a Lua script that the server knows, by its SHA-1."""
+    return _evaluate_known(client, sha1, numkeys, words)
+
+
+@command(
+    "scripting",
+    since="7.0.0",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    keys=[numkeys("RO access", 2)],
+    complexity="that of the script",
+)
+def evalsha_ro(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
+    """Run a Lua script that the server knows, and that may not write, by its SHA-1."""
+    return _evaluate_known(client, sha1, numkeys, words, reading=True)
+
+
+# SCRIPT
+
+
+@command(
+    "scripting",
+    container="script",
+    since="2.6.0",
+    flags="noscript stale",
+    tips="request_policy:all_nodes response_policy:all_succeeded",
+    complexity="O(N) for N bytes of the script",
+)
+def script_load(client: Session, script: bytes) -> bytes:
+    """Keep a script without running it; its SHA-1."""
+    return client.engine.scripting.load(script)
+
+
+@command(
+    "scripting",
+    container="script",
+    since="2.6.0",
+    flags="noscript",
+    tips="request_policy:all_shards response_policy:agg_logical_and",
+    complexity="O(N) for N scripts asked for",
+)
+def script_exists(client: Session, sha1: bytes, *more: bytes) -> list[int]:
+    """Which scripts the server knows."""
+    known = client.engine.scripting.scripts
+    return [int(name.lower() in known) for name in (sha1, *more)]
+
+
+def flush_mode(options: Sequence[bytes], error: str) -> None:
+    """ASYNC or SYNC, which make no difference here."""
+    if len(options) > 1 or (options and options[0].upper() not in (b"ASYNC", b"SYNC")):
+        raise CommandError(error)
+
+
+@command(
+    "scripting",
+    container="script",
+    since="2.6.0",
+    flags="noscript",
+    tips="request_policy:all_nodes response_policy:all_succeeded",
+    complexity="O(N) for N scripts",
+)
+def script_flush(client: Session, *mode: bytes) -> Status:
+    """Forget every script."""
+    flush_mode(mode, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")
+    client.engine.scripting.flush()
+    return OK
+
+
+@command(
+    "scripting",
+    container="script",
+    since="2.6.0",
+    flags="noscript allow_busy",
+    tips="request_policy:all_shards response_policy:one_succeeded",
+    complexity="O(1)",
+)
+def script_kill(client: Session) -> Status:
+    """Stop the script that is running, unless it has written already."""
+    client.engine.scripting.kill(by_function=False)
+    return OK
+
+
+@command("scripting", container="script", since="3.2.0", flags="noscript", complexity="O(1)")
+def script_debug(client: Session, mode: bytes) -> Status:
+    """The Lua debugger is not offered: NO is accepted, YES and SYNC are refused."""
+    choice = mode.upper()
+    if choice in (b"YES", b"SYNC"):
+        raise CommandError("ERR The Lua debugger is not available on this server")
+    if choice != b"NO":
+        raise CommandError("ERR Use SCRIPT DEBUG YES/SYNC/NO")
+    return OK

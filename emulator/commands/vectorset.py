@@ -1,0 +1,411 @@
+"""Vector sets: the commands of Redis's module of that name.
+
+The module judges arity itself, tells no keyspace events, and whatever it opens in order to write counts as changed for
+those who WATCH it.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+from emulator.commands.arguments import bounded, double, wrong_arity
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
+from emulator.datatypes.vectorset import Element, VectorSet
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import NULL_ARRAY, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_INVALID_VECTOR: Final = "ERR invalid vector specification"
+_INVALID_OPTION: Final = "ERR invalid option after element"
+_SYNTAX: Final = "ERR syntax error in VSIM command"
+_MISMATCH: Final = "ERR Vector dimension mismatch - got {} but set has {}"
+_PROJECTION: Final = "ERR Input dimension mismatch for projection - got {} but projection expects {}"
+_STORAGES: Final = {b"NOQUANT": FULL, b"Q8": BYTES, b"BIN": SIGNS}
+
+Function = TypeVar("Function", bound=Callable[..., Reply])
+
+
+def _command(name: str, flags: str) -> Callable[[Function], Function]:
+    """Enter a command of the module, whose key is its first argument."""
+    return command(
+        "module",
+        name=name,
+        module="vectorset",
+        since="8.0.0",
+        flags=f"{flags} module",
+        keys=[keys("RW access update", 1)],
+    )
+
+
+def _open(client: Session, key: bytes) -> VectorSet | None:
+    """The vector set at a key that is about to be changed."""
+    found = client.db.edit(key, VectorSet)
+    if client.db.observed:
+        client.db.touch(key)
+    return found
+
+
+def _find(client: Session, key: bytes, name: bytes) -> tuple[VectorSet, Element] | None:
+    """An element of a vector set that is read."""
+    found = client.db.read(key, VectorSet)
+    element = found.elements.get(name) if found is not None else None
+    return (found, element) if found is not None and element is not None else None
+
+
+def _vector(kind: bytes, words: Iterator[bytes]) -> Sequence[float]:
+    """A vector: ``FP32 blob`` or ``VALUES dimension component ...``, of which the first word was read."""
+    given = next(words, b"")
+    if kind == b"FP32" and given and not len(given) % 4:
+        return array("f", given)
+    if kind != b"VALUES":
+        raise CommandError(_INVALID_VECTOR)
+    dimension = bounded(given, 1, INT64_MAX, _INVALID_VECTOR)
+    texts = list(islice(words, dimension))
+    if len(texts) < dimension:
+        raise CommandError(_INVALID_VECTOR)
+    return [double(text, _INVALID_VECTOR) for text in texts]
+
+
+# Adding and removing
+
+
+class _Addition(NamedTuple):
+    """The arguments of VADD."""
+
+    vector: Sequence[float]
+    reduced: int
+    name: bytes
+    storage: Storage
+    links: int
+    attribute: bytes | None
+
+
+def _addition(arguments: Sequence[bytes]) -> _Addition:
+    """Read ``[REDUCE dimension] vector name [option ...]``."""
+    words = iter(arguments)
+    reduced, kind = 0, next(words).upper()
+    if kind == b"REDUCE":
+        reduced, kind = bounded(next(words), 1, INT64_MAX, _INVALID_VECTOR), next(words).upper()
+    vector = _vector(kind, words)
+    name = next(words, None)
+    if name is None:
+        raise wrong_arity("VADD")
+    storage, links, attribute = BYTES, 16, None
+    for word in words:
+        option = word.upper()
+        if option in _STORAGES:
+            storage = _STORAGES[option]
+            continue
+        if option == b"CAS":
+            continue
+        argument = next(words, None)
+        if argument is None or option not in (b"EF", b"M", b"SETATTR"):
+            raise CommandError(_INVALID_OPTION)
+        if option == b"EF":
+            bounded(argument, 1, 1_000_000, "ERR invalid EF")
+        elif option == b"M":
+            links = bounded(argument, 4, 4096, "ERR invalid M")
+        else:
+            attribute = argument
+    return _Addition(vector, reduced, name, storage, links, attribute)
+
+
+def _check_fit(target: VectorSet, new: _Addition) -> None:
+    """Raise where what is to be added is not of the set's kind."""
+    if new.storage is not target.storage:
+        raise CommandError("ERR asked quantization mismatch with existing vector set")
+    if new.links != target.links:
+        raise CommandError("ERR asked M value mismatch with existing vector set")
+    size = len(new.vector)
+    if target.projected_from:
+        if new.reduced != target.dimension:
+            raise CommandError(_MISMATCH.format(size, target.dimension))
+        if size != target.projected_from:
+            raise CommandError(_PROJECTION.format(size, target.projected_from))
+    elif size != target.dimension:
+        raise CommandError(_MISMATCH.format(size, target.dimension))
+    elif new.reduced:
+        raise CommandError("ERR cannot add projection to existing set without projection")
+
+
+@_command("VADD", "write denyoom")
+def vadd(client: Session, *arguments: bytes) -> bool:
+    """Add an element with its vector, or give it another; whether it is new."""
+    if len(arguments) < 4:
+        raise wrong_arity("VADD")
+    key, db = arguments[0], client.db
+    new = _addition(arguments[1:])
+    target = _open(client, key)
+    if target is None:
+        size = len(new.vector)
+        target = VectorSet(new.reduced or size, new.storage, new.links, size if new.reduced else 0)
+        db.insert(key, target)
+    else:
+        _check_fit(target, new)
+    added = target.add(new.name, new.vector, client.engine.random)
+    if new.attribute is not None:
+        target.set_attribute(target.elements[new.name], new.attribute if added else new.attribute or None)
+    db.changed(key, 0, b"", int(added))
+    return added
+
+
+@_command("VREM", "write")
+def vrem(client: Session, *arguments: bytes) -> bool:
+    """Remove an element; whether it was there."""
+    if len(arguments) != 2:
+        raise wrong_arity("VREM")
+    key, name = arguments
+    target = _open(client, key)
+    if target is None or not target.remove(name):
+        return False
+    client.db.changed(key, 0, b"")
+    if not target:
+        client.db.discard(key)
+    return True
+
+
+@_command("VSETATTR", "write fast")
+def vsetattr(client: Session, *arguments: bytes) -> bool:
+    """Give an element an attribute, with no text take it away; whether the element is there."""
+    if len(arguments) != 3:
+        raise wrong_arity("VSETATTR")
+    key, name, attribute = arguments
+    target = _open(client, key)
+    element = target.elements.get(name) if target is not None else None
+    if target is None or element is None:
+        return False
+    target.set_attribute(element, attribute or None)
+    client.db.changed(key, 0, b"")
+    return True
+
+
+# Looking at elements
+
+
+@_command("VGETATTR", "readonly fast")
+def vgetattr(client: Session, *arguments: bytes) -> bytes | None:
+    """An element's attribute."""
+    if len(arguments) != 2:
+        raise wrong_arity("VGETATTR")
+    found = _find(client, *arguments)
+    return found[1].attribute if found else None
+
+
+@_command("VISMEMBER", "readonly")
+def vismember(client: Session, *arguments: bytes) -> bool:
+    """Whether an element is in the set."""
+    if len(arguments) != 2:
+        raise wrong_arity("VISMEMBER")
+    return _find(client, *arguments) is not None
+
+
+@_command("VEMB", "readonly fast")
+def vemb(client: Session, *arguments: bytes) -> list[Reply] | None:
+    """An element's vector, with RAW as it is stored: form, codes, norm and for int8 the range of the codes."""
+    if len(arguments) < 2:
+        raise wrong_arity("VEMB")
+    key, name, *options = arguments
+    if any(option.upper() != b"RAW" for option in options):
+        raise CommandError("ERR invalid option")
+    found = _find(client, key, name)
+    if found is None:
+        return None
+    target, element = found
+    if not options:
+        return target.values(element)
+    raw: list[Reply] = [Status(target.storage.name), target.blob(element), element.vector.norm]
+    return [*raw, element.vector.spread] if target.storage is BYTES else raw
+
+
+@_command("VLINKS", "readonly fast")
+def vlinks(client: Session, *arguments: bytes) -> list[Reply] | None:
+    """The elements linked to one, for each of its levels from the highest; with WITHSCORES how similar they are."""
+    if not 2 <= len(arguments) <= 3 or (len(arguments) == 3 and arguments[2].upper() != b"WITHSCORES"):
+        raise wrong_arity("VLINKS")
+    found = _find(client, *arguments[:2])
+    if found is None:
+        return None
+    levels = found[0].neighbours(found[1])
+    if len(arguments) == 2:
+        return [[other.name for _, other in level] for level in levels]
+    return [{other.name: single(1 - single(distance / 2)) for distance, other in level} for level in levels]
+
+
+@_command("VRANDMEMBER", "readonly")
+def vrandmember(client: Session, *arguments: bytes) -> Reply:
+    """An element at random; with a count several different ones, with a negative one possibly the same again."""
+    if not 1 <= len(arguments) <= 2:
+        raise wrong_arity("VRANDMEMBER")
+    random = client.engine.random
+    if len(arguments) == 1:
+        found = client.db.read(arguments[0], VectorSet)
+        return None if found is None else found.choose(random)
+    count = bounded(arguments[1], -INT64_MAX, INT64_MAX, "ERR COUNT value is not an integer")
+    found = client.db.read(arguments[0], VectorSet)
+    return [] if found is None else found.pick(random, count)
+
+
+# Looking at the set
+
+
+@_command("VCARD", "readonly fast")
+def vcard(client: Session, *arguments: bytes) -> int:
+    """The number of elements, 0 where there is no set."""
+    if len(arguments) != 1:
+        raise wrong_arity("VCARD")
+    return len(client.db.read(arguments[0], VectorSet) or ())
+
+
+@_command("VDIM", "readonly fast")
+def vdim(client: Session, *arguments: bytes) -> int:
+    """The dimension of the vectors as they are stored."""
+    if len(arguments) != 1:
+        raise wrong_arity("VDIM")
+    found = client.db.read(arguments[0], VectorSet)
+    if found is None:
+        raise CommandError("ERR key does not exist")
+    return found.dimension
+
+
+@_command("VINFO", "readonly fast")
+def vinfo(client: Session, *arguments: bytes) -> Reply:
+    """How a set stores its vectors, and how many."""
+    if len(arguments) != 1:
+        raise wrong_arity("VINFO")
+    found = client.db.read(arguments[0], VectorSet)
+    if found is None:
+        return NULL_ARRAY
+    return {
+        Status(b"quant-type"): Status(found.storage.name),
+        Status(b"hnsw-m"): found.links,
+        Status(b"vector-dim"): found.dimension,
+        Status(b"projection-input-dim"): found.projected_from,
+        Status(b"size"): len(found),
+        Status(b"max-level"): found.max_level,
+        Status(b"attributes-count"): found.attributes,
+        Status(b"vset-uid"): found.uid,
+        Status(b"hnsw-max-node-uid"): found.last_uid,
+    }
+
+
+# Searching
+
+
+class _Search:
+    """The options of VSIM, those left out that only the graph has a use for."""
+
+    def __init__(self, words: Iterator[bytes]) -> None:
+        self.with_scores = self.with_attributes = self.truth = False
+        self.count = 10
+        self.most_distant = math.inf
+        self.filter_effort = 0
+        self.accepts: Callable[[bytes], bool] | None = None
+        for word in words:
+            option = word.upper()
+            if option == b"WITHSCORES":
+                self.with_scores = True
+            elif option == b"WITHATTRIBS":
+                self.with_attributes = True
+            elif option == b"TRUTH":
+                self.truth = True
+            elif option != b"NOTHREAD":
+                self._read(option, next(words, None))
+
+    def _read(self, option: bytes, argument: bytes | None) -> None:
+        """An option that has an argument."""
+        if argument is None:
+            raise CommandError(_SYNTAX)
+        if option == b"COUNT":
+            self.count = bounded(argument, 1, INT64_MAX, "ERR invalid COUNT")
+        elif option == b"EPSILON":
+            self.most_distant = 2 * double(argument, "ERR invalid EPSILON")
+            if self.most_distant <= 0:
+                raise CommandError("ERR invalid EPSILON")
+        elif option == b"EF":
+            bounded(argument, 1, INT64_MAX, "ERR invalid EF")
+        elif option == b"FILTER-EF":
+            self.filter_effort = bounded(argument, 1, INT64_MAX, "ERR invalid FILTER-EF")
+        elif option == b"FILTER":
+            self.accepts = _filter(argument)
+        else:
+            raise CommandError(_SYNTAX)
+
+    def run(self, target: VectorSet, query: Vector) -> list[tuple[float, Element]]:
+        """The nearest elements that are near enough and pass the filter.
+
+        The filter is asked about the nearest ones, FILTER-EF or a hundred times COUNT of them; with TRUTH about all.
+        """
+        count = min(self.count, len(target))
+        effort = len(target) if self.truth else min(self.filter_effort or 100 * count, len(target))
+        found = target.nearest(query, count, effort if self.accepts else 0, self._passes if self.accepts else None)
+        return [pair for pair in found if not pair[0] > self.most_distant]
+
+    def _passes(self, element: Element) -> bool:
+        assert self.accepts is not None
+        return element.attribute is not None and self.accepts(element.attribute)
+
+    def reply(self, found: Sequence[tuple[float, Element]], protocol: int) -> Reply:
+        """Names, or names with what was asked for beside them."""
+        wanted = self.with_scores + self.with_attributes
+        if not wanted:
+            return [element.name for _, element in found]
+        rows = {element.name: self._columns(distance, element) for distance, element in found}
+        if wanted == 1:
+            return {name: row[0] for name, row in rows.items()}
+        return rows if protocol == 3 else [item for name, row in rows.items() for item in (name, *row)]
+
+    def _columns(self, distance: float, element: Element) -> list[Reply]:
+        scores: list[Reply] = [1 - distance / 2] if self.with_scores else []
+        return [*scores, element.attribute] if self.with_attributes else scores
+
+
+def _filter(text: bytes) -> Callable[[bytes], bool]:
+    from emulator.datatypes.vector_filter import Filter, FilterError
+
+    try:
+        return Filter(text)
+    except FilterError as error:
+        rest = text[error.position :] or text
+        raise CommandError(
+            f"ERR syntax error in FILTER expression near: {as_text(rest.partition(bytes(1))[0])}"
+        ) from None
+
+
+def _query(target: VectorSet, words: Iterator[bytes]) -> Vector:
+    """What VSIM looks for: ``ELE name`` or a vector."""
+    kind = next(words).upper()
+    if kind == b"ELE":
+        element = target.elements.get(next(words))
+        if element is None:
+            raise CommandError("ERR element not found in set")
+        return target.query(target.values(element))
+    values = _vector(kind, words)
+    size = len(values)
+    if size not in (target.dimension, target.projected_from):
+        if target.projected_from:
+            raise CommandError(_PROJECTION.format(size, target.projected_from))
+        raise CommandError(_MISMATCH.format(size, target.dimension))
+    return target.query(values)
+
+
+@_command("VSIM", "readonly")
+def vsim(client: Session, *arguments: bytes) -> Reply:
+    """The elements most similar to one of them, or to a vector."""
+    if len(arguments) < 3:
+        raise wrong_arity("VSIM")
+    target = client.db.read(arguments[0], VectorSet)
+    if target is None:
+        return []
+    words = iter(arguments[1:])
+    query = _query(target, words)
+    search = _Search(words)
+    return search.reply(search.run(target, query), client.protocol)

@@ -1,0 +1,273 @@
+-- The library `cmsgpack`.  Source: https://github.com/msgpack/msgpack/blob/master/spec.md
+
+local pack_double, pack_float, read_double, read_float = ...
+local error, type, tonumber, tostring, pairs, select, unpack, next = error, type, tonumber, tostring, pairs, select, unpack, next
+local byte, char, sub = string.byte, string.char, string.sub
+local concat, floor = table.concat, math.floor
+local DEEPEST = 16
+
+local function big_endian(number, size)
+  local bytes = {}
+  for place = size, 1, -1 do
+    bytes[place] = char(number % 256)
+    number = floor(number / 256)
+  end
+  return concat(bytes)
+end
+
+local function complement(number, size)
+  local bytes = {}
+  number = -number - 1
+  for place = size, 1, -1 do
+    bytes[place] = char(255 - number % 256)
+    number = floor(number / 256)
+  end
+  return concat(bytes)
+end
+
+local function integer_text(number)
+  if number >= 0 then
+    if number <= 127 then return char(number) end
+    if number <= 0xFF then return "\204" .. char(number) end
+    if number <= 0xFFFF then return "\205" .. big_endian(number, 2) end
+    if number <= 0xFFFFFFFF then return "\206" .. big_endian(number, 4) end
+    return "\207" .. big_endian(number, 8)
+  end
+  if number >= -32 then return char(256 + number) end
+  if number >= -128 then return "\208" .. char(256 + number) end
+  if number >= -32768 then return "\209" .. complement(number, 2) end
+  if number >= -2147483648 then return "\210" .. complement(number, 4) end
+  return "\211" .. complement(number, 8)
+end
+
+local function number_text(number)
+  if floor(number) == number and number >= -9223372036854775808 and number < 9223372036854775808 then
+    return integer_text(number)
+  end
+  local short = pack_float(number)
+  if read_float(short) == number then return "\202" .. short end
+  return "\203" .. pack_double(number)
+end
+
+local function string_text(text)
+  local length = #text
+  if length < 32 then return char(0xA0 + length) .. text end
+  if length <= 0xFF then return "\217" .. char(length) .. text end
+  if length <= 0xFFFF then return "\218" .. big_endian(length, 2) .. text end
+  return "\219" .. big_endian(length, 4) .. text
+end
+
+-- The length where the keys are the integers from 1 on.
+local function array_length(value)
+  local largest, count = 0, 0
+  for key in pairs(value) do
+    if type(key) ~= "number" or key <= 0 or floor(key) ~= key then return nil end
+    if key > largest then largest = key end
+    count = count + 1
+  end
+  return largest == count and largest or nil
+end
+
+local append
+
+local function append_table(out, value, depth)
+  local length = array_length(value)
+  if length then
+    if length <= 15 then
+      out[#out + 1] = char(0x90 + length)
+    elseif length <= 0xFFFF then
+      out[#out + 1] = "\220" .. big_endian(length, 2)
+    else
+      out[#out + 1] = "\221" .. big_endian(length, 4)
+    end
+    for place = 1, length do append(out, value[place], depth + 1) end
+    return
+  end
+  local count = 0
+  for _ in pairs(value) do count = count + 1 end
+  if count <= 15 then
+    out[#out + 1] = char(0x80 + count)
+  elseif count <= 0xFFFF then
+    out[#out + 1] = "\222" .. big_endian(count, 2)
+  else
+    out[#out + 1] = "\223" .. big_endian(count, 4)
+  end
+  for key, item in pairs(value) do
+    append(out, key, depth + 1)
+    append(out, item, depth + 1)
+  end
+end
+
+function append(out, value, depth)
+  local kind = type(value)
+  if kind == "string" then
+    out[#out + 1] = string_text(value)
+  elseif kind == "number" then
+    out[#out + 1] = number_text(value)
+  elseif kind == "boolean" then
+    out[#out + 1] = value and "\195" or "\194"
+  elseif kind == "table" and depth < DEEPEST then
+    append_table(out, value, depth)
+  else
+    out[#out + 1] = "\192"
+  end
+end
+
+-- Reading: each value with the place behind it; nil as a place where the data ends or is not understood.
+
+local SHORT, BAD = "Missing bytes in input.", "Bad data format in input."
+
+local function take(data, place, size)
+  if place + size - 1 > #data then error(SHORT, 0) end
+  return sub(data, place, place + size - 1), place + size
+end
+
+local function unsigned(data, place, size)
+  local piece
+  piece, place = take(data, place, size)
+  local number = 0
+  for position = 1, size do number = number * 256 + byte(piece, position) end
+  return number, place
+end
+
+local function signed(data, place, size)
+  local piece
+  piece, place = take(data, place, size)
+  local negative = byte(piece, 1) >= 128
+  local number = 0
+  for position = 1, size do
+    local value = byte(piece, position)
+    number = number * 256 + (negative and 255 - value or value)
+  end
+  return negative and -number - 1 or number, place
+end
+
+local read
+
+local function read_array(data, place, length)
+  local array = {}
+  for position = 1, length do array[position], place = read(data, place) end
+  return array, place
+end
+
+local function read_map(data, place, length)
+  local map = {}
+  for _ = 1, length do
+    local key
+    key, place = read(data, place)
+    local value
+    value, place = read(data, place)
+    if key == nil then error(BAD, 0) end
+    map[key] = value
+  end
+  return map, place
+end
+
+local READERS = {
+  [0xC0] = function(_, place) return nil, place end,
+  [0xC2] = function(_, place) return false, place end,
+  [0xC3] = function(_, place) return true, place end,
+  [0xCA] = function(data, place)
+    local piece
+    piece, place = take(data, place, 4)
+    return read_float(piece), place
+  end,
+  [0xCB] = function(data, place)
+    local piece
+    piece, place = take(data, place, 8)
+    return read_double(piece), place
+  end,
+}
+for power = 0, 3 do
+  local size = 2 ^ power
+  READERS[0xCC + power] = function(data, place) return unsigned(data, place, size) end
+  READERS[0xD0 + power] = function(data, place) return signed(data, place, size) end
+end
+for power, code in pairs({[0] = 0xD9, 0xDA, 0xDB}) do
+  READERS[code] = function(data, place)
+    local length
+    length, place = unsigned(data, place, 2 ^ power)
+    return take(data, place, length)
+  end
+end
+for power, code in pairs({[0] = 0xC4, 0xC5, 0xC6}) do READERS[code] = READERS[0xD9 + power] end
+for power = 1, 2 do
+  local size = 2 ^ power
+  READERS[0xDB + power] = function(data, place)
+    local length
+    length, place = unsigned(data, place, size)
+    return read_array(data, place, length)
+  end
+  READERS[0xDD + power] = function(data, place)
+    local length
+    length, place = unsigned(data, place, size)
+    return read_map(data, place, length)
+  end
+end
+
+function read(data, place)
+  local code = byte(data, place)
+  if not code then error(SHORT, 0) end
+  place = place + 1
+  if code < 0x80 then return code, place end
+  if code >= 0xE0 then return code - 256, place end
+  if code < 0x90 then return read_map(data, place, code - 0x80) end
+  if code < 0xA0 then return read_array(data, place, code - 0x90) end
+  if code < 0xC0 then return take(data, place, code - 0xA0) end
+  local reader = READERS[code]
+  if not reader then error(BAD, 0) end
+  return reader(data, place)
+end
+
+-- The module
+
+local function text_argument(name, value)
+  if type(value) ~= "string" and type(value) ~= "number" then
+    local got = value == nil and "no value" or type(value)
+    error("bad argument #1 to '" .. name .. "' (string expected, got " .. got .. ")", 3)
+  end
+  return tostring(value)
+end
+
+local function unpack_some(data, limit, offset, with_offset)
+  if limit < 0 or offset < 0 then
+    error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #data .. ".", 3)
+  end
+  if offset > #data then error("Start offset " .. offset .. " greater than input length " .. #data .. ".", 3) end
+  local values, count, place = {}, 0, offset + 1
+  while place <= #data and (limit == 0 or count < limit) do
+    local ok, value, behind = pcall(read, data, place)
+    if not ok then error(value, 3) end
+    count = count + 1
+    values[count], place = value, behind
+  end
+  if not with_offset then return unpack(values, 1, count) end
+  return place > #data and -1 or place - 1, unpack(values, 1, count)
+end
+
+local library = {
+  _NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _COPYRIGHT = "Copyright (C) 2012, Redis Ltd.",
+  _DESCRIPTION = "MessagePack C implementation for Lua",
+}
+
+function library.pack(...)
+  local count = select("#", ...)
+  if count == 0 then error("bad argument #0 to 'pack' (MessagePack pack needs input.)", 2) end
+  local out = {}
+  for position = 1, count do append(out, (select(position, ...)), 0) end
+  return concat(out)
+end
+
+function library.unpack(data)
+  return unpack_some(text_argument("unpack", data), 0, 0, false)
+end
+
+function library.unpack_one(data, offset)
+  return unpack_some(text_argument("unpack_one", data), 1, tonumber(offset) or 0, true)
+end
+
+function library.unpack_limit(data, limit, offset)
+  return unpack_some(text_argument("unpack_limit", data), tonumber(limit) or 0, tonumber(offset) or 0, true)
+end
+
+return library

@@ -1,0 +1,179 @@
+"""Libraries of functions: FUNCTION LOAD and what FCALL finds.
+
+Source: https://redis.io/docs/latest/develop/programmability/functions-intro/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.inline import split_inline
+from emulator.protocol.replies import Reply
+from emulator.scripting.scripts import FLAGS, NO_WRITES
+
+if TYPE_CHECKING:
+    from emulator.scripting.scripts import Scripting
+    from emulator.session import Session
+
+_LOAD_SECONDS: Final = 0.5
+_BAD_NAME: Final = (
+    "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
+)
+
+
+class Function:
+    """A function of a library: its callback in Lua, and what FUNCTION LIST tells of it."""
+
+    __slots__ = ("callback", "description", "flags", "name")
+
+    def __init__(self, name: bytes, callback: Any, description: bytes | None, flags: list[bytes]) -> None:
+        self.name = name
+        self.callback = callback
+        self.description = description
+        self.flags = flags
+
+
+class Library:
+    """A library: its code and the functions that it registered."""
+
+    __slots__ = ("code", "functions", "name")
+
+    def __init__(self, name: bytes, code: bytes) -> None:
+        self.name = name
+        self.code = code
+        self.functions: dict[bytes, Function] = {}
+
+
+def _is_name(name: bytes) -> bool:
+    return bool(name) and name.replace(b"_", b"a").isalnum()
+
+
+def _metadata(code: bytes) -> tuple[bytes, bytes]:
+    """The name of a library and its code without the first line, which still counts as a line."""
+    if not code.startswith(b"#!"):
+        raise CommandError("ERR Missing library metadata")
+    line, newline, _ = code.partition(b"\n")
+    words = split_inline(line)
+    if not newline or not words:
+        raise CommandError("ERR Invalid library metadata")
+    engine = words[0][2:]
+    name: bytes | None = None
+    for word in words[1:]:
+        if word[:5].lower() != b"name=":
+            raise CommandError(f"ERR Invalid metadata value given: {as_text(word)}")
+        if name is not None:
+            raise CommandError("ERR Invalid metadata value, name argument was given multiple times")
+        name = word[5:]
+    if name is None:
+        raise CommandError("ERR Library name was not given")
+    if not _is_name(name):
+        raise CommandError(f"ERR {_BAD_NAME}")
+    if engine.lower() != b"lua":
+        raise CommandError(f"ERR Engine '{as_text(engine)}' not found")
+    return name, code[len(line) :]
+
+
+class Libraries:
+    """The libraries of an engine by name, and all their functions by name."""
+
+    def __init__(self, scripting: Scripting) -> None:
+        self._scripting = scripting
+        self.libraries: dict[bytes, Library] = {}
+        self.functions: dict[bytes, Function] = {}
+        self._loading: Library | None = None
+        scripting.lua.declare = self._declare
+
+    def load(self, code: bytes, replace: bool) -> bytes:
+        """Create a library; its name.  On an error everything is as before."""
+        name, body = _metadata(code)
+        before = self.libraries.get(name)
+        if before is not None and not replace:
+            raise CommandError(f"ERR Library '{as_text(name)}' already exists")
+        library = self._loaded(Library(name, code), body)
+        others = self.functions.keys() - (before.functions.keys() if before else ())
+        for function in library.functions:
+            if function in others:
+                raise CommandError(f"ERR Function {as_text(function)} already exists")
+        self.delete(name)
+        self.libraries[name] = library
+        self.functions |= library.functions
+        return name
+
+    def _loaded(self, library: Library, body: bytes) -> Library:
+        """Run the code of a library, which registers its functions."""
+        lua = self._scripting.lua
+        try:
+            chunk = lua.compile(body, as_library=True)
+        except CommandError as error:
+            raise CommandError(f"ERR Error compiling function: {error}") from None
+        timed_out = False
+
+        def on_slow() -> bool:
+            nonlocal timed_out
+            timed_out = True
+            return True
+
+        self._loading = library
+        on_slow_script, lua.on_slow = lua.on_slow, on_slow
+        lua.started, lua.patience = monotonic(), _LOAD_SECONDS
+        try:
+            outcome = self._scripting.protected(lambda: (lua.load_library(chunk),))
+        finally:
+            self._loading = None
+            lua.on_slow = on_slow_script
+        problem = outcome[-1]
+        if timed_out:
+            lua.stop()
+            problem = b"ERR FUNCTION LOAD timeout"
+        if problem is not None:
+            text = problem.decode("utf-8", "surrogateescape")
+            raise CommandError(f"ERR Error registering functions: {text}")
+        if not library.functions:
+            raise CommandError("ERR No functions registered")
+        return library
+
+    def _declare(self, name: bytes, callback: Any, description: bytes | bool, flags: bytes) -> bytes | None:
+        """``redis.register_function``; the text of an error, if any."""
+        library = self._loading
+        if library is None:
+            return b"redis.register_function can only be called on FUNCTION LOAD command"
+        found = flags.split(b"\n") if flags else []
+        if not FLAGS.issuperset(found):
+            return b"unknown flag given"
+        if not _is_name(name):
+            return _BAD_NAME.encode()
+        if name in library.functions:
+            return b"Function already exists in the library"
+        library.functions[name] = Function(name, callback, description or None, found)  # type: ignore[arg-type]
+        return None
+
+    def delete(self, name: bytes) -> bool:
+        """Take a library away; whether it was there."""
+        library = self.libraries.pop(name, None)
+        if library is None:
+            return False
+        for function in library.functions:
+            del self.functions[function]
+        return True
+
+    def flush(self) -> None:
+        """Take away every library."""
+        self.libraries.clear()
+        self.functions.clear()
+
+    def call(
+        self, client: Session, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes], reading: bool
+    ) -> Reply:
+        """FCALL: run a function."""
+        function = self.functions[name]
+        read_only = NO_WRITES in function.flags
+        if reading and not read_only:
+            raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
+        lua = self._scripting.lua
+        tables = lua.table(list(keys)), lua.table(list(arguments))
+        return self._scripting.run(
+            client, name, read_only, lambda: lua.run_function(function.callback, *tables), by_function=True
+        )

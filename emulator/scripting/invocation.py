@@ -1,0 +1,110 @@
+"""One run of a script or a function: what it calls, and whether it may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from emulator.commands.registry import NOSCRIPT, WRITE, Command
+from emulator.protocol.errors import CommandError
+from emulator.protocol.numbers import format_double
+from emulator.scripting.conversion import ToLua
+
+if TYPE_CHECKING:
+    from emulator.scripting.runtime import Lua
+    from emulator.session import Session
+
+_EXACT = 1 << 53
+
+
+class Invocation:
+    """A script that runs for a client; ``session`` is the one that its commands run in, ``name`` its SHA-1 or function.
+
+    ``wrote`` tells whether it has changed something: it can no longer be killed then.
+    """
+
+    def __init__(
+        self, lua: Lua, client: Session, session: Session, name: bytes, read_only: bool, by_function: bool
+    ) -> None:
+        self.client = client
+        self.session = session
+        self.name = name
+        self.read_only = read_only
+        self.by_function = by_function
+        self.wrote = False
+        self.killed = False
+        self.words: Sequence[bytes] = client.words
+        self.started = monotonic()
+        self._engine = client.engine
+        self._convert = {2: ToLua(lua, 2), 3: ToLua(lua, 3)}
+        self._protocol = 2
+
+    @property
+    def protocol(self) -> int:
+        """The protocol whose types the script gets replies in (``redis.setresp``)."""
+        return self._protocol
+
+    @protocol.setter
+    def protocol(self, version: int) -> None:
+        self._protocol = version
+        self.session.set_protocol(version)
+
+    @property
+    def milliseconds(self) -> int:
+        """How long it has been running."""
+        return int((monotonic() - self.started) * 1000)
+
+    def invoke(self, words: Sequence[Any]) -> Any:
+        """``redis.call``: the reply as Lua has it, or None and the text of an error."""
+        try:
+            args = [word if word.__class__ is bytes else _text(word) for word in words]
+            command = self._command(args)
+        except CommandError as error:
+            self._engine.stats.count_error(str(error))
+            return None, str(error).encode("utf-8", "surrogateescape")
+        session = self.session
+        session.words = args
+        session.last_command = command
+        reply = self._engine.call(session, command, args)
+        if reply.__class__ is CommandError:
+            return None, str(reply).encode("utf-8", "surrogateescape")
+        return self._convert[self._protocol](reply)
+
+    def check_command(self, words: Sequence[Any]) -> Any:
+        """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""
+        try:
+            args = [word if word.__class__ is bytes else _text(word) for word in words]
+            self._find(args)
+        except CommandError:
+            return None, b"ERR Invalid command passed to redis.acl_check_cmd()"
+        return True
+
+    def _find(self, args: Sequence[bytes]) -> Command:
+        engine = self._engine
+        try:
+            command = engine.find(engine, args)
+        except CommandError:
+            raise CommandError("ERR Unknown Redis command called from script") from None
+        if not command.least <= len(args) <= command.most:
+            raise CommandError("ERR Wrong number of args calling Redis command from script")
+        return command
+
+    def _command(self, args: Sequence[bytes]) -> Command:
+        command = self._find(args)
+        if command.flags & NOSCRIPT:
+            raise CommandError("ERR This Redis command is not allowed from script")
+        if command.flags & WRITE:
+            if self.read_only:
+                raise CommandError("ERR Write commands are not allowed from read-only scripts.")
+            self.wrote = True
+        return command
+
+
+def _text(word: Any) -> bytes:
+    """An argument of a command: a string, or a number as text."""
+    if word.__class__ is int:
+        return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
+    if word.__class__ is float:
+        return format_double(word)
+    raise CommandError("ERR Lua redis lib command arguments must be strings or integers")

@@ -1,0 +1,188 @@
+"""The Lua runtime: one for an engine, made at first use.
+
+Lua 5.1 by lupa, strings being bytes.  `sandbox.lua` says what scripts see; from here it gets the few functions that it
+wraps.  No Python object is ever handed to a script, and attribute access on bridged objects is refused altogether.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from importlib.resources import files
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from lupa import lua51
+
+from emulator.protocol.errors import CommandError
+from emulator.scripting import bits, packing
+from emulator.scripting.bytecode import without_tail_calls
+from emulator.version import REDIS_VERSION
+
+if TYPE_CHECKING:
+    from emulator.scripting.invocation import Invocation
+
+logger = logging.getLogger("emulator")
+
+_MEMORY_LIMIT: Final = 1 << 30
+_PIECE: Final = 4000
+"""Values handed to Lua or taken from it at once: its stack is bounded."""
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
+_LIBRARIES: Final = ("cjson", "cmsgpack", "struct", "bit")
+
+Outcome = tuple[Any, ...]
+
+
+class Lua:
+    """A sandboxed Lua; `current` is the invocation under way.
+
+    ``on_slow`` is called now and then by a script that has run for longer than its threshold, and returns whether the
+    script has to stop.
+    """
+
+    def __init__(self) -> None:
+        self.current: Invocation | None = None
+        self.on_slow: Callable[[], bool] | None = None
+        self.started = 0.0
+        self.patience = 0.0
+        self.declare: Callable[..., bytes | None] | None = None
+        self._random = Random48()
+        self._runtime = lua51.LuaRuntime(
+            encoding=None,
+            unpack_returned_tuples=True,
+            register_eval=False,
+            register_builtins=False,
+            attribute_filter=_refuse,
+            max_memory=_MEMORY_LIMIT,
+        )
+        self._host = self._build()
+        host = self._host
+        self.pack: Callable[..., Any] = host[b"pack"]
+        self.status: Callable[[bytes], Any] = host[b"status"]
+        self.failure: Callable[[bytes], Any] = host[b"failure"]
+        self.wrapped: Callable[[bytes, Any], Any] = host[b"wrapped"]
+        self.map: Callable[[Any, int], Any] = host[b"map"]
+        self.set: Callable[[Any, int], Any] = host[b"set"]
+        self.describe: Callable[[Any], Outcome] = host[b"describe"]
+        self.slice: Callable[[Any, int, int], Any] = host[b"slice"]
+        self.run_script: Callable[..., Outcome] = host[b"run_script"]
+        self.run_function: Callable[..., Outcome] = host[b"run_function"]
+        self.load_library: Callable[[Any], bytes | None] = host[b"load_library"]
+        self._stopped: Callable[[], Any] = host[b"stopped"]
+        self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
+
+    def _build(self) -> Any:
+        host = self._chunk("sandbox")(
+            self._invoke,
+            self._tick,
+            lambda text: hashlib.sha1(text).hexdigest().encode(),
+            _write_log,
+            self._random.fraction,
+            self._random.seed,
+            self._check_command,
+            self._set_protocol,
+            self._declare,
+            without_tail_calls,
+        )
+        for name in _LIBRARIES:
+            host[b"install"](name.encode(), self._chunk(name)(*_HELPERS.get(name, ())))
+        major, minor, patch = map(int, REDIS_VERSION.split("."))
+        host[b"finish"](REDIS_VERSION.encode(), major << 16 | minor << 8 | patch)
+        return host
+
+    def _chunk(self, name: str) -> Any:
+        """One of our own chunks, which as far as errors are concerned pass for C; without tail calls as scripts are."""
+        load, dump = self._runtime.eval(b"loadstring"), self._runtime.eval(b"string.dump")
+        chunk, problem = _pair(load((files("emulator.scripting") / f"{name}.lua").read_bytes(), b"=[C]"))
+        assert problem is None, problem
+        return load(without_tail_calls(dump(chunk)))
+
+    # What scripts call
+
+    def _invoke(self, *words: Any) -> Any:
+        assert self.current is not None
+        return self.current.invoke(words)
+
+    def _check_command(self, *words: Any) -> Any:
+        assert self.current is not None
+        return self.current.check_command(words)
+
+    def _set_protocol(self, version: int) -> None:
+        assert self.current is not None
+        self.current.protocol = version
+
+    def _declare(self, *words: Any) -> bytes | None:
+        assert self.declare is not None
+        return self.declare(*words)
+
+    def _tick(self) -> bool:
+        return monotonic() - self.started > self.patience and self.on_slow is not None and self.on_slow()
+
+    # What the engine uses
+
+    def compile(self, code: bytes, as_library: bool = False) -> Any:
+        """A chunk; raises CommandError where it is not Lua."""
+        compiler = self._host[b"compile_library" if as_library else b"compile_script"]
+        chunk, problem = _pair(compiler(code))
+        if chunk is None:
+            raise CommandError(problem.decode("utf-8", "surrogateescape"))
+        return chunk
+
+    def table(self, values: list[Any]) -> Any:
+        """A Lua array."""
+        return self.pack(*values) if len(values) <= _PIECE else self._runtime.table_from(values)
+
+    def items(self, table: Any, length: int) -> list[Any]:
+        """The first elements of a Lua array."""
+        found: list[Any] = []
+        for start in range(1, length + 1, _PIECE):
+            end = min(start + _PIECE - 1, length)
+            part = self.slice(table, start, end)
+            found += part if end > start else (part,)
+        return found
+
+    def stop(self) -> tuple[bytes | None, int | None]:
+        """Make Lua usable again after a script has been stopped; source and line where it was."""
+        self._unhook()
+        source, line = _pair(self._stopped())
+        return source, line
+
+
+class Random48:
+    """The generator behind ``math.random``: drand48's, as Redis has it, so that scripts see the same numbers.
+
+    Source: POSIX, drand48.
+    """
+
+    def __init__(self) -> None:
+        self._state = 0x1234ABCD330E
+
+    def seed(self, number: int) -> None:
+        """Begin anew from 32 bits."""
+        self._state = (number & 0xFFFFFFFF) << 16 | 0x330E
+
+    def fraction(self) -> float:
+        """The next number, at least 0 and less than 1."""
+        self._state = (self._state * 0x5DEECE66D + 0xB) & 0xFFFFFFFFFFFF
+        return (self._state >> 17) % 0x7FFFFFFF / 0x7FFFFFFF
+
+
+def _pair(values: Any) -> tuple[Any, Any]:
+    """One or two values that came from Lua."""
+    return values if isinstance(values, tuple) else (values, None)
+
+
+def _refuse(value: object, name: object, setting: bool) -> None:
+    raise AttributeError("not for scripts")
+
+
+def _write_log(level: int, text: bytes) -> None:
+    logger.log(_LEVELS[level], "%s", text.decode("utf-8", "replace"))
+
+
+_HELPERS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
+    "bit": (bits.operate,),
+    "cmsgpack": (packing.double, packing.float_, packing.read_double, packing.read_float),
+    "struct": (packing.double, packing.float_, packing.read_double, packing.read_float),
+}

@@ -1,0 +1,572 @@
+-- The world that scripts live in: what they may see of Lua, and the table `redis`.
+--
+-- Tables of ours are handed out as proxies, empty tables whose metatable reads from the real one and refuses writing, since
+-- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
+-- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
+
+local invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
+
+local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
+local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
+local raw_getmetatable, raw_setmetatable, raw_loadstring, raw_setfenv = getmetatable, setmetatable, loadstring, setfenv
+local sethook, create, running, wrap = debug.sethook, coroutine.create, coroutine.running, coroutine.wrap
+local resume, dump, unpack, floor, concat, insert, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.insert, table.remove
+local largest_index = table.maxn
+local OURS = "=[C]"
+local READONLY = "Attempt to modify a readonly table"
+local STEPS = 100000
+
+-- Read-only tables
+
+local real = raw_setmetatable({}, {__mode = "k"})
+
+local function refuse()
+  error(READONLY, 2)
+end
+
+local function protect(contents)
+  local proxy = raw_setmetatable({}, {__index = contents, __newindex = refuse})
+  real[proxy] = contents
+  return proxy
+end
+
+local function copy(contents, without)
+  local twin = {}
+  for key, value in raw_pairs(contents) do
+    if not (without and without[key]) then twin[key] = value end
+  end
+  return twin
+end
+
+local function expect(number, name, wanted, value)
+  if type(value) ~= wanted then
+    local got = value == nil and "no value" or type(value)
+    error("bad argument #" .. number .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. got .. ")", 3)
+  end
+end
+
+-- Basic functions
+
+local base = {
+  _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error, gcinfo = gcinfo, ipairs = ipairs,
+  rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+}
+
+function base.next(contents, key)
+  expect(1, "next", "table", contents)
+  return raw_next(real[contents] or contents, key)
+end
+
+function base.pairs(contents)
+  expect(1, "pairs", "table", contents)
+  if real[contents] then return base.next, contents, nil end
+  return raw_next, contents, nil
+end
+
+function base.rawget(contents, key)
+  expect(1, "rawget", "table", contents)
+  return raw_rawget(real[contents] or contents, key)
+end
+
+function base.rawset(contents, key, value)
+  expect(1, "rawset", "table", contents)
+  if real[contents] then error(READONLY, 0) end
+  return raw_rawset(contents, key, value)
+end
+
+local string_metatable
+
+function base.getmetatable(value)
+  if type(value) == "string" then return string_metatable end
+  if real[value] then
+    local behind = raw_getmetatable(real[value])
+    return behind and protect(behind)
+  end
+  return raw_getmetatable(value)
+end
+
+function base.setmetatable(contents, metatable)
+  expect(1, "setmetatable", "table", contents)
+  if metatable ~= nil and type(metatable) ~= "table" then
+    error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
+  end
+  if real[contents] then error(READONLY, 0) end
+  local before = raw_getmetatable(contents)
+  if type(before) == "table" and raw_rawget(before, "__metatable") ~= nil then
+    error("cannot change a protected metatable", 2)
+  end
+  return raw_setmetatable(contents, metatable)
+end
+
+local function caught(ok, ...)
+  if ok then return true, ... end
+  local problem = ...
+  if type(problem) == "table" then
+    local text = problem.err
+    if type(text) == "string" or type(text) == "number" then return false, text end
+  end
+  return false, ...
+end
+
+function base.pcall(...)
+  if select("#", ...) == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
+  return caught(raw_pcall(...))
+end
+
+-- Scripts cannot look at the stack, so their handlers may as well run when it has been unwound.  Within the hook that stops a
+-- script they could not be stopped.
+function base.xpcall(body, handler)
+  local outcome = {raw_pcall(body)}
+  if outcome[1] then return unpack(outcome, 1, largest_index(outcome)) end
+  local ok, answer = raw_pcall(handler, outcome[2])
+  if ok then return false, answer end
+  return false, "error in error handling"
+end
+
+-- Chunks are compiled for the world that asks for them, by way of the host, which takes the tail calls out of them;
+-- compiled ones are refused.
+
+local function compile(world, code, name)
+  if code:byte(1) == 27 then return nil, "attempt to load chunk with wrong mode" end
+  local chunk, problem = raw_loadstring(code, name)
+  if not chunk then return nil, problem end
+  return raw_setfenv(raw_loadstring(relink(dump(chunk))), world)
+end
+
+local function loaders(world)
+  local function loadstring(code, name)
+    expect(1, "loadstring", "string", type(code) == "number" and tostring(code) or code)
+    code = tostring(code)
+    return compile(world, code, name or code)
+  end
+  local function load(pieces, name)
+    expect(1, "load", "function", pieces)
+    local parts = {}
+    local piece = pieces()
+    while piece ~= nil and piece ~= "" do
+      if type(piece) ~= "string" then return nil, "reader function must return a string" end
+      parts[#parts + 1] = piece
+      piece = pieces()
+    end
+    return compile(world, concat(parts), name or "=(load)")
+  end
+  return loadstring, load
+end
+
+-- Stopping a script.  Each thread of Lua counts its own steps; once a script is to stop, each step of each thread raises, so
+-- that no pcall holds it up for long.
+
+local stopping, stopped_at = false, nil
+
+local function stop()
+  error("Script killed by user", 0)
+end
+
+local function watch()
+  if not stopping and tick() then
+    stopping = true
+    local level = 2
+    local info = getinfo(level, "Sl")
+    while info and info.source == OURS do
+      level = level + 1
+      info = getinfo(level, "Sl")
+    end
+    stopped_at = info
+  end
+  if stopping then
+    sethook(stop, "", 1)
+    stop()
+  end
+end
+
+sethook(watch, "", STEPS)
+
+local function check_stop()
+  if stopping then sethook(stop, "", 1) end
+end
+
+local threads = copy(coroutine)
+
+function threads.create(body)
+  check_stop()
+  expect(1, "create", "function", body)
+  local thread = create(body)
+  sethook(thread, watch, "", STEPS)
+  return thread
+end
+
+local function resumed(ok, ...)
+  if ok then return ... end
+  error((...), 0)
+end
+
+function threads.wrap(body)
+  expect(1, "wrap", "function", body)
+  local thread = threads.create(body)
+  return function(...)
+    check_stop()
+    return resumed(resume(thread, ...))
+  end
+end
+
+function threads.resume(thread, ...)
+  check_stop()
+  expect(1, "resume", "thread", thread)
+  return resume(thread, ...)
+end
+
+-- Libraries
+
+local strings, tables, maths = copy(string), copy(table), copy(math)
+string_metatable = protect({__index = protect(strings)})
+
+function tables.insert(contents, ...)
+  expect(1, "insert", "table", contents)
+  if real[contents] then error(READONLY, 0) end
+  return insert(contents, ...)
+end
+
+function tables.remove(contents, ...)
+  expect(1, "remove", "table", contents)
+  if real[contents] then error(READONLY, 0) end
+  return remove(contents, ...)
+end
+
+function maths.random(low, high, ...)
+  if select("#", ...) > 0 then error("wrong number of arguments", 2) end
+  local fraction = random()
+  if low == nil then return fraction end
+  local from, to = 1, low
+  if high ~= nil then from, to = low, high end
+  expect(1, "random", "number", tonumber(low))
+  from, to = floor(from), floor(tonumber(to))
+  if from > to then
+    error("bad argument #" .. (high and 2 or 1) .. " to 'random' (interval is empty)", 2)
+  end
+  return floor(fraction * (to - from + 1)) + from
+end
+
+function maths.randomseed(number)
+  expect(1, "randomseed", "number", tonumber(number))
+  seed(floor(tonumber(number)))
+end
+
+-- The table `redis`
+
+local function fail(text)
+  error({err = "ERR " .. text}, 0)
+end
+
+local api = {
+  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3,
+  REPL_NONE = 0, REPL_AOF = 1, REPL_SLAVE = 2, REPL_REPLICA = 2, REPL_ALL = 3,
+}
+
+function api.call(...)
+  if select("#", ...) == 0 then fail("Please specify at least one argument for this redis lib call") end
+  local reply, problem = invoke(...)
+  if problem then error({err = problem, ignore_error_stats_update = true}, 0) end
+  return reply
+end
+
+function api.pcall(...)
+  if select("#", ...) == 0 then
+    return {err = "ERR Please specify at least one argument for this redis lib call"}
+  end
+  local reply, problem = invoke(...)
+  if problem then return {err = problem, ignore_error_stats_update = true} end
+  return reply
+end
+
+local function single(...)
+  local text = ...
+  return select("#", ...) == 1 and type(text) == "string" and text
+end
+
+function api.error_reply(...)
+  local text = single(...)
+  if not text then return {err = "ERR wrong number or type of arguments"} end
+  if text:sub(1, 1) ~= "-" then return {err = "ERR " .. text} end
+  return {err = text:find(" ", 1, true) and text:sub(2) or "ERR " .. text:sub(2)}
+end
+
+function api.status_reply(...)
+  local text = single(...)
+  if not text then return {err = "ERR wrong number or type of arguments"} end
+  return {ok = text}
+end
+
+function api.sha1hex(...)
+  if select("#", ...) ~= 1 then fail("wrong number of arguments") end
+  local text = ...
+  return sha1hex((type(text) == "string" or type(text) == "number") and tostring(text) or "")
+end
+
+function api.log(level, ...)
+  if select("#", ...) < 1 then fail("redis.log() requires two arguments or more.") end
+  if not tonumber(level) then fail("First argument must be a number (log level).") end
+  level = tonumber(level)
+  if level < 0 or level > 3 then fail("Invalid log level.") end
+  local words = {}
+  for number = 1, select("#", ...) do
+    local word = select(number, ...)
+    if type(word) == "string" or type(word) == "number" then words[#words + 1] = tostring(word) end
+  end
+  write_log(floor(level), concat(words, " "))
+end
+
+function api.setresp(...)
+  if select("#", ...) ~= 1 then fail("redis.setresp() requires one argument.") end
+  local version = tonumber((...))
+  if version ~= 2 and version ~= 3 then fail("RESP version must be 2 or 3.") end
+  set_protocol(version)
+end
+
+function api.set_repl(...)
+  if select("#", ...) ~= 1 then fail("redis.set_repl() requires one argument.") end
+  local flags = tonumber((...)) or 0
+  if flags < 0 or flags > 3 then
+    fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+  end
+end
+
+function api.acl_check_cmd(...)
+  if select("#", ...) == 0 then fail("Please specify at least one argument for this redis lib call") end
+  local allowed, problem = check_command(...)
+  if problem then error({err = problem}, 0) end
+  return allowed
+end
+
+local for_scripts = copy(api)
+
+function for_scripts.breakpoint()
+  return false
+end
+
+function for_scripts.debug()
+end
+
+function for_scripts.replicate_commands()
+  return true
+end
+
+-- Functions are declared to the host: name, callback, description, flags
+
+local function plain(value)
+  return type(value) == "string" or type(value) == "number"
+end
+
+local function named(arguments)
+  local name, callback, description, flags
+  for key, value in raw_pairs(arguments) do
+    if type(key) ~= "string" then fail("named argument key given to redis.register_function is not a string") end
+    if key == "function_name" then
+      if not plain(value) then fail("function_name argument given to redis.register_function must be a string") end
+      name = tostring(value)
+    elseif key == "description" then
+      if not plain(value) then fail("description argument given to redis.register_function must be a string") end
+      description = tostring(value)
+    elseif key == "callback" then
+      if type(value) ~= "function" then fail("callback argument given to redis.register_function must be a function") end
+      callback = value
+    elseif key == "flags" then
+      if type(value) ~= "table" then
+        fail("flags argument to redis.register_function must be a table representing function flags")
+      end
+      flags = {}
+      for number = 1, #value do
+        if type(value[number]) ~= "string" then fail("unknown flag given") end
+        flags[number] = value[number]
+      end
+    else
+      fail("unknown argument given to redis.register_function")
+    end
+  end
+  if not name then fail("redis.register_function must get a function name argument") end
+  if not callback then fail("redis.register_function must get a callback argument") end
+  return name, callback, description, flags
+end
+
+local function register_function(...)
+  local count = select("#", ...)
+  if count < 1 or count > 2 then fail("wrong number of arguments to redis.register_function") end
+  local name, callback, description, flags = ...
+  if count == 1 then
+    if type(name) ~= "table" then
+      fail("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
+    end
+    name, callback, description, flags = named(name)
+  else
+    if not plain(name) then fail("first argument to redis.register_function must be a string") end
+    if type(callback) ~= "function" then fail("second argument to redis.register_function must be a function") end
+    name, description, flags = tostring(name), nil, nil
+  end
+  local problem = declare(name, callback, description or false, concat(flags or {}, "\n"))
+  if problem then fail(problem) end
+end
+
+local for_loading = {
+  LOG_DEBUG = 0, LOG_VERBOSE = 1, LOG_NOTICE = 2, LOG_WARNING = 3, log = api.log, register_function = register_function,
+}
+
+-- Worlds
+
+local function missing(_, name)
+  error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
+end
+
+local libraries = {}
+
+local function world(commands, version, version_number)
+  local contents = copy(base)
+  for name, library in raw_pairs(libraries) do contents[name] = library end
+  commands.REDIS_VERSION, commands.REDIS_VERSION_NUM = version, version_number
+  contents.redis = protect(commands)
+  raw_setmetatable(contents, {__index = missing})
+  local proxy = protect(contents)
+  contents._G = proxy
+  contents.loadstring, contents.load = loaders(proxy)
+  return proxy, contents
+end
+
+-- Errors: where they came from, as the host's handler wants it
+
+local function locate(problem)
+  local level = 2
+  local info = getinfo(level, "Sl")
+  while info and info.source == OURS do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  if type(problem) ~= "table" then problem = {err = "ERR " .. tostring(problem)} end
+  if info then problem.source, problem.line = info.source, info.currentline end
+  return problem
+end
+
+base.__redis__err__handler = locate
+
+-- What the host uses
+
+local host = {}
+
+function host.install(name, library)
+  libraries[name] = protect(library)
+end
+
+function host.finish(version, version_number)
+  for name, library in raw_pairs({string = strings, table = tables, math = maths, coroutine = threads, os = {clock = os.clock}}) do
+    libraries[name] = protect(library)
+  end
+  host.script_world, host.script_globals = world(for_scripts, version, version_number)
+  host.function_world = world(copy(api), version, version_number)
+  for_loading.REDIS_VERSION, for_loading.REDIS_VERSION_NUM = version, version_number
+  raw_setmetatable(for_loading, {__index = missing})
+  host.loading_globals = raw_setmetatable({redis = protect(for_loading)}, {__index = missing})
+  raw_getmetatable("").__index = strings
+end
+
+function host.compile_script(code)
+  return compile(host.script_world, code, "@user_script")
+end
+
+function host.compile_library(code)
+  return compile(host.function_world, code, "@user_function")
+end
+
+-- While a library is loaded its world has nothing but a `redis` that registers functions.
+function host.load_library(chunk)
+  local metatable = raw_getmetatable(host.function_world)
+  local contents = metatable.__index
+  metatable.__index = host.loading_globals
+  local ok, problem = xpcall(chunk, locate)
+  metatable.__index = contents
+  if not ok then return type(problem) == "table" and problem.err or tostring(problem) end
+end
+
+local function outcome(ok, value)
+  if ok then return true, value end
+  if type(value) ~= "table" then value = {err = "ERR " .. tostring(value)} end
+  local text = value.err
+  if type(text) ~= "string" then text = "ERR unknown error" end
+  return false, text, value.source, value.line, value.ignore_error_stats_update
+end
+
+function host.run_script(chunk, keys, arguments)
+  host.script_globals.KEYS, host.script_globals.ARGV = keys, arguments
+  return outcome(xpcall(chunk, locate))
+end
+
+function host.run_function(callback, keys, arguments)
+  return outcome(xpcall(function() return callback(keys, arguments) end, locate))
+end
+
+function host.stopped()
+  stopping = false
+  local info = stopped_at
+  stopped_at = nil
+  sethook(watch, "", STEPS)
+  return info and info.source, info and info.currentline
+end
+
+-- Results: what kind of table it is, and what it holds
+
+local shapes = {"err", "ok", "double", "map", "set", "big_number", "verbatim_string"}
+
+function host.describe(value)
+  for number = 1, #shapes do
+    local shape = shapes[number]
+    local held = raw_rawget(value, shape)
+    local kind = type(held)
+    if kind ~= "nil" then
+      if number == 1 and kind == "string" then
+        return shape, held, raw_rawget(value, "ignore_error_stats_update") or false
+      end
+      if (number == 2 or number == 6) and kind == "string" then return shape, held end
+      if number == 3 and kind == "number" then return shape, held end
+      if (number == 4 or number == 5) and kind == "table" then
+        local flat = {}
+        for key, item in raw_pairs(held) do
+          flat[#flat + 1] = key
+          if shape == "map" then flat[#flat + 1] = item end
+        end
+        return shape, flat, #flat
+      end
+      if number == 7 and kind == "table" then return shape, raw_rawget(held, "string"), raw_rawget(held, "format") end
+    end
+  end
+  local length = 0
+  while raw_rawget(value, length + 1) ~= nil do length = length + 1 end
+  return "array", value, length
+end
+
+host.slice = unpack
+
+function host.pack(...)
+  return {...}
+end
+
+function host.status(text)
+  return {ok = text}
+end
+
+function host.failure(text)
+  return {err = text}
+end
+
+function host.wrapped(name, value)
+  return {[name] = value}
+end
+
+function host.map(flat, length)
+  local pairs_of = {}
+  for number = 1, length, 2 do pairs_of[flat[number]] = flat[number + 1] end
+  return {map = pairs_of}
+end
+
+function host.set(flat, length)
+  local members = {}
+  for number = 1, length do members[flat[number]] = true end
+  return {set = members}
+end
+
+return host

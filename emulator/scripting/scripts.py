@@ -1,0 +1,274 @@
+"""EVAL and its kin: the cache of scripts, and how scripts and functions are run.
+
+Scripts that came by EVAL are kept while they are among the last 500, those of SCRIPT LOAD until SCRIPT FLUSH.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import Reply
+from emulator.session import Session
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+    from emulator.scripting.functions import Libraries
+    from emulator.scripting.invocation import Invocation
+    from emulator.scripting.runtime import Lua
+
+logger = logging.getLogger("emulator")
+
+_MOST_EVALUATED: Final = 500
+FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
+NO_WRITES: Final = b"no-writes"
+_READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
+
+
+class Script:
+    """A compiled script; ``flags`` is None where it has no shebang line."""
+
+    __slots__ = ("chunk", "flags", "loaded", "source")
+
+    def __init__(self, source: bytes, chunk: Any, flags: frozenset[bytes] | None) -> None:
+        self.source = source
+        self.chunk = chunk
+        self.flags = flags
+        self.loaded = False
+
+
+def _shebang(source: bytes) -> tuple[bytes, frozenset[bytes] | None]:
+    """The code without its shebang line (which still counts as a line), and the flags of that line."""
+    if not source.startswith(b"#!"):
+        return source, None
+    line, newline, _ = source.partition(b"\n")
+    if not newline:
+        raise CommandError("ERR Invalid script shebang")
+    engine, *options = line.split()
+    if engine != b"#!lua":
+        raise CommandError(f"ERR Unexpected engine in script shebang: {as_text(engine)}")
+    flags: set[bytes] = set()
+    for option in options:
+        if not option.startswith(b"flags="):
+            raise CommandError(f"ERR Unknown lua shebang option: {as_text(option)}")
+        for flag in option.removeprefix(b"flags=").split(b","):
+            if flag not in FLAGS:
+                raise CommandError(f"ERR Unexpected flag in script shebang: {as_text(flag)}")
+            flags.add(flag)
+    return source[len(line) :], frozenset(flags)
+
+
+class Scripting:
+    """The scripts of an engine, its libraries of functions, and the Lua that runs them, which is made when it is needed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.scripts: dict[bytes, Script] = {}
+        self.evicted = 0
+        self._lua: Lua | None = None
+        self._libraries: Libraries | None = None
+        self._session: Session | None = None
+
+    @property
+    def lua(self) -> Lua:
+        """The runtime."""
+        if self._lua is None:
+            from emulator.scripting.runtime import Lua
+
+            self._lua = Lua()
+            self._lua.on_slow = self._on_slow
+        return self._lua
+
+    @property
+    def libraries(self) -> Libraries:
+        """The libraries of functions."""
+        if self._libraries is None:
+            from emulator.scripting.functions import Libraries
+
+            self._libraries = Libraries(self)
+        return self._libraries
+
+    # The cache
+
+    def compiled(self, source: bytes) -> tuple[bytes, Script]:
+        """A script and its SHA-1; compiled now unless it is known."""
+        name = hashlib.sha1(source).hexdigest().encode()
+        script = self.scripts.get(name)
+        if script is None:
+            code, flags = _shebang(source)
+            try:
+                chunk = self.lua.compile(code)
+            except CommandError as error:
+                raise CommandError(f"ERR Error compiling script (new function): {error}") from None
+            script = self.scripts[name] = Script(source, chunk, flags)
+            self._evict()
+        return name, script
+
+    def _evict(self) -> None:
+        """Forget the oldest script of EVAL when there are too many."""
+        if len(self.scripts) > _MOST_EVALUATED:
+            evaluated = [name for name, script in self.scripts.items() if not script.loaded]
+            if len(evaluated) > _MOST_EVALUATED:
+                del self.scripts[evaluated[0]]
+                self.evicted += 1
+
+    def load(self, source: bytes) -> bytes:
+        """SCRIPT LOAD: keep a script; its SHA-1."""
+        name, script = self.compiled(source)
+        script.loaded = True
+        return name
+
+    def flush(self) -> None:
+        """SCRIPT FLUSH: forget every script, and with the runtime whatever they left behind."""
+        self.scripts.clear()
+        if self._libraries is None:
+            self._lua = None
+
+    # Running
+
+    def evaluate(
+        self,
+        client: Session,
+        name: bytes,
+        script: Script,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+        reading: bool,
+    ) -> Reply:
+        """Run a script; `reading` for the forms of EVAL that may not write."""
+        if not script.loaded and name in self.scripts:
+            self.scripts[name] = self.scripts.pop(name)
+        lua = self.lua
+        read_only = reading if script.flags is None else NO_WRITES in script.flags
+        if reading and not read_only:
+            raise CommandError(_READ_ONLY_ONLY)
+        tables = lua.table(list(keys)), lua.table(list(arguments))
+        return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables))
+
+    def run(
+        self,
+        client: Session,
+        name: bytes,
+        read_only: bool,
+        start: Callable[[], tuple[Any, ...]],
+        by_function: bool = False,
+    ) -> Reply:
+        """Run Lua code for a client; its result as a reply.  Raises CommandError where it fails."""
+        from emulator.scripting.conversion import to_reply
+        from emulator.scripting.invocation import Invocation
+
+        lua = self.lua
+        invocation = Invocation(lua, client, self._script_session(client), name, read_only, by_function)
+        lua.current = invocation
+        lua.started = monotonic()
+        lua.patience = self.engine.config.busy_reply_threshold / 1000
+        try:
+            ok, *result = self.protected(start)
+            if ok:
+                reply = to_reply(lua, result[0] if result else None, invocation.protocol)
+        finally:
+            lua.current = None
+            self._session_at_rest()
+        if invocation.killed:
+            raise self._killed(invocation)
+        if not ok:
+            raise _script_error(name, *result)
+        if reply.__class__ is CommandError:
+            raise reply
+        return reply
+
+    @staticmethod
+    def protected(start: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+        """The outcome of Lua code; of an error that Lua itself met (out of memory) False and its text."""
+        from lupa import lua51
+
+        try:
+            outcome = start()
+        except (lua51.LuaError, MemoryError) as error:
+            return False, b"ERR " + str(error).partition("\n")[0].encode("utf-8", "surrogateescape")
+        return outcome if isinstance(outcome, tuple) else (outcome,)
+
+    def _script_session(self, client: Session) -> Session:
+        """The session that the commands of scripts run in: it never waits, and sees the client's database."""
+        session = self._session
+        if session is None:
+            session = self._session = Session(self.engine)
+            session.forget()
+            session.deny_blocking = True
+        session.db = client.db
+        session.authenticated = True
+        if session.protocol != 2:
+            session.set_protocol(2)
+        return session
+
+    def _session_at_rest(self) -> None:
+        if self.engine.busy is not None:
+            self.engine.busy = None
+            self.engine.refresh_sessions()
+
+    def _on_slow(self) -> bool:
+        """A script has been running for long: let the others know, and tell whether it has to stop."""
+        engine = self.engine
+        invocation = self.lua.current
+        if invocation is None:
+            return False
+        if engine.busy is None:
+            engine.busy = invocation
+            engine.refresh_sessions()
+            logger.warning(
+                "Slow script detected: still in execution after %d milliseconds. You can try killing the script using the "
+                "%s command. Script name is: %s.",
+                invocation.milliseconds,
+                "FUNCTION KILL" if invocation.by_function else "SCRIPT KILL",
+                as_text(invocation.name),
+            )
+        if engine.on_busy is not None:
+            engine.on_busy()
+        return invocation.killed
+
+    def _killed(self, invocation: Invocation) -> CommandError:
+        source, line = self.lua.stop()
+        how = "FUNCTION KILL." if invocation.by_function else "SCRIPT KILL..."
+        text = f"ERR Script killed by user with {how}".encode()
+        return _script_error(invocation.name, text, source, line)
+
+    def refuse_busy(self, by_function: bool) -> None:
+        """Raise where something of the other kind has been running for long: a script, or a function."""
+        running = self.engine.busy
+        if running is not None and running.by_function != by_function:
+            raise CommandError(busy_text(running))
+
+    def kill(self, by_function: bool) -> None:
+        """SCRIPT KILL and FUNCTION KILL: stop what runs, unless it has written already."""
+        running = self.engine.busy
+        if running is None:
+            raise CommandError("NOTBUSY No scripts in execution right now.")
+        self.refuse_busy(by_function)
+        if running.wrote:
+            raise CommandError(
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the "
+                "script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+            )
+        running.killed = True
+
+
+def busy_text(running: Invocation) -> str:
+    """What others are told while a script runs for long."""
+    kill = "FUNCTION KILL" if running.by_function else "SCRIPT KILL"
+    return f"BUSY Redis is busy running a script. You can only call {kill} or SHUTDOWN NOSAVE."
+
+
+def _script_error(
+    name: bytes, text: bytes, source: bytes | None = None, line: int | None = None, counted: bool | None = None
+) -> CommandError:
+    """The error of a script, with the place where it happened; `counted` where it is in the statistics already."""
+    message = text.decode("utf-8", "surrogateescape")
+    if source is not None and line is not None:
+        message += f" script: {as_text(name)}, on {as_text(source)}:{line}."
+    error = CommandError(message)
+    error.counted = bool(counted)
+    return error

@@ -1,0 +1,206 @@
+-- The library `struct`: packing by a format.  Source: http://www.inf.puc-rio.br/~roberto/struct/
+
+local pack_double, pack_float, read_double, read_float = ...
+local error, type, tonumber, tostring, select, unpack = error, type, tonumber, tostring, select, unpack
+local byte, char, find, rep, reverse, sub = string.byte, string.char, string.find, string.rep, string.reverse, string.sub
+local concat, floor = table.concat, math.floor
+
+local SIZES = {b = 1, B = 1, h = 2, H = 2, l = 8, L = 8, T = 8, f = 4, d = 8, x = 1}
+local SIGNED = {b = true, h = true, i = true, l = true}
+local INTEGERS = {b = true, B = true, h = true, H = true, i = true, I = true, l = true, L = true, T = true}
+local LARGEST_INTEGER = 32
+local LARGEST_NUMBER = 2147483647
+
+local function raise(text)
+  error(text, 4)
+end
+
+-- One format after another: option, size and alignment; `state` has what stays in force.
+local function options(name, layout)
+  local state = {place = 1, little = true, align = 1}
+
+  local function digits(default)
+    local _, stop, text = find(layout, "^(%d+)", state.place)
+    if not text then return default end
+    state.place = stop + 1
+    local number = tonumber(text)
+    if number > LARGEST_NUMBER then raise("integral size overflow") end
+    return number
+  end
+
+  local function following()
+    while state.place <= #layout do
+      local option = sub(layout, state.place, state.place)
+      state.place = state.place + 1
+      if option == ">" then
+        state.little = false
+      elseif option == "<" then
+        state.little = true
+      elseif option == "!" then
+        local align = digits(8)
+        if align == 0 or (align ~= 1 and align ~= 2 and align ~= 4 and align ~= 8 and align ~= 16 and align ~= 32) then
+          raise("alignment " .. align .. " is not a power of 2")
+        end
+        state.align = align
+      elseif option == "i" or option == "I" then
+        local size = digits(4)
+        if size > LARGEST_INTEGER then raise("integral size " .. size .. " is larger than limit of " .. LARGEST_INTEGER) end
+        return option, size
+      elseif option == "c" then
+        return option, digits(1)
+      elseif option == "s" then
+        return option, 0
+      elseif SIZES[option] then
+        return option, SIZES[option]
+      elseif option ~= " " then
+        raise("bad argument #1 to '" .. name .. "' (invalid format option '" .. option .. "')")
+      end
+    end
+  end
+  return state, following
+end
+
+local function padding(state, option, size, total)
+  if size == 0 or option == "c" or option == "x" or option == "s" then return 0 end
+  local align = size < state.align and size or state.align
+  if align <= 1 then return 0 end
+  return (align - total % align) % align
+end
+
+local function integer_bytes(number, size, little)
+  number = number >= 0 and floor(number) or -floor(-number)
+  local negative = number < 0
+  if negative then number = -number - 1 end
+  local bytes = {}
+  for place = 1, size do
+    local value = place <= 8 and number % 256 or 0
+    number = floor(number / 256)
+    bytes[place] = char(negative and 255 - value or value)
+  end
+  local text = concat(bytes)
+  return little and text or reverse(text)
+end
+
+local function read_integer(text, signed)
+  local number = 0
+  local size = #text
+  local negative = signed and byte(text, size) >= 128
+  for place = size < 8 and size or 8, 1, -1 do
+    local value = byte(text, place)
+    number = number * 256 + (negative and 255 - value or value)
+  end
+  return negative and -number - 1 or number
+end
+
+local function check_number(place, name, value)
+  local number = tonumber(value)
+  if not number then
+    error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. type(value) .. ")", 3)
+  end
+  return number
+end
+
+local function check_string(place, name, value)
+  if type(value) ~= "string" and type(value) ~= "number" then
+    local got = value == nil and "no value" or type(value)
+    error("bad argument #" .. place .. " to '" .. name .. "' (string expected, got " .. got .. ")", 3)
+  end
+  return tostring(value)
+end
+
+local library = {}
+
+function library.pack(layout, ...)
+  layout = check_string(1, "pack", layout)
+  local state, following = options("pack", layout)
+  local parts, total, argument = {}, 0, 0
+  local function add(text)
+    parts[#parts + 1] = text
+    total = total + #text
+  end
+  local option, size = following()
+  while option do
+    add(rep("\0", padding(state, option, size, total)))
+    if option == "x" then
+      add("\0")
+    else
+      argument = argument + 1
+      local value = select(argument, ...)
+      if INTEGERS[option] then
+        add(integer_bytes(check_number(argument + 1, "pack", value), size, state.little))
+      elseif option == "d" or option == "f" then
+        local text = (option == "d" and pack_double or pack_float)(check_number(argument + 1, "pack", value))
+        add(state.little and reverse(text) or text)
+      else
+        local text = check_string(argument + 1, "pack", value)
+        if option == "s" then
+          add(text .. "\0")
+        else
+          if size == 0 then size = #text end
+          if #text < size then error("bad argument #" .. (argument + 2) .. " to 'pack' (string too short)", 2) end
+          add(sub(text, 1, size))
+        end
+      end
+    end
+    option, size = following()
+  end
+  return concat(parts)
+end
+
+function library.unpack(layout, data, place)
+  layout, data = check_string(1, "unpack", layout), check_string(2, "unpack", data)
+  local start = place == nil and 1 or check_number(3, "unpack", place)
+  if start < 1 then error("bad argument #3 to 'unpack' (offset must be 1 or greater)", 2) end
+  local offset = start - 1
+  local state, following = options("unpack", layout)
+  local values, count = {}, 0
+  local option, size = following()
+  while option do
+    offset = offset + padding(state, option, size, offset)
+    if option == "c" and size == 0 then
+      if count == 0 or type(values[count]) ~= "number" then error("format 'c0' needs a previous size", 2) end
+      size = values[count]
+      count = count - 1
+      if size < 0 then error("invalid size", 2) end
+    end
+    if offset + size > #data then error("bad argument #2 to 'unpack' (data string too short)", 2) end
+    local piece = sub(data, offset + 1, offset + size)
+    if option == "s" then
+      local stop = find(data, "\0", offset + 1, true)
+      if not stop then error("unfinished string in data", 2) end
+      count = count + 1
+      values[count] = sub(data, offset + 1, stop - 1)
+      size = stop - offset
+    elseif option == "c" then
+      count = count + 1
+      values[count] = piece
+    elseif option ~= "x" then
+      count = count + 1
+      if INTEGERS[option] then
+        values[count] = read_integer(state.little and piece or reverse(piece), SIGNED[option])
+      else
+        values[count] = (option == "d" and read_double or read_float)(state.little and reverse(piece) or piece)
+      end
+    end
+    offset = offset + size
+    option, size = following()
+  end
+  values[count + 1] = offset + 1
+  return unpack(values, 1, count + 1)
+end
+
+function library.size(layout)
+  layout = check_string(1, "size", layout)
+  local state, following = options("size", layout)
+  local total = 0
+  local option, size = following()
+  while option do
+    if option == "s" then error("bad argument #1 to 'size' (option 's' has no fixed size)", 2) end
+    if option == "c" and size == 0 then error("bad argument #1 to 'size' (option 'c0' has no fixed size)", 2) end
+    total = total + padding(state, option, size, total) + size
+    option, size = following()
+  end
+  return total
+end
+
+return library
