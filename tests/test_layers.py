@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob")
+GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,

@@ -38,7 +38,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
     raise CommandError(WRONGTYPE)
 
 
-def _find(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
+def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
     """The entry of a key that is about to be changed, and its string (empty where there is none)."""
     entry = client.db.find(key)
     if entry is None:
@@ -46,6 +46,30 @@ def _find(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]
     if not isinstance(entry.value, _STRINGS):
         raise CommandError(WRONGTYPE)
     return entry, entry.value
+
+
+def read_string(client: Session, key: bytes) -> bytes | bytearray:
+    """The string at a key that is read, as it is kept; empty where there is none."""
+    value = client.db.get(key)
+    if value is None:
+        return b""
+    if isinstance(value, _STRINGS):
+        return value
+    raise CommandError(WRONGTYPE)
+
+
+def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> bytearray:
+    """The string of a key as one that can be edited in place, zero-padded to a size; the caller tells of the change."""
+    text = b"" if entry is None else entry.value
+    if not isinstance(text, bytearray):
+        text = bytearray(text)
+        if entry is None:
+            client.db.insert(key, text)
+        else:
+            entry.value = text
+    if size > len(text):
+        text.extend(bytes(size - len(text)))
+    return text
 
 
 def _check_size(client: Session, size: int) -> None:
@@ -85,12 +109,7 @@ def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
 @command("string", since="2.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def strlen(client: Session, key: bytes) -> int:
     """The length of a string in bytes, 0 where there is none."""
-    value = client.db.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, _STRINGS):
-        raise CommandError(WRONGTYPE)
-    return len(value)
+    return len(read_string(client, key))
 
 
 @command(
@@ -103,11 +122,7 @@ def strlen(client: Session, key: bytes) -> int:
 def getrange(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
     """The bytes from start to end, both included; negative offsets count from the end."""
     first, last = integer(start), integer(end)
-    value = client.db.get(key)
-    if value is None:
-        return b""
-    if not isinstance(value, _STRINGS):
-        raise CommandError(WRONGTYPE)
+    value = read_string(client, key)
     size = len(value)
     if first < 0 and last < 0 and first > last:
         return b""
@@ -328,7 +343,7 @@ def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
 @command("string", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1) amortised")
 def append(client: Session, key: bytes, value: bytes) -> int:
     """Append to a string; its new length."""
-    entry, current = _find(client, key)
+    entry, current = find_string(client, key)
     db = client.db
     if entry is None:
         db.insert(key, value)
@@ -355,22 +370,14 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     start = integer(offset)
     if start < 0:
         raise CommandError("ERR offset is out of range")
-    entry, current = _find(client, key)
+    entry, current = find_string(client, key)
     if not value:
         return len(current)
     _check_size(client, start + len(value))
-    db = client.db
-    if not isinstance(current, bytearray):
-        current = bytearray(current)
-        if entry is None:
-            db.insert(key, current)
-        else:
-            entry.value = current
-    if start > len(current):
-        current.extend(bytes(start - len(current)))
-    current[start : start + len(value)] = value
-    db.changed(key, STRING, b"setrange")
-    return len(current)
+    text = in_place(client, key, entry, start)
+    text[start : start + len(value)] = value
+    client.db.changed(key, STRING, b"setrange")
+    return len(text)
 
 
 # Counting
@@ -428,7 +435,7 @@ def decrby(client: Session, key: bytes, decrement: bytes) -> int:
 @command("string", since="2.6.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
     """Add to the number at a key, with the precision of a long double."""
-    entry, current = _find(client, key)
+    entry, current = find_string(client, key)
     value = parse_long_double(bytes(current)) if entry is not None else Fraction(0)
     amount = parse_long_double(increment)
     if value is None or amount is None:

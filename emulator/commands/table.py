@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from emulator.commands import (  # noqa: F401
+    bitfield,
+    bitmap,
     client,
     command,
     config,
     connection,
     functions,
     generic,
+    geo,
     hash,
     hash_expiry,
     info,

@@ -52,7 +52,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     if options:
         _check_options(options, len(rest) // 2)
     scores = [double(text) for text in rest[::2]]
-    return _add(client, key, scores, rest[1::2], options)
+    return add_scores(client, key, scores, rest[1::2], options)
 
 
 def _check_options(options: frozenset[bytes], members: int) -> None:
@@ -64,9 +64,10 @@ def _check_options(options: frozenset[bytes], members: int) -> None:
         raise CommandError("ERR INCR option supports a single increment-element pair")
 
 
-def _add(
+def add_scores(
     client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: frozenset[bytes]
 ) -> Reply:
+    """ZADD once its words are read; GEOADD comes here as well."""
     db = client.db
     increments = b"INCR" in options
     target = db.edit(key, ZSet)
@@ -119,7 +120,7 @@ def _add(
 def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float:
     """Add to a member's score (0 where it is not there); the new score."""
     amount = double(increment)
-    score: float = _add(client, key, [amount], [member], frozenset((b"INCR",)))
+    score: float = add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
     return score
 
 

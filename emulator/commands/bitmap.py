@@ -1,0 +1,212 @@
+"""Strings as arrays of bits; bit 0 is the highest of the first byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_, xor
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.commands.arguments import bounded, integer
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command
+from emulator.commands.string import find_string, in_place, read_string
+from emulator.notifications import STRING
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+BAD_OFFSET: Final = "ERR bit offset is not an integer or out of range"
+_PIECE: Final = 1 << 16
+
+Text = bytes | bytearray
+
+
+def bit_offset(client: Session, text: bytes) -> int:
+    """The offset of a bit in a string of allowed size."""
+    return bounded(text, 0, min(client.engine.config.proto_max_bulk_len * 8 - 1, INT64_MAX), BAD_OFFSET)
+
+
+@command(
+    "bitmap",
+    since="2.2.0",
+    flags="write denyoom",
+    keys=[keys("RW access update", 1)],
+    complexity="O(1)",
+)
+def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
+    """Set or clear a bit; what it was."""
+    place = bit_offset(client, offset)
+    bit = bounded(value, 0, 1, "ERR bit is not an integer or out of range")
+    entry, before = find_string(client, key)
+    size = len(before)
+    text = in_place(client, key, entry, (place >> 3) + 1)
+    mask = 0x80 >> (place & 7)
+    old = bool(text[place >> 3] & mask)
+    if old != bit or len(text) > size:
+        text[place >> 3] ^= mask if old != bit else 0
+        client.db.changed(key, STRING, b"setbit")
+    return int(old)
+
+
+@command("bitmap", since="2.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
+def getbit(client: Session, key: bytes, offset: bytes) -> int:
+    """A bit; 0 beyond the end."""
+    place = bit_offset(client, offset)
+    text = read_string(client, key)
+    return text[place >> 3] >> (7 - (place & 7)) & 1 if place >> 3 < len(text) else 0
+
+
+# Ranges of bits
+
+
+class _Range(NamedTuple):
+    """The arguments of BITCOUNT and BITPOS for a range; ``end`` is None where it was not given."""
+
+    start: int
+    end: int | None
+    in_bits: bool
+
+
+def _unit(options: Sequence[bytes]) -> bool:
+    """Whether a range is in bits rather than in bytes."""
+    unit = options[2].upper() if len(options) > 2 else b"BYTE"
+    if unit not in (b"BIT", b"BYTE"):
+        raise CommandError(SYNTAX)
+    return unit == b"BIT"
+
+
+def _bits(wanted: _Range, size: int) -> tuple[int, int]:
+    """The first bit of a range and the one behind its last, in a string of so many bytes; equal where it is empty."""
+    total = size * 8 if wanted.in_bits else size
+    start, end = wanted.start, total - 1 if wanted.end is None else wanted.end
+    start = max(start + total, 0) if start < 0 else start
+    end = max(end + total, 0) if end < 0 else end
+    end = min(end, total - 1)
+    if start > end:
+        return 0, 0
+    return (start, end + 1) if wanted.in_bits else (start * 8, end * 8 + 8)
+
+
+def _masked(text: Text, first: int, last: int) -> bytearray:
+    """The bytes from one bit to another (not included), the bits of these bytes outside being zero."""
+    piece = bytearray(text[first >> 3 : (last + 7) >> 3])
+    piece[0] &= 0xFF >> (first & 7)
+    if last & 7:
+        piece[-1] &= 0xFF00 >> (last & 7) & 0xFF
+    return piece
+
+
+@command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
+def bitcount(client: Session, key: bytes, *options: bytes) -> int:
+    """How many bits are set, in all or in a range."""
+    if len(options) not in (0, 2, 3):
+        raise CommandError(SYNTAX)
+    start, end = map(integer, options[:2]) if options else (0, None)
+    wanted = _Range(start, end, _unit(options))
+    text = read_string(client, key)
+    if wanted.end is not None and wanted.end < wanted.start < 0:
+        return 0
+    first, last = _bits(wanted, len(text))
+    count = 0
+    while first < last:
+        end = min(last, (first & ~7) + 8 * _PIECE)
+        count += int.from_bytes(_masked(text, first, end)).bit_count()
+        first = end
+    return count
+
+
+@command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
+def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
+    """The first bit that is set or clear, in all or in a range; -1 where there is none."""
+    wanted_bit = integer(bit)
+    if wanted_bit not in (0, 1):
+        raise CommandError("ERR The bit argument must be 1 or 0.")
+    if len(options) > 3:
+        raise CommandError(SYNTAX)
+    start = integer(options[0]) if options else 0
+    in_bits = _unit(options)
+    wanted = _Range(start, integer(options[1]) if len(options) > 1 else None, in_bits)
+    text = read_string(client, key)
+    if not text:
+        return -1 if wanted_bit or client.db.find(key) is not None else 0
+    first, last = _bits(wanted, len(text))
+    if first == last:
+        return -1
+    while first < last:
+        end = min(last, (first & ~7) + 8 * _PIECE)
+        found = _first_bit(text, first, end, wanted_bit)
+        if found >= 0:
+            return found
+        first = end
+    # Clear bits go on behind the end of the string, unless an end was given.
+    return len(text) * 8 if not wanted_bit and wanted.end is None else -1
+
+
+def _first_bit(text: Text, first: int, last: int, bit: int) -> int:
+    piece = int.from_bytes(text[first >> 3 : (last + 7) >> 3])
+    width = 8 * (((last + 7) >> 3) - (first >> 3))
+    if not bit:
+        piece ^= (1 << width) - 1
+    piece &= (1 << (width - (first & 7))) - 1
+    found = (first & ~7) + width - piece.bit_length()
+    return found if found < last else -1
+
+
+# BITOP
+
+
+def _exactly_one(numbers: list[int]) -> int:
+    once = more = 0
+    for number in numbers:
+        more |= once & number
+        once |= number
+    return once & ~more
+
+
+_OPERATIONS: Final = {
+    b"AND": lambda numbers: reduce(and_, numbers),
+    b"OR": lambda numbers: reduce(or_, numbers),
+    b"XOR": lambda numbers: reduce(xor, numbers),
+    b"DIFF": lambda numbers: numbers[0] & ~reduce(or_, numbers[1:]),
+    b"DIFF1": lambda numbers: reduce(or_, numbers[1:]) & ~numbers[0],
+    b"ANDOR": lambda numbers: numbers[0] & reduce(or_, numbers[1:]),
+    b"ONE": _exactly_one,
+}
+_WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
+
+
+@command(
+    "bitmap",
+    since="2.6.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 2), keys("RO access", 3, -1)],
+    complexity="O(N)",
+)
+def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: bytes) -> int:
+    """Combine strings bit by bit, and store the result; its length."""
+    name = operation.upper()
+    if name not in _OPERATIONS and name != b"NOT":
+        raise CommandError(SYNTAX)
+    if name == b"NOT" and more:
+        raise CommandError("ERR BITOP NOT must be called with a single source key.")
+    if name in _WITH_FIRST and not more:
+        raise CommandError(f"ERR BITOP {name.decode()} must be called with at least two source keys.")
+    texts = [read_string(client, source) for source in (key, *more)]
+    size = max(map(len, texts))
+    db = client.db
+    if not size:
+        db.delete(destkey)
+        return 0
+    if name == b"NOT":
+        result = bytes(texts[0]).translate(_INVERTED)
+    else:
+        numbers = [int.from_bytes(text, "little") for text in texts]
+        result = _OPERATIONS[name](numbers).to_bytes(size, "little")
+    db.put(destkey, bytearray(result), STRING, b"set")
+    return size
+
+
+_INVERTED: Final = bytes(range(255, -1, -1))

@@ -1,0 +1,371 @@
+"""Geospatial indexes: sorted sets whose scores are geohashes of 52 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.commands.arguments import double, integer
+from emulator.commands.keyspec import KeySpec, keys, keyword
+from emulator.commands.registry import command
+from emulator.commands.zset import add_scores
+from emulator.datatypes import geohash
+from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Shape
+from emulator.datatypes.zset import ScoreRange, ZSet
+from emulator.notifications import ZSET
+from emulator.partial_sort import partial_sort
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.replies import NULL_ARRAY, Reply
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_UNITS: Final = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
+_PIECE: Final = 256
+
+
+def _unit(text: bytes) -> float:
+    metres = _UNITS.get(text.lower())
+    if metres is None:
+        raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")
+    return metres
+
+
+def _place(longitude: bytes, latitude: bytes) -> Place:
+    x, y = double(longitude), double(latitude)
+    if not (-LONGITUDE_LIMIT <= x <= LONGITUDE_LIMIT and -LATITUDE_LIMIT <= y <= LATITUDE_LIMIT):
+        raise CommandError(f"ERR invalid longitude,latitude pair {x:f},{y:f}")
+    return x, y
+
+
+def _place_of(members: ZSet | None, member: bytes) -> Place | None:
+    score = None if members is None else members.scores.get(member)
+    return None if score is None else geohash.place_of(int(score))
+
+
+# Adding and looking up
+
+
+@command(
+    "geo",
+    since="3.2.0",
+    flags="write denyoom",
+    keys=[keys("RW update", 1)],
+    complexity="O(log N) a member",
+)
+def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *more: bytes) -> Reply:
+    """Add members with their places; how many are new (with CH: new or moved)."""
+    words = (longitude, latitude, member, *more)
+    options: set[bytes] = set()
+    start = 0
+    while start < len(words) and (option := words[start].upper()) in (b"NX", b"XX", b"CH"):
+        options.add(option)
+        start += 1
+    rest = words[start:]
+    if len(rest) % 3 or {b"NX", b"XX"} <= options:
+        raise CommandError(SYNTAX)
+    places = [_place(x, y) for x, y in zip(rest[::3], rest[1::3], strict=True)]
+    scores = [float(geohash.encode(place)) for place in places]
+    return add_scores(client, key, scores, rest[2::3], frozenset(options))
+
+
+@command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1)")
+def geodist(client: Session, key: bytes, member1: bytes, member2: bytes, *unit: bytes) -> bytes | None:
+    """The distance between two members, null where one is absent."""
+    if len(unit) > 1:
+        raise CommandError(SYNTAX)
+    metres = _unit(unit[0]) if unit else 1.0
+    members = client.db.read(key, ZSet)
+    one, other = _place_of(members, member1), _place_of(members, member2)
+    if one is None or other is None:
+        return None
+    return _distance_text(geohash.distance(one, other) / metres)
+
+
+def _distance_text(number: float) -> bytes:
+    return b"%.4f" % (round(number * 10000) / 10000)
+
+
+@command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
+def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
+    """The places of members as geohashes of 11 letters."""
+    members = client.db.read(key, ZSet)
+    scores = [None if members is None else members.scores.get(name) for name in member]
+    return [None if score is None else geohash.as_text(int(score)) for score in scores]
+
+
+@command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
+def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
+    """Longitude and latitude of members."""
+    members = client.db.read(key, ZSet)
+    places = [_place_of(members, name) for name in member]
+    return [NULL_ARRAY if place is None else list(place) for place in places]
+
+
+# Searching
+
+
+class _Found(NamedTuple):
+    member: bytes
+    score: float
+    metres: float
+    place: Place
+
+
+class _Search:
+    """The arguments of a search, read in Redis's order; ``target`` is where the result goes, if anywhere."""
+
+    def __init__(self, name: str, members: ZSet | None, target: bytes | None = None) -> None:
+        self.name = name
+        self.members = members
+        self.target = target
+        self.stores_distance = False
+        self.with_distance = self.with_hash = self.with_place = self.any = False
+        self.order: bytes | None = None
+        self.count = 0
+        self.centre: Place | None = None
+        self.from_member = self.from_place = False
+        self.box: tuple[float, float] | None = None
+        self.radius: float | None = None
+        self.unit = 1.0
+
+    def centre_on(self, member: bytes) -> None:
+        """Search round a member, which must be there unless the whole key is missing."""
+        if self.members is None:
+            return
+        self.centre = _place_of(self.members, member)
+        if self.centre is None:
+            raise CommandError("ERR could not decode requested zset member")
+
+    def take_radius(self, radius: bytes, unit: bytes) -> None:
+        self.radius = double(radius, "ERR need numeric radius")
+        if self.radius < 0:
+            raise CommandError("ERR radius cannot be negative")
+        self.unit = _unit(unit)
+
+    def take_box(self, width: bytes, height: bytes, unit: bytes) -> None:
+        self.box = double(width, "ERR need numeric width"), double(height, "ERR need numeric height")
+        if min(self.box) < 0:
+            raise CommandError("ERR height or width cannot be negative")
+        self.unit = _unit(unit)
+
+    def options(self, words: Sequence[bytes], may_store: bool) -> None:
+        """The options of GEORADIUS and GEORADIUSBYMEMBER."""
+        place = 0
+        while place < len(words):
+            option, left = words[place].upper(), len(words) - place - 1
+            if option in (b"STORE", b"STOREDIST") and may_store and left:
+                self.target, self.stores_distance = words[place + 1], option == b"STOREDIST"
+                place += 2
+            else:
+                place += self._common(words, place, left)
+        self._check()
+
+    def search_options(self, words: Sequence[bytes]) -> None:
+        """The options of GEOSEARCH and GEOSEARCHSTORE."""
+        place = 0
+        while place < len(words):
+            option, left = words[place].upper(), len(words) - place - 1
+            if option == b"FROMMEMBER" and left >= 1 and not self.from_place:
+                self.centre_on(words[place + 1])
+                self.from_member = True
+                place += 2
+            elif option == b"FROMLONLAT" and left >= 2 and not self.from_member:
+                self.centre = _place(words[place + 1], words[place + 2])
+                self.from_place = True
+                place += 3
+            elif option == b"BYRADIUS" and left >= 2 and self.box is None:
+                self.take_radius(words[place + 1], words[place + 2])
+                place += 3
+            elif option == b"BYBOX" and left >= 3 and self.radius is None:
+                self.take_box(*words[place + 1 : place + 4])
+                place += 4
+            elif option == b"STOREDIST" and self.target is not None:
+                self.stores_distance = True
+                place += 1
+            else:
+                place += self._common(words, place, left)
+        self._check()
+        if not (self.from_member or self.from_place):
+            raise CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {self.name}")
+        if self.radius is None and self.box is None:
+            raise CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {self.name}")
+
+    def _common(self, words: Sequence[bytes], place: int, left: int) -> int:
+        """An option that all searches know; how many words it has."""
+        option = words[place].upper()
+        if option == b"WITHDIST":
+            self.with_distance = True
+        elif option == b"WITHHASH":
+            self.with_hash = True
+        elif option == b"WITHCOORD":
+            self.with_place = True
+        elif option == b"ANY":
+            self.any = True
+        elif option in (b"ASC", b"DESC"):
+            self.order = option
+        elif option == b"COUNT" and left:
+            self.count = integer(words[place + 1])
+            if self.count <= 0:
+                raise CommandError("ERR COUNT must be > 0")
+            return 2
+        else:
+            raise CommandError(SYNTAX)
+        return 1
+
+    def _check(self) -> None:
+        if self.target is not None and (self.with_distance or self.with_hash or self.with_place):
+            name = self.name if self.name == "GEOSEARCHSTORE" else "STORE option in GEORADIUS"
+            raise CommandError(f"ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
+
+    def answer(self, client: Session) -> Reply:
+        """Search, and answer or store what is found."""
+        if self.any and not self.count:
+            raise CommandError("ERR the ANY argument requires COUNT argument")
+        found = self._found()
+        if self.target is not None:
+            return self._store(client, self.target, found)
+        if not (self.with_distance or self.with_hash or self.with_place):
+            return [item.member for item in found]
+        return [self._described(item) for item in found]
+
+    def _found(self) -> list[_Found]:
+        if self.members is None or self.centre is None:
+            return []
+        width, height = self.box if self.box is not None else (self.radius or 0.0, None)
+        found = list(_within(self.members, Shape(self.centre, width, height, self.unit), self.count if self.any else 0))
+        most = self.count or len(found)
+        if self.order is not None or (self.count and not self.any):
+            return partial_sort(found, lambda item: item.metres, self.order == b"DESC", most)
+        return found[:most]
+
+    def _described(self, item: _Found) -> list[Reply]:
+        answer: list[Reply] = [item.member]
+        if self.with_distance:
+            answer.append(_distance_text(item.metres / self.unit))
+        if self.with_hash:
+            answer.append(int(item.score))
+        if self.with_place:
+            answer.append(list(item.place))
+        return answer
+
+    def _store(self, client: Session, target: bytes, found: list[_Found]) -> int:
+        db = client.db
+        if not found:
+            db.delete(target)
+            return 0
+        scores = {item.member: item.metres / self.unit if self.stores_distance else item.score for item in found}
+        event = b"geosearchstore" if self.name == "GEOSEARCHSTORE" else b"georadiusstore"
+        db.put(target, ZSet.of(scores, client.engine.config), ZSET, event)
+        client.engine.dirty += len(found) - 1
+        return len(found)
+
+
+def _within(members: ZSet, shape: Shape, most: int) -> Iterator[_Found]:
+    """The members in a shape, cell by cell; no further ones once there are `most`, unless it is 0."""
+    count = 0
+    for low, high in shape.ranges():
+        first, last = members.ranks_by_score(ScoreRange(low, high, excludes_high=True))
+        for start in range(first, last, _PIECE):
+            for score, member in members.slice(start, min(start + _PIECE, last)):
+                place = geohash.place_of(int(score))
+                metres = shape.distance_within(place)
+                if metres is not None:
+                    count += 1
+                    yield _Found(member, score, metres, place)
+                    if count == most:
+                        return
+
+
+def _stores(start: int) -> list[KeySpec]:
+    return [
+        keys("RO access", 1),
+        keyword("OW update", b"STORE", start),
+        keyword("OW update", b"STOREDIST", start),
+    ]
+
+
+def _by_place(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> Reply:
+    search = _Search("GEORADIUS", client.db.read(key, ZSet))
+    search.centre = _place(words[0], words[1])
+    search.take_radius(words[2], words[3])
+    search.options(words[4:], may_store)
+    return search.answer(client)
+
+
+def _by_member(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> Reply:
+    search = _Search("GEORADIUS", client.db.read(key, ZSet))
+    if search.members is not None:
+        search.centre_on(words[0])
+        search.take_radius(words[1], words[2])
+    search.options(words[3:], may_store)
+    return search.answer(client)
+
+
+_COST: Final = "O(N+log M) for N members in the bounding box and M in all"
+
+
+@command("geo", since="3.2.0", flags="write denyoom", keys=_stores(6), complexity=_COST)
+def georadius(
+    client: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *options: bytes
+) -> Reply:
+    """Members within a distance of a place, answered or stored."""
+    return _by_place(client, key, (longitude, latitude, radius, unit, *options), may_store=True)
+
+
+@command("geo", since="3.2.10", flags="readonly", keys=[keys("RO access", 1)], complexity=_COST)
+def georadius_ro(
+    client: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *options: bytes
+) -> Reply:
+    """Members within a distance of a place."""
+    return _by_place(client, key, (longitude, latitude, radius, unit, *options), may_store=False)
+
+
+@command("geo", since="3.2.0", flags="write denyoom", keys=_stores(5), complexity=_COST)
+def georadiusbymember(
+    client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes
+) -> Reply:
+    """Members within a distance of a member, answered or stored."""
+    return _by_member(client, key, (member, radius, unit, *options), may_store=True)
+
+
+@command("geo", since="3.2.10", flags="readonly", keys=[keys("RO access", 1)], complexity=_COST)
+def georadiusbymember_ro(
+    client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes
+) -> Reply:
+    """Members within a distance of a member."""
+    return _by_member(client, key, (member, radius, unit, *options), may_store=False)
+
+
+@command("geo", since="6.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity=_COST)
+def geosearch(
+    client: Session, key: bytes, centre: bytes, at: bytes, shape: bytes, size: bytes, unit: bytes, *options: bytes
+) -> Reply:
+    """Members within a circle or a box round a place or a member."""
+    search = _Search("GEOSEARCH", client.db.read(key, ZSet))
+    search.search_options((centre, at, shape, size, unit, *options))
+    return search.answer(client)
+
+
+@command(
+    "geo",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("OW update", 1), keys("RO access", 2)],
+    complexity=_COST,
+)
+def geosearchstore(
+    client: Session,
+    destination: bytes,
+    source: bytes,
+    centre: bytes,
+    at: bytes,
+    shape: bytes,
+    size: bytes,
+    unit: bytes,
+    *options: bytes,
+) -> Reply:
+    """Store the members within a circle or a box round a place or a member; how many there are."""
+    search = _Search("GEOSEARCHSTORE", client.db.read(source, ZSet), destination)
+    search.search_options((centre, at, shape, size, unit, *options))
+    return search.answer(client)

@@ -1,0 +1,225 @@
+"""Geohashes: places on the earth as numbers of up to 52 bits, and the cells that cover an area.
+
+The bits of latitude and longitude alternate, so that places close to each other mostly share their upper bits and a cell
+is a range of numbers.  All arithmetic is in doubles and in Redis's order of operations, since clients see its last digits.
+
+Source: https://redis.io/docs/latest/commands/geoadd/ ("How does it work?"), https://en.wikipedia.org/wiki/Geohash
+"""
+
+from __future__ import annotations
+
+from math import asin, cos, isfinite, nan, pi, sin, sqrt
+from typing import Final, NamedTuple
+
+LONGITUDE_LIMIT: Final = 180.0
+LATITUDE_LIMIT: Final = 85.05112878
+STEPS: Final = 26
+"""Bits for each of latitude and longitude."""
+
+_EARTH_RADIUS: Final = 6372797.560856
+_RADIANS: Final = pi / 180.0
+_MERCATOR_MAX: Final = 20037726.37
+_ALPHABET: Final = b"0123456789bcdefghjkmnpqrstuvwxyz"
+
+Place = tuple[float, float]
+"""Longitude and latitude, in degrees."""
+
+
+# Numbers and places
+
+
+def _interleave(x: int, y: int) -> int:
+    """The bits of two numbers of up to 32 bits, those of x in the even places."""
+    number = 0
+    for value, shift in ((x, 0), (y, 1)):
+        value = (value | value << 16) & 0x0000FFFF0000FFFF
+        value = (value | value << 8) & 0x00FF00FF00FF00FF
+        value = (value | value << 4) & 0x0F0F0F0F0F0F0F0F
+        value = (value | value << 2) & 0x3333333333333333
+        value = (value | value << 1) & 0x5555555555555555
+        number |= value << shift
+    return number
+
+
+def _every_other(value: int) -> int:
+    """The bits in the even places of a number."""
+    value &= 0x5555555555555555
+    value = (value | value >> 1) & 0x3333333333333333
+    value = (value | value >> 2) & 0x0F0F0F0F0F0F0F0F
+    value = (value | value >> 4) & 0x00FF00FF00FF00FF
+    value = (value | value >> 8) & 0x0000FFFF0000FFFF
+    return (value | value >> 16) & 0x00000000FFFFFFFF
+
+
+def encode(place: Place, steps: int = STEPS, latitude_limit: float = LATITUDE_LIMIT) -> int:
+    """The number of the cell in which a place lies."""
+    longitude, latitude = place
+    x = (latitude + latitude_limit) / (latitude_limit + latitude_limit)
+    y = (longitude + LONGITUDE_LIMIT) / (LONGITUDE_LIMIT + LONGITUDE_LIMIT)
+    return _interleave(int(x * (1 << steps)) & 0xFFFFFFFF, int(y * (1 << steps)) & 0xFFFFFFFF)
+
+
+class Area(NamedTuple):
+    """A part of the earth between two longitudes and two latitudes."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def area_of(number: int, steps: int = STEPS) -> Area:
+    """The cell of a number."""
+    x, y, cells = _every_other(number), _every_other(number >> 1), 1 << steps
+    latitudes, longitudes = LATITUDE_LIMIT + LATITUDE_LIMIT, LONGITUDE_LIMIT + LONGITUDE_LIMIT
+    return Area(
+        -LONGITUDE_LIMIT + (y * 1.0 / cells) * longitudes,
+        -LATITUDE_LIMIT + (x * 1.0 / cells) * latitudes,
+        -LONGITUDE_LIMIT + ((y + 1) * 1.0 / cells) * longitudes,
+        -LATITUDE_LIMIT + ((x + 1) * 1.0 / cells) * latitudes,
+    )
+
+
+def place_of(number: int) -> Place:
+    """The middle of the cell of a 52-bit number."""
+    area = area_of(number)
+    longitude, latitude = (area.west + area.east) / 2, (area.south + area.north) / 2
+    return (
+        min(max(longitude, -LONGITUDE_LIMIT), LONGITUDE_LIMIT),
+        min(max(latitude, -LATITUDE_LIMIT), LATITUDE_LIMIT),
+    )
+
+
+def as_text(number: int) -> bytes:
+    """The usual geohash of 11 letters, which has the poles at 90 degrees; the last letter has no bits left and is 0."""
+    bits = encode(place_of(number), latitude_limit=90.0)
+    return bytes(_ALPHABET[bits >> (52 - 5 * letter) & 31] for letter in range(1, 11)) + b"0"
+
+
+# Distances
+
+
+def distance(one: Place, other: Place) -> float:
+    """Metres between two places, by the haversine formula."""
+    v = sin((other[0] * _RADIANS - one[0] * _RADIANS) / 2)
+    if v == 0.0:
+        return _latitude_distance(one[1], other[1])
+    latitude, other_latitude = one[1] * _RADIANS, other[1] * _RADIANS
+    u = sin((other_latitude - latitude) / 2)
+    return 2.0 * _EARTH_RADIUS * asin(sqrt(u * u + cos(latitude) * cos(other_latitude) * v * v))
+
+
+def _latitude_distance(one: float, other: float) -> float:
+    return _EARTH_RADIUS * abs(other * _RADIANS - one * _RADIANS)
+
+
+# Areas to search
+
+
+class Shape(NamedTuple):
+    """A circle (`height` is None, `width` its radius) or a box round a place; `unit` is metres for one of the unit used."""
+
+    centre: Place
+    width: float
+    height: float | None
+    unit: float
+
+    def distance_within(self, place: Place) -> float | None:
+        """Metres from the centre to a place in the shape; None outside."""
+        if self.height is None:
+            metres = distance(self.centre, place)
+            return metres if metres <= self.width * self.unit else None
+        if _latitude_distance(place[1], self.centre[1]) > self.height * self.unit / 2:
+            return None
+        if distance(place, (self.centre[0], place[1])) > self.width * self.unit / 2:
+            return None
+        return distance(self.centre, place)
+
+    def _bounds(self) -> Area:
+        longitude, latitude = self.centre
+        height = self.unit * (self.width if self.height is None else self.height / 2)
+        width = self.unit * (self.width if self.height is None else self.width / 2)
+        up = height / _EARTH_RADIUS / _RADIANS
+        top = width / _EARTH_RADIUS / _cosine((latitude + up) * _RADIANS) / _RADIANS
+        bottom = width / _EARTH_RADIUS / _cosine((latitude - up) * _RADIANS) / _RADIANS
+        aside = bottom if latitude < 0 else top
+        return Area(longitude - aside, latitude - up, longitude + aside, latitude + up)
+
+    def _radius(self) -> float:
+        if self.height is None:
+            return self.width * self.unit
+        return sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2)) * self.unit
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Ranges of 52-bit numbers, the second end not included, in which every place of the shape lies, in Redis's order."""
+        bounds = self._bounds()
+        steps = _estimate_steps(self._radius(), self.centre[1])
+        cell = encode(self.centre, steps)
+        if steps > 1 and not _reaches(cell, steps, bounds):
+            steps -= 1
+            cell = encode(self.centre, steps)
+        shift = 2 * (STEPS - steps)
+        found: list[tuple[int, int]] = []
+        last: int | None = None
+        for number in _cells(cell, steps, bounds):
+            if number != last:
+                found.append((number << shift, (number + 1) << shift))
+            last = number
+        return found
+
+
+def _cosine(angle: float) -> float:
+    """Of an infinite angle (a search without bounds) it is no number."""
+    return cos(angle) if isfinite(angle) else nan
+
+
+def _estimate_steps(metres: float, latitude: float) -> int:
+    """How fine cells may be so that nine of them cover a circle."""
+    if metres == 0:
+        return STEPS
+    steps = 1
+    while metres < _MERCATOR_MAX:
+        metres *= 2
+        steps += 1
+    steps -= 2
+    if abs(latitude) > 66:
+        steps -= 1
+        if abs(latitude) > 80:
+            steps -= 1
+    return min(max(steps, 1), STEPS)
+
+
+def _neighbour(number: int, steps: int, east: int, north: int) -> int:
+    mask = (1 << steps) - 1
+    return _interleave((_every_other(number) + north) & mask, (_every_other(number >> 1) + east) & mask)
+
+
+def _reaches(cell: int, steps: int, bounds: Area) -> bool:
+    """Whether the cells round one cell go as far as the bounds."""
+    return not (
+        area_of(_neighbour(cell, steps, 0, 1), steps).north < bounds.north
+        or area_of(_neighbour(cell, steps, 0, -1), steps).south > bounds.south
+        or area_of(_neighbour(cell, steps, 1, 0), steps).east < bounds.east
+        or area_of(_neighbour(cell, steps, -1, 0), steps).west > bounds.west
+    )
+
+
+def _cells(cell: int, steps: int, bounds: Area) -> list[int]:
+    """A cell and those of its eight neighbours that are needed to cover the bounds, which may be no numbers."""
+    area = area_of(cell, steps)
+    wide = steps < 2
+    east = wide or not area.east > bounds.east
+    west = wide or not area.west < bounds.west
+    north = wide or not area.north > bounds.north
+    south = wide or not area.south < bounds.south
+    around = [
+        (0, 1, north),
+        (0, -1, south),
+        (1, 0, east),
+        (-1, 0, west),
+        (1, 1, north and east),
+        (-1, 1, north and west),
+        (1, -1, south and east),
+        (-1, -1, south and west),
+    ]
+    return [cell, *(_neighbour(cell, steps, x, y) for x, y, needed in around if needed)]
