@@ -21,6 +21,7 @@ _MOST_REPEATS = 3
 _AGAIN = 0.4
 _MISCOUNTED = 0.05
 _BY_CLOCK = "auto-id"
+_SPANS = ("seconds", "milliseconds", "ttl")
 
 
 class Generator:
@@ -38,7 +39,7 @@ class Generator:
         syntax = self.random.choices(self.grammar, self.weights)[0]
         words = [word.encode("latin-1") for word in (*syntax.words, *self._sequence(syntax, syntax.arguments))]
         if self.random.random() < _SPOILT:
-            self._spoil(words)
+            self._spoil(words, with_junk=not _takes_time(syntax.arguments))
         return words
 
     def _sequence(self, syntax: Syntax, parts: list[Argument]) -> list[str]:
@@ -91,9 +92,10 @@ class Generator:
             return self.random.choice(values.KEYS[group])
         return self.random.choice(values.EVERY_KEY)
 
-    def _spoil(self, words: list[bytes]) -> None:
+    def _spoil(self, words: list[bytes], with_junk: bool) -> None:
+        """Leave out a word, say it twice, or put in junk: not where that may mean an expiry within the next milliseconds."""
         place = self.random.randrange(len(words))
-        how = self.random.randrange(4)
+        how = self.random.randrange(4 if with_junk else 2)
         if how == 0 and len(words) > 1:
             del words[place]
         elif how == 1:
@@ -102,3 +104,8 @@ class Generator:
             words.insert(place + 1, values.junk(self.random).encode("latin-1"))
         elif place:
             words[place] = values.junk(self.random).encode("latin-1")
+
+
+def _takes_time(arguments: list[Argument]) -> bool:
+    """Whether there is an argument that is a moment or a span of time."""
+    return any(part.type == "unix-time" or part.name in _SPANS or _takes_time(part.parts) for part in arguments)

@@ -14,6 +14,7 @@ from emulator.commands import (  # noqa: F401
     geo,
     hash,
     hash_expiry,
+    hyperloglog,
     info,
     list,
     list_blocking,
