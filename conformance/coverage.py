@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from conformance import servers
+from conformance.grammar import plain
 from conformance.resp import Connection, Reply
 
 _FIELDS = ("arity", "flags", "first key", "last key", "step", "ACL categories", "tips", "key specifications")
-_DOCS = ("since", "group")
+_DOCS = ("since", "group", "module", "doc_flags", "deprecated_since", "replaced_by", "arguments")
 
 
 @dataclass
@@ -29,12 +30,12 @@ class Table:
             self.enter(sub)
 
     def describe(self, docs: Reply) -> None:
-        """Take since and group from COMMAND DOCS (RESP3)."""
+        """Take what does not stand in COMMAND INFO from COMMAND DOCS (RESP3)."""
         for name, described in _pairs(docs):
             fields = dict(_pairs(described))
             for label in _DOCS:
                 if _text(name) in self.commands and label in fields:
-                    self.commands[_text(name)][label] = _text(fields[label])
+                    self.commands[_text(name)][label] = plain(fields[label])
             if "subcommands" in fields:
                 self.describe(fields["subcommands"])
 

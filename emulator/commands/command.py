@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from emulator.commands.keyspec import KeySpec
 from emulator.commands.registry import FLAG, Command, command, container
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 _NO_MANDATORY_KEYS = FLAG["no_mandatory_keys"]
-
-
+_WITHOUT_TEXT = ("oneof", "block")
 
 def _all(client: Session) -> list[Command]:
     return [entry for name, entry in client.engine.commands.items() if name == entry.name]
@@ -86,8 +86,42 @@ def _docs(entry: Command) -> dict[bytes, Reply]:
     }
     if entry.complexity:
         described[b"complexity"] = entry.complexity.encode()
+    written = _grammar().get(entry.full_name.decode(), {})
+    if "doc_flags" in written:
+        described[b"doc_flags"] = _statuses(written["doc_flags"])
+    for field in ("deprecated_since", "replaced_by"):
+        if field in written:
+            described[field.encode()] = written[field].encode()
+    if "arguments" in written:
+        described[b"arguments"] = [_argument(argument) for argument in written["arguments"]]
     if entry.subcommands:
         described[b"subcommands"] = {sub.full_name: _docs(sub) for sub in entry.subcommands.values()}
+    return described
+
+
+@cache
+def _grammar() -> dict[str, dict[str, Any]]:
+    """What is written down of every command of Redis: its arguments, whether it is deprecated."""
+    import json
+    from importlib.resources import files
+
+    grammar: dict[str, dict[str, Any]] = json.loads((files("emulator.commands") / "grammar.json").read_bytes())
+    return grammar
+
+
+def _argument(written: dict[str, Any]) -> dict[bytes, Reply]:
+    described: dict[bytes, Reply] = {b"name": written["name"].encode(), b"type": written["type"].encode()}
+    if written["type"] not in _WITHOUT_TEXT or "display_text" in written:
+        described[b"display_text"] = written.get("display_text", written["name"]).encode()
+    if "key_spec_index" in written:
+        described[b"key_spec_index"] = written["key_spec_index"]
+    for field in ("token", "since", "deprecated_since"):
+        if field in written:
+            described[field.encode()] = written[field].encode()
+    if "flags" in written:
+        described[b"flags"] = _statuses(written["flags"])
+    if "arguments" in written:
+        described[b"arguments"] = [_argument(part) for part in written["arguments"]]
     return described
 
 

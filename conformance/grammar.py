@@ -1,0 +1,72 @@
+"""``python -m conformance grammar``: writes down what the oracle's COMMAND DOCS says of the arguments of every command.
+
+The emulator answers its own COMMAND DOCS from that file, the README's table of commands is made from it.  One line a command:
+its group, since when it is there, whether it is deprecated, its arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from conformance import servers
+from conformance.resp import Connection, Reply
+
+FILE = servers.ROOT / "emulator" / "commands" / "grammar.json"
+
+_LEFT_OUT = frozenset(("summary", "complexity", "history", "subcommands"))
+
+
+def plain(reply: Reply) -> Any:
+    """A reply as values of Python; sets as sorted lists."""
+    if isinstance(reply.value, list):
+        items = [plain(item) for item in reply.value]
+        if reply.kind == b"%":
+            return dict(zip(items[::2], items[1::2], strict=True))
+        return sorted(items) if reply.kind == b"~" else items
+    if reply.kind == b":" and reply.value is not None:
+        return int(reply.value)
+    return None if reply.value is None else reply.value.decode()
+
+
+def compact(argument: dict[str, Any]) -> dict[str, Any]:
+    """An argument without what follows from the rest: a display text that is the name."""
+    short = {field: value for field, value in argument.items() if field not in ("display_text", "summary")}
+    shown = argument.get("display_text")
+    if shown is not None and shown != argument["name"]:
+        short["display_text"] = shown
+    if "arguments" in argument:
+        short["arguments"] = [compact(part) for part in argument["arguments"]]
+    return short
+
+
+def read(address: servers.Address) -> dict[str, dict[str, Any]]:
+    """Every command and sub-command by its full name."""
+    connection = Connection(address, 30.0)
+    connection("HELLO", "3")
+    found: dict[str, dict[str, Any]] = {}
+
+    def enter(docs: dict[str, Any]) -> None:
+        for name, described in docs.items():
+            entry = {field: value for field, value in described.items() if field not in _LEFT_OUT}
+            if "arguments" in entry:
+                entry["arguments"] = [compact(argument) for argument in entry["arguments"]]
+            found[name] = entry
+            enter(described.get("subcommands", {}))
+
+    enter(plain(connection("COMMAND", "DOCS")))
+    connection.close()
+    return dict(sorted(found.items()))
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m conformance grammar", description=__doc__)
+    parser.add_argument("--oracle", metavar="URL|PATH")
+    options = parser.parse_args(arguments)
+    with servers.oracle(options.oracle) as oracle:
+        lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in read(oracle).items()]
+    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(f"{len(lines)} commands and sub-commands in {FILE.relative_to(servers.ROOT)}")
+    return 0
