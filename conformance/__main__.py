@@ -1,4 +1,4 @@
-"""``python -m conformance``: the cases; ``coverage``, ``bench``, ``fuzz``, ``grammar``: the other programs here."""
+"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``table``: the other programs."""
 
 from __future__ import annotations
 
@@ -74,6 +74,10 @@ def main() -> int:
         from conformance.bench import main as bench
 
         return bench(sys.argv[2:])
+    if sys.argv[1:2] == ["table"]:
+        from conformance.table import main as table
+
+        return table(sys.argv[2:])
     if sys.argv[1:2] == ["grammar"]:
         from conformance.grammar import main as grammar
 

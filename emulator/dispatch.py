@@ -141,7 +141,6 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
         session.queue.append((command, list(args)))
         return QUEUED
     session.last_command = command
-    session.words = args
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)
@@ -218,6 +217,7 @@ def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     """Run a command that has passed the guards, alone or within a transaction."""
+    session.words = args
     started = perf_counter()
     try:
         reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]

@@ -5,12 +5,13 @@ import os
 
 import pytest
 
-from conformance import coverage, servers
+from conformance import coverage, servers, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
 from conformance.resp import Reply
 from conformance.runner import Side, play
+from emulator.commands.registry import REGISTRY
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
 
@@ -48,7 +49,13 @@ def test_coverage_of_what_is_present(addresses):
     subject, oracle = addresses
     report = coverage.compare(coverage.read_table(subject), coverage.read_table(oracle))
     assert report.different == {}
-    assert report.present > 200
+    assert report.present > 300
+
+
+def test_the_readme_has_the_table_of_commands():
+    supported = {sub.full_name.decode() for entry in REGISTRY.values() for sub in (entry, *entry.subcommands.values())}
+    readme = table.README.read_text()
+    assert readme == table.written(readme, table.render(table.grammar(), supported)), "python -m conformance table"
 
 
 def test_accepted_differences_name_cases_that_exist():

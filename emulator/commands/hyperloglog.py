@@ -37,6 +37,12 @@ def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
     return sketch, True
 
 
+def _sketches(client: Session, names: Sequence[bytes]) -> list[bytes | bytearray]:
+    """The sketches of those keys that exist."""
+    texts = [None if client.db.find(name) is None else _checked(read_string(client, name)) for name in names]
+    return [text for text in texts if text is not None]
+
+
 def _registers(text: bytes | bytearray) -> bytes:
     try:
         return hyperloglog.registers(text)
@@ -83,8 +89,7 @@ def pfadd(client: Session, key: bytes, *element: bytes) -> int:
 def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     """About how many different elements were counted, under several keys together."""
     if more:
-        texts = [read_string(client, name) for name in (key, *more) if client.db.find(name) is not None]
-        merged = [_registers(_checked(text)) for text in texts]
+        merged = [_registers(text) for text in _sketches(client, (key, *more))]
         return hyperloglog.estimate(hyperloglog.largest(merged)) if merged else 0
     text = read_string(client, key)
     entry = client.db.find(key)
@@ -108,8 +113,8 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
 )
 def pfmerge(client: Session, destkey: bytes, *sourcekey: bytes) -> Status:
     """Count under a key what was counted under others as well."""
-    texts = [read_string(client, name) for name in (destkey, *sourcekey) if client.db.find(name) is not None]
-    merged = [_registers(_checked(text)) for text in texts]
+    texts = _sketches(client, (destkey, *sourcekey))
+    merged = [_registers(text) for text in texts]
     dense = any(text[4] == DENSE for text in texts)
     target, _ = _edit(client, destkey)
     if merged:

@@ -64,7 +64,6 @@ class Invocation:
             self._engine.stats.count_error(str(error))
             return None, str(error).encode("utf-8", "surrogateescape")
         session = self.session
-        session.words = args
         session.last_command = command
         reply = self._engine.call(session, command, args)
         if reply.__class__ is CommandError:
