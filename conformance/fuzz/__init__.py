@@ -46,7 +46,7 @@ def random_program(random: Random, generator: Generator, loose: Looseness) -> Pr
     while len(steps) < _LENGTH:
         name = random.choice("aaab")
         commands = [generator.command() for _ in range(random.randint(1, 12))]
-        steps += [(name, words) for words in commands if loose.of(words, circumstances) is not None]
+        steps += [(name, words) for words in commands if loose.allows(words, circumstances)]
     return Program(settings, protocols, steps)
 
 

@@ -8,7 +8,7 @@ from conformance.fuzz import values
 from conformance.fuzz.grammar import Argument, Syntax
 
 _FILLERS = frozenset(
-    "set append hset rpush lpush sadd zadd xadd geoadd pfadd setbit bitfield copy xgroup|create xreadgroup".split()  # noqa: SIM905
+    "set append hset rpush lpush sadd zadd xadd geoadd pfadd setbit bitfield copy xgroup|create xreadgroup vadd".split()  # noqa: SIM905
 )
 _COUNTS = frozenset(("numkeys", "numfields", "numids"))
 
@@ -16,6 +16,8 @@ _WEIGHTS = {"transactions": 0.6, "stream": 2.0}
 _FILLING = 4
 _OPTIONAL = 0.3
 _SPOILT = 0.04
+_KEYS_ONLY = 0.02
+_GETKEYS = (b"COMMAND", b"GETKEYSANDFLAGS")
 _FOREIGN_KEY = 0.12
 _MOST_REPEATS = 3
 _AGAIN = 0.4
@@ -39,8 +41,8 @@ class Generator:
         syntax = self.random.choices(self.grammar, self.weights)[0]
         words = [word.encode("latin-1") for word in (*syntax.words, *self._sequence(syntax, syntax.arguments))]
         if self.random.random() < _SPOILT:
-            self._spoil(words, with_junk=not _takes_time(syntax.arguments))
-        return words
+            self._spoil(words, with_junk=not _is_delicate(syntax))
+        return [*_GETKEYS, *words] if self.random.random() < _KEYS_ONLY else words
 
     def _sequence(self, syntax: Syntax, parts: list[Argument]) -> list[str]:
         """Arguments one after another: what is repeated in one of them is mostly repeated as often in the others."""
@@ -75,7 +77,14 @@ class Generator:
             )
         if argument.type == "block":
             return self._sequence(syntax, argument.parts)
+        if argument.type == "vector":
+            return self._vector()
         return [self._value(syntax, argument)]
+
+    def _vector(self) -> list[str]:
+        """A vector of two numbers, now and then of another size."""
+        size = 2 if self.random.random() > _MISCOUNTED else self.random.randint(1, _MOST_REPEATS)
+        return ["VALUES", str(size), *(str(self.random.randint(-9, 9)) for _ in range(size))]
 
     def _value(self, syntax: Syntax, argument: Argument) -> str:
         if argument.type == "key":
@@ -93,7 +102,7 @@ class Generator:
         return self.random.choice(values.EVERY_KEY)
 
     def _spoil(self, words: list[bytes], with_junk: bool) -> None:
-        """Leave out a word, say it twice, or put in junk: not where that may mean an expiry within the next milliseconds."""
+        """Leave out a word, say it twice, or put in junk."""
         place = self.random.randrange(len(words))
         how = self.random.randrange(4 if with_junk else 2)
         if how == 0 and len(words) > 1:
@@ -104,6 +113,11 @@ class Generator:
             words.insert(place + 1, values.junk(self.random).encode("latin-1"))
         elif place:
             words[place] = values.junk(self.random).encode("latin-1")
+
+
+def _is_delicate(syntax: Syntax) -> bool:
+    """Whether junk may do harm: an expiry within the next milliseconds, or a number of which the real server dies."""
+    return syntax.group == "module" or _takes_time(syntax.arguments)
 
 
 def _takes_time(arguments: list[Argument]) -> bool:

@@ -38,6 +38,46 @@ class Syntax:
         return "|".join(self.words).lower()
 
 
+def _vector_sets() -> list[Syntax]:
+    """The commands of vector sets, of which COMMAND DOCS has no grammar."""
+
+    def part(name: str, kind: str = "string", token: str = "", optional: bool = False) -> Argument:
+        return Argument(name, kind, token, frozenset(("optional",)) if optional else frozenset())
+
+    def flag(token: str) -> Argument:
+        return part(token.lower(), "pure-token", token, optional=True)
+
+    key, element, json = part("key", "key"), part("element"), part("json")
+    vector = part("vector", "vector")
+    nearest = Argument("by", "oneof", parts=[vector, part("element", token="ELE")])
+    quantisation = Argument(
+        "form", "oneof", flags=frozenset(("optional",)), parts=[flag("NOQUANT"), flag("Q8"), flag("BIN")]
+    )
+    calls = {
+        "VADD": [key, vector, element, flag("CAS"), quantisation, part("json", token="SETATTR", optional=True)],
+        "VSIM": [
+            key,
+            nearest,
+            part("enough", "integer", "COUNT"),
+            flag("WITHSCORES"),
+            flag("WITHATTRIBS"),
+            part("filter", token="FILTER", optional=True),
+            flag("TRUTH"),
+        ],
+        "VREM": [key, element],
+        "VCARD": [key],
+        "VDIM": [key],
+        "VEMB": [key, element, flag("RAW")],
+        "VISMEMBER": [key, element],
+        "VSETATTR": [key, element, json],
+        "VGETATTR": [key, element],
+        "VLINKS": [key, element, flag("WITHSCORES")],
+        "VINFO": [key],
+        "VRANDMEMBER": [key],
+    }
+    return [Syntax([name], "module", arguments) for name, arguments in calls.items()]
+
+
 def _plain(reply: Reply) -> Any:
     if isinstance(reply.value, list):
         items = [_plain(item) for item in reply.value]
@@ -68,4 +108,4 @@ def read_grammar(address: tuple[str, int]) -> list[Syntax]:
                 arguments = [_argument(argument) for argument in command.get("arguments", ())]
                 found.append(Syntax(full.upper().split("|"), described["group"], arguments))
     connection.close()
-    return found
+    return found + _vector_sets()

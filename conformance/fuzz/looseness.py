@@ -32,6 +32,11 @@ class Looseness:
                 return step
         return _EXACT
 
+    def allows(self, words: Sequence[bytes], circumstances: Iterable[bytes]) -> bool:
+        """Whether a command may be played, itself or within COMMAND GETKEYSANDFLAGS."""
+        inner = words[2:] if words[:1] == [b"COMMAND"] else words
+        return self.of(inner, circumstances) is not None
+
     def _name(self, words: Sequence[bytes]) -> str:
         name = words[0].decode("latin-1").lower() if words else ""
         if name in self._containers and len(words) > 1:

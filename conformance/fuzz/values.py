@@ -15,6 +15,7 @@ KEYS = {
     "sorted-set": ["z1", "z2", "z3"],
     "geo": ["g1", "g2"],
     "stream": ["x1", "x2"],
+    "module": ["v1", "v2"],
 }
 EVERY_KEY = sorted({key for keys in KEYS.values() for key in keys} | {"none"})
 
@@ -72,6 +73,8 @@ bit_offset = one_of(["0", "1", "7", "8", "#0", "#1", "#3", "100"], odd=["-1", "#
 database = one_of(["0", "1"], odd=["16", "-1", "x"])
 idle = one_of(["0", "100000", "0"], odd=_EXTREME)
 kind = one_of(["string", "hash", "list", "set", "zset", "stream", "none"])
+json = one_of(['{"a":1}', '{"a":2,"b":"x"}', '{"c":[1,2]}', "", "{}", "no json"])
+vector_filter = one_of([".a > 1", ".a == 1 or .b == 'x'", "1 in .c", "not .a", ".a + 1 > 2"], odd=[".a >", "", "x"])
 junk = one_of(_TEXTS, _EXTREME, _STRANGE, ["NX", "COUNT", "WITHSCORES", "\r\n"])
 
 BY_NAME: dict[str, Pick] = {
@@ -104,6 +107,9 @@ BY_NAME: dict[str, Pick] = {
     "type": kind,
     "cursor": one_of(["0"], odd=["x", "5", "-1"]),
     "bit": one_of(["0", "1"], odd=["2", "x", "-1"]),
+    "json": json,
+    "enough": one_of(["50"]),
+    "filter": vector_filter,
     "threshold": one_of(["0", "1", "3", "5", "3-5", "7-7"], odd=_EXTREME),
 }
 """By an argument's name."""

@@ -116,6 +116,20 @@ def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
     return steps
 
 
+def _key_of_bitfield(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """BITFIELD only reads where there is nothing but GET; what is not well formed counts as writing."""
+    place = 2
+    while place < len(words):
+        operation, left = words[place].upper(), len(words) - place - 1
+        if operation == b"GET" and left >= 2:
+            place += 3
+        elif operation == b"OVERFLOW" and left >= 1:
+            place += 2
+        else:
+            return [(words[1], "RW access update")]
+    return [(words[1], "RO access")]
+
+
 @command(
     "bitmap",
     since="3.2.0",
@@ -123,6 +137,7 @@ def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
     keys=[
         keys("RW access update variable_flags", 1, notes="This command allows both access and modification of the key")
     ],
+    key_finder=_key_of_bitfield,
     complexity="O(1) for each operation",
 )
 def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None]:

@@ -150,22 +150,22 @@ def pfdebug(client: Session, subcommand: bytes, key: bytes) -> Reply:
     except Corrupted:
         raise CommandError(_CORRUPTED) from None
     if converted:
-        client.engine.dirty += 1
-        client.db.touch(key)
+        client.db.amended(key)
     return int(converted) if name == b"TODENSE" else list(hyperloglog.registers(sketch))
 
 
 def _simd(switch: bytes) -> Status:
-    """There is none to switch."""
-    if switch.upper() not in (b"ON", b"OFF"):
+    """There is nothing to switch; only the answer is Redis's."""
+    state = {b"ON": Status(b"enabled"), b"OFF": Status(b"disabled")}.get(switch.upper())
+    if state is None:
         raise CommandError("ERR Argument must be ON or OFF")
-    return OK
+    return state
 
 
-def _decoded(text: bytes | bytearray) -> Status:
+def _decoded(text: bytes | bytearray) -> bytes:
     if text[4] != SPARSE:
         raise CommandError("ERR HLL encoding is not sparse")
-    return Status(" ".join(_run_texts(text)).encode())
+    return " ".join(_run_texts(text)).encode()
 
 
 def _run_texts(text: bytes | bytearray) -> Sequence[str]:

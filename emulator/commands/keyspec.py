@@ -31,6 +31,8 @@ class KeySpec(NamedTuple):
             return []
         kind, a, b, c = self.find
         size = len(args)
+        if start >= size:
+            return None if self.begin is not None and len(self.begin) == 1 else []
         if kind == "keynum":
             count = parse_integer(args[start + a]) if start + a < size else None
             if count is None or count < 0:
