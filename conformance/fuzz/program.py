@@ -68,6 +68,8 @@ class Player:
         self.looseness = looseness
         self.usual = usual
         self.controls = [Connection(address, 30.0) for address in self.addresses]
+        for control in self.controls:
+            control("CONFIG", "SET", "hz", "500")  # so that the timeouts of blocked clients are seen to soon
 
     def play(self, program: Program) -> Difference | None:
         """The first difference, in the replies or, after them, in the data; None where there is none."""

@@ -79,7 +79,7 @@ junk = one_of(_TEXTS, _EXTREME, _STRANGE, ["NX", "COUNT", "WITHSCORES", "\r\n"])
 
 BY_NAME: dict[str, Pick] = {
     "pattern": pattern,
-    "by-pattern": sort_pattern,
+    "by-pattern": one_of(["w_*", "h1->*", "*", "nosort"]),
     "get-pattern": sort_pattern,
     "group": group_name,
     "consumer": consumer,

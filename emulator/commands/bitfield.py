@@ -12,7 +12,7 @@ from emulator.commands.registry import command
 from emulator.commands.string import find_string, in_place, read_string
 from emulator.notifications import STRING
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import UINT64_MAX, parse_integer
+from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -73,7 +73,9 @@ class _Step(NamedTuple):
         if self.overflow == b"FAIL":
             return None
         if self.overflow == b"SAT":
-            return most if number > most else least
+            # Far below, the room that a SET leaves up to the greatest number overflows 64 bits in Redis's check.
+            too_far = self.operation == b"SET" and most - number > INT64_MAX
+            return most if number > most or too_far else least
         return self.wrapped(number)
 
 

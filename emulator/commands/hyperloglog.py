@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
-from emulator.commands.string import find_string, in_place, read_string
+from emulator.commands.string import find_string, in_place
 from emulator.datatypes import hyperloglog
 from emulator.datatypes.hyperloglog import DENSE, SPARSE, Corrupted
 from emulator.notifications import STRING
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import WRONGTYPE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 
 if TYPE_CHECKING:
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
 _CORRUPTED: Final = "INVALIDOBJ Corrupted HLL object detected"
 
 
-def _checked(text: bytes | bytearray) -> bytes | bytearray:
-    if not hyperloglog.is_sketch(text):
+def _checked(value: object) -> bytes | bytearray:
+    """A value that has the form of a sketch."""
+    if not isinstance(value, bytes | bytearray):
+        raise CommandError(WRONGTYPE)
+    if not hyperloglog.is_sketch(value):
         raise CommandError("WRONGTYPE Key is not a valid HyperLogLog string value.")
-    return text
+    return value
 
 
 def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
@@ -37,10 +40,16 @@ def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
     return sketch, True
 
 
-def _sketches(client: Session, names: Sequence[bytes]) -> list[bytes | bytearray]:
-    """The sketches of those keys that exist."""
-    texts = [None if client.db.find(name) is None else _checked(read_string(client, name)) for name in names]
-    return [text for text in texts if text is not None]
+def _merged(client: Session, names: Sequence[bytes]) -> tuple[bytes, bool]:
+    """The registers of the sketches at those keys that exist, and whether one of these is dense."""
+    merged, dense = bytes(hyperloglog.REGISTERS), False
+    for name in names:
+        value = client.db.get(name)
+        if value is not None:
+            sketch = _checked(value)
+            dense = dense or sketch[4] == DENSE
+            merged = hyperloglog.largest(merged, _registers(sketch))
+    return merged, dense
 
 
 def _registers(text: bytes | bytearray) -> bytes:
@@ -89,16 +98,15 @@ def pfadd(client: Session, key: bytes, *element: bytes) -> int:
 def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     """About how many different elements were counted, under several keys together."""
     if more:
-        merged = [_registers(text) for text in _sketches(client, (key, *more))]
-        return hyperloglog.estimate(hyperloglog.largest(merged)) if merged else 0
-    text = read_string(client, key)
-    entry = client.db.find(key)
-    if entry is None:
+        return hyperloglog.estimate(_merged(client, (key, *more))[0])
+    value = client.db.get(key)
+    if value is None:
         return 0
-    count = hyperloglog.cached_count(_checked(text))
+    sketch = _checked(value)
+    count = hyperloglog.cached_count(sketch)
     if count is None:
-        count = hyperloglog.estimate(_registers(text))
-        hyperloglog.cache_count(in_place(client, key, entry, 0), count)
+        count = hyperloglog.estimate(_registers(sketch))
+        hyperloglog.cache_count(in_place(client, key, client.db.find(key), 0), count)
         client.engine.dirty += 1
         client.db.touch(key)
     return count
@@ -113,14 +121,9 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
 )
 def pfmerge(client: Session, destkey: bytes, *sourcekey: bytes) -> Status:
     """Count under a key what was counted under others as well."""
-    texts = _sketches(client, (destkey, *sourcekey))
-    merged = [_registers(text) for text in texts]
-    dense = any(text[4] == DENSE for text in texts)
+    merged, dense = _merged(client, (destkey, *sourcekey))
     target, _ = _edit(client, destkey)
-    if merged:
-        limit = client.engine.config.hll_sparse_max_bytes
-        hyperloglog.merge(target, hyperloglog.largest(merged), dense, limit)
-    hyperloglog.invalidate(target)
+    hyperloglog.merge(target, merged, dense, client.engine.config.hll_sparse_max_bytes)
     client.db.changed(destkey, STRING, b"pfadd")
     return OK
 
@@ -163,20 +166,16 @@ def _simd(switch: bytes) -> Status:
 
 
 def _decoded(text: bytes | bytearray) -> bytes:
+    """The runs: ``z`` and ``Z`` for zeros in one byte and in two, ``v`` for values."""
     if text[4] != SPARSE:
         raise CommandError("ERR HLL encoding is not sparse")
-    return " ".join(_run_texts(text)).encode()
-
-
-def _run_texts(text: bytes | bytearray) -> Sequence[str]:
-    """The runs as PFDEBUG tells them: ``z`` and ``Z`` for zeros in one byte and in two, ``v`` for values."""
-    found = []
-    place = hyperloglog.HEADER_SIZE
-    for value, count in hyperloglog.runs(text):
-        long = text[place] >> 6 == 1
-        found.append(f"v:{value},{count}" if value else f"{'Z' if long else 'z'}:{count}")
-        place += 2 if long else 1
-    return found
+    try:
+        runs = list(hyperloglog.runs(text))
+    except Corrupted:
+        raise CommandError(_CORRUPTED) from None
+    return " ".join(
+        [f"v:{value},{count}" if value else f"{'zZ'[size - 1]}:{count}" for size, value, count in runs]
+    ).encode()
 
 
 @command("hyperloglog", since="2.8.9", flags="admin", complexity="O(N)")

@@ -190,8 +190,13 @@ def _estimate_steps(metres: float, latitude: float) -> int:
 
 
 def _neighbour(number: int, steps: int, east: int, north: int) -> int:
+    """The cell beside one, round the world.
+
+    A cell on the outermost line (longitude 180) has a bit too many, which stays unless one moves in that direction.
+    """
     mask = (1 << steps) - 1
-    return _interleave((_every_other(number) + north) & mask, (_every_other(number >> 1) + east) & mask)
+    x, y = _every_other(number), _every_other(number >> 1)
+    return _interleave((x + north) & mask if north else x, (y + east) & mask if east else y)
 
 
 def _reaches(cell: int, steps: int, bounds: Area) -> bool:

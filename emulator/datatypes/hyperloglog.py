@@ -11,7 +11,10 @@ O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator
+from functools import cache
+from operator import length_hint
 from typing import Final
 
 REGISTERS: Final = 1 << 14
@@ -31,6 +34,10 @@ _LONGEST_ZERO: Final = 64
 _LONGEST_VAL: Final = 4
 _LARGEST_VAL: Final = 32
 _MERGED_OPCODES: Final = 5
+_INDEX: Final = REGISTERS - 1
+_INT64_MIN: Final = -1 << 63
+_HIGH: Final = int.from_bytes(b"\x80" * REGISTERS, "little")
+_REPEATED: Final = [bytes((value,)) for value in range(_LARGEST_VAL + 1)]
 
 _SPANS: Final = [0 if code >> 6 == 1 else (code & 3) + 1 if code >> 7 else (code & 63) + 1 for code in range(256)]
 """By its first byte the registers of a run; 0 for XZERO, which needs the second."""
@@ -70,23 +77,27 @@ def add(sketch: bytearray, element: bytes, limit: int) -> bool:
     """Add an element; whether a register has changed.  A sparse sketch larger than `limit` bytes becomes dense."""
     number = murmur(element)
     rank = number >> 14 | 1 << _LARGEST_RANK
-    return _raise(sketch, number & (REGISTERS - 1), (rank & -rank).bit_length(), limit)
-
-
-def _raise(sketch: bytearray, index: int, value: int, limit: int) -> bool:
-    """Set a register unless it has a larger value already."""
+    value = (rank & -rank).bit_length()
     if sketch[4] == SPARSE:
-        return _raise_sparse(sketch, index, value, limit)
-    return _raise_dense(sketch, index, value)
+        return _raise_sparse(sketch, number & _INDEX, value, limit)
+    return _raise_dense(sketch, number & _INDEX, value)
 
 
 def _raise_dense(sketch: bytearray, index: int, value: int) -> bool:
-    place, shift = HEADER_SIZE + index * 6 // 8, index * 6 % 8
-    window = int.from_bytes(sketch[place : place + 2], "little")
+    """Set a register unless it has a larger value already."""
+    place, shift = HEADER_SIZE + (index * 6 >> 3), index * 6 & 7
+    if shift <= 2:
+        byte = sketch[place]
+        if byte >> shift & 63 >= value:
+            return False
+        sketch[place] = byte & ~(63 << shift) | value << shift
+        return True
+    window = sketch[place] | sketch[place + 1] << 8
     if window >> shift & 63 >= value:
         return False
     window = window & ~(63 << shift) | value << shift
-    sketch[place : place + 2] = (window & 0xFFFF).to_bytes(2, "little")[: DENSE_SIZE - place]
+    sketch[place] = window & 0xFF
+    sketch[place + 1] = window >> 8
     return True
 
 
@@ -105,44 +116,57 @@ def _val(value: int, count: int) -> bytes:
     return bytes((0x80 | (value - 1) << 2 | count - 1,)) if count else b""
 
 
-def _raise_sparse(sketch: bytearray, index: int, value: int, limit: int) -> bool:
+def _raise_sparse(
+    sketch: bytearray, index: int, value: int, limit: int, start: int = HEADER_SIZE, first: int = 0
+) -> bool:
+    """The same, in a sparse sketch; the run at `start`, whose first register is `first`, must come before the register's."""
     if value > _LARGEST_VAL:
         return _raise_promoted(sketch, index, value)
-    place, end, first, previous, span = HEADER_SIZE, len(sketch), 0, HEADER_SIZE, 0
-    while place < end:
-        span = _SPANS[sketch[place]]
-        size = 1
-        if not span:
-            span = _long_zeros(sketch, place)
-            size = 2
-        if index < first + span:
-            break
-        previous = place
-        place += size
-        first += span
-    if place >= end:
-        raise Corrupted
+    place, previous, span, behind = _find(sketch, index, start, first)
+    before = span - 1 - behind
     code = sketch[place]
-    before, behind = index - first, first + span - 1 - index
     if code & 0x80:
         old = (code >> 2 & 31) + 1
         if old >= value:
             return False
-        runs = _val(old, before) + _val(value, 1) + _val(old, behind)
+        instead = _val(old, before) + _val(value, 1) + _val(old, behind)
     else:
-        runs = _zeros(before) + _val(value, 1) + _zeros(behind)
-    if len(runs) > size and end + len(runs) - size > limit:
+        instead = _zeros(before) + _val(value, 1) + _zeros(behind)
+    size = _size(code)
+    if len(instead) > size and len(sketch) + len(instead) - size > limit:
         return _raise_promoted(sketch, index, value)
-    sketch[place : place + size] = runs
+    sketch[place : place + size] = instead
     _merge_runs(sketch, previous)
     sketch[15] |= _STALE
     return True
 
 
-def _long_zeros(sketch: bytes | bytearray, place: int) -> int:
-    if place + 1 >= len(sketch):
+def _find(sketch: bytearray, index: int, start: int, first: int) -> tuple[int, int, int, int]:
+    """The run that a register is in: its place, the place of the run before, its registers, how many of them come later."""
+    spans = _SPANS
+    codes = iter(bytes(sketch[start:]))
+    left = index - first
+    before = -1
+    for code in codes:
+        span = spans[code] or _long_zeros(code, next(codes, None))
+        left -= span
+        if left < 0:
+            place = len(sketch) - length_hint(codes) - _size(code)
+            return place, place - _size(before) if before >= 0 else place, span, -1 - left
+        before = code
+    raise Corrupted
+
+
+def _size(code: int) -> int:
+    """Bytes of the run that begins with this one."""
+    return 2 if code >> 6 == 1 else 1
+
+
+def _long_zeros(code: int, other: int | None) -> int:
+    """Registers of an XZERO of these two bytes."""
+    if other is None:
         raise Corrupted
-    return ((sketch[place] & 63) << 8 | sketch[place + 1]) + 1
+    return ((code & 63) << 8 | other) + 1
 
 
 def _raise_promoted(sketch: bytearray, index: int, value: int) -> bool:
@@ -162,51 +186,29 @@ def _merge_runs(sketch: bytearray, place: int) -> None:
             if other & 0x80 and code >> 2 == other >> 2 and count <= _LONGEST_VAL:
                 sketch[place : place + 2] = bytes((code & ~3 | count - 1,))
                 continue
-        place += 2 if code >> 6 == 1 else 1
+        place += _size(code)
 
 
-def runs(sketch: bytes | bytearray) -> Iterator[tuple[int, int]]:
-    """The runs of a sparse sketch: value and number of registers."""
-    place, end, total = HEADER_SIZE, len(sketch), 0
-    while place < end:
-        code = sketch[place]
-        span = _SPANS[code]
-        if span:
-            yield ((code >> 2 & 31) + 1 if code & 0x80 else 0), span
-            place += 1
-        else:
-            span = _long_zeros(sketch, place)
-            yield 0, span
-            place += 2
-        total += span
-        if total > REGISTERS:
-            raise Corrupted
-    if total != REGISTERS:
-        raise Corrupted
+def runs(sketch: bytes | bytearray) -> Iterator[tuple[int, int, int]]:
+    """The runs of a sparse sketch: bytes, value and number of registers."""
+    codes = iter(bytes(sketch[HEADER_SIZE:]))
+    for code in codes:
+        span = _SPANS[code] or _long_zeros(code, next(codes, None))
+        yield _size(code), ((code >> 2 & 31) + 1 if code & 0x80 else 0), span
 
 
 def registers(sketch: bytes | bytearray) -> bytes:
     """Every register, one byte each; raises `Corrupted`."""
-    if sketch[4] == SPARSE:
-        return b"".join([bytes((value,)) * count for value, count in runs(sketch)])
-    found = bytearray(REGISTERS)
-    body = sketch[HEADER_SIZE:]
-    a, b, c = body[::3], body[1::3], body[2::3]
-    found[::4] = bytes([x & 63 for x in a])
-    found[1::4] = bytes([x >> 6 | (y & 15) << 2 for x, y in zip(a, b, strict=True)])
-    found[2::4] = bytes([y >> 4 | (z & 3) << 4 for y, z in zip(b, c, strict=True)])
-    found[3::4] = bytes([z >> 2 for z in c])
+    if sketch[4] == DENSE:
+        return _unpacked(sketch[HEADER_SIZE:])
+    found = bytearray()
+    for _, value, count in runs(sketch):
+        found += _REPEATED[value] * count
+        if len(found) > REGISTERS:
+            raise Corrupted
+    if len(found) != REGISTERS:
+        raise Corrupted
     return bytes(found)
-
-
-def _packed(values: bytes) -> bytearray:
-    """Registers of one byte each in the dense form."""
-    body = bytearray(DENSE_SIZE - HEADER_SIZE)
-    a, b, c, d = (values[start::4] for start in range(4))
-    body[::3] = bytes([w | x << 6 & 0xFF for w, x in zip(a, b, strict=True)])
-    body[1::3] = bytes([x >> 2 | y << 4 & 0xFF for x, y in zip(b, c, strict=True)])
-    body[2::3] = bytes([y >> 4 | z << 2 for y, z in zip(c, d, strict=True)])
-    return body
 
 
 def to_dense(sketch: bytearray) -> bool:
@@ -218,21 +220,84 @@ def to_dense(sketch: bytearray) -> bool:
     return True
 
 
+# Many registers at once: three bytes hold four of them, and the integers below have one in each byte
+
+
+def _unpacked(body: bytes | bytearray) -> bytes:
+    """The registers of a dense sketch, one byte each."""
+    found = bytearray(REGISTERS)
+    a, b, c = body[::3], body[1::3], body[2::3]
+    found[::4] = a.translate(_and(63))
+    found[1::4] = _both(a.translate(_shifted(-6)), b.translate(_shifted(2)).translate(_and(63)))
+    found[2::4] = _both(b.translate(_shifted(-4)), c.translate(_shifted(4)).translate(_and(63)))
+    found[3::4] = c.translate(_shifted(-2))
+    return bytes(found)
+
+
+def _packed(values: bytes) -> bytearray:
+    """Registers of one byte each in the dense form."""
+    body = bytearray(DENSE_SIZE - HEADER_SIZE)
+    a, b, c, d = (values[start::4] for start in range(4))
+    body[::3] = _both(a, b.translate(_shifted(6)))
+    body[1::3] = _both(b.translate(_shifted(-2)), c.translate(_shifted(4)))
+    body[2::3] = _both(c.translate(_shifted(-4)), d.translate(_shifted(2)))
+    return body
+
+
+@cache
+def _shifted(places: int) -> bytes:
+    """A translation of each byte to itself shifted to the left, or to the right if `places` is negative."""
+    return bytes([byte << places & 0xFF if places > 0 else byte >> -places for byte in range(256)])
+
+
+@cache
+def _and(mask: int) -> bytes:
+    return bytes([byte & mask for byte in range(256)])
+
+
+def _both(one: bytes | bytearray, other: bytes | bytearray) -> bytes:
+    """The bits of two strings of the same length."""
+    return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(len(one), "little")
+
+
+def largest(one: bytes, other: bytes) -> bytes:
+    """The registers of two sketches merged into one."""
+    a, b = int.from_bytes(one, "little"), int.from_bytes(other, "little")
+    at_least = ((a | _HIGH) - b) & _HIGH
+    mask = (at_least << 1) - (at_least >> 7)
+    return (b ^ (a ^ b) & mask).to_bytes(REGISTERS, "little")
+
+
 def merge(target: bytearray, values: bytes, dense: bool, limit: int) -> None:
     """Give a sketch these registers, none of which is less than its own; `dense` where a sketch merged was."""
-    if dense:
+    if dense or not _merge_sparse(target, values, limit):
         to_dense(target)
         target[HEADER_SIZE:] = _packed(values)
-    else:
-        for index, value in enumerate(values):
-            if value:
-                _raise(target, index, value, limit)
     target[15] |= _STALE
 
 
-def largest(sketches: list[bytes]) -> bytes:
-    """Registers of several sketches merged into one."""
-    return bytes(map(max, *sketches)) if len(sketches) > 1 else sketches[0]
+def _merge_sparse(target: bytearray, values: bytes, limit: int) -> bool:
+    """Raise the registers of a sparse sketch one by one; whether it has stayed sparse."""
+    start = HEADER_SIZE, 0
+    for index, value in enumerate(values):
+        if value:
+            _raise_sparse(target, index, value, limit, *start)
+            if target[4] == DENSE:
+                return False
+            start = _approach(target, index, *start)
+    return True
+
+
+def _approach(sketch: bytearray, index: int, place: int, first: int) -> tuple[int, int]:
+    """Where to begin looking for later registers than one: so many runs before it that no merging of runs gets there."""
+    trail = deque([(place, first)], _LONGEST_VAL + 2)
+    while True:
+        code = sketch[place]
+        first += _SPANS[code] or _long_zeros(code, sketch[place + 1])
+        if index < first:
+            return trail[0]
+        place += _size(code)
+        trail.append((place, first))
 
 
 # Counting
@@ -245,7 +310,7 @@ def cached_count(sketch: bytes | bytearray) -> int | None:
 
 def cache_count(sketch: bytearray, count: int) -> None:
     """Put a count in the header."""
-    sketch[8:16] = count.to_bytes(8, "little")
+    sketch[8:16] = (count & _MASK).to_bytes(8, "little")
 
 
 def invalidate(sketch: bytearray) -> None:
@@ -254,14 +319,24 @@ def invalidate(sketch: bytearray) -> None:
 
 
 def estimate(values: bytes) -> int:
-    """How many different elements there were, going by the registers."""
+    """How many different elements there were, going by the registers; the least of 64 bits if these cannot be."""
     m = float(REGISTERS)
     z = m * _tau((m - values.count(_LARGEST_RANK + 1)) / m)
-    for rank in range(_LARGEST_RANK, 0, -1):
-        z += values.count(rank)
+    for count in reversed(_histogram(values)):
+        z += count
         z *= 0.5
     z += m * _sigma(values.count(0) / m)
-    return math.floor(_ALPHA * m * m / z + 0.5)
+    return math.floor(_ALPHA * m * m / z + 0.5) if z else _INT64_MIN
+
+
+def _histogram(values: bytes) -> list[int]:
+    """How many registers have which value, from 1 to the largest there is."""
+    counts: list[int] = []
+    left = REGISTERS - values.count(0)
+    while left and len(counts) < _LARGEST_RANK:
+        counts.append(values.count(len(counts) + 1))
+        left -= counts[-1]
+    return counts
 
 
 def _sigma(x: float) -> float:
