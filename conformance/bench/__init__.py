@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.bench import crowd, idle, scale, startup, throughput, vectors
+from conformance.bench import crowd, idle, large, scale, startup, throughput, vectors
 from conformance.bench.client import Failed
 
 PROGRAMS = {
@@ -18,6 +18,7 @@ PROGRAMS = {
     "idle": idle.run,
     "crowd": crowd.run,
     "vectors": vectors.run,
+    "large": large.run,
 }
 
 
@@ -41,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--pipeline", type=_numbers, default=[1, 16], help="throughput: commands in flight (1,16)")
     parser.add_argument("--clients", type=int, default=50, help="throughput: connections (50)")
-    parser.add_argument("--sizes", type=_numbers, help="scale (1000,100000,1000000), vectors (100000): elements")
+    parser.add_argument(
+        "--sizes", type=_numbers, help="scale (1000,100000,1000000), vectors (100000), large (1000000): elements"
+    )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5): how long to measure")
     return parser
 

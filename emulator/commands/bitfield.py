@@ -152,7 +152,8 @@ def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None
     entry, before = find_string(client, key)
     size = len(before)
     editable = in_place(client, key, entry, max((step.offset + step.bits + 7) >> 3 for step in writing))
-    changes = int(len(editable) > size)
+    grown = len(editable) > size
+    changes = 0
     answers: list[int | None] = []
     for step in steps:
         old = step.read(editable)
@@ -164,11 +165,13 @@ def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None
             answers.append(None)
             continue
         answers.append(new if step.operation == b"INCRBY" else old)
-        if new != old:
+        if new != old or grown:
             step.write(editable, new)
             changes += 1
     if changes:
         client.db.changed(key, STRING, b"setbit", changes)
+    elif grown:
+        client.db.touch(key)  # zeros were added although no number fitted: no event tells of it
     return answers
 
 

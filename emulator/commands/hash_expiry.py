@@ -326,10 +326,17 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     limits = client.engine.config
     target.expect(len(fields), limits)
     put = target.put if options.keep else target.put_afresh
+    past = options.moment is not None and options.moment <= client.engine.clock.now
+    if past:
+        target.provide_for_deadlines()
     for name, content in zip(fields, options.pairs[1::2], strict=True):
         put(name, content, limits)
+        if past:
+            target.pop(name)
     client.db.changed(key, HASH, b"hset", len(fields))
-    if options.moment is not None:
+    if past:
+        removed(client, key, target, len(fields))
+    elif options.moment is not None:
         _take_or_expire(client, key, target, fields, options.moment)
     return 1
 

@@ -100,12 +100,17 @@ def _number(text: bytes | None) -> float:
 
 
 def _sort_key(client: Session, options: _Options) -> Callable[[bytes], tuple[float | bytes, bytes]]:
-    """The key to sort by: ties of numbers go by the element's bytes."""
+    """The key to sort by: ties of numbers go by the element's bytes.
+
+    What is answered and not stored is collated, for which a zero byte ends a text.
+    """
+    collates = options.store is None
 
     def weight(element: bytes) -> tuple[float | bytes, bytes]:
         text = element if options.by is None else _lookup(client, options.by, element)
         if options.alpha:
-            return (text if text is not None else b""), b""
+            text = text or b""
+            return (text.partition(b"\0")[0] if collates else text), b""
         return _number(text), element
 
     return weight

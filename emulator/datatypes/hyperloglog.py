@@ -319,14 +319,15 @@ def invalidate(sketch: bytearray) -> None:
 
 
 def estimate(values: bytes) -> int:
-    """How many different elements there were, going by the registers; the least of 64 bits if these cannot be."""
+    """How many different elements there were, going by the registers; the least 64-bit number where it is none."""
     m = float(REGISTERS)
     z = m * _tau((m - values.count(_LARGEST_RANK + 1)) / m)
     for count in reversed(_histogram(values)):
         z += count
         z *= 0.5
     z += m * _sigma(values.count(0) / m)
-    return math.floor(_ALPHA * m * m / z + 0.5) if z else _INT64_MIN
+    result = _ALPHA * m * m / z if z else math.inf
+    return math.floor(result + 0.5) if result < -_INT64_MIN else _INT64_MIN
 
 
 def _histogram(values: bytes) -> list[int]:
