@@ -33,9 +33,10 @@ class Table:
         """Take what does not stand in COMMAND INFO from COMMAND DOCS (RESP3)."""
         for name, described in _pairs(docs):
             fields = dict(_pairs(described))
-            for label in _DOCS:
-                if _text(name) in self.commands and label in fields:
-                    self.commands[_text(name)][label] = plain(fields[label])
+            known = self.commands.get(_text(name))
+            if known is not None:
+                known["docs"] = [label for label in fields if label != "history"]
+                known.update((label, plain(fields[label])) for label in _DOCS if label in fields)
             if "subcommands" in fields:
                 self.describe(fields["subcommands"])
 
@@ -94,7 +95,7 @@ def compare(subject: Table, oracle: Table) -> Report:
         ours, theirs = subject.commands[name], oracle.commands[name]
         lines = [
             f"{label}: {ours.get(label)} instead of {theirs.get(label)}"
-            for label in (*_FIELDS, *_DOCS)
+            for label in (*_FIELDS, "docs", *_DOCS)
             if ours.get(label) != theirs.get(label)
         ]
         if lines:

@@ -20,12 +20,10 @@ _LEFT_OUT = frozenset(("summary", "complexity", "history", "subcommands"))
 
 
 def plain(reply: Reply) -> Any:
-    """A reply as values of Python; sets as sorted lists."""
+    """A reply as values of Python; sets as lists, in the order of the server's flags."""
     if isinstance(reply.value, list):
         items = [plain(item) for item in reply.value]
-        if reply.kind == b"%":
-            return dict(zip(items[::2], items[1::2], strict=True))
-        return sorted(items) if reply.kind == b"~" else items
+        return dict(zip(items[::2], items[1::2], strict=True)) if reply.kind == b"%" else items
     if reply.kind == b":" and reply.value is not None:
         return int(reply.value)
     return None if reply.value is None else reply.value.decode()

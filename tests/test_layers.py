@@ -20,6 +20,7 @@ SUBSYSTEMS = (
     "log",
     "notifications",
     "pause",
+    "persistence",
     "pubsub",
     "slowlog",
     "stats",

@@ -40,7 +40,10 @@ _LIMITS = {
 def random_program(random: Random, generator: Generator, loose: Looseness) -> Program:
     """A program of some hundred commands, which come in runs on either connection."""
     settings = {name: small for name, (small, _) in _LIMITS.items() if random.random() < 0.5}
-    circumstances = [b"skiplist"] if any(name.startswith("zset") for name in settings) else []
+    skip_lists = random.random() < 0.5
+    circumstances = [b"skiplist" if skip_lists else b"packed"]
+    if not skip_lists:
+        settings = {name: value for name, value in settings.items() if not name.startswith("zset")}
     protocols = {name: random.choice((2, 3)) for name in "ab"}
     steps: list[tuple[str, list[bytes]]] = []
     while len(steps) < _LENGTH:

@@ -23,7 +23,7 @@ _MOST_REPEATS = 3
 _AGAIN = 0.4
 _MISCOUNTED = 0.05
 _BY_CLOCK = "auto-id"
-_SPANS = ("seconds", "milliseconds", "ttl")
+_SPANS = ("seconds", "milliseconds", "ttl", "timeout")
 
 
 class Generator:

@@ -20,7 +20,7 @@ KEYS = {
 EVERY_KEY = sorted({key for keys in KEYS.values() for key in keys} | {"none"})
 
 _LONG = "y" * 70
-_TEXTS = ["a", "b", "c", "d", "foo", "1", "2", "10", "-5", "3.5", "", _LONG, "\x00\xff", "1e3", "abcd"]
+_TEXTS = ["a", "b", "c", "d", "foo", "1", "2", "10", "-5", "3.5", "", _LONG, "\x7f\xff", "1e3", "abcd"]
 _WHOLE = ["0", "1", "-1", "2", "3", "5", "-3", "10", "100", "127", "-129", "70000"]
 _EXTREME = ["9223372036854775807", "-9223372036854775808", "9223372036854775808", "1.5", "x", "", "+1", " 1", "01"]
 _REAL = ["0", "1", "-1", "2.5", "0.1", "3", "-0.5", "1e10", "1e-5", "100.25", "-0", "3.0e2"]
@@ -75,7 +75,7 @@ idle = one_of(["0", "100000", "0"], odd=_EXTREME)
 kind = one_of(["string", "hash", "list", "set", "zset", "stream", "none"])
 json = one_of(['{"a":1}', '{"a":2,"b":"x"}', '{"c":[1,2]}', "", "{}", "no json"])
 vector_filter = one_of([".a > 1", ".a == 1 or .b == 'x'", "1 in .c", "not .a", ".a + 1 > 2"], odd=[".a >", "", "x"])
-junk = one_of(_TEXTS, _EXTREME, _STRANGE, ["NX", "COUNT", "WITHSCORES", "\r\n"])
+junk = one_of(_TEXTS, _EXTREME, _STRANGE, ["NX", "COUNT", "WITHSCORES", "\r\n", "\x00\xff"])
 
 BY_NAME: dict[str, Pick] = {
     "pattern": pattern,

@@ -11,7 +11,11 @@ from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandErro
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_long_double, parse_unsigned
 
 if TYPE_CHECKING:
+    from emulator.keyspace import Database
     from emulator.session import Session
+
+INT32_MAX: Final = 2**31 - 1
+INT32_MIN: Final = -(2**31)
 
 TIME_UNITS: Final = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, True), b"PXAT": (1, True)}
 """Options that take a time: milliseconds a unit, and whether it is a moment rather than a span."""
@@ -37,6 +41,16 @@ def integer(text: bytes, error: str = NOT_INTEGER) -> int:
     if number is None:
         raise CommandError(error)
     return number
+
+
+def database(client: Session, text: bytes) -> Database:
+    """The database of an index."""
+    index = integer(text)
+    if not INT32_MIN <= index <= INT32_MAX:
+        raise CommandError(f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}")
+    if not 0 <= index < len(client.engine.databases):
+        raise CommandError("ERR DB index is out of range")
+    return client.engine.databases[index]
 
 
 def bounded(text: bytes, least: int, most: int, error: str) -> int:

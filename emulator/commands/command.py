@@ -35,6 +35,7 @@ container(
     tips="nondeterministic_output_order",
     help_since="5.0.0",
     help_acl="connection",
+    complexity="O(N) for N commands",
     bare=_bare,
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer, wrong_arity
+from emulator.commands.arguments import database, integer, wrong_arity
 from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, Reply, Status
@@ -42,11 +42,7 @@ def echo(client: Session, message: bytes) -> bytes:
 @command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
 def select(client: Session, index: bytes) -> Status:
     """Choose the database of the connection."""
-    number = integer(index)
-    databases = client.engine.databases
-    if not 0 <= number < len(databases):
-        raise CommandError("ERR DB index is out of range")
-    client.db = databases[number]
+    client.db = database(client, index)
     return OK
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.keyspec import numkeys
 from emulator.commands.registry import command, container
 from emulator.commands.scripting import flush_mode, keys_and_arguments
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 container("function", group="scripting", since="7.0.0", acl="", help_since="7.0.0")
 
+_LIBRARY_MARK = b"\xf5"
 _ALL_SHARDS = "request_policy:all_shards response_policy:all_succeeded"
 
 
@@ -188,4 +190,53 @@ def function_stats(client: Session) -> dict[bytes, Reply]:
 def function_kill(client: Session) -> Status:
     """Stop the function that is running, unless it has written already."""
     client.engine.scripting.kill(by_function=True)
+    return OK
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="noscript",
+    complexity="O(N) for N functions",
+)
+def function_dump(client: Session) -> bytes:
+    """All libraries in a form that FUNCTION RESTORE takes."""
+    from emulator.persistence import payload
+
+    libraries = client.engine.scripting.libraries.libraries.values()
+    return payload.sealed(b"".join(_LIBRARY_MARK + payload.string(library.code) for library in libraries))
+
+
+@command(
+    "scripting",
+    container="function",
+    since="7.0.0",
+    flags="write denyoom noscript",
+    tips=_ALL_SHARDS,
+    complexity="O(N) for N functions",
+)
+def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -> Status:
+    """Load the libraries of FUNCTION DUMP: APPEND to those there are, REPLACE those of the same name, or FLUSH first."""
+    from emulator.persistence import payload
+    from emulator.persistence.lzf import BadData
+
+    if len(policy) > 1:
+        raise wrong_subcommand_arity(client)
+    how = policy[0].upper() if policy else b"APPEND"
+    if how not in (b"APPEND", b"REPLACE", b"FLUSH"):
+        raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
+    body = payload.unsealed(serialized_value)
+    if body is None:
+        raise CommandError("ERR DUMP payload version or checksum are wrong")
+    reader, codes = payload.Reader(body), []
+    try:
+        while not reader.at_end:
+            if reader.take(1) != _LIBRARY_MARK:
+                raise CommandError("ERR given type is not a function")
+            codes.append(reader.string())
+    except BadData:
+        raise CommandError("ERR failed loading functions, Failed loading library data") from None
+    client.engine.scripting.libraries.restore(codes, how)
+    client.engine.dirty += 1
     return OK

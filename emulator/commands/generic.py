@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer, scan_cursor, scan_options
+from emulator.commands.arguments import database, integer, scan_cursor, scan_options
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command, container
 from emulator.datatypes import string
@@ -267,13 +267,6 @@ def renamenx(client: Session, key: bytes, newkey: bytes) -> int:
     return int(_rename(client, key, newkey, False))
 
 
-def _database(client: Session, index: bytes) -> Database:
-    number = integer(index)
-    if not 0 <= number < len(client.engine.databases):
-        raise CommandError("ERR DB index is out of range")
-    return client.engine.databases[number]
-
-
 @command(
     "generic",
     since="6.2.0",
@@ -291,7 +284,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
         if option == b"REPLACE":
             replace = True
         elif option == b"DB" and (index := next(words, None)) is not None:
-            target = _database(client, index)
+            target = database(client, index)
         else:
             raise CommandError(SYNTAX)
     if target is client.db and source == destination:
@@ -314,7 +307,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
 @command("generic", since="1.0.0", flags="write fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def move(client: Session, key: bytes, db: bytes) -> int:
     """Move a key to another database where it does not exist yet; whether that was done."""
-    target = _database(client, db)
+    target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)
     entry = client.db.find(key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import TIME_UNITS, bounded, integer, wrong_arity
+from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
 from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 _FURTHEST: Final = (1 << 46) - 1
-_INT_MAX: Final = (1 << 31) - 1
 
 _NO_FIELD: Final = -2
 _NO_DEADLINE: Final = -1
@@ -301,7 +300,7 @@ def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
 
 def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
     """The fields and values after ``numfields``."""
-    if words and bounded(words[0], 1, _INT_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
+    if len(words) > 2 and bounded(words[0], 1, INT32_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
         return words[1:]
     raise wrong_arity("hsetex")
 

@@ -235,13 +235,14 @@ def container(
     tips: str = "",
     help_since: str,
     help_acl: str | None = None,
+    complexity: str = "that of the sub-command",
     bare: Callable[..., Any] | None = None,
 ) -> None:
     """Declare a command that has sub-commands, such as CONFIG, HELP among them.
 
     `bare` is called where none is named (COMMAND alone).
     """
-    entry = REGISTRY[name] = Command(name, None, group, since, flags, (), acl, tips, "", "", None, None)
+    entry = REGISTRY[name] = Command(name, None, group, since, flags, (), acl, tips, "", complexity, None, None)
     if bare is not None:
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1

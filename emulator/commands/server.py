@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, integer, wrong_subcommand_arity
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -66,8 +66,8 @@ def flushdb(client: Session, *mode: bytes) -> Status:
 @command("server", since="4.0.0", flags="write fast", acl="keyspace dangerous", complexity="O(N) for N clients waiting")
 def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
     """Exchange the contents of two databases."""
-    first = integer(index1, "ERR invalid first DB index")
-    second = integer(index2, "ERR invalid second DB index")
+    first = bounded(index1, INT32_MIN, INT32_MAX, "ERR invalid first DB index")
+    second = bounded(index2, INT32_MIN, INT32_MAX, "ERR invalid second DB index")
     if not all(0 <= index < len(client.engine.databases) for index in (first, second)):
         raise CommandError("ERR DB index is out of range")
     client.engine.swap(first, second)
@@ -102,7 +102,7 @@ def shutdown(client: Session, *options: bytes) -> Reply:
     return NO_REPLY
 
 
-@command("server", since="5.0.0", flags="readonly fast", complexity="O(N) for N squares drawn")
+@command("server", since="5.0.0", flags="readonly fast")
 def lolwut(client: Session, *options: bytes) -> Verbatim:
     """A picture drawn by the computer, and the version: squares that fall into disorder, after Georg Nees (1968)."""
     arguments = [integer(word) for word in options[2:]] if options and options[0].upper() == b"VERSION" else []

@@ -123,7 +123,7 @@ def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes,
     if len(options) > 2:
         raise wrong_subcommand_arity(client)
     stream.move(found, stream.last_id if id_or_dollar == b"$" else bound(id_or_dollar))
-    found.read = min(read, stream.added)
+    found.read = stream.known_read(read)
     client.db.amended(key, STREAM, b"xgroup-setid")
     return OK
 

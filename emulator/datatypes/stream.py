@@ -220,9 +220,13 @@ class Stream:
 
     def create_group(self, name: bytes, last_id: int, read: int) -> None:
         """Add a consumer group that has read up to an id."""
-        self.groups[name] = Group(last_id, min(read, self.added))
+        self.groups[name] = Group(last_id, self.known_read(read))
         if last_id < self._least_read:
             self._least_read = 0
+
+    def known_read(self, read: int) -> int:
+        """How many entries a group is said to have read: not more than there ever were."""
+        return read if read == UNKNOWN else min(read, self.added)
 
     def move(self, group: Group, last_id: int) -> None:
         """Let a group have read up to another id."""

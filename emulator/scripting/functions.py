@@ -150,6 +150,21 @@ class Libraries:
         library.functions[name] = Function(name, callback, description or None, found)  # type: ignore[arg-type]
         return None
 
+    def restore(self, codes: Sequence[bytes], how: bytes) -> None:
+        """Load several libraries or, on an error, none: APPEND, REPLACE or FLUSH says what becomes of those there are."""
+        before = dict(self.libraries), dict(self.functions)
+        if how == b"FLUSH":
+            self.flush()
+        try:
+            for code in codes:
+                name, _ = _metadata(code)
+                if name in self.libraries and how != b"REPLACE":
+                    raise CommandError(f"ERR Library {as_text(name)} already exists")
+                self.load(code, replace=True)
+        except CommandError:
+            self.libraries, self.functions = before
+            raise
+
     def delete(self, name: bytes) -> bool:
         """Take a library away; whether it was there."""
         library = self.libraries.pop(name, None)
@@ -161,8 +176,8 @@ class Libraries:
 
     def flush(self) -> None:
         """Take away every library."""
-        self.libraries.clear()
-        self.functions.clear()
+        self.libraries = {}
+        self.functions = {}
 
     def call(
         self, client: Session, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes], reading: bool

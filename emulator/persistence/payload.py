@@ -1,0 +1,101 @@
+"""Payloads as DUMP and FUNCTION DUMP make them: strings with their lengths, and at the end a version and a checksum.
+
+Source: https://redis.io/docs/latest/commands/dump/, the RDB file format.
+"""
+
+from __future__ import annotations
+
+from emulator.persistence.crc64 import crc64
+from emulator.persistence.lzf import BadData, compress, decompress
+
+RDB_VERSION = 12
+FOOTER_SIZE = 10
+
+_COMPRESSED_FROM = 21
+_LONG, _LONGER, _ENCODED = 0x40, 0x80, 0xC0
+_HUGE = 0x81
+_INTEGERS = {0: 1, 1: 2, 2: 4}
+_LZF = 3
+
+
+def length(number: int) -> bytes:
+    """A length in as few bytes as it takes."""
+    if number < 64:
+        return bytes((number,))
+    if number < 1 << 14:
+        return bytes((_LONG | number >> 8, number & 0xFF))
+    if number < 1 << 32:
+        return bytes((_LONGER,)) + number.to_bytes(4)
+    return bytes((_HUGE,)) + number.to_bytes(8)
+
+
+def string(text: bytes) -> bytes:
+    """A string, compressed where that makes it shorter."""
+    if len(text) >= _COMPRESSED_FROM:
+        packed = compress(text, len(text) - 4)
+        if packed is not None:
+            return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
+    return length(len(text)) + text
+
+
+def sealed(body: bytes) -> bytes:
+    """A payload: what it holds, the version, the checksum."""
+    whole = body + RDB_VERSION.to_bytes(2, "little")
+    return whole + crc64(whole).to_bytes(8, "little")
+
+
+def unsealed(payload: bytes) -> bytes | None:
+    """What a payload holds; None where it is of a newer version or damaged."""
+    if len(payload) < FOOTER_SIZE:
+        return None
+    whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
+    if int.from_bytes(whole[-2:], "little") > RDB_VERSION or checksum != crc64(whole):
+        return None
+    return whole[:-2]
+
+
+class Reader:
+    """Reads what a payload holds; raises `BadData` at its end and where it is not what it should be."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._place = 0
+
+    @property
+    def at_end(self) -> bool:
+        return self._place == len(self._data)
+
+    def take(self, count: int) -> bytes:
+        """So many bytes."""
+        piece = self._data[self._place : self._place + count]
+        if len(piece) < count:
+            raise BadData
+        self._place += count
+        return piece
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def _length(self) -> tuple[int, bool]:
+        """A length, or the number of an encoding."""
+        first = self.byte()
+        if first < _LONG:
+            return first, False
+        if first < _LONGER:
+            return (first & 63) << 8 | self.byte(), False
+        if first >= _ENCODED:
+            return first & 63, True
+        return int.from_bytes(self.take(8 if first == _HUGE else 4)), False
+
+    def string(self) -> bytes:
+        """A string, however it is written."""
+        size, encoded = self._length()
+        if not encoded:
+            return self.take(size)
+        if size in _INTEGERS:
+            return b"%d" % int.from_bytes(self.take(_INTEGERS[size]), "little", signed=True)
+        if size != _LZF:
+            raise BadData
+        packed, _ = self._length()
+        whole, _ = self._length()
+        return decompress(self.take(packed), whole)

@@ -1,0 +1,48 @@
+"""The grammar that COMMAND DOCS answers from, against the table of commands."""
+
+import pytest
+
+from emulator.clock import ManualClock
+from emulator.commands import command
+from emulator.commands.registry import REGISTRY
+from emulator.config import Config
+from emulator.dispatch import run
+from emulator.engine import Engine
+from emulator.session import Session
+
+ENTRIES = {
+    each.full_name.decode(): each for entry in REGISTRY.values() for each in (entry, *entry.subcommands.values())
+}
+TYPES = {"string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block"}
+
+
+def parts(arguments):
+    """Arguments and those within them."""
+    for argument in arguments:
+        yield argument
+        yield from parts(argument.get("arguments", []))
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_group_and_version_are_those_of_the_table(name):
+    entry, written = ENTRIES[name], command._grammar()[name]
+    assert written["group"] == entry.group.replace("_", "-")
+    assert written.get("since", "") == ("" if entry.module else entry.since)
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+def test_keys_of_the_grammar_are_among_the_key_specifications(name):
+    arguments = list(parts(command._grammar()[name].get("arguments", [])))
+    assert {argument["type"] for argument in arguments} <= TYPES
+    found = {argument["key_spec_index"] for argument in arguments if "key_spec_index" in argument}
+    assert found <= set(range(len(ENTRIES[name].keys)))
+
+
+def test_the_grammar_is_read_when_it_is_asked_for():
+    command._grammar.cache_clear()
+    session = Session(Engine(Config(), ManualClock()))
+    run(session, [[b"COMMAND"], [b"COMMAND", b"INFO", b"get"]], 0, 2)
+    assert not command._grammar.cache_info().currsize
+    run(session, [[b"COMMAND", b"DOCS", b"get"]], 0, 1)
+    assert command._grammar.cache_info().currsize
+    assert b"key_spec_index" in b"".join(session.out)
