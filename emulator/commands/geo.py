@@ -40,7 +40,7 @@ def _place(longitude: bytes, latitude: bytes) -> Place:
 
 def _place_of(members: ZSet | None, member: bytes) -> Place | None:
     score = None if members is None else members.scores.get(member)
-    return None if score is None else geohash.place_of(int(score))
+    return None if score is None else geohash.place_of(geohash.number_of(score))
 
 
 # Adding and looking up
@@ -91,7 +91,7 @@ def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
     """The places of members as geohashes of 11 letters."""
     members = client.db.read(key, ZSet)
     scores = [None if members is None else members.scores.get(name) for name in member]
-    return [None if score is None else geohash.as_text(int(score)) for score in scores]
+    return [None if score is None else geohash.as_text(geohash.number_of(score)) for score in scores]
 
 
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
@@ -264,12 +264,13 @@ class _Search:
 def _within(members: ZSet, shape: Shape, most: int) -> Iterator[_Found]:
     """The members in a shape, cell by cell; no further ones once there are `most`, unless it is 0."""
     count = 0
+    measure, place_of = shape.measure(), geohash.place_of
     for low, high in shape.ranges():
         first, last = members.ranks_by_score(ScoreRange(low, high, excludes_high=True))
         for start in range(first, last, _PIECE):
             for score, member in members.slice(start, min(start + _PIECE, last)):
-                place = geohash.place_of(int(score))
-                metres = shape.distance_within(place)
+                place = place_of(int(score))
+                metres = measure(place)
                 if metres is not None:
                     count += 1
                     yield _Found(member, score, metres, place)

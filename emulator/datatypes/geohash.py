@@ -8,6 +8,7 @@ Source: https://redis.io/docs/latest/commands/geoadd/ ("How does it work?"), htt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import asin, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
 
@@ -20,6 +21,8 @@ _EARTH_RADIUS: Final = 6372797.560856
 _RADIANS: Final = pi / 180.0
 _MERCATOR_MAX: Final = 20037726.37
 _ALPHABET: Final = b"0123456789bcdefghjkmnpqrstuvwxyz"
+_LONGITUDE_STEP: Final = 2 * LONGITUDE_LIMIT / (1 << STEPS)
+_LATITUDE_STEP: Final = 2 * LATITUDE_LIMIT / (1 << STEPS)
 
 Place = tuple[float, float]
 """Longitude and latitude, in degrees."""
@@ -41,14 +44,15 @@ def _interleave(x: int, y: int) -> int:
     return number
 
 
-def _every_other(value: int) -> int:
-    """The bits in the even places of a number."""
-    value &= 0x5555555555555555
-    value = (value | value >> 1) & 0x3333333333333333
-    value = (value | value >> 2) & 0x0F0F0F0F0F0F0F0F
-    value = (value | value >> 4) & 0x00FF00FF00FF00FF
-    value = (value | value >> 8) & 0x0000FFFF0000FFFF
-    return (value | value >> 16) & 0x00000000FFFFFFFF
+def _separate(number: int) -> tuple[int, int]:
+    """The bits in the even places of a number of 64 bits and those in the odd ones, both halves of 128 bits at once."""
+    bits = (number | number << 63) & 0x55555555555555555555555555555555
+    bits = (bits | bits >> 1) & 0x33333333333333333333333333333333
+    bits = (bits | bits >> 2) & 0x0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F
+    bits = (bits | bits >> 4) & 0x00FF00FF00FF00FF00FF00FF00FF00FF
+    bits = (bits | bits >> 8) & 0x0000FFFF0000FFFF0000FFFF0000FFFF
+    bits = bits | bits >> 16
+    return bits & 0xFFFFFFFF, bits >> 64 & 0xFFFFFFFF
 
 
 def encode(place: Place, steps: int = STEPS, latitude_limit: float = LATITUDE_LIMIT) -> int:
@@ -70,7 +74,8 @@ class Area(NamedTuple):
 
 def area_of(number: int, steps: int = STEPS) -> Area:
     """The cell of a number."""
-    x, y, cells = _every_other(number), _every_other(number >> 1), 1 << steps
+    x, y = _separate(number)
+    cells = 1 << steps
     latitudes, longitudes = LATITUDE_LIMIT + LATITUDE_LIMIT, LONGITUDE_LIMIT + LONGITUDE_LIMIT
     return Area(
         -LONGITUDE_LIMIT + (y * 1.0 / cells) * longitudes,
@@ -80,13 +85,23 @@ def area_of(number: int, steps: int = STEPS) -> Area:
     )
 
 
+def number_of(score: float) -> int:
+    """The number that any score stands for: as x86 converts a double to 64 bits without sign, which wraps or gives up."""
+    if -(2.0**63) < score < 2.0**63:
+        return int(score) & 0xFFFFFFFFFFFFFFFF
+    if 0 < score < 2.0**64:
+        return int(score)
+    return 0 if score > 0 else 1 << 63
+
+
 def place_of(number: int) -> Place:
-    """The middle of the cell of a 52-bit number."""
-    area = area_of(number)
-    longitude, latitude = (area.west + area.east) / 2, (area.south + area.north) / 2
+    """The middle of the cell of a 52-bit number; one with more bits is on the edge of the world."""
+    x, y = _separate(number)
+    longitude = ((-LONGITUDE_LIMIT + y * _LONGITUDE_STEP) + (-LONGITUDE_LIMIT + (y + 1) * _LONGITUDE_STEP)) / 2
+    latitude = ((-LATITUDE_LIMIT + x * _LATITUDE_STEP) + (-LATITUDE_LIMIT + (x + 1) * _LATITUDE_STEP)) / 2
     return (
-        min(max(longitude, -LONGITUDE_LIMIT), LONGITUDE_LIMIT),
-        min(max(latitude, -LATITUDE_LIMIT), LATITUDE_LIMIT),
+        LONGITUDE_LIMIT if longitude > LONGITUDE_LIMIT else longitude,
+        LATITUDE_LIMIT if latitude > LATITUDE_LIMIT else latitude,
     )
 
 
@@ -124,16 +139,35 @@ class Shape(NamedTuple):
     height: float | None
     unit: float
 
-    def distance_within(self, place: Place) -> float | None:
-        """Metres from the centre to a place in the shape; None outside."""
-        if self.height is None:
-            metres = distance(self.centre, place)
-            return metres if metres <= self.width * self.unit else None
-        if _latitude_distance(place[1], self.centre[1]) > self.height * self.unit / 2:
-            return None
-        if distance(place, (self.centre[0], place[1])) > self.width * self.unit / 2:
-            return None
-        return distance(self.centre, place)
+    def measure(self) -> Callable[[Place], float | None]:
+        """A function for the metres from the centre to a place in the shape; None for a place outside."""
+        return self._in_circle() if self.height is None else self._in_box(self.height)
+
+    def _in_circle(self) -> Callable[[Place], float | None]:
+        centre, reach = self.centre, self.width * self.unit
+        # Most places outside are so by their latitude alone; the margin leaves close ones to the exact distance.
+        up = (reach * 1.000001 + 0.001) / _EARTH_RADIUS / _RADIANS
+        south, north = centre[1] - up, centre[1] + up
+
+        def measure(place: Place) -> float | None:
+            if not south <= place[1] <= north:
+                return None
+            metres = distance(centre, place)
+            return metres if metres <= reach else None
+
+        return measure
+
+    def _in_box(self, height: float) -> Callable[[Place], float | None]:
+        centre, up, aside = self.centre, height * self.unit / 2, self.width * self.unit / 2
+
+        def measure(place: Place) -> float | None:
+            if _latitude_distance(place[1], centre[1]) > up:
+                return None
+            if distance(place, (centre[0], place[1])) > aside:
+                return None
+            return distance(centre, place)
+
+        return measure
 
     def _bounds(self) -> Area:
         longitude, latitude = self.centre
@@ -195,7 +229,7 @@ def _neighbour(number: int, steps: int, east: int, north: int) -> int:
     A cell on the outermost line (longitude 180) has a bit too many, which stays unless one moves in that direction.
     """
     mask = (1 << steps) - 1
-    x, y = _every_other(number), _every_other(number >> 1)
+    x, y = _separate(number)
     return _interleave((x + north) & mask if north else x, (y + east) & mask if east else y)
 
 

@@ -119,14 +119,17 @@ class Libraries:
         self._loading = library
         on_slow_script, lua.on_slow = lua.on_slow, on_slow
         lua.started, lua.patience = monotonic(), _LOAD_SECONDS
+        lua.set_loading(True)
         try:
             outcome = self._scripting.protected(lambda: (lua.load_library(chunk),))
         finally:
             self._loading = None
             lua.on_slow = on_slow_script
+            if timed_out:
+                lua.stop()
+            lua.set_loading(False)
         problem = outcome[-1]
         if timed_out:
-            lua.stop()
             problem = b"ERR FUNCTION LOAD timeout"
         if problem is not None:
             text = problem.decode("utf-8", "surrogateescape")

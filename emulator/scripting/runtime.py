@@ -68,6 +68,7 @@ class Lua:
         self.slice: Callable[[Any, int, int], Any] = host[b"slice"]
         self.run_script: Callable[..., Outcome] = host[b"run_script"]
         self.run_function: Callable[..., Outcome] = host[b"run_function"]
+        self.set_loading: Callable[[bool], None] = host[b"set_loading"]
         self.load_library: Callable[[Any], bytes | None] = host[b"load_library"]
         self._stopped: Callable[[], Any] = host[b"stopped"]
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")

@@ -40,8 +40,7 @@ end
 
 local function expect(number, name, wanted, value)
   if type(value) ~= wanted then
-    local got = value == nil and "no value" or type(value)
-    error("bad argument #" .. number .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. got .. ")", 3)
+    error("bad argument #" .. number .. " to '" .. name .. "' (" .. wanted .. " expected, got " .. type(value) .. ")", 3)
   end
 end
 
@@ -91,11 +90,9 @@ function base.setmetatable(contents, metatable)
     error("bad argument #2 to 'setmetatable' (nil or table expected)", 2)
   end
   if real[contents] then error(READONLY, 0) end
-  local before = raw_getmetatable(contents)
-  if type(before) == "table" and raw_rawget(before, "__metatable") ~= nil then
-    error("cannot change a protected metatable", 2)
-  end
-  return raw_setmetatable(contents, metatable)
+  local changed = raw_pcall(raw_setmetatable, contents, metatable)
+  if not changed then error("cannot change a protected metatable", 2) end
+  return contents
 end
 
 local function caught(ok, ...)
@@ -189,7 +186,7 @@ local threads = copy(coroutine)
 
 function threads.create(body)
   check_stop()
-  expect(1, "create", "function", body)
+  if type(body) ~= "function" then error("bad argument #1 to 'create' (Lua function expected)", 2) end
   local thread = create(body)
   sethook(thread, watch, "", STEPS)
   return thread
@@ -197,11 +194,12 @@ end
 
 local function resumed(ok, ...)
   if ok then return ... end
-  error((...), 0)
+  local problem = ...
+  error(problem, type(problem) == "string" and 3 or 0)
 end
 
 function threads.wrap(body)
-  expect(1, "wrap", "function", body)
+  if type(body) ~= "function" then error("bad argument #1 to 'wrap' (Lua function expected)", 2) end
   local thread = threads.create(body)
   return function(...)
     check_stop()
@@ -286,8 +284,8 @@ end
 function api.error_reply(...)
   local text = single(...)
   if not text then return {err = "ERR wrong number or type of arguments"} end
-  if text:sub(1, 1) ~= "-" then return {err = "ERR " .. text} end
-  return {err = text:find(" ", 1, true) and text:sub(2) or "ERR " .. text:sub(2)}
+  if text:sub(1, 1) == "-" then text = text:sub(2) end
+  return {err = text:find(" ", 1, true) and text or "ERR " .. text}
 end
 
 function api.status_reply(...)
@@ -359,7 +357,7 @@ end
 local function named(arguments)
   local name, callback, description, flags
   for key, value in raw_pairs(arguments) do
-    if type(key) ~= "string" then fail("named argument key given to redis.register_function is not a string") end
+    if not plain(key) then fail("named argument key given to redis.register_function is not a string") end
     if key == "function_name" then
       if not plain(value) then fail("function_name argument given to redis.register_function must be a string") end
       name = tostring(value)
@@ -458,7 +456,7 @@ function host.finish(version, version_number)
     libraries[name] = protect(library)
   end
   host.script_world, host.script_globals = world(for_scripts, version, version_number)
-  host.function_world = world(copy(api), version, version_number)
+  host.function_world, host.function_globals = world(copy(api), version, version_number)
   for_loading.REDIS_VERSION, for_loading.REDIS_VERSION_NUM = version, version_number
   raw_setmetatable(for_loading, {__index = missing})
   host.loading_globals = raw_setmetatable({redis = protect(for_loading)}, {__index = missing})
@@ -474,12 +472,13 @@ function host.compile_library(code)
 end
 
 -- While a library is loaded its world has nothing but a `redis` that registers functions.
-function host.load_library(chunk)
+function host.set_loading(loading)
   local metatable = raw_getmetatable(host.function_world)
-  local contents = metatable.__index
-  metatable.__index = host.loading_globals
+  metatable.__index = loading and host.loading_globals or host.function_globals
+end
+
+function host.load_library(chunk)
   local ok, problem = xpcall(chunk, locate)
-  metatable.__index = contents
   if not ok then return type(problem) == "table" and problem.err or tostring(problem) end
 end
 

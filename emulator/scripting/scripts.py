@@ -164,6 +164,8 @@ class Scripting:
         lua = self.lua
         invocation = Invocation(lua, client, self._script_session(client), name, read_only, by_function)
         lua.current = invocation
+        clock = self.engine.clock
+        clock.held = clock.micros()
         lua.started = monotonic()
         lua.patience = self.engine.config.busy_reply_threshold / 1000
         try:
@@ -172,7 +174,8 @@ class Scripting:
                 reply = to_reply(lua, result[0] if result else None, invocation.protocol)
         finally:
             lua.current = None
-            self._session_at_rest()
+            clock.held = 0
+            self._at_rest()
         if invocation.killed:
             raise self._killed(invocation)
         if not ok:
@@ -205,7 +208,7 @@ class Scripting:
             session.set_protocol(2)
         return session
 
-    def _session_at_rest(self) -> None:
+    def _at_rest(self) -> None:
         if self.engine.busy is not None:
             self.engine.busy = None
             self.engine.refresh_sessions()
@@ -232,9 +235,7 @@ class Scripting:
 
     def _killed(self, invocation: Invocation) -> CommandError:
         source, line = self.lua.stop()
-        how = "FUNCTION KILL." if invocation.by_function else "SCRIPT KILL..."
-        text = f"ERR Script killed by user with {how}".encode()
-        return _script_error(invocation.name, text, source, line)
+        return _script_error(invocation.name, b"ERR Script killed by user with SCRIPT KILL...", source, line)
 
     def refuse_busy(self, by_function: bool) -> None:
         """Raise where something of the other kind has been running for long: a script, or a function."""
