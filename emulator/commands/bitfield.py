@@ -17,9 +17,7 @@ from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer
 if TYPE_CHECKING:
     from emulator.session import Session
 
-_BAD_TYPE: Final = (
-    "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
-)
+_BAD_TYPE: Final = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 
 
 class _Step(NamedTuple):

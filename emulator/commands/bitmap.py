@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from operator import and_, or_, xor
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -90,13 +90,14 @@ def _bits(wanted: _Range, size: int) -> tuple[int, int]:
     return (start, end + 1) if wanted.in_bits else (start * 8, end * 8 + 8)
 
 
-def _masked(text: Text, first: int, last: int) -> bytearray:
-    """The bytes from one bit to another (not included), the bits of these bytes outside being zero."""
-    piece = bytearray(text[first >> 3 : (last + 7) >> 3])
-    piece[0] &= 0xFF >> (first & 7)
-    if last & 7:
-        piece[-1] &= 0xFF00 >> (last & 7) & 0xFF
-    return piece
+def _pieces(text: Text, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """The bits from one to another (not included), in order: of each piece its first bit, its width, and it as a number."""
+    while first < last:
+        end = min(last, (first & ~7) + 8 * _PIECE)
+        number = int.from_bytes(memoryview(text)[first >> 3 : (end + 7) >> 3]) >> (-end & 7)
+        width = end - first
+        yield first, width, number & ((1 << width) - 1) if first & 7 else number
+        first = end
 
 
 @command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
@@ -110,12 +111,7 @@ def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     if wanted.end is not None and wanted.end < wanted.start < 0:
         return 0
     first, last = _bits(wanted, len(text))
-    count = 0
-    while first < last:
-        end = min(last, (first & ~7) + 8 * _PIECE)
-        count += int.from_bytes(_masked(text, first, end)).bit_count()
-        first = end
-    return count
+    return sum(number.bit_count() for _, _, number in _pieces(text, first, last))
 
 
 @command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
@@ -135,24 +131,12 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     first, last = _bits(wanted, len(text))
     if first == last:
         return -1
-    while first < last:
-        end = min(last, (first & ~7) + 8 * _PIECE)
-        found = _first_bit(text, first, end, wanted_bit)
-        if found >= 0:
-            return found
-        first = end
+    for place, width, number in _pieces(text, first, last):
+        set_bits = number if wanted_bit else number ^ ((1 << width) - 1)
+        if set_bits:
+            return place + width - set_bits.bit_length()
     # Clear bits go on behind the end of the string, unless an end was given.
     return len(text) * 8 if not wanted_bit and wanted.end is None else -1
-
-
-def _first_bit(text: Text, first: int, last: int, bit: int) -> int:
-    piece = int.from_bytes(text[first >> 3 : (last + 7) >> 3])
-    width = 8 * (((last + 7) >> 3) - (first >> 3))
-    if not bit:
-        piece ^= (1 << width) - 1
-    piece &= (1 << (width - (first & 7))) - 1
-    found = (first & ~7) + width - piece.bit_length()
-    return found if found < last else -1
 
 
 # BITOP
@@ -166,7 +150,7 @@ def _exactly_one(numbers: list[int]) -> int:
     return once & ~more
 
 
-_OPERATIONS: Final = {
+_OPERATIONS: Final[dict[bytes, Callable[[list[int]], int]]] = {
     b"AND": lambda numbers: reduce(and_, numbers),
     b"OR": lambda numbers: reduce(or_, numbers),
     b"XOR": lambda numbers: reduce(xor, numbers),
@@ -200,13 +184,18 @@ def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: 
     if not size:
         db.delete(destkey)
         return 0
-    if name == b"NOT":
-        result = bytes(texts[0]).translate(_INVERTED)
-    else:
-        numbers = [int.from_bytes(text, "little") for text in texts]
-        result = _OPERATIONS[name](numbers).to_bytes(size, "little")
-    db.put(destkey, bytearray(result), STRING, b"set")
+    result = bytearray(texts[0]).translate(_INVERTED) if name == b"NOT" else _combined(_OPERATIONS[name], texts, size)
+    db.put(destkey, result, STRING, b"set")
     return size
+
+
+def _combined(operation: Callable[[list[int]], int], texts: Sequence[Text], size: int) -> bytearray:
+    """The result of an operation, piece by piece; strings that are shorter than `size` are as if followed by zeros."""
+    result = bytearray()
+    for start in range(0, size, _PIECE):
+        numbers = [int.from_bytes(memoryview(text)[start : start + _PIECE], "little") for text in texts]
+        result += operation(numbers).to_bytes(min(_PIECE, size - start), "little")
+    return result
 
 
 _INVERTED: Final = bytes(range(255, -1, -1))

@@ -323,9 +323,7 @@ def georadius_ro(
 
 
 @command("geo", since="3.2.0", flags="write denyoom", keys=_stores(5), complexity=_COST)
-def georadiusbymember(
-    client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes
-) -> Reply:
+def georadiusbymember(client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes) -> Reply:
     """Members within a distance of a member, answered or stored."""
     return _by_member(client, key, (member, radius, unit, *options), may_store=True)
 

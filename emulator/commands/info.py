@@ -103,9 +103,29 @@ def _memory(engine: Engine) -> Fields:
         ("maxmemory", limit),
         ("maxmemory_human", _human(limit)),
         ("maxmemory_policy", engine.config.maxmemory_policy),
+        *_script_memory(engine),
         ("mem_allocator", "python"),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
+    ]
+
+
+def _script_memory(engine: Engine) -> Fields:
+    scripting = engine.scripting
+    vm, sources = scripting.memory, sum(len(script.source) for script in scripting.scripts.values())
+    libraries, functions, codes = scripting.figures()
+    return [
+        ("used_memory_vm_eval", vm),
+        ("used_memory_scripts_eval", sources),
+        ("number_of_cached_scripts", len(scripting.scripts)),
+        ("number_of_functions", functions),
+        ("number_of_libraries", libraries),
+        ("used_memory_vm_functions", 0),
+        ("used_memory_vm_total", vm),
+        ("used_memory_vm_total_human", _human(vm)),
+        ("used_memory_functions", codes),
+        ("used_memory_scripts", sources + codes),
+        ("used_memory_scripts_human", _human(sources + codes)),
     ]
 
 
@@ -137,6 +157,7 @@ def _stats(engine: Engine) -> Fields:
         ("expired_keys", stats.expired_keys),
         ("evicted_keys", stats.evicted_keys),
         ("evicted_clients", stats.evicted_clients),
+        ("evicted_scripts", engine.scripting.evicted),
         ("keyspace_hits", stats.keyspace_hits),
         ("keyspace_misses", stats.keyspace_misses),
         ("pubsub_channels", len(pubsub.channels)),

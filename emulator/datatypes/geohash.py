@@ -32,20 +32,18 @@ Place = tuple[float, float]
 
 
 def _interleave(x: int, y: int) -> int:
-    """The bits of two numbers of up to 32 bits, those of x in the even places."""
-    number = 0
-    for value, shift in ((x, 0), (y, 1)):
-        value = (value | value << 16) & 0x0000FFFF0000FFFF
-        value = (value | value << 8) & 0x00FF00FF00FF00FF
-        value = (value | value << 4) & 0x0F0F0F0F0F0F0F0F
-        value = (value | value << 2) & 0x3333333333333333
-        value = (value | value << 1) & 0x5555555555555555
-        number |= value << shift
-    return number
+    """The bits of two numbers of up to 32 bits, those of x in the even places; both are spread in halves of 128 bits."""
+    bits = x | y << 64
+    bits = (bits | bits << 16) & 0x0000FFFF0000FFFF0000FFFF0000FFFF
+    bits = (bits | bits << 8) & 0x00FF00FF00FF00FF00FF00FF00FF00FF
+    bits = (bits | bits << 4) & 0x0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F
+    bits = (bits | bits << 2) & 0x33333333333333333333333333333333
+    bits = (bits | bits << 1) & 0x55555555555555555555555555555555
+    return (bits | bits >> 63) & 0xFFFFFFFFFFFFFFFF
 
 
 def _separate(number: int) -> tuple[int, int]:
-    """The bits in the even places of a number of 64 bits and those in the odd ones, both halves of 128 bits at once."""
+    """The bits in the even places of a number of 64 bits, and those in the odd ones."""
     bits = (number | number << 63) & 0x55555555555555555555555555555555
     bits = (bits | bits >> 1) & 0x33333333333333333333333333333333
     bits = (bits | bits >> 2) & 0x0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F0F

@@ -143,6 +143,12 @@ class Lua:
             found += part if end > start else (part,)
         return found
 
+    @property
+    def memory(self) -> int:
+        """Bytes that it uses."""
+        used: int = self._runtime.get_memory_used()
+        return used
+
     def stop(self) -> tuple[bytes | None, int | None]:
         """Make Lua usable again after a script has been stopped; source and line where it was."""
         self._unhook()

@@ -92,6 +92,18 @@ class Scripting:
             self._libraries = Libraries(self)
         return self._libraries
 
+    @property
+    def memory(self) -> int:
+        """Bytes that Lua uses."""
+        return 0 if self._lua is None else self._lua.memory
+
+    def figures(self) -> tuple[int, int, int]:
+        """How many libraries and functions there are, and the bytes of their code."""
+        if self._libraries is None:
+            return 0, 0, 0
+        libraries = self._libraries.libraries.values()
+        return len(libraries), len(self._libraries.functions), sum(len(library.code) for library in libraries)
+
     # The cache
 
     def compiled(self, source: bytes) -> tuple[bytes, Script]:
