@@ -190,7 +190,7 @@ class Server:
         """Let the engine advance at that moment."""
         if self._alarm is not None:
             self._alarm.cancel()
-        delay = (moment - self.engine.clock.tick()) / 1000
+        delay = (moment - self.engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
         self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
 
     def _serve_meanwhile(self) -> None:

@@ -65,6 +65,13 @@ def test_vectors(figures_of):
         assert {len(found) for found in scores} == {10}
 
 
+def test_large(figures_of):
+    figures = figures_of("large", "--sizes", "1000")
+    assert figures["places"] == 1000
+    assert list(figures["emulator"]) == list(figures["oracle"])
+    assert {"GEOSEARCH", "SETBIT", "GETBIT"} <= set(figures["emulator"])
+
+
 def test_startup(figures_of):
     figures = figures_of("startup")
     assert set(figures) == {"python -c pass", "import asyncio", "emulator", "oracle"}

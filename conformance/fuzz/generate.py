@@ -42,7 +42,9 @@ class Generator:
         words = [word.encode("latin-1") for word in (*syntax.words, *self._sequence(syntax, syntax.arguments))]
         if self.random.random() < _SPOILT:
             self._spoil(words, with_junk=not _is_delicate(syntax))
-        return [*_GETKEYS, *words] if self.random.random() < _KEYS_ONLY else words
+        elif self.random.random() < _KEYS_ONLY:
+            return [*_GETKEYS, *words]
+        return words
 
     def _sequence(self, syntax: Syntax, parts: list[Argument]) -> list[str]:
         """Arguments one after another: what is repeated in one of them is mostly repeated as often in the others."""

@@ -119,6 +119,8 @@ def add_scores(
 )
 def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float:
     """Add to a member's score (0 where it is not there); the new score."""
+    if increment.upper() in _OPTIONS:  # Redis reads it as ZADD's
+        raise CommandError(SYNTAX)
     amount = double(increment)
     score: float = add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
     return score

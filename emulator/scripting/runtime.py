@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable
 from importlib.resources import files
 from time import monotonic
@@ -74,7 +75,7 @@ class Lua:
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
 
     def _build(self) -> Any:
-        host = self._chunk("sandbox")(
+        functions: list[Callable[..., Any]] = [
             self._invoke,
             self._tick,
             lambda text: hashlib.sha1(text).hexdigest().encode(),
@@ -85,9 +86,10 @@ class Lua:
             self._set_protocol,
             self._declare,
             without_tail_calls,
-        )
+        ]
+        host = self._chunk("sandbox")(*[_guarded(function) for function in functions])
         for name in _LIBRARIES:
-            host[b"install"](name.encode(), self._chunk(name)(*_HELPERS.get(name, ())))
+            host[b"install"](name.encode(), self._chunk(name)(*map(_guarded, _HELPERS.get(name, ()))))
         major, minor, patch = map(int, REDIS_VERSION.split("."))
         host[b"finish"](REDIS_VERSION.encode(), major << 16 | minor << 8 | patch)
         return host
@@ -165,14 +167,28 @@ class Random48:
     def __init__(self) -> None:
         self._state = 0x1234ABCD330E
 
-    def seed(self, number: int) -> None:
+    def seed(self, number: float) -> None:
         """Begin anew from 32 bits."""
-        self._state = (number & 0xFFFFFFFF) << 16 | 0x330E
+        whole = int(number) if math.isfinite(number) else 1 << 31
+        self._state = (whole & 0xFFFFFFFF) << 16 | 0x330E
 
     def fraction(self) -> float:
         """The next number, at least 0 and less than 1."""
         self._state = (self._state * 0x5DEECE66D + 0xB) & 0xFFFFFFFFFFFF
         return (self._state >> 17) % 0x7FFFFFFF / 0x7FFFFFFF
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for Lua that never raises: an exception would come to the script as an object of Python."""
+
+    def call(*words: Any) -> Any:
+        try:
+            return function(*words)
+        except Exception as error:
+            logger.error("internal error in a script", exc_info=error)
+            return None, f"ERR internal error: {type(error).__name__}".encode()
+
+    return call
 
 
 def _pair(values: Any) -> tuple[Any, Any]:

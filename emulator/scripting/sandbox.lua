@@ -12,7 +12,10 @@ local raw_getmetatable, raw_setmetatable, raw_loadstring, raw_setfenv = getmetat
 local sethook, create, running, wrap = debug.sethook, coroutine.create, coroutine.running, coroutine.wrap
 local resume, dump, unpack, floor, concat, insert, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.insert, table.remove
 local largest_index = table.maxn
+local find, gsub = string.find, string.gsub
 local OURS = "=[C]"
+local OUR_PLACE = "^%[C%]:%d+: "
+local LONGEST_PATTERN = 2000
 local READONLY = "Attempt to modify a readonly table"
 local STEPS = 100000
 
@@ -47,7 +50,7 @@ end
 -- Basic functions
 
 local base = {
-  _VERSION = _VERSION, assert = assert, collectgarbage = collectgarbage, error = error, gcinfo = gcinfo, ipairs = ipairs,
+  _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs,
   rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
 }
 
@@ -71,6 +74,14 @@ function base.rawset(contents, key, value)
   expect(1, "rawset", "table", contents)
   if real[contents] then error(READONLY, 0) end
   return raw_rawset(contents, key, value)
+end
+
+-- The collector is not for scripts to stop.
+function base.collectgarbage(option, ...)
+  if option == nil or option == "collect" or option == "count" or option == "step" then
+    return collectgarbage(option or "collect", ...)
+  end
+  return 0
 end
 
 local string_metatable
@@ -98,7 +109,9 @@ end
 local function caught(ok, ...)
   if ok then return true, ... end
   local problem = ...
-  if type(problem) == "table" then
+  if type(problem) == "string" then
+    return false, (gsub(problem, OUR_PLACE, ""))
+  elseif type(problem) == "table" then
     local text = problem.err
     if type(text) == "string" or type(text) == "number" then return false, text end
   end
@@ -216,6 +229,37 @@ end
 -- Libraries
 
 local strings, tables, maths = copy(string), copy(table), copy(math)
+-- Matching goes as deep as a pattern is long.
+local function check_pattern(_, pattern)
+  if type(pattern) == "string" and #pattern > LONGEST_PATTERN and find(pattern, "[%^%$%*%+%?%.%(%)%[%]%%%-]") then
+    error("pattern too complex", 3)
+  end
+end
+
+do
+  local find, match, gmatch, gfind, gsub = string.find, string.match, string.gmatch, string.gfind, string.gsub
+  function strings.find(...)
+    check_pattern(...)
+    return find(...)
+  end
+  function strings.match(...)
+    check_pattern(...)
+    return match(...)
+  end
+  function strings.gmatch(...)
+    check_pattern(...)
+    return gmatch(...)
+  end
+  function strings.gfind(...)
+    check_pattern(...)
+    return gfind(...)
+  end
+  function strings.gsub(...)
+    check_pattern(...)
+    return gsub(...)
+  end
+end
+
 string_metatable = protect({__index = protect(strings)})
 
 function tables.insert(contents, ...)
@@ -436,7 +480,10 @@ local function locate(problem)
     level = level + 1
     info = getinfo(level, "Sl")
   end
-  if type(problem) ~= "table" then problem = {err = "ERR " .. tostring(problem)} end
+  if type(problem) ~= "table" then
+    local place = info and gsub(info.source, "^@", "") .. ":" .. info.currentline .. ": " or ""
+    problem = {err = "ERR " .. gsub(tostring(problem), OUR_PLACE, function() return place end)}
+  end
   if info then problem.source, problem.line = info.source, info.currentline end
   return problem
 end
