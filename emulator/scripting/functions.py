@@ -125,12 +125,13 @@ class Libraries:
         finally:
             self._loading = None
             lua.on_slow = on_slow_script
-            if timed_out:
+            exhausted = lua.exhausted
+            if timed_out or exhausted:
                 lua.stop()
             lua.set_loading(False)
         problem = outcome[-1]
-        if timed_out:
-            problem = b"ERR FUNCTION LOAD timeout"
+        if timed_out or exhausted:
+            problem = b"ERR FUNCTION LOAD timeout" if timed_out else b"ERR not enough memory"
         if problem is not None:
             text = problem.decode("utf-8", "surrogateescape")
             raise CommandError(f"ERR Error registering functions: {text}")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _MEMORY_LIMIT: Final = 1 << 30
+"""Bytes that Lua may have.  Where it has to refuse memory outside of a script the process ends; so scripts are stopped
+earlier."""
 _PIECE: Final = 4000
 """Values handed to Lua or taken from it at once: its stack is bounded."""
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
@@ -38,8 +40,8 @@ Outcome = tuple[Any, ...]
 class Lua:
     """A sandboxed Lua; `current` is the invocation under way.
 
-    ``on_slow`` is called now and then by a script that has run for longer than its threshold, and returns whether the
-    script has to stop.
+    ``exhausted`` tells that the script had to stop for want of memory.  ``on_slow`` is called now and then by a script that
+    has run for longer than its threshold, and returns whether the script has to stop.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,8 @@ class Lua:
         self.on_slow: Callable[[], bool] | None = None
         self.started = 0.0
         self.patience = 0.0
+        self.exhausted = False
+        self._most_memory = _MEMORY_LIMIT * 3 // 4
         self.declare: Callable[..., bytes | None] | None = None
         self._random = Random48()
         self._runtime = lua51.LuaRuntime(
@@ -120,6 +124,10 @@ class Lua:
         return self.declare(*words)
 
     def _tick(self) -> bool:
+        """Whether the script that runs has to stop; called by it every now and then."""
+        if self.memory > self._most_memory:
+            self.exhausted = True
+            return True
         return monotonic() - self.started > self.patience and self.on_slow is not None and self.on_slow()
 
     # What the engine uses
@@ -151,9 +159,16 @@ class Lua:
         used: int = self._runtime.get_memory_used()
         return used
 
+    def tidy(self) -> None:
+        """After an error: give back the memory of a script that had much of it."""
+        if self.memory > self._most_memory // 2:
+            self._runtime.gccollect()
+
     def stop(self) -> tuple[bytes | None, int | None]:
         """Make Lua usable again after a script has been stopped; source and line where it was."""
+        self.exhausted = False
         self._unhook()
+        self._runtime.gccollect()
         source, line = _pair(self._stopped())
         return source, line
 

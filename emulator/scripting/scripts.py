@@ -26,6 +26,8 @@ logger = logging.getLogger("emulator")
 _MOST_EVALUATED: Final = 500
 FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
 NO_WRITES: Final = b"no-writes"
+_KILLED: Final = b"ERR Script killed by user with SCRIPT KILL..."
+_NO_MEMORY: Final = b"ERR not enough memory"
 _READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
 
 
@@ -188,9 +190,12 @@ class Scripting:
             lua.current = None
             clock.held = 0
             self._at_rest()
+        if lua.exhausted:
+            raise _script_error(name, _NO_MEMORY, *lua.stop())
         if invocation.killed:
-            raise self._killed(invocation)
+            raise _script_error(name, _KILLED, *lua.stop())
         if not ok:
+            lua.tidy()
             raise _script_error(name, *result)
         if reply.__class__ is CommandError:
             raise reply
@@ -204,7 +209,8 @@ class Scripting:
         try:
             outcome = start()
         except (lua51.LuaError, MemoryError) as error:
-            return False, b"ERR " + str(error).partition("\n")[0].encode("utf-8", "surrogateescape")
+            text = str(error).partition("\n")[0].encode("utf-8", "surrogateescape")
+            return False, b"ERR " + text if text else _NO_MEMORY
         return outcome if isinstance(outcome, tuple) else (outcome,)
 
     def _script_session(self, client: Session) -> Session:
@@ -244,10 +250,6 @@ class Scripting:
         if engine.on_busy is not None:
             engine.on_busy()
         return invocation.killed
-
-    def _killed(self, invocation: Invocation) -> CommandError:
-        source, line = self.lua.stop()
-        return _script_error(invocation.name, b"ERR Script killed by user with SCRIPT KILL...", source, line)
 
     def refuse_busy(self, by_function: bool) -> None:
         """Raise where something of the other kind has been running for long: a script, or a function."""
