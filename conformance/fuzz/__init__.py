@@ -17,9 +17,12 @@ from conformance.fuzz.generate import Generator
 from conformance.fuzz.grammar import read_grammar
 from conformance.fuzz.looseness import Looseness
 from conformance.fuzz.program import Difference, Player, Program
+from conformance.fuzz.scripts import script_of
 from conformance.fuzz.shrink import shrink
 
 _LENGTH = 300
+_SCRIPTS = 0.15
+_LONGEST_SCRIPT = 5
 
 # By setting a small value, by which encodings change soon, and the usual one.
 _LIMITS = {
@@ -49,7 +52,13 @@ def random_program(random: Random, generator: Generator, loose: Looseness) -> Pr
     while len(steps) < _LENGTH:
         name = random.choice("aaab")
         commands = [generator.command() for _ in range(random.randint(1, 12))]
-        steps += [(name, words) for words in commands if loose.allows(words, circumstances)]
+        in_script = random.random() < _SCRIPTS
+        if in_script:
+            commands = [words for words in commands[:_LONGEST_SCRIPT] if loose.is_exact(words, circumstances)]
+        commands = [words for words in commands if loose.allows(words, circumstances)]
+        if in_script and commands:
+            commands = [script_of(random, commands)]
+        steps += [(name, words) for words in commands]
     return Program(settings, protocols, steps)
 
 

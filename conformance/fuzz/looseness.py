@@ -32,6 +32,10 @@ class Looseness:
                 return step
         return _EXACT
 
+    def is_exact(self, words: Sequence[bytes], circumstances: Iterable[bytes]) -> bool:
+        """Whether a command may be played and its replies must be equal."""
+        return self.of(words, circumstances) is _EXACT
+
     def allows(self, words: Sequence[bytes], circumstances: Iterable[bytes]) -> bool:
         """Whether a command may be played, itself or within COMMAND GETKEYSANDFLAGS."""
         inner = words[2:] if words[:1] == [b"COMMAND"] else words

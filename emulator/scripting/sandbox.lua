@@ -568,7 +568,7 @@ function host.describe(value)
         return shape, held, raw_rawget(value, "ignore_error_stats_update") or false
       end
       if (number == 2 or number == 6) and kind == "string" then return shape, held end
-      if number == 3 and kind == "number" then return shape, held end
+      if number == 3 and kind == "number" then return shape, held == 0 and 1 / held < 0 and "-0" or held end
       if (number == 4 or number == 5) and kind == "table" then
         local flat = {}
         for key, item in raw_pairs(held) do
