@@ -10,12 +10,14 @@ from itertools import groupby
 
 from conformance.compare import equal
 from conformance.fuzz.looseness import Looseness
-from conformance.resp import Connection, Reply
+from conformance.resp import Closed, Connection, Reply, Silent
 
 Address = tuple[str, int]
 Words = list[bytes]
 
 _PLAIN_WORD = re.compile(rb"[\x21\x23-\x26\x28-\x5b\x5d-\x7e]+")
+_NO_REPLY = b"~~"
+_PATIENCE = 10.0
 _CHECK_DATABASES = (b"0", b"1")
 
 
@@ -96,8 +98,10 @@ class Player:
             for side in links:
                 side[name].write(b"".join(map(_encoded, batch)))
             for words in batch:
-                ours, theirs = (side[name].read() for side in links)
-                if not self._agree(words, ours, theirs, queues.setdefault(name, [])):
+                ours, theirs = (_read(side[name]) for side in links)
+                if _NO_REPLY in (ours.kind, theirs.kind) or not self._agree(
+                    words, ours, theirs, queues.setdefault(name, [])
+                ):
                     return Difference(number, words, ours, theirs)
                 number += 1
         return None
@@ -164,8 +168,18 @@ def _looks(key: bytes, kind: bytes) -> Iterator[Words]:
         yield list(whole[kind])
 
 
+def _read(connection: Connection) -> Reply:
+    """The next reply, or that there is none: a server that waits or ends is a difference, too."""
+    try:
+        return connection.read()
+    except Silent:
+        return Reply(_NO_REPLY, b"silence")
+    except Closed:
+        return Reply(_NO_REPLY, b"the end of the connection")
+
+
 def _open(address: Address, protocol: int) -> Connection:
-    connection = Connection(address, 30.0)
+    connection = Connection(address, _PATIENCE)
     connection("HELLO", str(protocol))
     return connection
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from emulator.commands.registry import NOSCRIPT, WRITE, Command
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double
-from emulator.scripting.conversion import ToLua
 
 if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
@@ -37,7 +36,8 @@ class Invocation:
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
         self._engine = client.engine
-        self._convert = {2: ToLua(lua, 2), 3: ToLua(lua, 3)}
+        self._lua = lua
+        self._convert = lua.converters[2]
         self._protocol = 2
 
     @property
@@ -48,6 +48,7 @@ class Invocation:
     @protocol.setter
     def protocol(self, version: int) -> None:
         self._protocol = version
+        self._convert = self._lua.converters[version]
         self.session.set_protocol(version)
 
     @property
@@ -68,7 +69,7 @@ class Invocation:
         reply = self._engine.call(session, command, args)
         if reply.__class__ is CommandError:
             return None, str(reply).encode("utf-8", "surrogateescape")
-        return self._convert[self._protocol](reply)
+        return self._convert(reply)
 
     def check_command(self, words: Sequence[Any]) -> Any:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""

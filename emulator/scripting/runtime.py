@@ -19,6 +19,7 @@ from lupa import lua51
 from emulator.protocol.errors import CommandError
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
+from emulator.scripting.conversion import ToLua
 from emulator.version import REDIS_VERSION
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
+LuaError: Final[type[Exception]] = lua51.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
 """Bytes that Lua may have.  Where it has to refuse memory outside of a script the process ends; so scripts are stopped
 earlier."""
@@ -76,6 +78,7 @@ class Lua:
         self.set_loading: Callable[[bool], None] = host[b"set_loading"]
         self.load_library: Callable[[Any], bytes | None] = host[b"load_library"]
         self._stopped: Callable[[], Any] = host[b"stopped"]
+        self.converters = {2: ToLua(self, 2), 3: ToLua(self, 3)}
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
 
     def _build(self) -> Any:

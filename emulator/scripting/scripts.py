@@ -79,8 +79,11 @@ class Scripting:
     def lua(self) -> Lua:
         """The runtime."""
         if self._lua is None:
-            from emulator.scripting.runtime import Lua
+            from emulator.scripting.conversion import to_reply
+            from emulator.scripting.invocation import Invocation
+            from emulator.scripting.runtime import Lua, LuaError
 
+            self._to_reply, self._invocation, self._lua_errors = to_reply, Invocation, (LuaError, MemoryError)
             self._lua = Lua()
             self._lua.on_slow = self._on_slow
         return self._lua
@@ -172,11 +175,8 @@ class Scripting:
         by_function: bool = False,
     ) -> Reply:
         """Run Lua code for a client; its result as a reply.  Raises CommandError where it fails."""
-        from emulator.scripting.conversion import to_reply
-        from emulator.scripting.invocation import Invocation
-
         lua = self.lua
-        invocation = Invocation(lua, client, self._script_session(client), name, read_only, by_function)
+        invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
         lua.current = invocation
         clock = self.engine.clock
         clock.held = clock.micros()
@@ -185,7 +185,7 @@ class Scripting:
         try:
             ok, *result = self.protected(start)
             if ok:
-                reply = to_reply(lua, result[0] if result else None, invocation.protocol)
+                reply = self._to_reply(lua, result[0] if result else None, invocation.protocol)
         finally:
             lua.current = None
             clock.held = 0
@@ -201,14 +201,11 @@ class Scripting:
             raise reply
         return reply
 
-    @staticmethod
-    def protected(start: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+    def protected(self, start: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
         """The outcome of Lua code; of an error that Lua itself met (out of memory) False and its text."""
-        from lupa import lua51
-
         try:
             outcome = start()
-        except (lua51.LuaError, MemoryError) as error:
+        except self._lua_errors as error:
             text = str(error).partition("\n")[0].encode("utf-8", "surrogateescape")
             return False, b"ERR " + text if text else _NO_MEMORY
         return outcome if isinstance(outcome, tuple) else (outcome,)
