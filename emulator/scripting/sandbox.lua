@@ -603,37 +603,18 @@ function host.wrapped(name, value)
   return {[name] = value}
 end
 
--- Tables of a map or a set are made in one piece, at their full size, as Redis makes them: `pairs` then has the same order.
-
-local LARGEST_PIECE = 200
-local makers = {}
-
-local function maker(count, step)
-  local key = count * 2 + step
-  if not makers[key] then
-    local fields = {}
-    for number = 1, count do
-      local place = (number - 1) * step + 1
-      fields[number] = "[f[" .. place .. "]] = " .. (step == 2 and "f[" .. place + 1 .. "]" or "true")
-    end
-    makers[key] = raw_loadstring("local f = ... return {" .. concat(fields, ", ") .. "}")
-  end
-  return makers[key]
-end
-
-local function collected(flat, length, step)
-  if length / step <= LARGEST_PIECE then return maker(length / step, step)(flat) end
-  local found = {}
-  for place = 1, length, step do found[flat[place]] = step == 1 or flat[place + 1] end
-  return found
-end
+-- Tables of a map or a set are filled one element after another, as Redis does: `pairs` then has the same order.
 
 function host.map(flat, length)
-  return {map = collected(flat, length, 2)}
+  local found = {}
+  for place = 1, length, 2 do found[flat[place]] = flat[place + 1] end
+  return {map = found}
 end
 
 function host.set(flat, length)
-  return {set = collected(flat, length, 1)}
+  local found = {}
+  for place = 1, length do found[flat[place]] = true end
+  return {set = found}
 end
 
 return host
