@@ -47,11 +47,10 @@ def _command(name: str, flags: str) -> Callable[[Function], Function]:
 
 
 def _open(client: Session, key: bytes) -> VectorSet | None:
-    """The vector set at a key that is about to be changed."""
-    found = client.db.edit(key, VectorSet)
+    """The vector set at a key that is about to be changed, of which who watches the key hears whatever comes of it."""
     if client.db.observed:
         client.db.touch(key)
-    return found
+    return client.db.edit(key, VectorSet)
 
 
 def _find(client: Session, key: bytes, name: bytes) -> tuple[VectorSet, Element] | None:

@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 _SPACES = b" \t\n\v\f\r"
+_LARGEST_PLAIN = 2.0**62
+"""Up to here whole doubles are printed as integers."""
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
@@ -93,7 +95,7 @@ def _parse_hexadecimal(text: bytes) -> float:
 
 def format_double(number: float) -> bytes:
     """A double as replies, ZSCORE and the like print it."""
-    if number.is_integer() and -9.2e18 < number < 9.2e18:
+    if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
         return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
     return _format_double(number)
 
