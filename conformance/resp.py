@@ -29,6 +29,11 @@ class Silent(Exception):
     """No reply came in time."""
 
 
+def encoded(words: Sequence[bytes]) -> bytes:
+    """A command as it is sent."""
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+
+
 class Connection:
     """One connection to a server; `timeout` in seconds bounds each read."""
 
@@ -46,7 +51,7 @@ class Connection:
         return self.read()
 
     def send(self, words: Sequence[bytes]) -> None:
-        self.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+        self.write(encoded(words))
 
     def write(self, data: bytes) -> None:
         try:

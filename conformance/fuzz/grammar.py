@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from conformance.resp import Connection, Reply
+from conformance.grammar import plain
+from conformance.resp import Connection
 
 GROUPS = frozenset(
     ("string", "hash", "list", "set", "sorted-set", "generic", "stream", "bitmap", "hyperloglog", "geo", "transactions")
@@ -78,13 +79,6 @@ def _vector_sets() -> list[Syntax]:
     return [Syntax([name], "module", arguments) for name, arguments in calls.items()]
 
 
-def _plain(reply: Reply) -> Any:
-    if isinstance(reply.value, list):
-        items = [_plain(item) for item in reply.value]
-        return dict(zip(items[::2], items[1::2], strict=True)) if reply.kind == b"%" else items
-    return None if reply.value is None else reply.value.decode()
-
-
 def _argument(described: dict[str, Any]) -> Argument:
     return Argument(
         described["name"],
@@ -100,7 +94,7 @@ def read_grammar(address: tuple[str, int]) -> list[Syntax]:
     connection = Connection(address, 30.0)
     connection("HELLO", "3")
     found: list[Syntax] = []
-    for name, described in sorted(_plain(connection("COMMAND", "DOCS")).items()):
+    for name, described in sorted(plain(connection("COMMAND", "DOCS")).items()):
         if described["group"] not in GROUPS:
             continue
         for full, command in {name: described, **described.get("subcommands", {})}.items():

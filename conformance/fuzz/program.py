@@ -10,7 +10,7 @@ from itertools import groupby
 
 from conformance.compare import equal
 from conformance.fuzz.looseness import Looseness
-from conformance.resp import Closed, Connection, Reply, Silent
+from conformance.resp import Closed, Connection, Reply, Silent, encoded
 
 Address = tuple[str, int]
 Words = list[bytes]
@@ -96,7 +96,7 @@ class Player:
         for name, run in groupby(program.steps, key=lambda step: step[0]):
             batch = [words for _, words in run]
             for side in links:
-                side[name].write(b"".join(map(_encoded, batch)))
+                side[name].write(b"".join(map(encoded, batch)))
             for words in batch:
                 ours, theirs = (_read(side[name]) for side in links)
                 if _NO_REPLY in (ours.kind, theirs.kind) or not self._agree(
@@ -182,7 +182,3 @@ def _open(address: Address, protocol: int) -> Connection:
     connection = Connection(address, _PATIENCE)
     connection("HELLO", str(protocol))
     return connection
-
-
-def _encoded(words: Words) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.keyspec import numkeys
 from emulator.commands.registry import command, container
-from emulator.commands.scripting import flush_mode, keys_and_arguments
+from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments
 from emulator.glob import matcher
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Set, Status
@@ -36,13 +36,7 @@ def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], re
     "scripting",
     since="7.0.0",
     flags="noscript stale skip_monitor no_mandatory_keys",
-    keys=[
-        numkeys(
-            "RW access update",
-            2,
-            notes="We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
-        )
-    ],
+    keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the function",
 )
 def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:
@@ -54,9 +48,7 @@ def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Re
     "scripting",
     since="7.0.0",
     flags="readonly noscript stale skip_monitor no_mandatory_keys",
-    keys=[
-        numkeys("RO access", 2, notes="We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")
-    ],
+    keys=[numkeys("RO access", 2, notes=ANY_READING)],
     complexity="that of the function",
 )
 def fcall_ro(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 container("script", group="scripting", since="2.6.0", acl="", help_since="5.0.0")
 
-_ANY_USE = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
-_ANY_READING = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
+ANY_USE = "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE"
+ANY_READING = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 
 
 def keys_and_arguments(
@@ -57,7 +57,7 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
     "scripting",
     since="2.6.0",
     flags="noscript stale skip_monitor no_mandatory_keys",
-    keys=[numkeys("RW access update", 2, notes=_ANY_USE)],
+    keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the script",
 )
 def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
@@ -69,7 +69,7 @@ def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Repl
     "scripting",
     since="7.0.0",
     flags="readonly noscript stale skip_monitor no_mandatory_keys",
-    keys=[numkeys("RO access", 2, notes=_ANY_READING)],
+    keys=[numkeys("RO access", 2, notes=ANY_READING)],
     complexity="that of the script",
 )
 def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:

@@ -9,7 +9,7 @@ local invoke, tick, sha1hex, write_log, random, seed, check_command, set_protoco
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring, raw_setfenv = getmetatable, setmetatable, loadstring, setfenv
-local sethook, create, running, wrap = debug.sethook, coroutine.create, coroutine.running, coroutine.wrap
+local sethook, create = debug.sethook, coroutine.create
 local resume, dump, unpack, floor, concat, insert, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.insert, table.remove
 local largest_index = table.maxn
 local find, gsub = string.find, string.gsub
@@ -18,6 +18,17 @@ local OUR_PLACE = "^%[C%]:%d+: "
 local LONGEST_PATTERN = 2000
 local READONLY = "Attempt to modify a readonly table"
 local STEPS = 100000
+
+-- Where in the script we are: the innermost function that is not one of ours.
+local function place_of_script()
+  local level = 2
+  local info = getinfo(level, "Sl")
+  while info and info.source == OURS do
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  return info
+end
 
 -- Read-only tables
 
@@ -175,13 +186,7 @@ end
 local function watch()
   if not stopping and tick() then
     stopping = true
-    local level = 2
-    local info = getinfo(level, "Sl")
-    while info and info.source == OURS do
-      level = level + 1
-      info = getinfo(level, "Sl")
-    end
-    stopped_at = info
+    stopped_at = place_of_script()
   end
   if stopping then
     sethook(stop, "", 1)
@@ -474,12 +479,7 @@ end
 -- Errors: where they came from, as the host's handler wants it
 
 local function locate(problem)
-  local level = 2
-  local info = getinfo(level, "Sl")
-  while info and info.source == OURS do
-    level = level + 1
-    info = getinfo(level, "Sl")
-  end
+  local info = place_of_script()
   if type(problem) ~= "table" then
     local place = info and gsub(info.source, "^@", "") .. ":" .. info.currentline .. ": " or ""
     problem = {err = "ERR " .. gsub(tostring(problem), OUR_PLACE, function() return place end)}
