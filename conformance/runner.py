@@ -64,7 +64,14 @@ class Side:
         self.protocol = protocol
         self.captured = {}
         self.control("FLUSHALL")
+        self._forget_users()
         self._settings = self._all_settings() if keep_settings else []
+
+    def _forget_users(self) -> None:
+        names = self.control("ACL", "USERS").value
+        others = [reply.value for reply in names if reply.value != b"default"] if isinstance(names, list) else []
+        if others:
+            self.control("ACL", "DELUSER", *others)
 
     def end(self) -> None:
         """Tidy up after a case."""

@@ -69,6 +69,8 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
 
     config = server.config
     options.rename(server.engine.commands)
+    if not _load_users(server, options, log):
+        return 1
     log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
     if not config.port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
@@ -96,6 +98,33 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
         log.line(NOTICE, "Removing the unix socket file.")
     log.warn("Redis is now ready to exit, bye bye...")
     return 0
+
+
+def _load_users(server: Server, options: Options, log: Log) -> bool:
+    """Enter the users of the configuration file or of the ACL file; whether all was well."""
+    from emulator.protocol.errors import CommandError
+
+    acl, path = server.engine.acl, server.config.aclfile
+    if options.users and path:
+        log.warn(
+            "Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This "
+            "setup is very likely to lead to configuration errors and security holes, please define either an ACL file or "
+            "declare users directly in your redis.conf, but not both."
+        )
+        return False
+    try:
+        acl.declare([[word.encode("utf-8", "surrogateescape") for word in words] for words in options.users])
+    except CommandError as error:
+        log.warn(str(error))
+        log.warn("Critical error while loading ACLs. Exiting.")
+        return False
+    try:
+        if path:
+            acl.load()
+    except CommandError as error:
+        log.warn(f"Aborting Redis startup because of ACL errors: {str(error).removeprefix('ERR ')}")
+        return False
+    return True
 
 
 def _await_signals(server: Server, log: Log) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.acl.users import explanation
 from emulator.expiry import Timer
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
@@ -99,6 +100,12 @@ class Blocking:
                         self._try(block)
 
     def _try(self, block: Block) -> None:
+        session = block.session
+        denial = session.user.check(session.last_command, session.words) if session.last_command else None
+        if denial is not None:
+            session.engine.acl.refused(session, denial, b"toplevel")
+            self.finish(block, CommandError(f"NOPERM {explanation(session.user, denial)}"))
+            return
         try:
             reply = block.attempt()
         except CommandError as error:

@@ -124,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
             self._backlog = parser.feed(b"")
 
     def _is_restricted(self) -> bool:
-        return self.engine.needs_password and not self.session.authenticated
+        return not self.session.authenticated and not self.engine.acl.open_to_all
 
     def _flush(self) -> None:
         session = self.session

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from emulator.acl.users import explanation
 from emulator.blocking import Block
 from emulator.commands.registry import ALLOW_BUSY, NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
 from emulator.protocol.errors import CommandError, as_text
@@ -89,7 +90,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
         elif reply.__class__ is Postponed:
             session.parked = True
             break
-        elif reply.__class__ is not Block:
+        elif reply.__class__ is Block:
+            session.words = args
+        else:
             bug = TypeError(f"{type(reply).__name__} is no reply")
             out.append(session.encoders[CommandError](failure(engine, command, bug)))
         position += 1
@@ -202,10 +205,15 @@ def check_arity(command: Command, args: Sequence[bytes]) -> None:
 def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
     """The guards in the order in which Redis has them."""
     check_arity(command, args)
-    if session.engine.needs_password and not session.authenticated and not command.flags & NO_AUTH:
+    acl = session.engine.acl
+    if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
         raise CommandError("NOAUTH Authentication required.")
     if session.queue is not None and command.flags & NO_MULTI:
         raise CommandError("ERR Command not allowed inside a transaction")
+    denial = session.user.check(command, args)
+    if denial is not None:
+        acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
+        raise CommandError(f"NOPERM {explanation(session.user, denial)}")
     if session.protocol == 2 and session.subscriptions and command.name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "

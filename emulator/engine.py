@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from emulator.acl.users import Users
 from emulator.blocking import Blocking
 from emulator.clock import Clock
 from emulator.commands.registry import Command
@@ -61,12 +62,12 @@ class Engine:
         self.tracking = False
         self.notify_flags = 0
         self.slow_seconds = 0.0
-        self.needs_password = False
         self.on_shutdown: Callable[[], None] | None = None
         self.scripting = Scripting(self)
         self.busy: Invocation | None = None
         self.on_busy: Callable[[], None] | None = None
         self.commands: dict[bytes, Command] = table()
+        self.acl = Users(self)
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
         self._last_client_id = 0
@@ -76,7 +77,8 @@ class Engine:
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowlog()
-        self._apply_password()
+        if self.config.requirepass:
+            self._apply_password()
 
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events
@@ -89,8 +91,7 @@ class Engine:
         self.slow_seconds = micros / 1e6 if micros >= 0 else float("inf")
 
     def _apply_password(self) -> None:
-        self.needs_password = bool(self.config.requirepass)
-        self.refresh_sessions()
+        self.acl.set_password(self.config.requirepass.encode("utf-8", "surrogateescape"))
 
     @property
     def attentive(self) -> bool:

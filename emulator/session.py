@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.blocking import Block
+from emulator.client_info import describe
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.replies import REPLY_ON, Reply
 
@@ -63,6 +64,7 @@ class Session:
         "total_commands",
         "total_input",
         "total_output",
+        "user",
         "watched",
         "words",
     )
@@ -95,7 +97,7 @@ class Session:
         self.queue_failed = self.dirty_cas = False
         self.no_evict = self.no_touch = False
         self.reply_mode = REPLY_ON
-        self.authenticated = not engine.needs_password
+        self.forget_user()
         self.set_protocol(2)
         engine.sessions[self.id] = self
 
@@ -108,7 +110,8 @@ class Session:
     def refresh(self) -> None:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
         self.plain = (
-            (self.authenticated or not self.engine.needs_password)
+            self.user.unrestricted
+            and (self.authenticated or self.engine.acl.open_to_all)
             and self.queue is None
             and not self.closing
             and self.reply_mode == REPLY_ON
@@ -170,6 +173,40 @@ class Session:
         self.close()
         if self.on_kill is not None:
             self.on_kill()
+
+    def disconnect(self) -> None:
+        """Close at once, or where it is this client's command that wants it, after the answer."""
+        if self.running:
+            self.close()
+        else:
+            self.kill()
+
+    # Who it is
+
+    def forget_user(self) -> None:
+        """Be the default user, as a new connection is."""
+        self.user = self.engine.acl.default
+        self.authenticated = self.engine.acl.open_to_all
+
+    def authenticate(self, name: bytes, password: bytes) -> bool:
+        """Become a user; whether there is one with this name and password."""
+        user = self.engine.acl.table.get(name)
+        if user is None or not user.accepts(password):
+            return False
+        self.user = user
+        self.authenticated = True
+        self.refresh()
+        return True
+
+    def drop(self) -> None:
+        """Disconnect a client whose user is no longer."""
+        self.forget_user()
+        self.authenticated = False
+        self.disconnect()
+
+    def describe(self) -> bytes:
+        """The client's line in CLIENT LIST."""
+        return describe(self)
 
     def forget(self) -> None:
         """The client has gone: leave no trace of it in the engine."""

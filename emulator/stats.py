@@ -7,6 +7,7 @@ class Stats:
     """The counters of INFO's sections stats and errorstats."""
 
     __slots__ = (
+        "acl_denied",
         "commands_processed",
         "connections_received",
         "errors",
@@ -37,6 +38,7 @@ class Stats:
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
+        self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0}
 
     def count_error(self, text: str) -> None:
         """Count an error reply by its code."""

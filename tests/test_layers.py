@@ -12,7 +12,9 @@ GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,
+    "acl",
     "blocking",
+    "client_info",
     "config",
     "configuration",
     "expiry",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator.client_info import describe, kind_of
 from emulator.commands.arguments import bounded, integer, milliseconds, wrong_subcommand_arity
 from emulator.commands.connection import check_name
 from emulator.commands.registry import command, container
@@ -18,75 +19,6 @@ if TYPE_CHECKING:
 container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
 
 _TYPES = (b"normal", b"master", b"replica", b"slave", b"pubsub")
-
-
-def describe(session: Session) -> bytes:
-    """The line of CLIENT LIST for a session."""
-    now = session.engine.clock.now
-    command_name = session.last_command.full_name if session.last_command else b"NULL"
-    fields = {
-        b"id": b"%d" % session.id,
-        b"addr": session.address,
-        b"laddr": session.local_address,
-        b"fd": b"%d" % session.fd,
-        b"name": session.name,
-        b"age": b"%d" % ((now - session.created) // 1000),
-        b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": _flags(session),
-        b"db": b"%d" % session.db.index,
-        b"sub": b"%d" % len(session.channels),
-        b"psub": b"%d" % len(session.patterns),
-        b"ssub": b"%d" % len(session.shards),
-        b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
-        b"watch": b"%d" % len(session.watched),
-        b"qbuf": b"0",
-        b"qbuf-free": b"0",
-        b"argv-mem": b"0",
-        b"multi-mem": b"0",
-        b"rbs": b"1024",
-        b"rbp": b"0",
-        b"obl": b"0",
-        b"oll": b"0",
-        b"omem": b"0",
-        b"tot-mem": b"0",
-        b"events": b"r",
-        b"cmd": command_name,
-        b"user": b"default",
-        b"redir": b"-1",
-        b"resp": b"%d" % session.protocol,
-        b"lib-name": session.lib_name,
-        b"lib-ver": session.lib_version,
-        b"io-thread": b"0",
-        b"tot-net-in": b"%d" % session.total_input,
-        b"tot-net-out": b"%d" % session.total_output,
-        b"tot-cmds": b"%d" % session.total_commands,
-    }
-    return b" ".join(b"%b=%b" % item for item in fields.items())
-
-
-def _flags(session: Session) -> bytes:
-    flags = b""
-    if session.subscriptions:
-        flags += b"P"
-    if session.queue is not None:
-        flags += b"x"
-    if session.blocked is not None:
-        flags += b"b"
-    if session.dirty_cas:
-        flags += b"d"
-    if session.closing:
-        flags += b"c"
-    if session.address.endswith(b":0"):
-        flags += b"U"
-    if session.no_evict:
-        flags += b"e"
-    if session.no_touch:
-        flags += b"T"
-    return flags or b"N"
-
-
-def _kind(session: Session) -> bytes:
-    return b"pubsub" if session.subscriptions else b"normal"
 
 
 def _client_type(name: bytes) -> bytes:
@@ -176,7 +108,7 @@ def client_list(client: Session, *options: bytes) -> Verbatim:
     sessions = list(client.engine.sessions.values())
     if len(options) == 2 and options[0].upper() == b"TYPE":
         kind = _client_type(options[1])
-        sessions = [session for session in sessions if _kind(session) == kind]
+        sessions = [session for session in sessions if kind_of(session) == kind]
     elif len(options) > 1 and options[0].upper() == b"ID":
         ids = [integer(word, "ERR Invalid client ID") for word in options[1:]]
         known = client.engine.sessions
@@ -199,7 +131,7 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
         victims = [session for session in client.engine.sessions.values() if session.address == filter_or_address]
         if not victims:
             raise CommandError("ERR No such client")
-        _kill(client, victims)
+        _kill(victims)
         return OK
     words = (filter_or_address, *options)
     if len(words) % 2:
@@ -215,7 +147,7 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
             victims = _filtered(client, victims, option.upper(), value)
     if skip_me:
         victims = [session for session in victims if session is not client]
-    _kill(client, victims)
+    _kill(victims)
     return len(victims)
 
 
@@ -225,15 +157,16 @@ def _filtered(client: Session, sessions: Sequence[Session], option: bytes, value
         return [session for session in sessions if session.id == number]
     if option == b"TYPE":
         kind = _client_type(value)
-        return [session for session in sessions if _kind(session) == kind]
+        return [session for session in sessions if kind_of(session) == kind]
     if option == b"ADDR":
         return [session for session in sessions if session.address == value]
     if option == b"LADDR":
         return [session for session in sessions if session.local_address == value]
     if option == b"USER":
-        if value != b"default":
+        user = client.engine.acl.table.get(value)
+        if user is None:
             raise CommandError(f"ERR No such user '{as_text(value)}'")
-        return [session for session in sessions if session.authenticated]
+        return [session for session in sessions if session.user is user]
     if option == b"MAXAGE":
         age = integer(value, "ERR maxage is not an integer or out of range")
         if age <= 0:
@@ -243,13 +176,9 @@ def _filtered(client: Session, sessions: Sequence[Session], option: bytes, value
     raise CommandError(SYNTAX)
 
 
-def _kill(client: Session, victims: Sequence[Session]) -> None:
-    """A client that kills itself still gets its answer."""
+def _kill(victims: Sequence[Session]) -> None:
     for session in victims:
-        if session is client:
-            session.close()
-        else:
-            session.kill()
+        session.disconnect()
 
 
 @command(

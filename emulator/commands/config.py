@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from emulator.commands.registry import command, container
+from emulator.configuration.kinds import decoded
 from emulator.log import NOTICE
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
@@ -60,7 +61,7 @@ def config_resetstat(client: Session) -> Status:
 def config_rewrite(client: Session) -> Status:
     """Bring the configuration file up to date."""
     try:
-        client.engine.config.rewrite()
+        client.engine.config.rewrite([decoded(user.describe()) for user in client.engine.acl.in_order])
     except CommandError as error:
         if client.engine.config.file:
             logger.warning("CONFIG REWRITE failed: %s", str(error).rpartition(": ")[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import database, integer, wrong_arity
@@ -53,12 +52,10 @@ def check_name(name: bytes) -> bytes:
     return name
 
 
-def _authenticate(client: Session, user: bytes, password: bytes) -> None:
-    required = client.engine.config.requirepass.encode("utf-8", "surrogateescape")
-    if user != b"default" or (required and not hmac.compare_digest(password, required)):
+def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> None:
+    if not client.authenticate(user, password):
+        client.engine.acl.log(client, b"auth", b"toplevel", by, user)
         raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
-    client.authenticated = True
-    client.refresh()
 
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
@@ -67,14 +64,14 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status:
     if len(password) > 1:
         raise CommandError(SYNTAX)
     if password:
-        _authenticate(client, username, password[0])
+        _authenticate(client, b"AUTH", username, password[0])
         return OK
-    if not client.engine.needs_password:
+    if client.engine.acl.default.no_password:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
         )
-    _authenticate(client, b"default", username)
+    _authenticate(client, b"AUTH", b"default", username)
     return OK
 
 
@@ -100,8 +97,8 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
         else:
             raise CommandError(f"ERR Syntax error in HELLO option '{as_text(words[0])}'")
     if credentials:
-        _authenticate(client, *credentials)
-    if client.engine.needs_password and not client.authenticated:
+        _authenticate(client, b"HELLO", *credentials)
+    if not client.authenticated and not client.engine.acl.open_to_all:
         raise CommandError(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
             "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
@@ -140,6 +137,6 @@ def reset(client: Session) -> Status:
     client.name = b""
     client.no_evict = client.no_touch = False
     client.reply_mode = REPLY_ON
-    client.authenticated = not engine.needs_password
+    client.forget_user()
     client.set_protocol(2)
     return Status(b"RESET")

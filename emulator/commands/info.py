@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from emulator.commands.registry import command
+from emulator.commands.registry import command, every_command
 from emulator.protocol.replies import Verbatim
 from emulator.version import MODULES, REDIS_VERSION
 
@@ -165,6 +165,10 @@ def _stats(engine: Engine) -> Fields:
         ("pubsubshard_channels", len(pubsub.shards)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
+        ("acl_access_denied_auth", stats.acl_denied[b"auth"]),
+        ("acl_access_denied_cmd", stats.acl_denied[b"command"]),
+        ("acl_access_denied_key", stats.acl_denied[b"key"]),
+        ("acl_access_denied_channel", stats.acl_denied[b"channel"]),
         ("unexpected_error_replies", stats.unexpected_errors),
         ("total_error_replies", stats.total_error_replies),
         ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections),
@@ -214,11 +218,9 @@ def _commandstats(engine: Engine) -> Fields:
 
 
 def _called(engine: Engine) -> Iterator[Command]:
-    for name, outer in engine.commands.items():
-        if name == outer.name:
-            for entry in (outer, *outer.subcommands.values()):
-                if entry.calls or entry.rejected or entry.failed:
-                    yield entry
+    for entry in every_command(engine.commands):
+        if entry.calls or entry.rejected or entry.failed:
+            yield entry
 
 
 def _errorstats(engine: Engine) -> Fields:

@@ -7,7 +7,7 @@ clear of a Python word, is dropped), its signature is the arity.  A sub-command 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from emulator.protocol.replies import Status
@@ -24,7 +24,7 @@ _FLAGS: Final = (
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
     "touches_arbitrary_keys"
 ).split()
-_CATEGORIES: Final = (
+CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
     "dangerous connection transaction scripting"
 ).split()
@@ -39,6 +39,7 @@ MAY_REPLICATE: Final = FLAG["may_replicate"]
 NOSCRIPT: Final = FLAG["noscript"]
 SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
+PROTECTED: Final = FLAG["protected"]
 
 _CATEGORY_OF_GROUP: Final = {
     "string": "string",
@@ -162,7 +163,7 @@ class Command:
                 found.update(implied)
         if "scripting" in found:
             found.discard("read")
-        return [category for category in _CATEGORIES if category in found]
+        return [category for category in CATEGORIES if category in found]
 
     @property
     def flag_names(self) -> list[str]:
@@ -213,6 +214,13 @@ class Command:
 
 REGISTRY: Final[dict[str, Command]] = {}
 """Every command by its lower-case name; sub-commands hang below their containers."""
+
+
+def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
+    """The commands and sub-commands of an engine's table, each once."""
+    for entry in dict.fromkeys(table.values()):
+        yield entry
+        yield from entry.subcommands.values()
 
 
 def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:

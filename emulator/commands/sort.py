@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
 from emulator.commands.keyspec import keys, unknown
-from emulator.commands.registry import command
+from emulator.commands.registry import REGISTRY, command
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
@@ -72,6 +72,13 @@ def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
             raise CommandError(SYNTAX)
         position += 1
     return _Options(by, offset, count, gets, descending, alpha, store, leaves_order)
+
+
+def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:
+    """Patterns may lead to every key: who uses them must be allowed to read them all."""
+    for option, used in (("BY", options.by is not None), ("GET", bool(options.gets))):
+        if used and not client.user.reads_every_key(REGISTRY[command_name], words):
+            raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
 
 
 def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
@@ -161,6 +168,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
 def sort(client: Session, key: bytes, *options: bytes) -> Reply:
     """The elements of a list, set or sorted set in order, or their number where they are stored as a list."""
     parsed = _parse(options, may_store=True)
+    _check_user(client, "sort", (b"sort", key, *options), parsed)
     result = _sorted(client, key, parsed)
     if parsed.store is None:
         return result
@@ -188,4 +196,6 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
 )
 def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
     """The elements of a list, set or sorted set in order."""
-    return _sorted(client, key, _parse(options, may_store=False))
+    parsed = _parse(options, may_store=False)
+    _check_user(client, "sort_ro", (b"sort_ro", key, *options), parsed)
+    return _sorted(client, key, parsed)

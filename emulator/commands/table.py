@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emulator.commands import (  # noqa: F401
+    acl,
     bitfield,
     bitmap,
     client,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
+from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
 from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
+from emulator.commands.registry import Command, command
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 
 if TYPE_CHECKING:
     from emulator.session import Session
+
+_REASONS: Final = {
+    BY_COMMAND: "no permission to execute the command or subcommand",
+    BY_KEY: "no permission to touch the specified keys",
+    BY_CHANNEL: "no permission to access one of the channels used as arguments to the command",
+}
 
 
 @command("transactions", since="1.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
@@ -44,9 +52,24 @@ def exec_(client: Session) -> Reply:
         return NULL_ARRAY
     client.deny_blocking = True
     try:
-        return [client.engine.call(client, queued, args) for queued, args in queue]
+        return [_refusal(client, queued, args) or client.engine.call(client, queued, args) for queued, args in queue]
     finally:
         client.deny_blocking = False
+
+
+def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:
+    """The error of a queued command that the user may no longer run."""
+    denial = client.user.check(queued, args)
+    if denial is None:
+        return None
+    acl = client.engine.acl
+    acl.refused(client, denial, b"multi")
+    error = CommandError(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no "
+        f"longer allowed for the following reason: {_REASONS[denial.reason]}"
+    )
+    client.engine.stats.count_error(str(error))
+    return error
 
 
 def _leave(client: Session) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from emulator.acl.users import explanation
 from emulator.commands.registry import NOSCRIPT, WRITE, Command
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double
@@ -75,10 +76,10 @@ class Invocation:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
-            self._find(args)
+            command = self._find(args)
         except CommandError:
             return None, b"ERR Invalid command passed to redis.acl_check_cmd()"
-        return True
+        return self.client.user.check(command, args) is None
 
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
@@ -94,11 +95,19 @@ class Invocation:
         command = self._find(args)
         if command.flags & NOSCRIPT:
             raise CommandError("ERR This Redis command is not allowed from script")
+        self._check_user(command, args)
         if command.flags & WRITE:
             if self.read_only:
                 raise CommandError("ERR Write commands are not allowed from read-only scripts.")
             self.wrote = True
         return command
+
+    def _check_user(self, command: Command, args: Sequence[bytes]) -> None:
+        user = self.client.user
+        denial = user.check(command, args)
+        if denial is not None:
+            self._engine.acl.refused(self.client, denial, b"lua")
+            raise CommandError(f"ERR ACL failure in script: {explanation(user, denial)}")
 
 
 def _text(word: Any) -> bytes:

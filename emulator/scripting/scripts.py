@@ -218,7 +218,6 @@ class Scripting:
             session.forget()
             session.deny_blocking = True
         session.db = client.db
-        session.authenticated = True
         if session.protocol != 2:
             session.set_protocol(2)
         return session

@@ -1,0 +1,286 @@
+"""A selector: one set of permissions, made of rules for commands, keys and channels.
+
+The commands allowed are a set of full names (``config|get``); beside it stands the text of the rules, as ACL LIST tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from emulator.commands.registry import CATEGORIES, NO_AUTH, Command, every_command
+from emulator.glob import matcher
+from emulator.protocol.replies import Reply
+
+UNKNOWN_COMMAND: Final = "Unknown command or category name in ACL"
+BAD_SYNTAX: Final = "Syntax error"
+_NO_SUBCOMMAND: Final = "Allowing first-arg of a subcommand is not supported"
+_USELESS: Final = (
+    "Adding a pattern after the * pattern (or the '{}' flag) is not valid and does not have any effect. Try '{}' to start "
+    "with an empty list of {}"
+)
+
+READ: Final = 1
+WRITE: Final = 2
+
+BY_COMMAND: Final = 1
+BY_KEY: Final = 2
+BY_CHANNEL: Final = 4
+
+_CHANNELS: Final = {
+    b"subscribe": (1, None, False),
+    b"psubscribe": (1, None, True),
+    b"ssubscribe": (1, None, False),
+    b"publish": (1, 2, False),
+    b"spublish": (1, 2, False),
+}
+"""Where the words of a command name channels, and whether they are patterns."""
+
+
+class RuleError(Exception):
+    """A rule that cannot be; the text is Redis's reason for it."""
+
+
+class Denial(NamedTuple):
+    """What is refused and why: `reason` is one of `BY_COMMAND`, `BY_KEY`, `BY_CHANNEL`, `place` tells how far it came."""
+
+    reason: int
+    what: bytes
+    place: int = 0
+
+
+_ACCESS: Final[dict[str, int]] = {}
+
+
+def access(flags: str) -> int:
+    """What a key specification's flags ask for: `READ`, `WRITE`, both or neither."""
+    needed = _ACCESS.get(flags)
+    if needed is None:
+        words = set(flags.split())
+        needed = (READ if "access" in words else 0) | (WRITE if words & {"insert", "delete", "update"} else 0)
+        _ACCESS[flags] = needed
+    return needed
+
+
+class Selector:
+    """One set of permissions; a new one allows nothing.  `commands` is the engine's table."""
+
+    def __init__(self, commands: Mapping[bytes, Command]) -> None:
+        self._commands = commands
+        self.all_keys = self.all_channels = self.all_commands = False
+        self._future_commands = False
+        self._allowed: set[bytes] = set()
+        self._first_arguments: dict[bytes, list[bytes]] = {}
+        self._rules: list[tuple[bytes, bytes]] = []
+        self._patterns: dict[bytes, int] = {}
+        self._channels: dict[bytes, None] = {}
+
+    def copy(self) -> Selector:
+        """Another selector with the same rules."""
+        twin = Selector(self._commands)
+        twin.all_keys, twin.all_channels, twin.all_commands = self.all_keys, self.all_channels, self.all_commands
+        twin._future_commands = self._future_commands
+        twin._allowed = set(self._allowed)
+        twin._first_arguments = {name: list(words) for name, words in self._first_arguments.items()}
+        twin._rules = list(self._rules)
+        twin._patterns = dict(self._patterns)
+        twin._channels = dict(self._channels)
+        return twin
+
+    @property
+    def unrestricted(self) -> bool:
+        """Whether everything is allowed."""
+        return self.all_keys and self.all_channels and self.all_commands
+
+    # Rules
+
+    def apply(self, rule: bytes) -> None:
+        """Change the permissions by one rule; raises `RuleError`."""
+        word = rule.lower()
+        if word in (b"allkeys", b"~*"):
+            self.all_keys = True
+            self._patterns.clear()
+        elif word == b"resetkeys":
+            self.all_keys = False
+            self._patterns.clear()
+        elif word in (b"allchannels", b"&*"):
+            self.all_channels = True
+            self._channels.clear()
+        elif word == b"resetchannels":
+            self.all_channels = False
+            self._channels.clear()
+        elif word in (b"allcommands", b"+@all"):
+            self._allow_all(True)
+        elif word in (b"nocommands", b"-@all"):
+            self._allow_all(False)
+        elif rule[:1] in (b"~", b"%"):
+            self._add_pattern(rule)
+        elif rule[:1] == b"&":
+            self._add_channel(rule[1:])
+        elif word[:2] in (b"+@", b"-@"):
+            self._change_category(word)
+        elif word[:1] == b"+":
+            self._allow(word[1:])
+        elif word[:1] == b"-":
+            self._change(self._lookup(word[1:]), False)
+            self._note(word[1:], b"-")
+        else:
+            raise RuleError(BAD_SYNTAX)
+
+    def _add_pattern(self, rule: bytes) -> None:
+        if self.all_keys:
+            raise RuleError(_USELESS.format("allkeys", "resetkeys", "patterns"))
+        letters, tilde, pattern = rule.partition(b"~")
+        mode = 0
+        for letter in letters[1:].upper():
+            mode |= {ord("R"): READ, ord("W"): WRITE}.get(letter, 4)
+        if not letters:
+            mode = READ | WRITE
+        if not tilde or not mode or mode & 4 or _has_spaces(pattern):
+            raise RuleError(BAD_SYNTAX)
+        self._patterns[pattern] = self._patterns.get(pattern, 0) | mode
+
+    def _add_channel(self, pattern: bytes) -> None:
+        if self.all_channels:
+            raise RuleError(_USELESS.format("allchannels", "resetchannels", "channels"))
+        if _has_spaces(pattern):
+            raise RuleError(BAD_SYNTAX)
+        self._channels[pattern] = None
+
+    def _allow_all(self, allow: bool) -> None:
+        self.all_commands = self._future_commands = allow
+        self._allowed = {entry.full_name for entry in every_command(self._commands)} if allow else set()
+        self._first_arguments.clear()
+        self._rules.clear()
+
+    def _change_category(self, word: bytes) -> None:
+        category = word[2:].decode("utf-8", "replace")
+        if category not in CATEGORIES:
+            raise RuleError(UNKNOWN_COMMAND)
+        for entry in every_command(self._commands):
+            if category in entry.categories:
+                self._change(entry, word[:1] == b"+")
+        self._note(word[1:], word[:1])
+
+    def _allow(self, name: bytes) -> None:
+        entry = find_command(self._commands, name)
+        if entry is not None:
+            self._change(entry, True)
+        else:
+            outer, bar, argument = name.rpartition(b"|")
+            entry = self._lookup(outer if bar else name)
+            if entry.parent is not None:
+                raise RuleError(_NO_SUBCOMMAND)
+            if not argument:
+                raise RuleError(BAD_SYNTAX)
+            if entry.subcommands:
+                raise RuleError(UNKNOWN_COMMAND)
+            arguments = self._first_arguments.setdefault(entry.full_name, [])
+            if argument not in arguments:
+                arguments.append(argument)
+        self._note(name, b"+")
+
+    def _lookup(self, name: bytes) -> Command:
+        entry = find_command(self._commands, name)
+        if entry is None:
+            raise RuleError(UNKNOWN_COMMAND)
+        return entry
+
+    def _change(self, entry: Command, allow: bool) -> None:
+        """Allow or forbid a command with all its sub-commands."""
+        for each in (entry, *entry.subcommands.values()):
+            self._first_arguments.pop(each.full_name, None)
+            if allow:
+                self._allowed.add(each.full_name)
+            else:
+                self._allowed.discard(each.full_name)
+                self.all_commands = False
+
+    def _note(self, name: bytes, sign: bytes) -> None:
+        """Remember a rule for commands; those that it makes void (the same, or of a sub-command) are forgotten."""
+        inner = name + b"|"
+        self._rules = [rule for rule in self._rules if rule[1] != name and not rule[1].startswith(inner)]
+        self._rules.append((sign, name))
+
+    # What they allow
+
+    def check(self, command: Command, args: Sequence[bytes]) -> Denial | None:
+        """Why a call is refused, or None where it is not."""
+        if not self.all_commands and not command.flags & NO_AUTH and not self._allows(command, args):
+            return Denial(BY_COMMAND, command.full_name)
+        if not self.all_keys:
+            for place, (key, flags) in enumerate(command.find_keys(args)):
+                if "not_key" not in flags and not self._allows_key(key, access(flags)):
+                    return Denial(BY_KEY, key, place)
+        if not self.all_channels and command.name in _CHANNELS:
+            start, end, literal = _CHANNELS[command.name]
+            for place, channel in enumerate(args[start:end]):
+                if not self.allows_channel(channel, literal):
+                    return Denial(BY_CHANNEL, channel, place)
+        return None
+
+    def _allows(self, command: Command, args: Sequence[bytes]) -> bool:
+        name = command.full_name
+        if name in self._allowed:
+            return True
+        return len(args) > 1 and args[1].lower() in self._first_arguments.get(name, ())
+
+    def _allows_key(self, key: bytes, needed: int) -> bool:
+        return any(mode & needed == needed and matcher(pattern)(key) for pattern, mode in self._patterns.items())
+
+    def allows_channel(self, channel: bytes, literal: bool) -> bool:
+        """Whether a channel may be used; a pattern (`literal`) only where it is one of the rules itself."""
+        if self.all_channels:
+            return True
+        return channel in self._channels or (
+            not literal and any(matcher(pattern)(channel) for pattern in self._channels)
+        )
+
+    @property
+    def reads_every_key(self) -> bool:
+        """Whether no key is closed to reading."""
+        return self.all_keys or bool(self._patterns.get(b"*", 0) & READ)
+
+    # As text
+
+    @property
+    def commands_text(self) -> bytes:
+        """``-@all +get +@list``."""
+        base = b"+@all" if self._future_commands else b"-@all"
+        return b" ".join([base, *(sign + name for sign, name in self._rules)])
+
+    @property
+    def keys_text(self) -> bytes:
+        """``~a* %R~b*``."""
+        if self.all_keys:
+            return b"~*"
+        return b" ".join([_MODES[mode] + pattern for pattern, mode in self._patterns.items()])
+
+    @property
+    def channels_text(self) -> bytes:
+        """``&a* &b``."""
+        return b"&*" if self.all_channels else b" ".join([b"&" + pattern for pattern in self._channels])
+
+    def describe(self) -> bytes:
+        """The rules from which the selector could be made anew."""
+        reset = b"" if self.all_channels else b"resetchannels"
+        parts = (self.keys_text, reset, self.channels_text, self.commands_text)
+        return b" ".join([part for part in parts if part])
+
+    def fields(self) -> dict[bytes, Reply]:
+        """The rules as ACL GETUSER tells them."""
+        return {b"commands": self.commands_text, b"keys": self.keys_text, b"channels": self.channels_text}
+
+
+_MODES: Final = {READ: b"%R~", WRITE: b"%W~", READ | WRITE: b"~"}
+
+
+def _has_spaces(text: bytes) -> bool:
+    return any(byte in b" \t\n\v\f\r\0" for byte in text)
+
+
+def find_command(commands: Mapping[bytes, Command], name: bytes) -> Command | None:
+    """The command or sub-command of a full name such as ``config|get``."""
+    outer, bar, sub = name.lower().partition(b"|")
+    entry = commands.get(outer)
+    return entry.subcommands.get(sub) if bar and entry is not None else entry

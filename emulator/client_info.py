@@ -1,0 +1,78 @@
+"""What is told of a client: its line in CLIENT LIST, its type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+
+def describe(session: Session) -> bytes:
+    """The line of CLIENT LIST for a session."""
+    now = session.engine.clock.now
+    command_name = session.last_command.full_name if session.last_command else b"NULL"
+    fields = {
+        b"id": b"%d" % session.id,
+        b"addr": session.address,
+        b"laddr": session.local_address,
+        b"fd": b"%d" % session.fd,
+        b"name": session.name,
+        b"age": b"%d" % ((now - session.created) // 1000),
+        b"idle": b"%d" % ((now - session.active) // 1000),
+        b"flags": _flags(session),
+        b"db": b"%d" % session.db.index,
+        b"sub": b"%d" % len(session.channels),
+        b"psub": b"%d" % len(session.patterns),
+        b"ssub": b"%d" % len(session.shards),
+        b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
+        b"watch": b"%d" % len(session.watched),
+        b"qbuf": b"0",
+        b"qbuf-free": b"0",
+        b"argv-mem": b"0",
+        b"multi-mem": b"0",
+        b"rbs": b"1024",
+        b"rbp": b"0",
+        b"obl": b"0",
+        b"oll": b"0",
+        b"omem": b"0",
+        b"tot-mem": b"0",
+        b"events": b"r",
+        b"cmd": command_name,
+        b"user": session.user.name,
+        b"redir": b"-1",
+        b"resp": b"%d" % session.protocol,
+        b"lib-name": session.lib_name,
+        b"lib-ver": session.lib_version,
+        b"io-thread": b"0",
+        b"tot-net-in": b"%d" % session.total_input,
+        b"tot-net-out": b"%d" % session.total_output,
+        b"tot-cmds": b"%d" % session.total_commands,
+    }
+    return b" ".join(b"%b=%b" % item for item in fields.items())
+
+
+def _flags(session: Session) -> bytes:
+    flags = b""
+    if session.subscriptions:
+        flags += b"P"
+    if session.queue is not None:
+        flags += b"x"
+    if session.blocked is not None:
+        flags += b"b"
+    if session.dirty_cas:
+        flags += b"d"
+    if session.closing:
+        flags += b"c"
+    if session.address.endswith(b":0"):
+        flags += b"U"
+    if session.no_evict:
+        flags += b"e"
+    if session.no_touch:
+        flags += b"T"
+    return flags or b"N"
+
+
+def kind_of(session: Session) -> bytes:
+    """The type of a client, by which CLIENT LIST and the limits of buffers go."""
+    return b"pubsub" if session.subscriptions else b"normal"

@@ -1,0 +1,169 @@
+"""ACL: users, what they may do, and what they were refused."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.acl.users import explanation
+from emulator.commands.arguments import integer
+from emulator.commands.registry import CATEGORIES, Command, command, container, every_command
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+logger = logging.getLogger("emulator")
+
+container("acl", group="server", since="6.0.0", acl="", help_since="6.0.0", help_acl="")
+
+_ADMIN = "admin noscript loading stale"
+_OPEN = "noscript loading stale"
+_EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
+_NO_FILE = (
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command "
+    "and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis "
+    "configuration."
+)
+
+
+def _wrong_words(name: str) -> CommandError:
+    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP.")
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N rules")
+def acl_setuser(client: Session, username: bytes, *rules: bytes) -> Status:
+    """Make a user or change its rules."""
+    if any(byte in b" \t\n\v\f\r\0" for byte in username):
+        raise CommandError("ERR Usernames can't contain spaces or null characters")
+    client.engine.acl.change(username, rules)
+    return OK
+
+
+@command(
+    "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N clients"
+)
+def acl_deluser(client: Session, username: bytes, *more: bytes) -> int:
+    """Delete users and close their connections; how many there were."""
+    names = (username, *more)
+    if b"default" in names:
+        raise CommandError("ERR The 'default' user cannot be removed")
+    return sum([client.engine.acl.delete(name) for name in names])
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N rules")
+def acl_getuser(client: Session, username: bytes) -> dict[bytes, Reply] | None:
+    """The rules of a user."""
+    user = client.engine.acl.table.get(username)
+    return None if user is None else user.fields()
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
+def acl_list(client: Session) -> list[bytes]:
+    """Every user with its rules, as the ACL file has them."""
+    return [b"user " + user.describe() for user in client.engine.acl.in_order]
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
+def acl_users(client: Session) -> list[bytes]:
+    """The names of the users."""
+    return [user.name for user in client.engine.acl.in_order]
+
+
+@command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
+def acl_whoami(client: Session) -> bytes:
+    """The user that the connection has authenticated as."""
+    return client.user.name
+
+
+@command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
+def acl_cat(client: Session, *category: bytes) -> list[bytes]:
+    """The categories of commands, or the commands of one."""
+    if len(category) > 1:
+        raise _wrong_words("CAT")
+    if not category:
+        return [name.encode() for name in CATEGORIES]
+    name = category[0].lower().decode("utf-8", "replace")
+    if name not in CATEGORIES:
+        raise CommandError(f"ERR Unknown category '{as_text(category[0])}'")
+    return [entry.full_name for entry in every_command(client.engine.commands) if name in entry.categories]
+
+
+@command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
+def acl_genpass(client: Session, *bits: bytes) -> bytes:
+    """A random password of so many bits, 256 unless told otherwise, in hexadecimal."""
+    if len(bits) > 1:
+        raise _wrong_words("GENPASS")
+    size = integer(bits[0]) if bits else 256
+    if not 0 < size <= 4096:
+        raise CommandError(
+            "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096"
+        )
+    digits = (size + 3) // 4
+    return secrets.token_hex((digits + 1) // 2)[:digits].encode()
+
+
+@command("server", container="acl", since="7.0.0", flags=_ADMIN, acl="", complexity="O(1)")
+def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes) -> Status | bytes:
+    """Whether a user may run a command, without running it."""
+    user = client.engine.acl.table.get(username)
+    if user is None:
+        raise CommandError(f"ERR User '{as_text(username)}' not found")
+    words = (name, *arguments)
+    entry = _named(client, words)
+    if entry is None:
+        raise CommandError(f"ERR Command '{as_text(name)}' not found")
+    if not entry.least <= len(words) <= entry.most:
+        raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
+    denial = user.check(entry, words)
+    return OK if denial is None else explanation(user, denial, verbose=True).encode("utf-8", "surrogateescape")
+
+
+def _named(client: Session, words: Sequence[bytes]) -> Command | None:
+    entry = client.engine.commands.get(words[0].lower())
+    if entry is not None and entry.subcommands and len(words) > 1:
+        return entry.subcommands.get(words[1].lower())
+    return entry
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N entries shown")
+def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
+    """What was refused lately, the newest first."""
+    journal = client.engine.acl.journal
+    if len(count_or_reset) > 1:
+        raise _wrong_words("LOG")
+    most = 10
+    if count_or_reset:
+        if count_or_reset[0].upper() == b"RESET":
+            journal.entries.clear()
+            return OK
+        most = max(integer(count_or_reset[0]), 0)
+    now = client.engine.clock.now
+    return [entry.fields(now) for entry in list(journal.entries)[:most]]
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users")
+def acl_load(client: Session) -> Status:
+    """Take the users of the ACL file in place of those there are."""
+    if not client.engine.config.aclfile:
+        raise CommandError(_NO_FILE)
+    client.engine.acl.load()
+    return OK
+
+
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users")
+def acl_save(client: Session) -> Status:
+    """Write the users to the ACL file."""
+    if not client.engine.config.aclfile:
+        raise CommandError(_NO_FILE)
+    try:
+        client.engine.acl.save()
+    except OSError as error:
+        logger.warning("Saving the ACL file failed: %s", error.strerror)
+        raise CommandError(
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information"
+        ) from None
+    return OK
