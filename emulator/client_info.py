@@ -40,7 +40,7 @@ def describe(session: Session) -> bytes:
         b"events": b"r",
         b"cmd": command_name,
         b"user": session.user.name,
-        b"redir": b"-1",
+        b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
         b"lib-ver": session.lib_version,
@@ -60,6 +60,12 @@ def _flags(session: Session) -> bytes:
         flags += b"x"
     if session.blocked is not None:
         flags += b"b"
+    if session.tracked is not None:
+        flags += b"t"
+        if session.tracked.broken:
+            flags += b"R"
+        if session.tracked.prefixes is not None:
+            flags += b"B"
     if session.dirty_cas:
         flags += b"d"
     if session.closing:

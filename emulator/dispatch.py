@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
 from emulator.blocking import Block
-from emulator.commands.registry import ALLOW_BUSY, NO_AUTH, NO_MULTI, SKIP_SLOWLOG, Command
+from emulator.commands.registry import ALLOW_BUSY, NO_AUTH, NO_MULTI, READONLY, SKIP_SLOWLOG, Command
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
 from emulator.scripting.scripts import busy_text
@@ -62,6 +62,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     end = min(len(commands), position + most)
     first = position
     session.running = True
+    engine.current = session
     started = perf_counter()
     while position < end:
         args = commands[position]
@@ -101,6 +102,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
         if session.blocked is not None:
             break
     session.running = False
+    engine.current = None
+    if engine.tracking.changed:
+        engine.tracking.broadcast()
     session.total_commands += position - first
     engine.stats.commands_processed += position - first
     return position
@@ -111,6 +115,9 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args)
+    tracked = session.tracked
+    if tracked is not None and session.queue is None and args[0].lower() != b"client":
+        tracked.caching = False
     mode = session.reply_mode
     if mode == REPLY_ON or reply.__class__ is Postponed:
         return reply
@@ -232,6 +239,8 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     except Exception as error:
         reply = failure(session.engine, command, error)
     elapsed = perf_counter() - started
+    if session.tracked is not None and command.flags & READONLY:
+        session.engine.tracking.remember(session.tracked, command, args)
     command.calls += 1
     command.seconds += elapsed
     if elapsed >= session.engine.slow_seconds:

@@ -27,6 +27,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
 from emulator.stats import Stats
+from emulator.tracking import Tracking
 
 if TYPE_CHECKING:
     from emulator.scripting.invocation import Invocation
@@ -38,8 +39,8 @@ class Engine:
     """One Redis.
 
     ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
-    ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that has been running for
-    too long, and ``on_busy`` lets the owner serve the others meanwhile.
+    ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
+    ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile.
     """
 
     call = staticmethod(call)
@@ -59,7 +60,8 @@ class Engine:
         self.pause = Pause(self)
         self.dirty = 0
         self.pending_work = False
-        self.tracking = False
+        self.tracking = Tracking(self)
+        self.current: Session | None = None
         self.notify_flags = 0
         self.slow_seconds = 0.0
         self.on_shutdown: Callable[[], None] | None = None
@@ -128,6 +130,8 @@ class Engine:
         more = self.wheel.advance(now, _STEPS_A_SLICE)
         if self.pending_work:
             self.work()
+        if self.tracking.changed:
+            self.tracking.broadcast()
         moment = now if more else self.wheel.next_moment()
         self.wheel.alarm = NEVER if moment is None else moment
         return moment

@@ -297,7 +297,8 @@ class Database:
         """Delete everything; how many keys there were."""
         count = len(self.entries)
         for key in [key for key in self.watchers if key in self.entries]:
-            self.touch(key)
+            for session in self.watchers[key]:
+                session.dirty_cas = True
         for key in [key for key in self.blocked if key in self.entries]:
             self.engine.blocking.signal(self, key, None)
         for entry in self._dense:
@@ -316,12 +317,14 @@ class Database:
     def observe(self) -> None:
         """Find out anew whether anybody listens; to be called when a watcher, a blocked client or the config changes."""
         engine = self.engine
-        self.observed = bool(self.watchers or self.blocked or engine.notify_flags or engine.tracking)
+        self.observed = bool(self.watchers or self.blocked or engine.notify_flags or engine.tracking.clients)
 
     def touch(self, key: bytes) -> None:
-        """Tell those who watch `key`."""
+        """Tell those who watch `key` or have it in their cache."""
         for session in self.watchers.get(key, ()):
             session.dirty_cas = True
+        if self.engine.tracking.clients:
+            self.engine.tracking.invalidate(key)
 
     def notify(self, event_class: int, event: bytes, key: bytes) -> None:
         """Send a keyspace notification where the configuration asks for its class."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emulator.commands.registry import Command
     from emulator.engine import Engine
     from emulator.keyspace import Database
+    from emulator.tracking import Tracked
 
 
 class Session:
@@ -64,6 +65,7 @@ class Session:
         "total_commands",
         "total_input",
         "total_output",
+        "tracked",
         "user",
         "watched",
         "words",
@@ -97,6 +99,7 @@ class Session:
         self.queue_failed = self.dirty_cas = False
         self.no_evict = self.no_touch = False
         self.reply_mode = REPLY_ON
+        self.tracked: Tracked | None = None
         self.forget_user()
         self.set_protocol(2)
         engine.sessions[self.id] = self
@@ -116,6 +119,7 @@ class Session:
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
+            and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.attentive
         )
@@ -214,6 +218,7 @@ class Session:
         if self.blocked is not None:
             engine.blocking.forget(self.blocked)
         self.unwatch()
+        engine.tracking.end(self)
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
 

@@ -26,6 +26,7 @@ SUBSYSTEMS = (
     "pubsub",
     "slowlog",
     "stats",
+    "tracking",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
 SHELL = ("server", "connection", "flow_control", "nested_loop")

@@ -132,6 +132,7 @@ def reset(client: Session) -> Status:
     client.queue = None
     client.queue_failed = False
     client.unwatch()
+    engine.tracking.end(client)
     engine.pubsub.drop(client)
     client.db = engine.databases[0]
     client.name = b""

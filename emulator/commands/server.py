@@ -34,6 +34,7 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
     if len(mode) > 1 or (mode and mode[0].upper() not in (b"SYNC", b"ASYNC")):
         raise CommandError(SYNTAX)
     client.engine.dirty += sum([db.clear() for db in databases])
+    client.engine.tracking.flushed()
     return OK
 
 

@@ -7,6 +7,7 @@ from emulator.commands import (  # noqa: F401
     bitfield,
     bitmap,
     client,
+    client_tracking,
     command,
     config,
     connection,

@@ -218,6 +218,7 @@ class Scripting:
             session.forget()
             session.deny_blocking = True
         session.db = client.db
+        session.tracked = client.tracked
         if session.protocol != 2:
             session.set_protocol(2)
         return session

@@ -1,0 +1,133 @@
+"""CLIENT TRACKING and its kin: which keys a client wants to be told of.  What is done about it is in `emulator.tracking`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer
+from emulator.commands.registry import command
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.replies import OK, Reply, Set, Status
+from emulator.tracking import collision
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_ANEW = " before disabling tracking for this client, and then re-enabling it with a different mode."
+_FLAGS = "noscript loading stale"
+
+
+class _Options:
+    """The options of a call of CLIENT TRACKING."""
+
+    def __init__(self) -> None:
+        self.redirect = 0
+        self.words: set[bytes] = set()
+        self.prefixes: list[bytes] = []
+
+
+def _parse(client: Session, words: tuple[bytes, ...]) -> _Options:
+    options = _Options()
+    position = 0
+    while position < len(words):
+        word = words[position].upper()
+        more = position + 1 < len(words)
+        if word == b"REDIRECT" and more:
+            position += 1
+            if options.redirect:
+                raise CommandError("ERR A client can only redirect to a single other client")
+            options.redirect = integer(words[position])
+            if options.redirect not in client.engine.sessions:
+                raise CommandError("ERR The client ID you want redirect to does not exist")
+        elif word == b"PREFIX" and more:
+            position += 1
+            options.prefixes.append(words[position])
+        elif word in (b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"):
+            options.words.add(word)
+        else:
+            raise CommandError(SYNTAX)
+        position += 1
+    return options
+
+
+def _check(client: Session, options: _Options) -> None:
+    tracked = client.tracked
+    broadcasts, chosen = b"BCAST" in options.words, options.words & {b"OPTIN", b"OPTOUT"}
+    if options.prefixes and not broadcasts:
+        raise CommandError("ERR PREFIX option requires BCAST mode to be enabled")
+    if tracked is not None and broadcasts != (tracked.prefixes is not None):
+        raise CommandError("ERR You can't switch BCAST mode on/off" + _ANEW)
+    if broadcasts and chosen:
+        raise CommandError("ERR OPTIN and OPTOUT are not compatible with BCAST")
+    if len(chosen) > 1:
+        raise CommandError("ERR You can't specify both OPTIN mode and OPTOUT mode")
+    if tracked is not None and tracked.choice and chosen and tracked.choice not in chosen:
+        raise CommandError("ERR You can't switch OPTIN/OPTOUT mode" + _ANEW)
+    if clash := collision(tracked, options.prefixes):
+        raise CommandError(f"ERR {clash}")
+
+
+@command(
+    "connection",
+    container="client",
+    since="6.0.0",
+    flags=_FLAGS,
+    complexity="O(1), beyond that O(N) for N prefixes",
+)
+def client_tracking(client: Session, status: bytes, *options: bytes) -> Status:
+    """Whether the server is to tell of changes to the keys that the client has read, or that begin with a prefix."""
+    parsed = _parse(client, options)
+    tracking = client.engine.tracking
+    switch = status.lower()
+    if switch == b"on":
+        _check(client, parsed)
+        tracked = tracking.begin(client)
+        tracked.redirect = parsed.redirect
+        tracked.broken = False
+        tracked.noloop = b"NOLOOP" in parsed.words
+        tracked.choice = next(iter(parsed.words & {b"OPTIN", b"OPTOUT"}), b"")
+        if b"BCAST" in parsed.words:
+            for prefix in parsed.prefixes or [b""]:
+                tracking.follow(tracked, prefix)
+    elif switch == b"off":
+        tracking.end(client)
+    else:
+        raise CommandError(SYNTAX)
+    client.refresh()
+    return OK
+
+
+@command("connection", container="client", since="6.0.0", flags=_FLAGS, complexity="O(1)")
+def client_caching(client: Session, yes_or_no: bytes) -> Status:
+    """Whether the keys of the next command are tracked, in the modes OPTIN and OPTOUT."""
+    tracked = client.tracked
+    if tracked is None:
+        raise CommandError(
+            "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+        )
+    word = yes_or_no.lower()
+    if word not in (b"yes", b"no"):
+        raise CommandError(SYNTAX)
+    needed = b"OPTIN" if word == b"yes" else b"OPTOUT"
+    if tracked.choice != needed:
+        raise CommandError(
+            f"ERR CLIENT CACHING {word.decode().upper()} is only valid when tracking is enabled in {needed.decode()} mode."
+        )
+    tracked.caching = True
+    return OK
+
+
+@command("connection", container="client", since="6.2.0", flags=_FLAGS, complexity="O(1)")
+def client_trackinginfo(client: Session) -> dict[bytes, Reply]:
+    """How the connection is tracked."""
+    tracked = client.tracked
+    if tracked is None:
+        return {b"flags": Set([b"off"]), b"redirect": -1, b"prefixes": []}
+    prefixes: Reply = sorted(tracked.prefixes or ())
+    return {b"flags": Set(tracked.flags()), b"redirect": tracked.redirect, b"prefixes": prefixes}
+
+
+@command("connection", container="client", since="6.0.0", flags=_FLAGS, complexity="O(1)")
+def client_getredir(client: Session) -> int:
+    """The client that is told instead of this one: 0 for none, -1 where nobody is tracked."""
+    return -1 if client.tracked is None else client.tracked.redirect
