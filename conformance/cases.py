@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LOOSENESS = frozenset(("unordered", "deep", "pairs", "rounded", "shape", "type"))
+LOOSENESS = frozenset(("digits", "unordered", "deep", "pairs", "rounded", "shape", "type"))
 _MARKS = LOOSENESS | {"blocks", "async", "replies", "about"}
 
 _HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+\d[\d.]*)?)*)\s*$")

@@ -54,6 +54,8 @@ def describe(session: Session) -> bytes:
 
 def _flags(session: Session) -> bytes:
     flags = b""
+    if session in session.engine.monitor.sessions:
+        flags += b"O"
     if session.subscriptions:
         flags += b"P"
     if session.queue is not None:

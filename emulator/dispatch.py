@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
 from emulator.blocking import Block
-from emulator.commands.registry import ALLOW_BUSY, NO_AUTH, NO_MULTI, READONLY, SKIP_SLOWLOG, Command
+from emulator.commands.registry import (
+    ALLOW_BUSY,
+    MAY_REPLICATE,
+    NO_AUTH,
+    NO_MULTI,
+    READONLY,
+    SKIP_MONITOR,
+    SKIP_SLOWLOG,
+    WRITE,
+    Command,
+)
+from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
 from emulator.scripting.scripts import busy_text
@@ -134,8 +145,11 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
     command = None
     try:
         command = find(engine, args)
-        _check(session, command, args)
-        if engine.pause.holds(command, session):
+        flags = command.flags
+        if flags & SKIP_MONITOR and command.least <= len(args):
+            flags = engine.scripting.flags_of(command, args)
+        _check(session, command, flags, args)
+        if engine.pause.holds(command, flags, session):
             return _POSTPONED
     except CommandError as error:
         if command is None and args[0].lower() in _CROSS_PROTOCOL:
@@ -209,7 +223,7 @@ def check_arity(command: Command, args: Sequence[bytes]) -> None:
         raise CommandError(f"ERR wrong number of arguments for '{command.full_name.decode()}' command")
 
 
-def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
+def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]) -> None:
     """The guards in the order in which Redis has them."""
     check_arity(command, args)
     acl = session.engine.acl
@@ -228,11 +242,16 @@ def _check(session: Session, command: Command, args: Sequence[bytes]) -> None:
         )
     if session.engine.busy is not None and not command.flags & ALLOW_BUSY:
         raise CommandError(busy_text(session.engine.busy))
+    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in session.engine.monitor.sessions:
+        raise CommandError("ERR Replica can't interact with the keyspace")
 
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     """Run a command that has passed the guards, alone or within a transaction."""
     session.words = args
+    monitor = session.engine.monitor
+    if monitor.sessions and command.flags & SKIP_MONITOR:
+        monitor.show_always(session, args)
     started = perf_counter()
     try:
         reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]
@@ -241,6 +260,8 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     elapsed = perf_counter() - started
     if session.tracked is not None and command.flags & READONLY:
         session.engine.tracking.remember(session.tracked, command, args)
+    if monitor.sessions:
+        monitor.show(session, command, args)
     command.calls += 1
     command.seconds += elapsed
     if elapsed >= session.engine.slow_seconds:
@@ -281,7 +302,7 @@ def log_slow(session: Session, command: Command, args: Sequence[bytes], seconds:
         engine.slowlog.add(
             engine.clock.now // 1000,
             int(seconds * 1e6),
-            args,
+            redacted(args),
             session.address,
             session.name,
             engine.config.slowlog_max_len,

@@ -20,6 +20,7 @@ from emulator.config import Config
 from emulator.dispatch import call, find
 from emulator.expiry import NEVER, Wheel
 from emulator.keyspace import Database
+from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
 from emulator.pubsub import PubSub
@@ -61,6 +62,7 @@ class Engine:
         self.dirty = 0
         self.pending_work = False
         self.tracking = Tracking(self)
+        self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
         self.slow_seconds = 0.0
@@ -98,7 +100,7 @@ class Engine:
     @property
     def attentive(self) -> bool:
         """Whether every command of every session has to take the long way."""
-        return self.pause.active or self.busy is not None
+        return self.pause.active or self.busy is not None or bool(self.monitor.sessions)
 
     def next_client_id(self) -> int:
         """Ids of clients count up from 1."""

@@ -52,12 +52,12 @@ class Pause(Timer):
     def fire(self) -> None:
         self.stop()
 
-    def holds(self, command: Command, session: Session) -> bool:
-        """Whether the command has to wait."""
+    def holds(self, command: Command, flags: int, session: Session) -> bool:
+        """Whether a command has to wait; `flags` are those of the call, which for a script are its own."""
         if not self.active or session.deny_blocking:
             return False
         if not self.writes_only:
             return command.full_name not in (b"client|unpause", b"client|pause")
         if command.name == b"exec" and session.queue is not None:
             return any(queued.flags & (WRITE | MAY_REPLICATE) for queued, _ in session.queue)
-        return bool(command.flags & (WRITE | MAY_REPLICATE))
+        return bool(flags & (WRITE | MAY_REPLICATE))

@@ -219,6 +219,7 @@ class Session:
             engine.blocking.forget(self.blocked)
         self.unwatch()
         engine.tracking.end(self)
+        engine.monitor.end(self)
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
 

@@ -20,6 +20,7 @@ SUBSYSTEMS = (
     "expiry",
     "keyspace",
     "log",
+    "monitor",
     "notifications",
     "pause",
     "persistence",

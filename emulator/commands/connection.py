@@ -133,6 +133,7 @@ def reset(client: Session) -> Status:
     client.queue_failed = False
     client.unwatch()
     engine.tracking.end(client)
+    engine.monitor.end(client)
     engine.pubsub.drop(client)
     client.db = engine.databases[0]
     client.name = b""

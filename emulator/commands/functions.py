@@ -35,7 +35,7 @@ def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], re
 @command(
     "scripting",
     since="7.0.0",
-    flags="noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
     keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the function",
 )

@@ -84,7 +84,7 @@ def pfadd(client: Session, key: bytes, *element: bytes) -> int:
 @command(
     "hyperloglog",
     since="2.8.9",
-    flags="readonly",
+    flags="may_replicate readonly",
     keys=[
         keys(
             "RW access",

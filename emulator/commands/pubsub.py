@@ -96,7 +96,7 @@ def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
 @command(
     "pubsub",
     since="2.0.0",
-    flags="pubsub loading stale fast",
+    flags="may_replicate pubsub loading stale fast",
     acl="",
     complexity="O(N+M) for N receivers and M patterns",
 )
@@ -108,7 +108,7 @@ def publish(client: Session, channel: bytes, message: bytes) -> int:
 @command(
     "pubsub",
     since="7.0.0",
-    flags="pubsub loading stale fast",
+    flags="may_replicate pubsub loading stale fast",
     keys=[keys("not_key", 1)],
     acl="",
     complexity="O(N) for N receivers",

@@ -38,6 +38,8 @@ NO_MULTI: Final = FLAG["no_multi"]
 MAY_REPLICATE: Final = FLAG["may_replicate"]
 NOSCRIPT: Final = FLAG["noscript"]
 SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+SKIP_MONITOR: Final = FLAG["skip_monitor"]
+ADMIN: Final = FLAG["admin"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
 
@@ -167,11 +169,11 @@ class Command:
 
     @property
     def flag_names(self) -> list[str]:
-        """Flags as COMMAND INFO tells them, those included that follow from the keys."""
+        """Flags as COMMAND INFO tells them: with those that follow from the keys, without ``may_replicate``."""
         flags = self.flags
         if not all(spec.is_plain for spec in self.keys):
             flags |= FLAG["movablekeys"]
-        return [name for name, bit in FLAG.items() if flags & bit]
+        return [name for name, bit in FLAG.items() if flags & bit & ~MAY_REPLICATE]
 
     @property
     def key_range(self) -> tuple[int, int, int]:

@@ -56,7 +56,7 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
 @command(
     "scripting",
     since="2.6.0",
-    flags="noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
     keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the script",
 )
@@ -80,7 +80,7 @@ def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Re
 @command(
     "scripting",
     since="2.6.0",
-    flags="noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
     keys=[numkeys("RW access update", 2)],
     complexity="that of the script",
 )

@@ -118,6 +118,17 @@ def lolwut(client: Session, *options: bytes) -> Verbatim:
     return Verbatim("{}\n\nRedis ver. {}\n".format("\n".join(lines), REDIS_VERSION).encode())
 
 
+@command("server", since="1.0.0", flags="admin noscript loading stale")
+def monitor(client: Session) -> Reply:
+    """See every command that is run from now on, by whomever."""
+    if client.deny_blocking:
+        raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
+    if client in client.engine.monitor.sessions:
+        return NO_REPLY
+    client.engine.monitor.begin(client)
+    return OK
+
+
 container("slowlog", group="server", since="2.2.12", acl="", help_since="6.2.0", help_acl="")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from emulator.protocol.inline import quoted
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 
 T = TypeVar("T")
@@ -302,9 +303,6 @@ def c_integer(word: str, base: int = 10) -> int | None:
     return min(max(int(text, base), INT64_MIN), INT64_MAX)
 
 
-_ESCAPES = {0x5C: "\\\\", 0x22: '\\"', 0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x07: "\\a", 0x08: "\\b"}
-
-
 def decoded(words: bytes) -> str:
     """A setting as text: any bytes survive."""
     return words.decode("utf-8", "surrogateescape")
@@ -312,8 +310,4 @@ def decoded(words: bytes) -> str:
 
 def quote(text: str) -> str:
     """Text in double quotes, readable for `protocol.inline`."""
-    shown = (
-        _ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}")
-        for byte in text.encode("utf-8", "surrogateescape")
-    )
-    return f'"{"".join(shown)}"'
+    return quoted(text.encode("utf-8", "surrogateescape")).decode()

@@ -61,3 +61,12 @@ def _hexadecimal(digits: bytes) -> int | None:
     if len(digits) == 2 and all(digit in b"0123456789abcdefABCDEF" for digit in digits):
         return int(digits, 16)
     return None
+
+
+_SHOWN = {0x5C: b"\\\\", 0x22: b'\\"', 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t", 0x07: b"\\a", 0x08: b"\\b"}
+
+
+def quoted(word: bytes) -> bytes:
+    """A word in double quotes, printable and readable for `split_inline`."""
+    shown = (_SHOWN.get(byte) or (b"%c" % byte if 0x20 <= byte < 0x7F else b"\\x%02x" % byte) for byte in word)
+    return b'"' + b"".join(shown) + b'"'

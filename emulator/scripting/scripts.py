@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.commands.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Reply
 from emulator.session import Session
@@ -26,6 +27,7 @@ logger = logging.getLogger("emulator")
 _MOST_EVALUATED: Final = 500
 FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
 NO_WRITES: Final = b"no-writes"
+ALLOW_OOM: Final = b"allow-oom"
 _KILLED: Final = b"ERR Script killed by user with SCRIPT KILL..."
 _NO_MEMORY: Final = b"ERR not enough memory"
 _READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
@@ -144,6 +146,29 @@ class Scripting:
         self.scripts.clear()
         if self._libraries is None:
             self._lua = None
+
+    def flags_of(self, command: Command, args: Sequence[bytes]) -> int:
+        """The flags of a call that runs a script or function, of which those that it declares itself are part."""
+        declared = self._declared(command, args)
+        if declared is None:
+            return command.flags
+        flags = command.flags & ~MAY_REPLICATE
+        if NO_WRITES not in declared:
+            flags |= WRITE
+        return flags if ALLOW_OOM in declared else flags | DENYOOM
+
+    def _declared(self, command: Command, args: Sequence[bytes]) -> Collection[bytes] | None:
+        """The flags that a script or function declares; None where it declares none or is not there."""
+        if command.name.startswith(b"fcall"):
+            function = self._libraries.functions.get(args[1]) if self._libraries is not None else None
+            return None if function is None else function.flags
+        if command.name.startswith(b"evalsha"):
+            script = self.scripts.get(args[1].lower())
+            return None if script is None else script.flags
+        try:
+            return _shebang(args[1])[1]
+        except CommandError:
+            return None
 
     # Running
 
