@@ -16,6 +16,7 @@ from emulator.acl.users import explanation
 from emulator.blocking import Block
 from emulator.commands.registry import (
     ALLOW_BUSY,
+    DENYOOM,
     MAY_REPLICATE,
     NO_AUTH,
     NO_MULTI,
@@ -25,6 +26,7 @@ from emulator.commands.registry import (
     WRITE,
     Command,
 )
+from emulator.eviction import OUT_OF_MEMORY
 from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
@@ -226,7 +228,8 @@ def check_arity(command: Command, args: Sequence[bytes]) -> None:
 def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]) -> None:
     """The guards in the order in which Redis has them."""
     check_arity(command, args)
-    acl = session.engine.acl
+    engine = session.engine
+    acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
         raise CommandError("NOAUTH Authentication required.")
     if session.queue is not None and command.flags & NO_MULTI:
@@ -235,15 +238,26 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
+    if engine.config.maxmemory and engine.busy is None:
+        engine.out_of_memory = engine.eviction.make_room()
+        if engine.out_of_memory and _may_grow(session, command, flags):
+            raise CommandError(OUT_OF_MEMORY)
     if session.protocol == 2 and session.subscriptions and command.name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
-    if session.engine.busy is not None and not command.flags & ALLOW_BUSY:
-        raise CommandError(busy_text(session.engine.busy))
-    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in session.engine.monitor.sessions:
+    if engine.busy is not None and not command.flags & ALLOW_BUSY:
+        raise CommandError(busy_text(engine.busy))
+    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
         raise CommandError("ERR Replica can't interact with the keyspace")
+
+
+def _may_grow(session: Session, command: Command, flags: int) -> bool:
+    """Whether a call, or with EXEC one that is queued, may need more memory."""
+    if command.name == b"exec" and session.queue is not None:
+        return any(queued.flags & DENYOOM for queued, _ in session.queue)
+    return bool(flags & DENYOOM)
 
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:

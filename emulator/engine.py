@@ -18,8 +18,11 @@ from emulator.commands.registry import Command
 from emulator.commands.table import table
 from emulator.config import Config
 from emulator.dispatch import call, find
+from emulator.eviction import Eviction
 from emulator.expiry import NEVER, Wheel
+from emulator.frequency import Frequency
 from emulator.keyspace import Database
+from emulator.memory import used_memory
 from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
@@ -62,6 +65,8 @@ class Engine:
         self.dirty = 0
         self.pending_work = False
         self.tracking = Tracking(self)
+        self.eviction = Eviction(self)
+        self.out_of_memory = False
         self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
@@ -78,9 +83,12 @@ class Engine:
         self.databases = [Database(self, index) for index in range(self.config.databases)]
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
         self.config.on_change("slowlog-log-slower-than", self._apply_slowlog)
+        self.config.on_change("maxmemory", self._apply_memory_limit)
+        self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowlog()
+        self._apply_policy()
         if self.config.requirepass:
             self._apply_password()
 
@@ -97,10 +105,35 @@ class Engine:
     def _apply_password(self) -> None:
         self.acl.set_password(self.config.requirepass.encode("utf-8", "surrogateescape"))
 
+    def _apply_memory_limit(self) -> None:
+        self.refresh_sessions()
+        self.out_of_memory = self.eviction.make_room()
+
+    def _apply_policy(self) -> None:
+        """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
+        counts = self.config.maxmemory_policy.endswith("lfu")
+        self.eviction.forget()
+        if counts == (self.databases[0].frequency is not None):
+            return
+        frequency = Frequency(self.config, self.clock, self.random) if counts else None
+        for db in self.databases:
+            db.frequency = frequency
+            for entry in db.entries.values():
+                entry.access = self.clock.now if frequency is None else frequency.fresh()
+
+    @property
+    def used_memory(self) -> int:
+        """Bytes that count against ``maxmemory``."""
+        used = used_memory(self)
+        if used > self.stats.peak_memory:
+            self.stats.peak_memory = used
+            self.stats.peak_moment = self.clock.now
+        return used
+
     @property
     def attentive(self) -> bool:
         """Whether every command of every session has to take the long way."""
-        return self.pause.active or self.busy is not None or bool(self.monitor.sessions)
+        return self.pause.active or self.busy is not None or bool(self.monitor.sessions) or self.config.maxmemory > 0
 
     def next_client_id(self) -> int:
         """Ids of clients count up from 1."""

@@ -17,24 +17,30 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator.datatypes.hash import Hash
 from emulator.expiry import Timer
-from emulator.notifications import EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
+from emulator.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.protocol.errors import WRONGTYPE, CommandError
+from emulator.weight import SLOT, weigh
 
 if TYPE_CHECKING:
     from emulator.blocking import Block
     from emulator.engine import Engine
+    from emulator.frequency import Frequency
     from emulator.session import Session
 
 Value = Any
 V = TypeVar("V")
 
 _FIELDS_A_SLICE = 250
+_MOST_UNWEIGHED = 255
 
 
 class Entry(Timer):
-    """A key with its value; as a timer it is the key's expiry."""
+    """A key with its value; as a timer it is the key's expiry.
 
-    __slots__ = ("access", "db", "index", "key", "value")
+    ``index`` is its place among all keys, ``place`` among those with an expiry; ``size`` is what it was last weighed at.
+    """
+
+    __slots__ = ("access", "db", "index", "key", "place", "size", "value")
 
     def __init__(self, db: Database, key: bytes, value: Value, index: int, access: int) -> None:
         self.deadline = None
@@ -44,6 +50,8 @@ class Entry(Timer):
         self.value = value
         self.index = index
         self.access = access
+        self.size = 0
+        self.place = -1
 
     def fire(self) -> None:
         self.db.expire_now(self)
@@ -66,20 +74,24 @@ class FieldTimer(Timer):
 class Database:
     """One numbered database.
 
-    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``fields_with_expiry``
-    has those whose value is a hash with fields that expire, with the timer of the first of them.
+    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``expiring`` has
+    those with an expiry in no order, ``fields_with_expiry`` those whose value is a hash with fields that expire, with the
+    timer of the first of them.  ``memory`` is what the keys weighed last.
     """
 
     __slots__ = (
         "_deadlines",
         "_dense",
+        "_unweighed",
         "blocked",
         "clock",
         "engine",
         "entries",
-        "expires",
+        "expiring",
         "fields_with_expiry",
+        "frequency",
         "index",
+        "memory",
         "observed",
         "stats",
         "watchers",
@@ -95,8 +107,11 @@ class Database:
         self.entries: dict[bytes, Entry] = {}
         self._dense: list[Entry] = []
         self.fields_with_expiry: dict[Entry, FieldTimer] = {}
-        self.expires = 0
+        self.expiring: list[Entry] = []
         self._deadlines = 0
+        self.memory = 0
+        self.frequency: Frequency | None = None
+        self._unweighed: set[bytes] = set()
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.observed = False
@@ -121,7 +136,8 @@ class Database:
         if entry is None:
             return None
         value = entry.value
-        entry.access = self.clock.now
+        self._unweighed.add(key)
+        entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
         if value.__class__ is kind or isinstance(value, kind):
             return value
         raise CommandError(WRONGTYPE)
@@ -133,7 +149,7 @@ class Database:
             now = self.clock.now
             if entry.deadline is None or entry.deadline > now:
                 self.stats.keyspace_hits += 1
-                entry.access = now
+                entry.access = now if self.frequency is None else self.frequency.touched(entry.access)
                 return entry.value
             self.expire_now(entry)
         self.stats.keyspace_misses += 1
@@ -158,6 +174,9 @@ class Database:
     def changed(self, key: bytes, event_class: int, event: bytes, count: int = 1) -> None:
         """Tell that the value of `key` has changed: `count` changes, one notification."""
         self.engine.dirty += count
+        self._unweighed.add(key)
+        if len(self._unweighed) > _MOST_UNWEIGHED:
+            self.weigh()
         if self.observed:
             self.touch(key)
             self.notify(event_class, event, key)
@@ -165,6 +184,7 @@ class Database:
     def amended(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
         """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
         self.engine.dirty += count
+        self._unweighed.add(key)
         if self.observed:
             self.notify(event_class, event, key)
 
@@ -182,12 +202,15 @@ class Database:
         else:
             old = entry.value
             entry.value = value
-            entry.access = self.clock.now
+            entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
             if old.__class__ is Hash or value.__class__ is Hash:
                 self.schedule_fields(entry)
             if self.observed:
                 self._notify_overwritten(key, old, value)
         self.engine.dirty += 1
+        self._unweighed.add(key)
+        if len(self._unweighed) > _MOST_UNWEIGHED:
+            self.weigh()
         if self.observed:
             self.touch(key)
             self.notify(event_class, event, key)
@@ -195,7 +218,8 @@ class Database:
     def insert(self, key: bytes, value: Value) -> Entry:
         """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
         dense = self._dense
-        entry = Entry(self, key, value, len(dense), self.clock.now)
+        access = self.clock.now if self.frequency is None else self.frequency.fresh()
+        entry = Entry(self, key, value, len(dense), access)
         self.entries[key] = entry
         dense.append(entry)
         if value.__class__ is Hash and value.deadlines is not None:
@@ -224,6 +248,7 @@ class Database:
     def discard(self, key: bytes) -> None:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
         entry = self.entries.pop(key)
+        self.memory -= entry.size
         if entry.deadline is not None:
             self.persist(entry)
         last = self._dense.pop()
@@ -238,7 +263,8 @@ class Database:
     def expire_at(self, entry: Entry, deadline: int) -> None:
         """Give a key an expiry, in milliseconds since the epoch; the caller tells of the change."""
         if entry.deadline is None:
-            self.expires += 1
+            entry.place = len(self.expiring)
+            self.expiring.append(entry)
             self._deadlines += deadline
         else:
             self._deadlines += deadline - entry.deadline
@@ -247,14 +273,17 @@ class Database:
     def persist(self, entry: Entry) -> None:
         """Take away the expiry that a key has; the caller tells of the change."""
         assert entry.deadline is not None
-        self.expires -= 1
+        last = self.expiring.pop()
+        if last is not entry:
+            last.place = entry.place
+            self.expiring[entry.place] = last
         self._deadlines -= entry.deadline
         self.wheel.cancel(entry)
 
     @property
     def average_ttl(self) -> int:
         """Milliseconds that the keys with an expiry have left on average."""
-        return self._deadlines // self.expires - self.clock.now if self.expires else 0
+        return self._deadlines // len(self.expiring) - self.clock.now if self.expiring else 0
 
     def expire_now(self, entry: Entry) -> None:
         """A key's time is up."""
@@ -264,6 +293,19 @@ class Database:
         if self.observed:
             self.touch(key)
             self.notify(EXPIRED, b"expired", key)
+
+    def evict(self, entry: Entry) -> None:
+        """A key has to make room for others."""
+        key = entry.key
+        self.discard(key)
+        self.stats.evicted_keys += 1
+        if self.observed:
+            self.touch(key)
+            self.notify(EVICTED, b"evicted", key)
+
+    def evictable(self, volatile: bool) -> list[Entry]:
+        """The keys among which a victim is sought, for reading: all, or those with an expiry."""
+        return self.expiring if volatile else self._dense
 
     def schedule_fields(self, entry: Entry) -> None:
         """Have the fields of a hash expire by the wheel; to be called when its next deadline may have changed."""
@@ -283,6 +325,7 @@ class Database:
         """Remove fields of a hash whose time is up, at most so many, and with the last field the key."""
         key = entry.key
         count = entry.value.expire(self.clock.now, most)
+        self._unweighed.add(key)
         self.schedule_fields(entry)
         if count:
             self.stats.expired_fields += count
@@ -309,8 +352,41 @@ class Database:
         self.entries = {}
         self.fields_with_expiry = {}
         self._dense = []
-        self.expires = self._deadlines = 0
+        self.expiring = []
+        self._unweighed.clear()
+        self._deadlines = self.memory = 0
         return count
+
+    # Memory
+
+    def weigh(self) -> int:
+        """Bytes that the keys would take in the real server, with their places in its tables.
+
+        O(keys changed since the last time), of which there are never many.
+        """
+        entries = self.entries
+        for key in self._unweighed:
+            entry = entries.get(key)
+            if entry is not None:
+                size = weigh(key, entry.value, entry.deadline is not None)
+                self.memory += size - entry.size
+                entry.size = size
+        self._unweighed.clear()
+        return self.memory + self.overhead + self.expires_overhead
+
+    def reweigh(self, key: bytes) -> None:
+        """The encoding of a value has changed, if not the value."""
+        self._unweighed.add(key)
+
+    @property
+    def overhead(self) -> int:
+        """Bytes for the places of the keys in the real server's table."""
+        return SLOT * len(self.entries)
+
+    @property
+    def expires_overhead(self) -> int:
+        """Bytes for the places of those that expire."""
+        return SLOT * len(self.expiring)
 
     # Who hears of a change
 

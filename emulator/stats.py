@@ -19,6 +19,8 @@ class Stats:
         "keyspace_misses",
         "net_input_bytes",
         "net_output_bytes",
+        "peak_memory",
+        "peak_moment",
         "output_limit_disconnections",
         "query_limit_disconnections",
         "rejected_connections",
@@ -38,6 +40,7 @@ class Stats:
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
+        self.peak_memory = self.peak_moment = 0
         self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0}
 
     def count_error(self, text: str) -> None:

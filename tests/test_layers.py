@@ -17,9 +17,12 @@ SUBSYSTEMS = (
     "client_info",
     "config",
     "configuration",
+    "eviction",
     "expiry",
+    "frequency",
     "keyspace",
     "log",
+    "memory",
     "monitor",
     "notifications",
     "pause",
@@ -28,6 +31,7 @@ SUBSYSTEMS = (
     "slowlog",
     "stats",
     "tracking",
+    "weight",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
 SHELL = ("server", "connection", "flow_control", "nested_loop")

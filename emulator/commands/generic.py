@@ -427,7 +427,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
     entry = client.db.find(key)
     if entry is None:
         return None
-    if "lfu" in client.engine.config.maxmemory_policy:
+    if client.db.frequency is not None:
         raise CommandError(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
             "policies at runtime LRU and LFU data will take some time to adjust."
@@ -446,9 +446,12 @@ def object_idletime(client: Session, key: bytes) -> int | None:
 )
 def object_freq(client: Session, key: bytes) -> int | None:
     """The access frequency counter of a key; an error unless an LFU policy is in force."""
-    if client.db.find(key) is None:
+    entry, frequency = client.db.find(key), client.db.frequency
+    if entry is None:
         return None
-    raise CommandError(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-        "between policies at runtime LRU and LFU data will take some time to adjust."
-    )
+    if frequency is None:
+        raise CommandError(
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+            "between policies at runtime LRU and LFU data will take some time to adjust."
+        )
+    return frequency.counter(entry.access)

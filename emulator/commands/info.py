@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from emulator.commands.registry import command, every_command
+from emulator.memory import Memory, resident_memory
 from emulator.protocol.replies import Verbatim
 from emulator.version import MODULES, REDIS_VERSION
 
@@ -34,15 +35,6 @@ def _human(size: int) -> str:
         if value < 1024:
             break
     return f"{value:.2f}{unit}"
-
-
-def _resident_memory() -> int:
-    """Bytes that the process has in memory, 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 def _server(engine: Engine) -> Fields:
@@ -93,30 +85,71 @@ def _clients(engine: Engine) -> Fields:
 
 
 def _memory(engine: Engine) -> Fields:
-    used = _resident_memory()
-    limit = engine.config.maxmemory
+    memory, limit, resident = Memory(engine), engine.config.maxmemory, resident_memory()
+    system = _system_memory()
     return [
-        ("used_memory", used),
-        ("used_memory_human", _human(used)),
-        ("used_memory_rss", used),
-        ("used_memory_rss_human", _human(used)),
+        ("used_memory", memory.used),
+        ("used_memory_human", _human(memory.used)),
+        ("used_memory_rss", resident),
+        ("used_memory_rss_human", _human(resident)),
+        ("used_memory_peak", memory.peak),
+        ("used_memory_peak_human", _human(memory.peak)),
+        ("used_memory_peak_time", engine.stats.peak_moment // 1000),
+        ("used_memory_peak_perc", f"{memory.used * 100 / memory.peak:.2f}%"),
+        ("used_memory_overhead", memory.overhead),
+        ("used_memory_startup", memory.startup),
+        ("used_memory_dataset", memory.dataset),
+        ("used_memory_dataset_perc", f"{memory.dataset_share:.2f}%"),
+        ("allocator_allocated", memory.used),
+        ("allocator_active", resident),
+        ("allocator_resident", resident),
+        ("allocator_muzzy", 0),
+        ("total_system_memory", system),
+        ("total_system_memory_human", _human(system)),
+        *_script_memory(engine, memory),
         ("maxmemory", limit),
         ("maxmemory_human", _human(limit)),
         ("maxmemory_policy", engine.config.maxmemory_policy),
-        *_script_memory(engine),
+        ("allocator_frag_ratio", "1.00"),
+        ("allocator_frag_bytes", 0),
+        ("allocator_rss_ratio", "1.00"),
+        ("allocator_rss_bytes", 0),
+        ("rss_overhead_ratio", "1.00"),
+        ("rss_overhead_bytes", 0),
+        ("mem_fragmentation_ratio", f"{resident / memory.used:.2f}"),
+        ("mem_fragmentation_bytes", resident - memory.used),
+        ("mem_not_counted_for_evict", 0),
+        ("mem_replication_backlog", 0),
+        ("mem_total_replication_buffers", 0),
+        ("mem_replica_full_sync_buffer", 0),
+        ("mem_clients_slaves", 0),
+        ("mem_clients_normal", memory.clients),
+        ("mem_cluster_links", 0),
+        ("mem_aof_buffer", 0),
         ("mem_allocator", "python"),
+        ("mem_overhead_db_hashtable_rehashing", 0),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
+        ("lazyfreed_objects", 0),
     ]
 
 
-def _script_memory(engine: Engine) -> Fields:
-    scripting = engine.scripting
-    vm, sources = scripting.memory, sum(len(script.source) for script in scripting.scripts.values())
+def _system_memory() -> int:
+    """Bytes of memory that the machine has, 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+def _script_memory(engine: Engine, memory: Memory) -> Fields:
+    scripting, vm = engine.scripting, engine.scripting.memory
     libraries, functions, codes = scripting.figures()
     return [
+        ("used_memory_lua", vm),
         ("used_memory_vm_eval", vm),
-        ("used_memory_scripts_eval", sources),
+        ("used_memory_lua_human", _human(vm)),
+        ("used_memory_scripts_eval", memory.scripts),
         ("number_of_cached_scripts", len(scripting.scripts)),
         ("number_of_functions", functions),
         ("number_of_libraries", libraries),
@@ -124,8 +157,8 @@ def _script_memory(engine: Engine) -> Fields:
         ("used_memory_vm_total", vm),
         ("used_memory_vm_total_human", _human(vm)),
         ("used_memory_functions", codes),
-        ("used_memory_scripts", sources + codes),
-        ("used_memory_scripts_human", _human(sources + codes)),
+        ("used_memory_scripts", memory.scripts + codes),
+        ("used_memory_scripts_human", _human(memory.scripts + codes)),
     ]
 
 
@@ -207,7 +240,10 @@ def _cpu(engine: Engine) -> Fields:
 
 def _modules(engine: Engine) -> Fields:
     for module in MODULES:
-        yield "module", f"name={module[b'name'].decode()},ver={module[b'ver']},api=1,filters=0,usedby=[],using=[],options=[]"
+        yield (
+            "module",
+            f"name={module[b'name'].decode()},ver={module[b'ver']},api=1,filters=0,usedby=[],using=[],options=[]",
+        )
 
 
 def _commandstats(engine: Engine) -> Fields:
@@ -240,7 +276,7 @@ def _keyspace(engine: Engine) -> Fields:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expires},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={len(db.expiring)},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
             )
 
 

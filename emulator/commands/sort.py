@@ -128,6 +128,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     if value is not None and not isinstance(value, List | Set | ZSet):
         raise CommandError(WRONGTYPE)
     if isinstance(value, ZSet):
+        client.db.reweigh(key)
         value.packed = False  # Redis converts what it sorts, and it stays so
     if isinstance(value, Set) and options.leaves_order and options.store is not None:
         options = options._replace(by=None, alpha=True, leaves_order=False)  # a set has no order of its own to store

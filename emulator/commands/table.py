@@ -20,6 +20,7 @@ from emulator.commands import (  # noqa: F401
     info,
     list,
     list_blocking,
+    memory,
     pubsub,
     scripting,
     server,

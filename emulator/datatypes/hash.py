@@ -7,13 +7,16 @@ have none behind.
 
 from __future__ import annotations
 
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Iterable
 from typing import Protocol
 
 from emulator.datatypes.deadlines import Deadlines
 from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.footprint import DICT_ENTRY, allocated, strings_size, table_size
+from emulator.datatypes.listpack import HEADER_SIZE
 
 _NEVER = 1 << 64
+_DEADLINE = 12
 
 
 class Limits(Protocol):
@@ -30,19 +33,29 @@ class Hash:
     """Values by field.  Reading, setting and removing one: O(1).
 
     ``fields`` is for reading, as is ``deadlines`` (None until a field has had one); ``packed`` says that the encoding is a
-    listpack.  The dense index for random picks and scans
+    listpack, ``payload`` how many bytes fields and values have together.  The dense index for random picks and scans
     is built when one of them first needs it, so O(1) for them is amortised.
     """
 
-    __slots__ = ("_index", "deadlines", "fields", "packed")
+    __slots__ = ("_index", "deadlines", "fields", "packed", "payload")
 
     type_name = b"hash"
 
     def __init__(self) -> None:
         self.fields: dict[bytes, bytes] = {}
+        self.payload = 0
         self.packed = True
         self._index: DenseIndex | None = None
         self.deadlines: Deadlines | None = None
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[bytes, bytes]], packed: bool) -> Hash:
+        """A hash of fields and values, in an encoding that the caller knows to be right for them."""
+        new = cls()
+        new.fields = dict(pairs)
+        new.payload = sum(len(field) + len(value) for field, value in new.fields.items())
+        new.packed = packed
+        return new
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -54,11 +67,21 @@ class Hash:
             return b"hashtable"
         return b"listpack" if self.deadlines is None else b"listpackex"
 
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server."""
+        count = len(self.fields)
+        deadlines = 0 if self.deadlines is None else len(self.deadlines.by_field)
+        if self.packed:
+            return allocated(HEADER_SIZE + self.payload + 4 * count + (8 * count if self.deadlines is not None else 0))
+        return table_size(count) + count * DICT_ENTRY + strings_size(2 * count, self.payload) + deadlines * _DEADLINE
+
     def copy(self) -> Hash:
         """A hash of its own with the same fields and deadlines.  O(n)."""
         twin = Hash()
         twin.fields = self.fields.copy()
         twin.packed = self.packed
+        twin.payload = self.payload
         if self.deadlines is not None:
             twin.deadlines = self.deadlines.copy()
         return twin
@@ -96,7 +119,7 @@ class Hash:
     def put(self, field: bytes, value: bytes, limits: Limits) -> bool:
         """Set a field, which keeps a deadline that it has; whether it is new."""
         fields = self.fields
-        before = len(fields)
+        old = fields.get(field)
         fields[field] = value
         if self.packed and (
             len(fields) > limits.hash_max_listpack_entries
@@ -104,8 +127,10 @@ class Hash:
             or len(field) > limits.hash_max_listpack_value
         ):
             self.packed = False
-        if len(fields) == before:
+        if old is not None:
+            self.payload += len(value) - len(old)
             return False
+        self.payload += len(field) + len(value)
         if self._index is not None:
             self._index.add(field)
         return True
@@ -121,6 +146,7 @@ class Hash:
         """Take a field out; its value, None where it was not there."""
         value = self.fields.pop(field, None)
         if value is not None:
+            self.payload -= len(field) + len(value)
             if self._index is not None:
                 self._index.remove(field)
             if self.deadlines is not None:
@@ -165,6 +191,7 @@ class Hash:
         return len(due)
 
     def _check(self) -> None:
+        assert self.payload == sum(len(field) + len(value) for field, value in self.fields.items())
         if self._index is not None:
             self._index._check()
             assert set(self._index) == self.fields.keys()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 
+from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 
 _SIZES = (4096, 8192, 16384, 32768, 65536)
@@ -18,12 +19,17 @@ _SAFE_SIZE = 8192
 _OVERHEAD = 8
 
 
+_QUICKLIST = 40
+_NODE = 160
+"""A node of a quicklist with its listpack's header and the room that it has left."""
+
+
 class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
-    ``nodes`` is None while the encoding is one listpack, of ``size`` bytes.  For a quicklist it has the number of values and
-    the bytes of each of its listpacks, kept exactly as long as only the ends change, and ``fill`` is the limit for them: the
-    one that held when it became a quicklist, whatever is configured later.
+    ``size`` is the bytes that the values take in one listpack, and ``nodes`` is None while that is the encoding.  For a
+    quicklist it has the number of values and the bytes of each of its listpacks, kept exactly as long as only the ends
+    change, and ``fill`` is the limit for them: the one that held when it became a quicklist, whatever is configured later.
     """
 
     __slots__ = ("fill", "nodes", "size", "values")
@@ -44,6 +50,32 @@ class List:
         new.extend_right(values)
         return new
 
+    @classmethod
+    def of_listpacks(cls, listpacks: Iterable[Sequence[bytes]], limit: int) -> List:
+        """A list of the values that some listpacks hold: a quicklist, unless it is one that may stand alone."""
+        new = cls()
+        new.fill = limit
+        new.nodes = deque()
+        for values in listpacks:
+            new.values.extend(values)
+            size = sum(map(entry_size, values))
+            new.nodes.append([len(values), HEADER_SIZE + size])
+            new.size += size
+        if len(new.nodes) == 1 and not _is_large(len(new.values[0]), limit):
+            fits = new.size <= _SIZES[min(-limit, 5) - 1] if limit < 0 else len(new.values) <= max(limit, 1)
+            new.nodes = None if fits else new.nodes
+        return new
+
+    def listpacks(self) -> Iterator[tuple[list[bytes], bool]]:
+        """The values of each listpack, and whether it is none but a large value that has a node for itself.  O(n)."""
+        if self.nodes is None:
+            yield list(self.values), False
+            return
+        values = iter(self.values)
+        for count, _ in self.nodes:
+            held = list(islice(values, count))
+            yield held, count == 1 and _is_large(len(held[0]), self.fill)
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -54,6 +86,13 @@ class List:
     def encoding(self) -> bytes:
         """``listpack`` or ``quicklist``."""
         return b"listpack" if self.nodes is None else b"quicklist"
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server."""
+        if self.nodes is None:
+            return allocated(self.size)
+        return _QUICKLIST + len(self.nodes) * _NODE + self.size
 
     def copy(self) -> List:
         """A list of its own with the same values.  O(n)."""
@@ -80,7 +119,6 @@ class List:
         large = count == 1 and _is_large(size - HEADER_SIZE, self.fill)
         if not large and (size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2):
             self.nodes = None
-            self.size = size
 
     # Ends
 
@@ -90,9 +128,10 @@ class List:
         for value in values:
             self.values.appendleft(value)
             size = entry_size(value)
+            self.size += size
             if nodes is None:
-                self.size += size
-            elif nodes and _accepts(nodes[0], value, fill):
+                continue
+            if nodes and _accepts(nodes[0], value, fill):
                 node = nodes[0]
                 node[0] += 1
                 node[1] += size
@@ -105,9 +144,10 @@ class List:
         for value in values:
             self.values.append(value)
             size = entry_size(value)
+            self.size += size
             if nodes is None:
-                self.size += size
-            elif nodes and _accepts(nodes[-1], value, fill):
+                continue
+            if nodes and _accepts(nodes[-1], value, fill):
                 node = nodes[-1]
                 node[0] += 1
                 node[1] += size
@@ -117,23 +157,27 @@ class List:
     def pop_left(self) -> bytes:
         """Take the first value.  O(1)."""
         value = self.values.popleft()
+        size = entry_size(value)
+        self.size -= size
         if self.nodes is None:
-            self.size -= entry_size(value)
-        elif self.nodes[0][0] == 1:
+            return value
+        if self.nodes[0][0] == 1:
             self.nodes.popleft()
         else:
-            _change(self.nodes[0], -1, -entry_size(value))
+            _change(self.nodes[0], -1, -size)
         return value
 
     def pop_right(self) -> bytes:
         """Take the last value.  O(1)."""
         value = self.values.pop()
+        size = entry_size(value)
+        self.size -= size
         if self.nodes is None:
-            self.size -= entry_size(value)
-        elif self.nodes[-1][0] == 1:
+            return value
+        if self.nodes[-1][0] == 1:
             self.nodes.pop()
         else:
-            _change(self.nodes[-1], -1, -entry_size(value))
+            _change(self.nodes[-1], -1, -size)
         return value
 
     # Middle
@@ -153,24 +197,22 @@ class List:
         """Replace a value.  O(n)."""
         more = entry_size(value) - entry_size(self.values[index])
         self.values[index] = value
-        if self.nodes is None:
-            self.size += more
-        else:
+        self.size += more
+        if self.nodes is not None:
             _change(self.nodes[self._locate(index % len(self.values))[0]], 0, more)
 
     def insert(self, index: int, value: bytes) -> None:
         """Put a value at an index.  O(n)."""
         size = entry_size(value)
-        if self.nodes is None:
-            self.size += size
-        elif self.nodes:
+        self.size += size
+        if self.nodes:
             place, offset = self._locate(max(index - 1, 0))
             if _accepts(self.nodes[place], value, self.fill):
                 _change(self.nodes[place], 1, size)
             else:
                 self._split(place, index - (offset + 1 if index else 0), index)
                 self.nodes.insert(place + (index > 0), [1, HEADER_SIZE + size])
-        else:
+        elif self.nodes is not None:
             self.nodes.append([1, HEADER_SIZE + size])
         self.values.insert(index, value)
 
@@ -180,9 +222,8 @@ class List:
         found = found[-most:] if backwards else found[:most]
         if found:
             size = entry_size(value)
-            if self.nodes is None:
-                self.size -= len(found) * size
-            else:
+            self.size -= len(found) * size
+            if self.nodes is not None:
                 self._remove_from_nodes(self.nodes, found, size)
             chosen = frozenset(found)
             self.values = deque(other for index, other in enumerate(self.values) if index not in chosen)
@@ -234,9 +275,8 @@ class List:
             nodes.remove(node)
 
     def _check(self) -> None:
-        if self.nodes is None:
-            assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
-        else:
+        assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
+        if self.nodes is not None:
             values = iter(self.values)
             for count, size in self.nodes:
                 assert count

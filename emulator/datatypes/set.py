@@ -11,14 +11,18 @@ from random import Random
 from typing import Protocol
 
 from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.footprint import allocated, strings_size, table_size
+from emulator.datatypes.listpack import HEADER_SIZE
 from emulator.protocol.numbers import parse_integer
 
-_INTSET = b"intset"
-_LISTPACK = b"listpack"
-_HASHTABLE = b"hashtable"
+INTSET = b"intset"
+LISTPACK = b"listpack"
+HASHTABLE = b"hashtable"
 
 _INTSET_LIMIT = 1 << 30
 _KEEP_RATIO = 5
+_COLLISION = 8
+"""What a member takes beside its bucket, on average: only one that shares it has an entry of its own."""
 
 
 def _is_integer(member: bytes) -> bool:
@@ -42,17 +46,18 @@ class Limits(Protocol):
 class Set:
     """Distinct members.  Looking one up, adding, removing: O(1).
 
-    ``members`` is for reading.  The dense index for random picks and scans is built when one of them first needs it, so
-    O(1) for them is amortised.
+    ``members`` is for reading, ``payload`` how many bytes they have together.  The dense index for random picks and scans
+    is built when one of them first needs it, so O(1) for them is amortised.
     """
 
-    __slots__ = ("_index", "encoding", "members")
+    __slots__ = ("_index", "encoding", "members", "payload")
 
     type_name = b"set"
 
     def __init__(self) -> None:
         self.members: dict[bytes, None] = {}
-        self.encoding = _INTSET
+        self.payload = 0
+        self.encoding = INTSET
         self._index: DenseIndex | None = None
 
     @classmethod
@@ -62,8 +67,18 @@ class Set:
         rest = iter(members)
         for member in rest:
             new.add(member, limits)
-            if new.encoding is _HASHTABLE:
+            if new.encoding is HASHTABLE:
                 new.members.update(dict.fromkeys(rest))
+                new.payload = sum(map(len, new.members))
+        return new
+
+    @classmethod
+    def encoded(cls, members: Iterable[bytes], encoding: bytes) -> Set:
+        """A set of members in an encoding (one of the constants) that the caller knows to be right for them."""
+        new = cls()
+        new.members = dict.fromkeys(members)
+        new.payload = sum(map(len, new.members))
+        new.encoding = encoding
         return new
 
     def __len__(self) -> int:
@@ -74,18 +89,30 @@ class Set:
 
     def __iter__(self) -> Iterator[bytes]:
         """The members in Redis's order.  O(n), for an intset O(n log n)."""
-        return iter(sorted(self.members, key=int)) if self.encoding is _INTSET else iter(self.members)
+        return iter(sorted(self.members, key=int)) if self.encoding is INTSET else iter(self.members)
 
     @property
     def packed(self) -> bool:
         """Whether the members have an order, and a scan gives all at once."""
-        return self.encoding is not _HASHTABLE
+        return self.encoding is not HASHTABLE
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server; the integers of an intset are taken to be as long as the average one."""
+        count = len(self.members)
+        if self.encoding is INTSET:
+            digits = -(-self.payload // count) if count else 0
+            return allocated(8 + count * (2 if digits < 5 else 4 if digits < 10 else 8))
+        if self.encoding is LISTPACK:
+            return allocated(HEADER_SIZE + self.payload + 2 * count)
+        return table_size(count) + count * _COLLISION + strings_size(count, self.payload)
 
     def copy(self) -> Set:
         """A set of its own with the same members.  O(n)."""
         twin = Set()
         twin.members = self.members.copy()
         twin.encoding = self.encoding
+        twin.payload = self.payload
         return twin
 
     @property
@@ -101,18 +128,19 @@ class Set:
         """Choose the encoding before `count` members, `first` among them, are added by one command."""
         if not self.members:
             integers = _is_integer(first) and count <= limits.set_max_intset_entries
-            self.encoding = _INTSET if integers else _LISTPACK
-        most = limits.set_max_intset_entries if self.encoding is _INTSET else limits.set_max_listpack_entries
+            self.encoding = INTSET if integers else LISTPACK
+        most = limits.set_max_intset_entries if self.encoding is INTSET else limits.set_max_listpack_entries
         if count > most:
-            self.encoding = _HASHTABLE
+            self.encoding = HASHTABLE
 
     def add(self, member: bytes, limits: Limits) -> bool:
         """Add a member; whether it is new."""
         if member in self.members:
             return False
-        if self.encoding is not _HASHTABLE:
+        if self.encoding is not HASHTABLE:
             self._make_room(member, limits)
         self.members[member] = None
+        self.payload += len(member)
         if self._index is not None:
             self._index.add(member)
         return True
@@ -120,24 +148,25 @@ class Set:
     def _make_room(self, member: bytes, limits: Limits) -> None:
         """Leave a small encoding in which the new member has no place."""
         count = len(self.members)
-        if self.encoding is _INTSET:
+        if self.encoding is INTSET:
             if _is_integer(member):
                 if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
-                    self.encoding = _HASHTABLE
+                    self.encoding = HASHTABLE
                 return
             self.members = dict.fromkeys(self)
-            self.encoding = _LISTPACK
+            self.encoding = LISTPACK
             longest = max(map(len, self.members), default=0)
         else:
             longest = 0
         if count >= limits.set_max_listpack_entries or max(len(member), longest) > limits.set_max_listpack_value:
-            self.encoding = _HASHTABLE
+            self.encoding = HASHTABLE
 
     def remove(self, member: bytes) -> bool:
         """Take a member out; whether it was there."""
         if member not in self.members:
             return False
         del self.members[member]
+        self.payload -= len(member)
         if self._index is not None:
             self._index.remove(member)
         return True
@@ -158,8 +187,8 @@ class Set:
             self.remove(member)
         taken = list(self)
         self.clear()
-        if self.encoding is _HASHTABLE:
-            self.encoding = _LISTPACK
+        if self.encoding is HASHTABLE:
+            self.encoding = LISTPACK
         for member in kept:
             self.add(member, limits)
         return taken
@@ -167,11 +196,13 @@ class Set:
     def clear(self) -> None:
         """Take every member out."""
         self.members = {}
+        self.payload = 0
         self._index = None
 
     def _check(self) -> None:
+        assert self.payload == sum(map(len, self.members))
         if self._index is not None:
             self._index._check()
             assert set(self._index) == self.members.keys()
-        if self.encoding is _INTSET:
+        if self.encoding is INTSET:
             assert all(_is_integer(member) for member in self.members)

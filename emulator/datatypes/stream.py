@@ -24,6 +24,11 @@ Body = tuple[bytes, ...]
 Entry = tuple[int, Body]
 
 _LARGEST_RUN = 1 << 30
+_EMPTY_SIZE = 512
+_NODE = 100
+_FULL_RUN = 4096
+_GROUP = 400
+_PENDING = 120
 _EMPTY_RUN_SIZE = HEADER_SIZE + 6
 
 
@@ -35,7 +40,7 @@ def format_id(id: int) -> bytes:
 class Run:
     """Entries that Redis keeps in one listpack; the fields of the first are not repeated by those that have the same.
 
-    ``last`` is the last id that was ever put in and ``deleted`` counts the entries taken out: a listpack keeps their room.
+    ``last`` is the last id that was ever put in; ``deleted`` has the entries taken out, which a listpack keeps and marks.
     """
 
     __slots__ = ("bodies", "deleted", "fields", "first", "ids", "last", "size")
@@ -45,7 +50,7 @@ class Run:
         self.fields = fields
         self.ids: list[int] = []
         self.bodies: list[Body] = []
-        self.deleted = 0
+        self.deleted: list[Entry] = []
         self.size = _EMPTY_RUN_SIZE + integer_size(len(fields)) + sum(map(entry_size, fields))
 
     def append(self, id: int, body: Body) -> None:
@@ -65,9 +70,8 @@ class Run:
 
     def remove(self, position: int) -> None:
         """Take out an entry; it keeps its room."""
-        count, deleted = len(self.ids), self.deleted
-        del self.ids[position], self.bodies[position]
-        self.deleted = deleted + 1
+        count, deleted = len(self.ids), len(self.deleted)
+        self.deleted.append((self.ids.pop(position), self.bodies.pop(position)))
         if count >= 128 or deleted >= 127:
             self.size += (
                 integer_size(count - 1) - integer_size(count) + integer_size(deleted + 1) - integer_size(deleted)
@@ -78,7 +82,7 @@ class Run:
         twin = Run.__new__(Run)
         twin.first, twin.last, twin.fields = self.first, self.last, self.fields
         twin.ids, twin.bodies = self.ids.copy(), self.bodies.copy()
-        twin.deleted, twin.size = self.deleted, self.size
+        twin.deleted, twin.size = self.deleted.copy(), self.size
         return twin
 
 
@@ -86,10 +90,10 @@ class Stream:
     """A stream and its consumer groups; it may be empty.  Looking up an entry is O(log n), appending O(1).
 
     ``last_id`` is the greatest id ever given, ``added`` how many entries there ever were, ``max_deleted`` the greatest id
-    deleted on purpose (trimming does not count).
+    deleted on purpose (trimming does not count), ``size`` the bytes of the runs.
     """
 
-    __slots__ = ("_firsts", "_least_read", "_length", "added", "groups", "last_id", "max_deleted", "runs")
+    __slots__ = ("_firsts", "_least_read", "_length", "added", "groups", "last_id", "max_deleted", "runs", "size")
     type_name = b"stream"
     encoding = b"stream"
 
@@ -100,16 +104,24 @@ class Stream:
         self.last_id = self.max_deleted = self.added = 0
         self.groups: dict[bytes, Group] = {}
         self._least_read = 0
+        self.size = 0
 
     def __len__(self) -> int:
         return self._length
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server: the last run has room to grow.  O(groups)."""
+        room = max(_FULL_RUN - self.runs[-1].size, 0) if self.runs else 0
+        pending = sum(len(group.pending) for group in self.groups.values())
+        return _EMPTY_SIZE + len(self.runs) * _NODE + self.size + room + len(self.groups) * _GROUP + pending * _PENDING
 
     def copy(self) -> Stream:
         """The same entries and groups, independent of these."""
         twin = Stream()
         twin.runs = [run.copy() for run in self.runs]
         twin._firsts = self._firsts.copy()
-        twin._length = self._length
+        twin._length, twin.size = self._length, self.size
         twin.last_id, twin.max_deleted, twin.added = self.last_id, self.max_deleted, self.added
         twin.groups = {name: group.copy() for name, group in self.groups.items()}
         return twin
@@ -129,20 +141,28 @@ class Stream:
         if self.runs:
             run = self.runs[-1]
             full = run.size + sum(map(len, body)) >= min(max_bytes or _LARGEST_RUN, _LARGEST_RUN)
-            if full or 0 < max_entries <= len(run.ids) + run.deleted:
+            if full or 0 < max_entries <= len(run.ids) + len(run.deleted):
                 run = self._new_run(id, body)
         else:
             run = self._new_run(id, body)
+        self.size -= run.size
         run.append(id, body)
+        self.size += run.size
         self._length += 1
         self.added = next_count(self.added)
         self.last_id = id
 
     def _new_run(self, id: int, body: Body) -> Run:
         run = Run(id, body[::2])
-        self.runs.append(run)
-        self._firsts.append(id)
+        self.enter(run)
         return run
+
+    def enter(self, run: Run) -> None:
+        """Add a run of entries whose ids are greater than every other; the caller sets ``last_id`` and ``added``."""
+        self.runs.append(run)
+        self.size += run.size
+        self._firsts.append(run.first)
+        self._length += len(run.ids)
 
     def _place(self, id: int) -> tuple[int, int] | None:
         index = bisect_right(self._firsts, id) - 1
@@ -172,8 +192,10 @@ class Stream:
 
     def _remove(self, index: int, position: int) -> None:
         run = self.runs[index]
+        self.size -= run.size
         if len(run.ids) > 1:
             run.remove(position)
+            self.size += run.size
         else:
             del self.runs[index], self._firsts[index]
         self._length -= 1
@@ -239,7 +261,7 @@ class Stream:
         if group.read != UNKNOWN and group.last_id >= self.first_id and not self._deleted_from(group.last_id):
             group.read += 1
         elif self.added:
-            group.read = self._read_up_to(id)
+            group.read = self.read_up_to(id)
         self.move(group, id)
 
     def lag(self, group: Group) -> int | None:
@@ -250,14 +272,14 @@ class Stream:
             return self._length
         if group.read != UNKNOWN and not self._deleted_from(group.last_id):
             return self.added - group.read
-        read = self._read_up_to(group.last_id)
+        read = self.read_up_to(group.last_id)
         return None if read == UNKNOWN else self.added - read
 
     def _deleted_from(self, id: int) -> bool:
         """Whether entries with this id or a greater one have been deleted on purpose."""
         return bool(self._length and self.max_deleted and id <= self.max_deleted)
 
-    def _read_up_to(self, id: int) -> int:
+    def read_up_to(self, id: int) -> int:
         """How many entries were ever added up to an id, or `UNKNOWN`."""
         if not self.added:
             return 0
@@ -296,6 +318,7 @@ class Stream:
             if (limit and before - self._length + count > limit) or not goes(run):
                 break
             self._length -= count
+            self.size -= run.size
             gone += 1
         del self.runs[:gone], self._firsts[:gone]
         if not whole_runs:
@@ -350,6 +373,7 @@ class Stream:
     def _check(self) -> None:
         assert self._firsts == [run.first for run in self.runs]
         assert self._length == sum(len(run.ids) for run in self.runs)
+        assert self.size == sum(run.size for run in self.runs)
         ids = [id for run in self.runs for id in run.ids]
         assert all(a < b for a, b in pairwise(ids))
         for run in self.runs:

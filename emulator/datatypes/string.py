@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from emulator.protocol.numbers import parse_integer
 
-_EMBEDDED_LIMIT = 41
+EMBEDDED_LIMIT = 41
 _EXPIRY_SIZE = 8
 
 
@@ -14,6 +14,11 @@ class Embedded(bytes):
     __slots__ = ()
 
 
+def is_integer(value: bytes) -> bool:
+    """Whether Redis keeps the value as a number."""
+    return value.__class__ is not Embedded and parse_integer(value) is not None
+
+
 def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
     """What OBJECT ENCODING answers: ``int``, ``embstr`` or ``raw``.
 
@@ -21,7 +26,7 @@ def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
     """
     if isinstance(value, bytearray):
         return b"raw"
-    if not isinstance(value, Embedded) and parse_integer(value) is not None:
+    if is_integer(value):
         return b"int"
     size = len(key) + len(value) + (_EXPIRY_SIZE if expires else 0)
-    return b"embstr" if size <= _EMBEDDED_LIMIT else b"raw"
+    return b"embstr" if size <= EMBEDDED_LIMIT else b"raw"

@@ -15,7 +15,12 @@ from random import Random
 from emulator.datatypes.vector_math import Storage, Vector, project, store
 from emulator.datatypes.vector_search import Index
 
-_TOP_LEVEL = 15
+TOP_LEVEL = 15
+"""The highest level that an element may reach."""
+
+_ELEMENT = 478
+_LINK = 18
+"""What an element takes beside its vector, and what for each link that it may have."""
 _uids = numbers()
 
 
@@ -43,6 +48,7 @@ class VectorSet:
         "_dense",
         "_index",
         "_levels",
+        "_payload",
         "attributes",
         "dimension",
         "elements",
@@ -63,6 +69,7 @@ class VectorSet:
         self.projected_from = projected_from
         self.elements: dict[bytes, Element] = {}
         self.attributes = 0
+        self._payload = 0
         self.uid = next(_uids)
         self.last_uid = 0
         self._dense: list[Element] = []
@@ -77,6 +84,13 @@ class VectorSet:
         """The highest level that an element reaches."""
         return max((level for level, number in self._levels.items() if number), default=0)
 
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server, with the graph that it has there."""
+        bits = {b"f32": 32, b"int8": 8, b"bin": 1}[self.storage.name]
+        each = _ELEMENT + self.links * _LINK + self.dimension * bits // 8
+        return len(self.elements) * each + self._payload
+
     # Changing
 
     def add(self, name: bytes, values: Iterable[float], random: Random) -> bool:
@@ -84,8 +98,12 @@ class VectorSet:
         components = list(values)
         vector = store(project(components, self.dimension) if self.projected_from else components, self.storage)
         level = 0
-        while level < _TOP_LEVEL and random.random() < 0.25:
+        while level < TOP_LEVEL and random.random() < 0.25:
             level += 1
+        return self.enter(name, vector, level)
+
+    def enter(self, name: bytes, vector: Vector, level: int) -> bool:
+        """Enter a vector as it is stored, whose level has been drawn; whether the name is new."""
         self.last_uid += 1
         self._levels[level] += 1
         element = self.elements.get(name)
@@ -117,6 +135,7 @@ class VectorSet:
     def set_attribute(self, element: Element, attribute: bytes | None) -> None:
         """Give an element an attribute, or take it away."""
         self.attributes += (attribute is not None) - (element.attribute is not None)
+        self._payload += len(attribute or b"") - len(element.attribute or b"")
         element.attribute = attribute
 
     # Looking
@@ -171,4 +190,5 @@ class VectorSet:
         assert [element.place for element in self._dense] == list(range(len(self._dense)))
         assert {element.name: element for element in self._dense} == self.elements
         assert +self._levels == Counter(element.level for element in self._dense)
+        assert self._payload == sum(len(element.attribute or b"") for element in self._dense)
         assert self.attributes == sum(element.attribute is not None for element in self._dense)

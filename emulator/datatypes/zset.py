@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.footprint import DICT_ENTRY, allocated, strings_size, table_size
+from emulator.datatypes.listpack import HEADER_SIZE
 
 Scored = tuple[float, bytes]
+
+_NODE: Final = 44
+"""A skip list's node, on average."""
 
 
 class Limits(Protocol):
@@ -56,9 +61,9 @@ class LexRange(NamedTuple):
 
 
 class ZSet:
-    """A sorted set.  Unless said otherwise methods are O(log n)."""
+    """A sorted set; ``payload`` is how many bytes its members have.  Unless said otherwise methods are O(log n)."""
 
-    __slots__ = ("_dense", "order", "packed", "scores")
+    __slots__ = ("_dense", "order", "packed", "payload", "scores")
 
     type_name = b"zset"
 
@@ -66,6 +71,7 @@ class ZSet:
         self.scores: dict[bytes, float] = {}
         self.order: SortedList[Scored] = SortedList()
         self.packed = True
+        self.payload = 0
         self._dense: DenseIndex | None = None
 
     @classmethod
@@ -76,6 +82,7 @@ class ZSet:
             max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         )
         new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
+        new.payload = sum(map(len, scores))
         new.order = SortedList((score, member) for member, score in new.scores.items())
         return new
 
@@ -91,12 +98,21 @@ class ZSet:
         """``listpack`` or ``skiplist``."""
         return b"listpack" if self.packed else b"skiplist"
 
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server."""
+        count = len(self.scores)
+        if self.packed:
+            return allocated(HEADER_SIZE + self.payload + 6 * count)
+        return table_size(count) + count * (DICT_ENTRY + _NODE) + strings_size(count, self.payload)
+
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""
         twin = ZSet()
         twin.scores = self.scores.copy()
         twin.order = self.order.copy()
         twin.packed = self.packed
+        twin.payload = self.payload
         return twin
 
     # One member
@@ -111,6 +127,7 @@ class ZSet:
         else:
             if self.packed and not self._has_room(member, limits):
                 self.packed = False
+            self.payload += len(member)
             if self._dense is not None:
                 self._dense.add(member)
         if self.packed:
@@ -128,6 +145,7 @@ class ZSet:
         if score is None:
             return False
         self.order.remove((score, member))
+        self.payload -= len(member)
         if self._dense is not None:
             self._dense.remove(member)
         return True
@@ -197,6 +215,7 @@ class ZSet:
         del self.order[first:last]
         for _, member in chosen:
             del self.scores[member]
+            self.payload -= len(member)
             if self._dense is not None:
                 self._dense.remove(member)
         return len(chosen)
@@ -210,6 +229,7 @@ class ZSet:
         return self._dense
 
     def _check(self) -> None:
+        assert self.payload == sum(map(len, self.scores))
         assert list(self.order) == sorted((score, member) for member, score in self.scores.items())
         if self._dense is not None:
             self._dense._check()

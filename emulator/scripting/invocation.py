@@ -7,7 +7,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import explanation
-from emulator.commands.registry import NOSCRIPT, WRITE, Command
+from emulator.commands.registry import DENYOOM, NOSCRIPT, WRITE, Command
+from emulator.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double
 
@@ -99,8 +100,17 @@ class Invocation:
         if command.flags & WRITE:
             if self.read_only:
                 raise CommandError("ERR Write commands are not allowed from read-only scripts.")
+            if self._engine.out_of_memory and command.flags & DENYOOM and not self.wrote and not self._may_grow():
+                raise CommandError(OUT_OF_MEMORY)
             self.wrote = True
         return command
+
+    def _may_grow(self) -> bool:
+        """Whether the script may write although memory is short, as it says itself."""
+        words = self.client.words
+        command = self._engine.find(self._engine, words)
+        flags = self._engine.scripting.flags_of(command, words)
+        return flags != command.flags and not flags & DENYOOM
 
     def _check_user(self, command: Command, args: Sequence[bytes]) -> None:
         user = self.client.user

@@ -155,7 +155,7 @@ class Scripting:
         flags = command.flags & ~MAY_REPLICATE
         if NO_WRITES not in declared:
             flags |= WRITE
-        return flags if ALLOW_OOM in declared else flags | DENYOOM
+        return flags if ALLOW_OOM in declared or NO_WRITES in declared else flags | DENYOOM
 
     def _declared(self, command: Command, args: Sequence[bytes]) -> Collection[bytes] | None:
         """The flags that a script or function declares; None where it declares none or is not there."""

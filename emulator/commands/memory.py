@@ -1,0 +1,123 @@
+"""MEMORY: what keys take, and how much is used for what.
+
+Figures are those of the real server's allocator for the same data (`emulator.weight`); what a process of Python takes in
+fact is told as the resident set size.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer
+from emulator.commands.keyspec import keys
+from emulator.commands.registry import command, container
+from emulator.memory import Memory, resident_memory
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.replies import OK, Reply, Status, Verbatim
+from emulator.weight import weigh
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("memory", group="server", since="4.0.0", acl="", help_since="4.0.0", help_acl="")
+
+_TIPS = "nondeterministic_output request_policy:all_shards response_policy:special"
+
+
+@command("server", container="memory", since="4.0.0", flags="readonly", keys=[keys("RO", 2)], acl="", complexity="O(1)")
+def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
+    """Bytes that a key and its value take, about."""
+    for position in range(0, len(options), 2):
+        if options[position].upper() != b"SAMPLES" or position + 1 == len(options):
+            raise CommandError(SYNTAX)
+        if integer(options[position + 1]) < 0:
+            raise CommandError(SYNTAX)
+    entry = client.db.find(key)
+    return None if entry is None else weigh(key, entry.value, entry.deadline is not None)
+
+
+@command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
+def memory_stats(client: Session) -> dict[bytes, Reply]:
+    """How much memory is used for what."""
+    engine = client.engine
+    memory = Memory(engine)
+    resident = resident_memory()
+    databases: dict[bytes, Reply] = {}
+    for db in engine.databases:
+        if len(db):
+            databases[b"db.%d" % db.index] = {
+                b"overhead.hashtable.main": db.overhead,
+                b"overhead.hashtable.expires": db.expires_overhead,
+            }
+    return {
+        b"peak.allocated": memory.peak,
+        b"total.allocated": memory.used,
+        b"startup.allocated": memory.startup,
+        b"replication.backlog": 0,
+        b"replica.fullsync.buffer": 0,
+        b"clients.slaves": 0,
+        b"clients.normal": memory.clients,
+        b"cluster.links": 0,
+        b"aof.buffer": 0,
+        b"lua.caches": memory.scripts,
+        b"functions.caches": memory.functions,
+        b"script.VMs": engine.scripting.memory,
+        **databases,
+        b"overhead.db.hashtable.lut": memory.tables,
+        b"overhead.db.hashtable.rehashing": 0,
+        b"overhead.total": memory.overhead,
+        b"db.dict.rehashing.count": 0,
+        b"keys.count": memory.keys,
+        b"keys.bytes-per-key": (memory.used - memory.startup) // memory.keys if memory.keys else 0,
+        b"dataset.bytes": memory.dataset,
+        b"dataset.percentage": memory.dataset_share,
+        b"peak.percentage": memory.used * 100 / memory.peak,
+        b"allocator.allocated": memory.used,
+        b"allocator.active": resident,
+        b"allocator.resident": resident,
+        b"allocator.muzzy": 0,
+        b"allocator-fragmentation.ratio": 1.0,
+        b"allocator-fragmentation.bytes": 0,
+        b"allocator-rss.ratio": 1.0,
+        b"allocator-rss.bytes": 0,
+        b"rss-overhead.ratio": 1.0,
+        b"rss-overhead.bytes": 0,
+        b"fragmentation": resident / memory.used,
+        b"fragmentation.bytes": resident - memory.used,
+    }
+
+
+@command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
+def memory_doctor(client: Session) -> Verbatim:
+    """What is wrong with the use of memory, if anything."""
+    if Memory(client.engine).used < 5 << 20:
+        return Verbatim(
+            b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these "
+            b"conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be back "
+            b"to our programming as soon as I finished rebooting.\n"
+        )
+    return Verbatim(
+        b"Hi Sam, I can't find any memory issue in your instance. I can only account for what occurs on this base.\n"
+    )
+
+
+@command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
+def memory_malloc_stats(client: Session) -> Verbatim:
+    """What Python's allocator tells of itself."""
+    counts = ", ".join(map(str, gc.get_count()))
+    return Verbatim(f"Allocator: Python's. Objects watched by the collector, by generation: {counts}.\n".encode())
+
+
+@command(
+    "server",
+    container="memory",
+    since="4.0.0",
+    acl="",
+    tips="request_policy:all_shards response_policy:all_succeeded",
+    complexity="O(N) for N objects",
+)
+def memory_purge(client: Session) -> Status:
+    """Give memory back that is no longer needed."""
+    gc.collect()
+    return OK

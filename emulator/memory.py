@@ -1,0 +1,53 @@
+"""How much memory an engine uses, in the real server's terms, and how much its process has in fact."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from emulator.datatypes.footprint import table_size
+from emulator.weight import SLOT
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+
+AT_REST: Final = 690_000
+"""What the real server uses before the first key."""
+_CLIENT: Final = 2_000
+
+
+def used_memory(engine: Engine) -> int:
+    """What counts against ``maxmemory``.  O(databases), beside what has to be weighed after changes."""
+    total = AT_REST + _CLIENT * len(engine.sessions)
+    for db in engine.databases:
+        if db.entries:
+            total += db.weigh()
+    return total
+
+
+def resident_memory() -> int:
+    """Bytes that the process has in memory, 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+class Memory:
+    """The figures of a moment, for INFO and MEMORY STATS."""
+
+    def __init__(self, engine: Engine) -> None:
+        scripting = engine.scripting
+        self.used = engine.used_memory
+        self.peak = engine.stats.peak_memory
+        self.startup = AT_REST
+        self.keys = sum(map(len, engine.databases))
+        self.clients = _CLIENT * len(engine.sessions)
+        self.scripts = sum(len(script.source) for script in scripting.scripts.values())
+        self.functions = scripting.figures()[2]
+        self.tables = sum(table_size(len(db)) for db in engine.databases if len(db))
+        slots = sum(len(db) + len(db.expiring) for db in engine.databases)
+        self.overhead = AT_REST + self.clients + SLOT * slots
+        self.dataset = max(self.used - self.overhead, 0)
+        self.dataset_share = self.dataset * 100 / max(self.used - AT_REST, 1)
