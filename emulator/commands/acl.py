@@ -34,7 +34,9 @@ def _wrong_words(name: str) -> CommandError:
     return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP.")
 
 
-@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N rules")
+@command(
+    "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N rules"
+)
 def acl_setuser(client: Session, username: bytes, *rules: bytes) -> Status:
     """Make a user or change its rules."""
     if any(byte in b" \t\n\v\f\r\0" for byte in username):
@@ -145,7 +147,9 @@ def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
     return [entry.fields(now) for entry in list(journal.entries)[:most]]
 
 
-@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users")
+@command(
+    "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users"
+)
 def acl_load(client: Session) -> Status:
     """Take the users of the ACL file in place of those there are."""
     if not client.engine.config.aclfile:
@@ -154,7 +158,9 @@ def acl_load(client: Session) -> Status:
     return OK
 
 
-@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users")
+@command(
+    "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users"
+)
 def acl_save(client: Session) -> Status:
     """Write the users to the ACL file."""
     if not client.engine.config.aclfile:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_long_double, parse_unsigned
+from emulator.protocol.numbers import (
+    INT64_MAX,
+    INT64_MIN,
+    parse_double,
+    parse_integer,
+    parse_long_double,
+    parse_unsigned,
+)
 
 if TYPE_CHECKING:
     from emulator.keyspace import Database

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _NO_MANDATORY_KEYS = FLAG["no_mandatory_keys"]
 _WITHOUT_TEXT = ("oneof", "block")
 
+
 def _all(client: Session) -> list[Command]:
     return [entry for name, entry in client.engine.commands.items() if name == entry.name]
 

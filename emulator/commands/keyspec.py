@@ -109,7 +109,9 @@ def numkeys(flags: str, at: int, first: int = 1, step: int = 1, notes: str = "")
     return KeySpec(flags, (at,), ("keynum", 0, first, step), notes)
 
 
-def keyword(flags: str, word: bytes, start: int, last: int = 0, step: int = 1, limit: int = 0, notes: str = "") -> KeySpec:
+def keyword(
+    flags: str, word: bytes, start: int, last: int = 0, step: int = 1, limit: int = 0, notes: str = ""
+) -> KeySpec:
     """Keys that follow the word `word`, looked for from argument `start` (negative: from the end, backwards)."""
     return KeySpec(flags, (word, start), ("range", last, step, limit), notes)
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 container("pubsub", group="pubsub", since="2.8.0", acl="", help_since="6.2.0", help_acl="")
 
 
-def _subscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]) -> Replies:
+def _subscribe(
+    client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]
+) -> Replies:
     replies = Replies()
     for name in names:
         PubSub.subscribe(table, own, name, client)
@@ -27,7 +29,9 @@ def _subscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes
     return replies
 
 
-def _unsubscribe(client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]) -> Replies:
+def _unsubscribe(
+    client: Session, kind: bytes, table: Subscribers, own: dict[bytes, None], names: Sequence[bytes]
+) -> Replies:
     replies = Replies()
     for name in names or list(own):
         PubSub.unsubscribe(table, own, name, client)

@@ -12,6 +12,7 @@ from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_unsigned
 
 INVALID: Final = "ERR Invalid stream ID specified as stream command argument"
 
+
 def _unsigned(text: bytes) -> int:
     number = parse_unsigned(text)
     if number is None:

@@ -67,7 +67,9 @@ class _Request:
         half = len(words) // 2
         if len(words) % 2:
             ids = "ID or '>'" if name == "xreadgroup" else "ID, '+', or '$'"
-            raise CommandError(f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified.")
+            raise CommandError(
+                f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
+            )
         self.keys, self.texts = words[:half], words[half:]
 
 
