@@ -29,12 +29,8 @@ def _human(size: int) -> str:
     """A size as people read it: 1.50M."""
     if size < 1024:
         return f"{size}B"
-    value = float(size)
-    for unit in "KMGTP":
-        value /= 1024
-        if value < 1024:
-            break
-    return f"{value:.2f}{unit}"
+    power = min((size.bit_length() - 1) // 10, 5)
+    return f"{size / 1024**power:.2f}{'BKMGTP'[power]}"
 
 
 def _server(engine: Engine) -> Fields:

@@ -26,7 +26,7 @@ def split_inline(line: bytes) -> list[bytes] | None:
         word = bytearray()
         while position < len(line) and line[position] not in _SPACE:
             byte = line[position]
-            if byte == _DOUBLE or byte == _SINGLE:
+            if byte in (_DOUBLE, _SINGLE):
                 position = _quoted(line, position + 1, byte, word)
                 if position < 0:
                     return None
