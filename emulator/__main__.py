@@ -72,20 +72,20 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
     if not _load_users(server, options, log):
         return 1
     log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
-    if not config.port and not config.unixsocket:
+    if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
         return 1
     try:
         await server.start()
-    except OSError:
-        log.warn(f"Failed listening on port {config.port} (tcp), aborting.")
+    except OSError as error:
+        log.warn(error.args[0] if len(error.args) == 1 else f"Failed listening on port {config.port} (tcp), aborting.")
         return 1
     _await_signals(server, log)
     if config.pidfile:
         with open(config.pidfile, "w") as file:
             file.write(f"{os.getpid()}\n")
     log.line(NOTICE, "Server initialized")
-    for kind, listens in (("tcp", config.port), ("unix", config.unixsocket)):
+    for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):
         if listens:
             log.line(NOTICE, f"Ready to accept connections {kind}")
     await server.wait_closed()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 from typing import Any
 
 from emulator.clock import Clock
-from emulator.config import Config, ConfigError
+from emulator.config import Config
 from emulator.connection import READ_SIZE, Connection
 from emulator.engine import Engine
 from emulator.expiry import Timer
+from emulator.listeners import Listeners
 from emulator.nested_loop import run_one_round
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
@@ -40,19 +40,16 @@ class Server:
     """Serves an engine on the addresses that its configuration names.
 
     ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
-    cannot be had.  ``port`` is the TCP port really used (0 without TCP).
+    cannot be had.
     """
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.engine = Engine(config, clock)
         self.config = self.engine.config
-        self.port = 0
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
-        self._tcp: dict[tuple[str, int], asyncio.Server] = {}
-        self._unix: asyncio.Server | None = None
-        self._rebinding: asyncio.Task[None] | None = None
+        self._listeners = Listeners(self.config, lambda: Connection(self))
         self._alarm: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None]
 
@@ -62,6 +59,11 @@ class Server:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
+
+    @property
+    def port(self) -> int:
+        """The TCP port (0 without TCP)."""
+        return self.config.port
 
     # Life cycle
 
@@ -75,104 +77,22 @@ class Server:
         idle_watch = IdleWatch(self)
         self.engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
-        for name in ("port", "bind"):
-            self.engine.config.on_change(name, self._listen_anew)
         self._on_alarm()
         try:
-            await self._serve(self._bind())
-            await self._listen_unix()
+            await self._listeners.open()
         except OSError:
             await self.stop()
             raise
 
-    def _bind(self) -> dict[tuple[str, int], socket.socket]:
-        """Listening sockets for those addresses of ``bind`` that have none yet; one marked with a ``-`` may fail."""
-        sockets: dict[tuple[str, int], socket.socket] = {}
-        for host, optional in self._wanted():
-            place = host, self.config.port
-            if place in self._tcp:
-                continue
-            try:
-                sockets[place] = self._listening_socket(*place)
-            except OSError as error:
-                if optional:
-                    continue
-                for listening in sockets.values():
-                    listening.close()
-                reason = error.strerror
-                logger.warning("Warning: Could not create server TCP listening socket %s:%d: %s", *place, reason)
-                raise
-        return sockets
-
-    def _wanted(self) -> list[tuple[str, bool]]:
-        """The addresses to listen on, and whether each may be missing on this machine."""
-        addresses = self.config.bind.split() if self.config.port else []
-        return [(address.removeprefix("-"), address.startswith("-")) for address in addresses]
-
-    def _listening_socket(self, host: str, port: int) -> socket.socket:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by that
-        try:
-            if os.name == "posix":
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind((name, port))
-            listening.listen(self.config.tcp_backlog)
-            listening.setblocking(False)
-        except OSError:
-            listening.close()
-            raise
-        return listening
-
-    async def _serve(self, sockets: dict[tuple[str, int], socket.socket]) -> None:
-        for place, listening in sockets.items():
-            backlog = self.config.tcp_backlog
-            self._tcp[place] = await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=backlog)
-        if self.config.port and not self._tcp:
-            raise OSError("no address to listen on")
-        self.port = self.config.port
-
-    def _listen_anew(self) -> None:
-        """``port`` or ``bind`` has changed: connections stay, new ones come by the new addresses."""
-        try:
-            sockets = self._bind()
-        except OSError:
-            raise ConfigError("Unable to listen on this port. Check server logs.") from None
-        wanted = {(host, self.config.port) for host, _ in self._wanted()}
-        for place in self._tcp.keys() - wanted:
-            self._tcp.pop(place).close()
-        self._rebinding = self.loop.create_task(self._serve(sockets))
-
-    async def _listen_unix(self) -> None:
-        path = self.config.unixsocket
-        if not path:
-            return
-        if os.path.exists(path):
-            os.unlink(path)
-        backlog = self.config.tcp_backlog
-        self._unix = await self.loop.create_unix_server(lambda: Connection(self), path, backlog=backlog)
-        if self.config.unixsocketperm:
-            os.chmod(path, self.config.unixsocketperm)
-
     async def stop(self) -> None:
         """Stop listening, close every connection and wake whoever waits in `wait_closed`."""
-        if self._rebinding is not None:
-            await self._rebinding
-        servers = [*self._tcp.values(), *([self._unix] if self._unix else [])]
-        for server in servers:
-            server.close()
+        await self._listeners.close()
         for connection in list(self.connections):
             connection.transport.abort()
-        for server in servers:
-            await server.wait_closed()
+        await self._listeners.wait_closed()
         if self._alarm is not None:
             self._alarm.cancel()
         self.engine.wheel.on_earlier = None
-        path = self.config.unixsocket
-        if path and os.path.exists(path):
-            os.unlink(path)
         self.shut_down()
 
     def shut_down(self) -> None:
@@ -248,7 +168,7 @@ class Server:
     def _is_protected_from(self, peer: Any) -> bool:
         return (
             self.config.protected_mode
-            and not self.config.requirepass
+            and self.engine.acl.default.no_password
             and isinstance(peer, tuple)
             and not peer[0].startswith("127.")
             and peer[0] not in ("::1", "::ffff:127.0.0.1")

@@ -34,7 +34,7 @@ SUBSYSTEMS = (
     "weight",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
-SHELL = ("server", "connection", "flow_control", "nested_loop")
+SHELL = ("server", "connection", "flow_control", "listeners", "nested_loop", "tls")
 WAYS_IN = ("", "__main__", "options")
 
 

@@ -4,15 +4,13 @@ Those that are not installed are skipped visibly, as is what needs Node where th
 """
 
 import contextlib
-import json
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import redis
 
 from conformance import servers
+from tests import node
 
 HERE = Path(__file__).parent
 
@@ -122,25 +120,10 @@ def test_redlock(client, port):
 @pytest.fixture(scope="session")
 def bullmq(tmp_path_factory):
     """A folder with BullMQ from npm."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("BullMQ needs Node")
-    folder = tmp_path_factory.mktemp("bullmq")
-    (folder / "package.json").write_text("{}")
-    installed = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "bullmq@5", "ioredis@5"], cwd=folder, capture_output=True, text=True
-    )
-    if installed.returncode:
-        pytest.skip(f"npm cannot install BullMQ: {installed.stderr[-500:]}")
-    return folder
+    return node.install(tmp_path_factory.mktemp("bullmq"), "bullmq@5", "ioredis@5")
 
 
 def test_bullmq(client, port, bullmq):
     """500 jobs, some delayed, retried or of a priority, at a limited rate; a flow; a job that repeats; queue events."""
-    shutil.copy(HERE / "users" / "bullmq.mjs", bullmq)
-    done = subprocess.run(
-        ["node", "bullmq.mjs", str(port)], cwd=bullmq, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
     expected = {"done": 500, "retried": 72, "sum": 45, "completed": True, "failed": 0, "active": 0}
-    assert json.loads(done.stdout) == expected
+    assert node.run(bullmq, "bullmq.mjs", port) == expected

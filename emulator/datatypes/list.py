@@ -51,20 +51,31 @@ class List:
         return new
 
     @classmethod
-    def of_listpacks(cls, listpacks: Iterable[Sequence[bytes]], limit: int) -> List:
-        """A list of the values that some listpacks hold: a quicklist, unless it is one that may stand alone."""
+    def of_quicklist(cls, values: Iterable[bytes], limit: int) -> List:
+        """A list of values that go one after the other to a quicklist."""
         new = cls()
-        new.fill = limit
-        new.nodes = deque()
+        new.fill, new.nodes = limit, deque()
+        new.extend_right(values)
+        return new
+
+    @classmethod
+    def of_listpacks(cls, listpacks: Iterable[Sequence[bytes]], limit: int) -> List:
+        """A list of the values that some listpacks hold."""
+        new = cls()
+        new.fill, new.nodes = limit, deque()
         for values in listpacks:
-            new.values.extend(values)
             size = sum(map(entry_size, values))
+            new.values.extend(values)
             new.nodes.append([len(values), HEADER_SIZE + size])
             new.size += size
-        if len(new.nodes) == 1 and not _is_large(len(new.values[0]), limit):
-            fits = new.size <= _SIZES[min(-limit, 5) - 1] if limit < 0 else len(new.values) <= max(limit, 1)
-            new.nodes = None if fits else new.nodes
+        new.settle(limit)
         return new
+
+    def settle(self, limit: int) -> None:
+        """Be a listpack where a quicklist has but one that may stand alone."""
+        if self.nodes is not None and len(self.nodes) == 1 and not _is_large(len(self.values[0]), limit):
+            fits = self.size <= _SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
+            self.nodes = None if fits else self.nodes
 
     def listpacks(self) -> Iterator[tuple[list[bytes], bool]]:
         """The values of each listpack, and whether it is none but a large value that has a node for itself.  O(n)."""

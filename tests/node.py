@@ -1,0 +1,34 @@
+"""Programs of Node with packages from npm; tests that need them are skipped visibly where there is no Node or no npm."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "users"
+
+
+def install(folder: Path, *packages: str) -> Path:
+    """The folder with these packages installed in it."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("needs Node")
+    (folder / "package.json").write_text("{}")
+    installed = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", *packages], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if installed.returncode:
+        pytest.skip(f"npm cannot install {packages}: {installed.stderr[-500:]}")
+    return folder
+
+
+def run(folder: Path, program: str, *arguments: object) -> object:
+    """What a program prints as JSON."""
+    shutil.copy(PROGRAMS / program, folder)
+    done = subprocess.run(
+        ["node", program, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -1,0 +1,111 @@
+"""TLS: with and without certificates of clients, together with plain TCP, renewed while the server runs."""
+
+import ssl
+
+import pytest
+import redis
+import trustme
+
+from tests.conftest import free_port
+from tests.test_main import port_of, process, running
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def files(authority, tmp_path):
+    """Paths of the authority's certificate, of the server's certificate and of its key."""
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return write(authority.issue_cert("localhost", "127.0.0.1"), tmp_path, "server") | {"ca": str(tmp_path / "ca.pem")}
+
+
+def write(certificate, folder, name):
+    certificate.private_key_pem.write_to_path(folder / f"{name}.key")
+    certificate.cert_chain_pems[0].write_to_path(folder / f"{name}.pem")
+    return {"cert": str(folder / f"{name}.pem"), "key": str(folder / f"{name}.key")}
+
+
+def options(files, port, *more):
+    pairs = ("--tls-port", str(port), "--tls-cert-file", files["cert"], "--tls-key-file", files["key"])
+    return (*pairs, "--tls-ca-cert-file", files["ca"], "--save", "", *more)
+
+
+def connect(files, port, client=None, **settings):
+    own = {"ssl_certfile": client["cert"], "ssl_keyfile": client["key"]} if client else {}
+    return redis.Redis("localhost", port, ssl=True, ssl_ca_certs=files["ca"], **own, **settings)
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_only_tls_and_no_certificate_asked_for(files, protocol):
+    port = free_port()
+    with running(*options(files, port, "--port", "0", "--tls-auth-clients", "no")):
+        with connect(files, port, protocol=protocol) as client:
+            assert client.set("k", b"x" * 1_000_000)
+            assert client.get("k") == b"x" * 1_000_000
+            assert client.pipeline().incr("n").incr("n").execute() == [1, 2]
+            assert client.blpop(["none"], 0.01) is None
+        with pytest.raises(redis.ConnectionError):
+            redis.Redis("localhost", port, socket_timeout=2, retry=None).ping()
+
+
+def test_clients_must_show_a_certificate_of_the_authority(authority, files, tmp_path):
+    port = free_port()
+    client = write(authority.issue_cert("client"), tmp_path, "client")
+    stranger = write(trustme.CA().issue_cert("client"), tmp_path, "stranger")
+    with running(*options(files, port, "--port", "auto")) as (_, lines):
+        assert connect(files, port, client).ping()
+        for unwelcome in (None, stranger):
+            with pytest.raises((redis.ConnectionError, ssl.SSLError)):
+                connect(files, port, unwelcome, retry=None).ping()
+        assert redis.Redis(port=port_of(lines)).ping()
+
+
+def test_a_certificate_may_be_optional_but_not_false(authority, files, tmp_path):
+    port = free_port()
+    stranger = write(trustme.CA().issue_cert("client"), tmp_path, "stranger")
+    with running(*options(files, port, "--port", "0", "--tls-auth-clients", "optional")):
+        assert connect(files, port).ping()
+        with pytest.raises((redis.ConnectionError, ssl.SSLError)):
+            connect(files, port, stranger, retry=None).ping()
+
+
+def test_certificates_are_renewed_and_a_bad_one_is_refused(files, tmp_path):
+    port = free_port()
+    later = trustme.CA()
+    later.cert_pem.write_to_path(tmp_path / "later-ca.pem")
+    renewed = write(later.issue_cert("localhost"), tmp_path, "renewed")
+    with running(*options(files, port, "--port", "0", "--tls-auth-clients", "no")), connect(files, port) as client:
+        with pytest.raises(redis.ResponseError, match="Unable to update TLS configuration"):
+            client.config_set("tls-cert-file", "/nowhere/at/all")
+        assert connect(files, port).ping()
+        client.config_set("tls-cert-file", renewed["cert"], "tls-key-file", renewed["key"])
+        assert client.ping()
+        assert connect(files | {"ca": str(tmp_path / "later-ca.pem")}, port).ping()
+
+
+def test_protocol_versions(files):
+    port = free_port()
+    with running(*options(files, port, "--port", "0", "--tls-auth-clients", "no", "--tls-protocols", "TLSv1.2")):
+        assert connect(files, port, ssl_min_version=ssl.TLSVersion.TLSv1_2).ping()
+        with pytest.raises(redis.ConnectionError):
+            connect(files, port, ssl_min_version=ssl.TLSVersion.TLSv1_3, retry=None).ping()
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("--tls-cert-file", "No tls-cert-file configured!"),
+        ("--tls-key-file", "No tls-key-file configured!"),
+        ("--tls-ca-cert-file", "Either tls-ca-cert-file or tls-ca-cert-dir must be specified"),
+    ],
+)
+def test_what_is_missing_ends_the_start(files, missing, told):
+    words = list(options(files, free_port(), "--port", "0"))
+    place = words.index(missing)
+    server = process(*words[:place], *words[place + 2 :])
+    output, _ = server.communicate(timeout=20)
+    assert server.returncode == 1
+    assert told in output and "# Failed to configure TLS. Check logs for more info." in output
