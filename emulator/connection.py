@@ -66,7 +66,9 @@ class Connection(asyncio.BufferedProtocol):
         session = self.session
         session.active = self.engine.clock.tick()
         session.total_input += len(data)
-        self.engine.stats.net_input_bytes += len(data)
+        stats = self.engine.stats
+        stats.net_input_bytes += len(data)
+        stats.reads += 1
         commands = self._parser.feed(data)
         if self._backlog:
             self._backlog += commands
@@ -131,7 +133,9 @@ class Connection(asyncio.BufferedProtocol):
         data = b"".join(session.out)
         session.out.clear()
         session.total_output += len(data)
-        self.engine.stats.net_output_bytes += len(data)
+        stats = self.engine.stats
+        stats.net_output_bytes += len(data)
+        stats.writes += 1
         self.transport.write(data)
         self._limit.check()
 

@@ -12,6 +12,7 @@ visited, to a lower one, so that what is there from start to end is returned, wi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from emulator.datatypes.hash import Hash
 from emulator.expiry import Timer
 from emulator.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.protocol.errors import WRONGTYPE, CommandError
-from emulator.weight import SLOT, weigh
+from emulator.weight import SLOT, UNCLASSED, size_class, weigh
 
 if TYPE_CHECKING:
     from emulator.blocking import Block
@@ -37,10 +38,11 @@ _MOST_UNWEIGHED = 255
 class Entry(Timer):
     """A key with its value; as a timer it is the key's expiry.
 
-    ``index`` is its place among all keys, ``place`` among those with an expiry; ``size`` is what it was last weighed at.
+    ``index`` is its place among all keys, ``place`` among those with an expiry; ``size`` is what it was last weighed
+    at, ``size_class`` where it is counted.
     """
 
-    __slots__ = ("access", "db", "index", "key", "place", "size", "value")
+    __slots__ = ("access", "db", "index", "key", "place", "size", "size_class", "value")
 
     def __init__(self, db: Database, key: bytes, value: Value, index: int, access: int) -> None:
         self.deadline = None
@@ -52,6 +54,7 @@ class Entry(Timer):
         self.access = access
         self.size = 0
         self.place = -1
+        self.size_class = UNCLASSED
 
     def fire(self) -> None:
         self.db.expire_now(self)
@@ -76,7 +79,7 @@ class Database:
 
     ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``expiring`` has
     those with an expiry in no order, ``fields_with_expiry`` those whose value is a hash with fields that expire, with the
-    timer of the first of them.  ``memory`` is what the keys weighed last.
+    timer of the first of them.  ``memory`` is what the keys weighed last, ``sizes`` how many there are of each class.
     """
 
     __slots__ = (
@@ -93,6 +96,7 @@ class Database:
         "index",
         "memory",
         "observed",
+        "sizes",
         "stats",
         "watchers",
         "wheel",
@@ -110,6 +114,7 @@ class Database:
         self.expiring: list[Entry] = []
         self._deadlines = 0
         self.memory = 0
+        self.sizes = Counter[int]()
         self.frequency: Frequency | None = None
         self._unweighed: set[bytes] = set()
         self.watchers: dict[bytes, set[Session]] = {}
@@ -206,7 +211,7 @@ class Database:
             if old.__class__ is Hash or value.__class__ is Hash:
                 self.schedule_fields(entry)
             if self.observed:
-                self._notify_overwritten(key, old, value)
+                self.notify_overwritten(key, old, value)
         self.engine.dirty += 1
         self._unweighed.add(key)
         if len(self._unweighed) > _MOST_UNWEIGHED:
@@ -249,6 +254,7 @@ class Database:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
         entry = self.entries.pop(key)
         self.memory -= entry.size
+        self.sizes[entry.size_class] -= 1
         if entry.deadline is not None:
             self.persist(entry)
         last = self._dense.pop()
@@ -353,6 +359,7 @@ class Database:
         self.fields_with_expiry = {}
         self._dense = []
         self.expiring = []
+        self.sizes.clear()
         self._unweighed.clear()
         self._deadlines = self.memory = 0
         return count
@@ -364,13 +371,18 @@ class Database:
 
         O(keys changed since the last time), of which there are never many.
         """
-        entries = self.entries
+        entries, sizes = self.entries, self.sizes
         for key in self._unweighed:
             entry = entries.get(key)
             if entry is not None:
                 size = weigh(key, entry.value, entry.deadline is not None)
                 self.memory += size - entry.size
                 entry.size = size
+                found = size_class(entry.value)
+                if found != entry.size_class:
+                    sizes[entry.size_class] -= 1
+                    sizes[found] += 1
+                    entry.size_class = found
         self._unweighed.clear()
         return self.memory + self.overhead + self.expires_overhead
 
@@ -407,7 +419,8 @@ class Database:
         if self.engine.notify_flags & event_class:
             self.engine.publish_event(event_class, event, key, self.index)
 
-    def _notify_overwritten(self, key: bytes, old: Value, new: Value) -> None:
+    def notify_overwritten(self, key: bytes, old: Value, new: Value) -> None:
+        """Tell that a key has a new value in place of an old one."""
         if key in self.blocked:
             self.engine.blocking.signal(self, key, None)
         self.notify(OVERWRITTEN, b"overwritten", key)

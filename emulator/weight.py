@@ -1,11 +1,15 @@
-"""What a key weighs: the bytes that the real server would allocate for it, as MEMORY USAGE tells them."""
+"""What a key weighs: the bytes that the real server would allocate for it, as MEMORY USAGE tells them; and its size class."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from emulator.datatypes.footprint import allocated, string_size
-from emulator.datatypes.string import EMBEDDED_LIMIT, is_integer
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.set import Set
+from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded, is_integer
+from emulator.datatypes.zset import ZSet
 
 _OBJECT: Final = 17
 _EXPIRY: Final = 8
@@ -28,3 +32,28 @@ def weigh(key: bytes, value: Any, expires: bool) -> int:
         return allocated(head) + string_size(len(value))
     footprint: int = value.footprint
     return allocated(head) + footprint
+
+
+DISTRIBUTIONS: Final = ("strings_sizes", "lists_items", "sets_items", "zsets_items", "hashes_items")
+_KINDS: Final[dict[type, int]] = {bytes: 0, bytearray: 0, Embedded: 0, List: 1, Set: 2, ZSet: 3, Hash: 4}
+UNCLASSED: Final = -1
+
+
+def size_class(value: Any) -> int:
+    """The class in which INFO keysizes counts a value: its place in `DISTRIBUTIONS` times 64, and the bits of its size."""
+    kind = _KINDS.get(value.__class__)
+    return UNCLASSED if kind is None else kind << 6 | len(value).bit_length()
+
+
+def describe_sizes(counts: dict[int, int]) -> list[tuple[str, str]]:
+    """The distributions, by name, of so many values in each class: ``1=5,2K=1``."""
+    told: dict[str, list[str]] = {}
+    for code, count in sorted(counts.items()):
+        bits = code & 63
+        if code != UNCLASSED and count:
+            least = (1 << bits) >> 1
+            unit = max(bits - 1, 0) // 10
+            told.setdefault(DISTRIBUTIONS[code >> 6], []).append(
+                f"{least >> 10 * unit}{' KMGTP'[unit].strip()}={count}"
+            )
+    return [(name, ",".join(counted)) for name, counted in told.items()]

@@ -16,6 +16,7 @@ from emulator.commands.registry import command, every_command
 from emulator.memory import Memory, resident_memory
 from emulator.protocol.replies import Verbatim
 from emulator.version import MODULES, REDIS_VERSION
+from emulator.weight import describe_sizes
 
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
@@ -46,6 +47,8 @@ def _server(engine: Engine) -> Fields:
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
         ("multiplexing_api", "asyncio"),
+        ("atomicvar_api", "none"),
+        ("gcc_version", "0.0.0"),
         ("process_id", os.getpid()),
         ("process_supervised", "no"),
         ("run_id", engine.run_id),
@@ -58,7 +61,19 @@ def _server(engine: Engine) -> Fields:
         ("lru_clock", engine.clock.now // 1000 & 0xFFFFFF),
         ("executable", sys.executable),
         ("config_file", config.file),
+        ("io_threads_active", 0),
+        *_listeners(engine),
     ]
+
+
+def _listeners(engine: Engine) -> Fields:
+    config = engine.config
+    addresses = ",".join(f"bind={address}" for address in config.bind.split())
+    kinds = [(name, addresses, port) for name, port in (("tcp", config.port), ("tls", config.tls_port)) if port]
+    told = [f"name={name},{where},port={port}" for name, where, port in kinds]
+    if config.unixsocket:
+        told.append(f"name=unix,bind={config.unixsocket}")
+    return [(f"listener{number}", text) for number, text in enumerate(told)]
 
 
 def _clients(engine: Engine) -> Fields:
@@ -162,31 +177,72 @@ def _persistence(engine: Engine) -> Fields:
     return [
         ("loading", 0),
         ("async_loading", 0),
+        ("current_cow_peak", 0),
+        ("current_cow_size", 0),
+        ("current_cow_size_age", 0),
+        ("current_fork_perc", "0.00"),
+        ("current_save_keys_processed", 0),
+        ("current_save_keys_total", 0),
         ("rdb_changes_since_last_save", engine.dirty),
         ("rdb_bgsave_in_progress", 0),
         ("rdb_last_save_time", engine.started // 1000),
         ("rdb_last_bgsave_status", "ok"),
+        ("rdb_last_bgsave_time_sec", -1),
+        ("rdb_current_bgsave_time_sec", -1),
+        ("rdb_saves", 0),
+        ("rdb_last_cow_size", 0),
+        ("rdb_last_load_keys_expired", 0),
+        ("rdb_last_load_keys_loaded", 0),
         ("aof_enabled", 0),
         ("aof_rewrite_in_progress", 0),
         ("aof_rewrite_scheduled", 0),
+        ("aof_last_rewrite_time_sec", -1),
+        ("aof_current_rewrite_time_sec", -1),
         ("aof_last_bgrewrite_status", "ok"),
+        ("aof_rewrites", 0),
+        ("aof_rewrites_consecutive_failures", 0),
         ("aof_last_write_status", "ok"),
+        ("aof_last_cow_size", 0),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
     ]
 
 
+def _threads(engine: Engine) -> Fields:
+    stats = engine.stats
+    return [("io_thread_0", f"clients={len(engine.sessions)},reads={stats.reads},writes={stats.writes}")]
+
+
 def _stats(engine: Engine) -> Fields:
-    stats, pubsub = engine.stats, engine.pubsub
+    stats, pubsub, tracking = engine.stats, engine.pubsub, engine.tracking
+    commands, received, sent = stats.rates(engine.clock.now)
+    busy = round(sum(entry.seconds for entry in every_command(engine.commands)) * 1e6)
     return [
         ("total_connections_received", stats.connections_received),
         ("total_commands_processed", stats.commands_processed),
+        ("instantaneous_ops_per_sec", round(commands)),
         ("total_net_input_bytes", stats.net_input_bytes),
         ("total_net_output_bytes", stats.net_output_bytes),
+        ("total_net_repl_input_bytes", 0),
+        ("total_net_repl_output_bytes", 0),
+        ("instantaneous_input_kbps", f"{received / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{sent / 1024:.2f}"),
+        ("instantaneous_input_repl_kbps", "0.00"),
+        ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", stats.rejected_connections),
+        ("sync_full", 0),
+        ("sync_partial_ok", 0),
+        ("sync_partial_err", 0),
         ("expired_subkeys", stats.expired_fields),
         ("expired_keys", stats.expired_keys),
+        ("expired_stale_perc", "0.00"),
+        ("expired_time_cap_reached_count", 0),
+        ("expire_cycle_cpu_milliseconds", 0),
         ("evicted_keys", stats.evicted_keys),
         ("evicted_clients", stats.evicted_clients),
         ("evicted_scripts", engine.scripting.evicted),
+        ("total_eviction_exceeded_time", 0),
+        ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", stats.keyspace_hits),
         ("keyspace_misses", stats.keyspace_misses),
         ("pubsub_channels", len(pubsub.channels)),
@@ -194,17 +250,39 @@ def _stats(engine: Engine) -> Fields:
         ("pubsubshard_channels", len(pubsub.shards)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
-        ("tracking_total_keys", len(engine.tracking.table)),
-        ("tracking_total_items", engine.tracking.items),
-        ("tracking_total_prefixes", len(engine.tracking.prefixes)),
+        ("migrate_cached_sockets", 0),
+        ("slave_expires_tracked_keys", 0),
+        ("active_defrag_hits", 0),
+        ("active_defrag_misses", 0),
+        ("active_defrag_key_hits", 0),
+        ("active_defrag_key_misses", 0),
+        ("total_active_defrag_time", 0),
+        ("current_active_defrag_time", 0),
+        ("tracking_total_keys", len(tracking.table)),
+        ("tracking_total_items", tracking.items),
+        ("tracking_total_prefixes", len(tracking.prefixes)),
+        ("unexpected_error_replies", stats.unexpected_errors),
+        ("total_error_replies", stats.total_error_replies),
+        ("dump_payload_sanitizations", 0),
+        ("total_reads_processed", stats.reads),
+        ("total_writes_processed", stats.writes),
+        ("io_threaded_reads_processed", 0),
+        ("io_threaded_writes_processed", 0),
+        ("io_threaded_total_prefetch_batches", 0),
+        ("io_threaded_total_prefetch_entries", 0),
+        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections),
+        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
+        ("reply_buffer_shrinks", 0),
+        ("reply_buffer_expands", 0),
+        ("eventloop_cycles", stats.reads),
+        ("eventloop_duration_sum", busy),
+        ("eventloop_duration_cmd_sum", busy),
+        ("instantaneous_eventloop_cycles_per_sec", 0),
+        ("instantaneous_eventloop_duration_usec", 0),
         ("acl_access_denied_auth", stats.acl_denied[b"auth"]),
         ("acl_access_denied_cmd", stats.acl_denied[b"command"]),
         ("acl_access_denied_key", stats.acl_denied[b"key"]),
         ("acl_access_denied_channel", stats.acl_denied[b"channel"]),
-        ("unexpected_error_replies", stats.unexpected_errors),
-        ("total_error_replies", stats.total_error_replies),
-        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections),
-        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
     ]
 
 
@@ -231,6 +309,8 @@ def _cpu(engine: Engine) -> Fields:
         ("used_cpu_user", f"{times.user:.6f}"),
         ("used_cpu_sys_children", f"{times.children_system:.6f}"),
         ("used_cpu_user_children", f"{times.children_user:.6f}"),
+        ("used_cpu_sys_main_thread", f"{times.system:.6f}"),
+        ("used_cpu_user_main_thread", f"{times.user:.6f}"),
     ]
 
 
@@ -276,11 +356,20 @@ def _keyspace(engine: Engine) -> Fields:
             )
 
 
+def _key_sizes(engine: Engine) -> Fields:
+    for db in engine.databases:
+        if len(db):
+            db.weigh()
+            for name, counts in describe_sizes(db.sizes):
+                yield f"db{db.index}_distrib_{name}", counts
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
     "memory": ("Memory", _memory),
     "persistence": ("Persistence", _persistence),
+    "threads": ("Threads", _threads),
     "stats": ("Stats", _stats),
     "replication": ("Replication", _replication),
     "cpu": ("CPU", _cpu),
@@ -289,6 +378,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "errorstats": ("Errorstats", _errorstats),
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
+    "keysizes": ("Keysizes", _key_sizes),
 }
 _DEFAULT = tuple(name for name in _SECTIONS if name != "commandstats")
 
