@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
 
 if TYPE_CHECKING:
+    from emulator.config import Config
     from emulator.log import Log
     from emulator.server import Server
+
+_RESERVED_FILES = 32
 
 
 def main() -> int:
@@ -68,6 +71,7 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
     from emulator.log import NOTICE
 
     config = server.config
+    _raise_file_limit(config, log)
     options.rename(server.engine.commands)
     if not _load_users(server, options, log):
         return 1
@@ -98,6 +102,31 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
         log.line(NOTICE, "Removing the unix socket file.")
     log.warn("Redis is now ready to exit, bye bye...")
     return 0
+
+
+def _raise_file_limit(config: Config, log: Log) -> None:
+    """Have as many file descriptors as ``maxclients`` needs, or fewer clients."""
+    from emulator.log import NOTICE
+
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = config.maxclients + _RESERVED_FILES
+    if soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed == wanted:
+        log.line(NOTICE, f"Increased maximum number of open files to {wanted} (it was originally set to {soft}).")
+        return
+    log.warn(f"You requested maxclients of {config.maxclients} requiring at least {wanted} max file descriptors.")
+    config.maxclients = max(allowed - _RESERVED_FILES, 1)
+    log.warn(
+        f"Current maximum open files is {allowed}. maxclients has been reduced to {config.maxclients} to compensate for low "
+        "ulimit. If you need higher maxclients increase 'ulimit -n'."
+    )
 
 
 def _load_users(server: Server, options: Options, log: Log) -> bool:

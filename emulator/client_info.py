@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.client_memory import usage
+
 if TYPE_CHECKING:
     from emulator.session import Session
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 def describe(session: Session) -> bytes:
     """The line of CLIENT LIST for a session."""
     now = session.engine.clock.now
+    used = usage(session)
     command_name = session.last_command.full_name if session.last_command else b"NULL"
     fields = {
         b"id": b"%d" % session.id,
@@ -27,16 +30,16 @@ def describe(session: Session) -> bytes:
         b"ssub": b"%d" % len(session.shards),
         b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
         b"watch": b"%d" % len(session.watched),
-        b"qbuf": b"0",
+        b"qbuf": b"%d" % used.input,
         b"qbuf-free": b"0",
         b"argv-mem": b"0",
-        b"multi-mem": b"0",
+        b"multi-mem": b"%d" % used.queued,
         b"rbs": b"1024",
         b"rbp": b"0",
         b"obl": b"0",
         b"oll": b"0",
-        b"omem": b"0",
-        b"tot-mem": b"0",
+        b"omem": b"%d" % used.output,
+        b"tot-mem": b"%d" % used.total,
         b"events": b"r",
         b"cmd": command_name,
         b"user": session.user.name,

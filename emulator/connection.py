@@ -54,6 +54,7 @@ class Connection(asyncio.BufferedProtocol):
         self._parser.restricted = self._is_restricted()
         session.on_wake = self._schedule
         session.on_kill = self.transport.abort
+        session.buffers = self._buffered
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -138,6 +139,8 @@ class Connection(asyncio.BufferedProtocol):
         stats.writes += 1
         self.transport.write(data)
         self._limit.check()
+        if self.engine.client_eviction.limit:
+            self.engine.client_eviction.note(session)
 
     def _schedule(self) -> None:
         """Go on in the next round of the loop."""
@@ -151,7 +154,12 @@ class Connection(asyncio.BufferedProtocol):
             self.engine.clock.tick()
             self._go_on()
 
+    def _buffered(self) -> tuple[int, int]:
+        """Bytes that have arrived and were not run yet, and bytes that were written and are not sent yet."""
+        return self._parser.buffered + self._waiting, self.transport.get_write_buffer_size()
+
     def _check_query_buffer(self) -> None:
-        limit = self.engine.config.client_query_buffer_limit
-        if self._parser.buffered + self._waiting > limit:
+        if self._parser.buffered + self._waiting > self.engine.config.client_query_buffer_limit:
             self.server.query_buffer_overrun(self)
+        elif self.engine.client_eviction.limit:
+            self.engine.client_eviction.note(self.session)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
 from emulator.blocking import Blocking
+from emulator.client_memory import ClientEviction
 from emulator.clock import Clock
 from emulator.commands.registry import Command
 from emulator.commands.table import table
@@ -44,7 +45,8 @@ class Engine:
 
     ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
     ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
-    ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile.
+    ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
+    ``in_background`` lets it do in a thread what takes long, and then go on with what came of it, None where it cannot.
     """
 
     call = staticmethod(call)
@@ -66,6 +68,7 @@ class Engine:
         self.pending_work = False
         self.tracking = Tracking(self)
         self.eviction = Eviction(self)
+        self.client_eviction = ClientEviction(self)
         self.out_of_memory = False
         self.monitor = Monitor(self)
         self.current: Session | None = None
@@ -75,6 +78,7 @@ class Engine:
         self.scripting = Scripting(self)
         self.busy: Invocation | None = None
         self.on_busy: Callable[[], None] | None = None
+        self.in_background: Callable[[Callable[[], Any], Callable[[Any], None]], None] | None = None
         self.commands: dict[bytes, Command] = table()
         self.acl = Users(self)
         self.sessions: dict[int, Session] = {}
@@ -84,11 +88,14 @@ class Engine:
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
         self.config.on_change("slowlog-log-slower-than", self._apply_slowlog)
         self.config.on_change("maxmemory", self._apply_memory_limit)
+        self.config.on_change("maxmemory", self.client_eviction.configure)
+        self.config.on_change("maxmemory-clients", self.client_eviction.configure)
         self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowlog()
         self._apply_policy()
+        self.client_eviction.configure()
         if self.config.requirepass:
             self._apply_password()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from emulator.client_info import kind_of
 from emulator.expiry import Timer
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class OutputLimit(Timer):
         engine = self.connection.engine
         hard, soft, seconds = self._limits()
         if hard and size >= hard:
-            self._close(size)
+            self._close()
         elif not soft or size < soft:
             engine.wheel.cancel(self)
         elif self.deadline is None:
@@ -43,7 +44,7 @@ class OutputLimit(Timer):
         size = self.connection.transport.get_write_buffer_size()
         soft = self._limits()[1]
         if soft and size >= soft:
-            self._close(size)
+            self._close()
 
     def release(self) -> None:
         """The connection has gone."""
@@ -51,16 +52,15 @@ class OutputLimit(Timer):
 
     def _limits(self) -> tuple[int, int, int]:
         session = self.connection.session
-        kind = "pubsub" if session.subscriptions else "normal"
+        kind = kind_of(session).decode()
         return self.connection.engine.config.client_output_buffer_limit[kind]
 
-    def _close(self, size: int) -> None:
+    def _close(self) -> None:
         engine = self.connection.engine
         engine.wheel.cancel(self)
         engine.stats.output_limit_disconnections += 1
         logger.warning(
-            "Client id=%d closed for overcoming of output buffer limits (%d bytes unread).",
-            self.connection.session.id,
-            size,
+            "Client %s scheduled to be closed ASAP for overcoming of output buffer limits.",
+            self.connection.session.describe().decode("utf-8", "replace"),
         )
         self.connection.transport.abort()

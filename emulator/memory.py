@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from emulator.client_memory import CLIENT
 from emulator.datatypes.footprint import table_size
 from emulator.weight import SLOT
 
@@ -13,12 +14,11 @@ if TYPE_CHECKING:
 
 AT_REST: Final = 690_000
 """What the real server uses before the first key."""
-_CLIENT: Final = 2_000
 
 
 def used_memory(engine: Engine) -> int:
     """What counts against ``maxmemory``.  O(databases), beside what has to be weighed after changes."""
-    total = AT_REST + _CLIENT * len(engine.sessions)
+    total = AT_REST + CLIENT * len(engine.sessions)
     for db in engine.databases:
         if db.entries:
             total += db.weigh()
@@ -43,7 +43,7 @@ class Memory:
         self.peak = engine.stats.peak_memory
         self.startup = AT_REST
         self.keys = sum(map(len, engine.databases))
-        self.clients = _CLIENT * len(engine.sessions)
+        self.clients = CLIENT * len(engine.sessions)
         self.scripts = sum(len(script.source) for script in scripting.scripts.values())
         self.functions = scripting.figures()[2]
         self.tables = sum(table_size(len(db)) for db in engine.databases if len(db))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from emulator.clock import Clock
@@ -74,6 +75,7 @@ class Server:
         self.engine.wheel.on_earlier = self._arm
         self.engine.on_shutdown = self.shut_down
         self.engine.on_busy = self._serve_meanwhile
+        self.engine.in_background = self._in_background
         idle_watch = IdleWatch(self)
         self.engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
@@ -112,6 +114,18 @@ class Server:
             self._alarm.cancel()
         delay = (moment - self.engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
         self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
+
+    def _in_background(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
+        """Do something in a thread, and go on with what came of it in the loop."""
+
+        def finished(future: asyncio.Future[Any]) -> None:
+            self.engine.clock.tick()
+            go_on(future.result())
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._on_alarm()
+
+        self.loop.run_in_executor(None, work).add_done_callback(finished)
 
     def _serve_meanwhile(self) -> None:
         """A script does not end: let the others be heard, at the standstill of time that a script sees.
@@ -214,7 +228,10 @@ class Server:
     def query_buffer_overrun(self, connection: Connection) -> None:
         """The client has sent more than ``client-query-buffer-limit`` of what could not be run yet."""
         self.engine.stats.query_limit_disconnections += 1
-        logger.warning("Closing client that reached max query buffer length: id=%d", connection.session.id)
+        logger.warning(
+            "Closing client that reached max query buffer length: %s",
+            connection.session.describe().decode("utf-8", "replace"),
+        )
         connection.transport.abort()
 
 

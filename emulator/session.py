@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from emulator.tracking import Tracked
 
 
+def _no_buffers() -> tuple[int, int]:
+    return 0, 0
+
+
 class Session:
     """One client.
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
-    last command that took the long way, sub-commands among them.
+    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
+    arrived and were not run yet, bytes that were written and are not sent yet.
     """
 
     __slots__ = (
@@ -33,6 +38,7 @@ class Session:
         "address",
         "authenticated",
         "blocked",
+        "buffers",
         "channels",
         "closing",
         "created",
@@ -83,6 +89,7 @@ class Session:
         self.out: list[bytes] = []
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
+        self.buffers = _no_buffers
         self.running = False
         self.closing = False
         self.blocked: Block | None = None
@@ -222,6 +229,7 @@ class Session:
         engine.monitor.end(self)
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
+        engine.client_eviction.forget(self)
 
     def watch(self, key: bytes) -> None:
         """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""

@@ -15,6 +15,7 @@ SUBSYSTEMS = (
     "acl",
     "blocking",
     "client_info",
+    "client_memory",
     "config",
     "configuration",
     "eviction",

@@ -1,9 +1,12 @@
 """The server over real sockets: fairness, flow control, hostile clients, limits, the end."""
 
 import asyncio
+import contextlib
 import socket
 
 import pytest
+
+from emulator.client_memory import usage
 
 
 def command(*words: bytes) -> bytes:
@@ -328,5 +331,51 @@ def test_shutdown_ends_the_server(serve):
     async def scenario(server):
         assert await ask(server, b"SHUTDOWN", b"NOSAVE") == b""
         await server.wait_closed()
+
+    serve(scenario)
+
+
+def test_the_clients_that_take_most_go_first(serve):
+    async def scenario(server):
+        reader, writer = await connect(server)
+        writer.write(command(b"SET", b"k", b"x" * 1_000_000))
+        assert await reader.readline() == b"+OK\r\n"
+        greedy, spared = await connect(server), await connect(server)
+        spared[1].write(command(b"CLIENT", b"NO-EVICT", b"ON"))
+        assert await spared[0].readline() == b"+OK\r\n"
+        for (_, hungry), count in ((greedy, 10), (spared, 40)):
+            hungry.transport.pause_reading()
+            hungry.write(command(b"GET", b"k") * count)
+            while usages(server)[-1] < (count - 8) * 1_000_000:
+                await asyncio.sleep(0)
+        writer.write(command(b"CLIENT", b"NO-EVICT", b"ON"))
+        assert await reader.readline() == b"+OK\r\n"
+        writer.write(command(b"CONFIG", b"SET", b"maxmemory-clients", b"5mb"))
+        assert await reader.readline() == b"+OK\r\n"
+        while len(server.connections) > 2:
+            await asyncio.sleep(0)
+        assert server.engine.stats.evicted_clients == 1
+        assert await ask(server, b"PING") == b"+PONG\r\n"
+        for _, each in (greedy, spared):
+            each.close()
+
+    serve(scenario)
+
+
+def usages(server):
+    """What the clients take, the least first."""
+    return sorted(usage(connection.session).total for connection in server.connections)
+
+
+def test_a_share_of_maxmemory_for_clients(serve):
+    async def scenario(server):
+        server.engine.config.set([b"maxmemory", b"100mb", b"maxmemory-clients", b"10%"])
+        assert server.engine.client_eviction.limit == 10 * 1024 * 1024
+        reader, writer = await connect(server)
+        writer.write(b"*2\r\n$3\r\nGET\r\n$20000000\r\n" + b"x" * 15_000_000)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        assert server.engine.stats.evicted_clients == 1
+        writer.close()
 
     serve(scenario)

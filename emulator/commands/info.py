@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from emulator.client_memory import usage
 from emulator.commands.registry import command, every_command
 from emulator.memory import Memory, resident_memory
 from emulator.protocol.replies import Verbatim
@@ -78,12 +79,13 @@ def _listeners(engine: Engine) -> Fields:
 
 def _clients(engine: Engine) -> Fields:
     sessions = engine.sessions.values()
+    usages = [usage(session) for session in sessions]
     return [
         ("connected_clients", len(sessions)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
-        ("client_recent_max_input_buffer", 0),
-        ("client_recent_max_output_buffer", 0),
+        ("client_recent_max_input_buffer", max((used.input for used in usages), default=0)),
+        ("client_recent_max_output_buffer", max((used.output for used in usages), default=0)),
         ("blocked_clients", len(engine.blocking.blocks)),
         ("tracking_clients", len(engine.tracking.clients)),
         ("pubsub_clients", sum(1 for session in sessions if session.subscriptions)),
