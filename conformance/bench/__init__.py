@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.bench import crowd, idle, large, scale, startup, throughput, vectors
+from conformance.bench import crowd, idle, large, scale, soak, startup, throughput, vectors
 from conformance.bench.client import Failed
 
 PROGRAMS = {
@@ -19,6 +19,7 @@ PROGRAMS = {
     "crowd": crowd.run,
     "vectors": vectors.run,
     "large": large.run,
+    "soak": soak.run,
 }
 
 
@@ -45,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes", type=_numbers, help="scale (1000,100000,1000000), vectors (100000), large (1000000): elements"
     )
-    parser.add_argument("--seconds", type=float, help="idle (10), crowd (5): how long to measure")
+    parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser
 
 
