@@ -17,9 +17,11 @@ from emulator.blocking import Block
 from emulator.commands.registry import (
     ALLOW_BUSY,
     DENYOOM,
+    FAST,
     MAY_REPLICATE,
     NO_AUTH,
     NO_MULTI,
+    PROTECTED,
     READONLY,
     SKIP_MONITOR,
     SKIP_SLOWLOG,
@@ -27,6 +29,7 @@ from emulator.commands.registry import (
     Command,
 )
 from emulator.eviction import OUT_OF_MEMORY
+from emulator.latency import GATHERED_AT_MOST
 from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
@@ -87,10 +90,10 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 reply = failure(engine, command, error)
             session.last_command = command
             finished = perf_counter()
-            command.calls += 1
-            command.seconds += finished - started
-            if finished - started >= engine.slow_seconds:
-                log_slow(session, command, args, finished - started)
+            elapsed = finished - started
+            command.note(elapsed)
+            if elapsed >= engine.slow_seconds:
+                note_slow(session, command, args, elapsed)
             started = finished
         else:
             reply = execute(session, args)
@@ -119,7 +122,10 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     if engine.tracking.changed:
         engine.tracking.broadcast()
     session.total_commands += position - first
-    engine.stats.commands_processed += position - first
+    stats = engine.stats
+    stats.commands_processed += position - first
+    if stats.commands_processed >= engine.count_at:
+        engine.count_durations()
     return position
 
 
@@ -229,6 +235,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     """The guards in the order in which Redis has them."""
     check_arity(command, args)
     engine = session.engine
+    if flags & PROTECTED:
+        _check_protected(session, command)
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
         raise CommandError("NOAUTH Authentication required.")
@@ -251,6 +259,18 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(busy_text(engine.busy))
     if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
         raise CommandError("ERR Replica can't interact with the keyspace")
+
+
+def _check_protected(session: Session, command: Command) -> None:
+    """DEBUG and MODULE are refused unless the configuration lets the client use them."""
+    outer = (command.parent or command).name.decode()
+    permission: str = getattr(session.engine.config, f"enable_{outer}_command")
+    if not session.engine.config.allows(permission, session.is_local):
+        raise CommandError(
+            f"ERR {outer.upper()} command not allowed. If the enable-{outer}-command option is set to "
+            '"local", you can run it from a local connection, otherwise you need to set this option in the configuration '
+            "file, and then restart the server."
+        )
 
 
 def _may_grow(session: Session, command: Command, flags: int) -> bool:
@@ -276,10 +296,11 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
-    command.calls += 1
-    command.seconds += elapsed
+    command.note(elapsed)
+    if len(command.durations.noted) >= GATHERED_AT_MOST:
+        session.engine.count_durations()
     if elapsed >= session.engine.slow_seconds:
-        log_slow(session, command, args, elapsed)
+        note_slow(session, command, args, elapsed)
     return reply
 
 
@@ -309,15 +330,18 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
     return error
 
 
-def log_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
-    """Enter a command that took long in the slow log."""
+def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
+    """Enter a command that took long in the slow log, and in the events of LATENCY."""
     engine = session.engine
-    if not command.flags & SKIP_SLOWLOG and engine.config.slowlog_log_slower_than >= 0:
+    second, micros, config = engine.clock.now // 1000, int(seconds * 1e6), engine.config
+    if 0 < config.latency_monitor_threshold <= micros // 1000:
+        engine.latency.add(b"fast-command" if command.flags & FAST else b"command", second, micros // 1000)
+    if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
         engine.slowlog.add(
-            engine.clock.now // 1000,
-            int(seconds * 1e6),
+            second,
+            micros,
             redacted(args),
             session.address,
             session.name,
-            engine.config.slowlog_max_len,
+            config.slowlog_max_len,
         )

@@ -194,6 +194,12 @@ class Session:
 
     # Who it is
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
+        host = self.address.rpartition(b":")[0].strip(b"[]")
+        return not host or host.startswith((b"127.", b"/")) or host in (b"::1", b"::ffff:127.0.0.1")
+
     def forget_user(self) -> None:
         """Be the default user, as a new connection is."""
         self.user = self.engine.acl.default

@@ -245,7 +245,7 @@ def _soak(address: Address, clients: int, seconds: float, limit: int) -> dict[st
     commands = sum(each.commands for each in good)
     print(
         f"{len(good)} clients and {hostile} hostile ones, {seconds:g} s: {commands} commands, {verified} keys verified, "
-        f"{watch.evicted} evicted, memory at most {watch.highest / limit:.3f} of maxmemory, at the end {watch.last / limit:.3f}"
+        f"{watch.evicted} evicted; {watch.highest / limit:.3f} of maxmemory used at most, {watch.last / limit:.3f} in the end"
     )
     return {
         "commands": commands,
@@ -264,7 +264,5 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for name, server in (("emulator", servers.emulator), ("oracle", servers.oracle)):
         print(name)
         with server(None, *settings) as address:
-            figures[name] = _soak(
-                address, 10 if options.smoke else 50, options.seconds or (1 if options.smoke else 60), limit
-            )
+            figures[name] = _soak(address, 10 if options.smoke else 50, seconds, limit)
     return figures

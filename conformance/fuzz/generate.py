@@ -8,7 +8,7 @@ from conformance.fuzz import values
 from conformance.fuzz.grammar import Argument, Syntax
 
 _FILLERS = frozenset(
-    "set append hset rpush lpush sadd zadd xadd geoadd pfadd setbit bitfield copy xgroup|create xreadgroup vadd".split()  # noqa: SIM905
+    "set append hset rpush lpush sadd zadd xadd geoadd pfadd setbit bitfield copy xgroup|create xreadgroup vadd".split()
 )
 _COUNTS = frozenset(("numkeys", "numfields", "numids"))
 

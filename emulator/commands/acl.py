@@ -147,9 +147,7 @@ def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
     return [entry.fields(now) for entry in list(journal.entries)[:most]]
 
 
-@command(
-    "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users"
-)
+@command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
 def acl_load(client: Session) -> Status:
     """Take the users of the ACL file in place of those there are."""
     if not client.engine.config.aclfile:

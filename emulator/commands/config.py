@@ -41,7 +41,7 @@ def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes,
 )
 def config_set(client: Session, name: bytes, value: bytes, *more: bytes) -> Status:
     """Change parameters, all of them or none."""
-    client.engine.config.set((name, value, *more), _is_local(client))
+    client.engine.config.set((name, value, *more), client.is_local)
     return OK
 
 
@@ -50,6 +50,7 @@ def config_resetstat(client: Session) -> Status:
     """Set the statistics of INFO back."""
     engine = client.engine
     engine.stats.reset()
+    engine.count_durations()
     for entry in engine.commands.values():
         entry.reset()
         for sub in entry.subcommands.values():
@@ -68,9 +69,3 @@ def config_rewrite(client: Session) -> Status:
         raise
     logger.log(NOTICE, "CONFIG REWRITE executed with success.")
     return OK
-
-
-def _is_local(client: Session) -> bool:
-    """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
-    host = client.address.rpartition(b":")[0].strip(b"[]")
-    return not host or host.startswith((b"127.", b"/")) or host in (b"::1", b"::ffff:127.0.0.1")

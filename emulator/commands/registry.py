@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from emulator.latency import Durations
 from emulator.protocol.replies import Status
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ SKIP_MONITOR: Final = FLAG["skip_monitor"]
 ADMIN: Final = FLAG["admin"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
+FAST: Final = FLAG["fast"]
+_HIDDEN: Final = MAY_REPLICATE | PROTECTED
 
 _CATEGORY_OF_GROUP: Final = {
     "string": "string",
@@ -75,14 +78,15 @@ class Command:
     """What is known of one command or sub-command.
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
-    so that dispatch looks at it more closely.  ``calls`` to ``failed`` count for INFO commandstats, ``seconds`` is time.
+    so that dispatch looks at it more closely.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes
+    the seconds of a call for ``durations``.
     """
 
     __slots__ = (
         "acl",
         "arity",
-        "calls",
         "complexity",
+        "durations",
         "failed",
         "flags",
         "fn",
@@ -93,9 +97,9 @@ class Command:
         "module",
         "most",
         "name",
+        "note",
         "parent",
         "rejected",
-        "seconds",
         "since",
         "skip",
         "subcommands",
@@ -145,8 +149,9 @@ class Command:
 
     def reset(self) -> None:
         """Forget the statistics."""
-        self.calls = self.rejected = self.failed = 0
-        self.seconds = 0.0
+        self.rejected = self.failed = 0
+        self.durations = Durations()
+        self.note = self.durations.noted.append
 
     @property
     def full_name(self) -> bytes:
@@ -169,11 +174,11 @@ class Command:
 
     @property
     def flag_names(self) -> list[str]:
-        """Flags as COMMAND INFO tells them: with those that follow from the keys, without ``may_replicate``."""
+        """Flags as COMMAND INFO tells them: those that follow from the keys too, not ``may_replicate`` and ``protected``."""
         flags = self.flags
         if not all(spec.is_plain for spec in self.keys):
             flags |= FLAG["movablekeys"]
-        return [name for name, bit in FLAG.items() if flags & bit & ~MAY_REPLICATE]
+        return [name for name, bit in FLAG.items() if flags & bit & ~_HIDDEN]
 
     @property
     def key_range(self) -> tuple[int, int, int]:

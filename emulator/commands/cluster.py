@@ -1,0 +1,118 @@
+"""The cluster group, as a server answers it whose cluster mode is off: every command is there and is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from emulator.commands.registry import command, container
+from emulator.protocol.errors import CommandError
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("cluster", group="cluster", since="3.0.0", acl="", help_since="5.0.0", help_acl="")
+
+_CHANGES = "admin stale no_async_loading"
+_SLOTS = "O(N) for N slots"
+_NODES = "O(N) for N nodes"
+_VARIES = "nondeterministic_output"
+
+_SUBCOMMANDS: Final = (
+    ("addslots", -3, "3.0.0", _CHANGES, "", _SLOTS, "Give slots to the node."),
+    ("addslotsrange", -4, "7.0.0", _CHANGES, "", _SLOTS, "Give ranges of slots to the node."),
+    ("bumpepoch", 2, "3.0.0", _CHANGES, _VARIES, "O(1)", "Advance the epoch of the configuration."),
+    (
+        "count-failure-reports",
+        3,
+        "3.0.0",
+        "admin stale",
+        _VARIES,
+        "O(N) for N reports",
+        "How many report a node to fail.",
+    ),
+    ("countkeysinslot", 3, "3.0.0", "stale", "", "O(1)", "How many keys a slot has."),
+    ("delslots", -3, "3.0.0", _CHANGES, "", _SLOTS, "Take slots from the node."),
+    ("delslotsrange", -4, "7.0.0", _CHANGES, "", _SLOTS, "Take ranges of slots from the node."),
+    ("failover", -2, "3.0.0", _CHANGES, "", "O(1)", "Have a replica take over from its master."),
+    ("flushslots", 2, "3.0.0", _CHANGES, "", "O(1)", "Take every slot from the node."),
+    ("forget", 3, "3.0.0", _CHANGES, "", "O(1)", "Strike a node off the table of nodes."),
+    ("getkeysinslot", 4, "3.0.0", "stale", _VARIES, "O(N) for N keys", "The keys of a slot."),
+    ("help", 2, "5.0.0", "loading stale", "", "O(1)", "What the sub-commands do."),
+    ("info", 2, "3.0.0", "stale", _VARIES, "O(1)", "The state of the cluster."),
+    ("keyslot", 3, "3.0.0", "stale", "", "O(N) for N bytes of the key", "The slot of a key."),
+    ("links", 2, "7.0.0", "stale", _VARIES, _NODES, "The connections to and from other nodes."),
+    ("meet", -4, "3.0.0", _CHANGES, "", "O(1)", "Make another node's acquaintance."),
+    ("myid", 2, "3.0.0", "stale", "", "O(1)", "The id of the node."),
+    ("myshardid", 2, "7.2.0", "stale", _VARIES, "O(1)", "The id of the node's shard."),
+    ("nodes", 2, "3.0.0", "stale", _VARIES, _NODES, "The nodes, as the node's configuration has them."),
+    ("replicas", 3, "5.0.0", "admin stale", _VARIES, "O(N) for N replicas", "The replicas of a master."),
+    ("replicate", 3, "3.0.0", _CHANGES, "", "O(1)", "Make the node the replica of another."),
+    ("reset", -2, "3.0.0", "admin noscript stale", "", _NODES, "Make the node as good as new."),
+    ("saveconfig", 2, "3.0.0", _CHANGES, "", "O(1)", "Write the node's configuration to its file."),
+    ("set-config-epoch", 3, "3.0.0", _CHANGES, "", "O(1)", "Set the epoch of a new node's configuration."),
+    ("setslot", -4, "3.0.0", _CHANGES, "", "O(1)", "Say to which node a slot belongs."),
+    ("shards", 2, "7.0.0", "loading stale", _VARIES, _NODES, "The shards with their slots and nodes."),
+    ("slaves", 3, "3.0.0", "admin stale", _VARIES, "O(N) for N replicas", "The replicas of a master, by an old name."),
+    (
+        "slot-stats",
+        -4,
+        "8.2.0",
+        "loading stale",
+        f"{_VARIES} request_policy:all_shards",
+        "O(N) for N slots, O(N*log(N)) with ORDERBY",
+        "How the node's slots are used.",
+    ),
+    ("slots", 2, "3.0.0", "loading stale", _VARIES, _NODES, "Which slots which nodes have."),
+)
+"""Name, arity, since, flags, tips, complexity, summary."""
+
+
+def _refuse() -> NoReturn:
+    raise CommandError("ERR This instance has cluster support disabled")
+
+
+def _refusal(arity: int) -> Callable[..., None]:
+    """A command that is refused; its signature is the arity."""
+    shapes: dict[int, Callable[..., None]] = {
+        2: lambda client: _refuse(),
+        3: lambda client, argument: _refuse(),
+        4: lambda client, argument, another: _refuse(),
+        -2: lambda client, *arguments: _refuse(),
+        -3: lambda client, argument, *more: _refuse(),
+        -4: lambda client, argument, another, *more: _refuse(),
+    }
+    return shapes[arity]
+
+
+for _name, _arity, _since, _flags, _tips, _complexity, _summary in _SUBCOMMANDS:
+    _function = _refusal(_arity)
+    _function.__doc__ = _summary
+    command(
+        "cluster",
+        container="cluster",
+        name=_name,
+        since=_since,
+        flags=_flags,
+        acl="",
+        tips=_tips,
+        complexity=_complexity,
+    )(_function)
+
+
+@command("cluster", since="3.0.0", flags="fast", acl="connection", complexity="O(1)")
+def asking(client: Session) -> None:
+    """Follow an ASK redirection."""
+    _refuse()
+
+
+@command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
+def readonly(client: Session) -> None:
+    """Let the connection read from a replica."""
+    _refuse()
+
+
+@command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
+def readwrite(client: Session) -> None:
+    """Let the connection read from masters only."""
+    _refuse()

@@ -1,0 +1,50 @@
+"""MODULE: what is built in counts as a module where it does in the real server; others cannot be loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.commands.registry import command, container
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
+from emulator.version import MODULES
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+container("module", group="server", since="4.0.0", acl="", help_since="5.0.0", help_acl="")
+
+_FLAGS = "admin noscript no_async_loading protected"
+_REFUSED = "ERR Error loading the extension. Please check the server logs."
+
+
+@command(
+    "server",
+    container="module",
+    since="4.0.0",
+    flags="admin noscript",
+    acl="",
+    tips="nondeterministic_output_order",
+    complexity="O(N) for N modules",
+)
+def module_list(client: Session) -> list[Reply]:
+    """The modules that are loaded."""
+    return [dict(module) for module in MODULES]
+
+
+@command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")
+def module_load(client: Session, path: bytes, *arguments: bytes) -> None:
+    """Load a module, which is refused: modules are machine code."""
+    raise CommandError(_REFUSED)
+
+
+@command("server", container="module", since="7.0.0", flags=_FLAGS, acl="", complexity="O(1)")
+def module_loadex(client: Session, path: bytes, *arguments: bytes) -> None:
+    """Load a module with parameters, which is refused: modules are machine code."""
+    raise CommandError(_REFUSED)
+
+
+@command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")
+def module_unload(client: Session, name: bytes) -> None:
+    """Unload a module, of which there is none that could be."""
+    raise CommandError("ERR Error unloading module: no such module with that name")

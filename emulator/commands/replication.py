@@ -1,0 +1,136 @@
+"""Replication, as a master answers it that has no replicas, and never can: this server replicates neither way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.blocking import Block
+from emulator.commands.arguments import bounded, integer
+from emulator.commands.registry import command
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_UNSUPPORTED = "ERR replication is not supported by redis-emulator"
+_TIPS = "request_policy:all_shards response_policy:agg_min"
+
+
+@command("server", since="2.8.12", flags="noscript loading stale fast", acl="admin dangerous", complexity="O(1)")
+def role(client: Session) -> list[Reply]:
+    """What the server is in replication: a master, its offset and its replicas."""
+    return [b"master", 0, []]
+
+
+def _timeout(word: bytes) -> int:
+    milliseconds = integer(word, "ERR timeout is not an integer or out of range")
+    if milliseconds < 0:
+        raise CommandError("ERR timeout is negative")
+    return milliseconds
+
+
+@command("generic", since="3.0.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
+def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
+    """Wait until so many replicas have what was written; how many do: always none."""
+    wanted = integer(numreplicas)
+    milliseconds = _timeout(timeout)
+    if wanted <= 0:
+        return 0
+    return client.block((), milliseconds, object, lambda: None, timeout_reply=0)
+
+
+@command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
+def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
+    """Wait until what was written is in append-only files, here and of replicas; where it is: nowhere."""
+    local = bounded(integer_text(numlocal), 0, 1, "ERR value is out of range, value must between 0 and 1")
+    wanted = bounded(numreplicas, 0, INT64_MAX, "ERR value is out of range, must be positive")
+    milliseconds = _timeout(timeout)
+    if local:
+        raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+    nowhere: list[Reply] = [0, 0]
+    if wanted == 0:
+        return nowhere
+    return client.block((), milliseconds, object, lambda: None, timeout_reply=nowhere)
+
+
+def integer_text(word: bytes) -> bytes:
+    """A word that must be an integer before its bounds are looked at."""
+    integer(word)
+    return word
+
+
+def _replicaof(host: bytes, port: bytes) -> Status:
+    if (host.upper(), port.upper()) == (b"NO", b"ONE"):
+        return OK
+    bounded(port, 0, 65535, "ERR Invalid master port")
+    raise CommandError(_UNSUPPORTED)
+
+
+@command("server", since="5.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
+def replicaof(client: Session, host: bytes, port: bytes) -> Status:
+    """Become a replica, which is refused, or with NO ONE stay a master."""
+    return _replicaof(host, port)
+
+
+@command("server", since="1.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
+def slaveof(client: Session, host: bytes, port: bytes) -> Status:
+    """Become a replica, which is refused, or with NO ONE stay a master; an old name."""
+    return _replicaof(host, port)
+
+
+@command("server", since="3.0.0", flags="admin noscript loading stale allow_busy", complexity="O(1)")
+def replconf(client: Session, *pairs: bytes) -> Reply:
+    """What a replica says of itself before it asks for data; there it ends."""
+    if len(pairs) % 2:
+        raise CommandError(SYNTAX)
+    for option, value in zip(pairs[::2], pairs[1::2], strict=True):
+        name = option.lower()
+        if name in (b"ack", b"getack"):
+            return NO_REPLY
+        if name == b"listening-port":
+            integer(value)
+        elif name not in (b"capa", b"ip-address", b"rdb-only", b"rdb-filter-only"):
+            raise CommandError(f"ERR Unrecognized REPLCONF option: {as_text(option)}")
+    return OK
+
+
+@command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")
+def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes) -> None:
+    """Ask for data as a replica does, which is refused."""
+    raise CommandError(_UNSUPPORTED)
+
+
+@command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi")
+def sync(client: Session) -> None:
+    """Ask for data as an old replica does, which is refused."""
+    raise CommandError(_UNSUPPORTED)
+
+
+@command("server", since="6.2.0", flags="admin noscript stale", complexity="O(1)")
+def failover(client: Session, *options: bytes) -> None:
+    """Hand over to a replica, of which there is none."""
+    if [option.upper() for option in options] == [b"ABORT"]:
+        raise CommandError("ERR No failover in progress.")
+    _check_failover(options)
+    raise CommandError("ERR FAILOVER requires connected replicas.")
+
+
+def _check_failover(options: Sequence[bytes]) -> None:
+    position = 0
+    while position < len(options):
+        option = options[position].upper()
+        left = len(options) - position - 1
+        if option == b"TIMEOUT" and left:
+            if integer(options[position + 1]) <= 0:
+                raise CommandError("ERR FAILOVER timeout must be greater than 0")
+            position += 2
+        elif option == b"TO" and left >= 2:
+            integer(options[position + 2])
+            position += 3
+        elif option == b"FORCE":
+            position += 1
+        else:
+            raise CommandError(SYNTAX)
