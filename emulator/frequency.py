@@ -33,7 +33,11 @@ class Frequency:
 
     def fresh(self) -> int:
         """The access of a new key, which must not be the first to go."""
-        return self._minute << 8 | _NEW
+        return self.starting_at(_NEW)
+
+    def starting_at(self, counter: int) -> int:
+        """The access of a key of which it is known how often it has been used."""
+        return self._minute << 8 | counter
 
     def counter(self, access: int) -> int:
         """How often a key has been used, as it has faded until now."""

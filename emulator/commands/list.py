@@ -302,7 +302,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
         index = target.values.index(pivot)
     except ValueError:
         return -1
-    target.insert(index + (side == b"AFTER"), element)
+    target.insert(index, element, after=side == b"AFTER")
     client.db.changed(key, LIST, b"linsert")
     return len(target)
 

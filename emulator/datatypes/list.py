@@ -28,8 +28,8 @@ class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
     ``size`` is the bytes that the values take in one listpack, and ``nodes`` is None while that is the encoding.  For a
-    quicklist it has the number of values and the bytes of each of its listpacks, kept exactly as long as only the ends
-    change, and ``fill`` is the limit for them: the one that held when it became a quicklist, whatever is configured later.
+    quicklist it has the number of values and the bytes of each of its listpacks, and ``fill`` is the limit for them: the one
+    that held when it became a quicklist, whatever is configured later.
     """
 
     __slots__ = ("fill", "nodes", "size", "values")
@@ -206,26 +206,20 @@ class List:
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""
-        more = entry_size(value) - entry_size(self.values[index])
-        self.values[index] = value
-        self.size += more
+        index %= len(self.values)
         if self.nodes is not None:
-            _change(self.nodes[self._locate(index % len(self.values))[0]], 0, more)
+            self._set_in_nodes(self.nodes, index, value)
+        self.size += entry_size(value) - entry_size(self.values[index])
+        self.values[index] = value
 
-    def insert(self, index: int, value: bytes) -> None:
-        """Put a value at an index.  O(n)."""
-        size = entry_size(value)
-        self.size += size
+    def insert(self, index: int, value: bytes, after: bool = False) -> None:
+        """Put a value before that at an index, or after it.  O(n)."""
+        self.size += entry_size(value)
         if self.nodes:
-            place, offset = self._locate(max(index - 1, 0))
-            if _accepts(self.nodes[place], value, self.fill):
-                _change(self.nodes[place], 1, size)
-            else:
-                self._split(place, index - (offset + 1 if index else 0), index)
-                self.nodes.insert(place + (index > 0), [1, HEADER_SIZE + size])
+            self._insert_into_nodes(self.nodes, index, value, after)
         elif self.nodes is not None:
-            self.nodes.append([1, HEADER_SIZE + size])
-        self.values.insert(index, value)
+            self.nodes.append([1, HEADER_SIZE + entry_size(value)])
+        self.values.insert(index + after, value)
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
@@ -264,14 +258,71 @@ class List:
                 return len(self.nodes) - place, index
         raise IndexError(index)
 
-    def _split(self, place: int, start: int, index: int) -> None:
+    def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes) -> None:
+        """A value is to be replaced by one that may be too large for its node, or large no more."""
+        old = self.values[index]
+        place, offset = self._locate(index)
+        node = nodes[place]
+        large, was_large = _is_large(len(value), self.fill), _is_large(len(old), self.fill)
+        if large == was_large:
+            _change(node, 0, entry_size(value) - entry_size(old))
+        elif was_large:
+            self._insert_into_nodes(nodes, index, value, after=True)
+            del nodes[place]
+        else:
+            self._split(nodes, place, index - offset, index + 1)
+            nodes.insert(place + 1, [1, HEADER_SIZE + entry_size(value)])
+            _change(nodes[place], -1, -entry_size(old))
+            if nodes[place][0]:
+                self._merge_around(nodes, place + 1)
+            else:
+                del nodes[place]
+
+    def _insert_into_nodes(self, nodes: deque[list[int]], index: int, value: bytes, after: bool) -> None:
+        """A value comes before or after that at an index: into its node, the next one, one of its own or half of its node."""
+        size = entry_size(value)
+        place, offset = self._locate(index)
+        at_end = offset == (nodes[place][0] - 1 if after else 0)
+        beside = place + (1 if after else -1)
+        if _accepts(nodes[place], value, self.fill):
+            _change(nodes[place], 1, size)
+        elif at_end and 0 <= beside < len(nodes) and _accepts(nodes[beside], value, self.fill):
+            _change(nodes[beside], 1, size)
+        elif at_end:
+            nodes.insert(place + after, [1, HEADER_SIZE + size])
+        else:
+            self._split(nodes, place, index - offset, index + after)
+            if _is_large(len(value), self.fill):
+                nodes.insert(place + 1, [1, HEADER_SIZE + size])
+            else:
+                _change(nodes[place + after], 1, size)
+                self._merge_around(nodes, place if after else place + 1)
+
+    def _split(self, nodes: deque[list[int]], place: int, start: int, index: int) -> None:
         """Part the node whose values begin at `start`, before the value of an index, unless an end is there."""
-        assert self.nodes is not None
-        count, size = self.nodes[place]
+        count, size = nodes[place]
         if start < index < start + count:
             left = sum(map(entry_size, self.slice(start, index)))
-            self.nodes[place] = [index - start, HEADER_SIZE + left]
-            self.nodes.insert(place + 1, [count - (index - start), size - left])
+            nodes[place] = [index - start, HEADER_SIZE + left]
+            nodes.insert(place + 1, [count - (index - start), size - left])
+
+    def _merge_around(self, nodes: deque[list[int]], center: int) -> None:
+        """Join the two nodes before one, the two behind it, and then it with either neighbour, where there is room."""
+
+        def merge(place: int) -> bool:
+            if not 0 <= place < len(nodes) - 1:
+                return False
+            (count, size), (more, further) = nodes[place], nodes[place + 1]
+            if _exceeds(size + further - HEADER_SIZE, count + more, self.fill):
+                return False
+            nodes[place] = [count + more, size + further - HEADER_SIZE]
+            del nodes[place + 1]
+            return True
+
+        center -= merge(center - 2)
+        merge(center + 1)
+        center -= merge(center - 1)
+        merge(center)
 
     @staticmethod
     def _remove_from_nodes(nodes: deque[list[int]], indexes: Sequence[int], size: int) -> None:

@@ -24,7 +24,7 @@ def entry_size(value: bytes) -> int:
     if length < 64:
         return length + 2
     size = length + (2 if length < 4096 else 5)
-    return size + _back_length_size(size)
+    return size + back_length_size(size)
 
 
 def integer_size(number: int) -> int:
@@ -38,7 +38,8 @@ def integer_size(number: int) -> int:
     return 10
 
 
-def _back_length_size(size: int) -> int:
+def back_length_size(size: int) -> int:
+    """Bytes that the size of an element takes behind it."""
     if size <= 127:
         return 1
     if size < 16383:

@@ -1,29 +1,54 @@
 """The 64-bit checksum of RDB files and payloads.
 
 Source: D. T. Jones, "An Improved 64-bit Cyclic Redundancy Check for Protein Sequences"; reflected, no initial value.
+Eight bytes are taken at a time ("slicing by eight", Kounavis and Berry): a table says for each of the eight places what a
+byte there comes to once the others behind it have gone by.
 """
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
+from sys import byteorder
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
+_LOW = 0xFF
 
 
 @cache
-def _table() -> list[int]:
-    table = []
+def _tables() -> list[list[int]]:
+    """For each place of a byte among eight, the last one first, its remainder."""
+    first = []
     for number in range(256):
         for _ in range(8):
             number = number >> 1 ^ (_POLYNOMIAL if number & 1 else 0)
-        table.append(number)
-    return table
+        first.append(number)
+    tables = [first]
+    for _ in range(7):
+        tables.append([first[number & _LOW] ^ number >> 8 for number in tables[-1]])
+    return tables
 
 
-def crc64(data: bytes) -> int:
-    """The checksum of some bytes."""
-    table = _table()
-    number = 0
-    for byte in data:
-        number = table[(number ^ byte) & 0xFF] ^ number >> 8
+def crc64(data: bytes, start: int = 0) -> int:
+    """The checksum of some bytes, which go on from those whose checksum is `start`.  O(n)."""
+    t0, t1, t2, t3, t4, t5, t6, t7 = _tables()
+    whole = len(data) & ~7
+    words = array("Q", data[:whole])
+    if byteorder == "big":
+        words.byteswap()
+    number = start
+    for word in words:
+        number ^= word
+        number = (
+            t7[number & _LOW]
+            ^ t6[number >> 8 & _LOW]
+            ^ t5[number >> 16 & _LOW]
+            ^ t4[number >> 24 & _LOW]
+            ^ t3[number >> 32 & _LOW]
+            ^ t2[number >> 40 & _LOW]
+            ^ t1[number >> 48 & _LOW]
+            ^ t0[number >> 56]
+        )
+    for byte in data[whole:]:
+        number = t0[(number ^ byte) & _LOW] ^ number >> 8
     return number

@@ -11,57 +11,81 @@ from __future__ import annotations
 _LONGEST_LITERAL = 32
 _FURTHEST = 1 << 13
 _LONGEST_COPY = (1 << 8) + (1 << 3)
-_HASH_MASK = (1 << 16) - 1
+_UNROLLED, _UNROLLED_END = 16, 19
+"""LibLZF compares the first bytes of a long copy without a look at the limit, which it may so exceed."""
 
 
 class BadData(Exception):
     """Not LZF, or not of the size it should have."""
 
 
-def _slot(data: bytes, place: int) -> int:
-    """Where three bytes are entered in the table of places."""
-    number = data[place] << 16 | data[place + 1] << 8 | data[place + 2]
-    return (number >> 8) - number * 5 & _HASH_MASK
-
-
 def compress(data: bytes, most: int) -> bytes | None:
-    """The data in fewer bytes than `most`, None where it cannot be done."""
+    """The data in fewer bytes than `most`; None where LibLZF finds no room for it, a few bytes early.  O(n)."""
     places: dict[int, int] = {}
+    known = places.get
     out = bytearray()
-    end = len(data)
+    last = len(data) - 2
     place = literals = 0
-
-    def flush(upto: int) -> None:
-        for start in range(literals, upto, _LONGEST_LITERAL):
-            piece = data[start : min(start + _LONGEST_LITERAL, upto)]
-            out.append(len(piece) - 1)
-            out.extend(piece)
-
-    while place < end - 2:
-        slot = _slot(data, place)
-        earlier = places.get(slot, 0)
-        places[slot] = place
-        offset = place - earlier - 1
-        if not (earlier > 0 and offset < _FURTHEST and data[earlier : earlier + 3] == data[place : place + 3]):
-            place += 1
-            continue
-        longest = min(end - place - 2, _LONGEST_COPY)
-        length = 3
-        while length < longest and data[earlier + length] == data[place + length]:
-            length += 1
-        flush(place)
-        code = length - 2
-        out.append((offset >> 8) + (min(code, 7) << 5))
-        if code >= 7:
-            out.append(code - 7)
-        out.append(offset & 0xFF)
-        place = literals = place + length
-        if place >= end - 2:
+    while place < last:
+        three = data[place] << 8 | data[place + 1]
+        for here in range(place, last):
+            three = (three << 8 | data[here + 2]) & 0xFFFFFF
+            slot = (three >> 8) - three * 5 & 0xFFFF
+            earlier = known(slot, 0)
+            places[slot] = here
+            if earlier and here - earlier <= _FURTHEST and data[earlier : earlier + 3] == data[here : here + 3]:
+                place = here
+                break
+        else:
+            place = last
             break
-        for near in (place - 2, place - 1):
-            places[_slot(data, near)] = near
-    flush(end)
-    return bytes(out) if len(out) < most else None
+        reached = _reached(out, place - literals)
+        if not (place - literals) % _LONGEST_LITERAL:
+            reached -= 1
+        if reached + 4 >= most:
+            return None
+        _literal(out, data[literals:place])
+        literals = place + _copy(out, data, earlier, place)
+        for near in range(literals - 2, literals):
+            if literals < last:
+                three = int.from_bytes(data[near : near + 3])
+                places[(three >> 8) - three * 5 & 0xFFFF] = near
+        place = literals
+    pending = place - literals
+    if _reached(out, pending) + 3 > most:
+        return None
+    _literal(out, data[literals:])
+    return bytes(out)
+
+
+def _reached(out: bytearray, pending: int) -> int:
+    """How far LibLZF has come with its output: it copies pending literals at once, behind a byte for their number."""
+    return len(out) + pending + pending // _LONGEST_LITERAL + 1
+
+
+def _literal(out: bytearray, pending: bytes) -> None:
+    for start in range(0, len(pending), _LONGEST_LITERAL):
+        piece = pending[start : start + _LONGEST_LITERAL]
+        out.append(len(piece) - 1)
+        out += piece
+
+
+def _copy(out: bytearray, data: bytes, earlier: int, place: int) -> int:
+    """Write that what is at a place was there earlier; for how many bytes, of which three are known."""
+    longest = min(len(data) - place - 2, _LONGEST_COPY)
+    if longest > _UNROLLED:
+        longest = max(longest, _UNROLLED_END)
+    length = 3
+    if data[earlier : earlier + longest] == data[place : place + longest]:
+        length = max(longest, length)
+    while length < longest and data[earlier + length] == data[place + length]:
+        length += 1
+    offset, code = place - earlier - 1, length - 2
+    out.append((offset >> 8) + (min(code, 7) << 5))
+    if code >= 7:
+        out.append(code - 7)
+    out.append(offset & 0xFF)
+    return length
 
 
 def decompress(data: bytes, size: int) -> bytes:
@@ -84,10 +108,13 @@ def decompress(data: bytes, size: int) -> bytes:
             place += 1
             if back < 0:
                 raise BadData
-            for position in range(back, back + length + 2):
-                out.append(out[position])
+            length += 2
+            piece = bytes(out[back : back + length])
+            out += (piece * -(-length // len(piece)))[:length]
+            if len(out) > size:
+                raise BadData
     except IndexError:
         raise BadData from None
-    if len(out) != size:
+    if len(out) != size or place != len(data):
         raise BadData
     return bytes(out)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from emulator.persistence.crc64 import crc64
 from emulator.persistence.lzf import BadData, compress, decompress
+from emulator.protocol.numbers import parse_integer
 
 RDB_VERSION = 12
 FOOTER_SIZE = 10
 
 _COMPRESSED_FROM = 21
+_LONGEST_NUMBER = 11
 _LONG, _LONGER, _ENCODED = 0x40, 0x80, 0xC0
 _HUGE = 0x81
 _INTEGERS = {0: 1, 1: 2, 2: 4}
@@ -29,13 +31,24 @@ def length(number: int) -> bytes:
     return bytes((_HUGE,)) + number.to_bytes(8)
 
 
+def plain_string(text: bytes) -> bytes:
+    """A string, as an integer of up to 4 bytes where it is the text of one."""
+    if len(text) <= _LONGEST_NUMBER:
+        number = parse_integer(text)
+        if number is not None:
+            for code, width in _INTEGERS.items():
+                if -1 << (8 * width - 1) <= number < 1 << (8 * width - 1):
+                    return bytes((_ENCODED | code,)) + number.to_bytes(width, "little", signed=True)
+    return length(len(text)) + text
+
+
 def string(text: bytes) -> bytes:
     """A string, compressed where that makes it shorter."""
     if len(text) >= _COMPRESSED_FROM:
         packed = compress(text, len(text) - 4)
         if packed is not None:
             return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
-    return length(len(text)) + text
+    return plain_string(text)
 
 
 def sealed(body: bytes) -> bytes:
@@ -76,6 +89,17 @@ class Reader:
     def byte(self) -> int:
         return self.take(1)[0]
 
+    def integer(self, size: int) -> int:
+        """An unsigned integer of so many bytes, the lowest first."""
+        return int.from_bytes(self.take(size), "little")
+
+    def length(self) -> int:
+        """A length."""
+        number, encoded = self._length()
+        if encoded:
+            raise BadData
+        return number
+
     def _length(self) -> tuple[int, bool]:
         """A length, or the number of an encoding."""
         first = self.byte()
@@ -85,6 +109,8 @@ class Reader:
             return (first & 63) << 8 | self.byte(), False
         if first >= _ENCODED:
             return first & 63, True
+        if first not in (_LONGER, _HUGE):
+            raise BadData
         return int.from_bytes(self.take(8 if first == _HUGE else 4)), False
 
     def string(self) -> bytes:
@@ -96,6 +122,5 @@ class Reader:
             return b"%d" % int.from_bytes(self.take(_INTEGERS[size]), "little", signed=True)
         if size != _LZF:
             raise BadData
-        packed, _ = self._length()
-        whole, _ = self._length()
+        packed, whole = self.length(), self.length()
         return decompress(self.take(packed), whole)

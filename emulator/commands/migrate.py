@@ -1,0 +1,222 @@
+"""MIGRATE: keys go to another server.
+
+The conversation with that server is a thread's, so that ours goes on serving others; within a transaction or a script,
+where nothing may wait, everybody waits for it, as they always do in Redis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.blocking import Block
+from emulator.commands.arguments import integer
+from emulator.commands.dump import serialized
+from emulator.commands.keyspec import keys, keyword
+from emulator.commands.registry import command
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.replies import OK, Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.keyspace import Database
+    from emulator.session import Session
+
+_KEY_FLAGS: Final = "RW access delete"
+_DEFAULT_TIMEOUT: Final = 1000
+_LONGEST_LINE: Final = 1024
+
+_CONNECTING: Final = "connecting to the client"
+_WRITING: Final = "writing to target instance"
+_READING: Final = "reading to target instance"
+
+
+class _Order(NamedTuple):
+    """What is asked for; ``credentials`` are the words after AUTH, ``timeout`` is in milliseconds."""
+
+    host: bytes
+    port: bytes
+    database: int
+    timeout: int
+    names: Sequence[bytes]
+    credentials: Sequence[bytes]
+    copy: bool
+    replace: bool
+
+
+class _Parcel(NamedTuple):
+    """A key with its value in serialised form; ``ttl`` in milliseconds, 0 for none."""
+
+    name: bytes
+    ttl: int
+    payload: bytes
+
+
+class _Answer(NamedTuple):
+    """The lines that the other server answered, and what went wrong with the connection in the end."""
+
+    lines: list[bytes]
+    failure: str | None
+
+
+def _keys_of_migrate(args: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The keys after the word KEYS, which may be an option's argument as well; else the one in front."""
+    skipped = {b"AUTH": 1, b"AUTH2": 2}
+    names = args[3:4]
+    position = 6
+    while position < len(args) - 1:
+        word = args[position].upper()
+        if word == b"KEYS":
+            names = [] if args[3] else args[position + 1 :]
+            break
+        position += 1 + skipped.get(word, 0)
+    return [(name, _KEY_FLAGS) for name in names]
+
+
+@command(
+    "generic",
+    since="2.6.0",
+    flags="write",
+    keys=[keys(_KEY_FLAGS, 3), keyword(f"{_KEY_FLAGS} incomplete", b"KEYS", -2, -1)],
+    key_finder=_keys_of_migrate,
+    acl="keyspace dangerous",
+    tips="nondeterministic_output",
+    complexity="O(N) for N bytes",
+)
+def migrate(
+    client: Session, host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, *options: bytes
+) -> Reply | Block:
+    """Move keys to another server, or copy them."""
+    order = _order(host, port, key, destination_db, timeout, options)
+    db, engine = client.db, client.engine
+    parcels = _parcels(db, order)
+    if not parcels:
+        return Status(b"NOKEY")
+    if client.deny_blocking or engine.in_background is None:
+        return _conclude(db, order, parcels, _converse(order, parcels))
+    block = Block(client, (), object, lambda: None, None)
+    engine.blocking.park(block, None)
+
+    def conclude(answer: _Answer) -> None:
+        reply: Reply
+        try:
+            reply = _conclude(db, order, parcels, answer)
+        except CommandError as error:
+            reply = error
+        if client.blocked is block:
+            engine.blocking.finish(block, reply)
+
+    engine.in_background(lambda: _converse(order, parcels), conclude)
+    return block
+
+
+def _order(
+    host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, options: Sequence[bytes]
+) -> _Order:
+    copy = replace = False
+    names: Sequence[bytes] = (key,)
+    credentials: list[bytes] = []
+    words = iter(options)
+    for word in words:
+        option = word.upper()
+        if option == b"COPY":
+            copy = True
+        elif option == b"REPLACE":
+            replace = True
+        elif option in (b"AUTH", b"AUTH2"):
+            wanted = 1 if option == b"AUTH" else 2
+            credentials = list(islice(words, wanted))
+            if len(credentials) < wanted:
+                raise CommandError(SYNTAX)
+        elif option == b"KEYS":
+            if key:
+                raise CommandError(
+                    "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
+                )
+            names = list(words)
+        else:
+            raise CommandError(SYNTAX)
+    patience = integer(timeout)
+    return _Order(
+        host,
+        port,
+        integer(destination_db),
+        patience if patience > 0 else _DEFAULT_TIMEOUT,
+        names,
+        credentials,
+        copy,
+        replace,
+    )
+
+
+def _parcels(db: Database, order: _Order) -> list[_Parcel]:
+    parcels = []
+    for name in order.names:
+        value = db.get(name)
+        if value is not None:
+            deadline = db.entries[name].deadline
+            ttl = 0 if deadline is None else max(deadline - db.clock.now, 1)
+            parcels.append(_Parcel(name, ttl, serialized(db.engine, value)))
+    return parcels
+
+
+def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
+    """Say to the other server what is to be said and listen to what it answers, in the caller's thread."""
+    import socket
+
+    commands = [(b"AUTH", *order.credentials)] if order.credentials else []
+    commands.append((b"SELECT", b"%d" % order.database))
+    replace = (b"REPLACE",) if order.replace else ()
+    commands += [(b"RESTORE", name, b"%d" % ttl, payload, *replace) for name, ttl, payload in parcels]
+    lines: list[bytes] = []
+    stage = _CONNECTING
+    try:
+        address = order.host.decode(), int(order.port) if order.port.isdigit() else 0
+        with socket.create_connection(address, order.timeout / 1000) as connection:
+            stage = _WRITING
+            connection.sendall(b"".join(map(_encoded, commands)))
+            stage = _READING
+            with connection.makefile("rb") as answers:
+                for _ in commands:
+                    line = answers.readline(_LONGEST_LINE)
+                    if not line.endswith(b"\n"):
+                        return _Answer(lines, _READING)
+                    lines.append(line.rstrip(b"\r\n"))
+    except ConnectionRefusedError:
+        return _Answer(lines, _WRITING)
+    except (OSError, ValueError, OverflowError):
+        return _Answer(lines, stage)
+    return _Answer(lines, None)
+
+
+def _encoded(words: Sequence[bytes]) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
+
+
+def _conclude(db: Database, order: _Order, parcels: Sequence[_Parcel], answer: _Answer) -> Status:
+    """Delete what has arrived; raise what went wrong.  A key that was written to meanwhile stays."""
+    before = 2 if order.credentials else 1
+    refusal = next((line for line in answer.lines[:before] if line.startswith(b"-")), None)
+    admitted, changed = refusal is None, False
+    for parcel, line in zip(parcels, answer.lines[before:], strict=False):
+        if line.startswith(b"-"):
+            refusal = refusal or line
+        elif admitted and not order.copy:
+            changed = not _delete(db, parcel) or changed
+    if refusal is not None:
+        raise CommandError(f"ERR Target instance replied with error: {as_text(refusal[1:])}")
+    if answer.failure is not None:
+        raise CommandError(f"IOERR error or timeout {answer.failure}")
+    if changed:
+        raise CommandError("ERR A key was written to while it was migrated: it is here as well as there")
+    return OK
+
+
+def _delete(db: Database, parcel: _Parcel) -> bool:
+    """Delete a key that has gone elsewhere; whether it still was what had been sent."""
+    entry = db.find(parcel.name)
+    if entry is None:
+        return True
+    if serialized(db.engine, entry.value) != parcel.payload:
+        return False
+    return db.delete(parcel.name)
