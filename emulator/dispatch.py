@@ -29,10 +29,20 @@ from emulator.commands.registry import (
     Command,
 )
 from emulator.eviction import OUT_OF_MEMORY
-from emulator.latency import GATHERED_AT_MOST
+from emulator.latency import GATHERED_AT_MOST, OFFSET
 from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, Reply
+from emulator.protocol.replies import (
+    NO_REPLY,
+    QUEUED,
+    REPLY_OFF,
+    REPLY_ON,
+    REPLY_SKIP,
+    REPLY_SKIP_NEXT,
+    Push,
+    Replies,
+    Reply,
+)
 from emulator.scripting.scripts import busy_text
 from emulator.session import Session
 
@@ -91,7 +101,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             session.last_command = command
             finished = perf_counter()
             elapsed = finished - started
-            command.note(elapsed)
+            command.note(elapsed + OFFSET)
             if elapsed >= engine.slow_seconds:
                 note_slow(session, command, args, elapsed)
             started = finished
@@ -145,7 +155,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     elif mode == REPLY_SKIP:
         session.reply_mode = REPLY_ON
         session.refresh()
-    return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) else reply
+    is_push = reply.__class__ is Push or reply.__class__ is Replies
+    return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
 
 
 def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
@@ -169,7 +180,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
             return _abort_transaction(session, error)
         session.queue_failed = True
         return error
-    if session.queue is not None and command.name not in _NOT_QUEUED:
+    if session.queue is not None and command.full_name not in _NOT_QUEUED:
         session.queue.append((command, list(args)))
         return QUEUED
     session.last_command = command
@@ -236,7 +247,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     check_arity(command, args)
     engine = session.engine
     if flags & PROTECTED:
-        _check_protected(session, command)
+        session.check_protected((command.parent or command).name.decode())
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
         raise CommandError("NOAUTH Authentication required.")
@@ -250,7 +261,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         engine.out_of_memory = engine.eviction.make_room()
         if engine.out_of_memory and _may_grow(session, command, flags):
             raise CommandError(OUT_OF_MEMORY)
-    if session.protocol == 2 and session.subscriptions and command.name not in _FOR_SUBSCRIBERS:
+    if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
@@ -259,18 +270,6 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(busy_text(engine.busy))
     if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
         raise CommandError("ERR Replica can't interact with the keyspace")
-
-
-def _check_protected(session: Session, command: Command) -> None:
-    """DEBUG and MODULE are refused unless the configuration lets the client use them."""
-    outer = (command.parent or command).name.decode()
-    permission: str = getattr(session.engine.config, f"enable_{outer}_command")
-    if not session.engine.config.allows(permission, session.is_local):
-        raise CommandError(
-            f"ERR {outer.upper()} command not allowed. If the enable-{outer}-command option is set to "
-            '"local", you can run it from a local connection, otherwise you need to set this option in the configuration '
-            "file, and then restart the server."
-        )
 
 
 def _may_grow(session: Session, command: Command, flags: int) -> bool:
@@ -296,7 +295,7 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
-    command.note(elapsed)
+    command.note(elapsed + OFFSET)
     if len(command.durations.noted) >= GATHERED_AT_MOST:
         session.engine.count_durations()
     if elapsed >= session.engine.slow_seconds:

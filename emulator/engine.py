@@ -15,7 +15,7 @@ from emulator.acl.users import Users
 from emulator.blocking import Blocking
 from emulator.client_memory import ClientEviction
 from emulator.clock import Clock
-from emulator.commands.registry import Command
+from emulator.commands.registry import Command, every_command
 from emulator.commands.table import table
 from emulator.config import Config
 from emulator.dispatch import call, find
@@ -23,6 +23,7 @@ from emulator.eviction import Eviction
 from emulator.expiry import NEVER, Wheel
 from emulator.frequency import Frequency
 from emulator.keyspace import Database
+from emulator.latency import GATHERED_AT_MOST, Latency
 from emulator.memory import used_memory
 from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
@@ -61,6 +62,8 @@ class Engine:
         self.wheel = Wheel(self.clock.now)
         self.stats = Stats()
         self.slowlog = SlowLog()
+        self.latency = Latency()
+        self.count_at = GATHERED_AT_MOST
         self.pubsub = PubSub()
         self.blocking = Blocking(self)
         self.pause = Pause(self)
@@ -70,6 +73,7 @@ class Engine:
         self.eviction = Eviction(self)
         self.client_eviction = ClientEviction(self)
         self.out_of_memory = False
+        self.expires_actively = True
         self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
@@ -86,14 +90,17 @@ class Engine:
         self._last_client_id = 0
         self.databases = [Database(self, index) for index in range(self.config.databases)]
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
-        self.config.on_change("slowlog-log-slower-than", self._apply_slowlog)
+        self.config.on_change("slowlog-log-slower-than", self._apply_slowness)
+        self.config.on_change("latency-monitor-threshold", self._apply_slowness)
+        self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         self.config.on_change("maxmemory", self.client_eviction.configure)
         self.config.on_change("maxmemory-clients", self.client_eviction.configure)
         self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
-        self._apply_slowlog()
+        self._apply_slowness()
+        self._latency_tracking = self.config.latency_tracking
         self._apply_policy()
         self.client_eviction.configure()
         if self.config.requirepass:
@@ -105,9 +112,14 @@ class Engine:
         for db in self.databases:
             db.observe()
 
-    def _apply_slowlog(self) -> None:
-        micros = self.config.slowlog_log_slower_than
-        self.slow_seconds = micros / 1e6 if micros >= 0 else float("inf")
+    def _apply_slowness(self) -> None:
+        micros, millis = self.config.slowlog_log_slower_than, self.config.latency_monitor_threshold
+        for_log = micros / 1e6 if micros >= 0 else float("inf")
+        self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
+
+    def _apply_latency_tracking(self) -> None:
+        self.count_durations()
+        self._latency_tracking = self.config.latency_tracking
 
     def _apply_password(self) -> None:
         self.acl.set_password(self.config.requirepass.encode("utf-8", "surrogateescape"))
@@ -128,6 +140,12 @@ class Engine:
             for entry in db.entries.values():
                 entry.access = self.clock.now if frequency is None else frequency.fresh()
 
+    def set_active_expire(self, active: bool) -> None:
+        """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""
+        self.expires_actively = active
+        if active:
+            self.wheel.release()
+
     @property
     def used_memory(self) -> int:
         """Bytes that count against ``maxmemory``."""
@@ -146,6 +164,13 @@ class Engine:
         """Ids of clients count up from 1."""
         self._last_client_id += 1
         return self._last_client_id
+
+    def count_durations(self) -> None:
+        """Bring the durations of all commands up to date with what dispatch has noted."""
+        for entry in every_command(self.commands):
+            if entry.durations.noted:
+                entry.durations.count(self._latency_tracking)
+        self.count_at = self.stats.commands_processed + GATHERED_AT_MOST
 
     def refresh_sessions(self) -> None:
         """Something that counts for all sessions has changed."""

@@ -58,13 +58,14 @@ class Wheel:
     ``on_earlier`` with it.
     """
 
-    __slots__ = ("_current", "_far", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
+    __slots__ = ("_current", "_far", "_held", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
 
     def __init__(self, now: int) -> None:
         self._now = now
         self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
         self._masks = [0] * _LEVELS
         self._far = _Slot(_LEVELS, 0)
+        self._held = _Slot(_LEVELS, 0)
         self._current = _Slot(0, 0)  # the slot being worked off
         self._pending: list[Timer] = []  # the first of its timers, the next one last
         self.count = 0
@@ -96,6 +97,18 @@ class Wheel:
         if not slot and level < _LEVELS and self._slots[level][index] is slot:
             self._masks[level] &= ~(1 << index)
             self._slots[level][index] = None
+
+    def hold(self, timer: Timer) -> None:
+        """Keep a timer that has just fired, with its deadline, until `release`."""
+        self._held[timer] = None
+        timer._slot = self._held
+        self.count += 1
+
+    def release(self) -> None:
+        """Let the timers that were held fire once more."""
+        for timer in list(self._held):
+            assert timer.deadline is not None
+            self.set(timer, timer.deadline)
 
     def next_moment(self) -> int | None:
         """When `advance` has something to do next (a deadline, or a slot to be moved down); None for never."""

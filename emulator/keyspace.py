@@ -57,7 +57,10 @@ class Entry(Timer):
         self.size_class = UNCLASSED
 
     def fire(self) -> None:
-        self.db.expire_now(self)
+        if self.db.engine.expires_actively:
+            self.db.expire_now(self)
+        else:
+            self.db.wheel.hold(self)
 
 
 class FieldTimer(Timer):
@@ -70,8 +73,12 @@ class FieldTimer(Timer):
         self.entry = entry
 
     def fire(self) -> None:
-        self.deadline = None
-        self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE)
+        engine = self.entry.db.engine
+        if engine.expires_actively:
+            self.deadline = None
+            self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE)
+        else:
+            engine.wheel.hold(self)
 
 
 class Database:

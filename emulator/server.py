@@ -17,6 +17,7 @@ from emulator.listeners import Listeners
 from emulator.nested_loop import run_one_round
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
+from emulator.protocol.replies import REPLY_ON
 from emulator.session import Session
 
 logger = logging.getLogger("emulator")
@@ -222,7 +223,8 @@ class Server:
             connection.session.id,
             connection.session.address.decode(),
         )
-        connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
+        if connection.session.reply_mode == REPLY_ON:
+            connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
         connection.transport.close()
 
     def query_buffer_overrun(self, connection: Connection) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from emulator.blocking import Block
 from emulator.client_info import describe
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
+from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import REPLY_ON, Reply
 
 if TYPE_CHECKING:
@@ -199,6 +200,17 @@ class Session:
         """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
         host = self.address.rpartition(b":")[0].strip(b"[]")
         return not host or host.startswith((b"127.", b"/")) or host in (b"::1", b"::ffff:127.0.0.1")
+
+    def check_protected(self, name: str) -> None:
+        """Raise unless the configuration lets the client use a command such as DEBUG."""
+        config = self.engine.config
+        permission: str = getattr(config, f"enable_{name}_command")
+        if not config.allows(permission, self.is_local):
+            raise CommandError(
+                f"ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "
+                '"local", you can run it from a local connection, otherwise you need to set this option in the '
+                "configuration file, and then restart the server."
+            )
 
     def forget_user(self) -> None:
         """Be the default user, as a new connection is."""

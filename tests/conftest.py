@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 
 import pytest
 
+from conformance import servers
 from emulator.clock import ManualClock
 from emulator.config import Config
 from emulator.dispatch import run
@@ -78,6 +80,19 @@ def serve():
         asyncio.run(main())
 
     return play
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    """A subject and an oracle; without an oracle a visible skip, in CI a failure."""
+    with contextlib.ExitStack() as stack:
+        try:
+            oracle = stack.enter_context(servers.oracle())
+        except servers.NoOracle as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield stack.enter_context(servers.emulator()), oracle
 
 
 def free_port() -> int:

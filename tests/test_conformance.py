@@ -1,11 +1,8 @@
 """The conformance suite under pytest: every case file on both protocols, against the real Redis; and its own parts."""
 
-import contextlib
-import os
-
 import pytest
 
-from conformance import coverage, servers, table
+from conformance import coverage, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
@@ -14,19 +11,6 @@ from conformance.runner import Side, play
 from emulator.commands.registry import REGISTRY
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
-
-
-@pytest.fixture(scope="module")
-def addresses():
-    """A subject and an oracle; without an oracle a visible skip, in CI a failure."""
-    with contextlib.ExitStack() as stack:
-        try:
-            oracle = stack.enter_context(servers.oracle())
-        except servers.NoOracle as error:
-            if os.environ.get("CI"):
-                pytest.fail(str(error))
-            pytest.skip(str(error))
-        yield stack.enter_context(servers.emulator()), oracle
 
 
 @pytest.fixture(scope="module")

@@ -218,7 +218,7 @@ def _threads(engine: Engine) -> Fields:
 def _stats(engine: Engine) -> Fields:
     stats, pubsub, tracking = engine.stats, engine.pubsub, engine.tracking
     commands, received, sent = stats.rates(engine.clock.now)
-    busy = round(sum(entry.seconds for entry in every_command(engine.commands)) * 1e6)
+    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
     return [
         ("total_connections_received", stats.connections_received),
         ("total_commands_processed", stats.commands_processed),
@@ -326,23 +326,35 @@ def _modules(engine: Engine) -> Fields:
 
 def _commandstats(engine: Engine) -> Fields:
     for entry in _called(engine):
-        micros = int(entry.seconds * 1e6)
+        calls, micros = entry.durations.calls, int(entry.durations.seconds * 1e6)
         yield (
             f"cmdstat_{entry.full_name.decode()}",
-            f"calls={entry.calls},usec={micros},usec_per_call={micros / (entry.calls or 1):.2f},"
+            f"calls={calls},usec={micros},usec_per_call={micros / (calls or 1):.2f},"
             f"rejected_calls={entry.rejected},failed_calls={entry.failed}",
         )
 
 
 def _called(engine: Engine) -> Iterator[Command]:
     for entry in every_command(engine.commands):
-        if entry.calls or entry.rejected or entry.failed:
+        if entry.durations.calls or entry.rejected or entry.failed:
             yield entry
 
 
 def _errorstats(engine: Engine) -> Fields:
     for code, count in sorted(engine.stats.errors.items()):
         yield f"errorstat_{code}", f"count={count}"
+
+
+def _latencystats(engine: Engine) -> Fields:
+    percentages = engine.config.latency_tracking_info_percentiles
+    names = [f"p{percent:.6f}".rstrip("0").rstrip(".") for percent in percentages]
+    for entry in every_command(engine.commands):
+        durations = entry.durations
+        if durations.buckets:
+            told = [
+                f"{name}={durations.percentile(percent):.3f}" for name, percent in zip(names, percentages, strict=True)
+            ]
+            yield f"latency_percentiles_usec_{entry.full_name.decode()}", ",".join(told)
 
 
 def _cluster(engine: Engine) -> Fields:
@@ -378,11 +390,12 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "modules": ("Modules", _modules),
     "commandstats": ("Commandstats", _commandstats),
     "errorstats": ("Errorstats", _errorstats),
+    "latencystats": ("Latencystats", _latencystats),
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
     "keysizes": ("Keysizes", _key_sizes),
 }
-_DEFAULT = tuple(name for name in _SECTIONS if name != "commandstats")
+_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats"))
 
 
 @command(
@@ -404,6 +417,7 @@ def info(client: Session, *sections: bytes) -> Verbatim:
             wanted |= dict.fromkeys(_DEFAULT)
         elif name in _SECTIONS:
             wanted[name] = None
+    client.engine.count_durations()
     texts = []
     for name, (title, fields) in _SECTIONS.items():
         if name in wanted:

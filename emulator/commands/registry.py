@@ -79,7 +79,7 @@ class Command:
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes
-    the seconds of a call for ``durations``.
+    the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from emulator.blocking import Block
-from emulator.commands.arguments import bounded, integer
+from emulator.commands.arguments import bounded, integer, milliseconds
 from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 _UNSUPPORTED = "ERR replication is not supported by redis-emulator"
+_LONGEST_ADDRESS = 256
 _TIPS = "request_policy:all_shards response_policy:agg_min"
 
 
@@ -25,41 +27,35 @@ def role(client: Session) -> list[Reply]:
     return [b"master", 0, []]
 
 
-def _timeout(word: bytes) -> int:
-    milliseconds = integer(word, "ERR timeout is not an integer or out of range")
-    if milliseconds < 0:
-        raise CommandError("ERR timeout is negative")
-    return milliseconds
-
-
 @command("generic", since="3.0.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
     """Wait until so many replicas have what was written; how many do: always none."""
     wanted = integer(numreplicas)
-    milliseconds = _timeout(timeout)
+    most = milliseconds(client, timeout)
     if wanted <= 0:
         return 0
-    return client.block((), milliseconds, object, lambda: None, timeout_reply=0)
+    return client.block((), most, object, lambda: None, timeout_reply=0)
 
 
 @command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
     """Wait until what was written is in append-only files, here and of replicas; where it is: nowhere."""
-    local = bounded(integer_text(numlocal), 0, 1, "ERR value is out of range, value must between 0 and 1")
+    local = _zero_or_one(numlocal)
     wanted = bounded(numreplicas, 0, INT64_MAX, "ERR value is out of range, must be positive")
-    milliseconds = _timeout(timeout)
+    most = milliseconds(client, timeout)
     if local:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
     nowhere: list[Reply] = [0, 0]
     if wanted == 0:
         return nowhere
-    return client.block((), milliseconds, object, lambda: None, timeout_reply=nowhere)
+    return client.block((), most, object, lambda: None, timeout_reply=nowhere)
 
 
-def integer_text(word: bytes) -> bytes:
-    """A word that must be an integer before its bounds are looked at."""
-    integer(word)
-    return word
+def _zero_or_one(word: bytes) -> int:
+    number = integer(word)
+    if number not in (0, 1):
+        raise CommandError("ERR value is out of range, value must between 0 and 1")
+    return number
 
 
 def _replicaof(host: bytes, port: bytes) -> Status:
@@ -90,11 +86,41 @@ def replconf(client: Session, *pairs: bytes) -> Reply:
         name = option.lower()
         if name in (b"ack", b"getack"):
             return NO_REPLY
-        if name == b"listening-port":
-            integer(value)
-        elif name not in (b"capa", b"ip-address", b"rdb-only", b"rdb-filter-only"):
+        check = _REPLCONF.get(name)
+        if check is None:
             raise CommandError(f"ERR Unrecognized REPLCONF option: {as_text(option)}")
+        check(value)
     return OK
+
+
+def _check_address(value: bytes) -> None:
+    if len(value) >= _LONGEST_ADDRESS:
+        raise CommandError(f"ERR REPLCONF ip-address provided by replica instance is too long: {len(value)} bytes")
+
+
+def _check_filter(value: bytes) -> None:
+    words = split_inline(value)
+    if words is None:
+        raise CommandError("ERR Missing rdb-filter-only values")
+    for word in words:
+        if word.lower() != b"functions":
+            raise CommandError(f"ERR Unsupported rdb-filter-only option: {as_text(word)}")
+
+
+def _check_main_channel(value: bytes) -> None:
+    raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
+
+
+_REPLCONF: Final[dict[bytes, Callable[[bytes], object]]] = {
+    b"capa": bytes,
+    b"ip-address": _check_address,
+    b"listening-port": integer,
+    b"main-ch-client-id": _check_main_channel,
+    b"rdb-channel": _zero_or_one,
+    b"rdb-filter-only": _check_filter,
+    b"rdb-only": _zero_or_one,
+}
+"""What checks the value of each option that a replica may tell; there is nothing to be done about it."""
 
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, integer, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
-from emulator.protocol.replies import NO_REPLY, OK, Reply, Status, Verbatim
-from emulator.version import REDIS_VERSION
+from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
 
 if TYPE_CHECKING:
     from emulator.keyspace import Database
@@ -101,21 +100,6 @@ def shutdown(client: Session, *options: bytes) -> Reply:
     client.engine.request_shutdown()
     client.close()
     return NO_REPLY
-
-
-@command("server", since="5.0.0", flags="readonly fast")
-def lolwut(client: Session, *options: bytes) -> Verbatim:
-    """A picture drawn by the computer, and the version: squares that fall into disorder, after Georg Nees (1968)."""
-    arguments = [integer(word) for word in options[2:]] if options and options[0].upper() == b"VERSION" else []
-    columns, rows = (*arguments[:2], 12, 8)[:2] if len(arguments) < 2 else arguments[:2]
-    columns, rows = min(max(columns, 1), 64), min(max(rows, 1), 64)
-    chance = client.engine.random.random
-    squares = "▢◇◈▣"
-    lines = [
-        "".join(squares[min(int(chance() * row / rows * 4), 3)] + " " for _ in range(columns)).rstrip()
-        for row in range(rows)
-    ]
-    return Verbatim("{}\n\nRedis ver. {}\n".format("\n".join(lines), REDIS_VERSION).encode())
 
 
 @command("server", since="1.0.0", flags="admin noscript loading stale")

@@ -16,6 +16,8 @@ from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 
 _SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
+packed_threshold = 0
+"""From which size on a value has a node for itself whatever the limit is; 0 for none (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
 _OVERHEAD = 8
 
 
@@ -360,6 +362,8 @@ def _exceeds(size: int, count: int, limit: int) -> bool:
 
 def _is_large(size: int, limit: int) -> bool:
     """Whether a value has a node for itself."""
+    if packed_threshold:
+        return size >= packed_threshold
     return size > (_SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import (
+    Attributed,
     BigNumber,
     Named,
     NoReply,
@@ -109,6 +110,7 @@ class _Resp2(_Encoder):
             Push: self._array,
             Pairs: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value)),
             Named: self._array,
+            Attributed: lambda value: self._elements(b"", (value.reply,)),
         }
 
 
@@ -128,7 +130,12 @@ class _Resp3(_Encoder):
             Push: lambda value: self._elements(b">%d\r\n" % len(value), value),
             Pairs: self._array,
             Named: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value)),
+            Attributed: self._attributed,
         }
+
+    def _attributed(self, value: Attributed) -> bytes:
+        head = b"|%d\r\n" % len(value.attributes)
+        return self._elements(head, (*_flat(value.attributes.items()), value.reply))
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:

@@ -1,12 +1,15 @@
 """The quoting of inline commands, redis.conf and redis-cli.
 
-Words are parted by white space.  In double quotes ``\\n \\r \\t \\b \\a \\xHH`` and a backslash before any other byte are
-escapes; in single quotes only ``\\'`` is.  A closing quote must be followed by white space or the end.
+Words are parted by white space; vertical tabs and form feeds count as such only where a word could begin.  In double
+quotes ``\\n \\r \\t \\b \\a \\xHH`` and a backslash before any other byte are escapes; in single quotes only ``\\'`` is.
+A closing quote must be followed by white space or the end.
 """
 
 from __future__ import annotations
 
 _SPACE = b" \t\n\v\f\r"
+_END = b" \t\n\r"
+_SPECIAL = (b'"', b"'", b"\v", b"\f")
 _ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
 _BACKSLASH, _DOUBLE, _SINGLE = 0x5C, 0x22, 0x27
 
@@ -14,7 +17,7 @@ _BACKSLASH, _DOUBLE, _SINGLE = 0x5C, 0x22, 0x27
 def split_inline(line: bytes) -> list[bytes] | None:
     """The words of a line, or None where its quotes are not balanced."""
     line = line.partition(b"\0")[0]
-    if b'"' not in line and b"'" not in line:
+    if not any(byte in line for byte in _SPECIAL):
         return line.split()
     words: list[bytes] = []
     position = 0
@@ -24,15 +27,15 @@ def split_inline(line: bytes) -> list[bytes] | None:
         if position == len(line):
             return words
         word = bytearray()
-        while position < len(line) and line[position] not in _SPACE:
+        while position < len(line) and line[position] not in _END:
             byte = line[position]
             if byte in (_DOUBLE, _SINGLE):
                 position = _quoted(line, position + 1, byte, word)
                 if position < 0:
                     return None
-            else:
-                word.append(byte)
-                position += 1
+                break
+            word.append(byte)
+            position += 1
         words.append(bytes(word))
 
 

@@ -199,7 +199,7 @@ class RequestParser:
 
     def _inline(self, buffer: bytes, position: int, commands: list[Command]) -> int:
         end = buffer.find(b"\n", position)
-        if end < 0:
+        if end < 0 or buffer.find(b"\0", position, end) >= 0:  # Redis looks for the line's end as C looks in a string
             if len(buffer) - position > INLINE_LIMIT:
                 raise ProtocolError("too big inline request")
             return -1

@@ -61,6 +61,16 @@ class Replies(list[Reply]):
     __slots__ = ()
 
 
+class Attributed:
+    """A reply with attributes, of which RESP2 tells nothing."""
+
+    __slots__ = ("attributes", "reply")
+
+    def __init__(self, attributes: dict[Any, Any], reply: Reply) -> None:
+        self.attributes = attributes
+        self.reply = reply
+
+
 class NullArray:
     """The RESP2 null array, ``*-1``; plain null on RESP3."""
 

@@ -73,6 +73,7 @@ class Scripting:
         self.engine = engine
         self.scripts: dict[bytes, Script] = {}
         self.evicted = 0
+        self.may_call_all = False
         self._lua: Lua | None = None
         self._libraries: Libraries | None = None
         self._session: Session | None = None

@@ -1,0 +1,458 @@
+"""DEBUG: what test suites and people who look for bugs ask of a server.
+
+It is one command in Redis, without sub-commands in COMMAND INFO; here each of its words is a function in `_ACTIONS`, whose
+signature is its arity.  What is about the insides of the real server and has no counterpart here is accepted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.commands.arguments import integer
+from emulator.commands.registry import command
+from emulator.configuration.kinds import parse_memory
+from emulator.datatypes import list as lists
+from emulator.datatypes.footprint import POINTER, string_size, table_size
+from emulator.datatypes.list import List
+from emulator.datatypes.string import encoding
+from emulator.digest import Digest, of_databases, of_value
+from emulator.keyspace import Entry, Value
+from emulator.log import NOTICE
+from emulator.notifications import STRING
+from emulator.protocol.encoder import encode
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
+from emulator.weight import weigh
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+logger = logging.getLogger("emulator")
+
+Action = Callable[..., Reply]
+_ACTIONS: Final[dict[bytes, tuple[int, int, Action]]] = {}
+_UNBOUNDED: Final = 1 << 30
+_NO_KEY: Final = "ERR no such key"
+_MOST_PACKED: Final = 4 << 30
+
+
+def _action(function: Action, name: str = "") -> Action:
+    """Enter a function as a word of DEBUG, of its own name unless told otherwise."""
+    code = function.__code__
+    most = code.co_argcount - 1
+    least = most - len(function.__defaults__ or ())
+    word = name or function.__name__.strip("_").replace("_", "-").upper()
+    _ACTIONS[word.encode()] = least, _UNBOUNDED if code.co_flags & 0x04 else most, function
+    return function
+
+
+@command("server", since="1.0.0", flags="admin noscript loading stale protected", complexity="that of the sub-command")
+def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
+    """Look into the server, or make it do what it should not."""
+    client.check_protected("debug")
+    least, most, action = _ACTIONS.get(subcommand.upper(), (1, 0, debug))
+    if not least <= len(arguments) <= most:
+        word = as_text(subcommand[:128])
+        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.")
+    return action(client, *arguments)
+
+
+@_action
+def _help(client: Session) -> Reply:
+    """What the sub-commands do."""
+    lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for name, (_, _, action) in sorted(_ACTIONS.items()):
+        lines += [name.decode(), f"    {(action.__doc__ or '').partition(chr(10))[0]}"]
+    return [Status(line.encode()) for line in lines]
+
+
+def _entry(client: Session, key: bytes) -> Entry:
+    entry = client.db.find(key)
+    if entry is None:
+        raise CommandError(_NO_KEY)
+    return entry
+
+
+def _flag(word: bytes) -> bool:
+    """A switch is on for any number but zero, as C reads numbers."""
+    return word.lstrip(b" +-0")[:1].isdigit()
+
+
+# Data
+
+
+@_action
+def _digest(client: Session) -> Reply:
+    """A fingerprint of the whole data set."""
+    return Status(bytes(of_databases(client.engine.databases)))
+
+
+@_action
+def _digest_value(client: Session, *keys: bytes) -> Reply:
+    """Fingerprints of the values of keys."""
+    entries = [client.db.find(key) for key in keys]
+    return [Status(bytes(Digest() if entry is None else of_value(entry, Digest()))) for entry in entries]
+
+
+def _positive(word: bytes) -> int:
+    number = integer(word, "ERR value is out of range, must be positive")
+    if number < 0:
+        raise CommandError("ERR value is out of range, must be positive")
+    return number
+
+
+@_action
+def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
+    """Make keys of a prefix and a number, with values of a size; those there are stay."""
+    number, length = _positive(count), _positive(size)
+    for index in range(number):
+        key, value = b"%b:%d" % (prefix, index), b"value:%d" % index
+        if client.db.find(key) is None:
+            client.db.put(key, value[:length].ljust(length, b"\0") if length else value, STRING, b"set")
+    return OK
+
+
+@_action
+def _object(client: Session, key: bytes) -> Reply:
+    """How a value is kept."""
+    from emulator.persistence import payload, save
+
+    entry = _entry(client, key)
+    value = entry.value
+    length = len(save.save(value, payload.string)[1])
+    now = client.engine.clock.now
+    text = (
+        f"Value at:{id(value):#x} refcount:1 encoding:{_encoding(entry).decode()} serializedlength:{length} "
+        f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
+    )
+    if isinstance(value, List) and value.nodes is not None:
+        nodes = len(value.nodes)
+        text += (
+            f" ql_nodes:{nodes} ql_avg_node:{len(value) / nodes:.2f} ql_listpack_max:{value.fill} ql_compressed:0 "
+            f"ql_uncompressed_size:{sum(size for _, size in value.nodes)}"
+        )
+    return Status(text.encode())
+
+
+def _encoding(entry: Entry) -> bytes:
+    value = entry.value
+    if isinstance(value, bytes | bytearray):
+        return encoding(value, entry.key, entry.deadline is not None)
+    name: bytes = value.encoding
+    return name
+
+
+@_action
+def _sdslen(client: Session, key: bytes) -> Reply:
+    """The lengths of a key and its string."""
+    entry = _entry(client, key)
+    kind = _encoding(entry)
+    if kind not in (b"raw", b"embstr"):
+        raise CommandError("ERR Not an sds encoded string.")
+    room = string_size(len(entry.value)) if kind == b"raw" else 0
+    whole = weigh(key, entry.value, entry.deadline is not None) - room
+    return Status(
+        b"key_sds_len:%d, key_sds_avail:0, key_zmalloc: %d, val_sds_len:%d, val_sds_avail:%d, val_zmalloc: %d"
+        % (len(key), whole, len(entry.value), max(room - len(entry.value) - 4, 0), room)
+    )
+
+
+@_action
+def _listpack(client: Session, key: bytes) -> Reply:
+    """Write what is in a listpack to the log."""
+    entry = _entry(client, key)
+    if not _encoding(entry).startswith(b"listpack"):
+        raise CommandError("ERR Not a listpack encoded object.")
+    logger.log(NOTICE, "listpack %r: %s", key, list(entry.value))
+    return Status(b"Listpack structure printed on stdout")
+
+
+@_action
+def _quicklist(client: Session, key: bytes, full: bytes = b"0") -> Reply:
+    """Write the nodes of a quicklist to the log."""
+    entry = _entry(client, key)
+    if _encoding(entry) != b"quicklist":
+        raise CommandError("ERR Not a quicklist encoded object.")
+    logger.log(NOTICE, "quicklist %r: values and bytes of each node %s", key, list(entry.value.nodes))
+    return Status(b"Quicklist structure printed on stdout")
+
+
+def _table(title: str, count: int) -> str:
+    if not count:
+        return f"[{title}]\nNo stats available for empty dictionaries\n" if title else ""
+    head = f"[{title}]\n" if title else ""
+    size = table_size(count) // POINTER
+    return f"{head}Hash table 0 stats (main hash table):\n table size: {size}\n number of elements: {count}\n"
+
+
+@_action
+def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
+    """The sizes of the tables that the real server would have for a database."""
+    index = integer(dbid)
+    if not 0 <= index < len(client.engine.databases):
+        raise CommandError("ERR Out of range database")
+    db = client.engine.databases[index]
+    text = _table("Dictionary HT", len(db)) + _table("Expires HT", len(db.expiring))
+    return Verbatim(text.encode())
+
+
+@_action
+def _htstats_key(client: Session, key: bytes, full: bytes = b"") -> Reply:
+    """The size of the table that the real server would have for a value."""
+    entry = _entry(client, key)
+    if _encoding(entry) not in (b"hashtable", b"skiplist"):
+        raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
+    return Verbatim(_table("", len(entry.value)).encode())
+
+
+@_action
+def _reload(client: Session, *options: bytes) -> Reply:
+    """Have every value go to its serialised form and come back."""
+    if not {option.upper() for option in options} <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+        raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    for db in client.engine.databases:
+        for key in list(db.entries):
+            entry = db.find(key)
+            if entry is not None:
+                entry.value = _reloaded(client, entry.value)
+                db.reweigh(key)
+                db.schedule_fields(entry)
+    return OK
+
+
+def _reloaded(client: Session, value: Value) -> Value:
+    from emulator.persistence import load, payload, save
+
+    kind, body = save.save(value, payload.plain_string)
+    return load.load(kind, payload.Reader(body), client.engine.config)
+
+
+@_action
+def _loadaof(client: Session) -> Reply:
+    """Load the append-only file, of which there is none."""
+    raise CommandError("ERR Error trying to load the AOF files, check server logs.")
+
+
+# Behaviour
+
+
+@_action
+def _sleep(client: Session, seconds: bytes) -> Reply:
+    """Let the whole server stand still."""
+    try:
+        duration = float(seconds)
+    except ValueError:
+        duration = 0.0
+    time.sleep(max(duration, 0.0))
+    return OK
+
+
+@_action
+def _set_active_expire(client: Session, switch: bytes) -> Reply:
+    """Whether keys and fields expire by themselves, or only when somebody looks for them."""
+    client.engine.set_active_expire(_flag(switch))
+    return OK
+
+
+@_action
+def _pause_cron(client: Session, switch: bytes) -> Reply:
+    """Whether what the server does from time to time is put off: expiring."""
+    client.engine.set_active_expire(not _flag(switch))
+    return OK
+
+
+@_action
+def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
+    """From which size on a list's value has a node for itself; 0 is the default."""
+    number = parse_memory(size.decode("utf-8", "surrogateescape"))
+    if number is None or not 0 <= number <= _MOST_PACKED:
+        raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    lists.packed_threshold = number
+    return OK
+
+
+@_action
+def _set_disable_deny_scripts(client: Session, switch: bytes) -> Reply:
+    """Whether scripts may call what they otherwise may not."""
+    client.engine.scripting.may_call_all = _flag(switch)
+    return OK
+
+
+@_action
+def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
+    """How the real server sizes its buffers of replies."""
+    name = option.upper()
+    if name == b"PEAK-RESET-TIME":
+        if value.upper() not in (b"NEVER", b"RESET"):
+            integer(value)
+    elif name != b"RESIZING":
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.")
+    return OK
+
+
+def _accept(name: str, count: int, summary: str) -> None:
+    """Enter a word that is accepted with so many arguments."""
+
+    def accepted(client: Session, *arguments: bytes) -> Reply:
+        return OK
+
+    accepted.__doc__ = summary
+    _ACTIONS[name.encode()] = count, count, accepted
+
+
+for _name, _count, _summary in (
+    ("AOF-FLUSH-SLEEP", 1, "How long to wait before the append-only file is flushed."),
+    ("CHANGE-REPL-ID", 0, "Take another replication id."),
+    ("DICT-RESIZING", 1, "Whether the real server's tables are resized."),
+    ("DROP-CLUSTER-PACKET-FILTER", 1, "Which packets of a cluster are dropped."),
+    ("KEYSIZES-HIST-ASSERT", 1, "Whether the counts of INFO keysizes are checked after each command."),
+    ("LEAK", 1, "Lose some memory."),
+    ("SET-SKIP-CHECKSUM-VALIDATION", 1, "Whether checksums of files are looked at."),
+    ("STRINGMATCH-TEST", 0, "Try the matcher of globs."),
+):
+    _accept(_name, _count, _summary)
+
+
+@_action
+def _replicate(client: Session, word: bytes, *more: bytes) -> Reply:
+    """Tell replicas something."""
+    return OK
+
+
+@_action
+def _mark_internal_client(client: Session, unmark: bytes = b"UNMARK") -> Reply:
+    """Count the connection as one of the server's own."""
+    return OK
+
+
+@_action
+def _repl_pause(client: Session, step: bytes) -> Reply:
+    """Stop at a step of replication."""
+    if step.lower() not in (b"clear", b"after-fork", b"before-rdb-channel", b"on-streaming-repl-buf"):
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'REPL-PAUSE'. Try DEBUG HELP.")
+    return OK
+
+
+@_action
+def _clusterlink(client: Session, kill: bytes, direction: bytes, node: bytes) -> Reply:
+    """Cut a link of a cluster."""
+    raise CommandError("ERR Debug option only available for cluster mode enabled setup!")
+
+
+def _internal_secret(client: Session) -> Reply:
+    """The secret of a cluster."""
+    raise CommandError("ERR Internal secret is missing")
+
+
+_action(_internal_secret, "INTERNAL_SECRET")
+
+
+@_action
+def _client_eviction(client: Session) -> Reply:
+    """How much the clients take that may be disconnected."""
+    limit = client.engine.client_eviction.limit
+    if not limit:
+        raise CommandError("ERR maxmemory-clients is disabled.")
+    return Verbatim(b"Limit: %d\n" % limit)
+
+
+@_action
+def _config_rewrite_force_all(client: Session) -> Reply:
+    """CONFIG REWRITE."""
+    raise CommandError("ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address")
+
+
+@_action
+def _script(client: Session, word: bytes) -> Reply:
+    """Write the scripts that are known to the log."""
+    scripts = client.engine.scripting.scripts
+    if word.upper() != b"LIST" and word.lower() not in scripts:
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'SCRIPT'. Try DEBUG HELP.")
+    for name, script in scripts.items():
+        if word.upper() == b"LIST" or name == word.lower():
+            logger.log(NOTICE, "script %s: %s", as_text(name), as_text(script.source))
+    return OK
+
+
+# Replies
+
+
+@_action
+def _error(client: Session, text: bytes) -> Reply:
+    """Answer with an error."""
+    raise CommandError(text.decode("utf-8", "surrogateescape"))
+
+
+@_action
+def _log(client: Session, message: bytes) -> Reply:
+    """Write something to the log."""
+    logger.warning("DEBUG LOG: %s", as_text(message))
+    return OK
+
+
+@_action
+def _structsize(client: Session) -> Reply:
+    """The sizes of the real server's structures."""
+    return b"bits:64 robj:16 dictentry:24 sdshdr5:1 sdshdr8:3 sdshdr16:5 sdshdr32:9 sdshdr64:17 "
+
+
+_PROTOCOL: Final[dict[bytes, Any]] = {
+    b"string": b"Hello World",
+    b"integer": 12345,
+    b"double": 3.141,
+    b"null": None,
+    b"array": [0, 1, 2],
+    b"set": Set([0, 1, 2]),
+    b"map": {0: False, 1: True, 2: False},
+    b"attrib": Attributed({b"key-popularity": [b"key:123", 90]}, b"Some real reply following the attribute"),
+    b"verbatim": Verbatim(b"This is a verbatim\nstring"),
+    b"true": True,
+    b"false": False,
+    b"bignum": BigNumber(1234567999999999999999999999999999999),
+}
+
+
+@_action
+def _protocol(client: Session, kind: bytes) -> Reply:
+    """An example of a type of reply."""
+    name = kind.lower()
+    if name == b"push":
+        if client.protocol < 3:
+            raise CommandError("ERR RESP2 is not supported by this command")
+        client.send(encode(Push([b"server-cpu-usage", 42]), 3))
+        return b"Some real reply following the push reply"
+    if name not in _PROTOCOL:
+        raise CommandError(
+            "ERR Wrong protocol type name. Please use one of the following: "
+            "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+        )
+    reply: Reply = _PROTOCOL[name]
+    return reply
+
+
+# The end
+
+
+def _ending(name: str, most: int, summary: str) -> None:
+    def end(client: Session, *delay: bytes) -> Reply:
+        logger.critical("DEBUG %s: the server ends here", name)
+        client.engine.request_shutdown()
+        client.kill()
+        return OK
+
+    end.__doc__ = summary
+    _ACTIONS[name.encode()] = 0, most, end
+
+
+for _name, _most, _summary in (
+    ("ASSERT", 0, "End as if an assertion had failed."),
+    ("CRASH-AND-RECOVER", 1, "End; nobody starts the server again."),
+    ("OOM", 0, "End as if there were no memory."),
+    ("PANIC", 0, "End as if something impossible had happened."),
+    ("RESTART", 1, "End; nobody starts the server again."),
+    ("SEGFAULT", 0, "End as if memory had been misused."),
+):
+    _ending(_name, _most, _summary)

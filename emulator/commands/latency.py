@@ -1,0 +1,132 @@
+"""The LATENCY commands; what they tell of is gathered in `emulator.latency`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from emulator.commands.registry import command, container, every_command
+from emulator.latency import Event, graph
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.replies import Reply, Verbatim
+
+if TYPE_CHECKING:
+    from emulator.commands.registry import Command
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+_FLAGS = "admin noscript loading stale"
+_FOR_EACH_NODE = "nondeterministic_output request_policy:all_nodes response_policy:special"
+
+container("latency", group="server", since="2.8.13", acl="", help_since="2.8.13", help_acl="")
+
+
+@command(
+    "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
+)
+def latency_latest(client: Session) -> list[Reply]:
+    """For each event when it last took too long, how many milliseconds then, and at worst."""
+    return [[name, *event.samples[-1], event.worst] for name, event in client.engine.latency.events.items()]
+
+
+@command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
+def latency_history(client: Session, event: bytes) -> list[Reply]:
+    """When an event took too long, and how many milliseconds, the oldest first."""
+    found = client.engine.latency.events.get(event)
+    return [list(sample) for sample in found.samples] if found else []
+
+
+@command(
+    "server",
+    container="latency",
+    since="2.8.13",
+    flags=_FLAGS,
+    tips="request_policy:all_nodes response_policy:agg_sum",
+    complexity="O(N) for N events",
+)
+def latency_reset(client: Session, *events: bytes) -> int:
+    """Forget what some events took, or all; how many were known."""
+    latency = client.engine.latency
+    return latency.forget(events or list(latency.events))
+
+
+@command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
+def latency_graph(client: Session, event: bytes) -> Verbatim:
+    """A picture of what an event took."""
+    found = client.engine.latency.events.get(event)
+    if found is None:
+        raise CommandError(f"ERR No samples available for event '{as_text(event)}'")
+    taken = [millis for _, millis in found.samples]
+    head = f"{as_text(event)} - high {max(taken)} ms, low {min(taken)} ms (all time high {found.worst} ms)"
+    lines = [head, "-" * 80, *graph(found, client.engine.clock.now // 1000), ""]
+    return Verbatim("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+@command(
+    "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
+)
+def latency_doctor(client: Session) -> Verbatim:
+    """A report on what took too long, with advice."""
+    engine = client.engine
+    if not engine.config.latency_monitor_threshold:
+        advice = "Latency is not monitored: CONFIG SET latency-monitor-threshold <milliseconds> switches that on.\n"
+        return Verbatim(advice.encode())
+    if not engine.latency.events:
+        return Verbatim(b"Nothing has taken longer than latency-monitor-threshold so far.\n")
+    return Verbatim("\n".join(_report(engine)).encode("utf-8", "surrogateescape"))
+
+
+def _report(engine: Engine) -> Iterator[str]:
+    yield "Some events took longer than latency-monitor-threshold:\n"
+    for number, (name, event) in enumerate(engine.latency.events.items(), 1):
+        yield f"{number}. {as_text(name)}: {_figures(event)}"
+    yield "\nWhat may help:\n"
+    log_from = engine.config.slowlog_log_slower_than
+    if not 0 <= log_from <= engine.config.latency_monitor_threshold * 1000:
+        micros = engine.config.latency_monitor_threshold * 1000
+        yield f"- Let the slow log show the same commands: CONFIG SET slowlog-log-slower-than {micros}."
+    yield "- SLOWLOG GET tells which commands took long; look for those that visit whole collections."
+    yield "- Deleting a large value takes its time: make several smaller ones of it.\n"
+
+
+def _figures(event: Event) -> str:
+    taken = [millis for _, millis in event.samples]
+    mean = sum(taken) / len(taken)
+    deviation = sum(abs(millis - mean) for millis in taken) / len(taken)
+    gaps = [after - before for (before, _), (after, _) in pairwise(event.samples)]
+    period = f", one each {sum(gaps) / len(gaps):.2f} seconds" if gaps else ""
+    average = f"{mean:.0f} ms on average (mean deviation {deviation:.0f} ms)"
+    return f"{len(taken)} samples, {average}{period}, worst {event.worst} ms."
+
+
+@command(
+    "server",
+    container="latency",
+    since="7.0.0",
+    flags=_FLAGS,
+    tips=_FOR_EACH_NODE,
+    complexity="O(N) for N commands",
+)
+def latency_histogram(client: Session, *commands: bytes) -> dict[bytes, Reply]:
+    """For each command how many calls took at most so many microseconds, in powers of two."""
+    client.engine.count_durations()
+    return {
+        entry.full_name: {b"calls": entry.durations.tracked, b"histogram_usec": entry.durations.by_powers()}
+        for entry in _named(client.engine, commands)
+        if entry.durations.buckets
+    }
+
+
+def _named(engine: Engine, names: Iterable[bytes]) -> Iterator[Command]:
+    """Commands by name, ``config|get`` among them; a container stands for its sub-commands; without names every one."""
+    if not names:
+        yield from every_command(engine.commands)
+    for name in names:
+        first, bar, second = name.lower().partition(b"|")
+        entry = engine.commands.get(first)
+        if entry is not None and bar:
+            entry = entry.subcommands.get(second)
+        if entry is not None:
+            yield entry
+            yield from entry.subcommands.values()

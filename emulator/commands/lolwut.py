@@ -1,0 +1,131 @@
+"""LOLWUT: a picture or a poem made by the computer, and the version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from math import cos, pi, sin
+from random import Random
+from typing import TYPE_CHECKING
+
+from emulator.commands.arguments import integer
+from emulator.commands.registry import command
+from emulator.protocol.replies import Verbatim
+from emulator.version import REDIS_VERSION
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NEWEST = 8
+
+
+class _Canvas:
+    """Dots, eight to a character of Braille: two columns of four."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._cells = [bytearray((width + 1) // 2) for _ in range((height + 3) // 4)]
+
+    def dot(self, x: int, y: int) -> None:
+        """Set a dot; outside nothing happens."""
+        if 0 <= x < self.width and 0 <= y < self.height:
+            below = y % 4
+            bit = 6 + x % 2 if below == 3 else below + 3 * (x % 2)
+            self._cells[y // 4][x // 2] |= 1 << bit
+
+    def line(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Set the dots between two points."""
+        across, down = end[0] - start[0], end[1] - start[1]
+        steps = max(round(abs(across)), round(abs(down)), 1)
+        for step in range(steps + 1):
+            self.dot(round(start[0] + across * step / steps), round(start[1] + down * step / steps))
+
+    def lines(self) -> Iterator[str]:
+        """The rows of characters."""
+        for row in self._cells:
+            yield "".join([chr(0x2800 + cell) for cell in row])
+
+
+def _squares(random: Random, columns: int = 66, across: int = 8, down: int = 12) -> Iterator[str]:
+    """Rows of squares that fall into disorder, after "Schotter" by Georg Nees (1968)."""
+    columns, across, down = (min(max(size, 1), most) for size, most in ((columns, 1000), (across, 200), (down, 200)))
+    margin = 2 if columns > 4 else 0
+    side = (columns * 2 - margin * 2) / across
+    canvas = _Canvas(columns * 2, int(side * down) + margin * 2)
+    for row in range(down):
+        disorder = row / down
+        for column in range(across):
+            x, y = (random.uniform(-0.5, 0.5) * disorder * side * 0.8 for _ in "xy")
+            turn = random.uniform(-0.5, 0.5) * disorder * pi / 2
+            centre = margin + side * (column + 0.5) + x, margin + side * (row + 0.5) + y
+            corners = [_corner(centre, side * 0.7, turn + pi / 4 + pi / 2 * number) for number in range(5)]
+            for start, end in pairwise(corners):
+                canvas.line(start, end)
+    yield from canvas.lines()
+    yield f"\nSquares in growing disorder, after Georg Nees, 1968. Redis ver. {REDIS_VERSION}"
+
+
+def _corner(centre: tuple[float, float], distance: float, angle: float) -> tuple[float, float]:
+    return centre[0] + distance * cos(angle), centre[1] + distance * sin(angle)
+
+
+_GREYS = ("97;107", "37;47", "90;100", "30;40")
+
+
+def _skyline(random: Random, columns: int = 80, rows: int = 20) -> Iterator[str]:
+    """A town at night in four greys of a terminal: blocks of houses, the nearer ones darker and lower."""
+    columns, rows = min(max(columns, 1), 1000), min(max(rows, 1), 1000)
+    shades = [[0] * columns for _ in range(rows)]
+    for shade in range(1, len(_GREYS)):
+        left = 0
+        while left < columns:
+            right = left + random.randint(2, 9)
+            top = rows * shade // 5 + random.randint(0, max(rows // 4, 1))
+            for row in range(top, rows):
+                shades[row][left:right] = [shade] * (min(right, columns) - left)
+            left = right
+    for row_of_shades in shades:
+        yield "".join([f"\x1b[0;{_GREYS[shade]}m \x1b[0m" for shade in row_of_shades])
+    yield f"A town at night, in characters. Redis ver. {REDIS_VERSION}"
+
+
+_OPENINGS = ("the key", "a lost reply", "the oldest entry", "every stream", "one small hash", "the idle client")
+_DEEDS = ("waits", "returns", "expires", "listens", "counts the seconds", "is found again")
+_CLOSINGS = (
+    "in memory",
+    "before the loop turns",
+    "where no lock is held",
+    "at the end of the queue",
+    "without a sound",
+)
+
+
+def _poem(random: Random) -> Iterator[str]:
+    """Ten lines that chance puts together."""
+    for _ in range(10):
+        yield " " + "   ".join(random.choice(words) for words in (_OPENINGS, _DEEDS, _CLOSINGS)).upper()
+    yield f"\nRedis ver. {REDIS_VERSION}"
+
+
+_PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int]] = {
+    5: (_squares, 3),
+    6: (_skyline, 2),
+    _NEWEST: (_poem, 0),
+}
+"""By version: what draws, and how many numbers it takes."""
+
+
+@command("server", since="5.0.0", flags="readonly fast")
+def lolwut(client: Session, *options: bytes) -> Verbatim:
+    """A picture or a poem made by the computer, and the version; VERSION chooses which, and its size may follow."""
+    version, arguments = _NEWEST, options
+    if len(options) > 1 and options[0].upper() == b"VERSION":
+        version, arguments = integer(options[1]), options[2:]
+    return Verbatim("".join(f"{line}\n" for line in _lines(client, version, arguments)).encode())
+
+
+def _lines(client: Session, version: int, arguments: Sequence[bytes]) -> Iterator[str]:
+    if version not in _PICTURES:
+        return iter([f"Redis ver. {REDIS_VERSION}"])
+    draw, most = _PICTURES[version]
+    return draw(client.engine.random, *[integer(word) for word in arguments[:most]])
