@@ -1,4 +1,4 @@
-"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``table``: the other programs."""
+"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``table``, ``torn``."""
 
 from __future__ import annotations
 
@@ -86,6 +86,10 @@ def main() -> int:
         from conformance.fuzz import main as fuzz
 
         return fuzz(sys.argv[2:])
+    if sys.argv[1:2] == ["torn"]:
+        from conformance.torn import main as torn
+
+        return torn(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
     parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")

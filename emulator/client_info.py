@@ -52,7 +52,7 @@ def describe(session: Session) -> bytes:
         b"tot-net-out": b"%d" % session.total_output,
         b"tot-cmds": b"%d" % session.total_commands,
     }
-    return b" ".join(b"%b=%b" % item for item in fields.items())
+    return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
 def _flags(session: Session) -> bytes:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emulator.client_info import describe, kind_of
 from emulator.commands.arguments import bounded, integer, milliseconds, wrong_subcommand_arity
-from emulator.commands.connection import check_name
+from emulator.commands.connection import check_name, is_one_word
 from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
@@ -70,7 +70,7 @@ def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
     name = option.lower()
     if name not in (b"lib-name", b"lib-ver"):
         raise CommandError(f"ERR Unrecognized option '{as_text(option)}'")
-    if not all(0x21 <= byte <= 0x7E for byte in value):
+    if not is_one_word(value):
         raise CommandError(f"ERR {as_text(option)} cannot contain spaces, newlines or special characters.")
     if name == b"lib-name":
         client.lib_name = value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import database, integer, wrong_arity
 from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
-from emulator.protocol.replies import OK, PONG, REPLY_ON, Reply, Status
+from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
 from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:
@@ -45,9 +45,14 @@ def select(client: Session, index: bytes) -> Status:
     return OK
 
 
+def is_one_word(text: bytes) -> bool:
+    """Whether a text is printable ASCII without spaces; as in C nothing counts that comes after a zero byte."""
+    return all(0x21 <= byte <= 0x7E for byte in text.partition(b"\0")[0])
+
+
 def check_name(name: bytes) -> bytes:
-    """A client's name must be printable ASCII without spaces."""
-    if not all(0x21 <= byte <= 0x7E for byte in name):
+    """A client's name must be one word."""
+    if not is_one_word(name):
         raise CommandError(_BAD_NAME)
     return name
 
@@ -138,7 +143,8 @@ def reset(client: Session) -> Status:
     client.db = engine.databases[0]
     client.name = b""
     client.no_evict = client.no_touch = False
-    client.reply_mode = REPLY_ON
+    if client.reply_mode != REPLY_SKIP:  # which leaves out the answer to this command too
+        client.reply_mode = REPLY_ON
     client.forget_user()
     client.set_protocol(2)
     return Status(b"RESET")
