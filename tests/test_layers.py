@@ -99,3 +99,12 @@ def test_the_links_at_the_top_point_into_the_package():
         link = ROOT / name
         assert link.is_symlink()
         assert link.readlink() == Path("emulator") / name
+
+
+def test_the_conformance_suite_knows_servers_by_their_sockets_only():
+    for path in (ROOT / "conformance").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names.append(node.module or "")
+            assert not [name for name in names if name.split(".")[0] == "emulator"], path

@@ -1,4 +1,4 @@
-"""Bytes that no client should send, small; ``python -m conformance torn`` is the same at length.  And odd connections."""
+"""Bytes that no client should send, small (``conformance torn`` and ``tests.torn`` do so at length); and odd connections."""
 
 import asyncio
 import logging
@@ -11,18 +11,19 @@ import pytest
 from conformance import torn
 from conformance.torn.generate import stream
 from conformance.torn.outside import Outside
+from tests.torn import inside
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_however_a_stream_is_torn_it_is_answered_alike(seed):
-    figures = torn.inside(Random(seed), 4000)
+    figures = inside(Random(seed), 4000)
     assert figures["commands"] > 4000
     assert figures["errors"] > 400
 
 
 def test_streams_are_answered_as_the_oracle_answers_them(addresses):
     emulator, oracle = map(Outside, addresses)
-    assert torn.outside(Random(11), 400, emulator, oracle) == []
+    assert torn.compare(Random(11), 400, emulator, oracle) == []
 
 
 async def ask(server, request):

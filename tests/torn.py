@@ -1,17 +1,30 @@
-"""Streams thrown at a parser and at a connection with a transport that only remembers, without a socket or a loop."""
+"""Streams thrown at a parser and at a connection with a transport that only remembers, without a socket or a loop.
 
-from __future__ import annotations
+However a stream is torn, it must yield the same commands and the same error, and one in ten, which goes to a connection, the
+same replies; nothing may be logged, no session left over.  ``python -m tests.torn --inputs 1000000`` does so at length.
+"""
 
+import argparse
 import asyncio
 import logging
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
 from typing import Any, cast
 
+from conformance.torn.generate import stream, torn
 from emulator.config import Config
 from emulator.connection import Connection
 from emulator.protocol.parser import Command, RequestParser
 from emulator.server import Server
+
+_CONNECTIONS = 10
+_SLOWEST = 1.0
+_GROWTH = 4 << 20
+"""One in so many inputs goes to a connection; the seconds that one input may take; the bytes that memory may grow by."""
 
 _MOST_ROUNDS = 10_000
 
@@ -119,3 +132,71 @@ def parse(pieces: Sequence[bytes], restricted: bool) -> tuple[list[Command], str
             found = parser.feed(b"") if restricted else []
     error = None if parser.error is None else str(parser.error)
     return commands, error, 0 if error else parser.buffered
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has, 0 where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * 4096
+
+
+def inside(random: Random, inputs: int) -> dict[str, float]:
+    """Throw streams at parsers and connections of this process; raises `Wrong`."""
+    both = [(Inside(), Inside()), (Inside("secret"), Inside("secret"))]
+    complaints = [one.complaints for pair in both for one in pair]
+    logger = logging.getLogger("emulator")
+    logger.setLevel(logging.ERROR)
+    for handler in complaints[:1]:
+        logger.addHandler(handler)
+    slowest = 0.0
+    errors = commands = settled = 0
+    for number in range(inputs):
+        data = stream(random)
+        pieces = torn(random, data)
+        restricted = random.random() < 0.2
+        started = time.perf_counter()
+        whole, parts = parse([data], restricted), parse(pieces, restricted)
+        if whole != parts:
+            raise Wrong(f"torn, it is parsed otherwise: {pieces!r}\n{whole!r}\n{parts!r}")
+        if number % _CONNECTIONS == 0:
+            one, other = both[restricted]
+            if one.play([data]) != other.play(pieces):
+                raise Wrong(f"torn, it is answered otherwise: {pieces!r}")
+        slowest = max(slowest, time.perf_counter() - started)
+        if slowest > _SLOWEST:
+            raise Wrong(f"it takes {slowest:.1f} s: {pieces!r}")
+        commands += len(whole[0])
+        errors += whole[1] is not None
+        if number == inputs // 10:
+            settled = _resident()
+    growth = _resident() - settled
+    if growth > _GROWTH:
+        raise Wrong(f"memory has grown by {growth} bytes")
+    return {"inputs": inputs, "commands": commands, "errors": errors, "slowest_ms": slowest * 1000, "growth": growth}
+
+
+def main() -> int:
+    """Throw as many streams as asked for; 1 where something was wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.torn", description=__doc__)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    started = time.monotonic()
+    try:
+        figures = inside(Random(options.seed), options.inputs)
+    except Wrong as wrong:
+        print(wrong)
+        return 1
+    print(
+        f"{figures['inputs']} streams in {time.monotonic() - started:.0f} s: {figures['commands']} commands, "
+        f"{figures['errors']} protocol errors; the slowest took {figures['slowest_ms']:.1f} ms, "
+        f"memory grew by {figures['growth'] / 1024:.0f} KiB"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
