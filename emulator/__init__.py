@@ -1,5 +1,27 @@
-"""A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it."""
+"""A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it.
+
+`connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from emulator.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from emulator.client import aconnect, connect
+    from emulator.local import Local
+
+__all__ = ["Local", "__version__", "aconnect", "connect"]
+
+_PLACES = {"Local": "emulator.local", "aconnect": "emulator.client", "connect": "emulator.client"}
+
+
+def __getattr__(name: str) -> Any:
+    """What is offered here is imported when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'emulator' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_PLACES[name]), name)

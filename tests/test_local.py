@@ -1,0 +1,185 @@
+"""Clients of redis-py on an engine of this process: no socket, no thread of its own, waits that wake by events."""
+
+import asyncio
+import gc
+import threading
+import time
+
+import pytest
+import redis
+
+import emulator
+from emulator.clock import ManualClock
+
+
+@pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
+def client(request):
+    with emulator.connect(protocol=request.param, decode_responses=True) as client:
+        yield client
+
+
+def test_it_is_a_real_client(client):
+    assert isinstance(client, redis.Redis)
+    assert client.set("k", "v", ex=100) and client.get("k") == "v"
+    assert client.hset("h", mapping={"a": 1}) == 1 and client.hgetall("h") == {"a": "1"}
+    assert client.eval("return redis.call('incrby', KEYS[1], 5)", 1, "n") == 5
+    assert client.get("x" * 100_000) is None
+    client.set("large", "y" * 3_000_000)
+    assert len(client.get("large")) == 3_000_000
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        client.lpush("k", 1)
+    with client.pipeline() as pipeline:
+        assert pipeline.incr("p").incr("p").execute() == [1, 2]
+
+
+def test_who_names_the_same_engine_shares_its_data():
+    one, other, stranger = emulator.connect("shared"), emulator.connect("shared"), emulator.connect()
+    one.set("k", "v")
+    assert other.get("k") == b"v" and stranger.get("k") is None
+    local = emulator.Local()
+    local.connect().set("k", "w")
+    assert emulator.connect(local).get("k") == b"w" and one.get("k") == b"v"
+    one.flushall()
+
+
+def test_settings_are_those_of_redis_conf():
+    local = emulator.Local(maxmemory="10mb", maxmemory_policy="allkeys-lru", requirepass="secret")
+    with pytest.raises(redis.AuthenticationError):
+        local.connect().ping()
+    client = local.connect(password="secret", decode_responses=True)
+    assert client.config_get("maxmemory*")["maxmemory"] == str(10 << 20)
+
+
+def test_a_watched_key_that_changes_ends_a_transaction(client):
+    local = client.connection_pool.connection_kwargs["local"]
+    with client.pipeline() as pipeline:
+        pipeline.watch("k")
+        local.connect().set("k", "changed")
+        pipeline.multi()
+        pipeline.get("k")
+        with pytest.raises(redis.WatchError):
+            pipeline.execute()
+
+
+def test_who_waits_is_woken_by_another_thread(client):
+    local = client.connection_pool.connection_kwargs["local"]
+    waiting = threading.Event()
+
+    def push():
+        other = local.connect()
+        waiting.set()
+        while not other.info("clients")["blocked_clients"]:
+            time.sleep(0.001)
+        other.rpush("later", "x")
+
+    thread = threading.Thread(target=push)
+    thread.start()
+    assert list(client.blpop("later", 10)) == ["later", "x"]
+    thread.join()
+    assert client.blpop("never", 0.01) is None
+
+
+def test_messages_and_events_arrive_without_anybody_asking(client):
+    client.config_set("notify-keyspace-events", "KEA")
+    with client.pubsub() as pubsub:
+        pubsub.psubscribe("__keyevent@0__:*")
+        assert pubsub.get_message(timeout=1)["type"] == "psubscribe"
+        client.set("k", "v", px=20)
+        channels = [pubsub.get_message(timeout=5)["channel"] for _ in range(3)]
+        assert [channel.rpartition(":")[2] for channel in channels] == ["set", "expire", "expired"]
+        assert pubsub.get_message(timeout=0.001) is None
+
+
+def test_time_can_be_in_the_test_s_hand():
+    clock = ManualClock()
+    client = emulator.Local(clock).connect()
+    client.set("k", "v", ex=100)
+    clock.advance(99_999)
+    assert client.get("k") == b"v"
+    clock.advance(1)
+    assert client.get("k") is None
+
+
+def test_a_killed_client_connects_anew(client):
+    local = client.connection_pool.connection_kwargs["local"]
+    number = client.client_id()
+    assert local.connect().client_kill_filter(_id=number) == 1
+    assert client.ping() and client.client_id() != number
+
+
+def test_many_threads_at_once():
+    local = emulator.Local()
+
+    def work():
+        client = local.connect()
+        for _ in range(300):
+            client.incr("n")
+            client.rpush("q", "x")
+            client.blpop("q", 1)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert local.connect().get("n") == b"2400"
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_asyncio(protocol):
+    local = emulator.Local()
+    client = local.aconnect(protocol=protocol, decode_responses=True)
+
+    async def scenario():
+        assert isinstance(client, redis.asyncio.Redis)
+        assert await client.set("k", "v") and await client.get("k") == "v"
+        assert await client.pipeline().incr("n").incr("n").execute() == [1, 2]
+        popping = asyncio.create_task(client.blpop("later", 10))
+        await asyncio.sleep(0)
+        await local.aconnect().rpush("later", "x")
+        assert list(await popping) == ["later", "x"]
+        assert await client.blpop("never", 0.01) is None
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe("c")
+            assert (await pubsub.get_message(timeout=5))["type"] == "subscribe"
+            await client.publish("c", "x")
+            assert (await pubsub.get_message(timeout=5))["data"] == "x"
+        await client.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_an_asyncio_client_is_woken_by_a_thread():
+    local = emulator.Local()
+
+    async def scenario():
+        client = local.aconnect()
+        popping = asyncio.create_task(client.blpop("later", 10))
+        await asyncio.to_thread(local.connect().rpush, "later", "x")
+        assert list(await popping) == [b"later", b"x"]
+        await client.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_one_client_serves_one_loop_after_another():
+    local = emulator.Local()
+    for number in range(3):
+
+        async def scenario(number=number):
+            client = local.aconnect()
+            assert await client.incr("n") == number + 1
+            await client.aclose()
+
+        asyncio.run(scenario())
+
+
+def test_scripts_and_waits_leave_nothing_behind():
+    client = emulator.connect(protocol=2)
+    local = client.connection_pool.connection_kwargs["local"]
+    for number in range(200):
+        client.eval(f"return {number}", 0)
+        client.blpop("never", 0.0001)
+    gc.collect()
+    assert len(local.engine.sessions) == 1
+    assert local.engine.wheel.count == 0 and not local.engine.blocking.blocks
