@@ -1,7 +1,8 @@
-"""The engine's only source of time.
+"""The engine's only source of time, and how it is turned.
 
 ``now`` is the time in milliseconds since the epoch as of the last `tick`; commands go by it, so that time stands still
-within a command, a transaction or a script.  A `ManualClock` moves only when told.
+within a command, a transaction or a script.  A clock follows the machine's until it is frozen or set; turning an engine's
+clock by `Engine.turn` lets everything happen that is due on the way.
 """
 
 from __future__ import annotations
@@ -10,41 +11,71 @@ import time
 
 
 class Clock:
-    """The machine's clock; ``held`` is what `micros` answers while it is not 0, so that time stands still in a script."""
+    """The machine's clock, perhaps turned or frozen.
 
-    __slots__ = ("held", "now")
+    ``held`` is what `micros` answers while it is not 0, so that time stands still in a script.
+    """
+
+    __slots__ = ("_shift", "_standing", "held", "now")
 
     def __init__(self) -> None:
-        self.now = self.held = 0
+        self.now = self.held = self._shift = 0
+        self._standing: int | None = None
         self.tick()
 
     def tick(self) -> int:
         """Take the time: milliseconds since the epoch."""
-        self.now = now = time.time_ns() // 1_000_000
+        standing = self._standing
+        self.now = now = (time.time_ns() // 1000 + self._shift if standing is None else standing) // 1000
         return now
 
     def micros(self) -> int:
         """Microseconds since the epoch, taken afresh."""
-        return self.held or time.time_ns() // 1000
+        return self.held or self._exact()
+
+    def _exact(self) -> int:
+        return time.time_ns() // 1000 + self._shift if self._standing is None else self._standing
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._standing is not None
+
+    def freeze(self) -> None:
+        """Stand still."""
+        self._standing = self._exact()
+        self.tick()
+
+    def resume(self) -> None:
+        """Go on from where it stands."""
+        if self._standing is not None:
+            self._shift = self._standing - time.time_ns() // 1000
+            self._standing = None
+        self.tick()
+
+    def set(self, now: int) -> None:
+        """Show another time, in milliseconds since the epoch, and go on from there or stand still as before."""
+        if self._standing is None:
+            self._shift = now * 1000 - time.time_ns() // 1000
+        else:
+            self._standing = now * 1000
+        self.tick()
+
+    def advance(self, milliseconds: int) -> None:
+        """Show a later time."""
+        if self._standing is None:
+            self._shift += milliseconds * 1000
+        else:
+            self._standing += milliseconds * 1000
+        self.tick()
 
 
 class ManualClock(Clock):
-    """A clock for tests: it stands still until `advance` or `set`, both in milliseconds."""
+    """A clock that stands still until it is turned."""
 
     __slots__ = ()
 
     def __init__(self, now: int = 1_700_000_000_000) -> None:
         super().__init__()
-        self.now = now
-
-    def tick(self) -> int:
-        return self.now
-
-    def micros(self) -> int:
-        return self.now * 1000
-
-    def advance(self, milliseconds: int) -> None:
-        self.now += milliseconds
-
-    def set(self, now: int) -> None:
-        self.now = now
+        self.freeze()
+        self.set(now)

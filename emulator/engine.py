@@ -84,6 +84,8 @@ class Engine:
         self.on_busy: Callable[[], None] | None = None
         self.in_background: Callable[[Callable[[], Any], Callable[[Any], None]], None] | None = None
         self.commands: dict[bytes, Command] = table()
+        if not self.config.emulator_commands:
+            self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
         self.acl = Users(self)
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
@@ -202,6 +204,36 @@ class Engine:
         moment = now if more else self.wheel.next_moment()
         self.wheel.alarm = NEVER if moment is None else moment
         return moment
+
+    def turn_clock(self, moment: int) -> None:
+        """Show another time, in milliseconds since the epoch; what is due until then happens in order, each at its time."""
+        clock, wheel = self.clock, self.wheel
+        if moment < clock.now:
+            clock.set(moment)
+            wheel.rewind(moment)
+        while (due := wheel.next_moment()) is not None and due <= moment:
+            if due > clock.now:
+                clock.set(due)
+            wheel.advance(max(due, clock.now), _STEPS_A_SLICE)
+            if self.pending_work:
+                self.work()
+        clock.set(moment)
+        self._set_alarm()
+
+    def freeze_clock(self) -> None:
+        """Let time stand still: nothing expires until it is turned or goes on."""
+        self.clock.freeze()
+
+    def resume_clock(self) -> None:
+        """Let time go on from where it stands."""
+        self.clock.resume()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        moment = self.wheel.next_moment()
+        self.wheel.alarm = NEVER if moment is None else moment
+        if moment is not None and self.wheel.on_earlier is not None:
+            self.wheel.on_earlier(moment)
 
     def request_shutdown(self) -> None:
         """SHUTDOWN was called: tell the owner; a script that runs is stopped."""

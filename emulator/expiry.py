@@ -61,6 +61,11 @@ class Wheel:
     __slots__ = ("_current", "_far", "_held", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
 
     def __init__(self, now: int) -> None:
+        self.alarm = NEVER
+        self.on_earlier: Callable[[int], None] | None = None
+        self._begin(now)
+
+    def _begin(self, now: int) -> None:
         self._now = now
         self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
         self._masks = [0] * _LEVELS
@@ -69,8 +74,6 @@ class Wheel:
         self._current = _Slot(0, 0)  # the slot being worked off
         self._pending: list[Timer] = []  # the first of its timers, the next one last
         self.count = 0
-        self.alarm = NEVER
-        self.on_earlier: Callable[[int], None] | None = None
 
     def set(self, timer: Timer, deadline: int) -> None:
         """Let `timer` fire at `deadline`, wherever it was before."""
@@ -97,6 +100,17 @@ class Wheel:
         if not slot and level < _LEVELS and self._slots[level][index] is slot:
             self._masks[level] &= ~(1 << index)
             self._slots[level][index] = None
+
+    def rewind(self, now: int) -> None:
+        """Go back to an earlier moment.  O(timers)."""
+        used = [slot for level in self._slots for slot in level if slot is not None]
+        timers = [timer for slot in (self._current, self._far, self._held, *used) for timer in slot]
+        self._begin(now)
+        for timer in timers:
+            timer._slot = None
+        for timer in timers:
+            assert timer.deadline is not None
+            self.set(timer, timer.deadline)
 
     def hold(self, timer: Timer) -> None:
         """Keep a timer that has just fired, with its deadline, until `release`."""

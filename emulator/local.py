@@ -55,9 +55,11 @@ class Local:
         self.settle()
 
     def seconds_until_due(self) -> float | None:
-        """How long it is until the timing wheel has something to do, None where it has nothing."""
+        """How long it is until the timing wheel has something to do, None where it has nothing or time stands still."""
         moment = self.engine.wheel.next_moment()
-        return None if moment is None else max(moment / 1000 - self.engine.clock.micros() / 1e6, 0.0)
+        if moment is None or self.engine.clock.frozen:
+            return None
+        return max(moment / 1000 - self.engine.clock.micros() / 1e6, 0.0)
 
     def _on_earlier(self, moment: int) -> None:
         self.news.notify_all()

@@ -113,6 +113,9 @@ class Server:
         """Let the engine advance at that moment."""
         if self._alarm is not None:
             self._alarm.cancel()
+            self._alarm = None
+        if self.engine.clock.frozen:
+            return
         delay = (moment - self.engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
         self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
 

@@ -11,7 +11,10 @@ from emulator.engine import Engine
 from emulator.session import Session
 
 ENTRIES = {
-    each.full_name.decode(): each for entry in REGISTRY.values() for each in (entry, *entry.subcommands.values())
+    each.full_name.decode(): each
+    for entry in REGISTRY.values()
+    for each in (entry, *entry.subcommands.values())
+    if not each.hidden
 }
 TYPES = {"string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block"}
 

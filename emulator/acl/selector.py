@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from emulator.commands.registry import CATEGORIES, NO_AUTH, Command, every_command
+from emulator.commands.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
 from emulator.glob import matcher
 from emulator.protocol.replies import Reply
 
@@ -155,7 +155,7 @@ class Selector:
 
     def _change_category(self, word: bytes) -> None:
         category = word[2:].decode("utf-8", "replace")
-        if category not in CATEGORIES:
+        if category not in (*CATEGORIES, EMULATOR):
             raise RuleError(UNKNOWN_COMMAND)
         for entry in every_command(self._commands):
             if category in entry.categories:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
 from emulator.commands.arguments import integer
-from emulator.commands.registry import CATEGORIES, Command, command, container, every_command
+from emulator.commands.registry import CATEGORIES, EMULATOR, Command, command, container, every_command
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 
@@ -89,9 +89,10 @@ def acl_cat(client: Session, *category: bytes) -> list[bytes]:
     if not category:
         return [name.encode() for name in CATEGORIES]
     name = category[0].lower().decode("utf-8", "replace")
-    if name not in CATEGORIES:
+    if name not in (*CATEGORIES, EMULATOR):
         raise CommandError(f"ERR Unknown category '{as_text(category[0])}'")
-    return [entry.full_name for entry in every_command(client.engine.commands) if name in entry.categories]
+    every = [entry for entry in every_command(client.engine.commands) if not entry.hidden or name == EMULATOR]
+    return [entry.full_name for entry in every if name in entry.categories]
 
 
 @command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")

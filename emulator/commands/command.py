@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from emulator.commands.keyspec import KeySpec
-from emulator.commands.registry import FLAG, Command, command, container
+from emulator.commands.registry import EMULATOR, FLAG, Command, command, container, every_command
 from emulator.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
@@ -20,7 +20,7 @@ _WITHOUT_TEXT = ("oneof", "block")
 
 
 def _all(client: Session) -> list[Command]:
-    return [entry for name, entry in client.engine.commands.items() if name == entry.name]
+    return [entry for name, entry in client.engine.commands.items() if name == entry.name and not entry.hidden]
 
 
 def _bare(client: Session) -> list[Reply]:
@@ -189,7 +189,8 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
     if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
         raise CommandError(SYNTAX)
     kind, value = filterby[1].upper(), filterby[2]
-    entries = [each for entry in entries for each in (entry, *entry.subcommands.values())]
+    asked = value.lower().startswith(EMULATOR.encode())
+    entries = [entry for entry in every_command(client.engine.commands) if asked or not entry.hidden]
     if kind == b"MODULE":
         return [entry.name for entry in entries if entry.module and entry.module.encode() == value.lower()]
     if kind == b"ACLCAT":

@@ -29,6 +29,9 @@ CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
     "dangerous connection transaction scripting"
 ).split()
+EMULATOR: Final = "emulator"
+"""The group and category of what no real Redis can do, which is told only where somebody asks for it."""
+
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
 
 WRITE: Final = FLAG["write"]
@@ -154,6 +157,11 @@ class Command:
         self.note = self.durations.noted.append
 
     @property
+    def hidden(self) -> bool:
+        """Whether only those hear of it who ask for it."""
+        return self.group == EMULATOR
+
+    @property
     def full_name(self) -> bytes:
         """``config|get`` for a sub-command."""
         return self.parent.name + b"|" + self.name if self.parent else self.name
@@ -170,7 +178,7 @@ class Command:
                 found.update(implied)
         if "scripting" in found:
             found.discard("read")
-        return [category for category in CATEGORIES if category in found]
+        return [category for category in (*CATEGORIES, EMULATOR) if category in found]
 
     @property
     def flag_names(self) -> list[str]:

@@ -14,6 +14,7 @@ from emulator.commands import (  # noqa: F401
     connection,
     debug,
     dump,
+    emulator,
     functions,
     generic,
     geo,

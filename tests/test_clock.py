@@ -1,0 +1,171 @@
+"""Turning the clock, over the wire and in the process: everything that goes by time follows."""
+
+import random
+
+import pytest
+import redis
+
+import emulator
+from conformance import servers
+from emulator.clock import Clock, ManualClock
+from emulator.expiry import Timer, Wheel
+
+
+@pytest.fixture(scope="module")
+def address():
+    with servers.emulator() as address:
+        yield address
+
+
+@pytest.fixture(params=["over the wire", "in the process"])
+def client(request, address):
+    if request.param == "in the process":
+        client = emulator.connect(decode_responses=True)
+    else:
+        client = redis.Redis(*address, decode_responses=True)
+    with client:
+        client.flushall()
+        yield client
+        client.execute_command("EMULATOR", "CLOCK", "RESUME")
+
+
+def clock(client, *words):
+    """What the clock shows after a word to it."""
+    reply = client.execute_command("EMULATOR", "CLOCK", *words)
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
+def test_keys_and_fields_expire_when_the_clock_says_so(client):
+    client.set("k", "v", ex=100)
+    client.hset("h", "f", "v")
+    client.hexpire("h", 50, "f")
+    clock(client, "FREEZE")
+    before = client.ttl("k")
+    clock(client, "ADVANCE", 60_000)
+    assert client.ttl("k") == before - 60 and not client.exists("h")
+    clock(client, "ADVANCE", 40_000)
+    assert client.dbsize() == 0
+
+
+def test_events_come_in_order_however_far_it_is_turned(client):
+    client.config_set("notify-keyspace-events", "Ex")
+    with client.pubsub() as pubsub:
+        pubsub.subscribe("__keyevent@0__:expired")
+        assert pubsub.get_message(timeout=5)["type"] == "subscribe"
+        for seconds in (30, 10, 20):
+            client.set(f"k{seconds}", "v", ex=seconds)
+        clock(client, "ADVANCE", 3_600_000)
+        assert [pubsub.get_message(timeout=5)["data"] for _ in range(3)] == ["k10", "k20", "k30"]
+
+
+def test_frozen_time_stands_still(client):
+    clock(client, "FREEZE")
+    assert client.time() == client.time()
+    one, other = client.xadd("s", {"a": "b"}), client.xadd("s", {"a": "b"})
+    assert one.split("-")[0] == other.split("-")[0]
+    assert client.eval("return redis.call('time')", 0) == client.eval("return redis.call('time')", 0)
+    shown = clock(client, "GET")
+    assert shown == {"now": shown["now"], "frozen": 1}
+    assert clock(client, "ADVANCE", 1234)["now"] == shown["now"] + 1234
+    assert clock(client, "RESUME")["frozen"] == 0
+
+
+def test_it_is_set_forward_and_back(client):
+    assert clock(client, "SET", 2_000_000_000_000)["now"] == 2_000_000_000_000
+    client.set("k", "v", ex=10)
+    assert client.expiretime("k") in (2_000_000_010, 2_000_000_011)
+    clock(client, "FREEZE")
+    clock(client, "SET", 1_000_000_000_000)
+    client.set("early", "v", px=5)
+    assert client.exists("k", "early") == 2
+    clock(client, "ADVANCE", 5)
+    assert client.exists("k", "early") == 1
+    clock(client, "SET", 2_000_000_020_000)
+    assert client.dbsize() == 0
+
+
+def test_idle_times_follow(client):
+    client.set("k", "v")
+    clock(client, "ADVANCE", 5_000_000)
+    assert client.object("idletime", "k") == 5000
+
+
+def test_waits_end_when_the_clock_says_so():
+    local = emulator.Local()
+    client = local.connect()
+    blocked = local.socket()
+    blocked.sendall(b"BLPOP nothing 100\r\n")
+    clock(client, "FREEZE")
+    clock(client, "ADVANCE", 99_000)
+    assert client.info("clients")["blocked_clients"] == 1
+    clock(client, "ADVANCE", 2_000)
+    assert client.info("clients")["blocked_clients"] == 0
+    blocked.settimeout(5)
+    assert blocked.recv(100) == b"*-1\r\n"
+
+
+@pytest.mark.parametrize(
+    "words", ["CLOCK", "CLOCK FOO", "CLOCK SET", "CLOCK SET x", "CLOCK ADVANCE -1", "CLOCK GET 1", "FOO", ""]
+)
+def test_what_is_no_order_to_the_clock_is_an_error(client, words):
+    with pytest.raises(redis.ResponseError):
+        client.execute_command("EMULATOR", *words.split())
+
+
+def test_it_is_told_of_only_where_somebody_asks(client):
+    assert "emulator" not in client.command_list() and "emulator" not in client.command()
+    assert "emulator|clock" in client.command_list(pattern="emulator*")
+    assert "emulator" not in client.acl_cat() and "emulator|clock" in client.acl_cat("emulator")
+    assert any("CLOCK" in line for line in client.execute_command("EMULATOR", "HELP"))
+
+
+def test_it_can_be_taken_away():
+    with pytest.raises(redis.ResponseError, match="unknown command"):
+        emulator.Local(emulator_commands="no").connect().execute_command("EMULATOR", "HELP")
+
+
+def test_users_may_be_kept_from_it():
+    local = emulator.Local()
+    local.connect().acl_setuser("u", enabled=True, nopass=True, commands=["+@all", "-@emulator"])
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        local.connect(username="u", password="x").execute_command("EMULATOR", "CLOCK", "GET")
+
+
+class Fired(Timer):
+    def __init__(self, fired):
+        super().__init__()
+        self.fired = fired
+
+    def fire(self):
+        self.fired.append(self.deadline)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_wheel_that_is_turned_back_forgets_nothing(seed):
+    chance = random.Random(seed)
+    wheel, fired = Wheel(1_000_000), []
+    deadlines = [chance.randrange(1_000_000, 1_000_000 + 10 ** chance.randrange(1, 9)) for _ in range(300)]
+    for deadline in deadlines:
+        wheel.set(Fired(fired), deadline)
+    now = 1_000_000
+    for _ in range(40):
+        now = max(now + chance.randrange(-500_000, 1_000_000), 0)
+        if now < wheel._now:
+            wheel.rewind(now)
+        while wheel.advance(now, 100):
+            pass
+    while wheel.advance(2_000_000_000, 100):
+        pass
+    assert sorted(fired) == sorted(deadlines) and wheel.count == 0
+
+
+def test_a_clock_by_itself():
+    clock = ManualClock(5)
+    assert (clock.tick(), clock.micros(), clock.frozen) == (5, 5000, True)
+    clock.advance(10)
+    assert clock.now == 15
+    running = Clock()
+    running.set(1000)
+    assert 1000 <= running.tick() < 60_000
+    running.freeze()
+    assert running.tick() == running.now == running.micros() // 1000
