@@ -1,6 +1,7 @@
 """A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it.
 
-`connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine.
+`connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine, `Server` one that
+listens on a port.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from emulator.version import __version__
 
 if TYPE_CHECKING:
     from emulator.client import aconnect, connect
+    from emulator.embedded import Server
     from emulator.local import Local
 
-__all__ = ["Local", "__version__", "aconnect", "connect"]
+__all__ = ["Local", "Server", "__version__", "aconnect", "connect"]
 
-_PLACES = {"Local": "emulator.local", "aconnect": "emulator.client", "connect": "emulator.client"}
+_PLACES = {
+    "Local": "emulator.local",
+    "Server": "emulator.embedded",
+    "aconnect": "emulator.client",
+    "connect": "emulator.client",
+}
 
 
 def __getattr__(name: str) -> Any:
