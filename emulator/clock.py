@@ -41,6 +41,11 @@ class Clock:
         """Whether it stands still."""
         return self._standing is not None
 
+    @property
+    def turned(self) -> bool:
+        """Whether it shows another time than the machine's."""
+        return self._standing is not None or self._shift != 0
+
     def freeze(self) -> None:
         """Stand still."""
         self._standing = self._exact()
@@ -51,6 +56,12 @@ class Clock:
         if self._standing is not None:
             self._shift = self._standing - time.time_ns() // 1000
             self._standing = None
+        self.tick()
+
+    def reset(self) -> None:
+        """Follow the machine's clock again."""
+        self._shift = 0
+        self._standing = None
         self.tick()
 
     def set(self, now: int) -> None:

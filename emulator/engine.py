@@ -229,6 +229,13 @@ class Engine:
         self.clock.resume()
         self._set_alarm()
 
+    def reset_clock(self) -> None:
+        """Let the clock follow the machine's again; nothing happens that would have been due meanwhile."""
+        if self.clock.turned:
+            self.clock.reset()
+            self.wheel.rewind(self.clock.now)
+            self._set_alarm()
+
     def _set_alarm(self) -> None:
         moment = self.wheel.next_moment()
         self.wheel.alarm = NEVER if moment is None else moment

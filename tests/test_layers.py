@@ -38,7 +38,7 @@ SUBSYSTEMS = (
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
 SHELL = ("server", "connection", "flow_control", "listeners", "nested_loop", "tls")
-WAYS_IN = ("", "__main__", "client", "embedded", "local", "options")
+WAYS_IN = ("", "__main__", "client", "embedded", "local", "options", "pytest_plugin")
 
 
 def layer_of(module: str) -> int:

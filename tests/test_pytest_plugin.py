@@ -1,0 +1,117 @@
+"""The pytest plugin, used as somebody uses it who has just installed it: pytest is run on a folder of tests."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from conformance import servers
+
+ROOT = Path(__file__).parent.parent
+INSTALLED = any(entry.value == "emulator.pytest_plugin" for entry in entry_points(group="pytest11"))
+
+SUITE = """
+import asyncio
+import pytest
+import redis
+
+
+def test_it_is_there_and_empty(redis_client):
+    assert isinstance(redis_client, redis.Redis)
+    assert redis_client.dbsize() == 0
+    redis_client.set("k", "v", ex=100)
+
+
+def test_it_is_empty_again(redis_client, redis_url, redis_server):
+    assert redis_client.dbsize() == 0
+    assert redis.Redis.from_url(redis_url).ping()
+    assert f":{redis_server.port}" in redis_url
+
+
+@pytest.mark.redis(config={"maxmemory-policy": "allkeys-lru"})
+def test_with_settings(redis_client):
+    assert redis_client.config_get("maxmemory-policy")["maxmemory-policy"] == "allkeys-lru"
+
+
+def test_settings_are_gone_after_the_test(redis_client):
+    assert redis_client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+"""
+
+OF_THE_EMULATOR = """
+def test_the_clock(redis_client, redis_clock):
+    redis_client.set("k", "v", ex=100)
+    redis_clock.freeze()
+    redis_clock.advance(100)
+    assert redis_client.get("k") is None
+
+
+def test_the_clock_is_right_again(redis_client):
+    import time
+    assert abs(redis_client.time()[0] - time.time()) < 60
+
+
+def test_more_servers(redis_server_factory, redis_server):
+    one, other = redis_server_factory(databases=1), redis_server_factory(requirepass="x")
+    assert len({one.port, other.port, redis_server.port}) == 3
+    assert other.connect(password="x").ping()
+"""
+
+
+def pytest_on(folder, *arguments):
+    """The output of pytest on a folder, and its exit status."""
+    plugin = [] if INSTALLED else ["-p", "emulator.pytest_plugin"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout + done.stderr, done.returncode
+
+
+def test_a_suite_passes_with_nothing_but_the_fixtures_names(tmp_path):
+    (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
+    output, status = pytest_on(tmp_path)
+    assert status == 0 and "7 passed" in output, output
+
+
+def test_the_same_suite_against_a_real_server(tmp_path):
+    (tmp_path / "test_it.py").write_text(SUITE)
+    try:
+        with servers.oracle() as (host, port):
+            output, status = pytest_on(tmp_path, f"--redis-emulator-url=redis://{host}:{port}/0")
+    except servers.NoOracle as error:
+        pytest.skip(str(error))
+    assert status == 0 and "4 passed" in output, output
+
+
+def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
+    pytest.importorskip("xdist")
+    (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
+    (tmp_path / "test_more.py").write_text(SUITE + OF_THE_EMULATOR)
+    output, status = pytest_on(tmp_path, "-n", "2")
+    assert status == 0 and "14 passed" in output, output
+
+
+def test_a_real_clock_is_not_turned(tmp_path):
+    (tmp_path / "test_it.py").write_text("def test_it(redis_clock):\n    pass\n")
+    with servers.emulator() as (_, port):
+        (tmp_path / "pytest.ini").write_text(f"[pytest]\nredis-emulator-url = redis://127.0.0.1:{port}\n")
+        output, status = pytest_on(tmp_path, "-rs")
+    assert status == 0 and "a real server's clock cannot be turned" in output, output
+
+
+def test_it_costs_nothing_where_it_is_not_used(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "def test_it():\n"
+        "    assert not {'redis', 'emulator.engine', 'emulator.embedded', 'emulator.client'} & set(sys.modules)\n"
+    )
+    output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio")
+    assert status == 0, output
