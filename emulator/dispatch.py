@@ -29,6 +29,7 @@ from emulator.commands.registry import (
     Command,
 )
 from emulator.eviction import OUT_OF_MEMORY
+from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.latency import GATHERED_AT_MOST, OFFSET
 from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
@@ -143,7 +144,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
     if session.closing:
         return NO_REPLY
-    reply = _guarded(session, args)
+    reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
@@ -157,6 +158,38 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
         session.refresh()
     is_push = reply.__class__ is Push or reply.__class__ is Replies
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+
+
+def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
+    """One command, and what a fault does to it."""
+    faults = session.engine.faults
+    if session.fault_passed:
+        session.fault_passed = False
+        return _guarded(session, args)
+    try:
+        fault = faults.find(session, find(session.engine, args), args)
+    except CommandError:
+        fault = None
+    if fault is None:
+        return _guarded(session, args)
+    if fault.effect == ERROR:
+        session.engine.stats.count_error(fault.text)
+        return CommandError(fault.text)
+    if fault.effect in (DELAY, STALL):
+        faults.hold_back(session, fault)
+        session.fault_passed = True
+        return _POSTPONED
+    if fault.effect == DROP_BEFORE:
+        session.kill()
+        return NO_REPLY
+    reply = _guarded(session, args)
+    if fault.effect == DROP_AFTER:
+        session.kill()
+    elif reply.__class__ in session.encoders:
+        whole = session.encoders[reply.__class__](reply)
+        session.out.append(whole[: max(len(whole) // 2, 1)])
+        session.close()
+    return NO_REPLY
 
 
 def _guarded(session: Session, args: Sequence[bytes]) -> Reply:

@@ -13,6 +13,7 @@ from emulator import server as network
 from emulator.clock import Clock
 from emulator.config import Config
 from emulator.engine import Engine
+from emulator.faults import Fault
 from emulator.options import free_port
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self.clock = TurnableClock(self)
+        self.faults = ServerFaults(self)
 
     # What others need to know
 
@@ -129,6 +131,29 @@ class Server:
         assert self._thread is not None and self._loop is not None
         self._loop.call_soon_threadsafe(self._server.shut_down)
         self._thread.join()
+
+
+class ServerFaults:
+    """The faults of a server; a `Fault` tells how often it was met and how often it has fired."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def add(
+        self, effect: str, *, command: str = "", key: str = "", client: str = "", error: str = "", **conditions: Any
+    ) -> Fault:
+        """Let a fault strike from now on: an `effect` and conditions as `emulator.faults.Fault` has them.
+
+        ``add("error", error="OOM ...", command="set")``, ``add("delay", milliseconds=200, nth=3)``, ``add("drop-after")``.
+        """
+        if error:
+            conditions["text"] = error
+        fault = Fault(effect, command=command.encode(), key=key.encode(), client=client.encode(), **conditions)
+        return self._server.run(lambda engine: engine.faults.add(fault))
+
+    def clear(self) -> None:
+        """Take all of them away."""
+        self._server.run(lambda engine: engine.faults.clear())
 
 
 class TurnableClock:

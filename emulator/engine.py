@@ -21,6 +21,7 @@ from emulator.config import Config
 from emulator.dispatch import call, find
 from emulator.eviction import Eviction
 from emulator.expiry import NEVER, Wheel
+from emulator.faults import Faults
 from emulator.frequency import Frequency
 from emulator.keyspace import Database
 from emulator.latency import GATHERED_AT_MOST, Latency
@@ -74,6 +75,7 @@ class Engine:
         self.client_eviction = ClientEviction(self)
         self.out_of_memory = False
         self.expires_actively = True
+        self.faults = Faults(self)
         self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
@@ -160,7 +162,13 @@ class Engine:
     @property
     def attentive(self) -> bool:
         """Whether every command of every session has to take the long way."""
-        return self.pause.active or self.busy is not None or bool(self.monitor.sessions) or self.config.maxmemory > 0
+        return (
+            self.pause.active
+            or self.busy is not None
+            or bool(self.monitor.sessions)
+            or self.config.maxmemory > 0
+            or bool(self.faults.faults)
+        )
 
     def next_client_id(self) -> int:
         """Ids of clients count up from 1."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-    from emulator.embedded import Server, TurnableClock
+    from emulator.embedded import Server, ServerFaults, TurnableClock
 
 _URL = "redis-emulator-url"
 _MARKER = "redis(config={...}): settings of the server for this test, as CONFIG SET takes them"
@@ -117,6 +117,15 @@ async def async_redis_client(
 def redis_url(_redis_ready: None, redis_server: Server | RealServer) -> str:
     """The URL of an empty server."""
     return redis_server.url
+
+
+@pytest.fixture
+def redis_faults(_redis_ready: None, redis_server: Server | RealServer) -> Iterator[ServerFaults]:
+    """The server's faults: ``add(effect, command=..., key=...)``; after the test there are none."""
+    if isinstance(redis_server, RealServer):
+        pytest.skip("a real server has no faults to order")
+    yield redis_server.faults
+    redis_server.faults.clear()
 
 
 @pytest.fixture

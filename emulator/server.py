@@ -163,6 +163,9 @@ class Server:
         """The session of a new connection, or None where it is refused and closed."""
         transport = connection.transport
         stats = self.engine.stats
+        if self.engine.faults.faults and self.engine.faults.refuses():
+            transport.abort()
+            return None
         if len(self.connections) >= self.config.maxclients:
             stats.rejected_connections += 1
             return self._refuse(transport, b"-ERR max number of clients reached\r\n")

@@ -18,6 +18,7 @@ from emulator.protocol.replies import REPLY_ON, Reply
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
     from emulator.engine import Engine
+    from emulator.faults import Delay
     from emulator.keyspace import Database
     from emulator.tracking import Tracked
 
@@ -31,7 +32,8 @@ class Session:
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
-    arrived and were not run yet, bytes that were written and are not sent yet.
+    arrived and were not run yet, bytes that were written and are not sent yet.  ``held_back`` is the call that a fault
+    delays, ``fault_passed`` that the next one has been delayed already.
     """
 
     __slots__ = (
@@ -48,7 +50,9 @@ class Session:
         "dirty_cas",
         "encoders",
         "engine",
+        "fault_passed",
         "fd",
+        "held_back",
         "id",
         "last_command",
         "lib_name",
@@ -91,6 +95,8 @@ class Session:
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
         self.buffers = _no_buffers
+        self.held_back: Delay | None = None
+        self.fault_passed = False
         self.running = False
         self.closing = False
         self.blocked: Block | None = None
@@ -243,6 +249,8 @@ class Session:
         if self.blocked is not None:
             engine.blocking.forget(self.blocked)
         self.unwatch()
+        if self.held_back is not None:
+            engine.wheel.cancel(self.held_back)
         engine.tracking.end(self)
         engine.monitor.end(self)
         engine.pubsub.drop(self)

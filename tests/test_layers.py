@@ -21,6 +21,7 @@ SUBSYSTEMS = (
     "configuration",
     "eviction",
     "expiry",
+    "faults",
     "frequency",
     "keyspace",
     "latency",

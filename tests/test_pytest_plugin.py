@@ -53,6 +53,19 @@ def test_the_clock_is_right_again(redis_client):
     assert abs(redis_client.time()[0] - time.time()) < 60
 
 
+def test_faults(redis_client, redis_faults):
+    import redis, pytest
+    fault = redis_faults.add("error", error="OOM no memory", command="get", times=1)
+    with pytest.raises(redis.exceptions.OutOfMemoryError):
+        redis_client.get("k")
+    assert redis_client.get("k") is None and (fault.met, fault.fired) == (2, 1)
+    redis_faults.add("error")
+
+
+def test_there_are_no_faults_any_more(redis_client):
+    assert redis_client.get("k") is None
+
+
 def test_more_servers(redis_server_factory, redis_server):
     one, other = redis_server_factory(databases=1), redis_server_factory(requirepass="x")
     assert len({one.port, other.port, redis_server.port}) == 3
@@ -78,7 +91,7 @@ def pytest_on(folder, *arguments):
 def test_a_suite_passes_with_nothing_but_the_fixtures_names(tmp_path):
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     output, status = pytest_on(tmp_path)
-    assert status == 0 and "7 passed" in output, output
+    assert status == 0 and "9 passed" in output, output
 
 
 def test_the_same_suite_against_a_real_server(tmp_path):
@@ -96,7 +109,7 @@ def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     (tmp_path / "test_more.py").write_text(SUITE + OF_THE_EMULATOR)
     output, status = pytest_on(tmp_path, "-n", "2")
-    assert status == 0 and "14 passed" in output, output
+    assert status == 0 and "18 passed" in output, output
 
 
 def test_a_real_clock_is_not_turned(tmp_path):

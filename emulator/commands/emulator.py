@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from emulator.commands.arguments import bounded, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wrong_subcommand_arity
 from emulator.commands.registry import EMULATOR, command, container
+from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply
 
@@ -15,13 +17,14 @@ if TYPE_CHECKING:
 container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2.0", help_acl=EMULATOR)
 
 _LATEST = 1 << 48
+_FLAGS = "noscript loading stale no_multi"
 
 
 @command(
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags="noscript loading stale no_multi",
+    flags=_FLAGS,
     acl=EMULATOR,
     complexity="O(N) for N keys and clients whose time comes",
 )
@@ -40,3 +43,75 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
         number = bounded(milliseconds[0], 0, _LATEST, "ERR value is out of range, must be positive")
         engine.turn_clock(number if word == b"SET" else engine.clock.now + number)
     return {b"now": engine.clock.now, b"frozen": engine.clock.frozen}
+
+
+_WORDS = {b"COMMAND": "command", b"KEY": "key", b"CLIENT": "client"}
+_NUMBERS = {b"NTH": "nth", b"TIMES": "times", b"SEED": "seed"}
+_EFFECTS = {
+    b"DROP-BEFORE": DROP_BEFORE,
+    b"DROP-AFTER": DROP_AFTER,
+    b"HALF": HALF,
+    b"STALL": STALL,
+    b"REFUSE": REFUSE,
+}
+
+
+def _fault(words: Sequence[bytes]) -> Fault:
+    """The fault that the words of EMULATOR FAULT ADD mean."""
+    conditions: dict[str, Any] = {}
+    effect = ""
+    position = 0
+    while position < len(words):
+        word = words[position].upper()
+        value = words[position + 1] if position + 1 < len(words) else None
+        position += 1 if word in _EFFECTS else 2
+        if word in _EFFECTS:
+            effect = _EFFECTS[word]
+        elif value is None:
+            raise CommandError(SYNTAX)
+        elif word in _WORDS:
+            conditions[_WORDS[word]] = value
+        elif word in _NUMBERS:
+            conditions[_NUMBERS[word]] = bounded(value, 1, INT32_MAX, "ERR value is out of range, must be positive")
+        elif word == b"PROBABILITY":
+            conditions["probability"] = double(value)
+        elif word == b"ERROR":
+            effect, conditions["text"] = ERROR, value.decode("utf-8", "surrogateescape")
+        elif word == b"DELAY":
+            number = bounded(value, 0, INT32_MAX, "ERR value is out of range, must be positive")
+            effect, conditions["milliseconds"] = DELAY, number
+        else:
+            raise CommandError(SYNTAX)
+    if not effect:
+        raise CommandError("ERR a fault needs an effect: ERROR, DELAY, DROP-BEFORE, DROP-AFTER, HALF, STALL or REFUSE")
+    return Fault(effect, **conditions)
+
+
+def _described(fault: Fault) -> dict[bytes, Reply]:
+    return {
+        b"id": fault.id,
+        b"effect": fault.effect.encode(),
+        b"text": fault.text.encode("utf-8", "surrogateescape") if fault.effect == ERROR else b"",
+        b"milliseconds": fault.milliseconds,
+        b"command": fault.command,
+        b"key": fault.key,
+        b"client": fault.client,
+        b"nth": fault.nth,
+        b"times": fault.times,
+        b"probability": fault.probability,
+        b"met": fault.met,
+        b"fired": fault.fired,
+    }
+
+
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
+def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
+    """ADD a fault (its id), LIST the faults with how often each has fired, CLEAR one or all."""
+    faults, word = client.engine.faults, action.upper()
+    if word == b"ADD":
+        return faults.add(_fault(words)).id
+    if word == b"LIST" and not words:
+        return [_described(fault) for fault in faults.faults.values()]
+    if word == b"CLEAR" and len(words) <= 1:
+        return faults.clear(integer(words[0]) if words else None)
+    raise CommandError(SYNTAX)
