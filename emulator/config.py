@@ -109,6 +109,7 @@ class Config(Store):
     dir = Directory("", protected=True)
     disable_thp = Boolean(True, immutable=True)
     dynamic_hz = Boolean(True)
+    emulator_seed = Text(immutable=True, hidden=True)
     emulator_commands = Boolean(True, immutable=True, hidden=True)
     enable_debug_command = Choice("no", "no yes local", immutable=True)
     enable_module_command = Choice("no", "no yes local", immutable=True)

@@ -82,6 +82,10 @@ class Server:
         self._loop.call_soon_threadsafe(go)
         return done.result()
 
+    def snapshot(self) -> ServerSnapshot:
+        """The data set as it is now, to come back to."""
+        return ServerSnapshot(self)
+
     # Life
 
     async def _start(self) -> None:
@@ -131,6 +135,30 @@ class Server:
         assert self._thread is not None and self._loop is not None
         self._loop.call_soon_threadsafe(self._server.shut_down)
         self._thread.join()
+
+
+class ServerSnapshot:
+    """The data set of a moment.  As a context manager it is restored at the end, and forgotten."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._name = f"snapshot {id(self)}".encode()
+        server.run(lambda engine: engine.snapshots.save(self._name))
+
+    def restore(self) -> None:
+        """Bring the data set back, in time proportional to what has changed."""
+        self._server.run(lambda engine: engine.snapshots.restore(self._name))
+
+    def drop(self) -> None:
+        """Forget it."""
+        self._server.run(lambda engine: engine.snapshots.drop(self._name))
+
+    def __enter__(self) -> ServerSnapshot:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.restore()
+        self.drop()
 
 
 class ServerFaults:

@@ -33,6 +33,7 @@ from emulator.pubsub import PubSub
 from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
+from emulator.snapshots import Snapshots
 from emulator.stats import Stats
 from emulator.tracking import Tracking
 
@@ -57,7 +58,7 @@ class Engine:
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
         self.clock = clock or Clock()
-        self.random = random.Random()
+        self.random = random.Random(self.config.emulator_seed or None)
         self.run_id = secrets.token_hex(20)
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
@@ -76,6 +77,7 @@ class Engine:
         self.out_of_memory = False
         self.expires_actively = True
         self.faults = Faults(self)
+        self.snapshots = Snapshots(self)
         self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
@@ -268,6 +270,8 @@ class Engine:
         """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
         databases = self.databases
         one, two = databases[first], databases[second]
+        for index in (first, second):
+            self.snapshots.note(index, None)
         databases[first], databases[second] = two, one
         one.index, two.index = second, first
         one.watchers, two.watchers = two.watchers, one.watchers

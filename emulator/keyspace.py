@@ -260,6 +260,7 @@ class Database:
     def discard(self, key: bytes) -> None:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
         entry = self.entries.pop(key)
+        self._unweighed.add(key)
         self.memory -= entry.size
         self.sizes[entry.size_class] -= 1
         if entry.deadline is not None:
@@ -369,6 +370,7 @@ class Database:
         self.sizes.clear()
         self._unweighed.clear()
         self._deadlines = self.memory = 0
+        self.engine.snapshots.note(self.index, None)
         return count
 
     # Memory
@@ -390,6 +392,8 @@ class Database:
                     sizes[entry.size_class] -= 1
                     sizes[found] += 1
                     entry.size_class = found
+        if self.engine.snapshots.snapshots:
+            self.engine.snapshots.note(self.index, self._unweighed)
         self._unweighed.clear()
         return self.memory + self.overhead + self.expires_overhead
 

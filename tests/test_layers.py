@@ -33,6 +33,7 @@ SUBSYSTEMS = (
     "persistence",
     "pubsub",
     "slowlog",
+    "snapshots",
     "stats",
     "tracking",
     "weight",

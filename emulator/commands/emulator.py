@@ -9,7 +9,7 @@ from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wro
 from emulator.commands.registry import EMULATOR, command, container
 from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import OK, Reply, Status
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -115,3 +115,33 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     if word == b"CLEAR" and len(words) <= 1:
         return faults.clear(integer(words[0]) if words else None)
     raise CommandError(SYNTAX)
+
+
+@command(
+    EMULATOR,
+    container=EMULATOR,
+    since="8.2.0",
+    flags=_FLAGS,
+    acl=EMULATOR,
+    complexity="O(N) for N keys",
+)
+def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
+    """SAVE the data set under a name, RESTORE it (how many keys were looked at), DROP it, or LIST the names."""
+    snapshots, word = client.engine.snapshots, action.upper()
+    if word == b"LIST" and not name:
+        return list(snapshots.snapshots)
+    if len(name) != 1 or word not in (b"SAVE", b"RESTORE", b"DROP"):
+        raise CommandError(SYNTAX)
+    if word == b"SAVE":
+        snapshots.save(name[0])
+        return OK
+    if name[0] not in snapshots.snapshots:
+        raise CommandError("ERR no such snapshot")
+    return snapshots.restore(name[0]) if word == b"RESTORE" else int(snapshots.drop(name[0]))
+
+
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(1)")
+def emulator_seed(client: Session, seed: bytes) -> Status:
+    """Let what is random repeat: SPOP, RANDOMKEY, evictions, vectors and the rest, from a seed on."""
+    client.engine.random.seed(integer(seed))
+    return OK

@@ -1,0 +1,109 @@
+"""Snapshots: the whole data set as it was, back in time proportional to what has changed since.
+
+A snapshot keeps copies of all values.  Which keys have changed since it was taken it learns from where the funnel notes them
+anyway, to be weighed (`Database.weigh`), so that writing costs no more than without snapshots.  Expiries are kept as the time
+that was left.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from emulator.keyspace import Database, Entry, Value
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+
+
+class Saved:
+    """A value with the milliseconds that it had left (None: for ever), and when it was last used."""
+
+    __slots__ = ("access", "left", "value")
+
+    def __init__(self, entry: Entry, now: int) -> None:
+        self.value = copied(entry.value)
+        self.left = None if entry.deadline is None else entry.deadline - now
+        self.access = entry.access
+
+
+class Snapshot:
+    """The data set of a moment.
+
+    ``changed`` has the keys of each database that may be others now, None for all of them; ``expiring`` those that expire.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        now = engine.clock.now
+        self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
+        self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
+        self.changed: list[set[bytes] | None] = [set() for _ in engine.databases]
+
+
+class Snapshots:
+    """The snapshots of an engine, by name."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.snapshots: dict[bytes, Snapshot] = {}
+
+    def save(self, name: bytes) -> Snapshot:
+        """Take a snapshot; one of that name is replaced.  O(data)."""
+        self._settle()
+        snapshot = self.snapshots[name] = Snapshot(self._engine)
+        return snapshot
+
+    def drop(self, name: bytes) -> bool:
+        """Forget a snapshot; whether there was one."""
+        return self.snapshots.pop(name, None) is not None
+
+    def note(self, index: int, keys: set[bytes] | None) -> None:
+        """Keys of a database have changed, or with None all of them."""
+        for snapshot in self.snapshots.values():
+            changed = snapshot.changed[index]
+            if keys is None:
+                snapshot.changed[index] = None
+            elif changed is not None:
+                changed |= keys
+
+    def restore(self, name: bytes) -> int:
+        """Bring the data set back; how many keys had to be looked at.  Raises KeyError.  O(keys changed, and expiring)."""
+        snapshot = self.snapshots[name]
+        self._settle()
+        count = 0
+        for db, saved, changed, expiring in zip(
+            self._engine.databases, snapshot.databases, snapshot.changed, snapshot.expiring, strict=True
+        ):
+            keys = {*db.entries, *saved} if changed is None else changed
+            for key in keys:
+                self._put_back(db, key, saved.get(key))
+            for key in expiring:
+                if key not in keys:
+                    db.expire_at(db.entries[key], self._engine.clock.now + (saved[key].left or 0))
+            count += len(keys)
+        self._settle()
+        snapshot.changed = [set() for _ in snapshot.databases]
+        return count
+
+    def _settle(self) -> None:
+        for db in self._engine.databases:
+            db.weigh()
+
+    def _put_back(self, db: Database, key: bytes, saved: Saved | None) -> None:
+        if key in db.entries:
+            db.discard(key)
+        if saved is not None:
+            entry = db.insert(key, copied(saved.value))
+            entry.access = saved.access
+            if saved.left is not None:
+                db.expire_at(entry, self._engine.clock.now + saved.left)
+            db.schedule_fields(entry)
+        db.reweigh(key)
+        db.touch(key)
+
+
+def copied(value: Value) -> Value:
+    """A value of its own that is the same."""
+    if isinstance(value, bytes):
+        return value
+    return value.copy() if hasattr(value, "copy") else deepcopy(value)
