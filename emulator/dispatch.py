@@ -145,6 +145,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.engine.recording.active and reply.__class__ is not Postponed:
+        _record(session, args, reply)
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
@@ -158,6 +160,16 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
         session.refresh()
     is_push = reply.__class__ is Push or reply.__class__ is Replies
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+
+
+def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
+    """Keep what was sent and what is answered."""
+    try:
+        command: Command | None = find(session.engine, args)
+    except CommandError:
+        command = None
+    encoder = session.encoders.get(reply.__class__)
+    session.engine.recording.add(session, command, args, b"" if encoder is None else encoder(reply))
 
 
 def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:

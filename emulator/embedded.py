@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from emulator.config import Config
 from emulator.engine import Engine
 from emulator.faults import Fault
 from emulator.options import free_port
+from emulator.recording import Recorded
 
 T = TypeVar("T")
 
@@ -82,6 +84,15 @@ class Server:
         self._loop.call_soon_threadsafe(go)
         return done.result()
 
+    @contextmanager
+    def record(self) -> Iterator[ServerRecording]:
+        """Record what clients send while the context lasts."""
+        self.run(lambda engine: engine.recording.start())
+        try:
+            yield ServerRecording(self)
+        finally:
+            self.run(lambda engine: engine.recording.stop())
+
     def snapshot(self) -> ServerSnapshot:
         """The data set as it is now, to come back to."""
         return ServerSnapshot(self)
@@ -135,6 +146,23 @@ class Server:
         assert self._thread is not None and self._loop is not None
         self._loop.call_soon_threadsafe(self._server.shut_down)
         self._thread.join()
+
+
+class ServerRecording:
+    """What clients have sent to a server since the recording began."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    @property
+    def commands(self) -> list[Recorded]:
+        """The calls, with client, words, keys and answer."""
+        return self._server.run(lambda engine: list(engine.recording.commands))
+
+    @property
+    def lines(self) -> list[str]:
+        """The calls as lines of redis-cli, which read well where an assertion fails."""
+        return [str(call) for call in self.commands]
 
 
 class ServerSnapshot:

@@ -30,6 +30,7 @@ from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
 from emulator.pubsub import PubSub
+from emulator.recording import Recording
 from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
@@ -78,6 +79,7 @@ class Engine:
         self.expires_actively = True
         self.faults = Faults(self)
         self.snapshots = Snapshots(self)
+        self.recording = Recording(self)
         self.monitor = Monitor(self)
         self.current: Session | None = None
         self.notify_flags = 0
@@ -170,6 +172,7 @@ class Engine:
             or bool(self.monitor.sessions)
             or self.config.maxmemory > 0
             or bool(self.faults.faults)
+            or self.recording.active
         )
 
     def next_client_id(self) -> int:

@@ -32,6 +32,7 @@ SUBSYSTEMS = (
     "pause",
     "persistence",
     "pubsub",
+    "recording",
     "slowlog",
     "snapshots",
     "stats",
@@ -40,7 +41,7 @@ SUBSYSTEMS = (
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
 SHELL = ("server", "connection", "flow_control", "listeners", "nested_loop", "tls")
-WAYS_IN = ("", "__main__", "client", "embedded", "local", "options", "pytest_plugin")
+WAYS_IN = ("", "__main__", "client", "embedded", "local", "options", "pytest_plugin", "replay")
 
 
 def layer_of(module: str) -> int:

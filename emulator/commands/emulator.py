@@ -145,3 +145,32 @@ def emulator_seed(client: Session, seed: bytes) -> Status:
     """Let what is random repeat: SPOP, RANDOMKEY, evictions, vectors and the rest, from a seed on."""
     client.engine.random.seed(integer(seed))
     return OK
+
+
+@command(
+    EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded"
+)
+def emulator_record(client: Session, action: bytes) -> Reply:
+    """START to record what clients send, STOP, GET the calls recorded, or their LINES as redis-cli takes them."""
+    recording, word = client.engine.recording, action.upper()
+    if word == b"START":
+        recording.start()
+        return OK
+    if word == b"STOP":
+        recording.stop()
+        return len(recording.commands)
+    if word == b"LINES":
+        return [str(call).encode() for call in recording.commands]
+    if word != b"GET":
+        raise CommandError(SYNTAX)
+    return [
+        {
+            b"time": call.moment,
+            b"client": call.client,
+            b"name": call.name,
+            b"db": call.db,
+            b"words": list(call.words),
+            b"keys": list(call.keys),
+        }
+        for call in recording.commands
+    ]

@@ -1,0 +1,69 @@
+"""What clients have sent, as a list to assert on, to keep as lines of redis-cli, and to play again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.protocol.inline import quoted
+
+if TYPE_CHECKING:
+    from emulator.commands.registry import Command
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:./*+@%{}[]()<>=,^$|~?!#&")
+
+
+class Recorded(NamedTuple):
+    """A call: when (milliseconds since the epoch), by which client, in which database, its words and keys, and the answer.
+
+    The answer is as it was sent, in the protocol of the client; empty where it came later (a client that waited) or never.
+    """
+
+    moment: int
+    client: int
+    name: bytes
+    db: int
+    words: tuple[bytes, ...]
+    keys: tuple[bytes, ...]
+    protocol: int
+    answer: bytes
+
+    def __str__(self) -> str:
+        """The call as a line of redis-cli."""
+        return " ".join(_shown(word) for word in self.words)
+
+
+def _shown(word: bytes) -> str:
+    return word.decode() if word and _PLAIN.issuperset(word) else quoted(word).decode()
+
+
+class Recording:
+    """The recording of an engine; ``active`` while it goes on."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.active = False
+        self.commands: list[Recorded] = []
+
+    def start(self) -> None:
+        """Begin anew."""
+        self.commands = []
+        self.active = True
+        self._engine.refresh_sessions()
+
+    def stop(self) -> None:
+        """Record no more; what was recorded stays."""
+        self.active = False
+        self._engine.refresh_sessions()
+
+    def add(self, session: Session, command: Command | None, args: Sequence[bytes], answer: bytes) -> None:
+        """A client has sent a command."""
+        if command is not None and command.hidden:
+            return
+        keys = tuple(key for key, _ in command.find_keys(args)) if command is not None else ()
+        moment, db = self._engine.clock.now, session.db.index
+        self.commands.append(
+            Recorded(moment, session.id, session.name, db, tuple(args), keys, session.protocol, answer)
+        )
