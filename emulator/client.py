@@ -5,6 +5,7 @@ They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below 
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 import redis
@@ -24,17 +25,115 @@ def named(engine: Local | str | None) -> Local:
 
 
 class LocalConnection(redis.Connection):
-    """A connection of ``redis.Redis`` that ends in an engine of this process."""
+    """A connection of ``redis.Redis`` that ends in an engine of this process.
+
+    A command goes to the engine without being written and parsed, and a simple reply is taken as it is; everything else
+    goes the way that it goes over a socket.
+    """
+
+    _sock: Any
+    encoder: Any
 
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
+        self._unread = False
         kwargs.setdefault("parser_class", _RESP2Parser)  # the one in C asks the system about sockets
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
 
     def _connect(self) -> Any:
         local_socket = self._local.socket()
         local_socket.settimeout(self.socket_timeout)
+        self._unread = False
         return local_socket
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has arrived that nobody has read."""
+        return self._unread or bool(self._sock.received)
+
+    def send_command(self, *args: Any, **kwargs: Any) -> None:
+        """Run a command."""
+        if self._sock is None:
+            self.connect_check_health(check_health=False)
+        if self.health_check_interval and kwargs.get("check_health", True):
+            self.check_health()  # type: ignore[no-untyped-call]
+        encode = self.encoder.encode
+        name = args[0]
+        words = [encode(word) for word in args]
+        if isinstance(name, str | bytes) and b" " in words[0]:
+            words[:1] = words[0].split()
+        try:
+            self._sock.submit([word if word.__class__ is bytes else bytes(word) for word in words])
+        except OSError as error:
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise redis.ConnectionError(str(error)) from None
+
+    def read_response(self, disable_decoding: bool = False, **kwargs: Any) -> Any:
+        """The next reply."""
+        received: Any = self._sock.received if self._sock is not None else ()
+        if not self._unread and len(received) == 1:
+            value = _simple(received[0])
+            if value is not _NOT_SIMPLE:
+                received.clear()
+                if self.health_check_interval:
+                    self.next_health_check = monotonic() + self.health_check_interval  # type: ignore[assignment]
+                return value if disable_decoding or value.__class__ is not bytes else self.encoder.decode(value)
+        try:
+            return super().read_response(disable_decoding, **kwargs)
+        finally:
+            self._unread = self._sock is not None and bool(self._parser._buffer.unread_bytes())
+
+
+_NOT_SIMPLE = object()
+
+
+def _simple(reply: bytes) -> Any:
+    """A reply that is a string, a number or nothing, and that alone; `_NOT_SIMPLE` else."""
+    kind, end = reply[:1], reply.find(b"\r\n")
+    if kind == b"$":
+        if reply == b"$-1\r\n":
+            return None
+        size = int(reply[1:end])
+        return reply[end + 2 : -2] if len(reply) == end + size + 4 else _NOT_SIMPLE
+    if end != len(reply) - 2:
+        return _NOT_SIMPLE
+    if kind == b"+":
+        return reply[1:-2]
+    if kind == b":":
+        return int(reply[1:-2])
+    return None if reply == b"_\r\n" else _NOT_SIMPLE
+
+
+class LocalPool(redis.ConnectionPool):
+    """A pool of connections that cost nothing to look at."""
+
+    def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """A connection that is ready."""
+        self._checkpid()
+        with self._lock:
+            idle = self._available_connections
+            connection: Any = idle.pop() if idle else self.make_connection()
+            self._in_use_connections.add(connection)
+        try:
+            if not connection.is_connected:
+                connection.connect()
+            elif connection.has_unread or connection._sock.closed:
+                connection.disconnect()
+                connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Take a connection back."""
+        self._checkpid()
+        with self._lock:
+            if connection in self._in_use_connections:
+                self._in_use_connections.remove(connection)
+                if connection.should_reconnect():
+                    connection.disconnect()
+                self._available_connections.append(connection)
 
 
 class AsyncLocalConnection(redis.asyncio.Connection):
@@ -57,7 +156,7 @@ def connect(engine: Local | str | None = None, **kwargs: Any) -> redis.Redis:
     `engine` is a `Local`, a name (who gives the same name shares the data), or None for one that nobody else has.
     Further arguments are those of ``redis.Redis``.
     """
-    pool = redis.ConnectionPool(connection_class=LocalConnection, local=named(engine), **kwargs)
+    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **kwargs)
     return redis.Redis.from_pool(pool)
 
 

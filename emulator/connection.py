@@ -70,10 +70,13 @@ class Connection(asyncio.BufferedProtocol):
         stats = self.engine.stats
         stats.net_input_bytes += len(data)
         stats.reads += 1
-        commands = self._parser.feed(data)
+        self.take(self._parser.feed(data), len(data))
+
+    def take(self, commands: list[Command], size: int) -> None:
+        """Run commands, which were `size` bytes; after those that wait already."""
         if self._backlog:
             self._backlog += commands
-            self._waiting += len(data)
+            self._waiting += size
             self._check_query_buffer()
         elif commands:
             self._backlog = commands

@@ -30,7 +30,7 @@ class Local:
         config = Config()
         for name, value in settings.items():
             config.assign(name.replace("_", "-"), [str(value)])
-        self._soon: deque[Callable[[], object]] = deque()
+        self.soon: deque[Callable[[], object]] = deque()
         self._server = Server(config, clock)
         self._server.loop = cast(asyncio.AbstractEventLoop, self)
         self.lock = threading.RLock()
@@ -42,12 +42,12 @@ class Local:
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have something done once what is being done is finished: what a connection expects of an event loop."""
-        self._soon.append(callback)
+        self.soon.append(callback)
 
     def settle(self) -> None:
         """Do what was put off; the lock is held."""
-        while self._soon:
-            self._soon.popleft()()
+        while self.soon:
+            self.soon.popleft()()
 
     def advance(self) -> None:
         """Let happen what is due by the clock; the lock is held."""
@@ -112,6 +112,17 @@ class _Wire:
             self._connection.receive(data)
             local.settle()
 
+    def submit(self, words: list[bytes]) -> None:
+        """Run a command of the client that need not be parsed."""
+        local = self.local
+        with local.lock:
+            if self.closed:
+                raise ConnectionResetError("the server has closed the connection")
+            self._connection.session.active = local.engine.clock.tick()
+            self._connection.take([words], 0)
+            if local.soon:
+                local.settle()
+
     # The transport
 
     def write(self, data: bytes) -> None:
@@ -138,13 +149,16 @@ class _Wire:
 
 
 class LocalSocket:
-    """A connection with the methods of a socket that redis-py uses; a timeout is in seconds, None for ever."""
+    """A connection with the methods of a socket that redis-py uses; a timeout is in seconds, None for ever.
+
+    ``received`` has what has arrived and was not read yet.
+    """
 
     def __init__(self, local: Local) -> None:
         self._timeout: float | None = None
-        self._received: deque[bytes] = deque()
+        self.received: deque[bytes] = deque()
         self._local = local
-        self._wire = _SocketWire(local, self._received)
+        self._wire = _SocketWire(local, self.received)
 
     def settimeout(self, seconds: float | None) -> None:
         self._timeout = seconds
@@ -152,19 +166,23 @@ class LocalSocket:
     def gettimeout(self) -> float | None:
         return self._timeout
 
+    def submit(self, words: list[bytes]) -> None:
+        """Run a command."""
+        self._wire.submit(words)
+
     def sendall(self, data: bytes) -> None:
         self._wire.send(bytes(data))
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """What has arrived; waits for something to arrive.  Raises TimeoutError, with a timeout of 0 BlockingIOError."""
         with self._local.lock:
-            if not self._received:
+            if not self.received:
                 self._wait()
-            if not self._received:
+            if not self.received:
                 return b""
-            data = self._received.popleft()
+            data = self.received.popleft()
             if len(data) > size:
-                self._received.appendleft(data[size:])
+                self.received.appendleft(data[size:])
                 data = data[:size]
             return data
 
@@ -176,7 +194,7 @@ class LocalSocket:
     def _wait(self) -> None:
         local = self._local
         deadline = None if self._timeout is None else monotonic() + self._timeout
-        while not self._received and not self._wire.closed:
+        while not self.received and not self._wire.closed:
             if self._timeout == 0:
                 raise BlockingIOError(EWOULDBLOCK, "nothing has arrived")
             left = None if deadline is None else deadline - monotonic()
@@ -185,6 +203,11 @@ class LocalSocket:
             due = local.seconds_until_due()
             local.news.wait(min(left, due) if left is not None and due is not None else due if left is None else left)
             local.advance()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return self._wire.closed
 
     def getpeername(self) -> tuple[str, int]:
         return "127.0.0.1", 0

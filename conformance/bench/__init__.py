@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.bench import crowd, idle, large, scale, soak, startup, throughput, vectors
+from conformance.bench import crowd, idle, inprocess, large, scale, soak, startup, throughput, vectors
 from conformance.bench.client import Failed
 
 PROGRAMS = {
@@ -20,6 +20,7 @@ PROGRAMS = {
     "vectors": vectors.run,
     "large": large.run,
     "soak": soak.run,
+    "inprocess": inprocess.run,
 }
 
 
