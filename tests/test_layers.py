@@ -41,7 +41,18 @@ SUBSYSTEMS = (
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
 SHELL = ("server", "connection", "flow_control", "listeners", "nested_loop", "tls")
-WAYS_IN = ("", "__main__", "client", "embedded", "local", "options", "pytest_plugin", "replay")
+WAYS_IN = (
+    "",
+    "__main__",
+    "cli",
+    "client",
+    "embedded",
+    "local",
+    "options",
+    "pytest_plugin",
+    "pytest_redis_compat",
+    "replay",
+)
 
 
 def layer_of(module: str) -> int:

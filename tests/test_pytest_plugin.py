@@ -104,6 +104,16 @@ def test_the_same_suite_against_a_real_server(tmp_path):
     assert status == 0 and "4 passed" in output, output
 
 
+def test_those_who_switch_from_pytest_redis(tmp_path):
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.pytest_redis_compat"]\n')
+    (tmp_path / "test_it.py").write_text(
+        "def test_one(redisdb, redis_proc):\n    redisdb.set('k', redis_proc.port)\n"
+        "def test_two(redisdb, redis_noproc):\n    assert redisdb.get('k') is None and redis_noproc.host\n"
+    )
+    output, status = pytest_on(tmp_path)
+    assert status == 0 and "2 passed" in output, output
+
+
 def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
     pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)

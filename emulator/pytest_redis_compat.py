@@ -1,0 +1,37 @@
+"""The fixtures of pytest-redis for those who switch: ``pytest_plugins = ["emulator.pytest_redis_compat"]``.
+
+Loaded on purpose only, so that pytest-redis and this project's plugin can be installed side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import redis
+
+    from emulator.embedded import Server
+    from emulator.pytest_plugin import RealServer
+
+
+@pytest.fixture(scope="session")
+def redis_proc(redis_server: Server | RealServer) -> Server | RealServer:
+    """The server of the session, with ``host`` and ``port``."""
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_noproc(redis_server: Server | RealServer) -> Server | RealServer:
+    """The same: with ``--redis-emulator-url`` it is one that was there before."""
+    return redis_server
+
+
+@pytest.fixture
+def redisdb(redis_proc: Server | RealServer) -> Iterator[redis.Redis]:
+    """A ``redis.Redis``, whose server is emptied after the test."""
+    with redis_proc.connect() as client:
+        yield client
+        client.flushall()
