@@ -50,8 +50,7 @@ def _run(options: Options) -> int:
     from emulator.version import REDIS_VERSION, __version__
 
     config = options.config
-    if config.daemonize:
-        _daemonize()
+    starter = _daemonize() if config.daemonize else None
     log = Log(config)
     log.attach("emulator", "asyncio")
     for note in options.notes:
@@ -64,10 +63,10 @@ def _run(options: Options) -> int:
     log.line(NOTICE, "Configuration loaded")
     log.role = "M"
     _calm_the_collector()
-    return asyncio.run(_serve(Server(config), options, log))
+    return asyncio.run(_serve(Server(config), options, log, starter))
 
 
-async def _serve(server: Server, options: Options, log: Log) -> int:
+async def _serve(server: Server, options: Options, log: Log, starter: int | None) -> int:
     from emulator.log import NOTICE
 
     config = server.config
@@ -92,6 +91,7 @@ async def _serve(server: Server, options: Options, log: Log) -> int:
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):
         if listens:
             log.line(NOTICE, f"Ready to accept connections {kind}")
+    _tell_ready(starter)
     await server.wait_closed()
     log.line(NOTICE, "User requested shutdown...")
     await server.stop()
@@ -185,14 +185,27 @@ def _calm_the_collector() -> None:
     gc.set_threshold(5_000, 10, 1_000_000)
 
 
-def _daemonize() -> None:
-    """Go on in the background, away from the terminal."""
+def _daemonize() -> int:
+    """Go on in the background, away from the terminal; the descriptor to `_tell_ready`.
+
+    The process that was started ends when the server is ready, with status 1 when it could not start.
+    """
+    ready, tell = os.pipe()
     if os.fork():
-        os._exit(0)
+        os.close(tell)
+        os._exit(0 if os.read(ready, 1) else 1)
+    os.close(ready)
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(null, descriptor)
+    return tell
+
+
+def _tell_ready(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.write(descriptor, b"!")
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,14 @@
+# A container that a test suite or a CI job can use in the place of the official image.
+FROM python:3.13-slim
+
+RUN useradd --system --create-home --home-dir /data redis
+COPY . /src
+RUN pip install --no-cache-dir /src && rm -rf /src
+COPY docker/docker-entrypoint.sh docker/redis-cli /usr/local/bin/
+
+USER redis
+WORKDIR /data
+EXPOSE 6379
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD ["redis-cli", "ping"]
+ENTRYPOINT ["docker-entrypoint.sh"]
+CMD ["redis-server"]
