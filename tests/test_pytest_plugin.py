@@ -104,6 +104,31 @@ def test_the_same_suite_against_a_real_server(tmp_path):
     assert status == 0 and "4 passed" in output, output
 
 
+def test_a_failing_test_tells_what_it_did(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(redis_client):\n"
+        "    redis_client.hset('user:1', 'name', 'Ann Other')\n"
+        "    assert redis_client.dbsize() == 2\n"
+    )
+    output, status = pytest_on(tmp_path)
+    assert status == 1 and "- redis-emulator -" in output, output
+    assert 'HSET user:1 name "Ann Other"' in output and "b'user:1' in database 0" in output
+
+
+def test_strict_mode_tells_what_is_left_behind(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import redis\n"
+        "def test_tidy(redis_client):\n    redis_client.set('k', 'v', ex=10)\n"
+        "def test_keys(redis_client):\n    redis_client.set('k', 'v')\n"
+        "kept = []\n"
+        "def test_connections(redis_url):\n    kept.append(redis.Redis.from_url(redis_url)); kept[0].ping()\n"
+    )
+    output, status = pytest_on(tmp_path, "--redis-emulator-strict")
+    assert status == 1 and "1 keys without an expiry, such as b'k'" in output and "1 open connections" in output, output
+    assert "test_tidy" not in output
+    assert pytest_on(tmp_path)[1] == 0
+
+
 def test_those_who_switch_from_pytest_redis(tmp_path):
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.pytest_redis_compat"]\n')
     (tmp_path / "test_it.py").write_text(
