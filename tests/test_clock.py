@@ -169,3 +169,16 @@ def test_a_clock_by_itself():
     assert 1000 <= running.tick() < 60_000
     running.freeze()
     assert running.tick() == running.now == running.micros() // 1000
+
+
+def test_freezegun_is_honoured_only_where_it_is_asked_for():
+    freezegun = pytest.importorskip("freezegun")
+    asked, other = emulator.Local(Clock(patched=True)).connect(), emulator.connect()
+    with freezegun.freeze_time("2001-02-03") as frozen:
+        asked.set("k", "v", ex=100)
+        assert asked.time()[0] == 981158400
+        assert other.time()[0] > 1_700_000_000 and emulator.connect().time()[0] > 1_700_000_000
+        frozen.tick(99)
+        assert asked.ttl("k") == 1
+        frozen.tick(1)
+        assert asked.get("k") is None
