@@ -49,12 +49,23 @@ class Connection(asyncio.BufferedProtocol):
         session = self.server.accept(self)
         if session is None:
             return
-        self.session = session
         self._limit = OutputLimit(self)
+        self._take_up(session)
         self._parser.restricted = self._is_restricted()
+
+    def _take_up(self, session: Session) -> None:
+        """Speak for a session from now on."""
+        self.session, self.engine = session, session.engine
         session.on_wake = self._schedule
         session.on_kill = self.transport.abort
+        session.on_move = self._move
         session.buffers = self._buffered
+
+    def _move(self, session: Session) -> None:
+        """The client goes over to another engine."""
+        self._limit.release()
+        self.session.on_wake = self.session.on_kill = self.session.on_move = None
+        self._take_up(session)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -97,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
         self._backlog = []
         if self.server.released(self):
             self._limit.release()
-            self.session.on_wake = self.session.on_kill = None
+            self.session.on_wake = self.session.on_kill = self.session.on_move = None
 
     # Running
 
@@ -106,6 +117,7 @@ class Connection(asyncio.BufferedProtocol):
         session = self.session
         if self._backlog and session.blocked is None and not session.parked:
             self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
+            session = self.session
             if self._position >= len(self._backlog):
                 self._backlog = []
                 self._position = self._waiting = 0

@@ -30,6 +30,7 @@ from emulator.commands.registry import (
 )
 from emulator.eviction import OUT_OF_MEMORY
 from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
+from emulator.keyspaces import Moved
 from emulator.latency import GATHERED_AT_MOST, OFFSET
 from emulator.monitor import redacted
 from emulator.protocol.errors import CommandError, as_text
@@ -120,6 +121,10 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             break
         elif reply.__class__ is Block:
             session.words = args
+        elif reply.__class__ is Moved:
+            out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
+            position += 1
+            break
         else:
             bug = TypeError(f"{type(reply).__name__} is no reply")
             out.append(session.encoders[CommandError](failure(engine, command, bug)))

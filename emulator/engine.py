@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
@@ -24,6 +25,7 @@ from emulator.expiry import NEVER, Wheel
 from emulator.faults import Faults
 from emulator.frequency import Frequency
 from emulator.keyspace import Database
+from emulator.keyspaces import Keyspaces
 from emulator.latency import GATHERED_AT_MOST, Latency
 from emulator.memory import used_memory
 from emulator.monitor import Monitor
@@ -92,6 +94,7 @@ class Engine:
         self.commands: dict[bytes, Command] = table()
         if not self.config.emulator_commands:
             self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
+        self.keyspaces = Keyspaces(self)
         self.acl = Users(self)
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
@@ -113,6 +116,14 @@ class Engine:
         self.client_eviction.configure()
         if self.config.requirepass:
             self._apply_password()
+
+    def sibling(self) -> Engine:
+        """An empty engine with the settings, the commands and the time of this one, and nothing else in common with it."""
+        other = Engine(self.config.copy(), copy(self.clock))
+        own = table()
+        other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
+        other.keyspaces = self.keyspaces
+        return other
 
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events

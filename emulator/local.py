@@ -36,9 +36,14 @@ class Local:
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
         self.engine: Engine = self._server.engine
-        self.engine.in_background = lambda work, go_on: go_on(work())
-        self.engine.wheel.on_earlier = self._on_earlier
+        self._keyspaces = self.engine.keyspaces
+        self._keyspaces.on_open = self._take_up
+        self._take_up(self.engine)
         self._streams: set[LocalStreams] = set()
+
+    def _take_up(self, engine: Engine) -> None:
+        engine.in_background = lambda work, go_on: go_on(work())
+        engine.wheel.on_earlier = self._on_earlier
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have something done once what is being done is finished: what a connection expects of an event loop."""
@@ -51,15 +56,18 @@ class Local:
 
     def advance(self) -> None:
         """Let happen what is due by the clock; the lock is held."""
-        self.engine.advance()
+        for engine in self._keyspaces:
+            engine.advance()
         self.settle()
 
     def seconds_until_due(self) -> float | None:
         """How long it is until the timing wheel has something to do, None where it has nothing or time stands still."""
-        moment = self.engine.wheel.next_moment()
-        if moment is None or self.engine.clock.frozen:
-            return None
-        return max(moment / 1000 - self.engine.clock.micros() / 1e6, 0.0)
+        due = [
+            moment / 1000 - engine.clock.micros() / 1e6
+            for engine in self._keyspaces
+            if not engine.clock.frozen and (moment := engine.wheel.next_moment()) is not None
+        ]
+        return max(min(due), 0.0) if due else None
 
     def _on_earlier(self, moment: int) -> None:
         self.news.notify_all()
@@ -118,7 +126,7 @@ class _Wire:
         with local.lock:
             if self.closed:
                 raise ConnectionResetError("the server has closed the connection")
-            self._connection.session.active = local.engine.clock.tick()
+            self._connection.session.active = self._connection.engine.clock.tick()
             self._connection.take([words], 0)
             if local.soon:
                 local.settle()

@@ -1,28 +1,24 @@
-"""The network server: listeners, the life of connections, and the alarm of the timing wheel."""
+"""The network server: listeners and the life of connections."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from emulator.clock import Clock
 from emulator.config import Config
 from emulator.connection import READ_SIZE, Connection
+from emulator.driver import Driver
 from emulator.engine import Engine
-from emulator.expiry import Timer
 from emulator.listeners import Listeners
-from emulator.nested_loop import run_one_round
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.protocol.replies import REPLY_ON
 from emulator.session import Session
 
 logger = logging.getLogger("emulator")
-
-_BUSY_SECONDS = 0.01
 
 _PROTECTED = (
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
@@ -52,7 +48,7 @@ class Server:
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
         self._listeners = Listeners(self.config, lambda: Connection(self))
-        self._alarm: asyncio.TimerHandle | None = None
+        self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
 
     async def __aenter__(self) -> Server:
@@ -73,14 +69,10 @@ class Server:
         """Listen.  When this returns, connections are accepted."""
         self.loop = asyncio.get_running_loop()
         self._closed = self.loop.create_future()
-        self.engine.wheel.on_earlier = self._arm
-        self.engine.on_shutdown = self.shut_down
-        self.engine.on_busy = self._serve_meanwhile
-        self.engine.in_background = self._in_background
-        idle_watch = IdleWatch(self)
-        self.engine.config.on_change("timeout", idle_watch.begin)
-        idle_watch.begin()
-        self._on_alarm()
+        keyspaces = self.engine.keyspaces
+        keyspaces.on_open, keyspaces.on_drop = self._drive, self._let_go
+        for engine in keyspaces:
+            self._drive(engine)
         try:
             await self._listeners.open()
         except OSError:
@@ -93,9 +85,8 @@ class Server:
         for connection in list(self.connections):
             connection.transport.abort()
         await self._listeners.wait_closed()
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self.engine.wheel.on_earlier = None
+        for driver in self._drivers.values():
+            driver.stop()
         self.shut_down()
 
     def shut_down(self) -> None:
@@ -107,55 +98,11 @@ class Server:
         """Wait until the server is asked to end."""
         await asyncio.shield(self._closed)
 
-    # Time
+    def _drive(self, engine: Engine) -> None:
+        self._drivers[engine] = Driver(engine, self)
 
-    def _arm(self, moment: int) -> None:
-        """Let the engine advance at that moment."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if self.engine.clock.frozen:
-            return
-        delay = (moment - self.engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
-        self._alarm = self.loop.call_later(max(delay, 0), self._on_alarm)
-
-    def _in_background(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
-        """Do something in a thread, and go on with what came of it in the loop."""
-
-        def finished(future: asyncio.Future[Any]) -> None:
-            self.engine.clock.tick()
-            go_on(future.result())
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._on_alarm()
-
-        self.loop.run_in_executor(None, work).add_done_callback(finished)
-
-    def _serve_meanwhile(self) -> None:
-        """A script does not end: let the others be heard, at the standstill of time that a script sees.
-
-        Its own client is not: the loop cannot enter once more the callback in which the script runs.
-        """
-        clock, busy = self.engine.clock, self.engine.busy
-        waiting = [
-            connection.transport for connection in self.connections if busy and connection.session is busy.client
-        ]
-        for transport in waiting:
-            transport.pause_reading()
-        now = clock.now
-        run_one_round(self.loop)
-        clock.now = now
-        for transport in waiting:
-            transport.resume_reading()
-
-    def _on_alarm(self) -> None:
-        if self.engine.busy is not None:
-            self._alarm = self.loop.call_later(_BUSY_SECONDS, self._on_alarm)
-            return
-        self._alarm = None
-        moment = self.engine.advance()
-        if moment is not None:
-            self._arm(moment)
+    def _let_go(self, engine: Engine) -> None:
+        self._drivers.pop(engine).stop()
 
     # Connections
 
@@ -241,34 +188,6 @@ class Server:
             connection.session.describe().decode("utf-8", "replace"),
         )
         connection.transport.abort()
-
-
-class IdleWatch(Timer):
-    """``timeout``: looks each second for clients that have been silent for too long."""
-
-    __slots__ = ("server",)
-
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self.server = server
-
-    def begin(self) -> None:
-        """Watch from now on, if the configuration asks for it."""
-        if self.server.config.timeout:
-            engine = self.server.engine
-            engine.wheel.set(self, engine.clock.now + 1000)
-
-    def fire(self) -> None:
-        engine = self.server.engine
-        limit = self.server.config.timeout
-        if not limit:
-            return
-        for session in list(engine.sessions.values()):
-            busy = session.blocked is not None or session.subscriptions
-            if not busy and engine.clock.now - session.active > limit * 1000:
-                logger.info("Closing idle client")
-                session.kill()
-        self.begin()
 
 
 def _address(peer: Any) -> bytes:

@@ -62,6 +62,7 @@ class Session:
         "no_evict",
         "no_touch",
         "on_kill",
+        "on_move",
         "on_wake",
         "out",
         "parked",
@@ -94,6 +95,7 @@ class Session:
         self.out: list[bytes] = []
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
+        self.on_move: Callable[[Session], None] | None = None
         self.buffers = _no_buffers
         self.held_back: Delay | None = None
         self.fault_passed = False
@@ -191,6 +193,19 @@ class Session:
         self.close()
         if self.on_kill is not None:
             self.on_kill()
+
+    def move(self, engine: Engine) -> Session:
+        """Take the client to another engine: its session there.  This one is no more; raises where that cannot be."""
+        if self.on_move is None or self.deny_blocking:
+            raise CommandError("ERR this client cannot change its keyspace here")
+        other = Session(engine, self.address, self.local_address, self.fd)
+        other.out = self.out
+        other.name, other.lib_name, other.lib_version = self.name, self.lib_name, self.lib_version
+        other.authenticated = True
+        other.set_protocol(self.protocol)
+        self.forget()
+        self.on_move(other)
+        return other
 
     def disconnect(self) -> None:
         """Close at once, or where it is this client's command that wants it, after the answer."""

@@ -24,6 +24,7 @@ SUBSYSTEMS = (
     "faults",
     "frequency",
     "keyspace",
+    "keyspaces",
     "latency",
     "log",
     "memory",
@@ -40,7 +41,7 @@ SUBSYSTEMS = (
     "weight",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
-SHELL = ("server", "connection", "flow_control", "listeners", "nested_loop", "tls")
+SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "tls")
 WAYS_IN = (
     "",
     "__main__",

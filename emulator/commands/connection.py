@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import database, integer, wrong_arity
 from emulator.commands.registry import command
+from emulator.keyspaces import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
 from emulator.version import MODULES, REDIS_VERSION
@@ -57,20 +58,25 @@ def check_name(name: bytes) -> bytes:
     return name
 
 
-def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> None:
-    if not client.authenticate(user, password):
-        client.engine.acl.log(client, b"auth", b"toplevel", by, user)
-        raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
+def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session:
+    """The session that is authenticated: the client's, or where the user stands for a keyspace the one there."""
+    if client.authenticate(user, password):
+        return client
+    keyspace = client.engine.keyspaces.of_user(user, password)
+    if keyspace is not None:
+        return client.move(keyspace)
+    client.engine.acl.log(client, b"auth", b"toplevel", by, user)
+    raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
 
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
-def auth(client: Session, username: bytes, *password: bytes) -> Status:
+def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
     """Authenticate with a password, or with a user's name and password."""
     if len(password) > 1:
         raise CommandError(SYNTAX)
     if password:
-        _authenticate(client, b"AUTH", username, password[0])
-        return OK
+        session = _authenticate(client, b"AUTH", username, password[0])
+        return OK if session is client else Moved(session, OK)
     if client.engine.acl.default.no_password:
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
@@ -81,7 +87,7 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status:
 
 
 @command("connection", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
-def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
+def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
     """Choose the protocol, authenticate and name the connection, and learn what the server is."""
     version = None
     if arguments:
@@ -101,26 +107,26 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply]:
             del words[:2]
         else:
             raise CommandError(f"ERR Syntax error in HELLO option '{as_text(words[0])}'")
-    if credentials:
-        _authenticate(client, b"HELLO", *credentials)
-    if not client.authenticated and not client.engine.acl.open_to_all:
+    session = _authenticate(client, b"HELLO", *credentials) if credentials else client
+    if not session.authenticated and not session.engine.acl.open_to_all:
         raise CommandError(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
             "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
         )
     if name is not None:
-        client.name = name
+        session.name = name
     if version is not None:
-        client.set_protocol(version)
-    return {
+        session.set_protocol(version)
+    greeting: dict[bytes, Reply] = {
         b"server": b"redis",
         b"version": REDIS_VERSION.encode(),
-        b"proto": client.protocol,
-        b"id": client.id,
+        b"proto": session.protocol,
+        b"id": session.id,
         b"mode": b"standalone",
         b"role": b"master",
         b"modules": [dict(module) for module in MODULES],
     }
+    return greeting if session is client else Moved(session, greeting)
 
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wrong_subcommand_arity
 from emulator.commands.registry import EMULATOR, command, container
 from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
+from emulator.keyspaces import Moved
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Status
 
@@ -138,6 +139,28 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     if name[0] not in snapshots.snapshots:
         raise CommandError("ERR no such snapshot")
     return snapshots.restore(name[0]) if word == b"RESTORE" else int(snapshots.drop(name[0]))
+
+
+@command(
+    EMULATOR,
+    container=EMULATOR,
+    since="8.2.0",
+    flags=_FLAGS,
+    acl=EMULATOR,
+    complexity="O(N) for N clients or keyspaces",
+)
+def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
+    """USE a keyspace from now on (the empty name is the server's own), DROP one, GET the name of this one, LIST the names."""
+    keyspaces, word = client.engine.keyspaces, action.upper()
+    if word not in (b"USE", b"DROP", b"GET", b"LIST"):
+        raise CommandError(SYNTAX)
+    if len(name) != (word in (b"USE", b"DROP")):
+        raise wrong_subcommand_arity(client)
+    if word == b"USE":
+        return Moved(client.move(keyspaces.open(name[0])), OK)
+    if word == b"DROP":
+        return int(keyspaces.drop(name[0]))
+    return keyspaces.name_of(client.engine) if word == b"GET" else list(keyspaces.named)
 
 
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(1)")

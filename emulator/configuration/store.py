@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from emulator.configuration.kinds import ConfigError, Directive, decoded
 from emulator.configuration.rewrite import rewrite_file
@@ -37,6 +37,13 @@ class Store:
         self._hooks: dict[str, list[Hook]] = {}
         for directive in self.directives.values():
             setattr(self, directive.attribute, directive.initial())
+
+    def copy(self) -> Self:
+        """The same settings once more, with no file and nobody to be told of changes."""
+        twin = type(self)()
+        for directive in self.directives.values():
+            setattr(twin, directive.attribute, getattr(self, directive.attribute))
+        return twin
 
     def on_change(self, name: str, hook: Hook) -> None:
         """Have `hook` called after the directive has changed; it may refuse the new value by raising `ConfigError`."""

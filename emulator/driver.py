@@ -1,0 +1,118 @@
+"""What drives an engine in an event loop: the alarm of its timing wheel, threads for what takes long, the watch for idle
+clients, and the others' turn while a script does not end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from emulator.expiry import Timer
+from emulator.nested_loop import run_one_round
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+    from emulator.server import Server
+
+logger = logging.getLogger("emulator")
+
+_BUSY_SECONDS = 0.01
+
+
+class Driver:
+    """Drives an engine of a server from its making until `stop`."""
+
+    def __init__(self, engine: Engine, server: Server) -> None:
+        self._engine = engine
+        self._server = server
+        self._loop = server.loop
+        self._alarm: asyncio.TimerHandle | None = None
+        engine.wheel.on_earlier = self._arm
+        engine.on_shutdown = server.shut_down
+        engine.on_busy = self._serve_meanwhile
+        engine.in_background = self._in_background
+        idle_watch = IdleWatch(engine)
+        engine.config.on_change("timeout", idle_watch.begin)
+        idle_watch.begin()
+        self._on_alarm()
+
+    def stop(self) -> None:
+        """Let nothing happen any more by itself."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._engine.wheel.on_earlier = None
+
+    def _arm(self, moment: int) -> None:
+        """Let the engine advance at that moment."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self._engine.clock.frozen:
+            return
+        delay = (moment - self._engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
+        self._alarm = self._loop.call_later(max(delay, 0), self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        if self._engine.busy is not None:
+            self._alarm = self._loop.call_later(_BUSY_SECONDS, self._on_alarm)
+            return
+        self._alarm = None
+        moment = self._engine.advance()
+        if moment is not None:
+            self._arm(moment)
+
+    def _in_background(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
+        """Do something in a thread, and go on with what came of it in the loop."""
+
+        def finished(future: asyncio.Future[Any]) -> None:
+            self._engine.clock.tick()
+            go_on(future.result())
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._on_alarm()
+
+        self._loop.run_in_executor(None, work).add_done_callback(finished)
+
+    def _serve_meanwhile(self) -> None:
+        """A script does not end: let the others be heard, at the standstill of time that a script sees.
+
+        Its own client is not: the loop cannot enter once more the callback in which the script runs.
+        """
+        clock, busy = self._engine.clock, self._engine.busy
+        connections = self._server.connections
+        waiting = [connection.transport for connection in connections if busy and connection.session is busy.client]
+        for transport in waiting:
+            transport.pause_reading()
+        now = clock.now
+        run_one_round(self._loop)
+        clock.now = now
+        for transport in waiting:
+            transport.resume_reading()
+
+
+class IdleWatch(Timer):
+    """``timeout``: looks each second for clients that have been silent for too long."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def begin(self) -> None:
+        """Watch from now on, if the configuration asks for it."""
+        if self._engine.config.timeout:
+            self._engine.wheel.set(self, self._engine.clock.now + 1000)
+
+    def fire(self) -> None:
+        engine = self._engine
+        limit = engine.config.timeout
+        if not limit:
+            return
+        for session in list(engine.sessions.values()):
+            busy = session.blocked is not None or session.subscriptions
+            if not busy and engine.clock.now - session.active > limit * 1000:
+                logger.info("Closing idle client")
+                session.kill()
+        self.begin()

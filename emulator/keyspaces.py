@@ -1,0 +1,80 @@
+"""Named keyspaces: many isolated Redises in one server, each with databases, channels, scripts, users, settings and a clock
+of its own.
+
+A client comes to one by ``EMULATOR KEYSPACE USE name``, or by authenticating as the user ``keyspace.name``, which is made for
+it; in either case it is a new client there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+    from emulator.protocol.replies import Reply
+    from emulator.session import Session
+
+USER_PREFIX = b"keyspace."
+
+
+class Moved:
+    """What a command returns that has taken its client to another engine: `session` speaks for it from now on."""
+
+    __slots__ = ("reply", "session")
+
+    def __init__(self, session: Session, reply: Reply) -> None:
+        self.session = session
+        self.reply = reply
+
+
+class Keyspaces:
+    """The engines of a server: `main`, whose name is the empty one, and those in ``named``.
+
+    ``on_open`` and ``on_drop`` tell the owner of an engine that has come and of one that has gone.
+    """
+
+    def __init__(self, main: Engine) -> None:
+        self._main = main
+        self.named: dict[bytes, Engine] = {}
+        self.on_open: Callable[[Engine], None] | None = None
+        self.on_drop: Callable[[Engine], None] | None = None
+
+    def __iter__(self) -> Iterator[Engine]:
+        yield self._main
+        yield from self.named.values()
+
+    def open(self, name: bytes) -> Engine:
+        """The keyspace of that name; an empty one with the settings of the server, and the time it shows, if it is new."""
+        if not name:
+            return self._main
+        engine = self.named.get(name)
+        if engine is None:
+            engine = self.named[name] = self._main.sibling()
+            if self.on_open is not None:
+                self.on_open(engine)
+        return engine
+
+    def drop(self, name: bytes) -> bool:
+        """Forget a keyspace and close its clients' connections; whether there was one."""
+        engine = self.named.pop(name, None)
+        if engine is None:
+            return False
+        for session in list(engine.sessions.values()):
+            session.disconnect()
+        if self.on_drop is not None:
+            self.on_drop(engine)
+        return True
+
+    def name_of(self, engine: Engine) -> bytes:
+        """The name of an engine."""
+        return next((name for name, named in self.named.items() if named is engine), b"")
+
+    def of_user(self, user: bytes, password: bytes) -> Engine | None:
+        """The keyspace that a user's name stands for; the password is that of the server's default user.
+
+        None for a name that stands for none, for one that a user really has, and for a wrong password.
+        """
+        main = self._main
+        stands_for_one = user.startswith(USER_PREFIX) and main.config.emulator_commands and user not in main.acl.table
+        return self.open(user[len(USER_PREFIX) :]) if stands_for_one and main.acl.default.accepts(password) else None
