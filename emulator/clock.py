@@ -7,29 +7,44 @@ clock by `Engine.turn` lets everything happen that is due on the way.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Final
 
 _MACHINE: Final = (time.time_ns,)
-"""In a tuple, where those who patch a module's names do not find it."""
+"""In a tuple, where freezegun, which patches the names of modules, does not find it."""
 
 
 def _patched_time() -> int:
     return time.time_ns()
 
 
+def _machine_time() -> Callable[[], int]:
+    """What tells the machine's time, whatever is patched: time-machine patches the function itself, but keeps the old one."""
+    time_machine = sys.modules.get("time_machine")
+    if time_machine is None:
+        return _MACHINE[0]
+    hatch = time_machine.escape_hatch
+
+    def time_ns() -> int:
+        return int(hatch.time.time_ns() if hatch.is_travelling() else _MACHINE[0]())
+
+    return time_ns
+
+
 class Clock:
     """The machine's clock, perhaps turned or frozen.
 
     ``held`` is what `micros` answers while it is not 0, so that time stands still in a script.  With `patched` it goes by
-    what ``time.time_ns`` says at each moment, so that freezegun in the same process is honoured; else by what it was.
+    what ``time.time_ns`` says at each moment, so that freezegun and time-machine in the same process are honoured; else they
+    are not (time-machine where it was imported before the clock was made).
     """
 
     __slots__ = ("_shift", "_source", "_standing", "held", "now")
 
     def __init__(self, patched: bool = False) -> None:
-        self._source: Callable[[], int] = _patched_time if patched else _MACHINE[0]
+        self._source: Callable[[], int] = _patched_time if patched else _machine_time()
         self.now = self.held = self._shift = 0
         self._standing: int | None = None
         self.tick()

@@ -8,7 +8,7 @@ transactions, subscribers, a paused server) goes through `execute`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -170,7 +170,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
 def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
     """Keep what was sent and what is answered."""
     try:
-        command: Command | None = find(session.engine, args)
+        command: Command | None = find(session.engine.commands, args)
     except CommandError:
         command = None
     encoder = session.encoders.get(reply.__class__)
@@ -184,7 +184,7 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
         session.fault_passed = False
         return _guarded(session, args)
     try:
-        fault = faults.find(session, find(session.engine, args), args)
+        fault = faults.find(session, find(session.engine.commands, args), args)
     except CommandError:
         fault = None
     if fault is None:
@@ -213,7 +213,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
     engine = session.engine
     command = None
     try:
-        command = find(engine, args)
+        command = find(engine.commands, args)
         flags = command.flags
         if flags & SKIP_MONITOR and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
@@ -251,10 +251,10 @@ def _cut_off(session: Session) -> Reply:
     return NO_REPLY
 
 
-def find(engine: Engine, args: Sequence[bytes]) -> Command:
+def find(commands: Mapping[bytes, Command], args: Sequence[bytes]) -> Command:
     """The command or sub-command that these words call; raises where there is none."""
     name = args[0]
-    command = engine.commands.get(name) or engine.commands.get(name.lower())
+    command = commands.get(name) or commands.get(name.lower())
     if command is None:
         raise CommandError(_unknown(args))
     if command.subcommands and len(args) > 1:

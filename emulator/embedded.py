@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
-from datetime import datetime
 from typing import Any, TypeVar
 
 from emulator import server as network
 from emulator.clock import Clock
 from emulator.config import Config
 from emulator.engine import Engine
-from emulator.faults import Fault
+from emulator.handles import Handle, Words, keyspace_url, perform
 from emulator.options import free_port
-from emulator.recording import Recorded
 
 T = TypeVar("T")
 
 _ATTEMPTS = 10
 
 
-class Server:
+class Server(Handle):
     """A server on a port of this machine.
 
     `port` is a free one unless one is given; `settings` are directives of redis.conf (``maxmemory="10mb"``).  Raises
@@ -31,14 +28,13 @@ class Server:
     """
 
     def __init__(self, *, port: int | None = None, clock: Clock | None = None, **settings: object) -> None:
+        super().__init__()
         self._port = port
         self._settings = settings
         self._given_clock = clock
         self._server: network.Server
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self.clock = TurnableClock(self)
-        self.faults = ServerFaults(self)
 
     # What others need to know
 
@@ -62,6 +58,11 @@ class Server:
         """The engine, for `run` only while the server has a thread of its own."""
         return self._server.engine
 
+    @property
+    def password(self) -> str:
+        """The default user's password as it was set, with none any word at all."""
+        return self._server.config.requirepass or "none"
+
     def connect(self, **kwargs: Any) -> Any:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
         import redis
@@ -84,18 +85,12 @@ class Server:
         self._loop.call_soon_threadsafe(go)
         return done.result()
 
-    @contextmanager
-    def record(self) -> Iterator[ServerRecording]:
-        """Record what clients send while the context lasts."""
-        self.run(lambda engine: engine.recording.start())
-        try:
-            yield ServerRecording(self)
-        finally:
-            self.run(lambda engine: engine.recording.stop())
+    def perform(self, *calls: Words) -> list[Any]:
+        return self.run(lambda engine: perform(engine, calls))
 
-    def snapshot(self) -> ServerSnapshot:
-        """The data set as it is now, to come back to."""
-        return ServerSnapshot(self)
+    def keyspace(self, name: str) -> Keyspace:
+        """A keyspace of its own within this server, which is made when it is first used; see `emulator.keyspaces`."""
+        return Keyspace(self, name)
 
     # Life
 
@@ -148,99 +143,38 @@ class Server:
         self._thread.join()
 
 
-class ServerRecording:
-    """What clients have sent to a server since the recording began."""
+class Keyspace(Handle):
+    """A named keyspace of a server.  As a context manager it is dropped at the end."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, name: str) -> None:
+        super().__init__()
         self._server = server
+        self.name = name
 
     @property
-    def commands(self) -> list[Recorded]:
-        """The calls, with client, words, keys and answer."""
-        return self._server.run(lambda engine: list(engine.recording.commands))
+    def engine(self) -> Engine:
+        """Its engine, for `Server.run` only."""
+        return self._server.engine.keyspaces.open(self.name.encode())
 
     @property
-    def lines(self) -> list[str]:
-        """The calls as lines of redis-cli, which read well where an assertion fails."""
-        return [str(call) for call in self.commands]
+    def url(self) -> str:
+        """What clients take."""
+        return keyspace_url(self._server.url, self.name, self._server.password)
 
+    def connect(self, **kwargs: Any) -> Any:
+        """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
+        user, password = f"keyspace.{self.name}", self._server.password
+        return self._server.connect(username=user, password=password, **kwargs)
 
-class ServerSnapshot:
-    """The data set of a moment.  As a context manager it is restored at the end, and forgotten."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._name = f"snapshot {id(self)}".encode()
-        server.run(lambda engine: engine.snapshots.save(self._name))
-
-    def restore(self) -> None:
-        """Bring the data set back, in time proportional to what has changed."""
-        self._server.run(lambda engine: engine.snapshots.restore(self._name))
+    def perform(self, *calls: Words) -> list[Any]:
+        return self._server.run(lambda main: perform(main.keyspaces.open(self.name.encode()), calls))
 
     def drop(self) -> None:
-        """Forget it."""
-        self._server.run(lambda engine: engine.snapshots.drop(self._name))
+        """Forget it, and close its clients' connections."""
+        self._server.command("EMULATOR", "KEYSPACE", "DROP", self.name)
 
-    def __enter__(self) -> ServerSnapshot:
+    def __enter__(self) -> Keyspace:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.restore()
         self.drop()
-
-
-class ServerFaults:
-    """The faults of a server; a `Fault` tells how often it was met and how often it has fired."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def add(
-        self, effect: str, *, command: str = "", key: str = "", client: str = "", error: str = "", **conditions: Any
-    ) -> Fault:
-        """Let a fault strike from now on: an `effect` and conditions as `emulator.faults.Fault` has them.
-
-        ``add("error", error="OOM ...", command="set")``, ``add("delay", milliseconds=200, nth=3)``, ``add("drop-after")``.
-        """
-        if error:
-            conditions["text"] = error
-        fault = Fault(effect, command=command.encode(), key=key.encode(), client=client.encode(), **conditions)
-        return self._server.run(lambda engine: engine.faults.add(fault))
-
-    def clear(self) -> None:
-        """Take all of them away."""
-        self._server.run(lambda engine: engine.faults.clear())
-
-
-class TurnableClock:
-    """The clock of a server, in seconds.  What is due on the way happens in order, each thing at its own time."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    @property
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        return self._server.run(lambda engine: engine.clock.micros()) / 1e6
-
-    @property
-    def frozen(self) -> bool:
-        """Whether it stands still."""
-        return self._server.run(lambda engine: engine.clock.frozen)
-
-    def advance(self, seconds: float) -> None:
-        """Turn it forward."""
-        self._server.run(lambda engine: engine.turn_clock(engine.clock.now + round(seconds * 1000)))
-
-    def set(self, moment: float | datetime) -> None:
-        """Turn it to a moment: seconds since the epoch, or a date and time."""
-        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-        self._server.run(lambda engine: engine.turn_clock(round(seconds * 1000)))
-
-    def freeze(self) -> None:
-        """Let it stand still."""
-        self._server.run(Engine.freeze_clock)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._server.run(Engine.resume_clock)

@@ -7,7 +7,6 @@ whoever owns the engine calls `advance` when the wheel's alarm is due.
 from __future__ import annotations
 
 import random
-import secrets
 from collections.abc import Callable
 from copy import copy
 from typing import TYPE_CHECKING, Any
@@ -61,8 +60,8 @@ class Engine:
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
         self.clock = clock or Clock()
-        self.random = random.Random(self.config.emulator_seed or None)
-        self.run_id = secrets.token_hex(20)
+        self.random = random.Random(self.config.seed or None)
+        self.run_id = self.random.randbytes(20).hex()
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
         self.stats = Stats()

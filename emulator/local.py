@@ -20,13 +20,15 @@ from emulator.clock import Clock
 from emulator.config import Config
 from emulator.connection import Connection
 from emulator.engine import Engine
+from emulator.handles import Handle, Words, perform
 from emulator.server import Server
 
 
-class Local:
+class Local(Handle):
     """An engine for the clients of this process; `settings` are directives of redis.conf (``maxmemory="10mb"``)."""
 
     def __init__(self, clock: Clock | None = None, **settings: object) -> None:
+        super().__init__()
         config = Config()
         for name, value in settings.items():
             config.assign(name.replace("_", "-"), [str(value)])
@@ -73,6 +75,13 @@ class Local:
         self.news.notify_all()
         for streams in self._streams:
             streams.arm_soon()
+
+    def perform(self, *calls: Words) -> list[Any]:
+        with self.lock:
+            self.engine.clock.tick()
+            replies = perform(self.engine, calls)
+            self.settle()
+            return replies
 
     def connect(self, **kwargs: Any) -> Any:
         """A ``redis.Redis`` on this engine; arguments are those of ``redis.Redis``."""

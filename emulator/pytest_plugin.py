@@ -8,10 +8,8 @@ server.  Nothing is imported before a fixture is used.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from time import sleep
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -19,10 +17,15 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-    from emulator.embedded import Server, ServerFaults, TurnableClock
-    from emulator.engine import Engine
+    from emulator.embedded import Keyspace, Server
+    from emulator.handles import ServerFaults, TurnableClock
+    from emulator.remote import RemoteServer
+
+    AnyServer = Server | Keyspace | RemoteServer
 
 _URL = "redis-emulator-url"
+_STRICT = "redis-emulator-strict"
+_KEYSPACES = "redis-emulator-keyspaces"
 _MARKER = "redis(config={...}): settings of the server for this test, as CONFIG SET takes them"
 
 
@@ -36,57 +39,67 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help = "fail a test that leaves connections open, calls waiting or keys without an expiry behind"
     group.addoption(f"--{_STRICT}", action="store_true", default=False, help=help)
     parser.addini(_STRICT, help=help, type="bool", default=False)
-
-
-_STRICT = "redis-emulator-strict"
+    help = "share one server between the workers of pytest-xdist, with a keyspace for each worker or for each test"
+    group.addoption(f"--{_KEYSPACES}", choices=("worker", "test"), default=None, help=help)
+    parser.addini(_KEYSPACES, help=help, default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
-class RealServer:
-    """A server that was there before, with as much of `emulator.Server` as any server has."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self.url = url
-        self.host = parts.hostname or "127.0.0.1"
-        self.port = parts.port or 6379
-
-    def connect(self, **kwargs: Any) -> redis.Redis:
-        """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
-        import redis
-
-        return redis.Redis.from_url(self.url, **kwargs)
-
-    @contextmanager
-    def prepared(self, settings: dict[str, object]) -> Iterator[None]:
-        """The server empty and with settings, which are what they were in the end."""
-        with self.connect(decode_responses=True, protocol=2) as client:
-            client.flushall()
-            before = {name: client.config_get(name)[name] for name in settings}
-            for name, value in settings.items():
-                client.config_set(name, str(value))
-            yield
-            for name, value in before.items():
-                client.config_set(name, value)
+def _setting(config: pytest.Config, name: str) -> str:
+    return str(config.getoption(name.replace("-", "_")) or config.getini(name) or "")
 
 
-def _url(config: pytest.Config) -> str:
-    return str(config.getoption(_URL.replace("-", "_")) or config.getini(_URL) or "")
+# With pytest-xdist and keyspaces: the server is the controller's
+
+_SHARED = pytest.StashKey["Server"]()
+_SHARED_URL = "redis_emulator_url"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker is about to start: it is told of the server that all share."""
+    config = node.config
+    if not _setting(config, _KEYSPACES) or _setting(config, _URL):
+        return
+    if _SHARED not in config.stash:
+        config.stash[_SHARED] = _new_server().__enter__()
+    node.workerinput[_SHARED_URL] = config.stash[_SHARED].url
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _SHARED in config.stash:
+        config.stash[_SHARED].__exit__()
+
+
+def _new_server() -> Server:
+    from emulator.embedded import Server
+
+    return Server(enable_debug_command="yes")
+
+
+# Servers
+
+_WATCH = pytest.StashKey[Any]()
 
 
 @pytest.fixture(scope="session")
-def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RealServer]:
-    """A server with ``host``, ``port``, ``url``, ``engine`` and ``clock``; the real one where a URL is given."""
-    if url := _url(request.config):
-        yield RealServer(url)
+def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServer]:
+    """A server with ``host``, ``port``, ``url`` and ``clock``: the worker's own, the one that all share, or the one given."""
+    worker = getattr(request.config, "workerinput", {})
+    url = _setting(request.config, _URL) or worker.get(_SHARED_URL)
+    if not url:
+        with _new_server() as server:
+            yield server
         return
-    from emulator.embedded import Server
+    from emulator.remote import RemoteServer
 
-    with Server(enable_debug_command="yes") as server:
-        yield server
+    remote = RemoteServer(url)
+    shared = _setting(request.config, _KEYSPACES) and remote.is_emulator
+    yield remote.keyspace(worker.get("workerid", "main")) if shared else remote
+    remote.close()
 
 
 @pytest.fixture
@@ -98,63 +111,28 @@ def redis_server_factory() -> Iterator[Callable[..., Server]]:
         yield lambda **settings: stack.enter_context(Server(**settings))
 
 
-_WATCH = pytest.StashKey["_Watch"]()
-_SHOWN = 20
-_LOOKS = 50
-_BETWEEN_LOOKS = 0.01
+@pytest.fixture
+def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RemoteServer) -> Iterator[AnyServer]:
+    """The test's server: empty, at the machine's time, and with the settings of the test's marker."""
+    from emulator.watch import Watch
+
+    with ExitStack() as stack:
+        server: AnyServer = redis_server
+        if _setting(request.config, _KEYSPACES) == "test" and server.is_emulator:
+            worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+            server = redis_server.keyspace(f"{worker}.{request.node.name}")
+            stack.callback(server.drop)
+        marker = request.node.get_closest_marker("redis")
+        watch = request.node.stash[_WATCH] = Watch(server, dict(marker.kwargs.get("config", {})) if marker else {})
+        yield server
+        left = watch.left_behind() if _is_strict(request.config) else []
+        watch.end()
+        if left:
+            pytest.fail("left behind on the server: " + "; ".join(left), pytrace=False)
 
 
 def _is_strict(config: pytest.Config) -> bool:
     return bool(config.getoption(_STRICT.replace("-", "_")) or config.getini(_STRICT))
-
-
-class _Watch:
-    """What a test does to the server: its last commands, and what it leaves behind."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._before = server.run(self._begin)
-
-    @staticmethod
-    def _begin(engine: Engine) -> set[int]:
-        engine.recording.start()
-        return set(engine.sessions)
-
-    def left_behind(self) -> list[str]:
-        """Connections that were opened and are still there, calls that wait, keys that never expire."""
-        for _ in range(_LOOKS):  # what was closed a moment ago takes a moment to be gone
-            found = self._server.run(self._left_behind)
-            if not found:
-                break
-            sleep(_BETWEEN_LOOKS)
-        return found
-
-    def _left_behind(self, engine: Engine) -> list[str]:
-        sessions = [session for number, session in engine.sessions.items() if number not in self._before]
-        own = [session for session in sessions if session.blocked is None]
-        waiting = [session for session in sessions if session.blocked is not None]
-        lasting = [entry.key for db in engine.databases for entry in db.live() if entry.deadline is None]
-        found = []
-        if own:
-            found.append(f"{len(own)} open connections")
-        if waiting:
-            found.append(f"{len(waiting)} calls that wait")
-        if lasting:
-            found.append(f"{len(lasting)} keys without an expiry, such as {lasting[0]!r}")
-        return found
-
-    def report(self) -> str:
-        """The last commands, the keys and the clients that wait."""
-        return self._server.run(self._report)
-
-    @staticmethod
-    def _report(engine: Engine) -> str:
-        commands = [f"  {call}"[:200] for call in engine.recording.commands[-_SHOWN:]]
-        entries = [entry for db in engine.databases for entry in db.live()]
-        keys = [f"  {entry.key!r} in database {entry.db.index}"[:200] for entry in entries[:_SHOWN]]
-        waiting = [f"  {block.session.describe().decode(errors='replace')}" for block in engine.blocking.blocks]
-        told = ["last commands:", *commands, f"keys ({len(entries)}):", *keys]
-        return "\n".join([*told, "waiting clients:", *waiting] if waiting else told)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -167,77 +145,43 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.sections.append(("redis-emulator", watch.report()))
 
 
-@pytest.fixture
-def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RealServer) -> Iterator[None]:
-    """The server empty, at the machine's time, and with the settings of the test's marker."""
-    marker = request.node.get_closest_marker("redis")
-    settings: dict[str, object] = dict(marker.kwargs.get("config", {})) if marker is not None else {}
-    if isinstance(redis_server, RealServer):
-        with redis_server.prepared(settings):
-            yield
-        return
-    before = redis_server.run(lambda engine: _prepare(engine, settings))
-    watch = request.node.stash[_WATCH] = _Watch(redis_server)
-    yield
-    left = watch.left_behind() if _is_strict(request.config) else []
-    redis_server.run(lambda engine: _tidy(engine, before))
-    if left:
-        pytest.fail("left behind on the server: " + "; ".join(left), pytrace=False)
-
-
-def _prepare(engine: Engine, settings: dict[str, object]) -> dict[bytes, bytes]:
-    """Empty the engine and apply settings; what they were before."""
-    for db in engine.databases:
-        db.clear()
-    before = engine.config.get([name.encode() for name in settings])
-    if settings:
-        engine.config.set([word for name, value in settings.items() for word in (name.encode(), str(value).encode())])
-    return before
-
-
-def _tidy(engine: Engine, settings: dict[bytes, bytes]) -> None:
-    """Give the settings and the clock back what they were."""
-    if settings:
-        engine.config.set([word for pair in settings.items() for word in pair])
-    engine.reset_clock()
+# What tests use
 
 
 @pytest.fixture
-def redis_client(_redis_ready: None, redis_server: Server | RealServer) -> Iterator[redis.Redis]:
+def redis_client(_redis_ready: AnyServer) -> Iterator[redis.Redis]:
     """A ``redis.Redis`` on an empty server."""
-    with redis_server.connect() as client:
+    with _redis_ready.connect() as client:
         yield client
 
 
 @pytest.fixture
-async def async_redis_client(
-    _redis_ready: None, redis_server: Server | RealServer
-) -> AsyncIterator[redis.asyncio.Redis]:
+async def async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
     """A ``redis.asyncio.Redis`` on an empty server; for pytest-asyncio or anyio, which run asynchronous fixtures."""
     import redis.asyncio
 
-    async with redis.asyncio.Redis.from_url(redis_server.url) as client:
+    async with redis.asyncio.Redis.from_url(_redis_ready.url) as client:
         yield client
 
 
 @pytest.fixture
-def redis_url(_redis_ready: None, redis_server: Server | RealServer) -> str:
+def redis_url(_redis_ready: AnyServer) -> str:
     """The URL of an empty server."""
-    return redis_server.url
+    return _redis_ready.url
 
 
 @pytest.fixture
-def redis_faults(_redis_ready: None, redis_server: Server | RealServer) -> Iterator[ServerFaults]:
+def redis_faults(_redis_ready: AnyServer) -> Iterator[ServerFaults]:
     """The server's faults: ``add(effect, command=..., key=...)``; after the test there are none."""
-    if isinstance(redis_server, RealServer):
+    if not _redis_ready.is_emulator:
         pytest.skip("a real server has no faults to order")
-    yield redis_server.faults
-    redis_server.faults.clear()
+    yield _redis_ready.faults
+    _redis_ready.faults.clear()
 
 
 @pytest.fixture
-def redis_clock(_redis_ready: None, redis_server: Server | RealServer) -> TurnableClock:
+def redis_clock(_redis_ready: AnyServer) -> TurnableClock:
     """The server's clock: ``freeze``, ``advance(seconds)``, ``set``; after the test it shows the machine's time again."""
-    if isinstance(redis_server, RealServer):
+    if not _redis_ready.is_emulator:
         pytest.skip("a real server's clock cannot be turned")
-    return redis_server.clock
+    return _redis_ready.clock

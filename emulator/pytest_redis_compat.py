@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     import redis
 
     from emulator.embedded import Server
-    from emulator.pytest_plugin import RealServer
+    from emulator.remote import RemoteServer
 
 
 @pytest.fixture(scope="session")
-def redis_proc(redis_server: Server | RealServer) -> Server | RealServer:
+def redis_proc(redis_server: Server | RemoteServer) -> Server | RemoteServer:
     """The server of the session, with ``host`` and ``port``."""
     return redis_server
 
 
 @pytest.fixture(scope="session")
-def redis_noproc(redis_server: Server | RealServer) -> Server | RealServer:
+def redis_noproc(redis_server: Server | RemoteServer) -> Server | RemoteServer:
     """The same: with ``--redis-emulator-url`` it is one that was there before."""
     return redis_server
 
 
 @pytest.fixture
-def redisdb(redis_proc: Server | RealServer) -> Iterator[redis.Redis]:
+def redisdb(redis_proc: Server | RemoteServer) -> Iterator[redis.Redis]:
     """A ``redis.Redis``, whose server is emptied after the test."""
     with redis_proc.connect() as client:
         yield client

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from emulator.glob import matcher
 from emulator.protocol.inline import quoted
 
 if TYPE_CHECKING:
@@ -34,6 +35,32 @@ class Recorded(NamedTuple):
         """The call as a line of redis-cli."""
         return " ".join(_shown(word) for word in self.words)
 
+    def __repr__(self) -> str:
+        return str(self)
+
+
+class Calls(list[Recorded]):
+    """Calls in their order, to assert on."""
+
+    @property
+    def lines(self) -> list[str]:
+        """The calls as lines of redis-cli, which read well where an assertion fails."""
+        return [str(call) for call in self]
+
+    def select(self, command: str = "*", key: str = "", client: str = "") -> Calls:
+        """The calls of a command (its first word), that use a key, of a client by its name; all three are globs."""
+        is_command, is_key, is_client = (matcher(glob.encode(), glob is command) for glob in (command, key, client))
+        return Calls(
+            call
+            for call in self
+            if is_command(call.words[0])
+            and (not key or any(map(is_key, call.keys)))
+            and (not client or is_client(call.name))
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines) or "no calls"
+
 
 def _shown(word: bytes) -> str:
     return word.decode() if word and _PLAIN.issuperset(word) else quoted(word).decode()
@@ -45,11 +72,11 @@ class Recording:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.active = False
-        self.commands: list[Recorded] = []
+        self.commands = Calls()
 
     def start(self) -> None:
         """Begin anew."""
-        self.commands = []
+        self.commands = Calls()
         self.active = True
         self._engine.refresh_sessions()
 

@@ -1,8 +1,8 @@
 """Snapshots: the whole data set as it was, back in time proportional to what has changed since.
 
 A snapshot keeps copies of all values.  Which keys have changed since it was taken it learns from where the funnel notes them
-anyway, to be weighed (`Database.weigh`), so that writing costs no more than without snapshots.  Expiries are kept as the time
-that was left.
+anyway, to be weighed (`Database.weigh`), so that writing costs no more than without snapshots.  The expiries of keys and of
+fields are kept as the time that was left.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from emulator.datatypes.hash import Hash
 from emulator.keyspace import Database, Entry, Value
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ class Saved:
 class Snapshot:
     """The data set of a moment.
 
-    ``changed`` has the keys of each database that may be others now, None for all of them; ``expiring`` those that expire.
+    ``changed`` has the keys of each database that may be others now, None for all of them; ``expiring`` those that expire,
+    ``with_deadlines`` the hashes whose fields do.
     """
 
     def __init__(self, engine: Engine) -> None:
-        now = engine.clock.now
+        self.moment = now = engine.clock.now
         self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
         self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
+        self.with_deadlines = [{entry.key for entry in db.fields_with_expiry} for db in engine.databases]
         self.changed: list[set[bytes] | None] = [set() for _ in engine.databases]
 
 
@@ -70,13 +73,19 @@ class Snapshots:
         """Bring the data set back; how many keys had to be looked at.  Raises KeyError.  O(keys changed, and expiring)."""
         snapshot = self.snapshots[name]
         self._settle()
+        later = self._engine.clock.now - snapshot.moment
         count = 0
-        for db, saved, changed, expiring in zip(
-            self._engine.databases, snapshot.databases, snapshot.changed, snapshot.expiring, strict=True
+        for db, saved, changed, expiring, with_deadlines in zip(
+            self._engine.databases,
+            snapshot.databases,
+            snapshot.changed,
+            snapshot.expiring,
+            snapshot.with_deadlines,
+            strict=True,
         ):
-            keys = {*db.entries, *saved} if changed is None else changed
+            keys = {*db.entries, *saved} if changed is None else changed | with_deadlines
             for key in keys:
-                self._put_back(db, key, saved.get(key))
+                self._put_back(db, key, saved.get(key), later)
             for key in expiring:
                 if key not in keys:
                     db.expire_at(db.entries[key], self._engine.clock.now + (saved[key].left or 0))
@@ -89,11 +98,14 @@ class Snapshots:
         for db in self._engine.databases:
             db.weigh()
 
-    def _put_back(self, db: Database, key: bytes, saved: Saved | None) -> None:
+    def _put_back(self, db: Database, key: bytes, saved: Saved | None, later: int) -> None:
         if key in db.entries:
             db.discard(key)
         if saved is not None:
-            entry = db.insert(key, copied(saved.value))
+            value = copied(saved.value)
+            if isinstance(value, Hash) and value.deadlines is not None:
+                value.deadlines.shift(later)
+            entry = db.insert(key, value)
             entry.access = saved.access
             if saved.left is not None:
                 db.expire_at(entry, self._engine.clock.now + saved.left)

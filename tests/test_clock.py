@@ -182,3 +182,14 @@ def test_freezegun_is_honoured_only_where_it_is_asked_for():
         assert asked.ttl("k") == 1
         frozen.tick(1)
         assert asked.get("k") is None
+
+
+def test_time_machine_is_honoured_only_where_it_is_asked_for():
+    time_machine = pytest.importorskip("time_machine")
+    asked, other = emulator.Local(Clock(patched=True)).connect(), emulator.connect()
+    with time_machine.travel(981158400, tick=False) as traveller:
+        asked.set("k", "v", ex=100)
+        assert asked.time()[0] == 981158400
+        assert other.time()[0] > 1_700_000_000 and emulator.connect().time()[0] > 1_700_000_000
+        traveller.shift(100)
+        assert asked.get("k") is None

@@ -48,11 +48,14 @@ WAYS_IN = (
     "cli",
     "client",
     "embedded",
+    "handles",
     "local",
     "options",
     "pytest_plugin",
     "pytest_redis_compat",
+    "remote",
     "replay",
+    "watch",
 )
 
 

@@ -149,17 +149,79 @@ def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
 
 def test_a_real_clock_is_not_turned(tmp_path):
     (tmp_path / "test_it.py").write_text("def test_it(redis_clock):\n    pass\n")
-    with servers.emulator() as (_, port):
-        (tmp_path / "pytest.ini").write_text(f"[pytest]\nredis-emulator-url = redis://127.0.0.1:{port}\n")
-        output, status = pytest_on(tmp_path, "-rs")
+    try:
+        with servers.oracle() as (_, port):
+            (tmp_path / "pytest.ini").write_text(f"[pytest]\nredis-emulator-url = redis://127.0.0.1:{port}\n")
+            output, status = pytest_on(tmp_path, "-rs")
+    except servers.NoOracle as error:
+        pytest.skip(str(error))
     assert status == 0 and "a real server's clock cannot be turned" in output, output
+
+
+def test_an_emulator_elsewhere_does_what_one_here_does(tmp_path):
+    (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
+    with servers.emulator() as (_, port):
+        output, status = pytest_on(tmp_path, f"--redis-emulator-url=redis://127.0.0.1:{port}")
+    assert status == 0 and "9 passed" in output, output
+
+
+SHARED = """
+import os
+import redis
+
+
+def test_who_else_is_there(redis_client, redis_url, redis_server):
+    name = redis_client.execute_command("EMULATOR", "KEYSPACE", "GET")
+    redis_client.set("k", "v")
+    assert redis.Redis.from_url(redis_url).get("k") == b"v"
+    assert name.decode().partition(".")[0] == os.environ["PYTEST_XDIST_WORKER"]
+    with open("names", "a") as file:
+        file.write(f"{redis_server.port} {name.decode()}\\n")
+"""
+
+
+@pytest.mark.parametrize(("mode", "names"), [("worker", {1, 2}), ("test", {6})])
+def test_workers_share_a_server_with_keyspaces_of_their_own(tmp_path, mode, names):
+    pytest.importorskip("xdist")
+    for number in range(6):
+        (tmp_path / f"test_{number}.py").write_text(SHARED.replace("who_else", f"who_else_{number}"))
+    (tmp_path / "test_suite.py").write_text(SUITE + OF_THE_EMULATOR)
+    output, status = pytest_on(tmp_path, "-n", "2", "--dist", "loadscope", f"--redis-emulator-keyspaces={mode}")
+    assert status == 0 and "15 passed" in output, output
+    lines = (tmp_path / "names").read_text().splitlines()
+    assert len(lines) == 6 and len({line.split()[0] for line in lines}) == 1
+    assert len(set(lines)) in names, lines
+
+
+def test_a_keyspace_dies_with_its_test(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "def test_one(redis_client):\n    redis_client.set('k', 'v')\n"
+        "def test_two(redis_client, redis_server):\n"
+        "    assert redis_client.dbsize() == 0\n"
+        "    assert redis_server.command('EMULATOR', 'KEYSPACE', 'LIST') == [b'main.test_two']\n"
+    )
+    output, status = pytest_on(tmp_path, "--redis-emulator-keyspaces=test")
+    assert status == 0 and "2 passed" in output, output
+
+
+def test_strict_mode_and_reports_on_a_server_elsewhere(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "def test_keys(redis_client):\n    redis_client.select(3)\n    redis_client.set('k', 'v')\n"
+        "def test_failing(redis_client):\n    redis_client.set('user:1', 'Ann')\n    assert False\n"
+    )
+    with servers.emulator() as (_, port):
+        url = f"--redis-emulator-url=redis://127.0.0.1:{port}"
+        output, status = pytest_on(tmp_path, url, "--redis-emulator-strict", "-k", "keys")
+        assert status == 1 and "1 keys without an expiry, such as b'k'" in output, output
+        output, status = pytest_on(tmp_path, url, "-k", "failing")
+    assert status == 1 and "SET user:1 Ann" in output and "b'user:1' in database 0" in output
 
 
 def test_it_costs_nothing_where_it_is_not_used(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_it():\n"
-        "    assert not {'redis', 'emulator.engine', 'emulator.embedded', 'emulator.client'} & set(sys.modules)\n"
+        "    assert not {'redis', 'emulator.engine', 'emulator.embedded', 'emulator.handles'} & set(sys.modules)\n"
     )
     output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio")
     assert status == 0, output

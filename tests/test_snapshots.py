@@ -67,6 +67,19 @@ def test_times_to_live_are_what_was_left(client, engine, pass_time):
     assert ask(client, "TTL k") == b":100\r\n" and ask(client, "TTL gone") == b":10\r\n"
 
 
+def test_so_are_those_of_fields(client, pass_time):
+    ask(client, "HSET h a 1 b 2")
+    ask(client, "HPEXPIRE h 100000 FIELDS 1 a")
+    ask(client, "EMULATOR SNAPSHOT SAVE s")
+    pass_time(50_000)
+    ask(client, "EMULATOR SNAPSHOT RESTORE s")
+    assert ask(client, "HPTTL h FIELDS 2 a b") == b"*2\r\n:100000\r\n:-1\r\n"
+    pass_time(100_001)
+    assert ask(client, "HGETALL h") == b"*2\r\n$1\r\nb\r\n$1\r\n2\r\n"
+    ask(client, "EMULATOR SNAPSHOT RESTORE s")
+    assert ask(client, "HPTTL h FIELDS 2 a b") == b"*2\r\n:100000\r\n:-1\r\n"
+
+
 def test_watchers_hear_of_it(client, another):
     ask(client, "SET k v")
     ask(client, "EMULATOR SNAPSHOT SAVE s")
@@ -97,7 +110,7 @@ def test_within_a_program():
 
 def test_what_is_random_repeats_with_its_seed():
     def picks():
-        client = emulator.Local(emulator_seed="7").connect(decode_responses=True)
+        client = emulator.Local(seed="7").connect(decode_responses=True)
         client.sadd("s", *range(1000))
         return [client.spop("s") for _ in range(20)]
 

@@ -30,9 +30,9 @@ _FLAGS = "noscript loading stale no_multi"
     complexity="O(N) for N keys and clients whose time comes",
 )
 def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict[bytes, Reply]:
-    """FREEZE or RESUME the clock, ADVANCE it by milliseconds or SET it to milliseconds since the epoch, or just GET it."""
+    """FREEZE or RESUME the clock, ADVANCE it by ms or SET it to ms since the epoch, RESET it to the machine's, or GET it."""
     engine, word = client.engine, action.upper()
-    if word not in (b"FREEZE", b"RESUME", b"ADVANCE", b"SET", b"GET"):
+    if word not in (b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET"):
         raise CommandError(SYNTAX)
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
@@ -40,6 +40,8 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
         engine.freeze_clock()
     elif word == b"RESUME":
         engine.resume_clock()
+    elif word == b"RESET":
+        engine.reset_clock()
     elif word != b"GET":
         number = bounded(milliseconds[0], 0, _LATEST, "ERR value is out of range, must be positive")
         engine.turn_clock(number if word == b"SET" else engine.clock.now + number)
@@ -194,6 +196,8 @@ def emulator_record(client: Session, action: bytes) -> Reply:
             b"db": call.db,
             b"words": list(call.words),
             b"keys": list(call.keys),
+            b"protocol": call.protocol,
+            b"answer": call.answer,
         }
         for call in recording.commands
     ]

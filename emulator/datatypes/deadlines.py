@@ -70,6 +70,11 @@ class Deadlines:
         self._sweep()
         return due
 
+    def shift(self, milliseconds: int) -> None:
+        """Let everything expire so much later.  O(n)."""
+        self.by_field = {field: deadline + milliseconds for field, deadline in self.by_field.items()}
+        self._heap = [(deadline + milliseconds, field) for deadline, field in self._heap]
+
     def copy(self) -> Deadlines:
         """The same deadlines once more.  O(n)."""
         twin = Deadlines()

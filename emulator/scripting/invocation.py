@@ -85,7 +85,7 @@ class Invocation:
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
         try:
-            command = engine.find(engine, args)
+            command = engine.find(engine.commands, args)
         except CommandError:
             raise CommandError("ERR Unknown Redis command called from script") from None
         if not command.least <= len(args) <= command.most:
@@ -108,7 +108,7 @@ class Invocation:
     def _may_grow(self) -> bool:
         """Whether the script may write although memory is short, as it says itself."""
         words = self.client.words
-        command = self._engine.find(self._engine, words)
+        command = self._engine.find(self._engine.commands, words)
         flags = self._engine.scripting.flags_of(command, words)
         return flags != command.flags and not flags & DENYOOM
 

@@ -1,0 +1,244 @@
+"""Handles: what a program or a test holds of a Redis that may be in another thread or on another machine.
+
+A `Handle` performs commands; the clock, the faults, snapshots and recordings are words of EMULATOR.  So they are the same for
+a server of this process (`emulator.embedded`), an engine in it (`emulator.local`) and one elsewhere (`emulator.remote`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from emulator.commands.table import table
+from emulator.dispatch import check_arity, find
+from emulator.recording import Calls, Recorded
+from emulator.session import Session
+
+if TYPE_CHECKING:
+    from emulator.commands.registry import Command
+    from emulator.engine import Engine
+
+Words = Sequence[object]
+
+
+class Handle(ABC):
+    """A Redis of the emulator: ``clock``, ``faults``, snapshots, recordings, and commands that count in no statistics."""
+
+    def __init__(self) -> None:
+        self.clock = TurnableClock(self)
+        self.faults = ServerFaults(self)
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether it can do what no real Redis can."""
+        return True
+
+    @abstractmethod
+    def perform(self, *calls: Words) -> list[Any]:
+        """The replies to commands of one client, with nobody else's between: RESP3's values as Python's, strings as bytes."""
+
+    def command(self, *words: object) -> Any:
+        """The reply to one command."""
+        return self.perform(words)[0]
+
+    @property
+    def commands(self) -> Calls:
+        """The calls that clients have sent since `record` began: a list of `emulator.recording.Recorded`."""
+        return Calls(
+            Recorded(
+                call[b"time"],
+                call[b"client"],
+                call[b"name"],
+                call[b"db"],
+                tuple(call[b"words"]),
+                tuple(call[b"keys"]),
+                call[b"protocol"],
+                call[b"answer"],
+            )
+            for call in self.command("EMULATOR", "RECORD", "GET")
+        )
+
+    @contextmanager
+    def record(self) -> Iterator[ServerRecording]:
+        """Record what clients send while the context lasts."""
+        self.command("EMULATOR", "RECORD", "START")
+        try:
+            yield ServerRecording(self)
+        finally:
+            self.command("EMULATOR", "RECORD", "STOP")
+
+    def snapshot(self) -> ServerSnapshot:
+        """The data set as it is now, to come back to."""
+        return ServerSnapshot(self)
+
+
+def keyspace_url(url: str, name: str, password: str) -> str:
+    """The URL of a keyspace of the server at `url`."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://keyspace.{quote(name, '')}:{quote(password, '')}@{rest.rpartition('@')[2]}"
+
+
+@cache
+def _commands() -> dict[bytes, Command]:
+    """The commands under their own names, none left out; what they note of their use interests nobody."""
+    return table()
+
+
+def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
+    """Perform commands on an engine, as a client that no rule of ACL, no fault and no name given to a command stops."""
+    session = Session(engine)
+    session.deny_blocking = True
+    replies = []
+    try:
+        for call in calls:
+            words = [word if isinstance(word, bytes) else str(word).encode() for word in call]
+            command = find(_commands(), words)
+            check_arity(command, words)
+            session.words = words
+            replies.append(command.fn(session, *words[command.skip :]))  # type: ignore[misc]
+            if engine.pending_work:
+                engine.work()
+        if engine.tracking.changed:
+            engine.tracking.broadcast()
+    finally:
+        session.forget()
+    return replies
+
+
+class ServerRecording:
+    """What clients have sent since the recording began."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    @property
+    def commands(self) -> Calls:
+        """The calls, with client, words, keys and answer."""
+        return self._handle.commands
+
+    @property
+    def lines(self) -> list[str]:
+        """The calls as lines of redis-cli, which read well where an assertion fails."""
+        return self.commands.lines
+
+
+class ServerSnapshot:
+    """The data set of a moment.  As a context manager it is restored at the end, and forgotten."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._name = f"snapshot {id(self)}"
+        handle.command("EMULATOR", "SNAPSHOT", "SAVE", self._name)
+
+    def restore(self) -> None:
+        """Bring the data set back, in time proportional to what has changed."""
+        self._handle.command("EMULATOR", "SNAPSHOT", "RESTORE", self._name)
+
+    def drop(self) -> None:
+        """Forget it."""
+        self._handle.command("EMULATOR", "SNAPSHOT", "DROP", self._name)
+
+    def __enter__(self) -> ServerSnapshot:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.restore()
+        self.drop()
+
+
+class ServerFault:
+    """A fault that was ordered."""
+
+    def __init__(self, handle: Handle, number: int) -> None:
+        self._handle = handle
+        self.id = number
+
+    def _count(self, of: bytes) -> int:
+        faults = self._handle.command("EMULATOR", "FAULT", "LIST")
+        return next((int(fault[of]) for fault in faults if fault[b"id"] == self.id), 0)
+
+    @property
+    def met(self) -> int:
+        """How many calls it was for."""
+        return self._count(b"met")
+
+    @property
+    def fired(self) -> int:
+        """How many of them it has struck."""
+        return self._count(b"fired")
+
+    def clear(self) -> None:
+        """Take it away."""
+        self._handle.command("EMULATOR", "FAULT", "CLEAR", self.id)
+
+
+class ServerFaults:
+    """The faults of a server; each tells how often it was met and how often it has fired."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def add(self, effect: str, *, error: str = "", milliseconds: int = 0, **conditions: object) -> ServerFault:
+        """Let a fault strike from now on: an `effect` and conditions as `emulator.faults.Fault` has them.
+
+        ``add("error", error="OOM ...", command="set")``, ``add("delay", milliseconds=200, nth=3)``, ``add("drop-after")``.
+        """
+        words: list[object] = [effect]
+        if effect == "error":
+            words.append(error or "ERR injected fault")
+        elif effect == "delay":
+            words.append(milliseconds)
+        for name, value in conditions.items():
+            if value not in ("", None):
+                words += [name, value]
+        return ServerFault(self._handle, self._handle.command("EMULATOR", "FAULT", "ADD", *words))
+
+    def clear(self) -> None:
+        """Take all of them away."""
+        self._handle.command("EMULATOR", "FAULT", "CLEAR")
+
+
+class TurnableClock:
+    """The clock of a server, in seconds.  What is due on the way happens in order, each thing at its own time."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def _clock(self, *words: object) -> Any:
+        return self._handle.command("EMULATOR", "CLOCK", *words)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, in whole milliseconds."""
+        return float(self._clock("GET")[b"now"] / 1000)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return bool(self._clock("GET")[b"frozen"])
+
+    def advance(self, seconds: float) -> None:
+        """Turn it forward."""
+        self._clock("ADVANCE", round(seconds * 1000))
+
+    def set(self, moment: float | datetime) -> None:
+        """Turn it to a moment: seconds since the epoch, or a date and time."""
+        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
+        self._clock("SET", round(seconds * 1000))
+
+    def freeze(self) -> None:
+        """Let it stand still."""
+        self._clock("FREEZE")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._clock("RESUME")
+
+    def reset(self) -> None:
+        """Let it follow the machine's clock again; what would have been due meanwhile does not happen."""
+        self._clock("RESET")

@@ -1,0 +1,62 @@
+"""A server that runs elsewhere, by its URL: an emulator in another process, or a real Redis."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+
+from emulator.handles import Handle, Words, keyspace_url
+
+
+class RemoteServer(Handle):
+    """The server at a URL.  What no real Redis can do raises ``redis.ResponseError`` where one stands there."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        parts = urlsplit(url)
+        self.host = parts.hostname or "127.0.0.1"
+        self.port = parts.port or 6379
+        self._password = unquote(parts.password or "") or "none"
+        self._pool = redis.ConnectionPool.from_url(url, protocol=3, max_connections=1)
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether it can do what no real Redis can."""
+        try:
+            self.command("EMULATOR", "KEYSPACE", "GET")
+        except redis.ResponseError:
+            return False
+        return True
+
+    def connect(self, **kwargs: Any) -> redis.Redis:
+        """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
+        return redis.Redis.from_url(self.url, **kwargs)
+
+    def perform(self, *calls: Words) -> list[Any]:
+        """As `Handle.perform`, but others' commands may come between."""
+        connection: Any = self._pool.get_connection()
+        try:
+            replies = []
+            for words in calls:
+                connection.send_command(*words)
+                replies.append(connection.read_response(disable_decoding=True))
+            return replies
+        finally:
+            self._pool.release(connection)
+
+    def keyspace(self, name: str) -> RemoteServer:
+        """A keyspace of its own within this server, an emulator."""
+        return RemoteServer(keyspace_url(self.url, name, self._password))
+
+    def drop(self) -> None:
+        """Where it is a keyspace: forget it, and close its clients' connections."""
+        name = self.command("EMULATOR", "KEYSPACE", "GET")
+        self.command("EMULATOR", "KEYSPACE", "DROP", name)
+        self.close()
+
+    def close(self) -> None:
+        """Have no connection to it any more."""
+        self._pool.disconnect()
