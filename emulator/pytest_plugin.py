@@ -155,13 +155,18 @@ def redis_client(_redis_ready: AnyServer) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture
-async def async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
+async def _async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
     """A ``redis.asyncio.Redis`` on an empty server; for pytest-asyncio or anyio, which run asynchronous fixtures."""
     import redis.asyncio
 
     async with redis.asyncio.Redis.from_url(_redis_ready.url) as client:
         yield client
+
+
+# What ``pytest_asyncio.fixture`` says of a function, so that its strict mode runs it; anyio runs any in its tests.
+_async_redis_client._force_asyncio_fixture = True  # type: ignore[attr-defined]
+_async_redis_client._loop_scope = None  # type: ignore[attr-defined]
+async_redis_client = pytest.fixture(_async_redis_client, name="async_redis_client")
 
 
 @pytest.fixture
