@@ -310,5 +310,5 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path):
         "def test_it():\n"
         "    assert not {'redis', 'emulator.engine', 'emulator.embedded', 'emulator.handles'} & set(sys.modules)\n"
     )
-    output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio")
+    output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:pytest_redis")
     assert status == 0, output
