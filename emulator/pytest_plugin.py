@@ -123,9 +123,10 @@ def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RemoteSe
             server = redis_server.keyspace(f"{worker}.{request.node.name}")
             stack.callback(server.drop)
         marker = request.node.get_closest_marker("redis")
-        watch = request.node.stash[_WATCH] = Watch(server, dict(marker.kwargs.get("config", {})) if marker else {})
+        settings = dict(marker.kwargs.get("config", {})) if marker else {}
+        watch = request.node.stash[_WATCH] = Watch(server, settings, _is_strict(request.config))
         yield server
-        left = watch.left_behind() if _is_strict(request.config) else []
+        left = watch.left_behind()
         watch.end()
         if left:
             pytest.fail("left behind on the server: " + "; ".join(left), pytrace=False)
@@ -155,13 +156,18 @@ def redis_client(_redis_ready: AnyServer) -> Iterator[redis.Redis]:
         yield client
 
 
-@pytest.fixture
-async def async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
+async def _async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
     """A ``redis.asyncio.Redis`` on an empty server; for pytest-asyncio or anyio, which run asynchronous fixtures."""
     import redis.asyncio
 
     async with redis.asyncio.Redis.from_url(_redis_ready.url) as client:
         yield client
+
+
+# What ``pytest_asyncio.fixture`` says of a function, so that its strict mode runs it; anyio runs any in its tests.
+_async_redis_client._force_asyncio_fixture = True  # type: ignore[attr-defined]
+_async_redis_client._loop_scope = None  # type: ignore[attr-defined]
+async_redis_client = pytest.fixture(_async_redis_client, name="async_redis_client")
 
 
 @pytest.fixture
@@ -180,8 +186,9 @@ def redis_faults(_redis_ready: AnyServer) -> Iterator[ServerFaults]:
 
 
 @pytest.fixture
-def redis_clock(_redis_ready: AnyServer) -> TurnableClock:
+def redis_clock(_redis_ready: AnyServer) -> Iterator[TurnableClock]:
     """The server's clock: ``freeze``, ``advance(seconds)``, ``set``; after the test it shows the machine's time again."""
     if not _redis_ready.is_emulator:
         pytest.skip("a real server's clock cannot be turned")
-    return _redis_ready.clock
+    yield _redis_ready.clock
+    _redis_ready.clock.reset()

@@ -15,29 +15,31 @@ _BETWEEN_LOOKS = 0.01
 
 
 class Watch:
-    """Watches over a server from its making, when it is emptied and gets `settings`, until `end`, which gives them back."""
+    """Watches over a server from its making, when it is emptied, shows the machine's time and gets `settings`, until `end`.
 
-    def __init__(self, handle: Handle, settings: Mapping[str, object]) -> None:
+    With `strict` it can tell what was left behind.
+    """
+
+    def __init__(self, handle: Handle, settings: Mapping[str, object], strict: bool) -> None:
         self._handle = handle
         self._can_record = handle.is_emulator
         calls: list[tuple[object, ...]] = [("FLUSHALL",)]
         if self._can_record:
-            calls.append(("EMULATOR", "RECORD", "START"))
+            calls += [("EMULATOR", "CLOCK", "RESET"), ("EMULATOR", "RECORD", "START")]
         self._settings = {name: handle.command("CONFIG", "GET", name)[name.encode()] for name in settings}
         calls += [("CONFIG", "SET", name, value) for name, value in settings.items()]
         handle.perform(*calls)
-        self._before = self._clients().keys()
+        self._before = self._clients().keys() if strict else None
 
     def end(self) -> None:
-        """Give the settings and the clock back what they were."""
-        calls: list[tuple[object, ...]] = [("CONFIG", "SET", name, value) for name, value in self._settings.items()]
-        if self._can_record:
-            calls.append(("EMULATOR", "CLOCK", "RESET"))
-        if calls:
-            self._handle.perform(*calls)
+        """Give the settings back what they were."""
+        if self._settings:
+            self._handle.perform(*(("CONFIG", "SET", name, value) for name, value in self._settings.items()))
 
     def left_behind(self) -> list[str]:
         """Connections that were opened and are still there, calls that wait, keys that never expire."""
+        if self._before is None:
+            return []
         for _ in range(_LOOKS):  # what was closed a moment ago takes a moment to be gone
             found = list(self._left_behind())
             if not found:
@@ -46,7 +48,7 @@ class Watch:
         return found
 
     def _left_behind(self) -> Iterator[str]:
-        lines = [line for number, line in self._clients().items() if number not in self._before]
+        lines = [line for number, line in self._clients().items() if number not in (self._before or ())]
         waiting = [line for line in lines if _waits(line)]
         lasting = [key for key, _, expires in self._keys() if not expires]
         if len(lines) > len(waiting):

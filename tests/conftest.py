@@ -14,6 +14,8 @@ from emulator.engine import Engine
 from emulator.protocol.inline import split_inline
 from emulator.session import Session
 
+collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project
+
 
 class Client:
     """A session driven by hand: `play` runs a line of words as redis-cli would take it and returns the reply's bytes."""

@@ -1,6 +1,7 @@
 """A server within a program: in a thread, in a loop, on a port of its own."""
 
 import asyncio
+import multiprocessing
 import socket
 import subprocess
 import sys
@@ -89,8 +90,14 @@ def test_a_server_that_nobody_closes_does_not_hold_up_the_interpreter():
     assert (done.returncode, done.stdout) == (0, "True\n")
 
 
-def test_children_can_connect():
+def leave_a_trace(url):
+    redis.Redis.from_url(url).incr("children")
+
+
+@pytest.mark.parametrize("way", multiprocessing.get_all_start_methods())
+def test_children_can_connect(way):
     with emulator.Server() as server:
-        program = f"import redis; redis.Redis(port={server.port}).set('from', 'child')"
-        subprocess.run([sys.executable, "-c", program], timeout=30, check=True)
-        assert server.connect().get("from") == b"child"
+        child = multiprocessing.get_context(way).Process(target=leave_a_trace, args=(server.url,))
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0 and server.connect().get("children") == b"1"

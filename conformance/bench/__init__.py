@@ -8,7 +8,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.bench import crowd, idle, inprocess, large, scale, soak, startup, throughput, vectors
+from conformance.bench import (
+    crowd,
+    idle,
+    inprocess,
+    large,
+    local,
+    plugin,
+    scale,
+    soak,
+    startup,
+    throughput,
+    vectors,
+)
 from conformance.bench.client import Failed
 
 PROGRAMS = {
@@ -21,6 +33,8 @@ PROGRAMS = {
     "large": large.run,
     "soak": soak.run,
     "inprocess": inprocess.run,
+    "local": local.run,
+    "plugin": plugin.run,
 }
 
 

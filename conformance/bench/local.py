@@ -1,0 +1,119 @@
+"""A soak of the in-process client: scripts and blocked reads by the hundred thousand, with memory and CPU time at rest.
+
+Scripts that are all different, scripts that are all the same, and reads that block until another thread, or another task of
+the same loop, has something for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from conformance.bench.client import Failed
+from conformance.servers import ROOT, environment
+
+_MOST_GROWTH = 8 * 1024 * 1024
+_MOST_CPU_MS_A_SECOND = 1.0
+
+_PROGRAM = """
+import asyncio, gc, json, os, queue, sys, threading, time
+import emulator
+
+count, rest = int(sys.argv[1]), float(sys.argv[2])
+local = emulator.Local()
+client = local.connect()
+
+
+def same_scripts(n):
+    for number in range(n):
+        client.eval("return redis.call('incr', KEYS[1])", 1, "counter")
+
+
+def different_scripts(n):
+    for number in range(n):
+        client.eval(f"return {number} + redis.call('incr', KEYS[1])", 1, "counter")
+    client.script_flush()
+
+
+def blocked_reads(n):
+    reader, taken = local.connect(), queue.SimpleQueue()
+    def read():
+        for _ in range(n):
+            taken.put(reader.blpop("list", 0))
+    thread = threading.Thread(target=read)
+    thread.start()
+    for number in range(n):
+        client.rpush("list", number)
+        taken.get()
+    thread.join()
+    reader.close()
+
+
+def asynchronous_reads(n):
+    async def scenario():
+        async with local.aconnect() as reader, local.aconnect() as writer:
+            for number in range(n):
+                reading = asyncio.ensure_future(reader.blpop("list", 0))
+                await asyncio.sleep(0)
+                await writer.rpush("list", number)
+                await reading
+    asyncio.run(scenario())
+
+
+def resident():
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+figures = {}
+for work in (same_scripts, different_scripts, blocked_reads, asynchronous_reads):
+    work(count // 10)
+    before, started = resident(), time.perf_counter()
+    work(count)
+    figures[work.__name__] = {"us_each": (time.perf_counter() - started) / count * 1e6, "growth": resident() - before}
+
+waiting = threading.Thread(target=lambda: local.connect().blpop("list", 0), daemon=True)
+waiting.start()
+time.sleep(0.2)
+used = time.process_time()
+time.sleep(rest)
+figures["rest"] = {"cpu_ms_a_second": (time.process_time() - used) * 1000 / rest}
+client.rpush("list", "end")
+waiting.join()
+print(json.dumps(figures))
+"""
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    if not Path("/proc/self/statm").exists():
+        print("no /proc on this system: left out")
+        return {}
+    count, rest = (200, 0.2) if options.smoke else (100_000, 5.0)
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(count), str(rest)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(done.stderr[-500:])
+    figures: dict[str, Any] = json.loads(done.stdout)
+    for name, found in figures.items():
+        if name == "rest":
+            print(f"at rest, with a client that waits: {found['cpu_ms_a_second']:.2f} ms of CPU time a second")
+        else:
+            growth = found["growth"] / 1024
+            print(f"{count} {name.replace('_', ' ')}: {found['us_each']:.0f} us each, {growth:+.0f} KiB of memory")
+    if not options.smoke:
+        if max(found["growth"] for name, found in figures.items() if name != "rest") > _MOST_GROWTH:
+            raise Failed(f"memory grew by more than {_MOST_GROWTH >> 20} MiB")
+        if figures["rest"]["cpu_ms_a_second"] > _MOST_CPU_MS_A_SECOND:
+            raise Failed("something works while nothing is asked for")
+    return figures
