@@ -5,13 +5,24 @@ its number of seconds, the client is closed.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from emulator.client_info import kind_of
 from emulator.expiry import Timer
 
 if TYPE_CHECKING:
-    from emulator.connection import Connection
+    from asyncio import Transport
+
+    from emulator.engine import Engine
+    from emulator.session import Session
+
+    class Connection(Protocol):
+        """What has a limit: a connection, or a stream of events."""
+
+        session: Session
+        engine: Engine
+        transport: Transport
+
 
 logger = logging.getLogger("emulator")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.registry import ADMIN, SKIP_MONITOR, Command
 from emulator.protocol.inline import quoted
+from emulator.protocol.replies import Status
 
 if TYPE_CHECKING:
     from emulator.engine import Engine
@@ -46,9 +47,9 @@ class Monitor:
         """Show a command; those of scripts are shown as the client ``lua``."""
         seconds, micros = divmod(self._engine.clock.micros(), 1_000_000)
         words = b" ".join([quoted(word) for word in redacted(args)])
-        line = b"+%d.%06d [%d %b] %b\r\n" % (seconds, micros, session.db.index, _source(session), words)
+        line = Status(b"%d.%06d [%d %b] %b" % (seconds, micros, session.db.index, _source(session), words))
         for each in list(self.sessions):
-            each.send(line)
+            each.send(each.encoders[Status](line))
 
 
 def _source(session: Session) -> bytes:

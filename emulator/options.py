@@ -281,8 +281,10 @@ class Loader:
             raise ConfigError(_BAD_DIRECTIVE)
 
     def _assign(self, name: str, words: list[str]) -> None:
-        if name == "port" and words == ["auto"]:
+        if name in ("port", "rest-port") and words == ["auto"]:
             words = [str(free_port())]
+        if name == "rest-database":  # each line declares one more
+            words = [f"{self.config.rest_database} {' '.join(words)}".strip()]
         if name == "save":
             earlier = self.config.save if self._saves_follow and words != [""] else ()
             self._saves_follow = not self._after_include

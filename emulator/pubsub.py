@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.glob import matcher
-from emulator.protocol.encoder import encode
 from emulator.protocol.replies import Push
 
 if TYPE_CHECKING:
@@ -68,11 +67,12 @@ class PubSub:
 
 
 def _deliver(sessions: dict[Session, None], message: Push) -> int:
-    """Send a message to each session, encoded once for each protocol."""
+    """Send a message to each session, encoded once for each table of encoders."""
     encoded: dict[int, bytes] = {}
     for session in list(sessions):
-        data = encoded.get(session.protocol)
+        encoders = session.encoders
+        data = encoded.get(id(encoders))
         if data is None:
-            data = encoded[session.protocol] = encode(message, session.protocol)
+            data = encoded[id(encoders)] = encoders[Push](message)
         session.send(data)
     return len(sessions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
 from emulator.config import Config
@@ -17,6 +17,9 @@ from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.protocol.replies import REPLY_ON
 from emulator.session import Session
+
+if TYPE_CHECKING:
+    from emulator.rest.server import RestServer
 
 logger = logging.getLogger("emulator")
 
@@ -48,6 +51,7 @@ class Server:
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
         self._listeners = Listeners(self.config, lambda: Connection(self))
+        self.rest: RestServer | None = None
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
 
@@ -75,6 +79,9 @@ class Server:
             self._drive(engine)
         try:
             await self._listeners.open()
+            if self.config.rest_port:
+                self.rest = _rest_server(self.engine)
+                await self.rest.start()
         except OSError:
             await self.stop()
             raise
@@ -82,6 +89,8 @@ class Server:
     async def stop(self) -> None:
         """Stop listening, close every connection and wake whoever waits in `wait_closed`."""
         await self._listeners.close()
+        if self.rest is not None:
+            await self.rest.stop()
         for connection in list(self.connections):
             connection.transport.abort()
         await self._listeners.wait_closed()
@@ -188,6 +197,16 @@ class Server:
             connection.session.describe().decode("utf-8", "replace"),
         )
         connection.transport.abort()
+
+
+def _rest_server(engine: Engine) -> RestServer:
+    try:
+        from emulator.rest.server import rest_server
+    except ModuleNotFoundError as error:
+        if error.name != "h11":
+            raise
+        raise OSError("The REST API needs h11: pip install 'redis-emulator[rest]'") from None
+    return rest_server(engine)
 
 
 def _address(peer: Any) -> bytes:

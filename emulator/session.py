@@ -33,7 +33,8 @@ class Session:
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
     arrived and were not run yet, bytes that were written and are not sent yet.  ``held_back`` is the call that a fault
-    delays, ``fault_passed`` that the next one has been delayed already.
+    delays, ``fault_passed`` that the next one has been delayed already.  ``upstash`` is set where scripts may do
+    what they may with that service.
     """
 
     __slots__ = (
@@ -78,6 +79,7 @@ class Session:
         "total_input",
         "total_output",
         "tracked",
+        "upstash",
         "user",
         "watched",
         "words",
@@ -113,7 +115,7 @@ class Session:
         self.deny_blocking = False
         self.queue: list[tuple[Command, list[bytes]]] | None = None
         self.queue_failed = self.dirty_cas = False
-        self.no_evict = self.no_touch = False
+        self.no_evict = self.no_touch = self.upstash = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()

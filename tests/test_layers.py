@@ -41,7 +41,7 @@ SUBSYSTEMS = (
     "weight",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
-SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "tls")
+SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "rest", "tls")
 WAYS_IN = (
     "",
     "__main__",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from emulator.protocol.encoder import Encoders
+from emulator.rest.encoding import Format
 from emulator.rest.requests import Command
-
-T = TypeVar("T")
-Soon = T | Awaitable[T]
-"""A value at once, or one to wait for."""
 
 
 class Stream(ABC):
     """A subscription, or MONITOR, that goes on until it is closed."""
+
+    @abstractmethod
+    def begin(self, send: Callable[[bytes], None], end: Callable[[], None], transport: asyncio.Transport) -> None:
+        """From now on each event is sent, as it is to be read; `end` is called where it is over.
+
+        `transport` tells how much has not been sent yet: who reads too slowly is cut off.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -23,33 +27,35 @@ class Stream(ABC):
 
 
 class Database(ABC):
-    """A data set with the tokens that open it.  An access is whatever `access` gives for a token."""
+    """A data set with the tokens that open it.  An access is whatever `access` gives for a token.
+
+    What can be answered at once is, and the rest is to be waited for: an engine's answers need no task.
+    """
 
     name: str = ""
 
     @abstractmethod
-    def access(self, token: str) -> Soon[Any]:
+    def access(self, token: str) -> Any | Awaitable[Any]:
         """Who may come in with this token; None where nobody may."""
 
     @abstractmethod
-    def run(self, access: Any, address: bytes, commands: Sequence[Command], encoders: Encoders) -> Soon[list[bytes]]:
+    def run(
+        self, access: Any, address: bytes, commands: Sequence[Command], format: Format
+    ) -> list[bytes] | Awaitable[list[bytes]]:
         """The encoded replies to commands, one after the other; one that fails does not stop the rest."""
 
     @abstractmethod
-    def transaction(self, access: Any, address: bytes, commands: Sequence[Command], encoders: Encoders) -> Soon[bytes]:
+    def transaction(
+        self, access: Any, address: bytes, commands: Sequence[Command], format: Format
+    ) -> bytes | Awaitable[bytes]:
         """The encoded replies, as a JSON array, to commands run as one.
 
         Raises CommandError, and nothing was run, where one of them cannot be run at all.
         """
 
     @abstractmethod
-    def listen(
-        self, access: Any, address: bytes, command: Command, send: Callable[[bytes], None], end: Callable[[], None]
-    ) -> Soon[Stream]:
-        """SUBSCRIBE, PSUBSCRIBE or MONITOR: each event is sent as it is to be read; `end` is called where it is over.
-
-        Raises CommandError where it is refused.
-        """
+    def listen(self, access: Any, address: bytes, command: Command) -> Stream | Awaitable[Stream]:
+        """SUBSCRIBE, PSUBSCRIBE or MONITOR.  Raises CommandError where it is refused."""
 
     @property
     @abstractmethod

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable
-from json.encoder import encode_basestring  # type: ignore[attr-defined]
-from typing import Any
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
 
 from emulator.protocol.encoder import RESP2, Encoders
 from emulator.protocol.errors import CommandError
@@ -42,7 +42,7 @@ def text_of(error: CommandError) -> bytes:
 
 def json_text(value: bytes) -> bytes:
     """A JSON string; what is no UTF-8 becomes U+FFFD."""
-    return encode_basestring(value.decode("utf-8", "replace")).encode()  # type: ignore[no-any-return]
+    return encode_basestring(value.decode("utf-8", "replace")).encode()
 
 
 def json_base64(value: bytes) -> bytes:
@@ -103,7 +103,28 @@ def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:
     return [value for pair in pairs for value in pair]
 
 
-JSON: Encoders = _Json(json_text).answers
-BASE64: Encoders = _Json(json_base64).answers
+class Format(NamedTuple):
+    """How a request is answered: the encoders for each command, and those for EXEC, whose reply is an array of answers."""
 
-__all__ = ["BASE64", "JSON", "RESP2", "json_error", "json_text"]
+    answers: Encoders
+    transaction: Encoders
+
+    @classmethod
+    def of(cls, answers: Encoders, of_transaction: Encoders) -> Format:
+        """A format with the answers of a transaction in a table of their own."""
+
+        def joined(replies: list[Reply]) -> bytes:
+            return b"[%b]" % b",".join([of_transaction[reply.__class__](reply) for reply in replies])
+
+        return cls(answers, of_transaction | {list: joined})
+
+
+_JSON = _Json(json_text).answers
+_BASE64 = _Json(json_base64).answers
+JSON = Format.of(_JSON, _JSON)
+BASE64 = Format.of(_BASE64, _BASE64)
+RESP = Format.of(RESP2 | {CommandError: lambda error: b"-%b\r\n" % _one_line(text_of(error))}, _JSON)
+
+
+def _one_line(text: bytes) -> bytes:
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")

@@ -113,7 +113,7 @@ def _array(body: bytes, problem: str) -> list[Any]:
         raise BadRequest(problem) from None
     if found.__class__ is not list:
         raise BadRequest(NOT_AN_ARRAY)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -20,9 +20,6 @@ EMPTY_PIPELINE: Final = "ERR empty pipeline request"
 EMPTY_PIPELINE_COMMAND: Final = "ERR empty pipeline command"
 NULL_ARGUMENT: Final = "ERR null args are not supported"
 INTERNAL: Final = "ERR internal error"
-DYNAMIC_KEY: Final = (
-    "ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: %s"
-)
 
 _NOPERM = re.compile(r"NOPERM User \S+ has no permissions to run the '([^']*)' command", re.DOTALL)
 _UNKNOWN = "ERR unknown command '"
@@ -37,7 +34,9 @@ def not_available(name: bytes) -> CommandError:
 
 def not_allowed(name: bytes) -> CommandError:
     """A command makes no sense where no connection is kept."""
-    return CommandError(f'ERR Command "{as_text(name.upper())}" is not allowed in REST or it has a special context path')
+    return CommandError(
+        f'ERR Command "{as_text(name.upper())}" is not allowed in REST or it has a special context path'
+    )
 
 
 def bad_argument(bracket: str) -> str:

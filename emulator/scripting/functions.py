@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Reply
-from emulator.scripting.scripts import FLAGS, NO_WRITES
+from emulator.scripting.scripts import KEY_LOCKING, NO_WRITES
 
 if TYPE_CHECKING:
     from emulator.scripting.scripts import Scripting
@@ -145,7 +145,7 @@ class Libraries:
         if library is None:
             return b"redis.register_function can only be called on FUNCTION LOAD command"
         found = flags.split(b"\n") if flags else []
-        if not FLAGS.issuperset(found):
+        if not self._scripting.allowed_flags.issuperset(found):
             return b"unknown flag given"
         if not _is_name(name):
             return _BAD_NAME.encode()
@@ -190,9 +190,12 @@ class Libraries:
         function = self.functions[name]
         read_only = NO_WRITES in function.flags
         if reading and not read_only:
-            raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
+            if not client.upstash:
+                raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
+            read_only = True
         lua = self._scripting.lua
         tables = lua.table(list(keys)), lua.table(list(arguments))
+        declared = frozenset(keys) if KEY_LOCKING in function.flags else None
         return self._scripting.run(
-            client, name, read_only, lambda: lua.run_function(function.callback, *tables), by_function=True
+            client, name, read_only, lambda: lua.run_function(function.callback, *tables), True, declared
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.acl.users import explanation
 from emulator.commands.registry import DENYOOM, NOSCRIPT, WRITE, Command
 from emulator.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import CommandError
+from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import format_double
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ _EXACT = 1 << 53
 class Invocation:
     """A script that runs for a client; ``session`` is the one that its commands run in, ``name`` its SHA-1 or function.
 
-    ``wrote`` tells whether it has changed something: it can no longer be killed then.
+    ``wrote`` tells whether it has changed something: it can no longer be killed then.  ``declared`` are the only keys that it
+    may use, None where it may use any.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Invocation:
         self.read_only = read_only
         self.by_function = by_function
         self.wrote = False
+        self.declared: frozenset[bytes] | None = None
         self.killed = False
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
@@ -97,6 +99,8 @@ class Invocation:
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
             raise CommandError("ERR This Redis command is not allowed from script")
         self._check_user(command, args)
+        if self.declared is not None:
+            self._check_declared(command, args)
         if command.flags & WRITE:
             if self.read_only:
                 raise CommandError("ERR Write commands are not allowed from read-only scripts.")
@@ -104,6 +108,14 @@ class Invocation:
                 raise CommandError(OUT_OF_MEMORY)
             self.wrote = True
         return command
+
+    def _check_declared(self, command: Command, args: Sequence[bytes]) -> None:
+        for key, _ in command.find_keys(args):
+            if key not in (self.declared or ()):
+                raise CommandError(
+                    "ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. "
+                    f"Key was: {as_text(key)}"
+                )
 
     def _may_grow(self) -> bool:
         """Whether the script may write although memory is short, as it says itself."""

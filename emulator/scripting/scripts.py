@@ -28,6 +28,8 @@ _MOST_EVALUATED: Final = 500
 FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
 NO_WRITES: Final = b"no-writes"
 ALLOW_OOM: Final = b"allow-oom"
+KEY_LOCKING: Final = b"allow-key-locking"
+"""A flag of Upstash's: the script uses no keys but those that it was given."""
 _KILLED: Final = b"ERR Script killed by user with SCRIPT KILL..."
 _NO_MEMORY: Final = b"ERR not enough memory"
 _READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
@@ -45,7 +47,7 @@ class Script:
         self.loaded = False
 
 
-def _shebang(source: bytes) -> tuple[bytes, frozenset[bytes] | None]:
+def _shebang(source: bytes, allowed: frozenset[bytes]) -> tuple[bytes, frozenset[bytes] | None]:
     """The code without its shebang line (which still counts as a line), and the flags of that line."""
     if not source.startswith(b"#!"):
         return source, None
@@ -60,7 +62,7 @@ def _shebang(source: bytes) -> tuple[bytes, frozenset[bytes] | None]:
         if not option.startswith(b"flags="):
             raise CommandError(f"ERR Unknown lua shebang option: {as_text(option)}")
         for flag in option.removeprefix(b"flags=").split(b","):
-            if flag not in FLAGS:
+            if flag not in allowed:
                 raise CommandError(f"ERR Unexpected flag in script shebang: {as_text(flag)}")
             flags.add(flag)
     return source[len(line) :], frozenset(flags)
@@ -112,6 +114,12 @@ class Scripting:
         libraries = self._libraries.libraries.values()
         return len(libraries), len(self._libraries.functions), sum(len(library.code) for library in libraries)
 
+    @property
+    def allowed_flags(self) -> frozenset[bytes]:
+        """The flags that scripts and functions of the client that is being served may declare."""
+        client = self.engine.current
+        return FLAGS | {KEY_LOCKING} if client is not None and client.upstash else FLAGS
+
     # The cache
 
     def compiled(self, source: bytes) -> tuple[bytes, Script]:
@@ -119,7 +127,7 @@ class Scripting:
         name = hashlib.sha1(source).hexdigest().encode()
         script = self.scripts.get(name)
         if script is None:
-            code, flags = _shebang(source)
+            code, flags = _shebang(source, self.allowed_flags)
             try:
                 chunk = self.lua.compile(code)
             except CommandError as error:
@@ -167,7 +175,7 @@ class Scripting:
             script = self.scripts.get(args[1].lower())
             return None if script is None else script.flags
         try:
-            return _shebang(args[1])[1]
+            return _shebang(args[1], FLAGS | {KEY_LOCKING})[1]
         except CommandError:
             return None
 
@@ -190,7 +198,8 @@ class Scripting:
         if reading and not read_only:
             raise CommandError(_READ_ONLY_ONLY)
         tables = lua.table(list(keys)), lua.table(list(arguments))
-        return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables))
+        declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
+        return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
 
     def run(
         self,
@@ -199,10 +208,15 @@ class Scripting:
         read_only: bool,
         start: Callable[[], tuple[Any, ...]],
         by_function: bool = False,
+        declared: frozenset[bytes] | None = None,
     ) -> Reply:
-        """Run Lua code for a client; its result as a reply.  Raises CommandError where it fails."""
+        """Run Lua code for a client; its result as a reply.  Raises CommandError where it fails.
+
+        Where `declared` is given no other keys may be used.
+        """
         lua = self.lua
         invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
+        invocation.declared = declared
         lua.current = invocation
         clock = self.engine.clock
         clock.held = clock.micros()

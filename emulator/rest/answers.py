@@ -1,0 +1,34 @@
+"""What a request is answered with: status, headers and body; or a stream of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator.rest.encoding import json_text
+
+if TYPE_CHECKING:
+    from emulator.rest.database import Stream
+
+Headers = list[tuple[bytes, bytes]]
+
+_JSON: Headers = [(b"Content-Type", b"application/json")]
+
+
+class Answer(NamedTuple):
+    """A whole answer; ``headers`` without its length."""
+
+    status: int
+    body: bytes
+    headers: Headers
+
+
+class Opening(NamedTuple):
+    """The head of an endless answer, and where its events come from."""
+
+    stream: Stream
+    headers: Headers
+
+
+def failure(text: str, status: int = 400) -> Answer:
+    """``{"error": …}``"""
+    return Answer(status, b'{"error":%b}' % json_text(text.encode("utf-8", "surrogateescape")), _JSON)

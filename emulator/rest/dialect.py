@@ -1,0 +1,88 @@
+"""What commands do otherwise by REST than on the RESP port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.dispatch import execute
+from emulator.keyspace import type_name
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
+from emulator.rest.requests import Command
+from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
+from emulator.rest.tokens import new_token, token_of
+
+if TYPE_CHECKING:
+    from emulator.session import Session
+
+_NOT_ALLOWED: Final = frozenset(
+    b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "
+    b"ssubscribe sunsubscribe monitor blpop brpop blmove blmpop brpoplpush bzpopmin bzpopmax bzmpop".split()
+)
+_SPECIAL: Final = _NOT_ALLOWED | {b"select", b"acl", b"scan", b"copy", b""}
+_ABSENT: Final = frozenset(
+    b"object sort sort_ro migrate move swapdb latency slowlog cluster replicaof slaveof bgsave save bgrewriteaof debug "
+    b"module spublish lcs pfdebug xsetid psync sync replconf role failover lolwut readonly readwrite asking shutdown".split()
+)
+_ABSENT_PARTS: Final = frozenset(((b"function", b"dump"), (b"function", b"restore")))
+
+
+def refusal(command: Command, strict: bool) -> CommandError | None:
+    """The error of a command that cannot be run by REST; with `strict` those that the product lacks are among them."""
+    if not command:
+        return CommandError(EMPTY_PIPELINE_COMMAND)
+    name = command[0].lower()
+    if name in _NOT_ALLOWED or (name == b"select" and command[1:] != [b"0"]):
+        return not_allowed(command[0])
+    if not name:
+        return not_available(name)
+    if strict and (name in _ABSENT or (name, *(word.lower() for word in command[1:2])) in _ABSENT_PARTS):
+        return not_available(command[0])
+    return None
+
+
+def is_special(command: Command) -> bool:
+    """Whether a command may be refused, or has something of its own here."""
+    return not command or command[0].lower() in _SPECIAL
+
+
+def own_way(command: Command) -> Callable[[Session], Reply] | None:
+    """How a command that is done otherwise here is run, None for all the rest."""
+    name = command[0].lower()
+    if name == b"acl" and len(command) in (3, 4):
+        action = command[1].upper()
+        if action == b"RESTTOKEN" and len(command) == 4:
+            return lambda session: _rest_token(session, command[2], command[3])
+        if action == b"GENTOKEN":
+            return lambda session: _checked(session, command) or new_token(command[2], *command[3:])
+    if name == b"copy" and len(command) == 3 and command[1] == command[2]:
+        return lambda session: _checked(session, [b"EXISTS", command[1]]) or 0
+    if name == b"scan" and b"WITHTYPE" in map(bytes.upper, command[2:]):
+        return lambda session: _scan_with_types(session, command)
+    return None
+
+
+def _checked(session: Session, command: Command) -> CommandError | None:
+    """The error of a client that may not run a command, or something like it."""
+    probe = [b"ACL", b"WHOAMI"] if command[0].lower() == b"acl" else command
+    reply = execute(session, probe)
+    return reply if isinstance(reply, CommandError) else None
+
+
+def _rest_token(session: Session, name: bytes, password: bytes) -> Reply:
+    user = session.engine.acl.table.get(name)
+    if user is None or not user.accepts(password):
+        return bad_user(name)
+    return token_of(name, password)
+
+
+def _scan_with_types(session: Session, command: Sequence[bytes]) -> Reply:
+    """SCAN, whose list has the type of each key after it."""
+    words = [word for place, word in enumerate(command) if place < 2 or word.upper() != b"WITHTYPE"]
+    reply = execute(session, words)
+    if not isinstance(reply, list):
+        return reply
+    cursor, found = reply
+    entries = session.db.entries
+    return [cursor, [word for key in found for word in (key, type_name(entries[key].value))]]

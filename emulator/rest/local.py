@@ -1,0 +1,236 @@
+"""An engine of this process as a database of the REST API.
+
+Each request is a session of its own, which speaks RESP2 with encoders that print JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.acl.users import explanation
+from emulator.dispatch import check_arity, find, run
+from emulator.flow_control import OutputLimit
+from emulator.protocol.encoder import Encoders
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import NoReply, Push, Replies, Reply, Status
+from emulator.rest.database import Database, Stream
+from emulator.rest.dialect import is_special, own_way, refusal
+from emulator.rest.encoding import Format
+from emulator.rest.requests import Command
+from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
+from emulator.session import Session
+
+if TYPE_CHECKING:
+    from emulator.acl.user import User
+    from emulator.engine import Engine
+    from emulator.rest.tokens import Tokens
+
+_COMMANDS_A_SLICE = 256
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+
+
+class Dropped(Exception):
+    """The connection is to be dropped without an answer, as a fault wants it."""
+
+
+class LocalDatabase(Database):
+    """An engine and the tokens that open it; with `strict` it lacks what the product lacks."""
+
+    def __init__(self, engine: Engine, tokens: Tokens, name: str = "", strict: bool = False) -> None:
+        self.engine = engine
+        self.name = name
+        self._tokens = tokens
+        self._strict = strict
+
+    def access(self, token: str) -> User | None:
+        return self._tokens.user(token)
+
+    @property
+    def sync_token(self) -> bytes:
+        number, digits = self.engine.dirty, bytearray()
+        while number or not digits:
+            number, digit = divmod(number, 32)
+            digits.append(_DIGITS[digit])
+        return b"zt" + bytes(reversed(digits))
+
+    def _session(self, user: User, address: bytes, encoders: Encoders) -> Session:
+        """A session for one request."""
+        self.engine.clock.tick()
+        session = Session(self.engine, address)
+        session.user = user
+        session.authenticated = session.deny_blocking = session.upstash = True
+        session.encoders = encoders
+        session.refresh()
+        return session
+
+    def run(
+        self, access: User, address: bytes, commands: Sequence[Command], format: Format
+    ) -> list[bytes] | Awaitable[list[bytes]]:
+        session = self._session(access, address, format.answers)
+        if len(commands) > _COMMANDS_A_SLICE or any(map(self._needs_care, commands)):
+            return self._go_on(session, commands, 0)
+        return self._run_plain(session, commands)
+
+    def _run_plain(self, session: Session, commands: Sequence[Command]) -> list[bytes] | Awaitable[list[bytes]]:
+        position = run(session, commands, 0, len(commands))
+        if position < len(commands):
+            return self._go_on(session, commands, position)
+        session.forget()
+        return _answers(session, len(commands))
+
+    async def _go_on(self, session: Session, commands: Sequence[Command], position: int) -> list[bytes]:
+        """Run the rest: in slices, so that others have their turn, and waiting where the server is paused."""
+        awake = asyncio.Event()
+        session.on_wake = awake.set
+        try:
+            while position < len(commands) and not session.closing:
+                if session.parked:
+                    await awake.wait()
+                    awake.clear()
+                    self.engine.clock.tick()
+                if self._needs_care(commands[position]):
+                    position += self._run_with_care(session, commands[position])
+                    continue
+                end = position + 1
+                while end < min(len(commands), position + _COMMANDS_A_SLICE) and not self._needs_care(commands[end]):
+                    end += 1
+                position = run(session, commands, position, end - position)
+                if position < len(commands) and not session.parked:
+                    await asyncio.sleep(0)
+                    self.engine.clock.tick()
+        finally:
+            session.forget()
+        return _answers(session, len(commands))
+
+    def _needs_care(self, command: Command) -> bool:
+        return self._strict or is_special(command)
+
+    def _run_with_care(self, session: Session, command: Command) -> int:
+        """Run a command that may be refused here, or have a way of its own; how many were answered."""
+        reply: Reply = refusal(command, self._strict)
+        if reply is None:
+            way = own_way(command)
+            if way is None:
+                return run(session, [command], 0, 1)
+            reply = way(session)
+        session.out.append(session.encoders[reply.__class__](reply))
+        return 1
+
+    def transaction(
+        self, access: User, address: bytes, commands: Sequence[Command], format: Format
+    ) -> bytes | Awaitable[bytes]:
+        session = self._session(access, address, format.transaction)
+        try:
+            for command in commands:
+                self._check(session, command)
+        except CommandError:
+            session.forget()
+            raise
+        if any(map(own_way, commands)):
+            return self._run_each(session, commands)
+        session.queue = [(find(self.engine.commands, command), command) for command in commands]
+        session.refresh()
+        answers = self._run_plain(session, [[b"EXEC"]])
+        return answers[0] if isinstance(answers, list) else _first(answers)
+
+    def _run_each(self, session: Session, commands: Sequence[Command]) -> bytes:
+        """A transaction with commands that are done otherwise here: nobody's come between."""
+        for command in commands:
+            self._run_with_care(session, command)
+        session.forget()
+        return b"[%b]" % b",".join(_answers(session, len(commands)))
+
+    def _check(self, session: Session, command: Command) -> None:
+        """Raise where a command of a transaction cannot be run at all."""
+        if not command:
+            raise CommandError(EMPTY_PIPELINE_COMMAND)
+        error = refusal(command, self._strict)
+        if error is not None:
+            raise error
+        if own_way(command) is not None:
+            return
+        entry = find(self.engine.commands, command)
+        check_arity(entry, command)
+        denial = session.user.check(entry, command)
+        if denial is not None:
+            self.engine.acl.refused(session, denial, b"multi")
+            raise CommandError(f"NOPERM {explanation(session.user, denial)}")
+
+    def listen(self, access: User, address: bytes, command: Command) -> Stream:
+        session = self._session(access, address, _EVENTS)
+        session.deny_blocking = False
+        run(session, [command], 0, 1)
+        if session.out[0].startswith(b"-"):
+            session.forget()
+            raise CommandError(session.out[0][1:].decode("utf-8", "surrogateescape"))
+        return LocalStream(session)
+
+
+async def _first(answers: Awaitable[list[bytes]]) -> bytes:
+    return (await answers)[0]
+
+
+def _answers(session: Session, count: int) -> list[bytes]:
+    if session.closing or len(session.out) != count or b"" in session.out:
+        raise Dropped
+    return session.out
+
+
+class LocalStream(Stream):
+    """A session that listens, and whose events are sent on."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.engine = session.engine
+
+    def begin(self, send: Callable[[bytes], None], end: Callable[[], None], transport: asyncio.Transport) -> None:
+        self.transport = transport
+        self._send, self._end = send, end
+        self._limit = OutputLimit(self)
+        self.session.on_kill = end
+        self.session.on_wake = self._flush
+        self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self.session.out)
+        self.session.out.clear()
+        if data:
+            self._send(data)
+            self._limit.check()
+        if self.session.closing:
+            self._end()
+
+    def close(self) -> None:
+        self._limit.release()
+        self.session.on_wake = self.session.on_kill = None
+        self.session.forget()
+
+
+# Events
+
+
+def event(line: bytes) -> bytes:
+    """A server-sent event; a line break within begins another line of data."""
+    lines = line.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    return b"".join([b"data: %b\n" % part for part in lines]) + b"\n"
+
+
+def push_event(push: Push) -> bytes:
+    """``data: message,channel,payload``."""
+    return event(b",".join([part if isinstance(part, bytes) else b"%d" % part for part in push]))
+
+
+def monitor_event(line: bytes) -> bytes:
+    """``data: "OK"`` in the beginning, then a line for each command."""
+    return event(b'"OK"' if line == b"OK" else line)
+
+
+_EVENTS: Encoders = {
+    Push: push_event,
+    Replies: lambda pushes: b"".join(map(push_event, pushes)),
+    Status: monitor_event,
+    NoReply: lambda _: b"",
+    CommandError: lambda error: b"-" + str(error).encode("utf-8", "surrogateescape"),
+}

@@ -1,0 +1,104 @@
+"""Where the REST API listens, what it tells at its start, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from emulator.rest.http import HttpConnection
+from emulator.rest.local import LocalDatabase
+from emulator.rest.service import RestService
+from emulator.rest.tokens import Tokens, random_token
+
+if TYPE_CHECKING:
+    from emulator.engine import Engine
+    from emulator.rest.database import Database
+
+_SECONDS_TO_FINISH = 5.0
+
+
+class RestServer:
+    """Serves databases on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine)."""
+
+    def __init__(self, databases: Sequence[Database], port: int, bind: str, token: str) -> None:
+        self.port = port
+        self.token = token
+        self._bind = bind.split()
+        self._service = RestService(databases)
+        self._servers: list[asyncio.Server] = []
+
+    async def start(self) -> None:
+        """Listen.  Raises OSError where an address cannot be had."""
+        loop = asyncio.get_running_loop()
+        for address in self._bind:
+            try:
+                self._servers.append(await loop.create_server(self._connection, sock=self._listening(address)))
+            except OSError:
+                if not address.startswith("-"):
+                    await self.stop()
+                    raise
+
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(self._service)
+
+    def _listening(self, address: str) -> socket.socket:
+        host = address.removeprefix("-")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        try:
+            if os.name == "posix":
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(({"*": "0.0.0.0", "::*": "::"}.get(host, host), self.port))
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        self.port = listening.getsockname()[1]
+        return listening
+
+    async def stop(self) -> None:
+        """Listen no more, let what is being answered be answered, and close every connection."""
+        self._service.closing = True
+        for server in self._servers:
+            server.close()
+        for connection in list(self._service.connections):
+            connection.end()
+        deadline = asyncio.get_running_loop().time() + _SECONDS_TO_FINISH
+        while self._service.connections and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self._service.connections):
+            connection.transport.abort()
+        for database in self._service.databases:
+            await database.close()
+
+    @property
+    def url(self) -> str:
+        """What clients take: ``http://127.0.0.1:8079``."""
+        host = self._bind[0].removeprefix("-")
+        host = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(host, host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def lines(self) -> list[str]:
+        """What to put into the environment of an application."""
+        names = (("UPSTASH_REDIS_REST_URL", self.url), ("UPSTASH_REDIS_REST_TOKEN", self.token))
+        aliases = (("KV_REST_API_URL", self.url), ("KV_REST_API_TOKEN", self.token))
+        return [f"{name}={value}" for name, value in (*names, *aliases)]
+
+
+def rest_server(engine: Engine) -> RestServer:
+    """The REST API of an engine, as its configuration describes it; further databases are keyspaces of it."""
+    config = engine.config
+    token = config.rest_token or config.requirepass or random_token()
+    strict = config.upstash_strict
+    databases = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token), strict=strict)]
+    for declaration in config.rest_database.split():
+        name, own, *read_only = declaration.split(":")
+        keyspace = engine.keyspaces.open(name.encode())
+        databases.append(LocalDatabase(keyspace, Tokens(keyspace, own, *read_only), name, strict))
+    return RestServer(databases, config.rest_port, config.rest_bind, token)
