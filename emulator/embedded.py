@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator import server as network
 from emulator.clock import Clock
@@ -15,6 +15,9 @@ from emulator.config import Config
 from emulator.engine import Engine
 from emulator.handles import Handle, Words, keyspace_url, perform
 from emulator.options import free_port
+
+if TYPE_CHECKING:
+    from emulator.rest.server import RestServer
 
 T = TypeVar("T")
 
@@ -36,7 +39,7 @@ class Server(Handle):
     """A server on a port of this machine.
 
     `port` is a free one unless one is given; `settings` are directives of redis.conf (``maxmemory="10mb"``).  Raises
-    OSError where the address cannot be had.
+    OSError where the address cannot be had.  The REST API is there when ``rest_url`` or ``rest_token`` is first asked for.
     """
 
     def __init__(self, *, port: int | None = None, clock: Clock | None = None, **settings: object) -> None:
@@ -83,6 +86,28 @@ class Server(Handle):
             kwargs |= _driver()
         return redis.Redis(host=self.host, port=self.port, **kwargs)
 
+    @property
+    def rest(self) -> RestServer:
+        """The REST API, which begins when it is first asked for; OSError is raised where it cannot.
+
+        Within ``async with`` it has to have been asked for by the setting ``rest_port``.
+        """
+        if self._server.rest is None:
+            assert self._loop is not None
+            asyncio.run_coroutine_threadsafe(self._server.serve_rest(), self._loop).result()
+        assert self._server.rest is not None
+        return self._server.rest
+
+    @property
+    def rest_url(self) -> str:
+        """What clients of the REST API take: ``http://127.0.0.1:8079``."""
+        return self.rest.url
+
+    @property
+    def rest_token(self) -> str:
+        """The token that opens it."""
+        return self.rest.token
+
     def run(self, work: Callable[[Engine], T]) -> T:
         """Do something to the engine between two commands, and return what came of it."""
         if self._thread is None or self._loop is None:
@@ -115,7 +140,8 @@ class Server(Handle):
             config.save = ()
             config.port = self._port or free_port()
             for name, value in self._settings.items():
-                config.assign(name.replace("_", "-"), [str(value)])
+                word = free_port() if name == "rest_port" and value in (0, "auto") else value
+                config.assign(name.replace("_", "-"), [str(word)])
             self._server = network.Server(config, self._given_clock)
             try:
                 await self._server.start()
@@ -182,6 +208,17 @@ class Keyspace(Handle):
 
     def perform(self, *calls: Words) -> list[Any]:
         return self._server.run(lambda main: perform(main.keyspaces.open(self.name.encode()), calls))
+
+    @property
+    def rest_url(self) -> str:
+        """What clients of the REST API take; the token says which keyspace is meant."""
+        return self._server.rest_url
+
+    @property
+    def rest_token(self) -> str:
+        """The token that opens it."""
+        rest = self._server.rest
+        return self._server.run(lambda main: rest.open(main.keyspaces.open(self.name.encode()), self.name))
 
     def drop(self) -> None:
         """Forget it, and close its clients' connections."""

@@ -177,6 +177,25 @@ def redis_url(_redis_ready: AnyServer) -> str:
 
 
 @pytest.fixture
+def rest_url(_redis_ready: AnyServer) -> str:
+    """The URL of the Upstash REST API over the same data; `rest_token` opens it."""
+    return _with_rest(_redis_ready).rest_url
+
+
+@pytest.fixture
+def rest_token(_redis_ready: AnyServer) -> str:
+    """The token for `rest_url`."""
+    return _with_rest(_redis_ready).rest_token
+
+
+def _with_rest(server: AnyServer) -> Server | Keyspace:
+    if not hasattr(server, "rest_url"):
+        pytest.skip("a server elsewhere has a REST API of its own, or none")
+    pytest.importorskip("h11", reason="the REST API needs h11: pip install 'redis-emulator[rest]'")
+    return server  # type: ignore[return-value]
+
+
+@pytest.fixture
 def redis_faults(_redis_ready: AnyServer) -> Iterator[ServerFaults]:
     """The server's faults: ``add(effect, command=..., key=...)``; after the test there are none."""
     if not _redis_ready.is_emulator:

@@ -80,8 +80,7 @@ class Server:
         try:
             await self._listeners.open()
             if self.config.rest_port:
-                self.rest = _rest_server(self.engine)
-                await self.rest.start()
+                await self.serve_rest()
         except OSError:
             await self.stop()
             raise
@@ -97,6 +96,18 @@ class Server:
         for driver in self._drivers.values():
             driver.stop()
         self.shut_down()
+
+    async def serve_rest(self) -> RestServer:
+        """Offer the REST API as well, on ``rest-port`` or where that is 0 on a free port.  Raises OSError where that cannot be."""
+        try:
+            from emulator.rest.server import rest_server
+        except ModuleNotFoundError as error:
+            if error.name != "h11":
+                raise
+            raise OSError("The REST API needs h11: pip install 'redis-emulator[rest]'") from None
+        self.rest = rest_server(self.engine)
+        await self.rest.start()
+        return self.rest
 
     def shut_down(self) -> None:
         """Let `wait_closed` return: somebody asked the server to end."""
@@ -197,16 +208,6 @@ class Server:
             connection.session.describe().decode("utf-8", "replace"),
         )
         connection.transport.abort()
-
-
-def _rest_server(engine: Engine) -> RestServer:
-    try:
-        from emulator.rest.server import rest_server
-    except ModuleNotFoundError as error:
-        if error.name != "h11":
-            raise
-        raise OSError("The REST API needs h11: pip install 'redis-emulator[rest]'") from None
-    return rest_server(engine)
 
 
 def _address(peer: Any) -> bytes:

@@ -41,11 +41,11 @@ class LocalDatabase(Database):
     def __init__(self, engine: Engine, tokens: Tokens, name: str = "", strict: bool = False) -> None:
         self.engine = engine
         self.name = name
-        self._tokens = tokens
+        self.tokens = tokens
         self._strict = strict
 
     def access(self, token: str) -> User | None:
-        return self._tokens.user(token)
+        return self.tokens.user(token)
 
     @property
     def sync_token(self) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.rest.http import HttpConnection
@@ -23,10 +22,11 @@ _SECONDS_TO_FINISH = 5.0
 class RestServer:
     """Serves databases on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine)."""
 
-    def __init__(self, databases: Sequence[Database], port: int, bind: str, token: str) -> None:
+    def __init__(self, databases: list[Database], port: int, bind: str, token: str) -> None:
         self.port = port
         self.token = token
         self._bind = bind.split()
+        self._databases = databases
         self._service = RestService(databases)
         self._servers: list[asyncio.Server] = []
 
@@ -76,6 +76,15 @@ class RestServer:
         for database in self._service.databases:
             await database.close()
 
+    def open(self, engine: Engine, name: str) -> str:
+        """Offer one more database; its token, the same each time."""
+        for database in self._databases:
+            if isinstance(database, LocalDatabase) and database.engine is engine:
+                return database.tokens.token
+        token = random_token()
+        self._databases.append(LocalDatabase(engine, Tokens(engine, token), name))
+        return token
+
     @property
     def url(self) -> str:
         """What clients take: ``http://127.0.0.1:8079``."""
@@ -96,7 +105,9 @@ def rest_server(engine: Engine) -> RestServer:
     config = engine.config
     token = config.rest_token or config.requirepass or random_token()
     strict = config.upstash_strict
-    databases = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token), strict=strict)]
+    databases: list[Database] = [
+        LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token), strict=strict)
+    ]
     for declaration in config.rest_database.split():
         name, own, *read_only = declaration.split(":")
         keyspace = engine.keyspaces.open(name.encode())

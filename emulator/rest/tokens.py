@@ -44,10 +44,11 @@ def parts_of(token: str) -> tuple[bytes, bytes] | None:
 
 
 class Tokens:
-    """The tokens that open an engine."""
+    """The tokens that open an engine: ``token`` lets its bearer do everything."""
 
     def __init__(self, engine: Engine, token: str, read_only: str = "") -> None:
         self._engine = engine
+        self.token = token
         self._token = token.encode("utf-8", "surrogateescape")
         self._read_only = read_only.encode("utf-8", "surrogateescape")
         if read_only:
