@@ -98,7 +98,7 @@ class Server:
         self.shut_down()
 
     async def serve_rest(self) -> RestServer:
-        """Offer the REST API as well, on ``rest-port`` or where that is 0 on a free port.  Raises OSError where that cannot be."""
+        """Offer the REST API as well, on ``rest-port`` or where that is 0 on a free port.  Raises OSError where it cannot."""
         try:
             from emulator.rest.server import rest_server
         except ModuleNotFoundError as error:

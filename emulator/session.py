@@ -33,8 +33,8 @@ class Session:
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
     arrived and were not run yet, bytes that were written and are not sent yet.  ``held_back`` is the call that a fault
-    delays, ``fault_passed`` that the next one has been delayed already.  ``upstash`` is set where scripts may do
-    what they may with that service.
+    delays, ``fault_passed`` that the next one has been delayed already.  ``upstash`` is set for the REST API: nothing
+    waits, and scripts may do what they may with that service.
     """
 
     __slots__ = (
@@ -173,7 +173,7 @@ class Session:
 
         `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
         """
-        if self.deny_blocking:
+        if self.deny_blocking or self.upstash:
             return timeout_reply
         block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
         self.engine.blocking.park(block, self.engine.clock.now + timeout if timeout else None)

@@ -115,6 +115,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin(self, head: h11.Request) -> None:
         self._head, self._body, self._size = head, [], 0
+        if head.http_version not in (b"1.0", b"1.1"):
+            self._refuse(failure("ERR Protocol error: HTTP/1.1 is spoken here", 505))
         names = [name for name, _ in head.headers]
         if b"transfer-encoding" in names and b"content-length" in names:
             self._refuse(failure("ERR Protocol error: both Content-Length and Transfer-Encoding", 400))

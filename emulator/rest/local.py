@@ -44,8 +44,13 @@ class LocalDatabase(Database):
         self.tokens = tokens
         self._strict = strict
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its keyspace is still there."""
+        return self.engine in self.engine.keyspaces
+
     def access(self, token: str) -> User | None:
-        return self.tokens.user(token)
+        return self.tokens.user(token) if self.is_open else None
 
     @property
     def sync_token(self) -> bytes:
@@ -60,7 +65,7 @@ class LocalDatabase(Database):
         self.engine.clock.tick()
         session = Session(self.engine, address)
         session.user = user
-        session.authenticated = session.deny_blocking = session.upstash = True
+        session.authenticated = session.upstash = True
         session.encoders = encoders
         session.refresh()
         return session
@@ -76,12 +81,17 @@ class LocalDatabase(Database):
     def _run_plain(self, session: Session, commands: Sequence[Command]) -> list[bytes] | Awaitable[list[bytes]]:
         position = run(session, commands, 0, len(commands))
         if position < len(commands):
-            return self._go_on(session, commands, position)
+            return self._go_on(session, commands, position, careful=False)
         session.forget()
         return _answers(session, len(commands))
 
-    async def _go_on(self, session: Session, commands: Sequence[Command], position: int) -> list[bytes]:
-        """Run the rest: in slices, so that others have their turn, and waiting where the server is paused."""
+    async def _go_on(
+        self, session: Session, commands: Sequence[Command], position: int, careful: bool = True
+    ) -> list[bytes]:
+        """Run the rest: in slices, so that others have their turn, and waiting where the server is paused.
+
+        With `careful` there may be commands that are refused here, or have a way of their own.
+        """
         awake = asyncio.Event()
         session.on_wake = awake.set
         try:
@@ -90,11 +100,11 @@ class LocalDatabase(Database):
                     await awake.wait()
                     awake.clear()
                     self.engine.clock.tick()
-                if self._needs_care(commands[position]):
+                if careful and self._needs_care(commands[position]):
                     position += self._run_with_care(session, commands[position])
                     continue
-                end = position + 1
-                while end < min(len(commands), position + _COMMANDS_A_SLICE) and not self._needs_care(commands[end]):
+                end, most = position + 1, min(len(commands), position + _COMMANDS_A_SLICE)
+                while end < most and not (careful and self._needs_care(commands[end])):
                     end += 1
                 position = run(session, commands, position, end - position)
                 if position < len(commands) and not session.parked:
@@ -160,7 +170,6 @@ class LocalDatabase(Database):
 
     def listen(self, access: User, address: bytes, command: Command) -> Stream:
         session = self._session(access, address, _EVENTS)
-        session.deny_blocking = False
         run(session, [command], 0, 1)
         if session.out[0].startswith(b"-"):
             session.forget()

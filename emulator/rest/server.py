@@ -77,10 +77,13 @@ class RestServer:
             await database.close()
 
     def open(self, engine: Engine, name: str) -> str:
-        """Offer one more database; its token, the same each time."""
-        for database in self._databases:
-            if isinstance(database, LocalDatabase) and database.engine is engine:
+        """Offer one more database; its token, the same each time.  Those whose keyspaces have gone are let go."""
+        local = [database for database in self._databases if isinstance(database, LocalDatabase)]
+        for database in local:
+            if database.engine is engine:
                 return database.tokens.token
+            if not database.is_open:
+                self._databases.remove(database)
         token = random_token()
         self._databases.append(LocalDatabase(engine, Tokens(engine, token), name))
         return token

@@ -1,0 +1,238 @@
+"""The REST API as an HTTP server: connections that stay, bodies in pieces, limits, browsers, and how it ends."""
+
+import http.client
+import json
+import socket
+import threading
+
+import pytest
+
+import emulator
+from emulator.rest import http as rest_http
+from tests.rest import TOKEN, Rest
+
+pytest.importorskip("h11")
+
+HEAD = f"Host: x\r\nAuthorization: Bearer {TOKEN}\r\n"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
+        yield server
+
+
+@pytest.fixture
+def rest(server):
+    server.connect().flushall()
+    return Rest(server.rest_url)
+
+
+def answers(connection, count):
+    """So many answers from a socket: status and body."""
+    found = []
+    with connection.makefile("rb") as file:
+        for _ in range(count):
+            status = int(file.readline().split()[1])
+            size = 0
+            while (line := file.readline().strip().lower()) != b"":
+                if line.startswith(b"content-length:"):
+                    size = int(line.split()[1])
+            found.append((status, file.read(size)))
+        found.append(file.read() if count == 0 else None)
+    return found[:count]
+
+
+def test_many_requests_on_a_connection(rest):
+    connection = http.client.HTTPConnection(rest.host, rest.port)
+    for number in range(50):
+        connection.request("POST", "/", '["INCR","n"]', {"Authorization": "Bearer dev"})
+        assert json.loads(connection.getresponse().read()) == {"result": number + 1}
+
+
+def test_requests_one_behind_the_other_without_waiting(rest):
+    one = f"POST /incr/n HTTP/1.1\r\n{HEAD}Content-Length: 0\r\n\r\n"
+    big = json.dumps([["INCR", "n"]] * 600)
+    long = f"POST /pipeline HTTP/1.1\r\n{HEAD}Content-Length: {len(big)}\r\n\r\n{big}"
+    with rest.raw() as connection:
+        connection.sendall((one * 3 + long + one).encode())
+        found = answers(connection, 5)
+    assert [body for _, body in found[:3]] == [b'{"result":%d}' % number for number in (1, 2, 3)]
+    assert len(json.loads(found[3][1])) == 600 and found[4][1] == b'{"result":604}'
+
+
+def test_a_body_in_chunks(rest):
+    body = b'5\r\n["SET\r\n9\r\n","k","v"\r\n1;x=y\r\n]\r\n0\r\nTrailer: x\r\n\r\n'
+    with rest.raw() as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        for byte in body:
+            connection.sendall(bytes([byte]))
+        assert answers(connection, 1) == [(200, b'{"result":"OK"}')]
+
+
+def test_who_asks_first_whether_the_body_is_welcome(rest):
+    with rest.raw() as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\n{HEAD}Expect: 100-continue\r\nContent-Length: 8\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b'["PING"]')
+        assert answers(connection, 1) == [(200, b'{"result":"PONG"}')]
+
+
+@pytest.mark.parametrize("head", ["GET /ping HTTP/1.0\r\n", "GET /ping HTTP/1.1\r\nConnection: close\r\n"])
+def test_connections_that_end_with_the_answer(rest, head):
+    with rest.raw() as connection:
+        connection.sendall(f"{head}{HEAD}\r\n".encode())
+        received = b""
+        while data := connection.recv(1000):
+            received += data
+    assert received.endswith(b'{"result":"PONG"}')
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        ("GARBAGE\r\n\r\n", 400),
+        ("GET /ping HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+        ("GET /ping HTTP/1.1\r\n\r\n", 400),
+        (f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 8\r\nContent-Length: 9\r\n\r\n", 400),
+        (f"POST / HTTP/1.1\r\n{HEAD}Content-Length: -1\r\n\r\n", 400),
+        (f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 8\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (f"POST / HTTP/1.1\r\n{HEAD}Transfer-Encoding: gzip\r\n\r\n", 501),
+        (f"POST / HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400),
+        (f"GET /{'a' * 300_000}", 431),
+        (f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 100000000\r\n\r\n", 413),
+    ],
+)
+def test_what_is_no_request_is_refused_and_closed(rest, request_text, status):
+    with rest.raw() as connection:
+        connection.sendall(request_text.encode())
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status) and "error" in json.loads(body)
+    assert rest("PING") == (200, {"result": "PONG"})
+
+
+def test_a_hundred_megabytes(rest):
+    status, body, _ = rest.request("POST", "/set/k", b"x" * 60_000_000)
+    assert (status, body) == (200, b'{"result":"OK"}')
+    with rest.raw() as connection:
+        connection.sendall(f"POST /set/k HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        piece = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+        try:
+            for _ in range(100):
+                connection.sendall(piece)
+        except OSError:
+            pass
+        assert connection.recv(12) == b"HTTP/1.1 413"
+    assert rest("STRLEN", "k") == (200, {"result": 60_000_000})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b'["GET","\xff\xfe"]', b"\xff" * 100, b'["GET",' + b"9" * 100_000 + b"]"],
+)
+def test_strange_bodies(rest, body):
+    assert rest.request("POST", "/", body)[0] in (200, 400)
+    assert rest.request("POST", "/pipeline", body)[0] in (200, 400)
+
+
+def test_a_slow_sender_is_told_so(server, rest, monkeypatch):
+    monkeypatch.setattr(rest_http, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(rest_http, "_SECONDS_TO_SEND", 0.05)
+    with rest.raw() as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 8\r\n\r\n[".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+    with rest.raw() as connection:
+        assert connection.recv(1000) == b""
+
+
+# Browsers
+
+
+@pytest.mark.parametrize("path", ["/", "/pipeline", "/multi-exec", "/subscribe/x", "/get/k", "/nosuch"])
+def test_a_preflight_for_each_path(server, path):
+    headers = {
+        "Origin": "http://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,upstash-encoding,upstash-sync-token",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    status, body, found = Rest(server.rest_url, None).request("OPTIONS", path, None, headers)
+    assert (status, body) == (200, b"")
+    assert found["access-control-allow-origin"] == "http://app.example"
+    assert found["access-control-allow-headers"] == headers["Access-Control-Request-Headers"]
+    assert found["access-control-allow-methods"] == "GET, POST, PUT, HEAD, OPTIONS"
+    assert found["access-control-allow-credentials"] == found["access-control-allow-private-network"] == "true"
+    assert found["access-control-max-age"] == "86400"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token"),
+    [("GET", "/get/k", TOKEN), ("GET", "/get", TOKEN), ("GET", "/get/k", None), ("DELETE", "/", TOKEN)],
+)
+def test_every_answer_may_be_read_by_a_browser(server, method, path, token):
+    rest = Rest(server.rest_url, token)
+    _, _, found = rest.request(method, path, None, {"Origin": "http://app.example"})
+    assert found["access-control-allow-origin"] == "http://app.example"
+    assert found["access-control-expose-headers"] == "Upstash-Sync-Token"
+    assert rest.request(method, path)[2]["access-control-allow-origin"] == "*"
+
+
+# Mishaps and the end
+
+
+def test_a_bug_is_answered_and_logged(server, rest, monkeypatch, caplog):
+    def broken(body):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("emulator.rest.service.command_of_body", broken)
+    assert rest("PING") == (500, {"error": "ERR internal error"})
+    assert "ZeroDivisionError" in caplog.text
+    assert rest.request("GET", "/ping")[0] == 200
+
+
+def test_faults_reach_the_rest_api(server, rest):
+    server.faults.add("error", error="OOM no memory", command="set")
+    assert rest("SET", "k", "v") == (400, {"error": "OOM no memory"})
+    server.faults.clear()
+    server.faults.add("drop-after", command="set", times=1)
+    with pytest.raises(http.client.RemoteDisconnected):
+        rest("SET", "k", "v")
+    server.faults.clear()
+    server.faults.add("delay", milliseconds=20, command="get")
+    assert rest("GET", "k") == (200, {"result": "v"})
+    server.faults.clear()
+
+
+def test_a_request_waits_while_the_server_is_paused(server, rest):
+    client = server.connect()
+    client.client_pause(30, all=False)
+    assert rest("SET", "k", "v") == (200, {"result": "OK"})
+    client.client_pause(30, all=False)
+    assert rest.post("/multi-exec", '[["INCR","n"],["INCR","n"]]') == (200, [{"result": 1}, {"result": 2}])
+
+
+def test_what_runs_is_finished_when_the_server_ends():
+    with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
+        rest = Rest(server.rest_url)
+        server.connect().client_pause(100, all=True)
+        found = []
+        asking = threading.Thread(target=lambda: found.append(rest("SET", "k", "v")))
+        asking.start()
+        idle = socket.create_connection((rest.host, rest.port))
+        while not server.run(lambda engine: any(session.parked for session in engine.sessions.values())):
+            pass
+    asking.join()
+    assert found == [(200, {"result": "OK"})] and idle.recv(10) == b""
+    idle.close()
+
+
+def test_a_request_leaves_nothing_behind(server, rest):
+    for _ in range(20):
+        rest([["SET", "k", "v"], ["INCR", "k"], ["NOPE"]])
+        rest.post("/multi-exec", '[["SET","k","v"],["NOPE"]]')
+        rest.post("/multi-exec", '[["SET","k","v"]]')
+    assert len(server.connect().client_list()) == 1
+    assert server.run(lambda engine: (len(engine.databases[0].watchers), len(engine.databases[0].blocked))) == (0, 0)
