@@ -3,10 +3,25 @@
 import http.client
 import json
 import socket
+import subprocess
+import sys
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 TOKEN = "dev"
+
+
+@contextmanager
+def gateway(upstream, *arguments):
+    """The URL of a gateway to a Redis."""
+    program = [sys.executable, "-m", "emulator.rest", "--upstream", upstream, "--rest-port", "0", "--rest-token", TOKEN]
+    process = subprocess.Popen([*program, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().strip().partition("=")[2]
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
 
 
 class Rest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -31,14 +32,19 @@ class Cluster(Upstream):
     UNLINK), though not at one moment; KEYS, DBSIZE, FLUSHALL and the like ask every node, SCAN one after the other.
     """
 
-    def __init__(self, nodes: Sequence[Address], credentials: dict[str, str], options: dict[str, Any]) -> None:
-        self._nodes, self._options, self._credentials = nodes, options, credentials
-        startup: Any = [ClusterNode(host, port) for host, port in nodes]
-        knowing: dict[str, Any] = credentials | {name: value for name, value in options.items() if name == "ssl"}
-        self._topology: Any = RedisCluster(startup_nodes=startup, **knowing)
+    def __init__(self, topology: RedisCluster, credentials: dict[str, str], options: dict[str, Any]) -> None:
+        self._topology: Any = topology
+        self._options, self._credentials = options, credentials
         self._servers: dict[Address, OneServer] = {}
         self._commands = table()
         self._others: dict[tuple[str, str], Cluster] = {}
+
+    @classmethod
+    def at(cls, nodes: Sequence[Address], credentials: dict[str, str], options: dict[str, Any]) -> Cluster:
+        """The cluster of these nodes, and others that they know."""
+        startup: Any = [ClusterNode(host, port) for host, port in nodes]
+        knowing: dict[str, Any] = credentials | {name: value for name, value in options.items() if name == "ssl"}
+        return cls(RedisCluster(startup_nodes=startup, **knowing), credentials, options)
 
     async def run(self, commands: Sequence[Words]) -> list[Reply]:
         await self._topology.initialize()
@@ -90,8 +96,8 @@ class Cluster(Upstream):
         server = self._servers.get(address)
         if server is None:
             host, port = address
-            pool = new_pool(host=host, port=port, **self._credentials, **self._options)
-            server = self._servers[address] = OneServer(pool)
+            settings: dict[str, Any] = {"host": host, "port": port} | self._credentials | self._options
+            server = self._servers[address] = OneServer(partial(new_pool, **settings))
         return server
 
     async def _ask_at_once(self, address: Address | None, batch: Sequence[Words]) -> list[Reply]:
@@ -188,12 +194,22 @@ class Cluster(Upstream):
         other = self._others.get((name, password))
         if other is None:
             credentials = {"username": name, "password": password}
-            other = self._others[name, password] = Cluster(self._nodes, credentials, self._options)
+            other = self._others[name, password] = Cluster(self._topology, credentials, self._options)
         return other
 
+    async def forget_user(self, name: str, password: str) -> None:
+        other = self._others.pop((name, password), None)
+        if other is not None:
+            await other.leave()
+
+    async def leave(self) -> None:
+        """Have no connections to nodes any more."""
+        for server in self._servers.values():
+            await server.close()
+
     async def close(self) -> None:
-        for other in (*self._others.values(), *self._servers.values()):
-            await other.close()
+        for cluster in (self, *self._others.values()):
+            await cluster.leave()
         await self._topology.aclose()
 
 

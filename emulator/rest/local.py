@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
 from emulator.dispatch import check_arity, find, run
@@ -18,8 +18,10 @@ from emulator.protocol.replies import NoReply, Push, Replies, Reply, Status
 from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import is_special, own_way, refusal
 from emulator.rest.encoding import Format
+from emulator.rest.events import monitor_event, push_event
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
+from emulator.rest.tokens import base32
 from emulator.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from emulator.rest.tokens import Tokens
 
 _COMMANDS_A_SLICE = 256
-_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
 
 
 class Dropped(Exception):
@@ -54,11 +55,7 @@ class LocalDatabase(Database):
 
     @property
     def sync_token(self) -> bytes:
-        number, digits = self.engine.dirty, bytearray()
-        while number or not digits:
-            number, digit = divmod(number, 32)
-            digits.append(_DIGITS[digit])
-        return b"zt" + bytes(reversed(digits))
+        return b"zt" + base32(self.engine.dirty)
 
     def _session(self, user: User, address: bytes, encoders: Encoders) -> Session:
         """A session for one request."""
@@ -215,25 +212,6 @@ class LocalStream(Stream):
         self._limit.release()
         self.session.on_wake = self.session.on_kill = None
         self.session.forget()
-
-
-# Events
-
-
-def event(line: bytes) -> bytes:
-    """A server-sent event; a line break within begins another line of data."""
-    lines = line.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    return b"".join([b"data: %b\n" % part for part in lines]) + b"\n"
-
-
-def push_event(push: Push) -> bytes:
-    """``data: message,channel,payload``."""
-    return event(b",".join([part if isinstance(part, bytes) else b"%d" % part for part in push]))
-
-
-def monitor_event(line: bytes) -> bytes:
-    """``data: "OK"`` in the beginning, then a line for each command."""
-    return event(b'"OK"' if line == b"OK" else line)
 
 
 _EVENTS: Encoders = {

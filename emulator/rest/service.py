@@ -46,19 +46,23 @@ class RestService:
         if request.segments == [b"-", b"health"]:
             return self._finished(request, Answer(200, _HEALTHY, [_JSON_TYPE]))
         token = request.token or ""
-        for database in self._meant(request) if token else ():
+        meant = list(self._meant(request)) if token else []
+        for place, database in enumerate(meant):
             access = database.access(token)
             if isawaitable(access):
-                return self._enter_later(request, token)
+                return self._enter_later(request, token, access, meant[place:])
             if access is not None:
                 return self._serve(database, access, request)
         return self._finished(request, failure(UNAUTHORIZED, 401))
 
-    async def _enter_later(self, request: Request, token: str) -> Answer | Opening:
-        for database in self._meant(request):
-            access = await database.access(token)
-            if access is not None:
-                outcome = self._serve(database, access, request)
+    async def _enter_later(
+        self, request: Request, token: str, access: Any, meant: Sequence[Database]
+    ) -> Answer | Opening:
+        """As `respond`, from the first database on of which it is to be waited for whether the token opens it."""
+        for place, database in enumerate(meant):
+            found = await (access if place == 0 else _at_last(database.access(token)))
+            if found is not None:
+                outcome = self._serve(database, found, request)
                 return outcome if isinstance(outcome, Answer | Opening) else await outcome
         return self._finished(request, failure(UNAUTHORIZED, 401))
 
@@ -135,6 +139,10 @@ class RestService:
         if database is not None:
             headers.append((b"Upstash-Sync-Token", database.sync_token))
         return outcome._replace(headers=headers)
+
+
+async def _at_last(value: Any) -> Any:
+    return await value if isawaitable(value) else value
 
 
 async def _waited(answer: Awaitable[Any], finish: Any) -> Any:

@@ -19,6 +19,18 @@ READ_ONLY_USER: Final = b"default_ro"
 _READ_ONLY_RULES: Final = b"reset on ~* &* +@read -@dangerous -@scripting -scan +ping +echo".split()
 
 
+_DIGITS: Final = b"0123456789abcdefghijklmnopqrstuv"
+
+
+def base32(number: int) -> bytes:
+    """A number in digits and small letters, as sync tokens have it."""
+    digits = bytearray()
+    while number or not digits:
+        number, digit = divmod(number, 32)
+        digits.append(_DIGITS[digit])
+    return bytes(reversed(digits))
+
+
 def random_token() -> str:
     """A token that nobody guesses."""
     return secrets.token_urlsafe(32)

@@ -6,8 +6,9 @@ What comes back are the values that the encoders know: a status is a `Status`, a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,7 +16,7 @@ import redis.asyncio
 from redis._parsers import _AsyncRESP2Parser
 from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NullArray, Reply, Status
@@ -51,6 +52,8 @@ class ReplyParser(_AsyncRESP2Parser):
 
 
 NULL = NullArray()
+TROUBLE = (RedisError, RedisClusterException)
+"""What redis-py raises where it is no answer of the server."""
 
 
 def as_reply(value: Any) -> Reply:
@@ -60,7 +63,7 @@ def as_reply(value: Any) -> Reply:
     return error_of(value) if isinstance(value, RedisError) else value
 
 
-def error_of(error: RedisError) -> CommandError:
+def error_of(error: Exception) -> CommandError:
     """What to answer where redis-py raises."""
     return CommandError(getattr(error, "whole_text", None) or f"ERR upstream: {error}")
 
@@ -88,21 +91,26 @@ class Upstream(ABC):
         """The same Redis as another user sees it."""
 
     @abstractmethod
+    async def forget_user(self, name: str, password: str) -> None:
+        """Have no connections as that user any more."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Have no connection any more."""
 
 
 class AsyncConnection:
-    """A connection that is used for one thing until its end: ``async with`` it."""
+    """A connection that is used for one thing until it is closed."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    async def __aenter__(self) -> AsyncConnection:
+    async def open(self) -> None:
+        """Connect and authenticate."""
         await self._connection.connect()
-        return self
 
-    async def __aexit__(self, *exc: object) -> None:
+    async def close(self) -> None:
+        """Be no more."""
         await self._connection.disconnect(nowait=True)
 
     async def send(self, *words: bytes) -> None:
@@ -111,14 +119,18 @@ class AsyncConnection:
 
     async def receive(self) -> Reply:
         """The next thing that arrives; waits for it."""
-        return as_reply(await self._connection.read_response(disable_decoding=True, timeout=None))
+        try:
+            return as_reply(await self._connection.read_response(disable_decoding=True, timeout=None))
+        except ResponseError as error:
+            return error_of(error)
 
 
 class OneServer(Upstream):
-    """A server, or with sentinels the master that they name, behind a pool of connections."""
+    """A server, or with sentinels the master that they name, behind a pool of connections that `new_pool` makes."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    def __init__(self, new_pool: Callable[..., Any]) -> None:
+        self._new_pool = new_pool
+        self._pool: Any = new_pool()
         self._others: dict[tuple[str, str], OneServer] = {}
 
     @asynccontextmanager
@@ -146,12 +158,14 @@ class OneServer(Upstream):
     def as_user(self, name: str, password: str) -> OneServer:
         other = self._others.get((name, password))
         if other is None:
-            pool = self._pool
-            kwargs = pool.connection_kwargs | {"username": name, "password": password}
-            other = self._others[name, password] = OneServer(
-                type(pool)(connection_class=pool.connection_class, **kwargs)
-            )
+            new_pool = partial(self._new_pool, username=name, password=password)
+            other = self._others[name, password] = OneServer(new_pool)
         return other
+
+    async def forget_user(self, name: str, password: str) -> None:
+        other = self._others.pop((name, password), None)
+        if other is not None:
+            await other.close()
 
     async def close(self) -> None:
         for other in self._others.values():
@@ -198,16 +212,16 @@ def upstream_of(url: str) -> Upstream:
     scheme = url.partition("://")[0]
     options = {"parser_class": ReplyParser, "protocol": 2, "decode_responses": False}
     if scheme in ("redis", "rediss", "unix"):
-        return OneServer(redis.asyncio.BlockingConnectionPool.from_url(url, **_LIMITS, **options))
+        return OneServer(partial(_pool_by_url, url, options))
     secure = scheme.startswith("rediss")
     kind = scheme.partition("+")[2]
     if kind == "sentinel":
-        return OneServer(_pool_by_sentinels(url, {"ssl": True} if secure else {}, options))
+        return OneServer(_pools_by_sentinels(url, {"ssl": True} if secure else {}, options))
     if kind == "cluster":
         from emulator.rest.cluster import Cluster
 
         parts = urlsplit(url)
-        return Cluster(addresses(parts.netloc), credentials(parts), options | ({"ssl": True} if secure else {}))
+        return Cluster.at(addresses(parts.netloc), credentials(parts), options | ({"ssl": True} if secure else {}))
     raise ValueError(f"{scheme}:// is no URL of a Redis")
 
 
@@ -234,11 +248,17 @@ def credentials(parts: Any) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _pool_by_sentinels(url: str, security: dict[str, Any], options: dict[str, Any]) -> Any:
+def _pool_by_url(url: str, options: dict[str, Any], **credentials: str) -> Any:
+    pool = redis.asyncio.BlockingConnectionPool.from_url(url, **_LIMITS, **options)
+    pool.connection_kwargs |= credentials  # which count for more than those of the URL
+    return pool
+
+
+def _pools_by_sentinels(url: str, security: dict[str, Any], options: dict[str, Any]) -> Callable[..., Any]:
     parts = urlsplit(url)
     service, _, database = parts.path.strip("/").partition("/")
     asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
     own = {name.removeprefix("sentinel_"): value for name, value in asked.items() if name.startswith("sentinel_")}
     sentinel: Any = Sentinel(addresses(parts.netloc), sentinel_kwargs=own | security)  # type: ignore[no-untyped-call]
-    master = sentinel.master_for(service, db=int(database or 0), **credentials(parts), **security, **options)
-    return master.connection_pool
+    settings: dict[str, Any] = {"db": int(database or 0)} | credentials(parts) | security | options
+    return lambda **user: sentinel.master_for(service, **settings | user).connection_pool
