@@ -1,5 +1,6 @@
 """The REST API as an HTTP server: connections that stay, bodies in pieces, limits, browsers, and how it ends."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -9,6 +10,7 @@ import pytest
 
 import emulator
 from emulator.rest import http as rest_http
+from tests import torn_http
 from tests.rest import TOKEN, Rest
 
 pytest.importorskip("h11")
@@ -227,6 +229,24 @@ def test_what_runs_is_finished_when_the_server_ends():
     asking.join()
     assert found == [(200, {"result": "OK"})] and idle.recv(10) == b""
     idle.close()
+
+
+def test_a_script_that_does_not_end_is_killed_by_rest(server, rest):
+    server.connect().config_set("busy-reply-threshold", 20)
+    found = []
+    looping = threading.Thread(target=lambda: found.append(rest("EVAL", "while true do end", 0)))
+    looping.start()
+    while "BUSY" not in str(rest("GET", "k")):
+        pass
+    assert rest("SCRIPT", "KILL") == (200, {"result": "OK"})
+    looping.join()
+    assert found[0][0] == 400 and "Script killed by user" in found[0][1]["error"]
+    assert rest("PING") == (200, {"result": "PONG"})
+
+
+def test_http_that_no_client_should_send(caplog):
+    assert asyncio.run(torn_http.throw(3000, seed=7)) < 1 << 20
+    assert not caplog.records
 
 
 def test_a_request_leaves_nothing_behind(server, rest):

@@ -132,6 +132,7 @@ def test_health_needs_no_token(url):
         ("/", '["json.get","k"]', 400, NOT_AVAILABLE.format("JSON.GET")),
         ("/", '[""]', 400, NOT_AVAILABLE.format("")),
         ("/nosuch", "", 400, NOT_AVAILABLE.format("NOSUCH")),
+        ("/post/x", "", 400, NOT_AVAILABLE.format("POST")),
         ("/", '["EVALSHA","x","0"]', 400, "NOSCRIPT No matching script. Please use EVAL."),
         ("/pipeline", "", 400, "EOF"),
         ("/pipeline", "[]", 400, "ERR empty pipeline request"),

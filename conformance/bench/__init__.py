@@ -15,6 +15,7 @@ from conformance.bench import (
     large,
     local,
     plugin,
+    rest,
     scale,
     soak,
     startup,
@@ -35,6 +36,7 @@ PROGRAMS = {
     "inprocess": inprocess.run,
     "local": local.run,
     "plugin": plugin.run,
+    "rest": rest.run,
 }
 
 

@@ -17,7 +17,7 @@ from conformance.bench.client import connect, ping_latencies, show_spread, sprea
 _CONNECTIONS = 10_000
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """User and system time of a process, to the clock tick (10 ms)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -32,9 +32,9 @@ def _at_rest(process: subprocess.Popen[bytes], seconds: float) -> list[float]:
     """Milliseconds of CPU time, in two spans."""
     used = []
     for _ in range(2):
-        before = _cpu_seconds(process.pid)
+        before = cpu_seconds(process.pid)
         time.sleep(seconds)
-        used.append((_cpu_seconds(process.pid) - before) * 1000)
+        used.append((cpu_seconds(process.pid) - before) * 1000)
     return used
 
 

@@ -20,7 +20,9 @@ _NOT_ALLOWED: Final = frozenset(
     b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "
     b"ssubscribe sunsubscribe monitor blpop brpop blmove blmpop brpoplpush bzpopmin bzpopmax bzmpop".split()
 )
-_SPECIAL: Final = _NOT_ALLOWED | {b"select", b"acl", b"scan", b"copy", b""}
+_TRAPS: Final = frozenset((b"post", b"host:", b""))
+"""Names that no command has, and on which Redis drops a connection, or which have no shape at all."""
+_SPECIAL: Final = _NOT_ALLOWED | _TRAPS | {b"select", b"acl", b"scan", b"copy"}
 _ABSENT: Final = frozenset(
     b"object sort sort_ro migrate move swapdb latency slowlog cluster replicaof slaveof bgsave save bgrewriteaof debug "
     b"module spublish lcs pfdebug xsetid psync sync replconf role failover lolwut readonly readwrite asking shutdown".split()
@@ -35,7 +37,7 @@ def refusal(command: Command, strict: bool) -> CommandError | None:
     name = command[0].lower()
     if name in _NOT_ALLOWED or (name == b"select" and command[1:] != [b"0"]):
         return not_allowed(command[0])
-    if not name:
+    if name in _TRAPS:
         return not_available(name)
     if strict and (name in _ABSENT or (name, *(word.lower() for word in command[1:2])) in _ABSENT_PARTS):
         return not_available(command[0])

@@ -184,12 +184,10 @@ class HttpConnection(asyncio.Protocol):
         self.transport.write(b"".join([send(event) or b"" for event in events]))
 
     def _send(self, answer: Answer) -> None:
-        head = self._head
         headers = [*answer.headers, (b"Content-Length", b"%d" % len(answer.body))]
         if self._service.closing:
             headers.append((b"Connection", b"close"))
-        body = _NOTHING if head is not None and head.method == b"HEAD" else h11.Data(data=answer.body)
-        self._write(_head(answer.status, headers), body, h11.EndOfMessage())
+        self._write(_head(answer.status, headers), self._data(answer), h11.EndOfMessage())
         self._head = None
         self._since = self._loop.time()
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
@@ -198,15 +196,21 @@ class HttpConnection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def _data(self, answer: Answer) -> h11.Data:
+        """The body, which HEAD does not want to see."""
+        return _NOTHING if self._head is not None and self._head.method == b"HEAD" else h11.Data(data=answer.body)
+
     def _refuse(self, answer: Answer) -> None:
         """Answer what cannot be gone on with, and close: what the client is still sending is let go by for a while."""
         self._discarding = True
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers = [*answer.headers, (b"Content-Length", b"%d" % len(answer.body)), (b"Connection", b"close")]
-            self._write(_head(answer.status, headers), h11.Data(data=answer.body), h11.EndOfMessage())
+            self._write(_head(answer.status, headers), self._data(answer), h11.EndOfMessage())
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._loop.call_later(_LINGERING_SECONDS, self.transport.abort)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_LINGERING_SECONDS, self.transport.abort)
 
     # Streams
 
