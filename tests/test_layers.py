@@ -45,6 +45,7 @@ SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_
 WAYS_IN = (
     "",
     "__main__",
+    "any_loop",
     "cli",
     "client",
     "embedded",

@@ -217,43 +217,6 @@ def test_strict_mode_and_reports_on_a_server_elsewhere(tmp_path):
     assert status == 1 and "SET user:1 Ann" in output and "b'user:1' in database 0" in output
 
 
-ASYNCHRONOUS = """
-import pytest
-
-{mark}
-async def test_one(async_redis_client, redis_url):
-    assert await async_redis_client.dbsize() == 0
-    await async_redis_client.set("k", "v")
-
-{mark}
-async def test_two(async_redis_client, redis_client):
-    assert await async_redis_client.dbsize() == 0
-    async with async_redis_client.pubsub() as listening:
-        await listening.subscribe("channel")
-        assert (await listening.get_message(timeout=5))["type"] == "subscribe"
-        assert redis_client.publish("channel", "x") == 1
-        assert (await listening.get_message(timeout=5))["data"] == b"x"
-"""
-
-
-@pytest.mark.parametrize(
-    ("plugin", "options", "mark"),
-    [
-        ("pytest_asyncio", ["--asyncio-mode=strict"], "@pytest.mark.asyncio"),
-        ("pytest_asyncio", ["--asyncio-mode=auto"], ""),
-        ("anyio", [], "@pytest.mark.anyio"),
-    ],
-)
-def test_an_asynchronous_client(tmp_path, plugin, options, mark):
-    pytest.importorskip(plugin)
-    (tmp_path / "conftest.py").write_text(
-        "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    )
-    (tmp_path / "test_it.py").write_text(ASYNCHRONOUS.format(mark=mark))
-    output, status = pytest_on(tmp_path, "-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning", *options)
-    assert status == 0 and "2 passed" in output, output
-
-
 BESIDE_PYTEST_REDIS = """
 from pytest_redis import factories
 
