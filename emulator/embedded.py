@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
 from typing import Any, TypeVar
 
 from emulator import server as network
@@ -19,17 +18,6 @@ from emulator.options import free_port
 T = TypeVar("T")
 
 _ATTEMPTS = 10
-
-
-_NAMING = ("driver_info", "lib_name", "lib_version")
-
-
-@cache
-def _driver() -> dict[str, Any]:
-    """What redis-py says of itself, which it would read from the disk for each client."""
-    import redis
-
-    return {"driver_info": redis.DriverInfo()} if hasattr(redis, "DriverInfo") else {}
 
 
 class Server(Handle):
@@ -79,9 +67,9 @@ class Server(Handle):
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
         import redis
 
-        if kwargs.keys().isdisjoint(_NAMING):
-            kwargs |= _driver()
-        return redis.Redis(host=self.host, port=self.port, **kwargs)
+        from emulator.redis_py import arguments
+
+        return redis.Redis(host=self.host, port=self.port, **arguments(kwargs))
 
     def run(self, work: Callable[[Engine], T]) -> T:
         """Do something to the engine between two commands, and return what came of it."""

@@ -54,6 +54,7 @@ WAYS_IN = (
     "options",
     "pytest_plugin",
     "pytest_redis_compat",
+    "redis_py",
     "remote",
     "replay",
     "watch",
