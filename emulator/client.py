@@ -38,7 +38,7 @@ class LocalConnection(redis.Connection):
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
         self._unread = False
-        kwargs.setdefault("parser_class", _RESP2Parser)  # the one in C asks the system about sockets
+        kwargs["parser_class"] = _RESP2Parser  # the one in C asks the system about sockets
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
 
     def _connect(self) -> Any:
@@ -142,7 +142,7 @@ class AsyncLocalConnection(redis.asyncio.Connection):
 
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
-        kwargs.setdefault("parser_class", _AsyncRESP2Parser)
+        kwargs["parser_class"] = _AsyncRESP2Parser
         super().__init__(**kwargs)
 
     async def _connect(self) -> None:
