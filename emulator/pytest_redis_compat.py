@@ -1,6 +1,7 @@
 """The fixtures of pytest-redis for those who switch: ``pytest_plugins = ["emulator.pytest_redis_compat"]``.
 
-Loaded on purpose only, so that pytest-redis and this project's plugin can be installed side by side.
+Loaded on purpose only, so that pytest-redis and this project's plugin can be installed side by side.  Where pytest-redis is
+installed nevertheless, these fixtures come before its own, whose options stay.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
     from emulator.embedded import Server
     from emulator.remote import RemoteServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What was loaded last is taken: raises UsageError where pytest-redis's fixtures would hide these."""
+    loaded = [getattr(plugin, "__name__", "") for _, plugin in config.pluginmanager.list_name_plugin()]
+    if "pytest_redis.plugin" in loaded[loaded.index(__name__) :]:
+        raise pytest.UsageError(
+            f"{__name__} was loaded before pytest-redis, which hides it: name it in pytest_plugins of conftest.py"
+        )
 
 
 @pytest.fixture(scope="session")
