@@ -72,9 +72,14 @@ class Server(Handle):
         return redis.Redis(host=self.host, port=self.port, **arguments(kwargs))
 
     def run(self, work: Callable[[Engine], T]) -> T:
-        """Do something to the engine between two commands, and return what came of it."""
+        """Do something to the engine between two commands, and return what came of it.
+
+        Raises RuntimeError in a process that was forked from the server's, and once the server has ended.
+        """
         if self._thread is None or self._loop is None:
             return work(self.engine)
+        if not self._thread.is_alive():
+            raise RuntimeError("the server runs in another process, or no more: connect to it by its URL")
         done: Future[T] = Future()
 
         def go() -> None:
