@@ -13,7 +13,7 @@ import redis.asyncio
 from redis._parsers import _AsyncRESP2Parser, _RESP2Parser
 
 from emulator.local import Local
-from emulator.redis_py import arguments
+from emulator.redis_py import for_pool
 
 _named: dict[str, Local] = {}
 
@@ -157,11 +157,12 @@ def connect(engine: Local | str | None = None, **kwargs: Any) -> redis.Redis:
     `engine` is a `Local`, a name (who gives the same name shares the data), or None for one that nobody else has.
     Further arguments are those of ``redis.Redis``.
     """
-    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **arguments(kwargs))
+    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **for_pool(kwargs, redis.Redis))
     return redis.Redis.from_pool(pool)
 
 
 def aconnect(engine: Local | str | None = None, **kwargs: Any) -> redis.asyncio.Redis:
     """As `connect`, but a ``redis.asyncio.Redis``; its connections belong to the loop that runs at their first command."""
-    pool = redis.asyncio.ConnectionPool(connection_class=AsyncLocalConnection, local=named(engine), **arguments(kwargs))
+    given = for_pool(kwargs, redis.asyncio.Redis)
+    pool = redis.asyncio.ConnectionPool(connection_class=AsyncLocalConnection, local=named(engine), **given)
     return redis.asyncio.Redis.from_pool(pool)

@@ -14,6 +14,12 @@ def _version() -> Any:
     return redis.DriverInfo().lib_version
 
 
+@cache
+def _retry(client: Any) -> Any:
+    """How often a client tries again unless it is told otherwise."""
+    return client().connection_pool.connection_kwargs.get("retry")
+
+
 def arguments(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments for a client where these are `given`.
 
@@ -23,3 +29,11 @@ def arguments(given: dict[str, Any]) -> dict[str, Any]:
     if not hasattr(redis, "DriverInfo") or not given.keys().isdisjoint(("driver_info", "lib_name", "lib_version")):
         return given
     return given | {"driver_info": redis.DriverInfo(lib_version=_version())}
+
+
+def for_pool(given: dict[str, Any], client: Any) -> dict[str, Any]:
+    """The arguments for a pool that is to be as the one that `client`, a class of redis-py, makes itself.
+
+    A client tries again what failed by its connection, and a pool of its own does not.
+    """
+    return {"retry": _retry(client)} | arguments(given)

@@ -55,7 +55,7 @@ def test_who_names_the_same_engine_shares_its_data():
 def test_settings_are_those_of_redis_conf():
     local = emulator.Local(maxmemory="10mb", maxmemory_policy="allkeys-lru", requirepass="secret")
     with pytest.raises(redis.AuthenticationError):
-        local.connect().ping()
+        local.connect(retry=None).ping()
     client = local.connect(password="secret", decode_responses=True)
     assert client.config_get("maxmemory*")["maxmemory"] == str(10 << 20)
 
@@ -108,6 +108,22 @@ def test_time_can_be_in_the_test_s_hand():
     assert client.get("k") == b"v"
     clock.advance(1)
     assert client.get("k") is None
+
+
+def test_a_client_tries_as_often_as_one_with_a_socket_does():
+    local = emulator.Local()
+
+    async def asynchronous():
+        async with local.aconnect() as here, redis.asyncio.Redis() as there:
+            return here.get_retry(), there.get_retry()
+
+    for here, there in ((local.connect().get_retry(), redis.Redis().get_retry()), asyncio.run(asynchronous())):
+        assert here.get_retries() == there.get_retries() > 0
+    fault = local.faults.add("drop-before", command="get", times=1)
+    assert local.connect().get("k") is None and fault.fired == 1
+    local.faults.add("drop-before", command="get", times=1)
+    with pytest.raises(redis.ConnectionError):
+        local.connect(retry=None).get("k")
 
 
 def test_a_killed_client_connects_anew(client):
