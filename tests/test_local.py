@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import itertools
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -209,3 +211,42 @@ def test_scripts_and_waits_leave_nothing_behind():
     gc.collect()
     assert len(local.engine.sessions) == 1
     assert local.engine.wheel.count == 0 and not local.engine.blocking.blocks
+
+
+def test_scripts_and_waits_that_are_woken_leave_no_objects_behind():
+    local = emulator.Local()
+    client, numbers = local.connect(), itertools.count()
+
+    def scripts():
+        for _ in range(600):  # more than are kept
+            client.eval(f"return {next(numbers)}", 0)
+
+    def reads_woken_by_a_thread():
+        with local.connect() as reader, ThreadPoolExecutor(1) as thread:
+            for number in range(100):
+                reading = thread.submit(reader.blpop, "list", 0)
+                while not client.info("clients")["blocked_clients"]:
+                    time.sleep(0)
+                client.rpush("list", number)
+                assert list(reading.result()) == [b"list", b"%d" % number]
+
+    def reads_woken_by_a_task():
+        async def scenario():
+            async with local.aconnect() as reader, local.aconnect() as writer:
+                for number in range(100):
+                    reading = asyncio.create_task(reader.blpop("list", 0))
+                    await asyncio.sleep(0)
+                    await writer.rpush("list", number)
+                    assert list(await reading) == [b"list", b"%d" % number]
+
+        asyncio.run(scenario())
+
+    for work in (scripts, reads_woken_by_a_thread, reads_woken_by_a_task):
+        work()
+        gc.collect()
+        before = len(gc.get_objects())
+        work()
+        work()
+        gc.collect()
+        assert len(gc.get_objects()) - before < 50, work.__name__
+    assert client.info("memory")["number_of_cached_scripts"] == 500
