@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -250,3 +252,15 @@ def test_scripts_and_waits_that_are_woken_leave_no_objects_behind():
         gc.collect()
         assert len(gc.get_objects()) - before < 50, work.__name__
     assert client.info("memory")["number_of_cached_scripts"] == 500
+
+
+def test_what_only_scripts_need_is_imported_by_the_first_script():
+    program = (
+        "import emulator, sys\n"
+        "client = emulator.connect()\n"
+        "client.set('k', 'v')\n"
+        "assert 'lupa' not in sys.modules\n"
+        "client.eval('return 1', 0)\n"
+        "assert 'lupa' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
