@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     import redis
+    import redis.asyncio
 
     from emulator.embedded import Server
     from emulator.remote import RemoteServer
@@ -45,3 +46,13 @@ def redisdb(redis_proc: Server | RemoteServer) -> Iterator[redis.Redis]:
     with redis_proc.connect() as client:
         yield client
         client.flushall()
+
+
+@pytest.fixture
+def redisdb_async(redis_proc: Server | RemoteServer) -> Iterator[redis.asyncio.Redis]:
+    """The same for asyncio, for whichever loop the test runs on."""
+    from emulator.any_loop import client_for_any_loop
+
+    with client_for_any_loop(redis_proc.url) as client:
+        yield client
+    redis_proc.command("FLUSHALL")

@@ -63,9 +63,14 @@ def test_those_who_switch_from_pytest_redis(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "def test_one(redisdb, redis_proc):\n    redisdb.set('k', redis_proc.port)\n"
         "def test_two(redisdb, redis_noproc):\n    assert redisdb.get('k') is None and redis_noproc.host\n"
+        "def test_three(redisdb_async):\n    import asyncio; assert asyncio.run(redisdb_async.incr('n')) == 1\n"
+        "def test_four(redisdb_async):\n    import asyncio; assert asyncio.run(redisdb_async.incr('n')) == 1\n"
     )
     output, status = pytest_on(tmp_path)
-    assert status == 0 and "2 passed" in output, output
+    assert status == 0 and "4 passed" in output, output
+    with servers.emulator() as (host, port):
+        output, status = pytest_on(tmp_path, f"--redis-emulator-url=redis://{host}:{port}")
+    assert status == 0 and "4 passed" in output, output
 
 
 WITH_BOTH_OPTIONS = """
