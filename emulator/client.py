@@ -116,7 +116,7 @@ class LocalPool(redis.ConnectionPool):
             connection: Any = idle.pop() if idle else self.make_connection()
             self._in_use_connections.add(connection)
         try:
-            if not connection.is_connected:
+            if connection._sock is None:
                 connection.connect()
             elif connection.has_unread or connection._sock.closed:
                 connection.disconnect()
@@ -132,8 +132,6 @@ class LocalPool(redis.ConnectionPool):
         with self._lock:
             if connection in self._in_use_connections:
                 self._in_use_connections.remove(connection)
-                if connection.should_reconnect():
-                    connection.disconnect()
                 self._available_connections.append(connection)
 
 

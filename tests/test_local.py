@@ -36,14 +36,15 @@ def test_it_is_a_real_client(client):
         assert pipeline.incr("p").incr("p").execute() == [1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:.*lib_name:DeprecationWarning")
 def test_a_client_says_what_it_is_unless_it_is_told_otherwise():
     local = emulator.Local()
     with emulator.Server() as server:
         for handle in (local, server):
             told = handle.connect().client_info()
             assert (told["lib-name"], told["lib-ver"]) == ("redis-py", redis.__version__)
-            assert handle.connect(driver_info=redis.DriverInfo(name="other")).client_info()["lib-name"] == "other"
-            assert handle.connect(driver_info=None).client_info()["lib-name"] == ""
+            assert handle.connect(lib_name="other").client_info()["lib-name"] == "other"
+            assert handle.connect(lib_name=None, lib_version=None).client_info()["lib-name"] == ""
 
 
 def test_who_names_the_same_engine_shares_its_data():
