@@ -44,7 +44,6 @@ def test_a_client_says_what_it_is_unless_it_is_told_otherwise():
             told = handle.connect().client_info()
             assert (told["lib-name"], told["lib-ver"]) == ("redis-py", redis.__version__)
             assert handle.connect(lib_name="other").client_info()["lib-name"] == "other"
-            assert handle.connect(lib_name=None, lib_version=None).client_info()["lib-name"] == ""
 
 
 def test_who_names_the_same_engine_shares_its_data():
