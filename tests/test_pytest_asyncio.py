@@ -58,13 +58,16 @@ def test_not_used_at_all(async_redis_client):
 """
 
 # What nobody closed would tell so when it is collected: that fails a test here.
-WARNINGS = ("-W", "error", "--redis-emulator-strict")
+WARNINGS = (
+    *("-W", "error::ResourceWarning", "-W", "error::pytest.PytestUnraisableExceptionWarning"),
+    "--redis-emulator-strict",
+)
 
 
 def passes(folder, tests, *arguments):
     (folder / "test_it.py").write_text(tests)
     output, status = pytest_on(folder, *WARNINGS, *arguments)
-    assert status == 0 and "6 passed" in output and "warning" not in output, output
+    assert status == 0 and "6 passed" in output and "ResourceWarning" not in output, output
 
 
 @pytest.mark.parametrize(
