@@ -13,6 +13,7 @@ import redis.asyncio
 from redis._parsers import _AsyncRESP2Parser, _RESP2Parser
 
 from emulator.local import Local
+from emulator.redis_py import for_pool
 
 _named: dict[str, Local] = {}
 
@@ -37,7 +38,7 @@ class LocalConnection(redis.Connection):
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
         self._unread = False
-        kwargs.setdefault("parser_class", _RESP2Parser)  # the one in C asks the system about sockets
+        kwargs["parser_class"] = _RESP2Parser  # the one in C asks the system about sockets
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
 
     def _connect(self) -> Any:
@@ -115,7 +116,7 @@ class LocalPool(redis.ConnectionPool):
             connection: Any = idle.pop() if idle else self.make_connection()
             self._in_use_connections.add(connection)
         try:
-            if not connection.is_connected:
+            if connection._sock is None:
                 connection.connect()
             elif connection.has_unread or connection._sock.closed:
                 connection.disconnect()
@@ -131,8 +132,6 @@ class LocalPool(redis.ConnectionPool):
         with self._lock:
             if connection in self._in_use_connections:
                 self._in_use_connections.remove(connection)
-                if connection.should_reconnect():
-                    connection.disconnect()
                 self._available_connections.append(connection)
 
 
@@ -141,7 +140,7 @@ class AsyncLocalConnection(redis.asyncio.Connection):
 
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
-        kwargs.setdefault("parser_class", _AsyncRESP2Parser)
+        kwargs["parser_class"] = _AsyncRESP2Parser
         super().__init__(**kwargs)
 
     async def _connect(self) -> None:
@@ -156,11 +155,12 @@ def connect(engine: Local | str | None = None, **kwargs: Any) -> redis.Redis:
     `engine` is a `Local`, a name (who gives the same name shares the data), or None for one that nobody else has.
     Further arguments are those of ``redis.Redis``.
     """
-    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **kwargs)
+    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **for_pool(kwargs, redis.Redis))
     return redis.Redis.from_pool(pool)
 
 
 def aconnect(engine: Local | str | None = None, **kwargs: Any) -> redis.asyncio.Redis:
     """As `connect`, but a ``redis.asyncio.Redis``; its connections belong to the loop that runs at their first command."""
-    pool = redis.asyncio.ConnectionPool(connection_class=AsyncLocalConnection, local=named(engine), **kwargs)
+    given = for_pool(kwargs, redis.asyncio.Redis)
+    pool = redis.asyncio.ConnectionPool(connection_class=AsyncLocalConnection, local=named(engine), **given)
     return redis.asyncio.Redis.from_pool(pool)

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator import server as network
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 10
-
-
-_NAMING = ("driver_info", "lib_name", "lib_version")
-
-
-@cache
-def _driver() -> dict[str, Any]:
-    """What redis-py says of itself, which it would read from the disk for each client."""
-    import redis
-
-    return {"driver_info": redis.DriverInfo()} if hasattr(redis, "DriverInfo") else {}
 
 
 class Server(Handle):
@@ -82,9 +70,9 @@ class Server(Handle):
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
         import redis
 
-        if kwargs.keys().isdisjoint(_NAMING):
-            kwargs |= _driver()
-        return redis.Redis(host=self.host, port=self.port, **kwargs)
+        from emulator.redis_py import arguments
+
+        return redis.Redis(host=self.host, port=self.port, **arguments(kwargs))
 
     @property
     def rest(self) -> RestServer:
@@ -109,9 +97,14 @@ class Server(Handle):
         return self.rest.token
 
     def run(self, work: Callable[[Engine], T]) -> T:
-        """Do something to the engine between two commands, and return what came of it."""
+        """Do something to the engine between two commands, and return what came of it.
+
+        Raises RuntimeError in a process that was forked from the server's, and once the server has ended.
+        """
         if self._thread is None or self._loop is None:
             return work(self.engine)
+        if not self._thread.is_alive():
+            raise RuntimeError("the server runs in another process, or no more: connect to it by its URL")
         done: Future[T] = Future()
 
         def go() -> None:

@@ -7,7 +7,7 @@ server.  Nothing is imported before a fixture is used.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -156,18 +156,13 @@ def redis_client(_redis_ready: AnyServer) -> Iterator[redis.Redis]:
         yield client
 
 
-async def _async_redis_client(_redis_ready: AnyServer) -> AsyncIterator[redis.asyncio.Redis]:
-    """A ``redis.asyncio.Redis`` on an empty server; for pytest-asyncio or anyio, which run asynchronous fixtures."""
-    import redis.asyncio
+@pytest.fixture
+def async_redis_client(_redis_ready: AnyServer) -> Iterator[redis.asyncio.Redis]:
+    """A ``redis.asyncio.Redis`` on an empty server, for whichever loop the test runs on, by whichever plugin or none."""
+    from emulator.any_loop import client_for_any_loop
 
-    async with redis.asyncio.Redis.from_url(_redis_ready.url) as client:
+    with client_for_any_loop(_redis_ready.url) as client:
         yield client
-
-
-# What ``pytest_asyncio.fixture`` says of a function, so that its strict mode runs it; anyio runs any in its tests.
-_async_redis_client._force_asyncio_fixture = True  # type: ignore[attr-defined]
-_async_redis_client._loop_scope = None  # type: ignore[attr-defined]
-async_redis_client = pytest.fixture(_async_redis_client, name="async_redis_client")
 
 
 @pytest.fixture

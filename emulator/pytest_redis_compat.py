@@ -1,6 +1,7 @@
 """The fixtures of pytest-redis for those who switch: ``pytest_plugins = ["emulator.pytest_redis_compat"]``.
 
-Loaded on purpose only, so that pytest-redis and this project's plugin can be installed side by side.
+Loaded on purpose only, so that pytest-redis and this project's plugin can be installed side by side.  Where pytest-redis is
+installed nevertheless, these fixtures come before its own, whose options stay.
 """
 
 from __future__ import annotations
@@ -12,9 +13,19 @@ import pytest
 
 if TYPE_CHECKING:
     import redis
+    import redis.asyncio
 
     from emulator.embedded import Server
     from emulator.remote import RemoteServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What was loaded last is taken: raises UsageError where pytest-redis's fixtures would hide these."""
+    loaded = [getattr(plugin, "__name__", "") for _, plugin in config.pluginmanager.list_name_plugin()]
+    if "pytest_redis.plugin" in loaded[loaded.index(__name__) :]:
+        raise pytest.UsageError(
+            f"{__name__} was loaded before pytest-redis, which hides it: name it in pytest_plugins of conftest.py"
+        )
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +46,13 @@ def redisdb(redis_proc: Server | RemoteServer) -> Iterator[redis.Redis]:
     with redis_proc.connect() as client:
         yield client
         client.flushall()
+
+
+@pytest.fixture
+def redisdb_async(redis_proc: Server | RemoteServer) -> Iterator[redis.asyncio.Redis]:
+    """The same for asyncio, for whichever loop the test runs on."""
+    from emulator.any_loop import client_for_any_loop
+
+    with client_for_any_loop(redis_proc.url) as client:
+        yield client
+    redis_proc.command("FLUSHALL")

@@ -90,6 +90,24 @@ def test_crowd(figures_of):
     assert set(figures["emulator"]) == set(figures["oracle"]) == {"replies", "before_reading_s", "beside_hostile"}
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc on this system")
+def test_local(figures_of):
+    figures = figures_of("local")
+    assert set(figures) == {"same_scripts", "different_scripts", "blocked_reads", "asynchronous_reads", "rest"}
+    assert all(len(found["memory"]) == 11 for name, found in figures.items() if name != "rest")
+
+
+def test_plugin(figures_of):
+    figures = figures_of("plugin")
+    assert set(figures) == {"fixture", "snapshot"}
+    assert set(figures["snapshot"]) == {"restore_ms", "load_ms"}
+
+
+def test_in_process(figures_of):
+    figures = figures_of("inprocess")
+    assert {"SET", "GET", "first_use_ms", "redis_py_ms"} == set(figures["emulator"])
+
+
 # Its own parts
 
 

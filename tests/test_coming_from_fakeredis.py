@@ -92,6 +92,18 @@ def test_connections_in_a_pool():
         assert client.set("k", "v") and client.get("k") == b"v"
 
 
+def test_django():
+    django = pytest.importorskip("django.core.cache.backends.redis")
+    pytest.importorskip("django.conf").settings.configure()
+    for options in (
+        {"connection_class": fakeredis.FakeConnection, "server": fakeredis.FakeServer()},
+        {"connection_class": LocalConnection, "local": emulator.Local()},
+    ):
+        cache = django.RedisCache("redis://here/1", {"OPTIONS": options})
+        cache.set_many({"page": "<p>", "other": 1}, timeout=60)
+        assert cache.get_many(["page", "other", "no"]) == {"page": "<p>", "other": 1}
+
+
 def test_a_server_on_a_port():
     with emulator.Server() as server:
         assert redis.Redis(host=server.host, port=server.port).ping()
@@ -104,3 +116,7 @@ def test_scripts_need_no_extra():
 def test_what_is_not_here():
     with pytest.raises(redis.ResponseError, match="unknown command"):
         emulator.connect().json().set("k", "$", {})
+
+
+def test_it_is_always_the_same_redis():
+    assert emulator.connect().info("server")["redis_version"].startswith("8.2.")

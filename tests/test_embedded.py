@@ -84,8 +84,13 @@ def test_a_server_in_the_running_loop():
     asyncio.run(scenario())
 
 
-def test_a_server_that_nobody_closes_does_not_hold_up_the_interpreter():
-    program = "import emulator; server = emulator.Server(); server.__enter__(); print(server.connect().ping())"
+@pytest.mark.parametrize(
+    "last_act",
+    ["print(server.connect().ping())", "client = server.connect(); print(client.ping())", "print(True); sys.exit()"],
+    ids=["idle", "with a connection", "sys.exit"],
+)
+def test_a_server_that_nobody_closes_does_not_hold_up_the_interpreter(last_act):
+    program = f"import emulator, sys; server = emulator.Server(); server.__enter__(); {last_act}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, "True\n")
 
@@ -94,6 +99,7 @@ def leave_a_trace(url):
     redis.Redis.from_url(url).incr("children")
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("way", multiprocessing.get_all_start_methods())
 def test_children_can_connect(way):
     with emulator.Server() as server:
@@ -101,3 +107,21 @@ def test_children_can_connect(way):
         child.start()
         child.join(30)
         assert child.exitcode == 0 and server.connect().get("children") == b"1"
+
+
+def advance_the_clock(server):
+    try:
+        server.clock.advance(1)
+    except RuntimeError as error:
+        sys.exit(0 if "another process" in str(error) else 1)
+    sys.exit(2)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system")
+def test_a_forked_child_is_told_that_the_server_is_not_in_it():
+    with emulator.Server() as server:
+        child = multiprocessing.get_context("fork").Process(target=advance_the_clock, args=(server,))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0

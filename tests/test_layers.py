@@ -45,6 +45,7 @@ SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_
 WAYS_IN = (
     "",
     "__main__",
+    "any_loop",
     "cli",
     "client",
     "embedded",
@@ -53,6 +54,7 @@ WAYS_IN = (
     "options",
     "pytest_plugin",
     "pytest_redis_compat",
+    "redis_py",
     "remote",
     "replay",
     "watch",

@@ -2,8 +2,12 @@
 
 import asyncio
 import gc
+import itertools
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
@@ -32,6 +36,16 @@ def test_it_is_a_real_client(client):
         assert pipeline.incr("p").incr("p").execute() == [1, 2]
 
 
+@pytest.mark.filterwarnings("ignore:.*lib_name:DeprecationWarning")
+def test_a_client_says_what_it_is_unless_it_is_told_otherwise():
+    local = emulator.Local()
+    with emulator.Server() as server:
+        for handle in (local, server):
+            told = handle.connect().client_info()
+            assert (told["lib-name"], told["lib-ver"]) == ("redis-py", redis.__version__)
+            assert handle.connect(lib_name="other").client_info()["lib-name"] == "other"
+
+
 def test_who_names_the_same_engine_shares_its_data():
     one, other, stranger = emulator.connect("shared"), emulator.connect("shared"), emulator.connect()
     one.set("k", "v")
@@ -45,7 +59,7 @@ def test_who_names_the_same_engine_shares_its_data():
 def test_settings_are_those_of_redis_conf():
     local = emulator.Local(maxmemory="10mb", maxmemory_policy="allkeys-lru", requirepass="secret")
     with pytest.raises(redis.AuthenticationError):
-        local.connect().ping()
+        local.connect(retry=None).ping()
     client = local.connect(password="secret", decode_responses=True)
     assert client.config_get("maxmemory*")["maxmemory"] == str(10 << 20)
 
@@ -98,6 +112,22 @@ def test_time_can_be_in_the_test_s_hand():
     assert client.get("k") == b"v"
     clock.advance(1)
     assert client.get("k") is None
+
+
+def test_a_client_tries_as_often_as_one_with_a_socket_does():
+    local = emulator.Local()
+
+    async def asynchronous():
+        async with local.aconnect() as here, redis.asyncio.Redis() as there:
+            return here.get_retry(), there.get_retry()
+
+    for here, there in ((local.connect().get_retry(), redis.Redis().get_retry()), asyncio.run(asynchronous())):
+        assert here.get_retries() == there.get_retries() > 0
+    fault = local.faults.add("drop-before", command="get", times=1)
+    assert local.connect().get("k") is None and fault.fired == 1
+    local.faults.add("drop-before", command="get", times=1)
+    with pytest.raises(redis.ConnectionError):
+        local.connect(retry=None).get("k")
 
 
 def test_a_killed_client_connects_anew(client):
@@ -183,3 +213,54 @@ def test_scripts_and_waits_leave_nothing_behind():
     gc.collect()
     assert len(local.engine.sessions) == 1
     assert local.engine.wheel.count == 0 and not local.engine.blocking.blocks
+
+
+def test_scripts_and_waits_that_are_woken_leave_no_objects_behind():
+    local = emulator.Local()
+    client, numbers = local.connect(), itertools.count()
+
+    def scripts():
+        for _ in range(600):  # more than are kept
+            client.eval(f"return {next(numbers)}", 0)
+
+    def reads_woken_by_a_thread():
+        with local.connect() as reader, ThreadPoolExecutor(1) as thread:
+            for number in range(100):
+                reading = thread.submit(reader.blpop, "list", 0)
+                while not client.info("clients")["blocked_clients"]:
+                    time.sleep(0)
+                client.rpush("list", number)
+                assert list(reading.result()) == [b"list", b"%d" % number]
+
+    def reads_woken_by_a_task():
+        async def scenario():
+            async with local.aconnect() as reader, local.aconnect() as writer:
+                for number in range(100):
+                    reading = asyncio.create_task(reader.blpop("list", 0))
+                    await asyncio.sleep(0)
+                    await writer.rpush("list", number)
+                    assert list(await reading) == [b"list", b"%d" % number]
+
+        asyncio.run(scenario())
+
+    for work in (scripts, reads_woken_by_a_thread, reads_woken_by_a_task):
+        work()
+        gc.collect()
+        before = len(gc.get_objects())
+        work()
+        work()
+        gc.collect()
+        assert len(gc.get_objects()) - before < 50, work.__name__
+    assert client.info("memory")["number_of_cached_scripts"] == 500
+
+
+def test_what_only_scripts_need_is_imported_by_the_first_script():
+    program = (
+        "import emulator, sys\n"
+        "client = emulator.connect()\n"
+        "client.set('k', 'v')\n"
+        "assert 'lupa' not in sys.modules\n"
+        "client.eval('return 1', 0)\n"
+        "assert 'lupa' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)

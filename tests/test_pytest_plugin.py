@@ -129,16 +129,6 @@ def test_strict_mode_tells_what_is_left_behind(tmp_path):
     assert pytest_on(tmp_path)[1] == 0
 
 
-def test_those_who_switch_from_pytest_redis(tmp_path):
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.pytest_redis_compat"]\n')
-    (tmp_path / "test_it.py").write_text(
-        "def test_one(redisdb, redis_proc):\n    redisdb.set('k', redis_proc.port)\n"
-        "def test_two(redisdb, redis_noproc):\n    assert redisdb.get('k') is None and redis_noproc.host\n"
-    )
-    output, status = pytest_on(tmp_path)
-    assert status == 0 and "2 passed" in output, output
-
-
 def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
     pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
@@ -215,93 +205,6 @@ def test_strict_mode_and_reports_on_a_server_elsewhere(tmp_path):
         assert status == 1 and "1 keys without an expiry, such as b'k'" in output, output
         output, status = pytest_on(tmp_path, url, "-k", "failing")
     assert status == 1 and "SET user:1 Ann" in output and "b'user:1' in database 0" in output
-
-
-ASYNCHRONOUS = """
-import pytest
-
-{mark}
-async def test_one(async_redis_client, redis_url):
-    assert await async_redis_client.dbsize() == 0
-    await async_redis_client.set("k", "v")
-
-{mark}
-async def test_two(async_redis_client, redis_client):
-    assert await async_redis_client.dbsize() == 0
-    async with async_redis_client.pubsub() as listening:
-        await listening.subscribe("channel")
-        assert (await listening.get_message(timeout=5))["type"] == "subscribe"
-        assert redis_client.publish("channel", "x") == 1
-        assert (await listening.get_message(timeout=5))["data"] == b"x"
-"""
-
-
-@pytest.mark.parametrize(
-    ("plugin", "options", "mark"),
-    [
-        ("pytest_asyncio", ["--asyncio-mode=strict"], "@pytest.mark.asyncio"),
-        ("pytest_asyncio", ["--asyncio-mode=auto"], ""),
-        ("anyio", [], "@pytest.mark.anyio"),
-    ],
-)
-def test_an_asynchronous_client(tmp_path, plugin, options, mark):
-    pytest.importorskip(plugin)
-    (tmp_path / "conftest.py").write_text(
-        "import pytest\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    )
-    (tmp_path / "test_it.py").write_text(ASYNCHRONOUS.format(mark=mark))
-    output, status = pytest_on(tmp_path, "-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning", *options)
-    assert status == 0 and "2 passed" in output, output
-
-
-BESIDE_PYTEST_REDIS = """
-from pytest_redis import factories
-
-redis_there = factories.redisdb("redis_noproc")
-
-
-def test_with_both(redis_client, redis_there, redis_noproc, redis_server):
-    redis_client.set("k", "ours")
-    redis_there.set("k", "theirs")
-    assert redis_noproc.port != redis_server.port
-    assert redis_client.get("k") == b"ours" and redis_there.get("k") == b"theirs"
-
-
-def test_both_are_empty_again(redis_client, redis_there):
-    assert redis_client.dbsize() == redis_there.dbsize() == 0
-
-
-def test_what_pytest_redis_starts_may_be_the_emulator(redisdb, redis_proc, redis_client):
-    redisdb.set("k", "v")
-    assert redis_client.dbsize() == 0
-    assert redisdb.execute_command("EMULATOR", "KEYSPACE", "GET") == b""
-"""
-
-
-def test_beside_pytest_redis(tmp_path):
-    pytest.importorskip("pytest_redis")
-    program = tmp_path / "redis-server"
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m emulator "$@"\n')
-    program.chmod(0o755)
-    (tmp_path / "test_it.py").write_text(BESIDE_PYTEST_REDIS)
-    with servers.emulator() as (host, port):
-        output, status = pytest_on(
-            tmp_path, f"--redis-host={host}", f"--redis-exec={program}", "-o", f"redis_port={port}", "-k", "both"
-        )
-        assert status == 0 and "2 passed" in output, output
-    output, status = pytest_on(tmp_path, f"--redis-exec={program}", "-k", "may_be")
-    assert status == 0 and "1 passed" in output, output
-
-
-def test_loaded_on_purpose_our_fixtures_win_over_those_of_pytest_redis(tmp_path):
-    pytest.importorskip("pytest_redis")
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["emulator.pytest_redis_compat"]\n')
-    (tmp_path / "test_it.py").write_text(
-        "def test_it(redisdb, redis_proc, redis_noproc, redis_server):\n"
-        "    assert redis_proc is redis_noproc is redis_server and redisdb.ping()\n"
-    )
-    output, status = pytest_on(tmp_path, "--redis-exec=/nowhere/redis-server")
-    assert status == 0 and "1 passed" in output, output
 
 
 def test_it_costs_nothing_where_it_is_not_used(tmp_path):

@@ -221,6 +221,7 @@ class GatewayStream(Stream):
     def __init__(self, connection: AsyncConnection, first: Reply) -> None:
         self._connection = connection
         self._first = first
+        self._task: asyncio.Task[None] | None = None
 
     def begin(self, send: Callable[[bytes], None], end: Callable[[], None], transport: asyncio.Transport) -> None:
         self._task = asyncio.get_running_loop().create_task(self._listen(send, end, transport))
@@ -243,4 +244,7 @@ class GatewayStream(Stream):
             await self._connection.close()
 
     def close(self) -> None:
-        self._task.cancel()
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._connection.close())
+        else:
+            self._task.cancel()

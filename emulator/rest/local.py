@@ -190,6 +190,7 @@ class LocalStream(Stream):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.engine = session.engine
+        self._limit: OutputLimit | None = None
 
     def begin(self, send: Callable[[bytes], None], end: Callable[[], None], transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -204,12 +205,14 @@ class LocalStream(Stream):
         self.session.out.clear()
         if data:
             self._send(data)
-            self._limit.check()
+            if self._limit is not None:
+                self._limit.check()
         if self.session.closing:
             self._end()
 
     def close(self) -> None:
-        self._limit.release()
+        if self._limit is not None:
+            self._limit.release()
         self.session.on_wake = self.session.on_kill = None
         self.session.forget()
 
