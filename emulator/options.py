@@ -22,7 +22,8 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
        python -m emulator -v or --version
        python -m emulator -h or --help
 
-Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them.
+Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
+as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on).
 
 Examples:
        python -m emulator --port 7777
@@ -31,7 +32,15 @@ Examples:
        python -m emulator /etc/myredis.conf --loglevel verbose
 """
 
-_VARIABLES = ("REDIS_ARGS", "REDIS_PORT", "REDIS_PASSWORD")
+_VARIABLES = {
+    "REDIS_PORT": "port",
+    "REDIS_PASSWORD": "requirepass",
+    "REDIS_REST_PORT": "rest-port",
+    "REDIS_REST_TOKEN": "rest-token",
+    "REDIS_REST_READONLY_TOKEN": "rest-readonly-token",
+    "UPSTASH_REDIS_REST_TOKEN": "rest-token",
+}
+"""Environment variables that stand for a directive; ``REDIS_ARGS`` has options."""
 _IGNORED = frozenset(
     ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "io-threads-do-reads")
 )
@@ -120,7 +129,7 @@ def _answer_questions(argv: Sequence[str]) -> None:
 
 
 def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
-    used = [name for name in _VARIABLES if environ.get(name)]
+    used = [name for name in ("REDIS_ARGS", *_VARIABLES) if environ.get(name)]
     if environ.get("REDIS_PORT", "").startswith("tcp://"):
         used.remove("REDIS_PORT")
         options.notes.append("REDIS_PORT is a container link's and not used: it is no port number")
@@ -130,8 +139,7 @@ def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
         if words is None:
             raise FatalConfigError(f"Reading REDIS_ARGS\n>>> '{environ['REDIS_ARGS']}'\nUnbalanced quotes")
         lines += _option_lines(list(map(decoded, words)))
-    lines += [f"{name[6:].lower()} {quote(environ[name])}" for name in used if name == "REDIS_PORT"]
-    lines += [f"requirepass {quote(environ[name])}" for name in used if name == "REDIS_PASSWORD"]
+    lines += [f"{directive} {quote(environ[name])}" for name, directive in _VARIABLES.items() if name in used]
     if used:
         Loader(options, "the environment").load("\n".join(lines))
         options.notes.append(f"Configuration from the environment: {', '.join(used)}")
@@ -139,12 +147,13 @@ def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
-    others = [name for name in environ if name.startswith("REDIS_") and name not in _VARIABLES]
+    known = ["REDIS_ARGS", *(name for name in _VARIABLES if name.startswith("REDIS_"))]
+    others = [name for name in environ if name.startswith("REDIS_") and name not in known]
     if not others:
         return
     from difflib import get_close_matches
 
-    suffixes = [name.removeprefix("REDIS_") for name in _VARIABLES]
+    suffixes = [name.removeprefix("REDIS_") for name in known]
     for name in others:
         near = get_close_matches(name.removeprefix("REDIS_").upper(), suffixes, 1, 0.7)
         if near:
@@ -284,6 +293,8 @@ class Loader:
         if name in ("port", "rest-port") and words == ["auto"]:
             words = [str(free_port())]
         if name == "rest-database":  # each line declares one more
+            if not all(1 <= word.count(":") <= 2 for word in words):
+                raise ConfigError("argument must be NAME:TOKEN or NAME:TOKEN:READONLYTOKEN")
             words = [f"{self.config.rest_database} {' '.join(words)}".strip()]
         if name == "save":
             earlier = self.config.save if self._saves_follow and words != [""] else ()

@@ -19,6 +19,7 @@ from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import is_special, own_way, refusal
 from emulator.rest.encoding import Format
 from emulator.rest.events import monitor_event, push_event
+from emulator.rest.limits import Limits, check_sizes, cut
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
 from emulator.rest.tokens import base32
@@ -37,13 +38,17 @@ class Dropped(Exception):
 
 
 class LocalDatabase(Database):
-    """An engine and the tokens that open it; with `strict` it lacks what the product lacks."""
+    """An engine and the tokens that open it.
 
-    def __init__(self, engine: Engine, tokens: Tokens, name: str = "", strict: bool = False) -> None:
+    As its configuration says it lacks what the product lacks (``upstash-strict``) and has its quotas (``upstash-limits``).
+    """
+
+    def __init__(self, engine: Engine, tokens: Tokens, name: str = "") -> None:
         self.engine = engine
         self.name = name
         self.tokens = tokens
-        self._strict = strict
+        self._strict = engine.config.upstash_strict
+        self._limits = Limits(engine) if engine.config.upstash_limits else None
 
     @property
     def is_open(self) -> bool:
@@ -70,6 +75,8 @@ class LocalDatabase(Database):
     def run(
         self, access: User, address: bytes, commands: Sequence[Command], format: Format
     ) -> list[bytes] | Awaitable[list[bytes]]:
+        if self._limits is not None:
+            check_sizes(commands)
         session = self._session(access, address, format.answers)
         if len(commands) > _COMMANDS_A_SLICE or any(map(self._needs_care, commands)):
             return self._go_on(session, commands, 0)
@@ -109,14 +116,20 @@ class LocalDatabase(Database):
                     self.engine.clock.tick()
         finally:
             session.forget()
-        return _answers(session, len(commands))
+        answers = _answers(session, len(commands))
+        return answers if self._limits is None else list(map(cut, answers))
 
     def _needs_care(self, command: Command) -> bool:
-        return self._strict or is_special(command)
+        return self._strict or self._limits is not None or is_special(command)
+
+    def _problem(self, command: Command) -> CommandError | None:
+        """Why a command is not run by REST, if it is not."""
+        error = refusal(command, self._strict)
+        return self._limits.check(command) if error is None and self._limits is not None else error
 
     def _run_with_care(self, session: Session, command: Command) -> int:
         """Run a command that may be refused here, or have a way of its own; how many were answered."""
-        reply: Reply = refusal(command, self._strict)
+        reply: Reply = self._problem(command)
         if reply is None:
             way = own_way(command)
             if way is None:
@@ -128,6 +141,8 @@ class LocalDatabase(Database):
     def transaction(
         self, access: User, address: bytes, commands: Sequence[Command], format: Format
     ) -> bytes | Awaitable[bytes]:
+        if self._limits is not None:
+            check_sizes(commands)
         session = self._session(access, address, format.transaction)
         try:
             for command in commands:
@@ -153,7 +168,7 @@ class LocalDatabase(Database):
         """Raise where a command of a transaction cannot be run at all."""
         if not command:
             raise CommandError(EMPTY_PIPELINE_COMMAND)
-        error = refusal(command, self._strict)
+        error = self._problem(command)
         if error is not None:
             raise error
         if own_way(command) is not None:

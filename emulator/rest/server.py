@@ -107,12 +107,9 @@ def rest_server(engine: Engine) -> RestServer:
     """The REST API of an engine, as its configuration describes it; further databases are keyspaces of it."""
     config = engine.config
     token = config.rest_token or config.requirepass or random_token()
-    strict = config.upstash_strict
-    databases: list[Database] = [
-        LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token), strict=strict)
-    ]
+    databases: list[Database] = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token))]
     for declaration in config.rest_database.split():
         name, own, *read_only = declaration.split(":")
         keyspace = engine.keyspaces.open(name.encode())
-        databases.append(LocalDatabase(keyspace, Tokens(keyspace, own, *read_only), name, strict))
+        databases.append(LocalDatabase(keyspace, Tokens(keyspace, own, *read_only), name))
     return RestServer(databases, config.rest_port, config.rest_bind, token)

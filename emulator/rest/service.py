@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from emulator.protocol.errors import CommandError
 from emulator.rest.answers import Answer, Headers, Opening, failure
 from emulator.rest.encoding import BASE64, JSON, RESP, Format, text_of
+from emulator.rest.limits import Oversized
 from emulator.rest.requests import BadRequest, Command, Request, command_of_body, command_of_path, commands_of_body
 from emulator.rest.texts import UNAUTHORIZED
 
@@ -168,7 +169,8 @@ def _format(request: Request) -> tuple[Format, tuple[bytes, bytes]]:
 
 def _of_one(pieces: list[bytes], kind: tuple[bytes, bytes]) -> Answer:
     piece = pieces[0]
-    return Answer(400 if piece.startswith((b'{"error"', b"-")) else 200, piece, [kind])
+    failed = piece.startswith((b'{"error"', b"-")) and not isinstance(piece, Oversized)
+    return Answer(400 if failed else 200, piece, [kind])
 
 
 def _of_pipeline(pieces: list[bytes], kind: tuple[bytes, bytes]) -> Answer:
