@@ -3,12 +3,12 @@ FROM python:3.13-slim
 
 RUN useradd --system --create-home --home-dir /data redis
 COPY . /src
-RUN pip install --no-cache-dir /src && rm -rf /src
+RUN pip install --no-cache-dir '/src[rest]' && rm -rf /src
 COPY docker/docker-entrypoint.sh docker/redis-cli /usr/local/bin/
 
 USER redis
 WORKDIR /data
-EXPOSE 6379
+EXPOSE 6379 8079
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD ["redis-cli", "ping"]
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["redis-server"]

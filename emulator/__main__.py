@@ -88,11 +88,11 @@ async def _serve(server: Server, options: Options, log: Log, starter: int | None
         with open(config.pidfile, "w") as file:
             file.write(f"{os.getpid()}\n")
     log.line(NOTICE, "Server initialized")
+    if server.rest is not None:
+        print(*server.rest.lines, sep="\n", flush=True)
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):
         if listens:
             log.line(NOTICE, f"Ready to accept connections {kind}")
-    if server.rest is not None:
-        print(*server.rest.lines, sep="\n", flush=True)
     _tell_ready(starter)
     await server.wait_closed()
     log.line(NOTICE, "User requested shutdown...")

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,29 @@ def test_a_server_starts_answers_and_ends_on_a_signal(number: signal.Signals) ->
     assert rest[-2].endswith("* User requested shutdown...")
     assert rest[-1].endswith("# Redis is now ready to exit, bye bye...")
     assert server.returncode == 0
+
+
+def test_what_an_application_needs_for_the_rest_api_is_printed() -> None:
+    pytest.importorskip("h11")
+    with running("--port", "auto", "--rest-port", "auto") as (_, lines):
+        told = dict(line.partition("=")[::2] for line in lines if not LINE.fullmatch(line))
+    assert list(told) == [
+        "UPSTASH_REDIS_REST_URL",
+        "UPSTASH_REDIS_REST_TOKEN",
+        "KV_REST_API_URL",
+        "KV_REST_API_TOKEN",
+    ]
+    assert told["KV_REST_API_URL"] == told["UPSTASH_REDIS_REST_URL"] and len(told["UPSTASH_REDIS_REST_TOKEN"]) > 20
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", told["UPSTASH_REDIS_REST_URL"])
+    with running("--port", "auto", "--rest-port", "auto", UPSTASH_REDIS_REST_TOKEN="mine") as (_, lines):
+        assert "UPSTASH_REDIS_REST_TOKEN=mine" in lines
+
+
+def test_without_h11_it_is_told_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "h11.py").write_text("raise ModuleNotFoundError(\"No module named 'h11'\", name='h11')\n")
+    server = process("--port", "auto", "--rest-port", "auto", PYTHONPATH=str(tmp_path))
+    output, _ = server.communicate(timeout=30)
+    assert server.returncode == 1 and "pip install 'redis-emulator[rest]'" in output
 
 
 def test_the_environment_is_named_in_the_log() -> None:
