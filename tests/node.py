@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = Path(__file__).parent / "users"
-
 
 def install(folder: Path, *packages: str) -> Path:
     """The folder with these packages installed in it."""
@@ -25,10 +23,11 @@ def install(folder: Path, *packages: str) -> Path:
 
 
 def run(folder: Path, program: str, *arguments: object) -> object:
-    """What a program prints as JSON."""
-    shutil.copy(PROGRAMS / program, folder)
+    """What a program, named below this folder, prints as JSON."""
+    path = Path(__file__).parent / program
+    shutil.copy(path, folder)
     done = subprocess.run(
-        ["node", program, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        ["node", path.name, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

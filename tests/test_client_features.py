@@ -90,7 +90,7 @@ def test_node_redis_and_ioredis(tmp_path_factory, tmp_path):
     files = ("--tls-cert-file", str(tmp_path / "cert.pem"), "--tls-key-file", str(tmp_path / "key.pem"))
     options = ("--port", "auto", "--save", "", "--tls-port", str(tls_port), "--tls-auth-clients", "no", *files)
     with running(*options) as (_, lines):
-        assert node.run(folder, "features.mjs", port_of(lines), tls_port, tmp_path / "ca.pem") == {
+        assert node.run(folder, "users/features.mjs", port_of(lines), tls_port, tmp_path / "ca.pem") == {
             "cached": ["1", "1", 1],
             "invalidated": "2",
             "refused": "NOPERM",

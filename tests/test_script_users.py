@@ -126,4 +126,4 @@ def bullmq(tmp_path_factory):
 def test_bullmq(client, port, bullmq):
     """500 jobs, some delayed, retried or of a priority, at a limited rate; a flow; a job that repeats; queue events."""
     expected = {"done": 500, "retried": 72, "sum": 45, "completed": True, "failed": 0, "active": 0}
-    assert node.run(bullmq, "bullmq.mjs", port) == expected
+    assert node.run(bullmq, "users/bullmq.mjs", port) == expected

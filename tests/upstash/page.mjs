@@ -1,0 +1,38 @@
+// What a page of another origin does with the SDK; the outcome is the page's text.
+import { Redis } from "@upstash/redis";
+
+const [url, token] = [document.body.dataset.url, document.body.dataset.token];
+const redis = new Redis({ url, token });
+const told = async (doing) => doing.then((value) => value, (error) => error.message);
+
+async function run() {
+  const before = await redis.set("k", { a: "😀" });
+  const pipeline = redis.pipeline();
+  pipeline.incr("n").hset("h", { f: "v" }).hgetall("h");
+  const answer = await fetch(url, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: JSON.stringify(["INCR", "n"]),
+  });
+  const subscriber = redis.subscribe("chat");
+  const message = await new Promise((done) => {
+    subscriber.on("message", (event) => done(event.message));
+    subscriber.on("subscribe", () => redis.publish("chat", { hello: "page" }));
+  });
+  await subscriber.unsubscribe();
+  return [
+    location.origin !== new URL(url).origin,
+    before,
+    await redis.get("k"),
+    await pipeline.exec(),
+    (await answer.json()).result,
+    answer.headers.get("upstash-sync-token") !== null,
+    message,
+    await told(new Redis({ url, token: "wrong" }).get("k")),
+  ];
+}
+
+run().then(
+  (found) => (document.body.textContent = JSON.stringify(found)),
+  (error) => (document.body.textContent = JSON.stringify(String(error))),
+);
