@@ -72,10 +72,11 @@ class Rest:
 
 
 class Events:
-    """What is read of a stream: its head, then chunk after chunk."""
+    """What is read of a stream: its head, then event after event."""
 
     def __init__(self, file):
         self._file = file
+        self._unread = b""
         self.status = int(file.readline().split()[1])
         self.headers = {}
         while (line := file.readline().strip()) != b"":
@@ -83,8 +84,12 @@ class Events:
             self.headers[name.decode().lower()] = value.decode()
 
     def next(self):
-        """The next chunk, None at the end."""
-        size = int(self._file.readline(), 16)
-        data = self._file.read(size)
-        self._file.readline()
-        return data if size else None
+        """The next event with the empty line after it, None at the end."""
+        while b"\n\n" not in self._unread:
+            size = int(self._file.readline(), 16)
+            self._unread += self._file.read(size)
+            self._file.readline()
+            if not size:
+                return None
+        found, _, self._unread = self._unread.partition(b"\n\n")
+        return found + b"\n\n"

@@ -3,7 +3,7 @@
 import pytest
 
 import emulator
-from tests.rest import TOKEN, Rest
+from tests.rest import TOKEN, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -19,9 +19,19 @@ def rest(server):
     return Rest(server.rest_url)
 
 
+@pytest.fixture(params=["engine", "gateway"])
+def either(request, server):
+    """The REST API of an engine, and that of a gateway to it."""
+    if request.param == "engine":
+        yield Rest(server.rest_url)
+    else:
+        with gateway(server.url, "--rest-readonly-token", "ro") as url:
+            yield Rest(url)
+
+
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_subscription(server, rest, method):
-    with rest.events("/subscribe/chat", method) as events:
+def test_a_subscription(server, either, method):
+    with either.events("/subscribe/chat", method) as events:
         assert events.status == 200 and events.headers["content-type"] == "text/event-stream"
         assert events.headers["cache-control"] == "no-cache" and events.headers["access-control-allow-origin"] == "*"
         assert events.next() == b"data: subscribe,chat,1\n\n"
@@ -29,58 +39,64 @@ def test_a_subscription(server, rest, method):
         assert client.pubsub_numsub("chat") == [(b"chat", 1)]
         assert client.publish("chat", '{"n":1,"t":"a, b"}') == 1
         assert events.next() == b'data: message,chat,{"n":1,"t":"a, b"}\n\n'
-        assert rest("PUBLISH", "chat", "two\nlines") == (200, {"result": 1})
+        assert either("PUBLISH", "chat", "two\nlines") == (200, {"result": 1})
         assert events.next() == b"data: message,chat,two\ndata: lines\n\n"
     while client.pubsub_numsub("chat") != [(b"chat", 0)]:
         pass
 
 
-def test_patterns_and_several_channels(server, rest):
-    with rest.events("/psubscribe/user:%2A") as events, rest.events("/subscribe/a/b") as several:
+def test_patterns_and_several_channels(server, either):
+    with either.events("/psubscribe/user:%2A") as events, either.events("/subscribe/a/b") as several:
         assert events.next() == b"data: psubscribe,user:*,1\n\n"
-        assert several.next() == b"data: subscribe,a,1\n\ndata: subscribe,b,2\n\n"
-        rest("PUBLISH", "user:7", "hello")
+        assert [several.next(), several.next()] == [b"data: subscribe,a,1\n\n", b"data: subscribe,b,2\n\n"]
+        either("PUBLISH", "user:7", "hello")
         assert events.next() == b"data: pmessage,user:*,user:7,hello\n\n"
-        rest("PUBLISH", "b", "x")
+        either("PUBLISH", "b", "x")
         assert several.next() == b"data: message,b,x\n\n"
 
 
-def test_a_question_mark_in_a_name(rest):
-    with rest.events("/psubscribe/a?c") as events:
+def test_a_question_mark_in_a_name(either):
+    with either.events("/psubscribe/a?c") as events:
         assert events.next() == b"data: psubscribe,a?c,1\n\n"
 
 
-def test_a_large_message_of_any_bytes(server, rest):
+def test_a_large_message_of_any_bytes(server, either):
     payload = bytes(range(256)) * 8000
-    with rest.events("/subscribe/c") as events:
+    with either.events("/subscribe/c") as events:
         events.next()
         server.connect().publish("c", payload.replace(b"\n", b"").replace(b"\r", b""))
-        received = b""
-        while not received.endswith(b"\n\n"):
-            received += events.next()
+        received = events.next()
     assert received == b"data: message,c," + payload.replace(b"\n", b"").replace(b"\r", b"") + b"\n\n"
 
 
-def test_monitor(server, rest):
-    with rest.events("/monitor") as events:
+def test_monitor(server, either):
+    with either.events("/monitor") as events:
         assert events.next() == b'data: "OK"\n\n'
         server.connect(driver_info=None, protocol=2).get("k")
         line = events.next()
         assert line.startswith(b"data: ") and line.endswith(b'"GET" "k"\n\n') and b"[0 127.0.0.1:" in line
-        rest("GET", "r")
-        assert events.next().endswith(b'"GET" "r"\n\n')
+        either("GET", "r")
+        while not line.endswith(b'"GET" "r"\n\n'):
+            line = events.next()
 
 
-def test_the_answer_to_head_is_over_at_once(rest):
-    assert rest.request("HEAD", "/subscribe/c")[:2] == (200, b"")
+def test_a_stream_on_which_nothing_happens_is_kept_alive(rest, monkeypatch):
+    monkeypatch.setattr("emulator.rest.http._KEEP_ALIVE_SECONDS", 0.01)
+    with rest.events("/subscribe/c") as events:
+        assert events.next() == b"data: subscribe,c,1\n\n"
+        assert [events.next() for _ in range(3)] == [b": keepalive\n\n"] * 3
+
+
+def test_the_answer_to_head_is_over_at_once(either):
+    assert either.request("HEAD", "/subscribe/c")[:2] == (200, b"")
 
 
 @pytest.mark.parametrize(
     ("path", "token", "status"),
     [("/subscribe/c", "wrong", 401), ("/subscribe/c", "ro", 400), ("/monitor", "ro", 400), ("/subscribe", TOKEN, 400)],
 )
-def test_who_may_not_listen(rest, path, token, status):
-    assert Rest(f"http://{rest.host}:{rest.port}", token).post(path)[0] == status
+def test_who_may_not_listen(either, path, token, status):
+    assert Rest(f"http://{either.host}:{either.port}", token).post(path)[0] == status
 
 
 def test_who_reads_too_slowly_is_cut_off(server, rest):

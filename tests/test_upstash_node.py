@@ -129,3 +129,12 @@ def test_rates_dynamic_limits_deny_lists_and_analytics(limited):
     usage = {"ann": {"success": 2, "blocked": 0}, "bob": {"success": 2, "blocked": 2}}
     assert limited["analytics"]["usage"] == usage and limited["analytics"]["overTime"] == 1
     assert limited["analytics"]["most"]["ratelimited"] == [{"identifier": "bob", "count": 2}]
+
+
+def test_events_with_a_history(folder, server):
+    found = node.run(folder, "upstash/realtime.mjs", server.rest_url, TOKEN)
+    texts = ["before", 'with, commas and "quotes"']
+    assert sorted(found["heard"]) == sorted(texts)
+    assert sorted(found["history"]) == sorted(["chat.said", text] for text in texts)
+    assert found["connected"] == {"type": "connected", "channel": "room"}
+    assert found["live"] == {"text": "live"}
