@@ -29,6 +29,25 @@ class Place(NamedTuple):
     secure: bool
 
 
+def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens at an address as ``bind`` names it; an IPv6 address is for IPv6 only.  Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by that
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((name, port))
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
 class Listeners:
     """The listening sockets of a server, whose connections `factory` makes.
 
@@ -96,7 +115,7 @@ class Listeners:
             if place in self._tcp:
                 continue
             try:
-                sockets[place] = self._listening_socket(place)
+                sockets[place] = listening_socket(place.host, place.port, self._config.tcp_backlog)
             except OSError as error:
                 if optional:
                     continue
@@ -106,23 +125,6 @@ class Listeners:
                 logger.warning("Warning: Could not create server TCP listening socket %s: %s", where, error.strerror)
                 raise
         return sockets
-
-    def _listening_socket(self, place: Place) -> socket.socket:
-        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-        name = {"*": "0.0.0.0", "::*": "::"}.get(place.host, place.host)
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by that
-        try:
-            if os.name == "posix":
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind((name, place.port))
-            listening.listen(self._config.tcp_backlog)
-            listening.setblocking(False)
-        except OSError:
-            listening.close()
-            raise
-        return listening
 
     async def _serve(self, sockets: dict[Place, socket.socket]) -> None:
         loop = asyncio.get_running_loop()

@@ -216,6 +216,19 @@ def test_a_request_waits_while_the_server_is_paused(server, rest):
     assert rest.post("/multi-exec", '[["INCR","n"],["INCR","n"]]') == (200, [{"result": 1}, {"result": 2}])
 
 
+def test_a_command_that_takes_a_thread_is_waited_for(server, rest):
+    with emulator.Server() as other:
+        rest("SET", "k", "v")
+        assert rest("MIGRATE", other.host, other.port, "k", 0, 5000) == (200, {"result": "OK"})
+        assert rest([["EXISTS", "k"], ["MIGRATE", other.host, other.port, "k", 0, 5000], ["PING"]])[1] == [
+            {"result": 0},
+            {"result": "NOKEY"},
+            {"result": "PONG"},
+        ]
+        assert other.connect().get("k") == b"v"
+    assert rest("WAIT", 5, 100_000) == (200, {"result": 0})
+
+
 def test_what_runs_is_finished_when_the_server_ends():
     with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
         rest = Rest(server.rest_url)

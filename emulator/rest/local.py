@@ -84,7 +84,7 @@ class LocalDatabase(Database):
 
     def _run_plain(self, session: Session, commands: Sequence[Command]) -> list[bytes] | Awaitable[list[bytes]]:
         position = run(session, commands, 0, len(commands))
-        if position < len(commands):
+        if position < len(commands) or session.blocked is not None:
             return self._go_on(session, commands, position, careful=False)
         session.forget()
         return _answers(session, len(commands))
@@ -99,11 +99,14 @@ class LocalDatabase(Database):
         awake = asyncio.Event()
         session.on_wake = awake.set
         try:
-            while position < len(commands) and not session.closing:
-                if session.parked:
+            while not session.closing:
+                if session.parked or session.blocked is not None:
                     await awake.wait()
                     awake.clear()
                     self.engine.clock.tick()
+                    continue
+                if position >= len(commands):
+                    break
                 if careful and self._needs_care(commands[position]):
                     position += self._run_with_care(session, commands[position])
                     continue
@@ -111,7 +114,7 @@ class LocalDatabase(Database):
                 while end < most and not (careful and self._needs_care(commands[end])):
                     end += 1
                 position = run(session, commands, position, end - position)
-                if position < len(commands) and not session.parked:
+                if position < len(commands):
                     await asyncio.sleep(0)
                     self.engine.clock.tick()
         finally:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import TYPE_CHECKING
 
+from emulator.listeners import listening_socket
 from emulator.rest.http import HttpConnection
 from emulator.rest.local import LocalDatabase
 from emulator.rest.service import RestService
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from emulator.rest.database import Database
 
 _SECONDS_TO_FINISH = 5.0
+_BACKLOG = 511
 
 
 class RestServer:
@@ -35,7 +35,9 @@ class RestServer:
         loop = asyncio.get_running_loop()
         for address in self._bind:
             try:
-                self._servers.append(await loop.create_server(self._connection, sock=self._listening(address)))
+                listening = listening_socket(address.removeprefix("-"), self.port, _BACKLOG)
+                self.port = listening.getsockname()[1]
+                self._servers.append(await loop.create_server(self._connection, sock=listening))
             except OSError:
                 if not address.startswith("-"):
                     await self.stop()
@@ -43,23 +45,6 @@ class RestServer:
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._service)
-
-    def _listening(self, address: str) -> socket.socket:
-        host = address.removeprefix("-")
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            if os.name == "posix":
-                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.bind(({"*": "0.0.0.0", "::*": "::"}.get(host, host), self.port))
-            listening.setblocking(False)
-        except OSError:
-            listening.close()
-            raise
-        self.port = listening.getsockname()[1]
-        return listening
 
     async def stop(self) -> None:
         """Listen no more, let what is being answered be answered, and close every connection."""
