@@ -78,10 +78,11 @@ class Server(Handle):
     def rest(self) -> RestServer:
         """The REST API, which begins when it is first asked for; OSError is raised where it cannot.
 
-        Within ``async with`` it has to have been asked for by the setting ``rest_port``.
+        Within ``async with`` it is there by the setting ``rest_port`` only; RuntimeError is raised else.
         """
         if self._server.rest is None:
-            assert self._loop is not None
+            if self._thread is None or self._loop is None:
+                raise RuntimeError('a server in the running loop has a REST API where rest_port="auto" asks for it')
             asyncio.run_coroutine_threadsafe(self._server.serve_rest(), self._loop).result()
         assert self._server.rest is not None
         return self._server.rest

@@ -1,5 +1,7 @@
 """Who may do what by REST: tokens of databases, read-only ones, those of users; databases that know nothing of each other."""
 
+import asyncio
+
 import pytest
 import redis
 
@@ -145,3 +147,15 @@ def test_without_a_token_one_is_made():
         assert len(server.rest_token) > 20 and Rest(server.rest_url, server.rest_token)("PING")[0] == 200
     with emulator.Server(requirepass="secret") as server:
         assert server.rest_token == "secret" and Rest(server.rest_url, "secret")("PING")[0] == 200
+
+
+def test_a_server_in_the_running_loop():
+    async def scenario():
+        async with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
+            rest = Rest(server.rest_url)
+            assert (await asyncio.to_thread(rest, "PING"))[0] == 200
+        async with emulator.Server() as server:
+            with pytest.raises(RuntimeError, match="rest_port"):
+                server.rest_url  # noqa: B018
+
+    asyncio.run(scenario())

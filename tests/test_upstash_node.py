@@ -131,6 +131,11 @@ def test_rates_dynamic_limits_deny_lists_and_analytics(limited):
     assert limited["analytics"]["most"]["ratelimited"] == [{"identifier": "bob", "count": 2}]
 
 
+def test_the_digests_that_the_sdk_knows_are_those_of_its_scripts(limited):
+    """Whose digest did not fit would be sent again each time."""
+    assert 8 <= limited["noscript"] <= limited["scripts"] <= 20
+
+
 def test_events_with_a_history(folder, server):
     found = node.run(folder, "upstash/realtime.mjs", server.rest_url, TOKEN)
     texts = ["before", 'with, commas and "quotes"']

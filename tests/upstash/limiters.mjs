@@ -101,5 +101,8 @@ found.analytics = {
   overTime: (await analytics.getUsageOverTime(1, "identifier")).length,
   most: await analytics.getMostAllowedBlocked(1, 5).catch((error) => error.message),
 };
+// Each script is sent once: after that its digest, which the SDK has as a constant, is known.
+found.noscript = Number((await redis.exec(["INFO", "errorstats"])).match(/errorstat_NOSCRIPT:count=(\d+)/)[1]);
+found.scripts = Number((await redis.exec(["INFO", "memory"])).match(/number_of_cached_scripts:(\d+)/)[1]);
 console.log(JSON.stringify(found));
 process.exit(0);
