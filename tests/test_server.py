@@ -125,7 +125,7 @@ def test_a_protocol_error_is_told_after_the_replies_before_it(serve):
 
 def test_who_never_reads_is_closed_at_the_hard_limit_and_harms_no_other(serve):
     async def scenario(server):
-        server.config.client_output_buffer_limit["normal"] = (1 << 20, 0, 0)
+        server.config.set([b"client-output-buffer-limit", b"normal 1mb 0 0"])
         _, writer = await connect(server)
         writer.write(command(b"SET", b"large", b"x" * 100_000))
         writer.write(command(b"GET", b"large") * 1000)
@@ -142,7 +142,7 @@ def test_the_soft_limit_closes_after_its_seconds(serve):
     clock = ManualClock()
 
     async def scenario(server):
-        server.config.client_output_buffer_limit["normal"] = (0, 1 << 20, 10)
+        server.config.set([b"client-output-buffer-limit", b"normal 0 1mb 10"])
         _, writer = await connect(server)
         writer.write(command(b"SET", b"large", b"x" * 100_000) + command(b"GET", b"large") * 300)
         while not any(c.transport.get_write_buffer_size() > 1 << 20 for c in server.connections):
