@@ -22,7 +22,7 @@ from emulator.rest.service import RestService
 from emulator.rest.tokens import Tokens
 
 _STATUSES = {b"100", b"200", b"400", b"401", b"405", b"413", b"431", b"501", b"505"}
-_HEAD = re.compile(rb"HTTP/1\.1 (\d+) ")
+_HEAD = re.compile(rb"(?:\A|[\n\]}])HTTP/1\.1 (\d{3}) ")
 _GROWTH = 2 << 20
 
 _PIECES = [
