@@ -189,7 +189,7 @@ def test_a_bug_is_answered_and_logged(server, rest, monkeypatch, caplog):
     def broken(body):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("emulator.rest.service.command_of_body", broken)
+    monkeypatch.setattr("emulator.rest.call.command_of_body", broken)
     assert rest("PING") == (500, {"error": "ERR internal error"})
     assert "ZeroDivisionError" in caplog.text
     assert rest.request("GET", "/ping")[0] == 200
@@ -242,6 +242,33 @@ def test_what_runs_is_finished_when_the_server_ends():
     asking.join()
     assert found == [(200, {"result": "OK"})] and idle.recv(10) == b""
     idle.close()
+
+
+@pytest.mark.parametrize("words", [["INCR", "n"], ["SCAN", "0"]])
+def test_a_long_pipeline_leaves_others_their_turn(server, rest, words):
+    done = []
+    long = threading.Thread(target=lambda: done.append(rest([words] * 30_000)[0]))
+    client = server.connect()
+    client.ping()
+    long.start()
+    turns = 0
+    while not done:
+        client.ping()
+        turns += not done
+    long.join()
+    assert done == [200] and turns > 10
+
+
+def test_many_requests_at_once_leave_others_their_turn(server, rest):
+    one = f"POST /incr/n HTTP/1.1\r\n{HEAD}Content-Length: 0\r\n\r\n".encode()
+    with rest.raw() as connection:
+        threading.Thread(target=lambda: connection.sendall(one * 3000)).start()
+        client = server.connect()
+        seen = set()
+        while (number := int(client.get("n") or 0)) < 3000:
+            seen.add(number)
+        assert len(answers(connection, 3000)) == 3000
+    assert len(seen) > 10
 
 
 def test_a_script_that_does_not_end_is_killed_by_rest(server, rest):

@@ -1,5 +1,6 @@
 """The REST API's requests and answers, a row of the table for each form, error and kind of value."""
 
+import asyncio
 import base64
 import json
 
@@ -7,6 +8,7 @@ import pytest
 import redis
 
 import emulator
+from emulator.rest import requests
 from tests.rest import TOKEN, Rest, gateway
 
 pytest.importorskip("h11")
@@ -362,6 +364,69 @@ def test_the_sync_token_moves_with_each_write(rest):
     )
     assert token("GET", "k", **{"Upstash-Sync-Token": "no such thing"})
     assert rest.request("POST", "/multi-exec", '[["INCR","n"]]')[2]["upstash-sync-token"] != token("FLUSHALL")
+
+
+# Large bodies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            "",
+            " ",
+            "[]",
+            "[ ]",
+            "[1,2]",
+            '["a" , [1.50,"x"],{"k":[null,true]}]',
+            " [1]\n",
+            "{}",
+            '{"a":1}',
+            '"x"',
+            "5",
+            "[",
+            "]",
+            "[,]",
+        ),
+        *(
+            "[1,]",
+            "[1 2]",
+            "[1]]",
+            "[1],",
+            "[1",
+            '["a',
+            "[NaN]",
+            "x",
+            "[" * 5000,
+            "[[[[]]]]",
+            '["\\ud83d"]',
+            "[1,2,3]x",
+            "\ufeff[]",
+        ),
+    ],
+    ids=repr,
+)
+def test_a_large_body_is_read_as_a_small_one_is(body):
+    def read(reading):
+        try:
+            return reading()
+        except requests.BadRequest as error:
+            return error.text, error.status
+
+    small = read(lambda: requests.elements_of_body(body.encode(), "no JSON"))
+    assert read(lambda: asyncio.run(requests.elements_of_large_body(body.encode(), "no JSON"))) == small
+
+
+def test_large_bodies(rest):
+    value = "x" * (requests.LARGE // 10)
+    status, found = rest([["SET", f"k{number}", value] for number in range(20)] + [["GET", "k3"]])
+    assert status == 200 and found[-1] == {"result": value}
+    assert rest("SET", "k", "y" * 2 * requests.LARGE) == (200, {"result": "OK"})
+    assert rest.post("/pipeline", '["' + "x" * 2 * requests.LARGE + '"]') == (400, {"error": "expected JSON array"})
+    assert rest.post("/multi-exec", json.dumps([["SET", "k", "z" * 2 * requests.LARGE], ["STRLEN", "k"]]))[1] == [
+        {"result": "OK"},
+        {"result": 2 * requests.LARGE},
+    ]
 
 
 # The dialect

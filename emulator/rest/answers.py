@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 Headers = list[tuple[bytes, bytes]]
 
-_JSON: Headers = [(b"Content-Type", b"application/json")]
+JSON_TYPE = (b"Content-Type", b"application/json")
+BYTES_TYPE = (b"Content-Type", b"application/octet-stream")
 
 
 class Answer(NamedTuple):
@@ -31,4 +32,4 @@ class Opening(NamedTuple):
 
 def failure(text: str, status: int = 400) -> Answer:
     """``{"error": …}``"""
-    return Answer(status, b'{"error":%b}' % json_text(text.encode("utf-8", "surrogateescape")), _JSON)
+    return Answer(status, b'{"error":%b}' % json_text(text.encode("utf-8", "surrogateescape")), [JSON_TYPE])

@@ -28,6 +28,8 @@ _SECONDS_TO_SEND = 60.0
 _LINGERING_SECONDS = 2.0
 _KEEP_ALIVE_SECONDS = 15.0
 _KEEP_ALIVE = b": keepalive\n\n"
+_REQUESTS_A_TURN = 32
+"""Requests of one connection that are answered before others have their turn."""
 _NOTHING = h11.Data(data=b"")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -42,7 +44,7 @@ class HttpConnection(asyncio.Protocol):
         self.transport: asyncio.Transport
         self._head: h11.Request | None = None
         self._body: list[bytes] = []
-        self._size = 0
+        self._size = self._turn = 0
         self._task: asyncio.Task[None] | None = None
         self._stream: Stream | None = None
         self._receiving = self._ended = self._discarding = False
@@ -62,6 +64,7 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._discarding or self._stream is not None:
             return
+        self._turn = 0
         if not self._receiving:
             self._receiving = True
             self._since = self._loop.time()
@@ -109,9 +112,21 @@ class HttpConnection(asyncio.Protocol):
                 self._take(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 self._answer()
+                self._turn += 1
+                if self._turn == _REQUESTS_A_TURN:
+                    self.transport.pause_reading()
+                    self._loop.call_soon(self._next_turn)
+                    return
             else:
                 self.transport.close()
                 return
+
+    def _next_turn(self) -> None:
+        """Go on with what has arrived, after others have had their turn."""
+        self._turn = 0
+        if not self._ended:
+            self.transport.resume_reading()
+            self._advance()
 
     def _begin(self, head: h11.Request) -> None:
         self._head, self._body, self._size = head, [], 0

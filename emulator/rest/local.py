@@ -98,6 +98,7 @@ class LocalDatabase(Database):
         """
         awake = asyncio.Event()
         session.on_wake = awake.set
+        turn = position + _COMMANDS_A_SLICE
         try:
             while not session.closing:
                 if session.parked or session.blocked is not None:
@@ -107,16 +108,17 @@ class LocalDatabase(Database):
                     continue
                 if position >= len(commands):
                     break
+                if position >= turn:
+                    await asyncio.sleep(0)
+                    self.engine.clock.tick()
+                    turn = position + _COMMANDS_A_SLICE
                 if careful and self._needs_care(commands[position]):
                     position += self._run_with_care(session, commands[position])
                     continue
-                end, most = position + 1, min(len(commands), position + _COMMANDS_A_SLICE)
+                end, most = position + 1, min(len(commands), turn)
                 while end < most and not (careful and self._needs_care(commands[end])):
                     end += 1
                 position = run(session, commands, position, end - position)
-                if position < len(commands):
-                    await asyncio.sleep(0)
-                    self.engine.clock.tick()
         finally:
             session.forget()
         answers = _answers(session, len(commands))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from emulator.rest.texts import (
-    BAD_COMMAND,
-    BAD_PIPELINE,
     EMPTY_BODY,
     EMPTY_COMMAND,
     EMPTY_PIPELINE,
@@ -19,6 +18,12 @@ from emulator.rest.texts import (
 )
 
 Command = list[bytes]
+LARGE = 1024 * 1024
+"""The bytes from which on a body is looked through in turns."""
+
+_ELEMENTS_A_TURN = 1000
+_WHITESPACE = " \t\r\n"
+_SPACES = tuple(_WHITESPACE)
 
 
 class BadRequest(Exception):
@@ -83,37 +88,81 @@ def command_of_path(request: Request) -> Command:
     return words
 
 
-def command_of_body(body: bytes) -> Command:
+def command_of_body(elements: Sequence[Any]) -> Command:
     """The command of ``["SET","k","v"]``.  Raises BadRequest."""
-    command = _command(_array(body, BAD_COMMAND))
-    if not command:
+    if not elements:
         raise BadRequest(EMPTY_COMMAND)
-    return command
+    return _command(elements)
 
 
-def commands_of_body(body: bytes) -> list[Command]:
+def commands_of_body(elements: Sequence[Any]) -> list[Command]:
     """The commands of ``[["SET","k","v"],["GET","k"]]``; an empty one stays an empty list.  Raises BadRequest."""
-    rows = _array(body, BAD_PIPELINE)
-    if not rows:
+    if not elements:
         raise BadRequest(EMPTY_PIPELINE)
     commands = []
-    for row in rows:
+    for row in elements:
         if row.__class__ is not list:
             raise BadRequest(NOT_AN_ARRAY)
         commands.append(_command(row))
     return commands
 
 
-def _array(body: bytes, problem: str) -> list[Any]:
-    if not body.strip():
-        raise BadRequest(EMPTY_BODY)
+def elements_of_body(body: bytes, problem: str) -> list[Any]:
+    """The elements of a JSON array, numbers as their text.  Raises BadRequest, with `problem` where it is no JSON."""
+    text = _text(body)
     try:
-        found = _DECODER.decode(body.decode("utf-8", "replace"))
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise BadRequest(problem) from None
     if found.__class__ is not list:
         raise BadRequest(NOT_AN_ARRAY)
     return found
+
+
+async def elements_of_large_body(body: bytes, problem: str) -> list[Any]:
+    """As `elements_of_body`, but others have their turn meanwhile."""
+    text = _text(body)
+    found: list[Any] = []
+    try:
+        for element in _elements(text):
+            found.append(element)
+            if len(found) % _ELEMENTS_A_TURN == 0:
+                await asyncio.sleep(0)
+    except (ValueError, RecursionError):
+        raise BadRequest(problem) from None
+    return found
+
+
+def _text(body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    if not text.strip(_WHITESPACE):
+        raise BadRequest(EMPTY_BODY)
+    return text
+
+
+def _elements(text: str) -> Iterator[Any]:
+    """The elements of a JSON array, one after the other.  Raises ValueError, and BadRequest for what is no array."""
+    place = _after_space(text, 0)
+    if text[place] != "[":
+        _DECODER.decode(text)
+        raise BadRequest(NOT_AN_ARRAY)
+    place = _after_space(text, place + 1)
+    more = not text.startswith("]", place)
+    while more:
+        element, place = _DECODER.raw_decode(text, place)
+        yield element
+        place = _after_space(text, place)
+        more = text.startswith(",", place)
+        if more:
+            place = _after_space(text, place + 1)
+    if not text.startswith("]", place) or _after_space(text, place + 1) != len(text):
+        raise ValueError("an array does not end where it should")
+
+
+def _after_space(text: str, place: int) -> int:
+    while text.startswith(_SPACES, place):
+        place += 1
+    return place
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The REST API over databases: which request is what, and in which order it is checked."""
+"""The REST API over databases: the order in which a request is checked, and what all answers have."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from emulator.protocol.errors import CommandError
-from emulator.rest.answers import Answer, Headers, Opening, failure
-from emulator.rest.encoding import BASE64, JSON, RESP, Format, text_of
-from emulator.rest.limits import Oversized
-from emulator.rest.requests import BadRequest, Command, Request, command_of_body, command_of_path, commands_of_body
+from emulator.rest.answers import JSON_TYPE, Answer, Headers, Opening, failure
+from emulator.rest.call import Call
+from emulator.rest.encoding import text_of
+from emulator.rest.requests import BadRequest, Request
 from emulator.rest.texts import UNAUTHORIZED
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 _METHODS: Final = b"GET, POST, PUT, HEAD, OPTIONS"
 _ALLOWED: Final = frozenset(_METHODS.split(b", "))
-_LISTENING: Final = frozenset((b"subscribe", b"psubscribe", b"monitor"))
-_JSON_TYPE: Final = (b"Content-Type", b"application/json")
-_BYTES_TYPE: Final = (b"Content-Type", b"application/octet-stream")
 _EXPOSED: Final = (b"Access-Control-Expose-Headers", b"Upstash-Sync-Token")
-_EVENTS: Final = [(b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"no-cache")]
 _HEALTHY: Final = b'{"status":"ok"}'
 
 
@@ -45,7 +41,7 @@ class RestService:
         if request.method not in _ALLOWED:
             return self._finished(request, Answer(405, b"", [(b"Allow", _METHODS)]))
         if request.segments == [b"-", b"health"]:
-            return self._finished(request, Answer(200, _HEALTHY, [_JSON_TYPE]))
+            return self._finished(request, Answer(200, _HEALTHY, [JSON_TYPE]))
         token = request.token or ""
         meant = list(self._meant(request)) if token else []
         for place, database in enumerate(meant):
@@ -79,7 +75,7 @@ class RestService:
         self, database: Database, access: Any, request: Request
     ) -> Answer | Opening | Awaitable[Answer | Opening]:
         try:
-            outcome = self._outcome(database, access, request)
+            outcome = Call(database, access, request).outcome()
         except (BadRequest, CommandError) as error:
             return self._failed(request, database, error)
         if isinstance(outcome, Answer | Opening):
@@ -100,37 +96,6 @@ class RestService:
         text = text_of(error).decode("utf-8", "surrogateescape")
         return self._finished(request, failure(text), database)
 
-    def _outcome(
-        self, database: Database, access: Any, request: Request
-    ) -> Answer | Opening | Awaitable[Answer | Opening]:
-        format, kind = _format(request)
-        first = request.segments[0]
-        if first in _LISTENING:
-            return self._listen(database, access, request)
-        if len(request.segments) == 1 and first == b"pipeline":
-            commands = commands_of_body(request.body)
-            pieces = database.run(access, request.address, commands, format)
-            if isinstance(pieces, list):
-                return _of_pipeline(pieces, kind)
-            return _waited(pieces, lambda pieces: _of_pipeline(pieces, kind))
-        if len(request.segments) == 1 and first == b"multi-exec":
-            commands = commands_of_body(request.body)
-            body = database.transaction(access, request.address, commands, format)
-            if isinstance(body, bytes):
-                return Answer(200, body, [_JSON_TYPE])
-            return _waited(body, lambda body: Answer(200, body, [_JSON_TYPE]))
-        command = command_of_body(request.body) if request.segments == [b""] else command_of_path(request)
-        pieces = database.run(access, request.address, [command], format)
-        if isinstance(pieces, list):
-            return _of_one(pieces, kind)
-        return _waited(pieces, lambda pieces: _of_one(pieces, kind))
-
-    def _listen(self, database: Database, access: Any, request: Request) -> Opening | Awaitable[Opening]:
-        stream = database.listen(access, request.address, _listening(request))
-        if isawaitable(stream):
-            return _waited(stream, lambda stream: Opening(stream, _EVENTS))
-        return Opening(stream, _EVENTS)
-
     # What all answers have
 
     def _finished(self, request: Request, outcome: Outcome, database: Database | None = None) -> Outcome:
@@ -144,46 +109,6 @@ class RestService:
 
 async def _at_last(value: Any) -> Any:
     return await value if isawaitable(value) else value
-
-
-async def _waited(answer: Awaitable[Any], finish: Any) -> Any:
-    return finish(await answer)
-
-
-def _format(request: Request) -> tuple[Format, tuple[bytes, bytes]]:
-    """How the answer is to be printed, and its Content-Type."""
-    encoding = request.headers.get(b"upstash-encoding", b"").strip().lower()
-    if encoding not in (b"", b"base64"):
-        raise BadRequest(f"ERR unsupported encoding: {encoding.decode('utf-8', 'replace')}")
-    form = request.headers.get(b"upstash-response-format", b"json").strip().lower()
-    if request.segments == [b"multi-exec"] and form == b"resp2":
-        form = b"json"
-    if form == b"resp2":
-        if encoding:
-            raise BadRequest("ERR resp2 and base64 do not go together")
-        return RESP, _BYTES_TYPE
-    if form != b"json":
-        raise BadRequest(f"ERR unsupported response format: {form.decode('utf-8', 'replace')}")
-    return BASE64 if encoding else JSON, _JSON_TYPE
-
-
-def _of_one(pieces: list[bytes], kind: tuple[bytes, bytes]) -> Answer:
-    piece = pieces[0]
-    failed = piece.startswith((b'{"error"', b"-")) and not isinstance(piece, Oversized)
-    return Answer(400 if failed else 200, piece, [kind])
-
-
-def _of_pipeline(pieces: list[bytes], kind: tuple[bytes, bytes]) -> Answer:
-    return Answer(200, b"".join(pieces) if kind is _BYTES_TYPE else b"[%b]" % b",".join(pieces), [kind])
-
-
-def _listening(request: Request) -> Command:
-    """The command of a stream; a query that follows a name was a ``?`` in it, which SDKs do not encode."""
-    name, *rest = request.words
-    for key, value in request.query:
-        if key != b"_token" and rest:
-            rest[-1] += b"?" + key + (b"" if value is None else b"=" + value)
-    return [name.upper(), *(rest if name != b"monitor" else [])]
 
 
 def _preflight(request: Request) -> Answer:
