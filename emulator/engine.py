@@ -119,7 +119,7 @@ class Engine:
     def sibling(self) -> Engine:
         """An empty engine with the settings, the commands and the time of this one, and nothing else in common with it."""
         other = Engine(self.config.copy(), copy(self.clock))
-        own = table()
+        own = other.commands
         other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
         other.keyspaces = self.keyspaces
         return other

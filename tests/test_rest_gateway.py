@@ -156,6 +156,7 @@ def test_streams_of_events(client, rest):
 def test_reads_of_streams_do_not_wait(rest):
     assert rest("XREAD", "COUNT", 1, "BLOCK", 0, "STREAMS", "s", "$") == (200, {"result": None})
     assert rest("BLPOP", "l", 0)[0] == 400
+    assert rest("WAIT", 5, 0) == (200, {"result": 0})
 
 
 def test_the_sync_token_moves(rest):

@@ -111,6 +111,8 @@ class GatewayDatabase(Database):
             return Step(words, lambda reply: self._with_types(access, reply))
         if name in (b"xread", b"xreadgroup"):
             return Step(_without_block(command))
+        if name in (b"wait", b"waitaof"):
+            return Step([*command[:-1], b"1"])  # milliseconds: a request is not held open
         return Step(*self._scripts.rewritten(command))
 
     def _denial(self, access: Access, command: Command) -> CommandError | None:
