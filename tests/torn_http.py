@@ -130,19 +130,31 @@ def stream(chance: Random) -> bytes:
     return b"".join(parts)
 
 
-async def play(service: RestService, data: bytes, chance: Random) -> None:
-    """Throw a stream at a connection, and look at what it answers."""
+def service_of(engine: Engine) -> RestService:
+    """The REST API of an engine, whose token is ``dev``."""
+    return RestService([LocalDatabase(engine, Tokens(engine, "dev"))])
+
+
+def connection(engine: Engine, service: RestService | None = None) -> tuple[Transport, HttpConnection]:
+    """A connection to it, and what it has instead of a socket."""
     transport = Transport()
-    connection = HttpConnection(service)
-    connection.connection_made(cast(asyncio.Transport, transport))
+    made = HttpConnection(service or service_of(engine))
+    made.connection_made(cast(asyncio.Transport, transport))
+    return transport, made
+
+
+async def play(engine: Engine, service: RestService, data: bytes, chance: Random) -> None:
+    """Throw a stream at a connection, and look at what it answers."""
+    transport, thrown_at = connection(engine, service)
     place = 0
     while place < len(data) and not transport.closed:
         size = chance.choice((1, 7, 50, len(data)))
-        connection.data_received(data[place : place + size])
+        thrown_at.data_received(data[place : place + size])
         place += size
-    while connection.busy:
+    while thrown_at.busy:
         await asyncio.sleep(0)
-    connection.connection_lost(None)
+    thrown_at.connection_lost(None)
+    await asyncio.sleep(0)  # the loop lets go of timers that were cancelled
     for status in _HEAD.findall(bytes(transport.written)):
         if status not in _STATUSES:
             raise Wrong(f"status {status.decode()} for {data!r}")
@@ -153,7 +165,7 @@ async def play(service: RestService, data: bytes, chance: Random) -> None:
 async def throw(inputs: int, seed: int) -> int:
     """Throw so many streams; by how many bytes memory has grown between the first tenth and the end."""
     engine = Engine()
-    service = RestService([LocalDatabase(engine, Tokens(engine, "dev"))])
+    service = service_of(engine)
     chance = Random(seed)
     before = 0
     tracemalloc.start()
@@ -161,7 +173,7 @@ async def throw(inputs: int, seed: int) -> int:
         if number == inputs // 10:
             gc.collect()
             before = tracemalloc.get_traced_memory()[0]
-        await play(service, stream(chance), chance)
+        await play(engine, service, stream(chance), chance)
     if engine.sessions or service.connections:
         raise Wrong("something is left over")
     engine.databases[0].clear()
