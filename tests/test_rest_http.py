@@ -232,14 +232,15 @@ def test_a_command_that_takes_a_thread_is_waited_for(server, rest):
 
 def test_what_runs_is_finished_when_the_server_ends():
     with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
-        rest = Rest(server.rest_url)
-        server.connect().client_pause(100, all=True)
+        rest, client = Rest(server.rest_url), server.connect()
+        client.client_pause(60_000, all=True)
         found = []
         asking = threading.Thread(target=lambda: found.append(rest("SET", "k", "v")))
         asking.start()
         idle = socket.create_connection((rest.host, rest.port))
         while not server.run(lambda engine: any(session.parked for session in engine.sessions.values())):
             pass
+        threading.Timer(0.1, client.client_unpause).start()
     asking.join()
     assert found == [(200, {"result": "OK"})] and idle.recv(10) == b""
     idle.close()
