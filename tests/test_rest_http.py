@@ -278,6 +278,17 @@ def test_many_requests_at_once_leave_others_their_turn():
     assert asyncio.run(scenario()) >= 3000 // 32 - 1
 
 
+def test_a_body_in_many_pieces_leaves_others_their_turn():
+    async def scenario():
+        transport, connection = torn_http.connection(Engine())
+        pieces = b"1\r\nx\r\n" * 20_000
+        connection.data_received(f"POST /set/k HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode())
+        connection.data_received(pieces + b"0\r\n\r\n")
+        return await rounds_until(lambda: b'{"result":"OK"}' in transport.written)
+
+    assert asyncio.run(scenario()) >= 20_000 // 256
+
+
 def test_a_script_that_does_not_end_is_killed_by_rest(server, rest):
     server.connect().config_set("busy-reply-threshold", 20)
     found = []

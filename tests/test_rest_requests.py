@@ -349,6 +349,16 @@ def test_a_transaction_is_one(server, rest):
     assert got == [(b"l", b"a")]
 
 
+def test_a_transaction_without_memory_for_it_does_nothing(server):
+    rest, client = Rest(server.rest_url), server.connect()
+    client.flushall()
+    client.config_set("maxmemory", 1)
+    status, answer = rest.post("/multi-exec", '[["GET","k"],["SET","k","v"]]')
+    client.config_set("maxmemory", 0)
+    assert status == 400 and answer["error"].startswith("OOM command not allowed when used memory > 'maxmemory'")
+    assert client.get("k") is None
+
+
 # Sync tokens
 
 
@@ -441,6 +451,8 @@ def test_what_is_otherwise_than_in_redis(server, rest):
     assert rest("SCRIPT", "EXISTS", digest, "0" * 40) == (200, {"result": [1, 0]})
     assert rest("EVAL", script.replace("locking", "locking,no-writes"), 1, "k") == (200, {"result": "v"})
     assert rest("SCAN", 0, "WITHTYPE", "MATCH", "k") == (200, {"result": ["0", ["k", "string"]]})
+    assert rest("SCAN", 0, "MATCH", "withtype", "count", 100) == (200, {"result": ["0", []]})
+    assert rest("SCAN", 0, "TYPE", "withtype", "withtype") == (200, {"result": ["0", []]})
     assert rest("COPY", "k", "k") == (200, {"result": 0})
     client = server.connect()
     for words in (["EVAL", script + " ", 1, "k"], ["SCAN", 0, "WITHTYPE"], ["COPY", "k", "k"]):
@@ -451,8 +463,8 @@ def test_what_is_otherwise_than_in_redis(server, rest):
 def test_what_only_an_engine_does(server):
     rest = Rest(server.rest_url)
     dynamic = "#!lua flags=allow-key-locking\nreturn redis.call('get', 'other')"
-    text = "Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: other"
-    assert text in rest("EVAL", dynamic, 1, "k")[1]["error"]
+    text = "ERR Dynamic keys are not allowed in Lua scripts when 'allow-key-locking' flag is set. Key was: other"
+    assert rest("EVAL", dynamic, 1, "k") == (400, {"error": text})
     code = (
         "#!lua name=lib\n"
         "redis.register_function{function_name='get', callback=function(keys) return redis.call('get', keys[1]) end, "

@@ -1,12 +1,14 @@
 """Who may do what by REST: tokens of databases, read-only ones, those of users; databases that know nothing of each other."""
 
 import asyncio
+import base64
+from contextlib import nullcontext
 
 import pytest
 import redis
 
 import emulator
-from tests.rest import TOKEN, Rest
+from tests.rest import TOKEN, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -48,6 +50,7 @@ def test_what_a_read_only_token_allows(open_with, command):
         ["EVALSHA", "x", 0],
         ["EVAL_RO", "return 1", 0],
         ["GEOADD", "g", 1, 1, "m"],
+        ["COPY", "k", "k"],
         ["PUBLISH", "c", "x"],
         ["FLUSHALL"],
         ["ACL", "SETUSER", "x"],
@@ -67,7 +70,7 @@ def test_a_transaction_with_something_forbidden_does_nothing(open_with):
     assert open_with(TOKEN)("GET", "k") == (200, {"result": None})
 
 
-def test_the_token_is_a_password_on_the_resp_port(server):
+def test_the_read_only_token_is_a_password_on_the_resp_port(server):
     assert server.connect(username="default_ro", password="ro").get("k") is None
     with pytest.raises(redis.exceptions.NoPermissionError):
         server.connect(username="default_ro", password="ro").set("k", "v")
@@ -105,6 +108,29 @@ def test_a_token_that_is_a_password(open_with):
     assert admin("ACL", "GENTOKEN", "ann", "given") == admin("ACL", "GENTOKEN", "ann", "given")
     admin("ACL", "SETUSER", "ann", "on", f">{token}", "+@all", "~*")
     assert open_with(token)("ACL", "WHOAMI") == (200, {"result": "ann"})
+
+
+@pytest.mark.parametrize("password", [b"", b"x", b"dev"])
+@pytest.mark.parametrize("way", ["engine", "gateway"])
+def test_who_needs_no_password_has_no_token_that_anybody_could_make(server, way, password):
+    forged = base64.b64encode(b"default\0" + password).decode()
+    with (
+        gateway(server.url, "--rest-readonly-token", "ro") if way == "gateway" else nullcontext(server.rest_url) as url
+    ):
+        assert Rest(url, forged)("FLUSHALL")[0] == UNAUTHORIZED
+        assert Rest(url, TOKEN)("ACL", "RESTTOKEN", "default", password.decode())[0] == 400
+        assert Rest(url, "ro")("ACL", "RESTTOKEN", "default", password.decode())[0] == 400
+        assert Rest(url, TOKEN)("PING")[0] == 200
+    with emulator.Server(rest_database="east:te") as other:
+        assert Rest(other.rest_url, forged).post("/", '["PING"]', {"Host": "east.localhost"})[0] == UNAUTHORIZED
+
+
+def test_a_token_ends_when_its_user_is_off(server):
+    with emulator.Server(rest_token=TOKEN, rest_readonly_token="ro") as server:
+        for token, user in ((TOKEN, "default"), ("ro", "default_ro")):
+            assert Rest(server.rest_url, token)("PING")[0] == 200
+            server.command("ACL", "SETUSER", user, "off")
+            assert Rest(server.rest_url, token)("PING")[0] == UNAUTHORIZED
 
 
 @pytest.mark.parametrize("token", ["", "x", "ZGVm", "ZGVmYXVsdAA=", "!!!", "é", "ZGVmYXVsdAB3cm9uZw==\n"])

@@ -87,7 +87,8 @@ class Call:
 
 
 def _of_transaction(body: bytes) -> Answer:
-    return Answer(200, body, [JSON_TYPE])
+    """The answers as an array; or the error for which none was run."""
+    return Answer(200 if body.startswith(b"[") else 400, body, [JSON_TYPE])
 
 
 def _opening(stream: Any) -> Opening:

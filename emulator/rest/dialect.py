@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.dispatch import execute
+from emulator.acl.users import explanation
+from emulator.dispatch import execute, find
 from emulator.keyspace import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
-from emulator.rest.tokens import new_token, token_of
+from emulator.rest.tokens import knows, new_token, token_of
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -59,30 +60,41 @@ def own_way(command: Command) -> Callable[[Session], Reply] | None:
         if action == b"GENTOKEN":
             return lambda session: _checked(session, command) or new_token(command[2], *command[3:])
     if name == b"copy" and len(command) == 3 and command[1] == command[2]:
-        return lambda session: _checked(session, [b"EXISTS", command[1]]) or 0
-    if name == b"scan" and b"WITHTYPE" in map(bytes.upper, command[2:]):
-        return lambda session: _scan_with_types(session, command)
+        return lambda session: _checked(session, command) or 0
+    if name == b"scan" and (words := without_types(command)) is not None:
+        return lambda session: _scan_with_types(session, words)
     return None
 
 
 def _checked(session: Session, command: Command) -> CommandError | None:
-    """The error of a client that may not run a command, or something like it."""
-    probe = [b"ACL", b"WHOAMI"] if command[0].lower() == b"acl" else command
-    reply = execute(session, probe)
-    return reply if isinstance(reply, CommandError) else None
+    """The error of a client that may not run a command, or with ACL any part of it that does no harm."""
+    words = [b"ACL", b"WHOAMI"] if command[0].lower() == b"acl" else command
+    denial = session.user.check(find(session.engine.commands, words), words)
+    return None if denial is None else CommandError(f"NOPERM {explanation(session.user, denial)}")
+
+
+def without_types(command: Command) -> Command | None:
+    """SCAN without its option WITHTYPE, None where it has none."""
+    words = command[:2]
+    place = 2
+    while place < len(command):
+        size = 2 if command[place].upper() in (b"MATCH", b"COUNT", b"TYPE") else 1
+        if command[place].upper() != b"WITHTYPE":
+            words += command[place : place + size]
+        place += size
+    return words if len(words) < len(command) else None
 
 
 def _rest_token(session: Session, name: bytes, password: bytes) -> Reply:
     user = session.engine.acl.table.get(name)
-    if user is None or not user.accepts(password):
+    if user is None or not knows(user, password):
         return bad_user(name)
     return token_of(name, password)
 
 
 def _scan_with_types(session: Session, command: Sequence[bytes]) -> Reply:
     """SCAN, whose list has the type of each key after it."""
-    words = [word for place, word in enumerate(command) if place < 2 or word.upper() != b"WITHTYPE"]
-    reply = execute(session, words)
+    reply = execute(session, command)
     if not isinstance(reply, list):
         return reply
     cursor, found = reply

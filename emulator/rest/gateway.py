@@ -15,13 +15,13 @@ from emulator.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Reply, Status
 from emulator.rest.database import Database, Stream
-from emulator.rest.dialect import refusal
+from emulator.rest.dialect import refusal, without_types
 from emulator.rest.encoding import Format
 from emulator.rest.events import monitor_event, push_event
 from emulator.rest.key_locking import KeyLocking
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user
-from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, token_of
+from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, random_token, token_of
 from emulator.rest.upstream import TROUBLE, AsyncConnection, Upstream, error_of
 
 logger = logging.getLogger("emulator")
@@ -64,7 +64,7 @@ class GatewayDatabase(Database):
         return b"zt" + base32(self._writes)
 
     async def access(self, token: str) -> Access | None:
-        user = self._tokens.user(token)
+        user = self._tokens.user(token)  # nobody but the two: the users of this engine have no other passwords
         if user is not None:
             return Access(self._upstream, user if user.name == READ_ONLY_USER else None)
         found = parts_of(token)
@@ -78,14 +78,14 @@ class GatewayDatabase(Database):
         return None
 
     async def _as_user(self, name: bytes, password: bytes) -> Upstream | None:
-        """The Redis as a user sees it; None where the password is wrong now, whatever it was before."""
+        """The Redis as a user sees it; None where the password is wrong now, or any other would do as well."""
         words = [name.decode("utf-8", "surrogateescape"), password.decode("utf-8", "surrogateescape")]
         upstream = self._upstream.as_user(*words)
         try:
-            (reply,) = await upstream.run([[b"AUTH", name, password]])
+            other, own = await upstream.run([[b"AUTH", name, random_token().encode()], [b"AUTH", name, password]])
         except TROUBLE:
-            reply = None
-        if isinstance(reply, Status):
+            other = own = None
+        if isinstance(own, Status) and isinstance(other, CommandError):
             return upstream
         await self._upstream.forget_user(*words)
         return None
@@ -106,8 +106,7 @@ class GatewayDatabase(Database):
                 return Step([b"ACL", b"WHOAMI"], lambda reply: _instead(reply, new_token(*command[2:])))
         if name == b"copy" and len(command) == 3 and command[1] == command[2]:
             return Step([b"EXISTS", command[1]], lambda reply: _instead(reply, 0))
-        if name == b"scan" and b"WITHTYPE" in map(bytes.upper, command[2:]):
-            words = [word for place, word in enumerate(command) if place < 2 or word.upper() != b"WITHTYPE"]
+        if name == b"scan" and (words := without_types(command)) is not None:
             return Step(words, lambda reply: self._with_types(access, reply))
         if name in (b"xread", b"xreadgroup"):
             return Step(_without_block(command))

@@ -29,7 +29,8 @@ _LINGERING_SECONDS = 2.0
 _KEEP_ALIVE_SECONDS = 15.0
 _KEEP_ALIVE = b": keepalive\n\n"
 _REQUESTS_A_TURN = 32
-"""Requests of one connection that are answered before others have their turn."""
+_PIECES_A_REQUEST = 8
+"""Requests of one connection that are answered before others have their turn, and pieces of a body that count as much."""
 _NOTHING = h11.Data(data=b"")
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -110,15 +111,16 @@ class HttpConnection(asyncio.Protocol):
                 self._begin(event)
             elif isinstance(event, h11.Data):
                 self._take(event.data)
+                self._turn += 1
             elif isinstance(event, h11.EndOfMessage):
                 self._answer()
-                self._turn += 1
-                if self._turn == _REQUESTS_A_TURN:
-                    self.transport.pause_reading()
-                    self._loop.call_soon(self._next_turn)
-                    return
+                self._turn += _PIECES_A_REQUEST
             else:
                 self.transport.close()
+                return
+            if self._turn >= _REQUESTS_A_TURN * _PIECES_A_REQUEST:
+                self.transport.pause_reading()
+                self._loop.call_soon(self._next_turn)
                 return
 
     def _next_turn(self) -> None:

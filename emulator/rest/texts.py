@@ -23,6 +23,9 @@ INTERNAL: Final = "ERR internal error"
 
 _NOPERM = re.compile(r"NOPERM User \S+ has no permissions to run the '([^']*)' command", re.DOTALL)
 _UNKNOWN = "ERR unknown command '"
+_DISCARDED = "EXECABORT Transaction discarded because of: "
+_DYNAMIC_KEY = "ERR Dynamic keys are not allowed"
+_WHERE = re.compile(r" script: [0-9a-f]{40}, on @user_script:\d+\.$")
 
 
 def not_available(name: bytes) -> CommandError:
@@ -60,6 +63,9 @@ def in_rest(text: str) -> str:
     if text.startswith(_UNKNOWN):
         name = text[len(_UNKNOWN) :].partition("', with args")[0]
         return str(not_available(name.encode("utf-8", "surrogateescape")))
+    text = text.removeprefix(_DISCARDED)
+    if text.startswith(_DYNAMIC_KEY):
+        return _WHERE.sub("", text)
     found = _NOPERM.match(text)
     if found is not None:
         return f"NOPERM this user has no permissions to run the '{found[1]}' command or its subcommand"

@@ -55,6 +55,11 @@ def parts_of(token: str) -> tuple[bytes, bytes] | None:
     return (name, password) if zero else None
 
 
+def knows(user: User, password: bytes) -> bool:
+    """Whether it is a password of the user's; who needs none has no token, since everybody could make it."""
+    return not user.no_password and user.accepts(password)
+
+
 class Tokens:
     """The tokens that open an engine: ``token`` lets its bearer do everything."""
 
@@ -71,12 +76,17 @@ class Tokens:
         given = token.encode("utf-8", "surrogateescape")
         acl = self._engine.acl
         if hmac.compare_digest(given, self._token):
-            return acl.default
-        if self._read_only and hmac.compare_digest(given, self._read_only):
-            return acl.table.get(READ_ONLY_USER)
+            user: User | None = acl.default
+        elif self._read_only and hmac.compare_digest(given, self._read_only):
+            user = acl.table.get(READ_ONLY_USER)
+        else:
+            return self._user_of(token, given)
+        return user if user is not None and user.enabled else None
+
+    def _user_of(self, token: str, given: bytes) -> User | None:
         found = parts_of(token)
         if found is None:
             return None
         name, password = found
-        user = acl.table.get(name)
-        return user if user is not None and (user.accepts(password) or user.accepts(given)) else None
+        user = self._engine.acl.table.get(name)
+        return user if user is not None and (knows(user, password) or knows(user, given)) else None

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import redis.asyncio
 from redis._parsers import _AsyncRESP2Parser
 from redis.asyncio.sentinel import Sentinel
+from redis.exceptions import AuthenticationError, RedisClusterException, RedisError, ResponseError
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NullArray, Reply, Status
@@ -44,6 +44,8 @@ class ReplyParser(_AsyncRESP2Parser):
             return NULL if rest == b"-1" else [await self._read_response() for _ in range(int(rest))]
         text = rest.decode("utf-8", "surrogateescape")
         error: Any = self.parse_error(text)  # type: ignore[no-untyped-call]
+        if isinstance(error, AuthenticationError):  # which is an answer here, not the end of the connection
+            error = ResponseError(text)
         error.whole_text = text
         if isinstance(error, NotConnected):
             self._clear()  # type: ignore[no-untyped-call]
