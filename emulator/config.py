@@ -110,6 +110,7 @@ class Config(Store):
     disable_thp = Boolean(True, immutable=True)
     dynamic_hz = Boolean(True)
     emulator_commands = Boolean(True, immutable=True, hidden=True)
+    emulator_max_keyspaces = Integer(1000, 1, INT_MAX, hidden=True)
     enable_debug_command = Choice("no", "no yes local", immutable=True)
     enable_module_command = Choice("no", "no yes local", immutable=True)
     enable_protected_configs = Choice("no", "no yes local", immutable=True)

@@ -117,11 +117,12 @@ class Engine:
             self._apply_password()
 
     def sibling(self) -> Engine:
-        """An empty engine with the settings, the commands and the time of this one, and nothing else in common with it."""
+        """An empty engine with the settings, the commands, the users and the time of this one, else nothing in common with it."""
         other = Engine(self.config.copy(), copy(self.clock))
         own = other.commands
         other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
         other.keyspaces = self.keyspaces
+        other.acl.copy_from(self.acl)
         return other
 
     def _apply_notifications(self) -> None:

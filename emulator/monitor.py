@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from emulator.engine import Engine
     from emulator.session import Session
 
-_REDACTED: Final = b"(redacted)"
+REDACTED: Final = b"(redacted)"
 _SECRETS: Final = frozenset(
     (b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass")
 )
@@ -74,4 +74,4 @@ def redacted(args: Sequence[bytes]) -> Sequence[bytes]:
     elif name == b"migrate":
         for place, word in enumerate(args[6:], 6):
             hidden += {b"AUTH": [place + 1], b"AUTH2": [place + 1, place + 2]}.get(word.upper(), [])
-    return [_REDACTED if place in hidden else word for place, word in enumerate(args)] if hidden else args
+    return [REDACTED if place in hidden else word for place, word in enumerate(args)] if hidden else args

@@ -53,8 +53,11 @@ class Pause(Timer):
         self.stop()
 
     def holds(self, command: Command, flags: int, session: Session) -> bool:
-        """Whether a command has to wait; `flags` are those of the call, which for a script are its own."""
-        if not self.active or session.deny_blocking:
+        """Whether a command has to wait; `flags` are those of the call, which for a script are its own.
+
+        EMULATOR never waits: turning the clock may be what ends the pause.
+        """
+        if not self.active or session.deny_blocking or command.hidden:
             return False
         if not self.writes_only:
             return command.full_name not in (b"client|unpause", b"client|pause")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from emulator.commands.registry import ADMIN
 from emulator.glob import matcher
+from emulator.monitor import redacted
 from emulator.protocol.inline import quoted
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ class Recorded(NamedTuple):
     """A call: when (milliseconds since the epoch), by which client, in which database, its words and keys, and the answer.
 
     The answer is as it was sent, in the protocol of the client; empty where it came later (a client that waited) or never.
+    Secrets are left out as MONITOR leaves them out, and so are the answers to administrators' commands, which may tell some.
     """
 
     moment: int
@@ -91,6 +94,7 @@ class Recording:
             return
         keys = tuple(key for key, _ in command.find_keys(args)) if command is not None else ()
         moment, db = self._engine.clock.now, session.db.index
-        self.commands.append(
-            Recorded(moment, session.id, session.name, db, tuple(args), keys, session.protocol, answer)
-        )
+        if command is not None and command.flags & ADMIN:
+            answer = b""
+        words = tuple(redacted(args))
+        self.commands.append(Recorded(moment, session.id, session.name, db, words, keys, session.protocol, answer))

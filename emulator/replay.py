@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
+from emulator.monitor import REDACTED
 from emulator.protocol.inline import split_inline
 from emulator.recording import Recorded
 
@@ -44,11 +45,16 @@ def answer(stream: BinaryIO) -> bytes:
 
 
 def replay(commands: Iterable[Recorded], host: str, port: int) -> list[Difference]:
-    """Play a recording, each client on a connection of its own; calls without a recorded answer are not compared."""
+    """Play a recording, each client on a connection of its own; calls without a recorded answer are not compared.
+
+    Calls whose secrets were left out are not played.
+    """
     connections: dict[int, tuple[socket.socket, BinaryIO]] = {}
     differences = []
     try:
         for call in commands:
+            if REDACTED in call.words:
+                continue
             if call.client not in connections:
                 connection = socket.create_connection((host, port))
                 connections[call.client] = connection, connection.makefile("rb")
@@ -77,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     with socket.create_connection((host or "127.0.0.1", int(port))) as connection, connection.makefile("rb") as stream:
         for line in sys.stdin.buffer:
             words = split_inline(line.strip())
-            if words:
+            if words and REDACTED not in words:
                 connection.sendall(encoded(words))
                 sys.stdout.buffer.write(answer(stream))
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.acl.user import User, password_hash
 from emulator.blocking import Block
 from emulator.client_info import describe
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
@@ -33,7 +34,8 @@ class Session:
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
     arrived and were not run yet, bytes that were written and are not sent yet.  ``held_back`` is the call that a fault
-    delays, ``fault_passed`` that the next one has been delayed already.  ``upstash`` is set for the REST API: nothing
+    delays, ``fault_passed`` that the next one has been delayed already.  ``proof`` is the hash of the password by which it
+    became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
     waits, and scripts may do what they may with that service.
     """
 
@@ -69,6 +71,7 @@ class Session:
         "parked",
         "patterns",
         "plain",
+        "proof",
         "protocol",
         "queue",
         "queue_failed",
@@ -196,11 +199,15 @@ class Session:
         if self.on_kill is not None:
             self.on_kill()
 
-    def move(self, engine: Engine) -> Session:
-        """Take the client to another engine: its session there.  This one is no more; raises where that cannot be."""
+    def move(self, engine: Engine, user: User, proof: bytes) -> Session:
+        """Take the client to another engine, as this user of it, whom the caller has found it may be: its session there.
+
+        This session is no more; raises where that cannot be.
+        """
         if self.on_move is None or self.deny_blocking:
             raise CommandError("ERR this client cannot change its keyspace here")
         other = Session(engine, self.address, self.local_address, self.fd)
+        other.user, other.proof = user, proof
         other.out = self.out
         other.name, other.lib_name, other.lib_version = self.name, self.lib_name, self.lib_version
         other.authenticated = True
@@ -238,14 +245,16 @@ class Session:
     def forget_user(self) -> None:
         """Be the default user, as a new connection is."""
         self.user = self.engine.acl.default
+        self.proof = b""
         self.authenticated = self.engine.acl.open_to_all
 
     def authenticate(self, name: bytes, password: bytes) -> bool:
         """Become a user; whether there is one with this name and password."""
         user = self.engine.acl.table.get(name)
-        if user is None or not user.accepts(password):
+        proof = password_hash(password)
+        if user is None or not user.accepts_hash(proof):
             return False
-        self.user = user
+        self.user, self.proof = user, proof
         self.authenticated = True
         self.refresh()
         return True

@@ -90,10 +90,13 @@ class User:
     # What it may do
 
     def accepts(self, password: bytes) -> bool:
-        """Whether somebody who knows this password may be the user; it takes the same time for every wrong one."""
+        """Whether somebody who knows this password may be the user."""
+        return self.accepts_hash(password_hash(password))
+
+    def accepts_hash(self, hashed: bytes) -> bool:
+        """The same by `password_hash`; it takes the same time for every wrong one."""
         if not self.enabled:
             return False
-        hashed = hashlib.sha256(password).hexdigest().encode()
         return self.no_password or sum([hmac.compare_digest(hashed, known) for known in self.passwords]) > 0
 
     def check(self, command: Command, args: Sequence[bytes]) -> Denial | None:
@@ -143,10 +146,15 @@ class User:
         return {b"flags": flags, b"passwords": passwords, **self.root.fields(), b"selectors": selectors}
 
 
+def password_hash(password: bytes) -> bytes:
+    """The SHA-256 of a password in hexadecimal, which is all that is kept of it."""
+    return hashlib.sha256(password).hexdigest().encode()
+
+
 def _hashed(rule: bytes) -> bytes:
-    """The SHA-256 that a rule for a password means, in hexadecimal."""
+    """The hash that a rule for a password means."""
     if rule[:1] in (b">", b"<"):
-        return hashlib.sha256(rule[1:]).hexdigest().encode()
+        return password_hash(rule[1:])
     if len(rule) != 65 or not _HEXADECIMAL.issuperset(rule[1:]):
         raise RuleError(_BAD_HASH)
     return rule[1:]

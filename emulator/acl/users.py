@@ -90,6 +90,12 @@ class Users:
         if not heard or not all(allows(pattern, True) for pattern in session.patterns):
             session.drop()
 
+    def copy_from(self, other: Users) -> None:
+        """Take over the users of another engine, with their rules."""
+        for name, user in other.table.items():
+            own = self.table.setdefault(name, self._new(name))
+            own.become(user)
+
     def delete(self, name: bytes) -> bool:
         """Delete a user and drop its clients; whether there was one."""
         user = self.table.pop(name, None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import database, integer, wrong_arity
 from emulator.commands.registry import command
+from emulator.acl.user import password_hash
 from emulator.keyspaces import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
@@ -64,7 +65,7 @@ def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> S
         return client
     keyspace = client.engine.keyspaces.of_user(user, password)
     if keyspace is not None:
-        return client.move(keyspace)
+        return client.move(keyspace, keyspace.acl.default, password_hash(password))
     client.engine.acl.log(client, b"auth", b"toplevel", by, user)
     raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
 

@@ -9,7 +9,7 @@ from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wro
 from emulator.commands.registry import EMULATOR, command, container
 from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
 from emulator.keyspaces import Moved
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2.0", help_acl=EMULATOR)
 
 _LATEST = 1 << 48
-_FLAGS = "noscript loading stale no_multi"
+_FLAGS = "admin noscript loading stale no_multi"
 
 
 @command(
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=_FLAGS,
+    flags=f"write {_FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys and clients whose time comes",
 )
@@ -124,7 +124,7 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=_FLAGS,
+    flags=f"write {_FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys",
 )
@@ -152,14 +152,18 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     complexity="O(N) for N clients or keyspaces",
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
-    """USE a keyspace from now on (the empty name is the server's own), DROP one, GET the name of this one, LIST the names."""
+    """USE a keyspace from now on, as the user one is (the empty name is the server's own), DROP one, GET or LIST the names."""
     keyspaces, word = client.engine.keyspaces, action.upper()
     if word not in (b"USE", b"DROP", b"GET", b"LIST"):
         raise CommandError(SYNTAX)
     if len(name) != (word in (b"USE", b"DROP")):
         raise wrong_subcommand_arity(client)
     if word == b"USE":
-        return Moved(client.move(keyspaces.open(name[0])), OK)
+        engine = keyspaces.open(name[0])
+        user = engine.acl.table.get(client.user.name)
+        if user is None or not user.accepts_hash(client.proof):
+            raise CommandError(f"NOPERM User {as_text(client.user.name)} has no permissions in that keyspace")
+        return Moved(client.move(engine, user, client.proof), OK)
     if word == b"DROP":
         return int(keyspaces.drop(name[0]))
     return keyspaces.name_of(client.engine) if word == b"GET" else list(keyspaces.named)

@@ -95,6 +95,6 @@ def rest_server(engine: Engine) -> RestServer:
     databases: list[Database] = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token))]
     for declaration in config.rest_database.split():
         name, own, *read_only = declaration.split(":")
-        keyspace = engine.keyspaces.open(name.encode())
+        keyspace = engine.keyspaces.open(name.encode(), keep=True)
         databases.append(LocalDatabase(keyspace, Tokens(keyspace, own, *read_only), name))
     return RestServer(databases, config.rest_port, config.rest_bind, token)
