@@ -117,7 +117,7 @@ class Engine:
             self._apply_password()
 
     def sibling(self) -> Engine:
-        """An empty engine with the settings, the commands, the users and the time of this one, else nothing in common with it."""
+        """An empty engine with the settings, commands, users and time of this one; they share nothing."""
         other = Engine(self.config.copy(), copy(self.clock))
         own = other.commands
         other.commands = {name: own[entry.name] for name, entry in self.commands.items()}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.acl.user import password_hash
 from emulator.commands.arguments import database, integer, wrong_arity
 from emulator.commands.registry import command
-from emulator.acl.user import password_hash
 from emulator.keyspaces import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
