@@ -2,7 +2,7 @@
 
 Life cycle.  A command that finds nothing to take returns `Session.block(...)`.  In a transaction or a script, where
 nothing may wait, that is just the answer for "nothing"; otherwise it is a `Block`, the dispatcher parks the session, and
-the block stands in ``Database.blocked`` under each of its keys, oldest first, and in the timing wheel when it has a
+the block stands in ``Database.blocked`` under each of its keys, oldest first, and in a timing wheel when it has a
 timeout.  When the funnel sees such a key come to be it signals it here.  After the command (or transaction, or script)
 that made it, `Blocking.serve` lets the waiters of each signalled key try again, the oldest first; the answer of one that
 succeeds is delivered and its session goes on.  A timeout, CLIENT UNBLOCK, a closed connection end a block as well.
@@ -23,6 +23,7 @@ from emulator.acl.users import explanation
 from emulator.expiry import Timer
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.engine import Engine
@@ -59,6 +60,9 @@ class Block(Timer):
     def fire(self) -> None:
         self.session.engine.blocking.finish(self, self.timeout_reply)
 
+    def failed(self, error: Exception) -> None:
+        self.session.engine.blocking.fail(self, error)
+
 
 class Blocking:
     """The blocked clients of an engine."""
@@ -69,15 +73,15 @@ class Blocking:
         self.kinds: dict[type, int] = {}
         self.ready: dict[tuple[Database, bytes], bool] = {}
 
-    def park(self, block: Block, deadline: int | None) -> None:
-        """Let a session wait; `deadline` in milliseconds since the epoch, None for no timeout."""
+    def park(self, block: Block, timeout: int) -> None:
+        """Let a session wait; `timeout` in milliseconds, 0 for none."""
         self.blocks[block] = None
         self.kinds[block.kind] = self.kinds.get(block.kind, 0) + 1
         for key in block.keys:
             block.db.blocked.setdefault(key, {})[block] = None
         block.db.observe()
-        if deadline is not None:
-            self.engine.wheel.set(block, deadline)
+        if timeout:
+            self.engine.waits.set(block, self.engine.clock.elapsed + timeout)
         block.session.blocked = block
 
     def signal(self, db: Database, key: bytes, kind: type | None) -> None:
@@ -95,9 +99,12 @@ class Blocking:
             ready, self.ready = self.ready, {}
             for (db, key), exists in ready.items():
                 for block in list(db.blocked.get(key, ())):
-                    concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
-                    if concerned and block in self.blocks:
-                        self._try(block)
+                    try:
+                        concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
+                        if concerned and block in self.blocks:
+                            self._try(block)
+                    except Exception as error:
+                        self.fail(block, error)
 
     def _try(self, block: Block) -> None:
         session = block.session
@@ -118,12 +125,18 @@ class Blocking:
         self.forget(block)
         block.session.resume(reply)
 
+    def fail(self, block: Block, error: Exception) -> None:
+        """A bug in a wait: it ends, and its client is told."""
+        answer = internal_error(error, "a blocked client's command")
+        if block in self.blocks:
+            self.finish(block, answer)
+
     def forget(self, block: Block) -> None:
         """End a wait without an answer (the session has gone)."""
         del self.blocks[block]
         self.kinds[block.kind] -= 1
         block.session.blocked = None
-        self.engine.wheel.cancel(block)
+        self.engine.waits.cancel(block)
         db = block.db
         for key in block.keys:
             waiting = db.blocked[key]

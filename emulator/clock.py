@@ -2,7 +2,10 @@
 
 ``now`` is the time in milliseconds since the epoch as of the last `tick`; commands go by it, so that time stands still
 within a command, a transaction or a script.  A clock follows the machine's until it is frozen or set; turning an engine's
-clock by `Engine.turn` lets everything happen that is due on the way.
+clock by `Engine.turn_clock` lets everything happen that is due on the way.
+
+Beside it runs `elapsed`, which never goes back: waits and pauses go by it, so that they take as long as they were meant to
+when the machine's clock is set.  Turning the clock forward moves it on by as much.
 """
 
 from __future__ import annotations
@@ -12,25 +15,34 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_MACHINE: Final = (time.time_ns,)
-"""In a tuple, where freezegun, which patches the names of modules, does not find it."""
+_MACHINE: Final = (time.time_ns, time.monotonic_ns)
+"""In a tuple, where freezegun, which patches the names of modules, does not find them."""
+
+Source = Callable[[], int]
 
 
 def _patched_time() -> int:
     return time.time_ns()
 
 
-def _machine_time() -> Callable[[], int]:
-    """What tells the machine's time, whatever is patched: time-machine patches the function itself, but keeps the old one."""
+def _patched_monotonic() -> int:
+    return time.monotonic_ns()
+
+
+def _machine_time() -> tuple[Source, Source]:
+    """What tells the machine's time, whatever is patched, in nanoseconds: since the epoch, and by a clock that is never set.
+
+    time-machine patches the function ``time_ns`` itself, but keeps the old one; it leaves the other alone.
+    """
     time_machine = sys.modules.get("time_machine")
     if time_machine is None:
-        return _MACHINE[0]
+        return _MACHINE
     hatch = time_machine.escape_hatch
 
     def time_ns() -> int:
         return int(hatch.time.time_ns() if hatch.is_travelling() else _MACHINE[0]())
 
-    return time_ns
+    return time_ns, _MACHINE[1]
 
 
 class Clock:
@@ -38,22 +50,45 @@ class Clock:
 
     ``held`` is what `micros` answers while it is not 0, so that time stands still in a script.  With `patched` it goes by
     what ``time.time_ns`` says at each moment, so that freezegun and time-machine in the same process are honoured; else they
-    are not (time-machine where it was imported before the clock was made).
+    are not (time-machine where it was imported before the clock was made).  ``on_back`` is told the time when it has gone
+    back: the machine's clock was set, or this one.
     """
 
-    __slots__ = ("_shift", "_source", "_standing", "held", "now")
+    __slots__ = (
+        "_elapsed_shift",
+        "_elapsed_standing",
+        "_monotonic",
+        "_shift",
+        "_source",
+        "_standing",
+        "held",
+        "now",
+        "on_back",
+    )
 
     def __init__(self, patched: bool = False) -> None:
-        self._source: Callable[[], int] = _patched_time if patched else _machine_time()
-        self.now = self.held = self._shift = 0
+        self._source, self._monotonic = (_patched_time, _patched_monotonic) if patched else _machine_time()
+        self.now = self.held = self._shift = self._elapsed_shift = self._elapsed_standing = 0
         self._standing: int | None = None
+        self.on_back: Callable[[int], None] | None = None
         self.tick()
 
     def tick(self) -> int:
         """Take the time: milliseconds since the epoch."""
         standing = self._standing
-        self.now = now = (self._source() // 1000 + self._shift if standing is None else standing) // 1000
+        now = (self._source() // 1000 + self._shift if standing is None else standing) // 1000
+        went_back = now < self.now
+        self.now = now
+        if went_back and self.on_back is not None:
+            self.on_back(now)
         return now
+
+    @property
+    def elapsed(self) -> int:
+        """Milliseconds of the time that waits go by, taken afresh; they count from some moment in the past."""
+        if self._standing is not None:
+            return self._elapsed_standing // 1000
+        return (self._monotonic() // 1000 + self._elapsed_shift) // 1000
 
     def micros(self) -> int:
         """Microseconds since the epoch, taken afresh."""
@@ -73,37 +108,41 @@ class Clock:
         return self._standing is not None or self._shift != 0
 
     def freeze(self) -> None:
-        """Stand still."""
-        self._standing = self._exact()
+        """Stand still, at a whole millisecond, so that both times reach the next one together when they are turned."""
+        if self._standing is None:
+            self._elapsed_standing = self.elapsed * 1000
+            self._standing = self._exact() // 1000 * 1000
         self.tick()
 
     def resume(self) -> None:
         """Go on from where it stands."""
         if self._standing is not None:
             self._shift = self._standing - self._source() // 1000
+            self._elapsed_shift = self._elapsed_standing - self._monotonic() // 1000
             self._standing = None
         self.tick()
 
     def reset(self) -> None:
         """Follow the machine's clock again."""
+        self.resume()
         self._shift = 0
-        self._standing = None
         self.tick()
 
     def set(self, now: int) -> None:
         """Show another time, in milliseconds since the epoch, and go on from there or stand still as before."""
-        if self._standing is None:
-            self._shift = now * 1000 - self._source() // 1000
-        else:
-            self._standing = now * 1000
-        self.tick()
+        self._move(now * 1000 - self._exact())
 
     def advance(self, milliseconds: int) -> None:
         """Show a later time."""
+        self._move(milliseconds * 1000)
+
+    def _move(self, micros: int) -> None:
         if self._standing is None:
-            self._shift += milliseconds * 1000
+            self._shift += micros
+            self._elapsed_shift += max(micros, 0)
         else:
-            self._standing += milliseconds * 1000
+            self._standing += micros
+            self._elapsed_standing += max(micros, 0)
         self.tick()
 
 

@@ -47,6 +47,7 @@ from emulator.protocol.replies import (
 )
 from emulator.scripting.scripts import busy_text
 from emulator.session import Session
+from emulator.wall import behind_wall, internal_error
 
 if TYPE_CHECKING:
     from emulator.engine import Engine
@@ -89,58 +90,63 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     out = session.out
     end = min(len(commands), position + most)
     first = position
+    before = engine.current  # a script that does not end lets others run within its own run
     session.running = True
     engine.current = session
     started = perf_counter()
-    while position < end:
-        args = commands[position]
-        command = lookup(args[0])
-        if session.plain and command is not None and command.least <= len(args) <= command.most:
-            try:
-                reply = command.fn(session, *args[1:])  # type: ignore[misc]
-            except Exception as error:
-                reply = failure(engine, command, error)
-            session.last_command = command
-            finished = perf_counter()
-            elapsed = finished - started
-            command.note(elapsed + OFFSET)
-            if elapsed >= engine.slow_seconds:
-                note_slow(session, command, args, elapsed)
-            started = finished
-        else:
-            reply = execute(session, args)
-            started = perf_counter()
-        encoder = session.encoders.get(reply.__class__)
-        if encoder is not None:
-            try:
-                out.append(encoder(reply))
-            except KeyError as error:
-                out.append(session.encoders[CommandError](failure(engine, command, error)))
-        elif reply.__class__ is Postponed:
-            session.parked = True
-            break
-        elif reply.__class__ is Block:
-            session.words = args
-        elif reply.__class__ is Moved:
-            out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
+    try:
+        while position < end:
+            args = commands[position]
+            command = lookup(args[0])
+            if session.plain and command is not None and command.least <= len(args) <= command.most:
+                try:
+                    reply = command.fn(session, *args[1:])  # type: ignore[misc]
+                except Exception as error:
+                    reply = failure(engine, command, error)
+                session.last_command = command
+                finished = perf_counter()
+                elapsed = finished - started
+                command.note(elapsed + OFFSET)
+                if elapsed >= engine.slow_seconds:
+                    note_slow(session, command, args, elapsed)
+                started = finished
+            else:
+                try:
+                    reply = execute(session, args)
+                except Exception as error:
+                    reply = failure(engine, command, error)
+                started = perf_counter()
+            encoder = session.encoders.get(reply.__class__)
+            if encoder is not None:
+                try:
+                    out.append(encoder(reply))
+                except Exception as error:
+                    out.append(session.encoders[CommandError](failure(engine, command, error)))
+            elif reply.__class__ is Postponed:
+                session.parked = True
+                break
+            elif reply.__class__ is Block:
+                session.words = args
+            elif reply.__class__ is Moved:
+                out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
+                position += 1
+                break
+            else:
+                bug = TypeError(f"{type(reply).__name__} is no reply")
+                out.append(session.encoders[CommandError](failure(engine, command, bug)))
             position += 1
-            break
-        else:
-            bug = TypeError(f"{type(reply).__name__} is no reply")
-            out.append(session.encoders[CommandError](failure(engine, command, bug)))
-        position += 1
-        if engine.pending_work:
-            engine.work()
-        if session.blocked is not None:
-            break
-    session.running = False
-    engine.current = None
-    if engine.tracking.changed:
-        engine.tracking.broadcast()
-    session.total_commands += position - first
-    stats = engine.stats
-    stats.commands_processed += position - first
-    if stats.commands_processed >= engine.count_at:
+            if engine.pending_work:
+                engine.work()
+            if session.blocked is not None:
+                break
+        if engine.tracking.changed:
+            behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
+    finally:
+        session.running = False
+        engine.current = before
+        session.total_commands += position - first
+        engine.stats.commands_processed += position - first
+    if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
 
@@ -370,9 +376,8 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
     if command is not None:
         command.failed += 1
     if not isinstance(error, CommandError):
-        logger.error("internal error in a command", exc_info=error)
         engine.stats.unexpected_errors += 1
-        error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
+        error = internal_error(error, "a command")
     if not error.counted:
         engine.stats.count_error(str(error))
     error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _BUSY_SECONDS = 0.01
+_LONGEST_SLEEP = 10.0
+"""Seconds after which a server that has deadlines looks at the time: the machine's clock may have been set forward."""
 
 
 class Driver:
@@ -28,7 +30,7 @@ class Driver:
         self._server = server
         self._loop = server.loop
         self._alarm: asyncio.TimerHandle | None = None
-        engine.wheel.on_earlier = self._arm
+        engine.on_earlier(self._arm)
         engine.on_shutdown = server.shut_down
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
@@ -41,33 +43,38 @@ class Driver:
         """Let nothing happen any more by itself."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._engine.wheel.on_earlier = None
+        self._engine.on_earlier(None)
 
-    def _arm(self, moment: int) -> None:
-        """Let the engine advance at that moment."""
+    def _arm(self) -> None:
+        """Let the engine advance when it is due."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._engine.clock.frozen:
-            return
-        delay = (moment - self._engine.clock.micros() // 1000) / 1000  # no tick: time stands still within a command
-        self._alarm = self._loop.call_later(max(delay, 0), self._on_alarm)
+        seconds = self._engine.seconds_until_due()
+        if seconds is not None:
+            self._alarm = self._loop.call_later(min(seconds, _LONGEST_SLEEP), self._on_alarm)
 
     def _on_alarm(self) -> None:
         if self._engine.busy is not None:
             self._alarm = self._loop.call_later(_BUSY_SECONDS, self._on_alarm)
             return
         self._alarm = None
-        moment = self._engine.advance()
-        if moment is not None:
-            self._arm(moment)
+        try:
+            self._engine.advance()
+        finally:
+            self._arm()
 
-    def _in_background(self, work: Callable[[], Any], go_on: Callable[[Any], None]) -> None:
+    def _in_background(
+        self, work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]
+    ) -> None:
         """Do something in a thread, and go on with what came of it in the loop."""
 
         def finished(future: asyncio.Future[Any]) -> None:
             self._engine.clock.tick()
-            go_on(future.result())
+            try:
+                go_on(future.result())
+            except Exception as error:
+                failed(error)
             if self._alarm is not None:
                 self._alarm.cancel()
             self._on_alarm()
@@ -103,7 +110,7 @@ class IdleWatch(Timer):
     def begin(self) -> None:
         """Watch from now on, if the configuration asks for it."""
         if self._engine.config.timeout:
-            self._engine.wheel.set(self, self._engine.clock.now + 1000)
+            self._engine.waits.set(self, self._engine.clock.elapsed + 1000)
 
     def fire(self) -> None:
         engine = self._engine

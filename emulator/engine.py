@@ -38,6 +38,7 @@ from emulator.slowlog import SlowLog
 from emulator.snapshots import Snapshots
 from emulator.stats import Stats
 from emulator.tracking import Tracking
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.scripting.invocation import Invocation
@@ -51,7 +52,8 @@ class Engine:
     ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
     ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
     ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
-    ``in_background`` lets it do in a thread what takes long, and then go on with what came of it, None where it cannot.
+    ``in_background`` lets it do in a thread what takes long, and then go on with what came of it or with the error; it is None
+    where there are no threads.
     """
 
     call = staticmethod(call)
@@ -64,6 +66,8 @@ class Engine:
         self.run_id = self.random.randbytes(20).hex()
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
+        self.waits = Wheel(self.clock.elapsed)
+        self.clock.on_back = self.wheel.rewind
         self.stats = Stats()
         self.slowlog = SlowLog()
         self.latency = Latency()
@@ -89,7 +93,10 @@ class Engine:
         self.scripting = Scripting(self)
         self.busy: Invocation | None = None
         self.on_busy: Callable[[], None] | None = None
-        self.in_background: Callable[[Callable[[], Any], Callable[[Any], None]], None] | None = None
+        self.in_background: (
+            Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None] | None
+        )
+        self.in_background = None
         self.commands: dict[bytes, Command] = table()
         if not self.config.emulator_commands:
             self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
@@ -217,32 +224,52 @@ class Engine:
             self.blocking.serve()
         self.pending_work = False
 
-    def advance(self) -> int | None:
-        """Let expire what is due, in one bounded slice; when to call again (milliseconds since the epoch, None: never)."""
-        now = self.clock.tick()
-        more = self.wheel.advance(now, _STEPS_A_SLICE)
+    def advance(self) -> bool:
+        """Let happen what is due, in one bounded slice; whether more is due already.
+
+        `seconds_until_due` tells when to call again.
+        """
+        more = self.wheel.advance(self.clock.tick(), _STEPS_A_SLICE)
+        more |= self.waits.advance(self.clock.elapsed, _STEPS_A_SLICE)
         if self.pending_work:
             self.work()
         if self.tracking.changed:
-            self.tracking.broadcast()
-        moment = now if more else self.wheel.next_moment()
-        self.wheel.alarm = NEVER if moment is None else moment
-        return moment
+            behind_wall(self.tracking.broadcast, "what is told to clients that cache")
+        self._set_alarms()
+        return more
+
+    def seconds_until_due(self) -> float | None:
+        """How long it is until `advance` has something to do; None while it has nothing, or time stands still."""
+        if self.clock.frozen:
+            return None
+        next_deadline, next_wait = self.wheel.next_moment(), self.waits.next_moment()
+        due = []
+        if next_deadline is not None:
+            due.append(next_deadline / 1000 - self.clock.micros() / 1e6)
+        if next_wait is not None:
+            due.append((next_wait - self.clock.elapsed) / 1000)
+        return max(min(due), 0.0) if due else None
 
     def turn_clock(self, moment: int) -> None:
         """Show another time, in milliseconds since the epoch; what is due until then happens in order, each at its time."""
-        clock, wheel = self.clock, self.wheel
+        clock = self.clock
         if moment < clock.now:
             clock.set(moment)
-            wheel.rewind(moment)
-        while (due := wheel.next_moment()) is not None and due <= moment:
-            if due > clock.now:
-                clock.set(due)
-            wheel.advance(max(due, clock.now), _STEPS_A_SLICE)
+        while (due := self._next_due()) <= moment:
+            clock.set(max(due, clock.now))
+            self.wheel.advance(clock.now, _STEPS_A_SLICE)
+            self.waits.advance(clock.elapsed, _STEPS_A_SLICE)
             if self.pending_work:
                 self.work()
         clock.set(moment)
-        self._set_alarm()
+        self._set_alarms()
+        self._tell_of_alarm()
+
+    def _next_due(self) -> int:
+        """When the next timer of either wheel is due, in milliseconds since the epoch."""
+        deadline, wait = self.wheel.next_moment(), self.waits.next_moment()
+        wait = NEVER if wait is None else self.clock.now + max(wait - self.clock.elapsed, 0)
+        return wait if deadline is None else min(deadline, wait)
 
     def freeze_clock(self) -> None:
         """Let time stand still: nothing expires until it is turned or goes on."""
@@ -251,20 +278,27 @@ class Engine:
     def resume_clock(self) -> None:
         """Let time go on from where it stands."""
         self.clock.resume()
-        self._set_alarm()
+        self._tell_of_alarm()
 
     def reset_clock(self) -> None:
         """Let the clock follow the machine's again; nothing happens that would have been due meanwhile."""
         if self.clock.turned:
             self.clock.reset()
-            self.wheel.rewind(self.clock.now)
-            self._set_alarm()
+            self._tell_of_alarm()
 
-    def _set_alarm(self) -> None:
-        moment = self.wheel.next_moment()
-        self.wheel.alarm = NEVER if moment is None else moment
-        if moment is not None and self.wheel.on_earlier is not None:
-            self.wheel.on_earlier(moment)
+    def _set_alarms(self) -> None:
+        for wheel in (self.wheel, self.waits):
+            moment = wheel.next_moment()
+            wheel.alarm = NEVER if moment is None else moment
+
+    def _tell_of_alarm(self) -> None:
+        """The owner's alarm goes by a time that has changed."""
+        if self.wheel.on_earlier is not None:
+            self.wheel.on_earlier()
+
+    def on_earlier(self, listener: Callable[[], None] | None) -> None:
+        """Whom to tell when something is due earlier than `seconds_until_due` has told."""
+        self.wheel.on_earlier = self.waits.on_earlier = listener
 
     def request_shutdown(self) -> None:
         """SHUTDOWN was called: tell the owner; a script that runs is stopped."""

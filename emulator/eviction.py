@@ -58,7 +58,7 @@ class Eviction(Timer):
                 return True
             entry.db.evict(entry)
         if self.deadline is None:
-            engine.wheel.set(self, engine.clock.now + 1)
+            engine.waits.set(self, engine.clock.elapsed + 1)
         return False
 
     def _victim(self) -> Entry | None:

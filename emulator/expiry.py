@@ -1,7 +1,8 @@
 """Deadlines: a hierarchical timing wheel.
 
 Everything that is to happen at a moment is a `Timer`: a key's or a hash field's expiry, the timeout of a blocked
-client, the end of a pause.  The wheel has levels of 256 slots; a slot of level 0 is one millisecond wide, of level 1 256
+client, the end of a pause.  An engine has two wheels: one for what is due at a time of day, one for waits, which go by the
+time that has passed.  A wheel has levels of 256 slots; a slot of level 0 is one millisecond wide, of level 1 256
 ms, and so on up to some 8,900 years.  A timer lies in the level whose width its distance needs; when the time reaches
 its slot it fires or moves down.  Setting and cancelling are O(1), expiring amortised O(1); the next slot in use is found
 through a bit mask for each level, so that time may jump far and an idle wheel costs nothing.
@@ -13,9 +14,12 @@ Source: G. Varghese, T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 198
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from itertools import islice
 from typing import Final
+
+logger = logging.getLogger("emulator")
 
 NEVER: Final = 1 << 63
 
@@ -28,7 +32,7 @@ _HORIZON = 1 << (_BITS * _LEVELS)
 
 
 class Timer:
-    """Something with a deadline (milliseconds since the epoch); a subclass says what happens then."""
+    """Something with a deadline, in milliseconds of the clock of its wheel; a subclass says what happens then."""
 
     __slots__ = ("_slot", "deadline")
 
@@ -39,6 +43,10 @@ class Timer:
     def fire(self) -> None:
         """The deadline has come and the wheel has let go of the timer, which may be set anew."""
         raise NotImplementedError
+
+    def failed(self, error: Exception) -> None:
+        """`fire` has raised, which is a bug: whoever waits for the timer is told so, and the other timers go on."""
+        logger.error("internal error in a timer", exc_info=error)
 
 
 class _Slot(dict[Timer, None]):
@@ -52,17 +60,17 @@ class _Slot(dict[Timer, None]):
 
 
 class Wheel:
-    """All deadlines of an engine.  `set`, `cancel`: O(1).  `advance`: O(timers that are due or move down).
+    """Deadlines by one clock.  `set`, `cancel`: O(1).  `advance`: O(timers that are due or move down).
 
     ``alarm`` is the moment at which the owner means to call `advance` next; a timer set for an earlier one calls
-    ``on_earlier`` with it.
+    ``on_earlier``.
     """
 
     __slots__ = ("_current", "_far", "_held", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
 
     def __init__(self, now: int) -> None:
         self.alarm = NEVER
-        self.on_earlier: Callable[[int], None] | None = None
+        self.on_earlier: Callable[[], None] | None = None
         self._begin(now)
 
     def _begin(self, now: int) -> None:
@@ -85,7 +93,7 @@ class Wheel:
         if deadline < self.alarm:
             self.alarm = deadline
             if self.on_earlier is not None:
-                self.on_earlier(deadline)
+                self.on_earlier()
 
     def cancel(self, timer: Timer) -> None:
         """Forget the timer's deadline; nothing happens where it has none."""
@@ -208,7 +216,10 @@ class Wheel:
             assert deadline is not None
             if due:
                 self.count -= 1
-                timer.fire()
+                try:
+                    timer.fire()
+                except Exception as error:
+                    timer.failed(error)
                 if timer._slot is None:
                     timer.deadline = None
             else:

@@ -143,4 +143,4 @@ class Faults:
         """Let a call wait: for a time, or until the faults are cleared."""
         session.held_back = Delay(session)
         if fault.effect == DELAY:
-            self._engine.wheel.set(session.held_back, self._engine.clock.now + fault.milliseconds)
+            self._engine.waits.set(session.held_back, self._engine.clock.elapsed + fault.milliseconds)

@@ -46,9 +46,9 @@ class OutputLimit(Timer):
         if hard and size >= hard:
             self._close()
         elif not soft or size < soft:
-            engine.wheel.cancel(self)
+            engine.waits.cancel(self)
         elif self.deadline is None:
-            engine.wheel.set(self, engine.clock.now + seconds * 1000)
+            engine.waits.set(self, engine.clock.elapsed + seconds * 1000)
 
     def fire(self) -> None:
         self.deadline = None
@@ -59,7 +59,7 @@ class OutputLimit(Timer):
 
     def release(self) -> None:
         """The connection has gone."""
-        self.connection.engine.wheel.cancel(self)
+        self.connection.engine.waits.cancel(self)
 
     def _limits(self) -> tuple[int, int, int]:
         session = self.connection.session
@@ -68,7 +68,7 @@ class OutputLimit(Timer):
 
     def _close(self) -> None:
         engine = self.connection.engine
-        engine.wheel.cancel(self)
+        engine.waits.cancel(self)
         engine.stats.output_limit_disconnections += 1
         logger.warning(
             "Client %s scheduled to be closed ASAP for overcoming of output buffer limits.",

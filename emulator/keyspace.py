@@ -62,6 +62,11 @@ class Entry(Timer):
         else:
             self.db.wheel.hold(self)
 
+    def failed(self, error: Exception) -> None:
+        super().failed(error)
+        if self.db.entries.get(self.key) is self and self.deadline is not None:
+            self.db.wheel.hold(self)  # so that it still counts as expired for whoever looks it up
+
 
 class FieldTimer(Timer):
     """The first deadline among the fields of a hash."""

@@ -22,6 +22,7 @@ from emulator.connection import Connection
 from emulator.engine import Engine
 from emulator.handles import Handle, Words, perform
 from emulator.server import Server
+from emulator.wall import behind_wall
 
 
 class Local(Handle):
@@ -44,8 +45,15 @@ class Local(Handle):
         self._streams: set[LocalStreams] = set()
 
     def _take_up(self, engine: Engine) -> None:
-        engine.in_background = lambda work, go_on: go_on(work())
-        engine.wheel.on_earlier = self._on_earlier
+        engine.in_background = self._at_once
+        engine.on_earlier(self._on_earlier)
+
+    @staticmethod
+    def _at_once(work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        try:
+            go_on(work())
+        except Exception as error:
+            failed(error)
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Have something done once what is being done is finished: what a connection expects of an event loop."""
@@ -54,7 +62,7 @@ class Local(Handle):
     def settle(self) -> None:
         """Do what was put off; the lock is held."""
         while self.soon:
-            self.soon.popleft()()
+            behind_wall(self.soon.popleft(), "what was put off")
 
     def advance(self) -> None:
         """Let happen what is due by the clock; the lock is held."""
@@ -63,15 +71,11 @@ class Local(Handle):
         self.settle()
 
     def seconds_until_due(self) -> float | None:
-        """How long it is until the timing wheel has something to do, None where it has nothing or time stands still."""
-        due = [
-            moment / 1000 - engine.clock.micros() / 1e6
-            for engine in self._keyspaces
-            if not engine.clock.frozen and (moment := engine.wheel.next_moment()) is not None
-        ]
-        return max(min(due), 0.0) if due else None
+        """How long it is until an engine has something to do by itself; None where none has, or time stands still."""
+        due = [seconds for engine in self._keyspaces if (seconds := engine.seconds_until_due()) is not None]
+        return min(due, default=None)
 
-    def _on_earlier(self, moment: int) -> None:
+    def _on_earlier(self) -> None:
         self.news.notify_all()
         for streams in self._streams:
             streams.arm_soon()

@@ -28,13 +28,13 @@ class Pause(Timer):
         self.writes_only = False
 
     def start(self, end: int, writes_only: bool) -> None:
-        """Pause until `end` (milliseconds since the epoch); a pause under way is neither shortened nor loosened."""
+        """Pause until `end` (milliseconds of `Clock.elapsed`); a pause under way is neither shortened nor loosened."""
         if self.active:
             writes_only = writes_only and self.writes_only
             end = max(end, self.deadline or 0)
         self.active = True
         self.writes_only = writes_only
-        self.engine.wheel.set(self, end)
+        self.engine.waits.set(self, end)
         self.engine.refresh_sessions()
 
     def stop(self) -> None:
@@ -42,7 +42,7 @@ class Pause(Timer):
         if not self.active:
             return
         self.active = False
-        self.engine.wheel.cancel(self)
+        self.engine.waits.cancel(self)
         self.engine.refresh_sessions()
         for session in list(self.engine.sessions.values()):
             if session.parked:

@@ -15,6 +15,7 @@ from emulator.client_info import describe
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import REPLY_ON, Reply
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
@@ -179,12 +180,16 @@ class Session:
         if self.deny_blocking or self.upstash:
             return timeout_reply
         block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
-        self.engine.blocking.park(block, self.engine.clock.now + timeout if timeout else None)
+        self.engine.blocking.park(block, timeout)
         return block
 
     def resume(self, reply: Reply) -> None:
         """A wait has ended with this answer: deliver it and go on."""
-        self.send(self.encoders[reply.__class__](reply))
+        try:
+            data = self.encoders[reply.__class__](reply)
+        except Exception as error:
+            data = self.encoders[CommandError](internal_error(error, "the answer to a blocked client"))
+        self.send(data)
 
     def close(self) -> None:
         """Close once what is to be sent has been sent; no further command is run."""
@@ -276,7 +281,7 @@ class Session:
             engine.blocking.forget(self.blocked)
         self.unwatch()
         if self.held_back is not None:
-            engine.wheel.cancel(self.held_back)
+            engine.waits.cancel(self.held_back)
         engine.tracking.end(self)
         engine.monitor.end(self)
         engine.pubsub.drop(self)

@@ -193,3 +193,84 @@ def test_time_machine_is_honoured_only_where_it_is_asked_for():
         assert other.time()[0] > 1_700_000_000 and emulator.connect().time()[0] > 1_700_000_000
         traveller.shift(100)
         assert asked.get("k") is None
+
+
+class MachineClock(Clock):
+    """A clock that follows a machine whose time is set by hand: `wall` and `monotonic` in seconds."""
+
+    def __init__(self):
+        super().__init__()
+        self.wall, self.monotonic = 1_700_000_000.0, 5_000.0
+        self._source, self._monotonic = lambda: int(self.wall * 1e9), lambda: int(self.monotonic * 1e9)
+        self.tick()
+
+    def pass_time(self, seconds):
+        self.wall += seconds
+        self.monotonic += seconds
+
+
+@pytest.fixture
+def machine():
+    return MachineClock()
+
+
+def blocked(local):
+    """A connection that waits for a list for ten seconds."""
+    connection = local.socket()
+    connection.settimeout(0)
+    connection.sendall(b"BLPOP q 10\r\n")
+    return connection
+
+
+@pytest.mark.parametrize("step", [-3600, 3600, -1, 0])
+def test_a_wait_takes_as_long_as_it_was_meant_to_when_the_machines_clock_is_set(machine, step):
+    local = emulator.Local(machine)
+    connection = blocked(local)
+    machine.wall += step
+    machine.pass_time(9.9)
+    with local.lock:
+        local.advance()
+    assert not connection.received
+    machine.pass_time(0.1)
+    with local.lock:
+        local.advance()
+    assert list(connection.received) == [b"*-1\r\n"]
+
+
+@pytest.mark.parametrize("step", [-3600, 3600, -1, 0])
+def test_a_pause_takes_as_long_as_it_was_meant_to(machine, step):
+    local = emulator.Local(machine)
+    local.perform((b"CLIENT", b"PAUSE", b"10000"))
+    machine.wall += step
+    machine.pass_time(9.9)
+    with local.lock:
+        local.advance()
+    assert local.engine.pause.active
+    machine.pass_time(0.1)
+    with local.lock:
+        local.advance()
+    assert not local.engine.pause.active
+
+
+def test_keys_expire_by_the_wall_clock_when_it_steps_back(machine):
+    local = emulator.Local(machine)
+    machine.wall += 3600
+    local.perform((b"SET", b"early", b"v"))
+    with local.lock:
+        local.advance()
+    machine.wall -= 3600
+    local.perform((b"SET", b"k", b"v", b"EX", b"10"))
+    assert local.seconds_until_due() <= 10
+    machine.pass_time(10)
+    with local.lock:
+        local.advance()
+    assert local.perform((b"DBSIZE",)) == [1]
+
+
+def test_keys_expire_when_the_wall_clock_steps_forward(machine):
+    local = emulator.Local(machine)
+    local.perform((b"SET", b"k", b"v", b"EX", b"10"))
+    machine.wall += 3600
+    with local.lock:
+        local.advance()
+    assert local.perform((b"DBSIZE",)) == [0]

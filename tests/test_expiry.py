@@ -73,7 +73,7 @@ def test_timers_of_one_millisecond_fire_in_the_order_set():
 def test_an_earlier_timer_is_announced():
     announced = []
     wheel = Wheel(0)
-    wheel.on_earlier = announced.append
+    wheel.on_earlier = lambda: announced.append(wheel.alarm)
     for deadline in (500, 700, 300, 400):
         wheel.set(Recorder(deadline, []), deadline)
     assert announced == [500, 300]

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort")
+GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "wall")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,

@@ -218,7 +218,7 @@ def client_pause(client: Session, timeout: bytes, *mode: bytes) -> Status:
         which = mode[0].upper()
         if which not in (b"WRITE", b"ALL"):
             raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
-    end = client.engine.clock.now + milliseconds(client, timeout)
+    end = client.engine.clock.elapsed + milliseconds(client, timeout)
     client.engine.pause.start(end, which == b"WRITE")
     return OK
 

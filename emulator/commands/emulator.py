@@ -152,7 +152,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     complexity="O(N) for N clients or keyspaces",
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
-    """USE a keyspace from now on as the same user (the server's own has the empty name), DROP one, GET this one's name, LIST all."""
+    """USE a keyspace as the same user (the empty name is the server's own), DROP one, GET this one's name, LIST all."""
     keyspaces, word = client.engine.keyspaces, action.upper()
     if word not in (b"USE", b"DROP", b"GET", b"LIST"):
         raise CommandError(SYNTAX)

@@ -95,18 +95,17 @@ def migrate(
     if client.deny_blocking or engine.in_background is None:
         return _conclude(db, order, parcels, _converse(order, parcels))
     block = Block(client, (), object, lambda: None, None)
-    engine.blocking.park(block, None)
+    engine.blocking.park(block, 0)
 
     def conclude(answer: _Answer) -> None:
-        reply: Reply
         try:
-            reply = _conclude(db, order, parcels, answer)
+            reply: Reply = _conclude(db, order, parcels, answer)
         except CommandError as error:
             reply = error
         if client.blocked is block:
             engine.blocking.finish(block, reply)
 
-    engine.in_background(lambda: _converse(order, parcels), conclude)
+    engine.in_background(lambda: _converse(order, parcels), conclude, lambda error: engine.blocking.fail(block, error))
     return block
 
 
