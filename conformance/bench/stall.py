@@ -1,0 +1,228 @@
+"""How long others wait: the worst PING of another client while one thing takes long, and what it costs the server.
+
+Each takes as long as it takes: to free a million of something, or what is due at one moment, must not hold up anybody for
+more than 20 ms; a command that reads or writes a million elements holds up everybody, here as in Redis, and is measured by
+the CPU time of the server, at most 8 times the real one's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from conformance.bench.client import SERVERS, Failed, connect, encode, ping_latencies, pipeline
+from conformance.bench.idle import cpu_seconds
+from conformance.resp import Connection
+from conformance.servers import Address
+
+_SIZE = 1_000_000
+_CHUNK = 500
+_MOST_MS = 20.0
+_MOST_TIMES_ORACLE = 8.0
+
+Load = Callable[[Connection, int], None]
+
+
+def _chunks(command: bytes, key: bytes, words: Iterator[bytes], each: int) -> Iterator[bytes]:
+    """Commands that add `words`, `_CHUNK` elements of `each` words at a time."""
+    chunk: list[bytes] = []
+    for word in words:
+        chunk.append(word)
+        if len(chunk) == _CHUNK * each:
+            yield encode(command, key, *chunk)
+            chunk.clear()
+    if chunk:
+        yield encode(command, key, *chunk)
+
+
+def _words(size: int, *formats: bytes) -> Iterator[bytes]:
+    return (form % number for number in range(size) for form in formats)
+
+
+def _load_keys(connection: Connection, size: int) -> None:
+    pipeline(connection, (encode(b"MSET", *_words_from(start, size)) for start in range(0, size, _CHUNK)))
+
+
+def _words_from(start: int, size: int) -> Iterable[bytes]:
+    for number in range(start, min(start + _CHUNK, size)):
+        yield b"key:%d" % number
+        yield b"v"
+
+
+def _loader(command: bytes, key: bytes, *formats: bytes) -> Load:
+    def load(connection: Connection, size: int) -> None:
+        pipeline(connection, _chunks(command, key, _words(size, *formats), len(formats)))
+
+    return load
+
+
+_LIST = _loader(b"RPUSH", b"l", b"%d")
+_HASH = _loader(b"HSET", b"h", b"field:%d", b"v%d")
+_SET = _loader(b"SADD", b"s", b"member:%d")
+_ZSET = _loader(b"ZADD", b"z", b"%d", b"member:%d")
+
+
+def _two_sets(connection: Connection, size: int) -> None:
+    _SET(connection, size // 2)
+    _loader(b"SADD", b"s2", b"other:%d")(connection, size // 2)
+
+
+def _stream(connection: Connection, size: int) -> None:
+    pipeline(connection, (encode(b"XADD", b"x", b"%d-1" % number, b"f", b"v") for number in range(1, size + 1)))
+
+
+FREEING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
+    "FLUSHALL": (_load_keys, (b"FLUSHALL",)),
+    "DEL of a list": (_LIST, (b"DEL", b"l")),
+    "DEL of a hash": (_HASH, (b"DEL", b"h")),
+    "DEL of a set": (_SET, (b"DEL", b"s")),
+    "DEL of a zset": (_ZSET, (b"DEL", b"z")),
+    "DEL of a stream": (_stream, (b"DEL", b"x")),
+    "SET over a zset": (_ZSET, (b"SET", b"z", b"v")),
+    "RENAME over a hash": (_HASH, (b"EVAL", b"redis.call('set', 'v', 1) return redis.call('rename', 'v', 'h')", b"0")),
+    "LTRIM of all": (_LIST, (b"LTRIM", b"l", b"1", b"0")),
+}
+READING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
+    "SORT": (_LIST, (b"SORT", b"l")),
+    "SORT ... STORE": (_LIST, (b"SORT", b"l", b"STORE", b"sorted")),
+    "SORT ALPHA ... STORE": (_SET, (b"SORT", b"s", b"ALPHA", b"STORE", b"sorted")),
+    "ZRANGE": (_ZSET, (b"ZRANGE", b"z", b"0", b"-1")),
+    "ZRANGE WITHSCORES": (_ZSET, (b"ZRANGE", b"z", b"0", b"-1", b"WITHSCORES")),
+    "ZRANGEBYSCORE": (_ZSET, (b"ZRANGEBYSCORE", b"z", b"-inf", b"+inf")),
+    "ZRANGESTORE": (_ZSET, (b"ZRANGESTORE", b"z2", b"z", b"0", b"-1")),
+    "ZREVRANGE": (_ZSET, (b"ZREVRANGE", b"z", b"0", b"-1")),
+    "ZUNIONSTORE": (_ZSET, (b"ZUNIONSTORE", b"z2", b"1", b"z")),
+    "LRANGE": (_LIST, (b"LRANGE", b"l", b"0", b"-1")),
+    "HGETALL": (_HASH, (b"HGETALL", b"h")),
+    "SMEMBERS": (_SET, (b"SMEMBERS", b"s")),
+    "SUNIONSTORE": (_two_sets, (b"SUNIONSTORE", b"u", b"s", b"s2")),
+    "XRANGE": (_stream, (b"XRANGE", b"x", b"-", b"+")),
+    "KEYS": (_load_keys, (b"KEYS", b"*")),
+    "DUMP of a list": (_LIST, (b"DUMP", b"l")),
+    "DUMP of a hash": (_HASH, (b"DUMP", b"h")),
+    "DUMP of a set": (_SET, (b"DUMP", b"s")),
+    "DUMP of a zset": (_ZSET, (b"DUMP", b"z")),
+    "COPY of a zset": (_ZSET, (b"COPY", b"z", b"z2")),
+}
+
+
+def _drain(connection: Connection, request: bytes) -> None:
+    """Send a request and read whatever comes until the end of the ECHO behind it."""
+    mark = b"the end of a long reply"
+    connection.write(request + encode(b"ECHO", mark))
+    end = b"$%d\r\n%b\r\n" % (len(mark), mark)
+    tail = b""
+    while not tail.endswith(end):
+        data = connection.socket.recv(1 << 20)
+        if not data:
+            raise Failed("the server has closed the connection")
+        tail = (tail + data)[-200:]
+
+
+def _while_pinging(address: Address, work: Callable[[], None]) -> float:
+    """The worst PING, in milliseconds, of another client while `work` is done, and shortly after."""
+    other = connect(address)
+    other("PING")
+    working = threading.Thread(target=work)
+    working.start()
+    ended = 0.0
+
+    def going() -> bool:
+        nonlocal ended
+        if working.is_alive():
+            return True
+        ended = ended or time.perf_counter()
+        return time.perf_counter() - ended < 0.2
+
+    worst = max(ping_latencies(other, going, 0.001))
+    working.join()
+    other.close()
+    return worst
+
+
+def _measured(address: Address, load: Load, size: int, words: Iterable[bytes]) -> tuple[float, float]:
+    """The worst PING (ms) during a command on what `load` makes, and the server's CPU time (ms) for it."""
+    connection = connect(address)
+    connection("FLUSHALL")
+    load(connection, size)
+    process = _process(connection)
+    before = cpu_seconds(process)
+    worst = _while_pinging(address, lambda: _drain(connection, encode(*words)))
+    spent = (cpu_seconds(process) - before) * 1000
+    connection.close()
+    return worst, spent
+
+
+def _process(connection: Connection) -> int:
+    info = connection("INFO", "server").value
+    assert isinstance(info, bytes)
+    return int(info.partition(b"process_id:")[2].split()[0])
+
+
+def _keys_due(connection: Connection, size: int, moment: int) -> None:
+    pipeline(connection, (encode(b"SET", b"e%d" % number, b"v", b"PXAT", b"%d" % moment) for number in range(size)))
+
+
+def _fields_due(connection: Connection, size: int, moment: int) -> None:
+    _HASH(connection, size)
+    fields = (b"field:%d" % number for number in range(size))
+    chunks: list[list[bytes]] = [[]]
+    for field in fields:
+        if len(chunks[-1]) == _CHUNK:
+            chunks.append([])
+        chunks[-1].append(field)
+    pipeline(
+        connection,
+        (encode(b"HPEXPIREAT", b"h", b"%d" % moment, b"FIELDS", b"%d" % len(chunk), *chunk) for chunk in chunks),
+    )
+
+
+def _due(address: Address, load: Callable[[Connection, int, int], None], size: int) -> float:
+    """The worst PING while what `load` makes falls due at one moment, until it is gone."""
+    connection = connect(address)
+    connection("FLUSHALL")
+    started = time.time()
+    load(connection, size, int((started + 3600) * 1000))
+    moment = time.time() + (time.time() - started) * 1.5 + 0.5
+    load(connection, size, int(moment * 1000))
+    if time.time() > moment:
+        raise Failed("loading took longer than planned")
+
+    def wait_until_gone() -> None:
+        while connection("DBSIZE").value != b"0":
+            time.sleep(0.005)
+
+    time.sleep(max(moment - time.time() - 0.1, 0))
+    worst = _while_pinging(address, wait_until_gone)
+    connection.close()
+    return worst
+
+
+DUE = {"keys due at once": (_keys_due, 0.3), "fields due at once": (_fields_due, 0.1)}
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    size = options.sizes[0] if options.sizes else 3000 if options.smoke else _SIZE
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for name, server in SERVERS.items():
+        with server() as address:
+            for title, (load, words) in (FREEING | READING).items():
+                worst, spent = _measured(address, load, size, words)
+                figures.setdefault(title, {})[name] = {"worst_ms": worst, "cpu_ms": spent}
+            for title, (load_due, part) in DUE.items():
+                worst = _due(address, load_due, int(size * part))
+                figures.setdefault(title, {})[name] = {"worst_ms": worst}
+    print(f"{size} elements: another client's worst PING, ms (freeing: at most {_MOST_MS:g});")
+    print(f"CPU time of the server, ms (reading: at most {_MOST_TIMES_ORACLE:g} times the oracle's)")
+    print(f"{'':<22}{'PING':>10}{'oracle':>10}{'CPU':>12}{'oracle':>10}{'ratio':>8}")
+    for title, row in figures.items():
+        ours, theirs = row["emulator"], row["oracle"]
+        line = f"{title:<22}{ours['worst_ms']:>10.1f}{theirs['worst_ms']:>10.1f}"
+        if "cpu_ms" in ours:
+            ours["to_oracle"] = ours["cpu_ms"] / max(theirs["cpu_ms"], 1e-3)
+            line += f"{ours['cpu_ms']:>12.0f}{theirs['cpu_ms']:>10.0f}{ours['to_oracle']:>8.1f}"
+        print(line)
+    return {"size": size, "figures": figures}
