@@ -1,20 +1,15 @@
 """Replies to bytes on both protocols, and numbers as the real server prints them."""
 
 import math
+import random
 from fractions import Fraction
 
 import pytest
 
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError
-from emulator.protocol.numbers import (
-    format_double,
-    format_long_double,
-    parse_double,
-    parse_integer,
-    parse_long_double,
-    round_to_long_double,
-)
+from emulator.protocol.long_double import LongDouble, add_long_doubles, format_long_double, parse_long_double
+from emulator.protocol.numbers import format_double, parse_double, parse_integer
 from emulator.protocol.replies import (
     NO_REPLY,
     NULL_ARRAY,
@@ -121,6 +116,28 @@ def test_doubles():
 
 def test_long_doubles_have_64_bits():
     one = parse_long_double(b"10.1")
-    assert isinstance(one, Fraction)
-    assert format_long_double(round_to_long_double(one + Fraction(1))) == b"11.1"
-    assert format_long_double(Fraction(1, 3)) == b"0.33333333333333333"
+    assert isinstance(one, LongDouble) and one.significand.bit_length() == 64
+    assert add_long_doubles(one, LongDouble(1, 0)) == b"11.1"
+    assert format_long_double(LongDouble(0x5555555555555555, -64)) == b"0.33333333333333333"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_long_doubles_are_the_nearest_ones(seed):
+    rng = random.Random(seed)
+    for _ in range(200):
+        text = f"{rng.choice('-+ ').strip()}{rng.randrange(10 ** rng.randrange(1, 30))}.{rng.randrange(10**9)}e{rng.randrange(-60, 60)}"
+        number = parse_long_double(text.encode())
+        assert isinstance(number, LongDouble)
+        exact, found = Fraction(text), Fraction(number.significand) * Fraction(2) ** number.exponent
+        assert number.significand.bit_length() <= 64
+        assert abs(exact - found) * 2 <= Fraction(2) ** max(
+            number.exponent, abs(number.significand).bit_length() + number.exponent - 64
+        )
+
+
+def test_long_doubles_of_thousands_of_digits_are_read_and_printed():
+    number = parse_long_double(b"1e4900")
+    text = format_long_double(number)
+    assert len(text) == 4901 and parse_long_double(text) == number
+    assert parse_long_double(b"9" * 5000) is None and parse_long_double(b"1" * 5120) is None
+    assert parse_long_double(b"0." + b"0" * 4500 + b"1") is not None

@@ -63,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pipeline", type=_numbers, default=[1, 16], help="throughput: commands in flight (1,16)")
     parser.add_argument("--clients", type=int, default=50, help="throughput: connections (50)")
     parser.add_argument(
-        "--sizes", type=_numbers, help="scale (1000,100000,1000000), vectors (100000), large and stall (1000000): elements"
+        "--sizes",
+        type=_numbers,
+        help="scale (1000,100000,1000000), vectors (100000), large and stall (1000000): elements",
     )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser

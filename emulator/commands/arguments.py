@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
-from emulator.protocol.numbers import (
-    INT64_MAX,
-    INT64_MIN,
-    parse_double,
-    parse_integer,
-    parse_long_double,
-    parse_unsigned,
-)
+from emulator.protocol.long_double import parse_long_double
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_unsigned
 
 if TYPE_CHECKING:
     from emulator.keyspace import Database
@@ -105,7 +99,7 @@ def timeout(text: bytes) -> int:
         exact = parse_long_double(text)
         if exact is None:
             raise CommandError("ERR timeout is not a float or out of range")
-        seconds = math.inf if exact > 1 else float(exact)
+        seconds = math.inf if isinstance(exact, float) or exact.exponent > 0 else float(exact)
     if seconds > INT64_MAX / 1000:
         raise CommandError("ERR timeout is out of range")
     if seconds < 0:

@@ -10,7 +10,8 @@ from emulator.commands.registry import command
 from emulator.datatypes.hash import Hash
 from emulator.notifications import HASH
 from emulator.protocol.errors import NOT_FLOAT, CommandError
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, add_long_doubles, parse_integer, parse_long_double
+from emulator.protocol.long_double import add_long_doubles, parse_long_double
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Pairs, Reply, Status
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
@@ -12,13 +11,8 @@ from emulator.commands.registry import command
 from emulator.datatypes.string import Embedded
 from emulator.notifications import GENERIC, STRING
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
-from emulator.protocol.numbers import (
-    INT64_MAX,
-    INT64_MIN,
-    add_long_doubles,
-    parse_integer,
-    parse_long_double,
-)
+from emulator.protocol.long_double import ZERO, add_long_doubles, parse_long_double
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Reply, Status
 
 if TYPE_CHECKING:
@@ -438,7 +432,7 @@ def decrby(client: Session, key: bytes, decrement: bytes) -> int:
 def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
     """Add to the number at a key, with the precision of a long double."""
     entry, current = find_string(client, key)
-    value = parse_long_double(bytes(current)) if entry is not None else Fraction(0)
+    value = parse_long_double(bytes(current)) if entry is not None else ZERO
     amount = parse_long_double(increment)
     if value is None or amount is None:
         raise CommandError(NOT_FLOAT)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from emulator.protocol.inline import quoted
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer, saturated
 
 T = TypeVar("T")
 
@@ -274,7 +274,7 @@ def parse_memory(word: str) -> int | None:
     unit = _UNITS.get(word[len(digits) :].lower())
     if unit is None or (digits and not (digits.isascii() and digits.isdigit())):
         return None
-    number = min(int(digits or "0"), 2**64 - 1) * unit
+    number = min(saturated(digits.encode()), UINT64_MAX) * unit
     return wrapped(number, 64)
 
 
@@ -300,7 +300,8 @@ def c_integer(word: str, base: int = 10) -> int | None:
     digits = text[1:] if text[0] in "+-" else text
     if not (digits.isascii() and digits.isdigit()) or (base == 8 and ("8" in digits or "9" in digits)):
         return None
-    return min(max(int(text, base), INT64_MIN), INT64_MAX)
+    number = saturated(digits.encode()) if base == 10 else int(digits, base)
+    return min(max(-number if text[0] == "-" else number, INT64_MIN), INT64_MAX)
 
 
 def decoded(words: bytes) -> str:

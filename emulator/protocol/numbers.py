@@ -2,7 +2,7 @@
 
 Integers are strict (no sign ``+``, no spaces, no leading zeros).  Doubles are printed with Grisu2, whose digits are
 nearly always, but not always, the shortest ones: ``1e23`` is printed ``99999999999999990000000``, so Python's ``repr``
-will not do.  INCRBYFLOAT and HINCRBYFLOAT calculate with the 64-bit significand of x86's long double.
+will not do.
 
 Source: F. Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers", PLDI 2010.
 """
@@ -43,16 +43,25 @@ def parse_unsigned(text: bytes) -> int | None:
     digits = text.partition(b"\0")[0].lstrip(_SPACES)
     sign = digits[:1]
     digits = digits[1:] if sign in (b"-", b"+") else digits
-    if not digits.isdigit() or int(digits) > UINT64_MAX:
+    if not digits.isdigit():
         return None
-    return -int(digits) & UINT64_MAX if sign == b"-" else int(digits)
+    number = saturated(digits)
+    if number > UINT64_MAX:
+        return None
+    return -number & UINT64_MAX if sign == b"-" else number
+
+
+def saturated(digits: bytes) -> int:
+    """The number that decimal digits say, however many there are; one that is larger than 2**64 counts as 2**64."""
+    significant = digits.lstrip(b"0")
+    return min(int(significant or b"0"), 1 << 64) if len(significant) <= 20 else 1 << 64
 
 
 def parse_double(text: bytes) -> float | None:
     """A double, decimal, hexadecimal or infinite, where the whole text is one; too large or too small ones are none."""
     if text.isdigit() and len(text) < 300:
         return float(text)
-    number = _to_double(text)
+    number = to_double(text)
     if number is None or (math.isinf(number) and b"n" not in text.lower()):
         return None
     if number == 0 and text.lower().partition(b"e")[0].strip(b"+-0.x"):
@@ -68,10 +77,10 @@ def read_double(text: bytes) -> float | None:
     text = text.partition(b"\0")[0]
     if not text:
         return 0.0
-    return None if b"x" in text.lower() else _to_double(text)
+    return None if b"x" in text.lower() else to_double(text)
 
 
-def _to_double(text: bytes) -> float | None:
+def to_double(text: bytes) -> float | None:
     """The nearest double where the whole text is a number, an infinity if need be; NaN is none."""
     if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
         return None
@@ -227,56 +236,3 @@ def _round(digits: list[int], delta: int, rest: int, unit: int, distance: int) -
     ):
         digits[-1] -= 1
         rest += unit
-
-
-def round_to_long_double(value: Fraction) -> Fraction:
-    """The nearest number with a 64-bit significand (ties to even)."""
-    if not value:
-        return value
-    exponent = abs(value.numerator).bit_length() - value.denominator.bit_length() - 64
-    unit = Fraction(2) ** exponent
-    while abs(value) >= unit * (1 << 64):
-        unit *= 2
-    while abs(value) < unit * (1 << 63):
-        unit /= 2
-    return round(value / unit) * unit
-
-
-_LONG_DOUBLE_MAX = Fraction(2) ** 16384
-_LONG_DOUBLE_TINY = Fraction(1, 2**16446)
-
-
-def parse_long_double(text: bytes) -> Fraction | float | None:
-    """A long double as an exact fraction, an infinity as a float, or None for what is no number or is out of range."""
-    number = _to_double(text)
-    if number is None:
-        return None
-    lowered = text.lower()
-    if b"inf" in lowered:
-        return number
-    if b"x" in lowered:
-        return Fraction(number) if math.isfinite(number) else None
-    mantissa, _, exponent = lowered.partition(b"e")
-    if exponent and abs(int(exponent)) > 5200:
-        return None if Fraction(mantissa.decode()) else Fraction(0)
-    value = round_to_long_double(Fraction(text.decode()))
-    if abs(value) >= _LONG_DOUBLE_MAX or 0 < abs(value) <= _LONG_DOUBLE_TINY:
-        return None
-    return value
-
-
-def add_long_doubles(a: Fraction | float, b: Fraction | float) -> bytes | None:
-    """The sum of two numbers as `parse_long_double` reads them, as text; None where it is not finite."""
-    if isinstance(a, float) or isinstance(b, float):
-        return None
-    total = round_to_long_double(a + b)
-    return None if abs(total) >= _LONG_DOUBLE_MAX else format_long_double(total)
-
-
-def format_long_double(value: Fraction) -> bytes:
-    """Seventeen decimals at the most, without trailing zeros."""
-    scaled = round(value * 10**17)
-    sign = "-" if value < 0 else ""
-    whole, decimals = divmod(abs(scaled), 10**17)
-    text = f"{sign}{whole}.{decimals:017d}".rstrip("0").rstrip(".")
-    return b"0" if text == "-0" else text.encode()
