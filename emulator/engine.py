@@ -52,7 +52,7 @@ class Engine:
     ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
     ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
     ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
-    ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; None without threads.
+    ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
     """
 
     call = staticmethod(call)

@@ -272,7 +272,7 @@ def parse_memory(word: str) -> int | None:
     """Bytes as a signed 64-bit integer (no digits are 0), or None."""
     digits = word.rstrip("bBkKmMgG")
     unit = _UNITS.get(word[len(digits) :].lower())
-    if unit is None or (digits and not (digits.isascii() and digits.isdigit())):
+    if unit is None or len(digits) > 127 or (digits and not (digits.isascii() and digits.isdigit())):
         return None
     number = min(saturated(digits.encode()), UINT64_MAX) * unit
     return wrapped(number, 64)
