@@ -34,6 +34,7 @@ class Driver:
         engine.on_shutdown = server.shut_down
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
+        engine.lazyfree.begin = self._free_soon
         idle_watch = IdleWatch(engine)
         engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
@@ -63,6 +64,14 @@ class Driver:
             self._engine.advance()
         finally:
             self._arm()
+
+    def _free_soon(self) -> None:
+        """Free a little of what was deleted in each round of the loop."""
+        self._loop.call_soon(self._free)
+
+    def _free(self) -> None:
+        if self._engine.lazyfree.step():
+            self._free_soon()
 
     def _in_background(
         self, work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]

@@ -26,6 +26,7 @@ from emulator.frequency import Frequency
 from emulator.keyspace import Database
 from emulator.keyspaces import Keyspaces
 from emulator.latency import GATHERED_AT_MOST, Latency
+from emulator.lazyfree import LazyFree
 from emulator.memory import used_memory
 from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
@@ -67,6 +68,7 @@ class Engine:
         self.wheel = Wheel(self.clock.now)
         self.waits = Wheel(self.clock.elapsed)
         self.clock.on_back = self.wheel.rewind
+        self.lazyfree = LazyFree()
         self.stats = Stats()
         self.slowlog = SlowLog()
         self.latency = Latency()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator.datatypes.hash import Hash
 from emulator.expiry import Timer
+from emulator.lazyfree import LARGE, PORTION
 from emulator.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.protocol.errors import WRONGTYPE, CommandError
 from emulator.weight import SLOT, UNCLASSED, size_class, weigh
@@ -57,6 +58,8 @@ class Entry(Timer):
         self.size_class = UNCLASSED
 
     def fire(self) -> None:
+        if self.db.entries.get(self.key) is not self:
+            return  # it was flushed, and is still to be freed
         if self.db.engine.expires_actively:
             self.db.expire_now(self)
         else:
@@ -78,6 +81,8 @@ class FieldTimer(Timer):
         self.entry = entry
 
     def fire(self) -> None:
+        if self.entry not in self.entry.db.fields_with_expiry:
+            return  # it was flushed, and is still to be freed
         engine = self.entry.db.engine
         if engine.expires_actively:
             self.deadline = None
@@ -106,6 +111,7 @@ class Database:
         "fields_with_expiry",
         "frequency",
         "index",
+        "lazyfree",
         "memory",
         "observed",
         "sizes",
@@ -119,6 +125,7 @@ class Database:
         self.index = index
         self.clock = engine.clock
         self.wheel = engine.wheel
+        self.lazyfree = engine.lazyfree
         self.stats = engine.stats
         self.entries: dict[bytes, Entry] = {}
         self._dense: list[Entry] = []
@@ -224,6 +231,8 @@ class Database:
                 self.schedule_fields(entry)
             if self.observed:
                 self.notify_overwritten(key, old, value)
+            if old.__class__ is not bytes and len(old) > LARGE:
+                self.lazyfree.add(old)
         self.engine.dirty += 1
         self._unweighed.add(key)
         if len(self._unweighed) > _MOST_UNWEIGHED:
@@ -274,8 +283,11 @@ class Database:
         if last is not entry:
             last.index = entry.index
             self._dense[entry.index] = last
-        if entry.value.__class__ is Hash and entry in self.fields_with_expiry:
+        value = entry.value
+        if value.__class__ is Hash and entry in self.fields_with_expiry:
             self.wheel.cancel(self.fields_with_expiry.pop(entry))
+        if value.__class__ is not bytes and len(value) > LARGE:
+            self.lazyfree.add(value)
         if key in self.blocked:
             self.engine.blocking.signal(self, key, None)
 
@@ -363,20 +375,32 @@ class Database:
                 session.dirty_cas = True
         for key in [key for key in self.blocked if key in self.entries]:
             self.engine.blocking.signal(self, key, None)
-        for entry in self._dense:
-            if entry.deadline is not None:
-                self.wheel.cancel(entry)
-        for timer in self.fields_with_expiry.values():
-            self.wheel.cancel(timer)
-        self.entries = {}
-        self.fields_with_expiry = {}
-        self._dense = []
-        self.expiring = []
+        if count:
+            self.lazyfree.run(count, self._free(self.entries, self._dense, self.fields_with_expiry))
+        self.entries, self._dense, self.expiring, self.fields_with_expiry = {}, [], [], {}
         self.sizes.clear()
         self._unweighed.clear()
         self._deadlines = self.memory = 0
         self.engine.snapshots.note(self.index, None)
         return count
+
+    def _free(
+        self, entries: dict[bytes, Entry], dense: list[Entry], field_timers: dict[Entry, FieldTimer]
+    ) -> Iterator[None]:
+        """Gives back what was flushed, in portions."""
+        wheel = self.wheel
+        while dense:
+            for entry in dense[-PORTION:]:
+                entries.popitem()
+                if entry.deadline is not None:
+                    wheel.cancel(entry)
+                value = entry.value
+                if value.__class__ is Hash and entry in field_timers:
+                    wheel.cancel(field_timers.pop(entry))
+                if value.__class__ is not bytes and len(value) > LARGE:
+                    self.lazyfree.add(value)
+            del entry, value, dense[-PORTION:]
+            yield
 
     # Memory
 

@@ -84,6 +84,8 @@ class Keyspaces:
             return False
         for session in list(engine.sessions.values()):
             session.disconnect()
+        for db in engine.databases:
+            db.clear()
         if self.on_drop is not None:
             self.on_drop(engine)
         return True

@@ -53,12 +53,17 @@ class Snapshots:
     def save(self, name: bytes) -> Snapshot:
         """Take a snapshot; one of that name is replaced.  O(data)."""
         self._settle()
+        self.drop(name)
         snapshot = self.snapshots[name] = Snapshot(self._engine)
         return snapshot
 
     def drop(self, name: bytes) -> bool:
         """Forget a snapshot; whether there was one."""
-        return self.snapshots.pop(name, None) is not None
+        snapshot = self.snapshots.pop(name, None)
+        if snapshot is None:
+            return False
+        self._engine.lazyfree.add(snapshot.databases)
+        return True
 
     def note(self, index: int, keys: set[bytes] | None) -> None:
         """Keys of a database have changed, or with None all of them."""

@@ -26,6 +26,7 @@ SUBSYSTEMS = (
     "keyspace",
     "keyspaces",
     "latency",
+    "lazyfree",
     "log",
     "memory",
     "monitor",

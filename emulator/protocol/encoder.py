@@ -6,11 +6,12 @@ else calls `encode`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from itertools import chain
 from typing import Any
 
 from emulator.protocol.errors import CommandError
-from emulator.protocol.numbers import format_double
+from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
@@ -28,7 +29,12 @@ from emulator.protocol.replies import (
 
 Encoders = dict[type, Callable[[Any], bytes]]
 
+_STRINGS_ONLY = {bytes}
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
+_LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
+"""The head of a bulk string behind another one, with the line break that ends that."""
+_MANY = 24
+"""Elements from which on it is quicker to look first whether all are short strings."""
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
@@ -59,39 +65,106 @@ def _no_reply(value: NoReply) -> bytes:
     return b""
 
 
+Opened = tuple[bytes, Collection[Reply]]
+"""An aggregate's head, and what stands behind it."""
+
+
 class _Encoder:
-    """The two protocols share everything but the heads of aggregates and a few scalar forms."""
+    """The two protocols share everything but the heads of aggregates and a few scalar forms.
+
+    ``table`` has an encoder for each class of values; ``aggregates`` those that hold others, which are walked with a stack
+    of their own, since scripts may nest them deeper than Python calls functions.
+    """
 
     def __init__(self) -> None:
+        self.aggregates: dict[type, Callable[[Any], Opened]] = {
+            list: _array,
+            tuple: _array,
+            Replies: lambda values: (b"", values),
+        }
         self.table: Encoders = {
             bytes: _bulk,
             bytearray: _bulk,
             int: _integer,
             Status: _status,
             CommandError: _error,
-            list: self._array,
-            tuple: self._array,
-            Replies: self._replies,
             NoReply: _no_reply,
         }
 
-    def _elements(self, head: bytes, values: Iterable[Reply]) -> bytes:
+    def complete(self) -> Encoders:
+        """The table, with the aggregates in it."""
+        for kind, opener in self.aggregates.items():
+            self.table[kind] = self._writer(opener)
+        self.table[list] = self._list
+        return self.table
+
+    def _writer(self, opener: Callable[[Any], Opened]) -> Callable[[Any], bytes]:
+        write = self._write
+        return lambda value: write(*opener(value))
+
+    def _list(self, values: list[Reply]) -> bytes:
+        return self._write(b"*%d\r\n" % len(values), values)
+
+    def _write(self, head: bytes, values: Collection[Reply]) -> bytes:
+        if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
+            return strings
         parts = [head]
         append = parts.append
-        table = self.table
+        table, aggregates = self.table, self.aggregates
         for value in values:
             kind = value.__class__
             if kind is bytes and len(value) < 1024:
                 append(_BULK_HEADS[len(value)] + value + b"\r\n")
+            elif kind in aggregates:
+                return self._write_nested(head, values)
             else:
                 append(table[kind](value))
         return b"".join(parts)
 
-    def _array(self, values: list[Reply]) -> bytes:
-        return self._elements(b"*%d\r\n" % len(values), values)
+    def _write_nested(self, head: bytes, values: Collection[Reply]) -> bytes:
+        parts = [head]
+        append = parts.append
+        table, aggregates = self.table, self.aggregates
+        open_ones = [iter(values)]
+        while open_ones:
+            for value in open_ones[-1]:
+                kind = value.__class__
+                if kind is bytes and len(value) < 1024:
+                    append(_BULK_HEADS[len(value)] + value + b"\r\n")
+                    continue
+                if kind is list:
+                    head, values = b"*%d\r\n" % len(value), value
+                elif kind in aggregates:
+                    head, values = aggregates[kind](value)
+                else:
+                    append(table[kind](value))
+                    continue
+                if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
+                    append(strings)
+                else:
+                    append(head)
+                    open_ones.append(iter(values))
+                    break
+            else:
+                open_ones.pop()
+        return b"".join(parts)
 
-    def _replies(self, values: Replies) -> bytes:
-        return self._elements(b"", values)
+
+def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
+    """An aggregate of short strings and nothing else, put together at once; None where it is none."""
+    if set(map(type, values)) != _STRINGS_ONLY:
+        return None
+    parts = [b""] * (2 * len(values))
+    try:
+        parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
+    except IndexError:  # one is too long for the table
+        return None
+    parts[1::2] = values
+    return b"%b%b\r\n" % (head[:-2], b"".join(parts))
+
+
+def _array(values: Collection[Reply]) -> Opened:
+    return b"*%d\r\n" % len(values), values
 
 
 class _Resp2(_Encoder):
@@ -104,13 +177,15 @@ class _Resp2(_Encoder):
             float: lambda value: _bulk(format_double(value)),
             BigNumber: lambda value: _bulk(b"%d" % value),
             Verbatim: _bulk,
-            dict: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value.items())),
-            set: self._array,
-            Set: self._array,
-            Push: self._array,
-            Pairs: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value)),
-            Named: self._array,
-            Attributed: lambda value: self._elements(b"", (value.reply,)),
+        }
+        self.aggregates |= {
+            dict: lambda value: _array(_flat(value.items())),
+            set: _array,
+            Set: _array,
+            Push: _array,
+            Pairs: lambda value: _array(_flat(_with_texts(value))),
+            Named: _array,
+            Attributed: lambda value: (b"", (value.reply,)),
         }
 
 
@@ -124,26 +199,36 @@ class _Resp3(_Encoder):
             float: lambda value: b",%b\r\n" % format_double(value),
             BigNumber: lambda value: b"(%d\r\n" % value,
             Verbatim: lambda value: b"=%d\r\ntxt:%b\r\n" % (len(value) + 4, value),
-            dict: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value.items())),
-            set: lambda value: self._elements(b"~%d\r\n" % len(value), value),
-            Set: lambda value: self._elements(b"~%d\r\n" % len(value), value),
-            Push: lambda value: self._elements(b">%d\r\n" % len(value), value),
-            Pairs: self._array,
-            Named: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value)),
-            Attributed: self._attributed,
+        }
+        self.aggregates |= {
+            dict: lambda value: (b"%%%d\r\n" % len(value), _flat(value.items())),
+            set: lambda value: (b"~%d\r\n" % len(value), value),
+            Set: lambda value: (b"~%d\r\n" % len(value), value),
+            Push: lambda value: (b">%d\r\n" % len(value), value),
+            Pairs: _array,
+            Named: lambda value: (b"%%%d\r\n" % len(value), _flat(value)),
+            Attributed: _attributed,
         }
 
-    def _attributed(self, value: Attributed) -> bytes:
-        head = b"|%d\r\n" % len(value.attributes)
-        return self._elements(head, (*_flat(value.attributes.items()), value.reply))
+
+def _attributed(value: Attributed) -> Opened:
+    return b"|%d\r\n" % len(value.attributes), (*_flat(value.attributes.items()), value.reply)
+
+
+def _with_texts(pairs: Pairs) -> Collection[tuple[Reply, Reply]]:
+    """Pairs whose second parts, where they are doubles, are texts."""
+    seconds = [second for _, second in pairs]
+    if set(map(type, seconds)) != {float}:
+        return pairs
+    return list(zip([first for first, _ in pairs], format_doubles(seconds), strict=True))
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:
-    return [value for pair in pairs for value in pair]
+    return list(chain.from_iterable(pairs))
 
 
-RESP2: Encoders = _Resp2().table
-RESP3: Encoders = _Resp3().table
+RESP2: Encoders = _Resp2().complete()
+RESP3: Encoders = _Resp3().complete()
 
 
 def encode(value: Reply, protocol: int) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -107,6 +108,14 @@ def format_double(number: float) -> bytes:
     if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
         return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
     return _format_double(number)
+
+
+def format_doubles(numbers: Sequence[float]) -> list[bytes]:
+    """The same for many; quicker where all are whole."""
+    whole = all(map(float.is_integer, numbers)) and -_LARGEST_PLAIN <= min(numbers) and max(numbers) <= _LARGEST_PLAIN
+    if not whole or 0.0 in numbers:  # zeros have signs
+        return list(map(format_double, numbers))
+    return list(map(b"%d".__mod__, map(int, numbers)))
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,100 @@
+"""Freeing in slices: what was deleted is given back a little at a time, so that nobody waits for it.
+
+Python frees a dict with all that is in it at once, which for a million elements takes longer than others should wait.
+`LazyFree.add` takes such a value over, and `step` frees some thousand of its elements.  Any structure can be given to it:
+what it is made of is found by looking, and only what nobody else holds is taken apart (a renamed key's value, or one that a
+snapshot shares, is merely let go).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sized
+from typing import Any, Final
+
+LARGE: Final = 1000
+"""Elements from which on a value is worth the trouble."""
+PORTION: Final = 1000
+"""Elements that a job frees before it yields."""
+_PORTIONS_A_STEP: Final = 5
+_STEPS: Final = 200
+"""In how many steps at most what is left is freed: clients could make it grow for ever else."""
+_ATOMS: Final = frozenset((bytes, bytearray, int, float, bool, str, tuple, type(None)))
+_HELD_BY_US: Final = 3  # the stack, a variable, and the argument of getrefcount
+
+
+class LazyFree:
+    """What an engine has still to free: jobs, each of which frees a portion before it yields, and ``pending`` elements.
+
+    ``begin`` is called when there is something to do: it is to call `step` time and again, with others' turns between,
+    until that returns False.  Where it is None everything is freed at once.
+    """
+
+    def __init__(self) -> None:
+        self._jobs: deque[Iterator[None]] = deque()
+        self.pending = 0
+        self.begin: Callable[[], None] | None = None
+
+    def add(self, value: Sized) -> None:
+        """Frees a value, which the caller lets go of now."""
+        if self.begin is not None:
+            self.run(len(value), _taken_apart(value))
+
+    def run(self, elements: int, job: Iterator[None]) -> None:
+        """Does a job that frees so many elements."""
+        if self.begin is None:
+            deque(job, 0)
+            return
+        self.pending += elements
+        self._jobs.append(job)
+        if len(self._jobs) == 1:
+            self.begin()
+
+    def step(self) -> bool:
+        """Frees some elements; whether there are more."""
+        jobs = self._jobs
+        portions = max(_PORTIONS_A_STEP, self.pending // (PORTION * _STEPS))
+        for _ in range(portions):
+            while jobs and next(jobs[0], jobs) is jobs:
+                jobs.popleft()
+        self.pending = max(self.pending - portions * PORTION, 0) if jobs else 0
+        return bool(jobs)
+
+
+def _taken_apart(value: Any) -> Iterator[None]:
+    """Frees a structure from its leaves on."""
+    stack = [value]
+    del value
+    while stack:
+        item = stack[-1]
+        taken = _take(item) if sys.getrefcount(item) <= _HELD_BY_US else []
+        if not taken:
+            taken = _parts(item) if sys.getrefcount(item) <= _HELD_BY_US else []
+            stack.pop()
+        del item  # so that what it held is held by us alone
+        stack += [element for element in taken if element.__class__ not in _ATOMS]
+        if len(taken) >= PORTION:
+            taken.clear()
+            yield
+        del taken
+
+
+def _take(container: Any) -> list[Any]:
+    """Takes a portion out of a container; nothing where it is empty, or no container."""
+    kind = container.__class__
+    if kind is list:
+        taken: list[Any] = container[-PORTION:]
+        del container[-PORTION:]
+        return taken
+    count = min(PORTION, len(container)) if kind in (deque, set) or isinstance(container, dict) else 0
+    if isinstance(container, dict):
+        return [container.popitem()[1] for _ in range(count)]
+    return [container.pop() for _ in range(count)]
+
+
+def _parts(item: Any) -> list[Any]:
+    """What the attributes of an object hold."""
+    names = (name for kind in item.__class__.__mro__ for name in getattr(kind, "__slots__", ()))
+    held = [getattr(item, name, None) for name in names]
+    return [*held, *getattr(item, "__dict__", {}).values()]
