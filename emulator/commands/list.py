@@ -46,8 +46,11 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
 
 def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) -> list[bytes]:
     """Take up to `count` values from an end of a list."""
-    take = source.pop_left if side == LEFT else source.pop_right
-    values = [take() for _ in range(min(count, len(source)))]
+    if count == 1:
+        values = [source.pop_left() if side == LEFT else source.pop_right()]
+    else:
+        take = source.take_left if side == LEFT else source.take_right
+        values = take(min(count, len(source)))
     removed(client, key, source, _POPPED[side], len(values))
     return values
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
@@ -100,27 +101,35 @@ def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
 def _number(text: bytes | None) -> float:
     if text is None:
         return 0.0
+    if len(text) < 19 and text.isdigit():
+        return float(text)
     number = read_double(text)
     if number is None:
         raise CommandError("ERR One or more scores can't be converted into double")
     return number
 
 
-def _sort_key(client: Session, options: _Options) -> Callable[[bytes], tuple[float | bytes, bytes]]:
-    """The key to sort by: ties of numbers go by the element's bytes.
+def _order(client: Session, elements: list[bytes], options: _Options) -> None:
+    """Sort the elements by their texts or numbers; ties of numbers go by the elements' bytes.
 
     What is answered and not stored is collated, for which a zero byte ends a text.
     """
-    collates = options.store is None
-
-    def weight(element: bytes) -> tuple[float | bytes, bytes]:
-        text = element if options.by is None else _lookup(client, options.by, element)
-        if options.alpha:
-            text = text or b""
-            return (text.partition(b"\0")[0] if collates else text), b""
-        return _number(text), element
-
-    return weight
+    texts: list[bytes | None] = list(elements)
+    if options.by is not None:
+        texts = [_lookup(client, options.by, element) for element in elements]
+    weights: list[bytes] | list[float]
+    if options.alpha:
+        weights = [text or b"" for text in texts]
+        if options.store is None:
+            weights = [text.partition(b"\0")[0] for text in weights]
+        decides = True
+    else:
+        weights = list(map(_number, texts))
+        decides = len(set(weights)) == len(weights)
+    pairs = sorted(
+        zip(weights, elements, strict=True), key=itemgetter(0) if decides else None, reverse=options.descending
+    )
+    elements[:] = [element for _, element in pairs]
 
 
 def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None]:
@@ -137,7 +146,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
         if isinstance(value, List | ZSet) and options.descending:
             elements.reverse()
     else:
-        elements.sort(key=_sort_key(client, options), reverse=options.descending)
+        _order(client, elements, options)
     start = max(options.offset, 0)
     elements = elements[start:] if options.most < 0 else elements[start : start + options.most]
     if not options.gets:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
+from math import inf
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
@@ -53,7 +54,7 @@ class List:
         return new
 
     @classmethod
-    def of_quicklist(cls, values: Iterable[bytes], limit: int) -> List:
+    def of_quicklist(cls, values: Sequence[bytes], limit: int) -> List:
         """A list of values that go one after the other to a quicklist."""
         new = cls()
         new.fill, new.nodes = limit, deque()
@@ -151,21 +152,24 @@ class List:
             else:
                 nodes.appendleft([1, HEADER_SIZE + size])
 
-    def extend_right(self, values: Iterable[bytes]) -> None:
+    def extend_right(self, values: Sequence[bytes]) -> None:
         """Put values after the last.  O(1) each."""
-        nodes, fill = self.nodes, self.fill
-        for value in values:
-            self.values.append(value)
-            size = entry_size(value)
-            self.size += size
-            if nodes is None:
-                continue
-            if nodes and _accepts(nodes[-1], value, fill):
-                node = nodes[-1]
-                node[0] += 1
-                node[1] += size
-            else:
-                nodes.append([1, HEADER_SIZE + size])
+        sizes = list(map(entry_size, values))
+        self.values.extend(values)
+        self.size += sum(sizes)
+        nodes = self.nodes
+        if nodes is None:
+            return
+        most_bytes, most_values = _limits(self.fill)
+        count, filled = nodes.pop() if nodes else [0, HEADER_SIZE]
+        for value, size in zip(values, sizes, strict=True):
+            if count and (filled + len(value) + _OVERHEAD > most_bytes or count >= most_values):
+                nodes.append([count, filled])
+                count, filled = 0, HEADER_SIZE
+            count += 1
+            filled += size
+        if count:
+            nodes.append([count, filled])
 
     def pop_left(self) -> bytes:
         """Take the first value.  O(1)."""
@@ -192,6 +196,33 @@ class List:
         else:
             _change(self.nodes[-1], -1, -size)
         return value
+
+    def take_left(self, count: int) -> list[bytes]:
+        """Take some of the first values, of which there must be as many.  O(count)."""
+        take = self.values.popleft
+        taken = [take() for _ in range(count)]
+        self._forget(taken, 0)
+        return taken
+
+    def take_right(self, count: int) -> list[bytes]:
+        """Take some of the last values, the last one first.  O(count)."""
+        take = self.values.pop
+        taken = [take() for _ in range(count)]
+        self._forget(taken, -1)
+        return taken
+
+    def _forget(self, taken: Sequence[bytes], end: int) -> None:
+        """Values have been taken from an end: the nodes there go, the last of them perhaps in part."""
+        nodes = self.nodes
+        left = len(taken)
+        while nodes and left and nodes[end][0] <= left:
+            count, size = nodes.popleft() if end == 0 else nodes.pop()
+            left -= count
+            self.size -= size - HEADER_SIZE
+        rest = sum(map(entry_size, taken[len(taken) - left :]))
+        self.size -= rest
+        if nodes and left:
+            _change(nodes[end], -left, -rest)
 
     # Middle
 
@@ -238,10 +269,12 @@ class List:
 
     def trim(self, start: int, stop: int) -> None:
         """Keep the values from start up to stop.  O(values taken away)."""
-        for _ in range(len(self.values) - stop):
-            self.pop_right()
-        for _ in range(start):
-            self.pop_left()
+        if start >= stop:
+            self.values, self.size = deque(), HEADER_SIZE
+            self.nodes = None if self.nodes is None else deque()
+            return
+        self.take_right(len(self.values) - stop)
+        self.take_left(start)
 
     # The listpacks of a quicklist
 
@@ -355,9 +388,13 @@ def _change(node: list[int], count: int, size: int) -> None:
 
 def _exceeds(size: int, count: int, limit: int) -> bool:
     """Whether a listpack of that size and number of values is beyond the limit."""
-    if limit < 0:
-        return size > _SIZES[min(-limit, 5) - 1]
-    return size > _SAFE_SIZE or count > max(limit, 1)
+    most_bytes, most_values = _limits(limit)
+    return size > most_bytes or count > most_values
+
+
+def _limits(limit: int) -> tuple[int, float]:
+    """The most bytes and values that a listpack may have."""
+    return (_SIZES[min(-limit, 5) - 1], inf) if limit < 0 else (_SAFE_SIZE, max(limit, 1))
 
 
 def _is_large(size: int, limit: int) -> bool:

@@ -12,13 +12,14 @@ HEADER_SIZE = 7
 
 _INTEGERS = ((12, 2), (15, 3), (23, 4), (31, 5))
 """Bits of magnitude and the bytes that an integer of so many takes."""
+_ZERO = ord("0")
 
 
 def entry_size(value: bytes) -> int:
     """Bytes that an element takes in a listpack."""
     length = len(value)
     if length <= 20 and (value.isdigit() or value[:1] == b"-"):
-        number = parse_integer(value)
+        number = int(value) if length < 19 and value[0] > _ZERO else parse_integer(value)
         if number is not None:
             return integer_size(number)
     if length < 64:

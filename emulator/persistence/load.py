@@ -68,7 +68,7 @@ def _pairs(elements: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
 
 
 def _list(reader: Reader, limits: Limits) -> List:
-    value = List.of_quicklist(_strings(reader), limits.list_max_listpack_size)
+    value = List.of_quicklist(list(_strings(reader)), limits.list_max_listpack_size)
     value.settle(limits.list_max_listpack_size)
     return value
 

@@ -112,7 +112,7 @@ def format_double(number: float) -> bytes:
 
 def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """The same for many; quicker where all are whole."""
-    whole = all(map(float.is_integer, numbers)) and -_LARGEST_PLAIN <= min(numbers) and max(numbers) <= _LARGEST_PLAIN
+    whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
     if not whole or 0.0 in numbers:  # zeros have signs
         return list(map(format_double, numbers))
     return list(map(b"%d".__mod__, map(int, numbers)))
