@@ -139,13 +139,13 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 engine.work()
             if session.blocked is not None:
                 break
-        if engine.tracking.changed:
-            behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
     finally:
         session.running = False
         engine.current = before
         session.total_commands += position - first
         engine.stats.commands_processed += position - first
+    if engine.tracking.changed:
+        behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position

@@ -146,34 +146,45 @@ class Database:
 
     # Looking up
 
+    def used(self, entry: Entry) -> None:
+        """A key counts as used: the one place where its access time, or under an LFU policy its frequency, changes."""
+        entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
+
     def find(self, key: bytes) -> Entry | None:
-        """The live entry of a key, as writing commands look it up: without statistics."""
+        """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""
         entry = self.entries.get(key)
         if entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now:
             self.expire_now(entry)
             return None
         return entry
 
+    def lookup_write(self, key: bytes) -> Entry | None:
+        """The live entry of a key for a command that writes: the key counts as used, but neither as a hit nor as a miss."""
+        entry = self.find(key)
+        if entry is not None:
+            self.used(entry)
+        return entry
+
     def edit(self, key: bytes, kind: type[V]) -> V | None:
         """The value of a key that is about to be changed; raises WRONGTYPE where it is not a `kind`."""
-        entry = self.find(key)
+        entry = self.lookup_write(key)
         if entry is None:
             return None
         value = entry.value
         self._unweighed.add(key)
-        entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
         if value.__class__ is kind or isinstance(value, kind):
             return value
         raise CommandError(WRONGTYPE)
 
-    def get(self, key: bytes) -> Value | None:
-        """The value of a key that is read, of whatever type; counts a hit or a miss."""
+    def get(self, key: bytes, uses: bool = True) -> Value | None:
+        """The value of a key that is read, of whatever type; counts a hit or a miss, and with `uses` as a use."""
         entry = self.entries.get(key)
         if entry is not None:
             now = self.clock.now
             if entry.deadline is None or entry.deadline > now:
                 self.stats.keyspace_hits += 1
-                entry.access = now if self.frequency is None else self.frequency.touched(entry.access)
+                if uses:
+                    self.used(entry)
                 return entry.value
             self.expire_now(entry)
         self.stats.keyspace_misses += 1
@@ -226,7 +237,7 @@ class Database:
         else:
             old = entry.value
             entry.value = value
-            entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
+            self.used(entry)
             if old.__class__ is Hash or value.__class__ is Hash:
                 self.schedule_fields(entry)
             if self.observed:

@@ -103,7 +103,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     """Create a key from the serialised form of a value."""
     wanted = _options(options)
     db, now = client.db, client.engine.clock.now
-    if not wanted.replace and db.find(key) is not None:
+    if not wanted.replace and db.lookup_write(key) is not None:
         raise CommandError("BUSYKEY Target key name already exists.")
     span = integer(ttl)
     if span < 0:

@@ -64,8 +64,7 @@ def unlink(client: Session, key: bytes, *more: bytes) -> int:
 )
 def exists(client: Session, key: bytes, *more: bytes) -> int:
     """How many of the keys exist, each as often as it is named."""
-    get_value = client.db.get
-    return sum([get_value(name) is not None for name in (key, *more)])
+    return sum([client.db.get(name, uses=False) is not None for name in (key, *more)])
 
 
 @command(
@@ -78,13 +77,13 @@ def exists(client: Session, key: bytes, *more: bytes) -> int:
 )
 def touch(client: Session, key: bytes, *more: bytes) -> int:
     """Note keys as accessed now; how many of them exist."""
-    return exists(client, key, *more)
+    return sum([client.db.get(name) is not None for name in (key, *more)])
 
 
 @command("generic", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def type_(client: Session, key: bytes) -> Status:
     """The type of the value at a key, none where there is no key."""
-    value = client.db.peek(key)
+    value = client.db.get(key, uses=False)
     return Status(b"none" if value is None else type_name(value))
 
 
@@ -108,7 +107,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
     moment += base
 
     db = client.db
-    entry = db.find(key)
+    entry = db.lookup_write(key)
     if entry is None:
         return 0
     current = entry.deadline
@@ -154,7 +153,7 @@ def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) ->
 def _deadline(client: Session, key: bytes) -> int:
     """The moment a key expires, -1 for never, -2 where there is no key."""
     db = client.db
-    if db.get(key) is None:
+    if db.get(key, uses=False) is None:
         return -2
     moment = db.entries[key].deadline
     return -1 if moment is None else moment
@@ -205,7 +204,7 @@ def pexpiretime(client: Session, key: bytes) -> int:
 def persist(client: Session, key: bytes) -> int:
     """Take a key's expiry away; whether it had one."""
     db = client.db
-    entry = db.find(key)
+    entry = db.lookup_write(key)
     if entry is None or entry.deadline is None:
         return 0
     db.persist(entry)
@@ -225,12 +224,12 @@ def _enter(db: Database, key: bytes, value: Value, deadline: int | None) -> None
 
 def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> bool:
     db = client.db
-    entry = db.find(key)
+    entry = db.lookup_write(key)
     if entry is None:
         raise CommandError(NO_SUCH_KEY)
     if key == new_key:
         return overwrite
-    if db.find(new_key) is not None:
+    if db.lookup_write(new_key) is not None:
         if not overwrite:
             return False
         db.discard(new_key)
@@ -292,7 +291,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     value = client.db.get(source)
     if value is None:
         return 0
-    taken = target.find(destination) is not None
+    taken = target.lookup_write(destination) is not None
     if taken and not replace:
         return 0
     if isinstance(value, VectorSet):
@@ -310,8 +309,8 @@ def move(client: Session, key: bytes, db: bytes) -> int:
     target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)
-    entry = client.db.find(key)
-    if entry is None or target.find(key) is not None:
+    entry = client.db.lookup_write(key)
+    if entry is None or target.lookup_write(key) is not None:
         return 0
     value, deadline = entry.value, entry.deadline
     client.db.discard(key)

@@ -107,6 +107,7 @@ def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> 
     db, limits = client.db, client.engine.config
     origin = db.edit(source, Set)
     if origin is None:
+        db.lookup_write(destination)  # it counts as used all the same
         return 0
     target = db.edit(destination, Set)
     if origin is target:

@@ -36,7 +36,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
 
 def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
     """The entry of a key that is about to be changed, and its string (empty where there is none)."""
-    entry = client.db.find(key)
+    entry = client.db.lookup_write(key)
     if entry is None:
         return None, b""
     if not isinstance(entry.value, _STRINGS):
@@ -170,7 +170,7 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     chosen = _options(options, (b"NX", b"XX", b"GET", b"KEEPTTL"))
     moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
-    exists = client.db.find(key) is not None
+    exists = client.db.lookup_write(key) is not None
     if (b"NX" in chosen and exists) or (b"XX" in chosen and not exists):
         return previous
     _store(client, key, value, moment, b"KEEPTTL" in chosen)
@@ -220,7 +220,7 @@ def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_t
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("OW insert", 1)], complexity="O(1)")
 def setnx(client: Session, key: bytes, value: bytes) -> int:
     """Set a key that does not exist; whether that was so."""
-    if client.db.find(key) is not None:
+    if client.db.lookup_write(key) is not None:
         return 0
     client.db.put(key, value, STRING, b"set")
     return 1
@@ -327,7 +327,7 @@ def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
     if len(more) % 2:
         raise wrong_arity("msetnx")
     db = client.db
-    if any(db.find(name) is not None for name in (key, *more[::2])):
+    if any(db.lookup_write(name) is not None for name in (key, *more[::2])):
         return 0
     mset(client, key, value, *more)
     return 1
@@ -381,7 +381,7 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
 
 def _increment(client: Session, key: bytes, amount: int) -> int:
     db = client.db
-    entry = db.find(key)
+    entry = db.lookup_write(key)
     if entry is None:
         total = amount
         db.insert(key, b"%d" % total)
@@ -396,7 +396,6 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
         if not INT64_MIN <= total <= INT64_MAX:
             raise CommandError("ERR increment or decrement would overflow")
         entry.value = b"%d" % total
-        entry.access = db.clock.now
     db.changed(key, STRING, b"incrby")
     return total
 
