@@ -106,6 +106,7 @@ class Server:
                 raise
             raise OSError("The REST API needs h11: pip install 'redis-emulator[rest]'") from None
         self.rest = rest_server(self.engine)
+        self.rest.limit(self._has_room)
         await self.rest.start()
         return self.rest
 
@@ -133,8 +134,7 @@ class Server:
         if self.engine.faults.faults and self.engine.faults.refuses():
             transport.abort()
             return None
-        if len(self.connections) >= self.config.maxclients:
-            stats.rejected_connections += 1
+        if not self._has_room():
             return self._refuse(transport, b"-ERR max number of clients reached\r\n")
         peer = transport.get_extra_info("peername")
         local = transport.get_extra_info("sockname")
@@ -152,6 +152,14 @@ class Server:
         else:
             address, local_address = _address(peer), _address(local)
         return Session(self.engine, address, local_address, fd)
+
+    def _has_room(self) -> bool:
+        """Whether there is room for one more connection, on whichever port; one that finds none counts as rejected."""
+        count = len(self.connections) + (self.rest.connection_count if self.rest is not None else 0)
+        if count < self.config.maxclients:
+            return True
+        self.engine.stats.rejected_connections += 1
+        return False
 
     def _is_protected_from(self, peer: Any) -> bool:
         return (

@@ -7,12 +7,13 @@ import socket
 import threading
 
 import pytest
+import redis
 
 import emulator
 from emulator.engine import Engine
 from emulator.rest import http as rest_http
 from tests import torn_http
-from tests.rest import TOKEN, Rest
+from tests.rest import TOKEN, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -314,3 +315,55 @@ def test_a_request_leaves_nothing_behind(server, rest):
         rest.post("/multi-exec", '[["SET","k","v"]]')
     assert len(server.connect().client_list()) == 1
     assert server.run(lambda engine: (len(engine.databases[0].watchers), len(engine.databases[0].blocked))) == (0, 0)
+
+
+def unfinished(rest, token, size, announced=True):
+    """A connection that has sent the head of a request and some of its body, and what it is answered at once."""
+    connection = socket.create_connection((rest.host, rest.port), 10)
+    length = f"Content-Length: {size}\r\n" if announced else "Transfer-Encoding: chunked\r\n"
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{length}\r\n"
+    connection.sendall(head.encode())
+    return connection
+
+
+def test_a_large_body_is_refused_before_it_comes_where_the_token_opens_nothing(rest):
+    with unfinished(rest, "wrong", 20_000_000) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_large_body_in_chunks_is_refused_once_it_is_large(rest):
+    with unfinished(rest, "wrong", 0, announced=False) as connection:
+        connection.sendall(b"11000\r\n" + b"x" * 0x11000 + b"\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_small_body_is_taken_in_before_the_token_is_looked_at(rest):
+    with unfinished(rest, "wrong", 2) as connection:
+        connection.sendall(b"[]")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_large_body_is_taken_in_where_the_token_opens_a_database(rest):
+    assert rest("SET", "k", "x" * 1_000_000) == (200, {"result": "OK"})
+
+
+def test_a_large_body_over_a_gateway(server):
+    with gateway(server.url) as url:
+        assert Rest(url)("SET", "k", "x" * 1_000_000) == (200, {"result": "OK"})
+        with unfinished(Rest(url), "wrong", 20_000_000) as connection:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
+def test_connections_of_all_ports_count_together():
+    with emulator.Server(maxclients=3, rest_port="auto", rest_token=TOKEN) as server:
+        rest = Rest(server.rest_url)
+        first = server.connect()
+        first.ping()
+        with unfinished(rest, TOKEN, 2) as _, unfinished(rest, TOKEN, 2) as _:
+            while server.run(lambda engine: server.rest.connection_count) < 2:
+                pass
+            assert rest("PING") == (503, {"error": "ERR max number of clients reached"})
+            with pytest.raises(redis.ConnectionError, match="max number of clients"):
+                server.connect(retry=None).ping()
+            assert first.info("stats")["rejected_connections"] >= 2
+            assert first.ping()

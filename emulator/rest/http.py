@@ -13,7 +13,7 @@ import h11
 from emulator.rest.answers import Answer, Headers, Opening, failure
 from emulator.rest.local import Dropped
 from emulator.rest.requests import Request
-from emulator.rest.texts import INTERNAL, request_too_large
+from emulator.rest.texts import INTERNAL, TOO_MANY_CLIENTS, request_too_large
 
 if TYPE_CHECKING:
     from emulator.rest.database import Stream
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 MOST_BODY = 64 * 1024 * 1024
+_SMALL_BODY = 64 * 1024
+"""Bytes that are taken in before it is known whether the token opens anything."""
 _MOST_HEAD = 256 * 1024
 _IDLE_SECONDS = 90.0
 _SECONDS_TO_SEND = 60.0
@@ -48,7 +50,7 @@ class HttpConnection(asyncio.Protocol):
         self._size = self._turn = 0
         self._task: asyncio.Task[None] | None = None
         self._stream: Stream | None = None
-        self._receiving = self._ended = self._discarding = False
+        self._receiving = self._ended = self._discarding = self._admitted = False
         self._since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,8 +61,10 @@ class HttpConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername") or ("", 0)
         host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
         self._address = f"{host}:{peer[1]}".encode()
-        self._service.connections.add(self)
         self._timer = self._loop.call_later(_IDLE_SECONDS, self._watch)
+        if not self._service.has_room():
+            self._refuse(failure(TOO_MANY_CLIENTS, 503))
+        self._service.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         if self._discarding or self._stream is not None:
@@ -131,27 +135,62 @@ class HttpConnection(asyncio.Protocol):
             self._advance()
 
     def _begin(self, head: h11.Request) -> None:
-        self._head, self._body, self._size = head, [], 0
+        self._head, self._body, self._size, self._admitted = head, [], 0, False
         if head.http_version not in (b"1.0", b"1.1"):
             self._refuse(failure("ERR Protocol error: HTTP/1.1 is spoken here", 505))
         names = [name for name, _ in head.headers]
         if b"transfer-encoding" in names and b"content-length" in names:
             self._refuse(failure("ERR Protocol error: both Content-Length and Transfer-Encoding", 400))
         for name, value in head.headers:
-            if name == b"content-length" and int(value) > MOST_BODY:
-                self._refuse(failure(request_too_large(MOST_BODY, int(value)), 413))
+            if name == b"content-length":
+                self._expect(int(value))
 
     def _take(self, data: bytes) -> None:
         self._body.append(bytes(data))
         self._size += len(data)
-        if self._size > MOST_BODY:
-            self._refuse(failure(request_too_large(MOST_BODY, self._size), 413))
+        self._expect(self._size)
 
-    def _answer(self) -> None:
+    def _expect(self, size: int) -> None:
+        """A body has or will have so many bytes: a large one is taken in only where the token opens something."""
+        if self._discarding:
+            return
+        if size > MOST_BODY:
+            self._refuse(failure(request_too_large(MOST_BODY, size), 413))
+        elif size > _SMALL_BODY and not self._admitted:
+            request = self._request()
+            admitted = self._service.admits(request)
+            if isinstance(admitted, bool):
+                self._admit(request, admitted)
+            else:
+                self.transport.pause_reading()
+                self._task = self._loop.create_task(self._admit_later(request, admitted))
+
+    async def _admit_later(self, request: Request, admitted: Awaitable[bool]) -> None:
+        try:
+            found = await admitted
+        except Exception as error:
+            logger.error("internal error in a request", exc_info=error)
+            found = False
+        self._task = None
+        if not self._ended:
+            self.transport.resume_reading()
+            self._admit(request, found)
+            self._advance()
+
+    def _admit(self, request: Request, admitted: bool) -> None:
+        self._admitted = admitted
+        if not admitted:
+            self._body = []
+            self._refuse(self._service.unauthorized(request))
+
+    def _request(self) -> Request:
+        """The request with as much of its body as has arrived."""
         head = self._head
         assert head is not None
-        headers = dict(head.headers)
-        request = Request.of(head.method, head.target, headers, b"".join(self._body), self._address)
+        return Request.of(head.method, head.target, dict(head.headers), b"".join(self._body), self._address)
+
+    def _answer(self) -> None:
+        request = self._request()
         self._body = []
         outcome: Any
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from emulator.listeners import listening_socket
@@ -42,6 +43,15 @@ class RestServer:
                 if not address.startswith("-"):
                     await self.stop()
                     raise
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections there are."""
+        return len(self._service.connections)
+
+    def limit(self, has_room: Callable[[], bool]) -> None:
+        """Take a connection only where this says that there is room for it."""
+        self._service.has_room = has_room
 
     def _connection(self) -> HttpConnection:
         return HttpConnection(self._service)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -27,11 +27,15 @@ Outcome = TypeVar("Outcome", Answer, Opening, Answer | Opening)
 
 
 class RestService:
-    """Answers requests; `databases` are tried in their order for the one that a token opens."""
+    """Answers requests; `databases` are tried in their order for the one that a token opens.
+
+    ``has_room`` tells whether one more connection is taken.
+    """
 
     def __init__(self, databases: Sequence[Database]) -> None:
         self.databases = databases
         self.connections: set[HttpConnection] = set()
+        self.has_room: Callable[[], bool] = lambda: True
         self.closing = False
 
     def respond(self, request: Request) -> Answer | Opening | Awaitable[Answer | Opening]:
@@ -50,7 +54,7 @@ class RestService:
                 return self._enter_later(request, token, access, meant[place:])
             if access is not None:
                 return self._serve(database, access, request)
-        return self._finished(request, failure(UNAUTHORIZED, 401))
+        return self.unauthorized(request)
 
     async def _enter_later(
         self, request: Request, token: str, access: Any, meant: Sequence[Database]
@@ -61,6 +65,18 @@ class RestService:
             if found is not None:
                 outcome = self._serve(database, found, request)
                 return outcome if isinstance(outcome, Answer | Opening) else await outcome
+        return self.unauthorized(request)
+
+    def admits(self, request: Request) -> bool | Awaitable[bool]:
+        """Whether the token of a request opens a database: to be asked before a large body is taken in."""
+        token = request.token or ""
+        accesses = [database.access(token) for database in self._meant(request)] if token else []
+        if any(map(isawaitable, accesses)):
+            return _any_opens(accesses)
+        return any(access is not None for access in accesses)
+
+    def unauthorized(self, request: Request) -> Answer:
+        """The answer to a request whose token opens nothing."""
         return self._finished(request, failure(UNAUTHORIZED, 401))
 
     def _meant(self, request: Request) -> Sequence[Database]:
@@ -105,6 +121,11 @@ class RestService:
         if database is not None:
             headers.append((b"Upstash-Sync-Token", database.sync_token))
         return outcome._replace(headers=headers)
+
+
+async def _any_opens(accesses: Sequence[Any]) -> bool:
+    found = [await _at_last(access) for access in accesses]
+    return any(access is not None for access in found)
 
 
 async def _at_last(value: Any) -> Any:

@@ -20,6 +20,7 @@ EMPTY_PIPELINE: Final = "ERR empty pipeline request"
 EMPTY_PIPELINE_COMMAND: Final = "ERR empty pipeline command"
 NULL_ARGUMENT: Final = "ERR null args are not supported"
 INTERNAL: Final = "ERR internal error"
+TOO_MANY_CLIENTS: Final = "ERR max number of clients reached"
 
 _NOPERM = re.compile(r"NOPERM User \S+ has no permissions to run the '([^']*)' command", re.DOTALL)
 _UNKNOWN = "ERR unknown command '"
