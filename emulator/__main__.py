@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
@@ -45,6 +46,7 @@ def _refuse(refusal: StartRefused) -> int:
 def _run(options: Options) -> int:
     import asyncio
 
+    from emulator.config import ConfigError
     from emulator.log import NOTICE, Log
     from emulator.server import Server
     from emulator.version import REDIS_VERSION, __version__
@@ -63,7 +65,12 @@ def _run(options: Options) -> int:
     log.line(NOTICE, "Configuration loaded")
     log.role = "M"
     _calm_the_collector()
-    return asyncio.run(_serve(Server(config), options, log, starter))
+    try:
+        server = Server(config)
+    except ConfigError as error:
+        log.warn(str(error))
+        return 1
+    return asyncio.run(_serve(server, options, log, starter))
 
 
 async def _serve(server: Server, options: Options, log: Log, starter: int | None) -> int:
@@ -74,6 +81,7 @@ async def _serve(server: Server, options: Options, log: Log, starter: int | None
     options.rename(server.engine.commands)
     if not _load_users(server, options, log):
         return 1
+    _tell_unkept(config, log)
     log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
     if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
@@ -129,6 +137,21 @@ def _raise_file_limit(config: Config, log: Log) -> None:
         f"Current maximum open files is {allowed}. maxclients has been reduced to {config.maxclients} to compensate for low "
         "ulimit. If you need higher maxclients increase 'ulimit -n'."
     )
+
+
+def _tell_unkept(config: Config, log: Log) -> None:
+    """Warn of what the configuration asks for without effect, now and whenever it comes to ask for it."""
+    from emulator.unkept import REASONS, warning, warnings
+
+    def tell(name: str) -> None:
+        line = warning(config, name)
+        if line is not None:
+            log.warn(line)
+
+    for line in warnings(config):
+        log.warn(line)
+    for name in REASONS:
+        config.on_change(name, partial(tell, name))
 
 
 def _load_users(server: Server, options: Options, log: Log) -> bool:

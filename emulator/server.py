@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock
-from emulator.config import Config
+from emulator.config import Config, ConfigError
 from emulator.connection import READ_SIZE, Connection
 from emulator.driver import Driver
 from emulator.engine import Engine
@@ -17,6 +17,7 @@ from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.protocol.replies import REPLY_ON
 from emulator.session import Session
+from emulator.unkept import refusal
 
 if TYPE_CHECKING:
     from emulator.rest.server import RestServer
@@ -41,10 +42,12 @@ class Server:
     """Serves an engine on the addresses that its configuration names.
 
     ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
-    cannot be had.
+    cannot be had, ConfigError where the configuration asks for a server that this cannot be.
     """
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
+        if config is not None and (reason := refusal(config)) is not None:
+            raise ConfigError(reason)
         self.engine = Engine(config, clock)
         self.config = self.engine.config
         self.loop: asyncio.AbstractEventLoop

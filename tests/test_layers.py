@@ -42,7 +42,7 @@ SUBSYSTEMS = (
     "weight",
 )
 CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
-SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "rest", "tls")
+SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "rest", "tls", "unkept")
 WAYS_IN = (
     "",
     "__main__",

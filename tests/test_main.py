@@ -181,3 +181,50 @@ def test_logfile_is_below_dir(tmp_path: object) -> None:
     assert written(config, NOTICE, "hello") == ""
     with open(os.path.join(str(tmp_path), "redis.log")) as file:
         assert file.read().endswith("* hello\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ((), "'save' has no effect"),
+        (("--save", "60 1"), "'save' has no effect"),
+        (("--save", "", "--appendonly", "yes"), "'appendonly' has no effect"),
+        (("--save", "", "--io-threads", "4"), "'io-threads' has no effect"),
+        (("--save", "", "--activedefrag", "yes"), "'activedefrag' has no effect"),
+        (("--save", "", "--syslog-enabled", "yes"), "'syslog-enabled' has no effect"),
+        (("--save", "", "--supervised", "systemd"), "'supervised' has no effect"),
+    ],
+)
+def test_what_a_directive_cannot_do_is_said_once(options, told):
+    with running("--port", "auto", *options) as (_, lines):
+        assert sum(told in line for line in lines) == 1
+        assert sum("has no effect" in line for line in lines) == 1
+
+
+def test_who_asks_for_nothing_to_be_saved_hears_nothing_of_it():
+    with running("--port", "auto", "--save", "") as (_, lines):
+        assert not any("has no effect" in line for line in lines)
+
+
+def test_files_of_data_are_not_read_and_that_is_said(tmp_path):
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS0011")
+    (tmp_path / "appendonlydir").mkdir()
+    with running("--port", "auto", "--save", "", "--dir", str(tmp_path)) as (_, lines):
+        assert any("dump.rdb is not read" in line for line in lines)
+        assert any("appendonlydir is not read" in line for line in lines)
+    assert (tmp_path / "dump.rdb").read_bytes() == b"REDIS0011"
+
+
+def test_what_is_asked_for_while_it_runs_is_said_as_well():
+    with running("--port", "auto", "--save", "") as (server, lines):
+        assert ask(port_of(lines), b"CONFIG SET appendonly yes") == b"+OK\r\n"
+        assert ask(port_of(lines), b"SHUTDOWN SAVE") == b""
+        rest = server.stdout.read()
+    assert "'appendonly' has no effect" in rest and "SHUTDOWN SAVE saves nothing" in rest
+
+
+@pytest.mark.parametrize("options", [("--cluster-enabled", "yes"), ("--replicaof", "127.0.0.1 6379")])
+def test_a_server_that_this_cannot_be_does_not_start(options):
+    server = process("--port", "auto", *options)
+    out, _ = server.communicate(timeout=20)
+    assert server.returncode == 1 and f"{options[0][2:]}" in out and "not available" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
 if TYPE_CHECKING:
     from emulator.keyspace import Database
     from emulator.session import Session
+
+logger = logging.getLogger("emulator")
 
 
 @command(
@@ -97,6 +100,8 @@ def shutdown(client: Session, *options: bytes) -> Reply:
         if len(options) > 1:
             raise CommandError(SYNTAX)
         raise CommandError("ERR No shutdown in progress.")
+    if b"SAVE" in chosen:
+        logger.warning("SHUTDOWN SAVE saves nothing: data are kept in memory only.")
     client.engine.request_shutdown()
     client.close()
     return NO_REPLY
