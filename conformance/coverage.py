@@ -35,10 +35,17 @@ class Table:
             fields = dict(_pairs(described))
             known = self.commands.get(_text(name))
             if known is not None:
-                known["docs"] = [label for label in fields if label != "history"]
+                known["docs"] = list(fields)
+                known["history"] = _versions(fields["history"]) if "history" in fields else []
                 known.update((label, plain(fields[label])) for label in _DOCS if label in fields)
             if "subcommands" in fields:
                 self.describe(fields["subcommands"])
+
+
+def _versions(history: Reply) -> list[object]:
+    """The versions in which a command has changed; what has changed is told in words of one's own."""
+    assert isinstance(history.value, list)
+    return [plain(entry)[0] for entry in history.value]
 
 
 def _text(reply: Reply | str) -> str:

@@ -88,12 +88,15 @@ def _docs(entry: Command) -> dict[bytes, Reply]:
     }
     if entry.complexity:
         described[b"complexity"] = entry.complexity.encode()
-    written = _grammar().get(entry.full_name.decode(), {})
+    written = _data("grammar").get(entry.full_name.decode(), {})
     if "doc_flags" in written:
         described[b"doc_flags"] = _statuses(written["doc_flags"])
     for field in ("deprecated_since", "replaced_by"):
         if field in written:
             described[field.encode()] = written[field].encode()
+    history = _data("history").get(entry.full_name.decode())
+    if history is not None:
+        described[b"history"] = Set([[version.encode(), text.encode()] for version, text in history])
     if "arguments" in written:
         described[b"arguments"] = [_argument(argument) for argument in written["arguments"]]
     if entry.subcommands:
@@ -102,13 +105,13 @@ def _docs(entry: Command) -> dict[bytes, Reply]:
 
 
 @cache
-def _grammar() -> dict[str, dict[str, Any]]:
-    """What is written down of every command of Redis: its arguments, whether it is deprecated."""
+def _data(name: str) -> dict[str, Any]:
+    """What is written down of commands by their names: ``grammar``, arguments and deprecation, or ``history``."""
     import json
     from importlib.resources import files
 
-    grammar: dict[str, dict[str, Any]] = json.loads((files("emulator.commands") / "grammar.json").read_bytes())
-    return grammar
+    data: dict[str, Any] = json.loads((files("emulator.commands") / f"{name}.json").read_bytes())
+    return data
 
 
 def _argument(written: dict[str, Any]) -> dict[bytes, Reply]:
