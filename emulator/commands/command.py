@@ -186,9 +186,8 @@ def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
 )
 def command_list(client: Session, *filterby: bytes) -> list[bytes]:
     """The names of all commands, or of those of a module, an ACL category or a glob pattern."""
-    entries = _all(client)
     if not filterby:
-        return [entry.name for entry in entries]
+        return [entry.full_name for entry in every_command(client.engine.commands) if not entry.hidden]
     if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
         raise CommandError(SYNTAX)
     kind, value = filterby[1].upper(), filterby[2]
