@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from emulator.datatypes.footprint import allocated, string_size
+from emulator.datatypes.footprint import allocated, room, string_size
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
@@ -18,7 +18,7 @@ SLOT: Final = 16
 
 
 def weigh(key: bytes, value: Any, expires: bool) -> int:
-    """Bytes of a key with its value, without its places in the tables.  O(1)."""
+    """Bytes of a key with its value, without its places in the tables.  O(1), but for small aggregates."""
     size = len(key)
     head = _OBJECT + size + (2 if size < 32 else 4) + (_EXPIRY if expires else 0)
     if value.__class__ is bytes:
@@ -29,7 +29,7 @@ def weigh(key: bytes, value: Any, expires: bool) -> int:
             return allocated(head + length + 4)
         return allocated(head) + string_size(length)
     if isinstance(value, bytes | bytearray):
-        return allocated(head) + string_size(len(value))
+        return allocated(head) + room(value)
     footprint: int = value.footprint
     return allocated(head) + footprint
 

@@ -10,8 +10,9 @@ from typing import Final
 
 POINTER: Final = 8
 DICT_ENTRY: Final = 24
-_ROUNDING: Final = 4
-"""What an element's room exceeds its bytes by, on average."""
+_DICT: Final = 56
+_MOVED_BY: Final = 0.8
+"""How full a table is when the elements have all moved into it, about."""
 
 
 def _class_of(size: int) -> int:
@@ -36,11 +37,42 @@ def string_size(length: int) -> int:
     return allocated(length + (6 if length < 65536 else 10))
 
 
+def _room_of(length: int) -> int:
+    return allocated(length + (2 if length < 32 else 4 if length < 256 else 6 if length < 65536 else 10))
+
+
+_SMALL_ROOMS: Final = tuple(map(_room_of, range(256)))
+
+
+def room(element: bytes | bytearray) -> int:
+    """The room of an element's string, with a header that depends on its length."""
+    length = len(element)
+    return _SMALL_ROOMS[length] if length < 256 else _room_of(length)
+
+
+def _node_of(length: int) -> int:
+    """A node of a skip list with an element in it: three of four have one level, the others two or three."""
+    element = length + (2 if length < 32 else 4)
+    return (3 * allocated(32 + element) + allocated(52 + element)) // 4
+
+
+_SMALL_NODES: Final = tuple(map(_node_of, range(256)))
+_LARGE_NODE: Final = 60
+
+
+def node_room(member: bytes) -> int:
+    """The room of a sorted set's member with its score, on average."""
+    length = len(member)
+    if length < 256:
+        return _SMALL_NODES[length]
+    return length + _LARGE_NODE if length < 4096 else allocated(length + _LARGE_NODE)
+
+
 def table_size(count: int) -> int:
-    """The room of a hash table's buckets."""
-    return POINTER << max(count - 1, 3).bit_length()
+    """The room of a hash table with so many elements: its head, its buckets, and an entry for each.
 
-
-def strings_size(count: int, payload: int) -> int:
-    """The room of so many strings that have so many bytes together, about."""
-    return count * (2 + _ROUNDING) + payload + (payload >> 4)
+    For a while after it has grown there are the old buckets as well, from which elements move over one by one.
+    """
+    buckets = 1 << max(count - 1, 3).bit_length()
+    old = buckets // 2 if buckets > 4 and count < buckets * _MOVED_BY else 0
+    return _DICT + POINTER * (buckets + old) + count * DICT_ENTRY

@@ -12,11 +12,14 @@ from typing import Protocol
 
 from emulator.datatypes.deadlines import Deadlines
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import DICT_ENTRY, allocated, strings_size, table_size
-from emulator.datatypes.listpack import HEADER_SIZE
+from emulator.datatypes.footprint import allocated, room, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 
 _NEVER = 1 << 64
 _DEADLINE = 12
+_LISTPACKEX = 24
+_PACKED_DEADLINE, _NO_PACKED_DEADLINE = 10, 2
+"""A moment in milliseconds is an integer of 64 bits, none is a zero."""
 
 
 class Limits(Protocol):
@@ -33,8 +36,8 @@ class Hash:
     """Values by field.  Reading, setting and removing one: O(1).
 
     ``fields`` is for reading, as is ``deadlines`` (None until a field has had one); ``packed`` says that the encoding is a
-    listpack, ``payload`` how many bytes fields and values have together.  The dense index for random picks and scans
-    is built when one of them first needs it, so O(1) for them is amortised.
+    listpack, ``payload`` how many bytes fields and values take there or, in a hash table, as strings.  The dense index for
+    random picks and scans is built when one of them first needs it, so O(1) for them is amortised.
     """
 
     __slots__ = ("_index", "deadlines", "fields", "packed", "payload")
@@ -53,9 +56,13 @@ class Hash:
         """A hash of fields and values, in an encoding that the caller knows to be right for them."""
         new = cls()
         new.fields = dict(pairs)
-        new.payload = sum(len(field) + len(value) for field, value in new.fields.items())
         new.packed = packed
+        new.payload = new._measured()
         return new
+
+    def _measured(self) -> int:
+        size = entry_size if self.packed else room
+        return sum(map(size, self.fields)) + sum(map(size, self.fields.values()))
 
     def __len__(self) -> int:
         return len(self.fields)
@@ -72,9 +79,12 @@ class Hash:
         """Bytes that it takes in the real server."""
         count = len(self.fields)
         deadlines = 0 if self.deadlines is None else len(self.deadlines.by_field)
-        if self.packed:
-            return allocated(HEADER_SIZE + self.payload + 4 * count + (8 * count if self.deadlines is not None else 0))
-        return table_size(count) + count * DICT_ENTRY + strings_size(2 * count, self.payload) + deadlines * _DEADLINE
+        if not self.packed:
+            return table_size(count) + self.payload + deadlines * _DEADLINE
+        if self.deadlines is None:
+            return allocated(HEADER_SIZE + self.payload)
+        moments = deadlines * _PACKED_DEADLINE + (count - deadlines) * _NO_PACKED_DEADLINE
+        return _LISTPACKEX + allocated(HEADER_SIZE + self.payload + moments)
 
     def copy(self) -> Hash:
         """A hash of its own with the same fields and deadlines.  O(n)."""
@@ -113,24 +123,29 @@ class Hash:
 
     def expect(self, count: int, limits: Limits) -> None:
         """Choose the encoding before `count` fields are put in by one command."""
-        if count > limits.hash_max_listpack_entries:
-            self.packed = False
+        if self.packed and count > limits.hash_max_listpack_entries:
+            self._unpack()
+
+    def _unpack(self) -> None:
+        self.packed = False
+        self.payload = self._measured()
 
     def put(self, field: bytes, value: bytes, limits: Limits) -> bool:
         """Set a field, which keeps a deadline that it has; whether it is new."""
         fields = self.fields
         old = fields.get(field)
-        fields[field] = value
         if self.packed and (
-            len(fields) > limits.hash_max_listpack_entries
+            len(fields) + (old is None) > limits.hash_max_listpack_entries
             or len(value) > limits.hash_max_listpack_value
             or len(field) > limits.hash_max_listpack_value
         ):
-            self.packed = False
+            self._unpack()
+        fields[field] = value
+        size = entry_size if self.packed else room
         if old is not None:
-            self.payload += len(value) - len(old)
+            self.payload += size(value) - size(old)
             return False
-        self.payload += len(field) + len(value)
+        self.payload += size(field) + size(value)
         if self._index is not None:
             self._index.add(field)
         return True
@@ -146,7 +161,8 @@ class Hash:
         """Take a field out; its value, None where it was not there."""
         value = self.fields.pop(field, None)
         if value is not None:
-            self.payload -= len(field) + len(value)
+            size = entry_size if self.packed else room
+            self.payload -= size(field) + size(value)
             if self._index is not None:
                 self._index.remove(field)
             if self.deadlines is not None:
@@ -191,7 +207,7 @@ class Hash:
         return len(due)
 
     def _check(self) -> None:
-        assert self.payload == sum(len(field) + len(value) for field, value in self.fields.items())
+        assert self.payload == self._measured()
         if self._index is not None:
             self._index._check()
             assert set(self._index) == self.fields.keys()

@@ -23,6 +23,8 @@ _OVERHEAD = 8
 
 
 _QUICKLIST = 40
+_NODE_HEAD = 32
+_FEW_NODES = 8
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
@@ -106,6 +108,8 @@ class List:
         """Bytes that it takes in the real server."""
         if self.nodes is None:
             return allocated(self.size)
+        if len(self.nodes) <= _FEW_NODES:
+            return _QUICKLIST + len(self.nodes) * _NODE_HEAD + sum([allocated(size) for _, size in self.nodes])
         return _QUICKLIST + len(self.nodes) * _NODE + self.size
 
     def copy(self) -> List:

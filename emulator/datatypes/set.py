@@ -11,8 +11,8 @@ from random import Random
 from typing import Protocol
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, strings_size, table_size
-from emulator.datatypes.listpack import HEADER_SIZE
+from emulator.datatypes.footprint import allocated, room, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.protocol.numbers import parse_integer
 
 INTSET = b"intset"
@@ -21,8 +21,7 @@ HASHTABLE = b"hashtable"
 
 _INTSET_LIMIT = 1 << 30
 _KEEP_RATIO = 5
-_COLLISION = 8
-"""What a member takes beside its bucket, on average: only one that shares it has an entry of its own."""
+_INTSET_HEADER = 8
 
 
 def _is_integer(member: bytes) -> bool:
@@ -46,7 +45,7 @@ class Limits(Protocol):
 class Set:
     """Distinct members.  Looking one up, adding, removing: O(1).
 
-    ``members`` is for reading, ``payload`` how many bytes they have together.  The dense index for random picks and scans
+    ``members`` is for reading, ``payload`` how many bytes they take as strings.  The dense index for random picks and scans
     is built when one of them first needs it, so O(1) for them is amortised.
     """
 
@@ -69,7 +68,7 @@ class Set:
             new.add(member, limits)
             if new.encoding is HASHTABLE:
                 new.members.update(dict.fromkeys(rest))
-                new.payload = sum(map(len, new.members))
+                new.payload = sum(map(room, new.members))
         return new
 
     @classmethod
@@ -77,7 +76,7 @@ class Set:
         """A set of members in an encoding (one of the constants) that the caller knows to be right for them."""
         new = cls()
         new.members = dict.fromkeys(members)
-        new.payload = sum(map(len, new.members))
+        new.payload = sum(map(room, new.members))
         new.encoding = encoding
         return new
 
@@ -98,14 +97,15 @@ class Set:
 
     @property
     def footprint(self) -> int:
-        """Bytes that it takes in the real server; the integers of an intset are taken to be as long as the average one."""
+        """Bytes that it takes in the real server.  O(n) for a small one."""
         count = len(self.members)
         if self.encoding is INTSET:
-            digits = -(-self.payload // count) if count else 0
-            return allocated(8 + count * (2 if digits < 5 else 4 if digits < 10 else 8))
+            numbers = list(map(int, self.members))
+            furthest = max(max(numbers, default=0), ~min(numbers, default=0))
+            return allocated(_INTSET_HEADER + count * (2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8))
         if self.encoding is LISTPACK:
-            return allocated(HEADER_SIZE + self.payload + 2 * count)
-        return table_size(count) + count * _COLLISION + strings_size(count, self.payload)
+            return allocated(HEADER_SIZE + sum(map(entry_size, self.members)))
+        return table_size(count) + self.payload
 
     def copy(self) -> Set:
         """A set of its own with the same members.  O(n)."""
@@ -140,7 +140,7 @@ class Set:
         if self.encoding is not HASHTABLE:
             self._make_room(member, limits)
         self.members[member] = None
-        self.payload += len(member)
+        self.payload += room(member)
         if self._index is not None:
             self._index.add(member)
         return True
@@ -166,7 +166,7 @@ class Set:
         if member not in self.members:
             return False
         del self.members[member]
-        self.payload -= len(member)
+        self.payload -= room(member)
         if self._index is not None:
             self._index.remove(member)
         return True
@@ -200,7 +200,7 @@ class Set:
         self._index = None
 
     def _check(self) -> None:
-        assert self.payload == sum(map(len, self.members))
+        assert self.payload == sum(map(room, self.members))
         if self._index is not None:
             self._index._check()
             assert set(self._index) == self.members.keys()

@@ -16,6 +16,7 @@ from typing import Final
 
 from emulator.datatypes.consumers import UNKNOWN, Group, next_count
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
+from emulator.datatypes.radix import tree_nodes, tree_size
 from emulator.protocol.numbers import UINT64_MAX
 
 MAX_ID: Final = (1 << 128) - 1
@@ -24,11 +25,8 @@ Body = tuple[bytes, ...]
 Entry = tuple[int, Body]
 
 _LARGEST_RUN = 1 << 30
-_EMPTY_SIZE = 512
-_NODE = 100
+_EMPTY_SIZE = 96
 _FULL_RUN = 4096
-_GROUP = 400
-_PENDING = 120
 _EMPTY_RUN_SIZE = HEADER_SIZE + 6
 
 
@@ -111,10 +109,10 @@ class Stream:
 
     @property
     def footprint(self) -> int:
-        """Bytes that it takes in the real server: the last run has room to grow.  O(groups)."""
+        """Bytes that it takes in the real server: the last run has room to grow.  O(groups and consumers)."""
         room = max(_FULL_RUN - self.runs[-1].size, 0) if self.runs else 0
-        pending = sum(len(group.pending) for group in self.groups.values())
-        return _EMPTY_SIZE + len(self.runs) * _NODE + self.size + room + len(self.groups) * _GROUP + pending * _PENDING
+        groups = sum(group.footprint for group in self.groups.values())
+        return _EMPTY_SIZE + tree_size(self._firsts) + self.size + room + groups
 
     def copy(self) -> Stream:
         """The same entries and groups, independent of these."""
@@ -349,26 +347,8 @@ class Stream:
     # What XINFO tells
 
     def radix_tree_nodes(self) -> int:
-        """How many nodes the radix tree has in which Redis keeps the runs, by their first ids of 16 bytes.
-
-        Where keys part there is a node; what a branch then has in one piece is another, and so is its end.
-        """
-        keys = [id.to_bytes(16, "big") for id in self._firsts]
-
-        def nodes(low: int, high: int, depth: int) -> int:
-            first, last = keys[low], keys[high - 1]
-            common = depth
-            while common < 16 and first[common] == last[common]:
-                common += 1
-            count = 1 + (common > depth)
-            while common < 16 and low < high:
-                branch = keys[low][: common + 1]
-                end = bisect_right(keys, branch + b"\xff" * 16, low, high)
-                count += nodes(low, end, common + 1)
-                low = end
-            return count
-
-        return nodes(0, len(keys), 0) if keys else 1
+        """How many nodes the radix tree has in which Redis keeps the runs, by their first ids."""
+        return tree_nodes(self._firsts)
 
     def _check(self) -> None:
         assert self._firsts == [run.first for run in self.runs]

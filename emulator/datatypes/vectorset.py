@@ -18,7 +18,8 @@ from emulator.datatypes.vector_search import Index
 TOP_LEVEL = 15
 """The highest level that an element may reach."""
 
-_ELEMENT = 478
+_EMPTY = 1807
+_ELEMENT = 395
 _LINK = 18
 """What an element takes beside its vector, and what for each link that it may have."""
 _uids = numbers()
@@ -89,7 +90,7 @@ class VectorSet:
         """Bytes that it takes in the real server, with the graph that it has there."""
         bits = {b"f32": 32, b"int8": 8, b"bin": 1}[self.storage.name]
         each = _ELEMENT + self.links * _LINK + self.dimension * bits // 8
-        return len(self.elements) * each + self._payload
+        return _EMPTY + len(self.elements) * each + self._payload
 
     # Changing
 

@@ -14,13 +14,14 @@ from typing import Final, NamedTuple, Protocol
 from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import DICT_ENTRY, allocated, strings_size, table_size
-from emulator.datatypes.listpack import HEADER_SIZE
+from emulator.datatypes.footprint import allocated, node_room, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
 
-_NODE: Final = 44
-"""A skip list's node, on average."""
+_SKIP_LIST: Final = 688
+"""A skip list without nodes: the first one has room for all levels."""
 
 
 class Limits(Protocol):
@@ -61,7 +62,7 @@ class LexRange(NamedTuple):
 
 
 class ZSet:
-    """A sorted set; ``payload`` is how many bytes its members have.  Unless said otherwise methods are O(log n)."""
+    """A sorted set; ``payload`` is what its members take in a skip list.  Unless said otherwise methods are O(log n)."""
 
     __slots__ = ("_dense", "order", "packed", "payload", "scores")
 
@@ -82,7 +83,7 @@ class ZSet:
             max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         )
         new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
-        new.payload = sum(map(len, scores))
+        new.payload = sum(map(node_room, scores))
         new.order = SortedList((score, member) for member, score in new.scores.items())
         return new
 
@@ -100,11 +101,12 @@ class ZSet:
 
     @property
     def footprint(self) -> int:
-        """Bytes that it takes in the real server."""
-        count = len(self.scores)
+        """Bytes that it takes in the real server.  O(n) for a small one."""
         if self.packed:
-            return allocated(HEADER_SIZE + self.payload + 6 * count)
-        return table_size(count) + count * (DICT_ENTRY + _NODE) + strings_size(count, self.payload)
+            scores = format_doubles(list(self.scores.values())) if self.scores else []
+            return allocated(HEADER_SIZE + sum(map(entry_size, self.scores)) + sum(map(entry_size, scores)))
+        count = len(self.scores)
+        return _SKIP_LIST + table_size(count) + self.payload
 
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""
@@ -127,7 +129,7 @@ class ZSet:
         else:
             if self.packed and not self._has_room(member, limits):
                 self.packed = False
-            self.payload += len(member)
+            self.payload += node_room(member)
             if self._dense is not None:
                 self._dense.add(member)
         if self.packed:
@@ -145,7 +147,7 @@ class ZSet:
         if score is None:
             return False
         self.order.remove((score, member))
-        self.payload -= len(member)
+        self.payload -= node_room(member)
         if self._dense is not None:
             self._dense.remove(member)
         return True
@@ -215,7 +217,7 @@ class ZSet:
         del self.order[first:last]
         for _, member in chosen:
             del self.scores[member]
-            self.payload -= len(member)
+            self.payload -= node_room(member)
             if self._dense is not None:
                 self._dense.remove(member)
         return len(chosen)
@@ -229,7 +231,7 @@ class ZSet:
         return self._dense
 
     def _check(self) -> None:
-        assert self.payload == sum(map(len, self.scores))
+        assert self.payload == sum(map(node_room, self.scores))
         assert list(self.order) == sorted((score, member) for member, score in self.scores.items())
         if self._dense is not None:
             self._dense._check()
