@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from emulator.client_memory import CLIENT
-from emulator.datatypes.footprint import table_size
+from emulator.datatypes.footprint import POINTER, buckets
 from emulator.weight import SLOT
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Memory:
         self.clients = CLIENT * len(engine.sessions)
         self.scripts = sum(len(script.source) for script in scripting.scripts.values())
         self.functions = scripting.figures()[2]
-        self.tables = sum(table_size(len(db)) for db in engine.databases if len(db))
+        self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))
         slots = sum(len(db) + len(db.expiring) for db in engine.databases)
         self.overhead = AT_REST + self.clients + SLOT * slots
         self.dataset = max(self.used - self.overhead, 0)

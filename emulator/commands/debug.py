@@ -15,7 +15,7 @@ from emulator.commands.arguments import integer
 from emulator.commands.registry import command
 from emulator.configuration.kinds import parse_memory
 from emulator.datatypes import list as lists
-from emulator.datatypes.footprint import POINTER, string_size, table_size
+from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.datatypes.string import encoding
 from emulator.digest import Digest, of_databases, of_value
@@ -184,7 +184,7 @@ def _table(title: str, count: int) -> str:
     if not count:
         return f"[{title}]\nNo stats available for empty dictionaries\n" if title else ""
     head = f"[{title}]\n" if title else ""
-    size = table_size(count) // POINTER
+    size = buckets(count)
     return f"{head}Hash table 0 stats (main hash table):\n table size: {size}\n number of elements: {count}\n"
 
 

@@ -68,11 +68,16 @@ def node_room(member: bytes) -> int:
     return length + _LARGE_NODE if length < 4096 else allocated(length + _LARGE_NODE)
 
 
+def buckets(count: int) -> int:
+    """How many buckets a hash table with so many elements has: a power of two."""
+    return 1 << max(count - 1, 3).bit_length()
+
+
 def table_size(count: int) -> int:
     """The room of a hash table with so many elements: its head, its buckets, and an entry for each.
 
     For a while after it has grown there are the old buckets as well, from which elements move over one by one.
     """
-    buckets = 1 << max(count - 1, 3).bit_length()
-    old = buckets // 2 if buckets > 4 and count < buckets * _MOVED_BY else 0
-    return _DICT + POINTER * (buckets + old) + count * DICT_ENTRY
+    new = buckets(count)
+    old = new // 2 if new > 4 and count < new * _MOVED_BY else 0
+    return _DICT + POINTER * (new + old) + count * DICT_ENTRY
