@@ -82,8 +82,9 @@ class Command:
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
         self.name = name.replace("|", " ").upper()
-        self.summary, self.since = _text(facts.get("summary", b"")), _text(facts.get("since", b""))
-        self.group = _text(facts.get("group", b""))
+        self.summary, self.since, self.group = (
+            _text(facts[fact]) if fact in facts else None for fact in ("summary", "since", "group")
+        )
         self.arguments = [Argument(_facts(argument)) for argument in facts.get("arguments", ())]
 
     @property

@@ -35,7 +35,7 @@ def help_on(words: Sequence[bytes], commands: Sequence[Command]) -> bytes:
 
 
 def _told(command: Command, with_group: bool) -> str:
-    facts = {"summary": command.summary, "since": command.since, "group": command.group if with_group else ""}
+    facts = {"summary": command.summary, "since": command.since, "group": command.group if with_group else None}
     lines = [f"\r\n  \x1b[1m{command.name}\x1b[0m \x1b[90m{command.syntax}\x1b[0m"]
-    lines += [f"  \x1b[33m{name}:\x1b[0m {fact}" for name, fact in facts.items() if fact]
+    lines += [f"  \x1b[33m{name}:\x1b[0m {fact}" for name, fact in facts.items() if fact is not None]
     return "\r\n".join(lines) + "\r\n"

@@ -100,7 +100,10 @@ def _take_pushes(options: Options, text: str) -> None:
 
 
 def _take_quoted_pattern(options: Options, text: str) -> None:
-    options.pattern = unquoted(os.fsencode(text))
+    pattern = unquoted(os.fsencode(text))
+    if pattern is None:
+        fail("Invalid quoted string specified for --quoted-pattern.")
+    options.pattern = pattern
 
 
 def _take_script(options: Options, text: str) -> None:
@@ -209,7 +212,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
         fail("Options -x and -X are mutually exclusive.")
     options.command = [os.fsencode(word) for word in words]
     if options.quoted_input:
-        options.command = [unquoted(word) for word in options.command]
+        options.command = list(map(_unquoted_argument, options.command))
     _settle(options, environ)
     return options
 
@@ -251,11 +254,17 @@ def _settle(options: Options, environ: Mapping[str, str]) -> None:
         options.show_pushes = on_a_terminal
 
 
-def unquoted(word: bytes) -> bytes:
-    """A word that may stand in quotes."""
+def _unquoted_argument(word: bytes) -> bytes:
+    plain = unquoted(word)
+    if plain is None:
+        sys.stdout.write("Invalid quoted string\n")
+        raise SystemExit(1)
+    return plain
+
+
+def unquoted(word: bytes) -> bytes | None:
+    """A word that may stand in quotes; None where these are not balanced."""
     if word[:1] not in (b'"', b"'"):
         return word
     words = split_inline(word)
-    if words is None or len(words) != 1:
-        fail("Invalid quoted string")
-    return words[0]
+    return words[0] if words is not None and len(words) == 1 else None
