@@ -62,9 +62,11 @@ class Terminal:
 
     def end(self):
         """The exit status, a signal's number below zero, once the program has ended; what it still says is on the screen."""
-        with contextlib.suppress(OSError):
-            while data := os.read(self._descriptor, 65536):
-                self._show(data)
+        deadline = time.monotonic() + _PATIENCE
+        with contextlib.suppress(OSError):  # which is how a pseudo-terminal ends
+            while True:
+                assert time.monotonic() < deadline, f"it does not end:\n{self.text}"
+                self.read()
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0
         return os.waitstatus_to_exitcode(status)

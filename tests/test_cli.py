@@ -4,14 +4,12 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 
 import pytest
 
 import emulator
-from tests.conftest import free_port
 
 OURS = [sys.executable, "-m", "emulator.cli"]
 LUA = "return {1, {2, {'three', false}}, 'x', {}, {'a'}, redis.error_reply('ERR x'), redis.status_reply('S')}"
@@ -159,14 +157,14 @@ INVOCATIONS = [
     "--scan -n 5",
     "--hotkeys",
     # Lines
-    "< ping\nget k\n\nset a \"b\nnosuch\nincr k\n2 ping\n0 ping\nhelp get\nquit\nping\n",
+    '< ping\nget k\n\nset a "b\nnosuch\nincr k\n2 ping\n0 ping\nhelp get\nquit\nping\n',
     "-e < ping\nnosuch",
     "--no-raw < multi\nget k\nexec\nexec\nselect 3\nget k\nmulti\ndiscard\nreset\nget k\n",
     "--no-raw < hello 3\nhgetall h\nreset\nhgetall h\n",
     "-3 --show-pushes yes --no-raw < client tracking on\nget k\nset k 1\nping\nflushall\nping\n",
     "-3 --show-pushes yes --json < client tracking on\nget k\nset k 1\nping\nflushall\nping\n",
     "-3 --show-pushes yes < client tracking on\nget k\nset k 1\nping\n",
-    "--csv <  ping  \n\"get\" k\n:set nohints\n:set foo\n:foo\n:set\n",
+    '--csv <  ping  \n"get" k\n:set nohints\n:set foo\n:foo\n:set\n',
     "< connect 127.0.0.1 1\nping\nconnect 127.0.0.1 {port}\nping\n",
     "< exit now\nping\n",
     "-p 1 < ping\n",

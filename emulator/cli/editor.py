@@ -99,12 +99,10 @@ class Editor:
                 key = self._go_through_completions()
             if key == _SEARCH:
                 key = self._search(lines)
-            if key in (_RETURN, "\n"):
+            if key in (_RETURN, "\n", _INTERRUPT) or (key == _END and not self._text):
                 self._place = len(self._text)
                 self._paint(hinted=False)
-                return self._text
-            if key == _INTERRUPT or (key == _END and not self._text):
-                return None
+                return None if key in (_INTERRUPT, _END) else self._text
             if key in ("\x10", "\x0e"):  # up and down
                 lines[shown] = self._text
                 shown = max(0, min(len(lines) - 1, shown + (1 if key == "\x0e" else -1)))

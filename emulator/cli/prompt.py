@@ -35,18 +35,9 @@ class Prompt:
 
     def run(self) -> int:
         """Answer lines until there are no more; the exit status."""
-        self._connect()
-        if self._at_terminal:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            self._history = History(path_of(".rediscli_history", "REDISCLI_HISTFILE", os.environ))
-            self._read_preferences()
-        if can_edit():
-            self._input = Editor(lambda: self._history.lines, self._completions, self._hint)
         try:
-            while True:
-                line = self._input.read(self._prompt if self._at_terminal else "")
-                if line is None:
-                    break
+            self._prepare()
+            while (line := self._input.read(self._prompt if self._at_terminal else "")) is not None:
                 try:
                     self._take(line)
                     self._listen(until_input=os.name == "posix")  # elsewhere only sockets can be waited for
@@ -55,9 +46,18 @@ class Prompt:
                         raise
                     self._connect()
             self._listen(until_input=False)
-        except (EOFError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return 1
         return 0
+
+    def _prepare(self) -> None:
+        self._connect()
+        if self._at_terminal:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._history = History(path_of(".rediscli_history", "REDISCLI_HISTFILE", os.environ))
+            self._read_preferences()
+        if can_edit():
+            self._input = Editor(lambda: self._history.lines, self._completions, self._hint)
 
     @property
     def _prompt(self) -> str:
