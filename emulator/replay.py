@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from emulator.monitor import REDACTED
+from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.inline import split_inline
 from emulator.recording import Recorded
-
-_AGGREGATES = {b"*": 1, b"~": 1, b">": 1, b"%": 2, b"|": 2}
 
 
 class Difference(NamedTuple):
@@ -25,23 +24,27 @@ class Difference(NamedTuple):
     answered: bytes
 
 
-def encoded(words: Sequence[bytes]) -> bytes:
-    """A command as it is sent."""
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+class _Copied:
+    """A stream that keeps what is read from it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.parts: list[bytes] = []
+
+    def readline(self) -> bytes:
+        self.parts.append(self._stream.readline())
+        return self.parts[-1]
+
+    def read(self, size: int) -> bytes:
+        self.parts.append(self._stream.read(size))
+        return self.parts[-1]
 
 
 def answer(stream: BinaryIO) -> bytes:
     """The next reply, whole and as it came; raises EOFError where there is none."""
-    line = stream.readline()
-    if not line:
-        raise EOFError("the server has closed the connection")
-    kind, size = line[:1], line[1:-2]
-    if kind in (b"$", b"=") and size != b"-1":
-        return line + stream.read(int(size) + 2)
-    if kind in _AGGREGATES and size != b"-1":
-        parts = [answer(stream) for _ in range(int(size) * _AGGREGATES[kind])]
-        return line + b"".join(parts) + (answer(stream) if kind == b"|" else b"")
-    return line
+    copied = _Copied(stream)
+    read_reply(copied)
+    return b"".join(copied.parts)
 
 
 def replay(commands: Iterable[Recorded], host: str, port: int) -> list[Difference]:

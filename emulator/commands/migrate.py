@@ -15,6 +15,7 @@ from emulator.commands.arguments import integer
 from emulator.commands.dump import serialized
 from emulator.commands.keyspec import keys, keyword
 from emulator.commands.registry import command
+from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 
@@ -173,7 +174,7 @@ def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
         address = order.host.decode(), int(order.port) if order.port.isdigit() else 0
         with socket.create_connection(address, order.timeout / 1000) as connection:
             stage = _WRITING
-            connection.sendall(b"".join(map(_encoded, commands)))
+            connection.sendall(b"".join(map(encoded, commands)))
             stage = _READING
             with connection.makefile("rb") as answers:
                 for _ in commands:
@@ -186,10 +187,6 @@ def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
     except (OSError, ValueError, OverflowError):
         return _Answer(lines, stage)
     return _Answer(lines, None)
-
-
-def _encoded(words: Sequence[bytes]) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%b\r\n" % (len(word), word) for word in words])
 
 
 def _conclude(db: Database, order: _Order, parcels: Sequence[_Parcel], answer: _Answer) -> Status:

@@ -62,11 +62,11 @@ class Replies(list[Reply]):
 
 
 class Attributed:
-    """A reply with attributes, of which RESP2 tells nothing."""
+    """A reply with attributes, of which RESP2 tells nothing; a dict of them is sent, `Named` ones have been read."""
 
     __slots__ = ("attributes", "reply")
 
-    def __init__(self, attributes: dict[Any, Any], reply: Reply) -> None:
+    def __init__(self, attributes: Any, reply: Reply) -> None:
         self.attributes = attributes
         self.reply = reply
 
