@@ -375,7 +375,7 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
         error = CommandError(f"ERR internal error: {type(error).__name__}: {error}")
     if not error.counted:
         engine.stats.count_error(str(error))
-    error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle
+    error.__traceback__ = error.__context__ = None  # they would tie the error and the frame that holds it into a cycle
     return error
 
 

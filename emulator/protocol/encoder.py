@@ -14,7 +14,10 @@ from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
+    Head,
+    MapHead,
     Named,
+    Nested,
     NoReply,
     NullArray,
     Pairs,
@@ -22,6 +25,7 @@ from emulator.protocol.replies import (
     Replies,
     Reply,
     Set,
+    SetHead,
     Status,
     Verbatim,
 )
@@ -59,6 +63,10 @@ def _no_reply(value: NoReply) -> bytes:
     return b""
 
 
+def _array_head(length: int) -> bytes:
+    return b"*%d\r\n" % length
+
+
 class _Encoder:
     """The two protocols share everything but the heads of aggregates and a few scalar forms."""
 
@@ -72,6 +80,8 @@ class _Encoder:
             list: self._array,
             tuple: self._array,
             Replies: self._replies,
+            Nested: self._replies,
+            Head: _array_head,
             NoReply: _no_reply,
         }
 
@@ -88,9 +98,9 @@ class _Encoder:
         return b"".join(parts)
 
     def _array(self, values: list[Reply]) -> bytes:
-        return self._elements(b"*%d\r\n" % len(values), values)
+        return self._elements(_array_head(len(values)), values)
 
-    def _replies(self, values: Replies) -> bytes:
+    def _replies(self, values: Replies | Nested) -> bytes:
         return self._elements(b"", values)
 
 
@@ -102,7 +112,7 @@ class _Resp2(_Encoder):
             NullArray: lambda _: b"*-1\r\n",
             bool: lambda value: b":1\r\n" if value else b":0\r\n",
             float: lambda value: _bulk(format_double(value)),
-            BigNumber: lambda value: _bulk(b"%d" % value),
+            BigNumber: _bulk,
             Verbatim: _bulk,
             dict: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value.items())),
             set: self._array,
@@ -110,6 +120,8 @@ class _Resp2(_Encoder):
             Push: self._array,
             Pairs: lambda value: self._elements(b"*%d\r\n" % (2 * len(value)), _flat(value)),
             Named: self._array,
+            SetHead: _array_head,
+            MapHead: lambda pairs: b"*%d\r\n" % (2 * pairs),
             Attributed: lambda value: self._elements(b"", (value.reply,)),
         }
 
@@ -122,14 +134,16 @@ class _Resp3(_Encoder):
             NullArray: lambda _: b"_\r\n",
             bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
             float: lambda value: b",%b\r\n" % format_double(value),
-            BigNumber: lambda value: b"(%d\r\n" % value,
-            Verbatim: lambda value: b"=%d\r\ntxt:%b\r\n" % (len(value) + 4, value),
+            BigNumber: lambda value: b"(%b\r\n" % value,
+            Verbatim: lambda value: b"=%d\r\n%b:%b\r\n" % (len(value) + 4, value.format, value),
             dict: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value.items())),
             set: lambda value: self._elements(b"~%d\r\n" % len(value), value),
             Set: lambda value: self._elements(b"~%d\r\n" % len(value), value),
             Push: lambda value: self._elements(b">%d\r\n" % len(value), value),
             Pairs: self._array,
             Named: lambda value: self._elements(b"%%%d\r\n" % len(value), _flat(value)),
+            SetHead: lambda members: b"~%d\r\n" % members,
+            MapHead: lambda pairs: b"%%%d\r\n" % pairs,
             Attributed: self._attributed,
         }
 
