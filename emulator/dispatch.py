@@ -380,7 +380,7 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
         error = internal_error(error, "a command")
     if not error.counted:
         engine.stats.count_error(str(error))
-    error.__traceback__ = None  # it would tie the error and the frame that holds it into a cycle
+    error.__traceback__ = error.__context__ = None  # they would tie the error and the frame that holds it into a cycle
     return error
 
 

@@ -411,7 +411,7 @@ _PROTOCOL: Final[dict[bytes, Any]] = {
     b"verbatim": Verbatim(b"This is a verbatim\nstring"),
     b"true": True,
     b"false": False,
-    b"bignum": BigNumber(1234567999999999999999999999999999999),
+    b"bignum": BigNumber(b"1234567999999999999999999999999999999"),
 }
 
 

@@ -15,7 +15,10 @@ from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
+    Head,
+    MapHead,
     Named,
+    Nested,
     NoReply,
     NullArray,
     Pairs,
@@ -23,6 +26,7 @@ from emulator.protocol.replies import (
     Replies,
     Reply,
     Set,
+    SetHead,
     Status,
     Verbatim,
 )
@@ -65,6 +69,10 @@ def _no_reply(value: NoReply) -> bytes:
     return b""
 
 
+def _array_head(length: int) -> bytes:
+    return b"*%d\r\n" % length
+
+
 Opened = tuple[bytes, Collection[Reply]]
 """An aggregate's head, and what stands behind it."""
 
@@ -81,6 +89,7 @@ class _Encoder:
             list: _array,
             tuple: _array,
             Replies: lambda values: (b"", values),
+            Nested: lambda values: (b"", values),
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -88,6 +97,7 @@ class _Encoder:
             int: _integer,
             Status: _status,
             CommandError: _error,
+            Head: _array_head,
             NoReply: _no_reply,
         }
 
@@ -164,7 +174,7 @@ def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
 
 
 def _array(values: Collection[Reply]) -> Opened:
-    return b"*%d\r\n" % len(values), values
+    return _array_head(len(values)), values
 
 
 class _Resp2(_Encoder):
@@ -175,8 +185,10 @@ class _Resp2(_Encoder):
             NullArray: lambda _: b"*-1\r\n",
             bool: lambda value: b":1\r\n" if value else b":0\r\n",
             float: lambda value: _bulk(format_double(value)),
-            BigNumber: lambda value: _bulk(b"%d" % value),
+            BigNumber: _bulk,
             Verbatim: _bulk,
+            SetHead: _array_head,
+            MapHead: lambda pairs: _array_head(2 * pairs),
         }
         self.aggregates |= {
             dict: lambda value: _array(_flat(value.items())),
@@ -197,8 +209,10 @@ class _Resp3(_Encoder):
             NullArray: lambda _: b"_\r\n",
             bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
             float: lambda value: b",%b\r\n" % format_double(value),
-            BigNumber: lambda value: b"(%d\r\n" % value,
-            Verbatim: lambda value: b"=%d\r\ntxt:%b\r\n" % (len(value) + 4, value),
+            BigNumber: lambda value: b"(%b\r\n" % value,
+            Verbatim: lambda value: b"=%d\r\n%b:%b\r\n" % (len(value) + 4, value.format, value),
+            SetHead: lambda members: b"~%d\r\n" % members,
+            MapHead: lambda pairs: b"%%%d\r\n" % pairs,
         }
         self.aggregates |= {
             dict: lambda value: (b"%%%d\r\n" % len(value), _flat(value.items())),

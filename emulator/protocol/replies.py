@@ -20,13 +20,13 @@ class Status(bytes):
 
 
 class Verbatim(bytes):
-    """A verbatim string of format ``txt``; a bulk string on RESP2."""
+    """A verbatim string of three letters of format; a bulk string on RESP2."""
 
-    __slots__ = ()
+    format = b"txt"
 
 
-class BigNumber(int):
-    """An integer of any size; a bulk string on RESP2."""
+class BigNumber(bytes):
+    """The digits of an integer of any size; a bulk string on RESP2."""
 
     __slots__ = ()
 
@@ -57,6 +57,33 @@ class Named(list[tuple[Reply, Reply]]):
 
 class Replies(list[Reply]):
     """Several replies to one command, one after another (SUBSCRIBE answers once for each channel)."""
+
+    __slots__ = ()
+
+
+class Nested(list[Reply]):
+    """One reply as its parts in the order in which they are printed: a `Head` comes before the elements of its aggregate.
+
+    So a script's reply may be nested deeper than calls of Python may.
+    """
+
+    __slots__ = ()
+
+
+class Head(int):
+    """Opens an array of so many elements within a `Nested`."""
+
+    __slots__ = ()
+
+
+class SetHead(Head):
+    """Opens a set of so many members."""
+
+    __slots__ = ()
+
+
+class MapHead(Head):
+    """Opens a map of so many pairs."""
 
     __slots__ = ()
 

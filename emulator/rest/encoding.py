@@ -18,7 +18,10 @@ from emulator.protocol.replies import (
     OK,
     Attributed,
     BigNumber,
+    Head,
+    MapHead,
     Named,
+    Nested,
     NoReply,
     NullArray,
     Pairs,
@@ -70,10 +73,11 @@ class _Json:
             type(None): lambda _: b"null",
             NullArray: lambda _: b"null",
             float: lambda value: string(format_double(value)),
-            BigNumber: lambda value: string(b"%d" % value),
+            BigNumber: string,
             CommandError: lambda value: string(text_of(value)),
             dict: lambda value: self._array(_flat(value.items())),
             Pairs: lambda value: self._array(_flat(value)),
+            Nested: self._parts,
             Attributed: lambda value: self.nested[value.reply.__class__](value.reply),
         }
         nested |= dict.fromkeys((list, tuple, set, Set, Push, Named, Replies), self._array)
@@ -97,6 +101,26 @@ class _Json:
     def _array(self, values: Iterable[Reply]) -> bytes:
         nested = self.nested
         return b"[%b]" % b",".join([nested[value.__class__](value) for value in values])
+
+    def _parts(self, values: Nested) -> bytes:
+        texts: list[bytes] = []
+        missing: list[int] = []
+        for value in values:
+            if texts and texts[-1] != b"[":
+                texts.append(b",")
+            if isinstance(value, Head):
+                texts.append(b"[")
+                missing.append(2 * value if value.__class__ is MapHead else value)
+            else:
+                texts.append(self.nested[value.__class__](value))
+                if missing:
+                    missing[-1] -= 1
+            while missing and not missing[-1]:
+                texts.append(b"]")
+                missing.pop()
+                if missing:
+                    missing[-1] -= 1
+        return b"".join(texts)
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:

@@ -5,29 +5,31 @@ Source: https://redis.io/docs/latest/develop/programmability/lua-api/#data-type-
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MIN, format_double
 from emulator.protocol.replies import (
+    Attributed,
     BigNumber,
+    Head,
+    MapHead,
     Named,
+    Nested,
     NullArray,
     Pairs,
     Push,
     Replies,
     Reply,
     Set,
+    SetHead,
     Status,
     Verbatim,
 )
 
 if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
-
-_DEEPEST = 150
 
 
 class ToLua:
@@ -41,6 +43,7 @@ class ToLua:
             int: lambda value: value,
             Status: lambda value: lua.status(bytes(value)),
             CommandError: lambda value: lua.failure(str(value).encode("utf-8", "surrogateescape")),
+            Attributed: lambda value: self(value.reply),
             list: self._array,
             tuple: self._array,
             Replies: self._array,
@@ -58,9 +61,9 @@ class ToLua:
                 set: self._set,
                 Pairs: self._array,
                 Verbatim: lambda value: lua.wrapped(
-                    b"verbatim_string", lua.map(lua.table([b"string", bytes(value), b"format", b"txt"]), 4)[b"map"]
+                    b"verbatim_string", lua.map(lua.table([b"string", bytes(value), b"format", value.format]), 4)[b"map"]
                 ),
-                BigNumber: lambda value: lua.wrapped(b"big_number", b"%d" % value),
+                BigNumber: lambda value: lua.wrapped(b"big_number", bytes(value)),
             }
         else:
             self._table |= {
@@ -74,7 +77,7 @@ class ToLua:
                 Set: self._array,
                 set: self._array,
                 Verbatim: bytes,
-                BigNumber: lambda value: b"%d" % value,
+                BigNumber: bytes,
             }
 
     def __call__(self, reply: Reply) -> Any:
@@ -92,60 +95,65 @@ class ToLua:
         return self._lua.set(self._lua.table(found), len(found))
 
 
-def to_reply(lua: Lua, value: Any, protocol: int, depth: int = 0) -> Reply:
+def to_reply(lua: Lua, value: Any, protocol: int) -> Reply:
     """The reply that a script's result makes; what Redis has no type for is null."""
     kind = value.__class__
     if kind is bytes:
         return value
     if kind is bool:
         return value if protocol == 3 else (1 if value else None)
-    if kind is int:
-        return value if -INT64_MIN > value >= INT64_MIN else INT64_MIN
-    if kind is float:
-        return int(value) if math.isfinite(value) and abs(value) < -INT64_MIN else INT64_MIN
-    if kind.__name__ != "_LuaTable":
-        return None
-    if depth > _DEEPEST:
-        return CommandError("ERR reached lua stack limit")
-    shape, *held = lua.describe(value)
-    if shape == b"array":
-        return [to_reply(lua, item, protocol, depth + 1) for item in lua.items(*held)]
-    return _SHAPES[shape](lua, held, protocol, depth + 1)
+    if kind is int or kind is float:
+        return _integer(value)
+    return _aggregate(lua.parts(value), protocol) if kind.__name__ == "_LuaTable" else None
+
+
+def _aggregate(values: list[Any], protocol: int) -> Reply:
+    """The reply that a table makes, of which `values` is all that it holds in the order in which it is printed."""
+    parts = Nested()
+    items = iter(values)
+    for item in items:
+        if item.__class__ is bytes:
+            parts.append(item)
+        elif item is None:
+            parts.append(_SHAPES[next(items)](next(items), items))
+        elif item.__class__ is bool:
+            parts.append(item if protocol == 3 else (1 if item else None))
+        else:
+            parts.append(_integer(item))
+    return parts[0] if len(parts) == 1 and not isinstance(parts[0], Head) else parts
+
+
+def _integer(number: float) -> int:
+    """A number without its fraction; the lowest integer where there is none."""
+    return int(number) if INT64_MIN <= number < -INT64_MIN else INT64_MIN
 
 
 def _one_line(text: bytes) -> bytes:
     return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-def _big_number(text: bytes) -> Reply:
-    try:
-        return BigNumber(text)
-    except ValueError:
-        return _one_line(text)
-
-
-def _error(held: list[Any]) -> CommandError:
-    """An error table; one that came from a command is in the statistics already."""
-    error = CommandError(held[0].decode("utf-8", "surrogateescape"))
-    error.counted = held[1]
+def _error(text: bytes, counted: bool) -> CommandError:
+    error = CommandError(text.decode("utf-8", "surrogateescape"))
+    error.counted = counted
     return error
 
 
-def _items(lua: Lua, held: list[Any], protocol: int, depth: int) -> list[Reply]:
-    return [to_reply(lua, item, protocol, depth) for item in lua.items(*held)]
+def _verbatim(kind: bytes, items: Iterator[Any]) -> Verbatim:
+    text = Verbatim(next(items))
+    text.format = kind[:3].ljust(3)
+    return text
 
 
-def _pairs(lua: Lua, held: list[Any], protocol: int, depth: int) -> dict[Reply, Reply]:
-    flat = _items(lua, held, protocol, depth)
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
-_SHAPES: dict[bytes, Callable[[Lua, list[Any], int, int], Reply]] = {
-    b"err": lambda lua, held, protocol, depth: _error(held),
-    b"ok": lambda lua, held, protocol, depth: Status(_one_line(held[0])),
-    b"double": lambda lua, held, protocol, depth: float(held[0]),
-    b"big_number": lambda lua, held, protocol, depth: _big_number(held[0]),
-    b"verbatim_string": lambda lua, held, protocol, depth: Verbatim(held[0] or b""),
-    b"map": _pairs,
-    b"set": lambda lua, held, protocol, depth: Set(_items(lua, held, protocol, depth)),
+_SHAPES: dict[bytes, Callable[[Any, Iterator[Any]], Reply]] = {
+    b"null": lambda held, items: None,
+    b"array": lambda held, items: Head(held),
+    b"map": lambda held, items: MapHead(held),
+    b"set": lambda held, items: SetHead(held),
+    b"err": lambda held, items: _error(held, False),
+    b"known_err": lambda held, items: _error(held, True),
+    b"ok": lambda held, items: Status(_one_line(held)),
+    b"double": lambda held, items: float(held),
+    b"big_number": lambda held, items: BigNumber(_one_line(held)),
+    b"verbatim_string": _verbatim,
 }
+"""What stands for which shape; `items` gives what follows."""

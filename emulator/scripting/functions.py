@@ -108,7 +108,7 @@ class Libraries:
         try:
             chunk = lua.compile(body, as_library=True)
         except CommandError as error:
-            raise CommandError(f"ERR Error compiling function: {error}") from None
+            raise CommandError(f"ERR Error compiling function: {str(error).removeprefix('ERR ')}") from None
         timed_out = False
 
         def on_slow() -> bool:
@@ -121,7 +121,7 @@ class Libraries:
         lua.started, lua.patience = monotonic(), _LOAD_SECONDS
         lua.set_loading(True)
         try:
-            outcome = self._scripting.protected(lambda: (lua.load_library(chunk),))
+            outcome = lua.protected(lambda: (lua.load_library(chunk),))
         finally:
             self._loading = None
             lua.on_slow = on_slow_script
@@ -194,7 +194,7 @@ class Libraries:
                 raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
             read_only = True
         lua = self._scripting.lua
-        tables = lua.table(list(keys)), lua.table(list(arguments))
+        tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if KEY_LOCKING in function.flags else None
         return self._scripting.run(
             client, name, read_only, lambda: lua.run_function(function.callback, *tables), True, declared

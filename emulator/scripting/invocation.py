@@ -71,9 +71,12 @@ class Invocation:
         session = self.session
         session.last_command = command
         reply = self._engine.call(session, command, args)
-        if reply.__class__ is CommandError:
+        kind = reply.__class__
+        if kind is bytes or kind is int:
+            return reply
+        if kind is CommandError:
             return None, str(reply).encode("utf-8", "surrogateescape")
-        return self._convert(reply)
+        return self._lua.converted(reply, self._convert)
 
     def check_command(self, words: Sequence[Any]) -> Any:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""

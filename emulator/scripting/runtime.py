@@ -2,6 +2,10 @@
 
 Lua 5.1 by lupa, strings being bytes.  `sandbox.lua` says what scripts see; from here it gets the few functions that it
 wraps.  No Python object is ever handed to a script, and attribute access on bridged objects is refused altogether.
+
+Where Lua is refused memory while it runs, the script has an error; where it is refused memory for what is handed to it or
+taken from it, the process ends, since lupa does that outside of any protected call.  So there is a limit only while Lua
+runs (`protected`), and for what is handed over there is none but that it is looked up beforehand whether it fits.
 """
 
 from __future__ import annotations
@@ -9,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lupa import lua51
 
 from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.conversion import ToLua
@@ -29,8 +34,13 @@ logger = logging.getLogger("emulator")
 
 LuaError: Final[type[Exception]] = lua51.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
-"""Bytes that Lua may have.  Where it has to refuse memory outside of a script the process ends; so scripts are stopped
-earlier."""
+"""Bytes that Lua may have while it runs scripts; they are stopped when they have three quarters of it."""
+_SLACK: Final = 4096
+_NO_MEMORY: Final = b"ERR not enough memory"
+_VALUE: Final = 64
+"""What Lua needs for a value beside its bytes."""
+_COMPILING: Final = 5
+"""How often a long text is there while it is compiled."""
 _PIECE: Final = 4000
 """Values handed to Lua or taken from it at once: its stack is bounded."""
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
@@ -61,8 +71,11 @@ class Lua:
             register_eval=False,
             register_builtins=False,
             attribute_filter=_refuse,
-            max_memory=_MEMORY_LIMIT,
+            max_memory=0,
         )
+        self._limit: Callable[[int], None] = self._runtime.set_max_memory
+        self._used: Callable[[], int] = self._runtime.get_memory_used
+        self._running = False
         self._host = self._build()
         host = self._host
         self.pack: Callable[..., Any] = host[b"pack"]
@@ -71,8 +84,8 @@ class Lua:
         self.wrapped: Callable[[bytes, Any], Any] = host[b"wrapped"]
         self.map: Callable[[Any, int], Any] = host[b"map"]
         self.set: Callable[[Any, int], Any] = host[b"set"]
-        self.describe: Callable[[Any], Outcome] = host[b"describe"]
-        self.slice: Callable[[Any, int, int], Any] = host[b"slice"]
+        self._flatten: Callable[[Any], Outcome] = host[b"flatten"]
+        self._slice: Callable[[Any, int, int], Any] = host[b"slice"]
         self.run_script: Callable[..., Outcome] = host[b"run_script"]
         self.run_function: Callable[..., Outcome] = host[b"run_function"]
         self.set_loading: Callable[[bool], None] = host[b"set_loading"]
@@ -94,9 +107,9 @@ class Lua:
             self._declare,
             without_tail_calls,
         ]
-        host = self._chunk("sandbox")(*[_guarded(function) for function in functions])
+        host = self._chunk("sandbox")(*[self._guarded(function) for function in functions])
         for name in _LIBRARIES:
-            host[b"install"](name.encode(), self._chunk(name)(*map(_guarded, _HELPERS.get(name, ()))))
+            host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
         major, minor, patch = map(int, REDIS_VERSION.split("."))
         host[b"finish"](REDIS_VERSION.encode(), major << 16 | minor << 8 | patch)
         return host
@@ -107,6 +120,35 @@ class Lua:
         chunk, problem = _pair(load((files("emulator.scripting") / f"{name}.lua").read_bytes(), b"=[C]"))
         assert problem is None, problem
         return load(without_tail_calls(dump(chunk)))
+
+    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function for Lua that never raises: an exception would come to the script as an object of Python.
+
+        What it returns has to find room in Lua, which cannot be refused by then.
+        """
+
+        def call(*words: Any) -> Any:
+            try:
+                result = function(*words)
+            except (LuaError, MemoryError) as error:
+                return None, _text(error)
+            except Exception as error:
+                logger.error("internal error in a script", exc_info=error)
+                result = None, f"ERR internal error: {type(error).__name__}".encode()
+            kind = result.__class__
+            if kind is bytes or kind is tuple:
+                size = len(result if kind is bytes else result[1])
+                if self._running and self._used() + size > self._most_memory:
+                    return self._exhaust()
+            return result
+
+        return call
+
+    def _exhaust(self) -> Any:
+        """The script has too much memory: no more than it takes to tell it; it is stopped at the next tick."""
+        self.exhausted = True
+        self._limit(self.memory + _SLACK)
+        return None, _NO_MEMORY
 
     # What scripts call
 
@@ -128,39 +170,81 @@ class Lua:
 
     def _tick(self) -> bool:
         """Whether the script that runs has to stop; called by it every now and then."""
-        if self.memory > self._most_memory:
+        if self.exhausted or self.memory > self._most_memory:
             self.exhausted = True
             return True
         return monotonic() - self.started > self.patience and self.on_slow is not None and self.on_slow()
 
     # What the engine uses
 
+    def protected(self, start: Callable[[], Outcome], limit: int | None = None) -> Outcome:
+        """The outcome of Lua code that runs within a limit of memory; of an error that Lua itself met False and its text."""
+        self._limit(_MEMORY_LIMIT if limit is None else limit)
+        self._running = True
+        try:
+            outcome = start()
+        except (LuaError, MemoryError) as error:
+            return False, _text(error)
+        finally:
+            self._running = False
+            self._limit(0)
+        return outcome if isinstance(outcome, tuple) else (outcome,)
+
+    def converted(self, reply: Reply, converter: ToLua) -> Any:
+        """A reply for the script that runs."""
+        self._limit(0)
+        try:
+            return converter(reply)
+        finally:
+            self._limit(_MEMORY_LIMIT)
+
     def compile(self, code: bytes, as_library: bool = False) -> Any:
         """A chunk; raises CommandError where it is not Lua."""
+        self.reserve(_COMPILING * len(code))
         compiler = self._host[b"compile_library" if as_library else b"compile_script"]
-        chunk, problem = _pair(compiler(code))
-        if chunk is None:
-            raise CommandError(problem.decode("utf-8", "surrogateescape"))
+        chunk, *problem = self.protected(lambda: compiler(code))
+        if self.exhausted:
+            self.stop()
+            chunk, problem = None, [_NO_MEMORY]
+        if not chunk:
+            self.tidy()
+            raise CommandError(problem[0].removeprefix(b"ERR ").decode("utf-8", "surrogateescape"))
         return chunk
+
+    def reserve(self, size: int) -> None:
+        """Raise CommandError where there is no memory for so many bytes more."""
+        if self.memory + size > self._most_memory:
+            self._runtime.gccollect()
+            if self.memory + size > self._most_memory:
+                raise CommandError(_NO_MEMORY.decode())
+
+    def arguments(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[Any, Any]:
+        """KEYS and ARGV; raises CommandError where there is no memory for them."""
+        self.reserve(sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments)))
+        return self.table(list(keys)), self.table(list(arguments))
 
     def table(self, values: list[Any]) -> Any:
         """A Lua array."""
         return self.pack(*values) if len(values) <= _PIECE else self._runtime.table_from(values)
 
-    def items(self, table: Any, length: int) -> list[Any]:
-        """The first elements of a Lua array."""
-        found: list[Any] = []
+    def parts(self, table: Any) -> list[Any]:
+        """All that a table holds, as `to_reply` wants it; raises CommandError where Lua cannot tell."""
+        length, *found = self.protected(lambda: self._flatten(table), limit=0)
+        if length is False:
+            raise CommandError(found[0].decode())
+        if length <= _PIECE:
+            return found
+        (held,), found = found, []
         for start in range(1, length + 1, _PIECE):
             end = min(start + _PIECE - 1, length)
-            part = self.slice(table, start, end)
+            part = self._slice(held, start, end)
             found += part if end > start else (part,)
         return found
 
     @property
     def memory(self) -> int:
         """Bytes that it uses."""
-        used: int = self._runtime.get_memory_used()
-        return used
+        return self._used()
 
     def tidy(self) -> None:
         """After an error: give back the memory of a script that had much of it."""
@@ -196,17 +280,10 @@ class Random48:
         return (self._state >> 17) % 0x7FFFFFFF / 0x7FFFFFFF
 
 
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function for Lua that never raises: an exception would come to the script as an object of Python."""
-
-    def call(*words: Any) -> Any:
-        try:
-            return function(*words)
-        except Exception as error:
-            logger.error("internal error in a script", exc_info=error)
-            return None, f"ERR internal error: {type(error).__name__}".encode()
-
-    return call
+def _text(error: Exception) -> bytes:
+    """The text of an error that Lua itself met."""
+    text = str(error).partition("\n")[0].encode("latin-1", "replace")
+    return b"ERR " + text if text else _NO_MEMORY
 
 
 def _pair(values: Any) -> tuple[Any, Any]:

@@ -7,17 +7,28 @@
 local invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
-local raw_next, raw_pairs, raw_pcall, raw_rawget, raw_rawset = next, pairs, pcall, rawget, rawset
+local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring, raw_setfenv = getmetatable, setmetatable, loadstring, setfenv
 local sethook, create = debug.sethook, coroutine.create
 local resume, dump, unpack, floor, concat, insert, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.insert, table.remove
 local largest_index = table.maxn
-local find, gsub = string.find, string.gsub
+local find, gsub, match, rep = string.find, string.gsub, string.match, string.rep
 local OURS = "=[C]"
-local OUR_PLACE = "^%[C%]:%d+: "
+local OUR_PLACE = "^%[C%]:(%d+): "
 local LONGEST_PATTERN = 2000
+local MOST_MOVES = 10000000
+local MOST_RESULTS = 8000
+local LONG_TEXT = 65536
 local READONLY = "Attempt to modify a readonly table"
 local STEPS = 100000
+
+-- The host refers to tables and functions by places in the registry.  Those that one call can bring are free from the
+-- beginning, and one more for whatever the host keeps: no reference needs memory at a moment when there may be none.
+local registry = debug.getregistry()
+local function reserve(count)
+  for place = #registry + 1, #registry + count do registry[place], registry[0] = registry[0] or 0, place end
+end
+reserve(MOST_RESULTS)
 
 -- Where in the script we are: the innermost function that is not one of ours.
 local function place_of_script()
@@ -28,6 +39,37 @@ local function place_of_script()
     info = getinfo(level, "Sl")
   end
   return info
+end
+
+-- Where the script called a function of ours that met an error at a line of this chunk: "" where something else called it.
+local function place_of_call(line)
+  local level, seen = 2, false
+  local info = getinfo(level, "Sl")
+  while info do
+    if info.source ~= OURS or info.what == "C" then
+      if seen then return info.currentline > 0 and info.short_src .. ":" .. info.currentline .. ": " or "" end
+    elseif info.currentline == line then
+      seen = true
+    end
+    level = level + 1
+    info = getinfo(level, "Sl")
+  end
+  return ""
+end
+
+-- The handler of errors that a script catches: functions of ours pass for C.
+local function relocate(problem)
+  if type(problem) ~= "string" then return problem end
+  local line = match(problem, OUR_PLACE)
+  if not line then return problem end
+  return place_of_call(tonumber(line)) .. gsub(problem, OUR_PLACE, "", 1)
+end
+
+-- A number as C takes it for an `int`: its lower 32 bits.
+local function as_int(number)
+  if not (number >= -2 ^ 63 and number < 2 ^ 63) then return 0 end
+  local bits = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
+  return bits < 2 ^ 31 and bits or bits - 2 ^ 32
 end
 
 -- Read-only tables
@@ -62,8 +104,18 @@ end
 
 local base = {
   _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs,
-  rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
+  rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type,
 }
+
+-- Plain Lua's own check of the range overflows.
+function base.unpack(...)
+  local contents, first, last = ...
+  if type(contents) == "table" and (first ~= nil or last ~= nil) then
+    local from, to = first == nil and 1 or tonumber(first), last == nil and #contents or tonumber(last)
+    if from and to and as_int(to) - as_int(from) >= MOST_RESULTS then error("too many results to unpack", 2) end
+  end
+  return unpack(...)
+end
 
 function base.next(contents, key)
   expect(1, "next", "table", contents)
@@ -88,11 +140,11 @@ function base.rawset(contents, key, value)
 end
 
 -- The collector is not for scripts to stop.
-function base.collectgarbage(option, ...)
-  if option == nil or option == "collect" or option == "count" or option == "step" then
-    return collectgarbage(option or "collect", ...)
-  end
-  return 0
+local TUNING = {stop = true, restart = true, setpause = true, setstepmul = true}
+
+function base.collectgarbage(...)
+  if TUNING[(...)] then return 0 end
+  return collectgarbage(...)
 end
 
 local string_metatable
@@ -118,30 +170,36 @@ function base.setmetatable(contents, metatable)
 end
 
 local function caught(ok, ...)
-  if ok then return true, ... end
   local problem = ...
-  if type(problem) == "string" then
-    return false, (gsub(problem, OUR_PLACE, ""))
-  elseif type(problem) == "table" then
+  if not ok and type(problem) == "table" then
     local text = problem.err
     if type(text) == "string" or type(text) == "number" then return false, text end
   end
-  return false, ...
+  return ok, ...
 end
 
 function base.pcall(...)
-  if select("#", ...) == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
-  return caught(raw_pcall(...))
+  local count = select("#", ...)
+  if count == 0 then error("bad argument #1 to 'pcall' (value expected)", 2) end
+  local body, first, second = ...
+  if count == 1 then return caught(raw_xpcall(body, relocate)) end
+  if count == 2 then return caught(raw_xpcall(function() return body(first) end, relocate)) end
+  if count == 3 then return caught(raw_xpcall(function() return body(first, second) end, relocate)) end
+  local words = {...}
+  return caught(raw_xpcall(function() return body(unpack(words, 2, count)) end, relocate))
 end
 
 -- Scripts cannot look at the stack, so their handlers may as well run when it has been unwound.  Within the hook that stops a
 -- script they could not be stopped.
-function base.xpcall(body, handler)
-  local outcome = {raw_pcall(body)}
-  if outcome[1] then return unpack(outcome, 1, largest_index(outcome)) end
-  local ok, answer = raw_pcall(handler, outcome[2])
-  if ok then return false, answer end
+local function handled(handler, ok, ...)
+  if ok then return true, ... end
+  local answered, answer = raw_pcall(handler, (...))
+  if answered then return false, answer end
   return false, "error in error handling"
+end
+
+function base.xpcall(body, handler)
+  return handled(handler, raw_xpcall(body, relocate))
 end
 
 -- Chunks are compiled for the world that asks for them, by way of the host, which takes the tail calls out of them;
@@ -167,6 +225,7 @@ local function loaders(world)
     while piece ~= nil and piece ~= "" do
       if type(piece) ~= "string" then return nil, "reader function must return a string" end
       parts[#parts + 1] = piece
+      if parts[1]:byte() == 27 then break end
       piece = pieces()
     end
     return compile(world, concat(parts), name or "=(load)")
@@ -202,9 +261,15 @@ end
 
 local threads = copy(coroutine)
 
+local function passes_for_c(body)
+  return getinfo(body, "S").source == OURS
+end
+
 function threads.create(body)
   check_stop()
-  if type(body) ~= "function" then error("bad argument #1 to 'create' (Lua function expected)", 2) end
+  if type(body) ~= "function" or passes_for_c(body) then
+    error("bad argument #1 to 'create' (Lua function expected)", 2)
+  end
   local thread = create(body)
   sethook(thread, watch, "", STEPS)
   return thread
@@ -217,7 +282,9 @@ local function resumed(ok, ...)
 end
 
 function threads.wrap(body)
-  if type(body) ~= "function" then error("bad argument #1 to 'wrap' (Lua function expected)", 2) end
+  if type(body) ~= "function" or passes_for_c(body) then
+    error("bad argument #1 to 'wrap' (Lua function expected)", 2)
+  end
   local thread = threads.create(body)
   return function(...)
     check_stop()
@@ -265,11 +332,29 @@ do
   end
 end
 
-string_metatable = protect({__index = protect(strings)})
+-- Plain Lua goes on for minutes where nothing is repeated often, and copies byte by byte.
+local function repeated(text, count)
+  if count < 2 then return count == 1 and text or "" end
+  local half = repeated(text, floor(count / 2))
+  return count % 2 == 1 and half .. half .. text or half .. half
+end
+
+function strings.rep(...)
+  local text, count = ...
+  local length, times = type(text) == "string" and #text or 0, tonumber(count)
+  if type(text) == "string" and times and (length == 0 or length * times > LONG_TEXT) then
+    return length == 0 and "" or repeated(text, as_int(times))
+  end
+  return rep(...)
+end
 
 function tables.insert(contents, ...)
   expect(1, "insert", "table", contents)
   if real[contents] then error(READONLY, 0) end
+  local place = select("#", ...) == 2 and tonumber((...))
+  if place and #contents - as_int(place) > MOST_MOVES then
+    error("bad argument #2 to 'insert' (position out of bounds)", 2)
+  end
   return insert(contents, ...)
 end
 
@@ -448,6 +533,7 @@ local function register_function(...)
     if type(callback) ~= "function" then fail("second argument to redis.register_function must be a function") end
     name, description, flags = tostring(name), nil, nil
   end
+  reserve(1)
   local problem = declare(name, callback, description or false, concat(flags or {}, "\n"))
   if problem then fail(problem) end
 end
@@ -482,7 +568,7 @@ local function locate(problem)
   local info = place_of_script()
   if type(problem) ~= "table" then
     local place = info and gsub(info.source, "^@", "") .. ":" .. info.currentline .. ": " or ""
-    problem = {err = "ERR " .. gsub(tostring(problem), OUR_PLACE, function() return place end)}
+    problem = {err = "ERR " .. gsub(tostring(problem), OUR_PLACE, function() return place end, 1)}
   end
   if info then problem.source, problem.line = info.source, info.currentline end
   return problem
@@ -502,6 +588,7 @@ function host.finish(version, version_number)
   for name, library in raw_pairs({string = strings, table = tables, math = maths, coroutine = threads, os = {clock = os.clock}}) do
     libraries[name] = protect(library)
   end
+  string_metatable = protect({__index = libraries.string})
   host.script_world, host.script_globals = world(for_scripts, version, version_number)
   host.function_world, host.function_globals = world(copy(api), version, version_number)
   for_loading.REDIS_VERSION, for_loading.REDIS_VERSION_NUM = version, version_number
@@ -511,10 +598,12 @@ function host.finish(version, version_number)
 end
 
 function host.compile_script(code)
+  reserve(1)
   return compile(host.script_world, code, "@user_script")
 end
 
 function host.compile_library(code)
+  reserve(1)
   return compile(host.function_world, code, "@user_function")
 end
 
@@ -554,35 +643,83 @@ function host.stopped()
   return info and info.source, info and info.currentline
 end
 
--- Results: what kind of table it is, and what it holds
+-- Results, for the host to make a reply of: values in the order in which they are printed.  nil, a shape and what it holds
+-- stand for what is no plain value; the elements of an aggregate follow it.
 
-local shapes = {"err", "ok", "double", "map", "set", "big_number", "verbatim_string"}
+local MOST_SLOTS = 7995  -- so deep does Redis's own conversion go: its stack is bounded
+local MOST_AT_ONCE = 4000
 
-function host.describe(value)
-  for number = 1, #shapes do
-    local shape = shapes[number]
+local function special(out, shape, held)
+  local count = out.count
+  out[count + 2], out[count + 3], out.count = shape, held, count + 3
+end
+
+local SHAPES = {
+  {"err", "string"}, {"ok", "string"}, {"double", "number"}, {"map", "table"}, {"set", "table"}, {"big_number", "string"},
+}
+
+-- What a table stands for, and what of it counts.
+local function shape_of(value)
+  for number = 1, #SHAPES do
+    local shape, kind = SHAPES[number][1], SHAPES[number][2]
     local held = raw_rawget(value, shape)
-    local kind = type(held)
-    if kind ~= "nil" then
-      if number == 1 and kind == "string" then
-        return shape, held, raw_rawget(value, "ignore_error_stats_update") or false
-      end
-      if (number == 2 or number == 6) and kind == "string" then return shape, held end
-      if number == 3 and kind == "number" then return shape, held == 0 and 1 / held < 0 and "-0" or held end
-      if (number == 4 or number == 5) and kind == "table" then
-        local flat = {}
-        for key, item in raw_pairs(held) do
-          flat[#flat + 1] = key
-          if shape == "map" then flat[#flat + 1] = item end
-        end
-        return shape, flat, #flat
-      end
-      if number == 7 and kind == "table" then return shape, raw_rawget(held, "string"), raw_rawget(held, "format") end
-    end
+    if type(held) == kind then return shape, held end
   end
-  local length = 0
-  while raw_rawget(value, length + 1) ~= nil do length = length + 1 end
-  return "array", value, length
+  local held = raw_rawget(value, "verbatim_string")
+  if type(held) == "table" and type(raw_rawget(held, "format")) == "string" and type(raw_rawget(held, "string")) == "string" then
+    return "verbatim_string", held
+  end
+  return "array", value
+end
+
+-- One function, since it calls itself as deep as the result is nested.
+local function append(out, value, slots)
+  local kind = type(value)
+  if slots > MOST_SLOTS then return special(out, "err", "ERR reached lua stack limit") end
+  if kind ~= "table" then
+    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then return special(out, "null", false) end
+    out.count = out.count + 1
+    out[out.count] = value
+    return
+  end
+  local shape, held = shape_of(value)
+  if shape == "array" then
+    special(out, shape, 0)
+    local place, length = out.count, 0
+    local item = raw_rawget(held, 1)
+    while item ~= nil do
+      length = length + 1
+      append(out, item, slots + 1)
+      item = raw_rawget(held, length + 1)
+    end
+    out[place] = length
+  elseif shape == "map" or shape == "set" then
+    special(out, shape, 0)
+    local place, length = out.count, 0
+    for key, item in raw_pairs(held) do
+      length = length + 1
+      append(out, key, slots + (shape == "map" and 4 or 3))
+      if shape == "map" then append(out, item, slots + 3) end
+    end
+    out[place] = length
+  elseif shape == "verbatim_string" then
+    special(out, shape, raw_rawget(held, "format"))
+    append(out, raw_rawget(held, "string"), 0)
+  elseif shape == "err" and raw_rawget(value, "ignore_error_stats_update") then
+    special(out, "known_err", held)
+  elseif shape == "double" and held == 0 and 1 / held < 0 then
+    special(out, shape, "-0")
+  else
+    special(out, shape, held)
+  end
+end
+
+-- How many values there are, and where they are few they themselves.
+function host.flatten(value)
+  local out = {count = 0}
+  append(out, value, 1)
+  if out.count > MOST_AT_ONCE then return out.count, out end
+  return out.count, unpack(out, 1, out.count)
 end
 
 host.slice = unpack

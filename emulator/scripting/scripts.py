@@ -86,9 +86,9 @@ class Scripting:
         if self._lua is None:
             from emulator.scripting.conversion import to_reply
             from emulator.scripting.invocation import Invocation
-            from emulator.scripting.runtime import Lua, LuaError
+            from emulator.scripting.runtime import Lua
 
-            self._to_reply, self._invocation, self._lua_errors = to_reply, Invocation, (LuaError, MemoryError)
+            self._to_reply, self._invocation = to_reply, Invocation
             self._lua = Lua()
             self._lua.on_slow = self._on_slow
         return self._lua
@@ -131,7 +131,8 @@ class Scripting:
             try:
                 chunk = self.lua.compile(code)
             except CommandError as error:
-                raise CommandError(f"ERR Error compiling script (new function): {error}") from None
+                text = str(error).removeprefix("ERR ")
+                raise CommandError(f"ERR Error compiling script (new function): {text}") from None
             script = self.scripts[name] = Script(source, chunk, flags)
             self._evict()
         return name, script
@@ -197,7 +198,7 @@ class Scripting:
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:
             raise CommandError(_READ_ONLY_ONLY)
-        tables = lua.table(list(keys)), lua.table(list(arguments))
+        tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
         return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
 
@@ -223,9 +224,9 @@ class Scripting:
         lua.started = monotonic()
         lua.patience = self.engine.config.busy_reply_threshold / 1000
         try:
-            ok, *result = self.protected(start)
+            ok, *result = lua.protected(start)
             if ok:
-                reply = self._to_reply(lua, result[0] if result else None, invocation.protocol)
+                reply = self._reply(lua, result[0] if result else None, invocation.protocol)
         finally:
             lua.current = None
             clock.held = 0
@@ -241,14 +242,11 @@ class Scripting:
             raise reply
         return reply
 
-    def protected(self, start: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-        """The outcome of Lua code; of an error that Lua itself met (out of memory) False and its text."""
+    def _reply(self, lua: Lua, value: Any, protocol: int) -> Reply:
         try:
-            outcome = start()
-        except self._lua_errors as error:
-            text = str(error).partition("\n")[0].encode("utf-8", "surrogateescape")
-            return False, b"ERR " + text if text else _NO_MEMORY
-        return outcome if isinstance(outcome, tuple) else (outcome,)
+            return self._to_reply(lua, value, protocol)
+        except CommandError as error:
+            return error
 
     def _script_session(self, client: Session) -> Session:
         """The session that the commands of scripts run in: it never waits, and sees the client's database."""
