@@ -4,11 +4,11 @@ FROM python:3.13-slim
 RUN useradd --system --create-home --home-dir /data redis
 COPY . /src
 RUN pip install --no-cache-dir '/src[rest]' && rm -rf /src
-COPY docker/docker-entrypoint.sh docker/redis-cli /usr/local/bin/
+COPY docker/docker-entrypoint.sh docker/redis-server docker/redis-cli docker/healthcheck /usr/local/bin/
 
 USER redis
 WORKDIR /data
 EXPOSE 6379 8079
-HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD ["redis-cli", "ping"]
+HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD ["healthcheck"]
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["redis-server"]

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -254,3 +255,179 @@ def test_it_is_called_as_the_real_one(server, files, line):
         line = line.replace(f"{{{name}}}", str(value))
     words, _, lines = line.partition("<") if line.startswith("<") else line.partition(" <")
     compare(server, shlex.split(words), lines.removeprefix(" ").encode())
+
+
+@pytest.mark.parametrize(
+    "mode", ["--bigkeys", "--memkeys", "--memkeys --memkeys-samples 0", "--bigkeys --pattern [hs]"]
+)
+def test_large_keys_are_found_alike(server, mode):
+    """The real one tells the types in an order of its own each time."""
+    theirs = find_redis_cli()
+    fill(server)
+    with server.connect() as client:
+        client.execute_command("VADD", "vectors", "VALUES", 2, 1, 1, "a")
+        for number in range(40):
+            client.set(f"key:{number}", "x" * number)
+    outputs = [run(program, "-p", str(server.port), *mode.split())[1].splitlines() for program in (theirs, OURS)]
+    assert sorted(outputs[1]) == sorted(outputs[0])
+    first = outputs[1].index(b"-------- summary -------")
+    assert outputs[1][:first] == outputs[0][:first]
+
+
+def test_hot_keys_are_found_alike(server):
+    theirs = find_redis_cli()
+    fill(server)
+    with server.connect() as client:
+        client.config_set("maxmemory-policy", "allkeys-lfu")
+        for name in ("k", "k", "bytes"):
+            for _ in range(100):
+                client.get(name)
+        expected = run(theirs, "-p", str(server.port), "--hotkeys")
+        assert run(OURS, "-p", str(server.port), "--hotkeys") == expected
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.parametrize("form", ["--raw", "--csv", "--json"])
+def test_latency_is_told_alike(server, form):
+    theirs = find_redis_cli()
+    outputs = [run(program, "-p", str(server.port), form, "--latency", "-i", "0.05")[1] for program in (theirs, OURS)]
+    shapes = [re.sub(rb"\d+", b"N", output) for output in outputs]
+    assert shapes[1] == shapes[0]
+
+
+def lines_of(program, server, *arguments, count, act=lambda: None, seen=1):
+    """The first lines that a program prints which does not end by itself; `act` follows the first few."""
+    command = [*program, "-p", str(server.port), *arguments]
+    with subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+        try:
+            lines = [process.stdout.readline() for _ in range(seen)]
+            act()
+            lines += [process.stdout.readline() for _ in range(count - seen)]
+        finally:
+            process.send_signal(signal.SIGINT)
+    return process.returncode, lines
+
+
+@pytest.mark.parametrize("form", FORMATS[1:])
+@pytest.mark.parametrize("command", ["subscribe a", "psubscribe a*", "ssubscribe a"])
+def test_messages_are_printed_as_they_come(server, command, form):
+    """But for the line that only somebody at a terminal needs, and that 8.2 leaves out elsewhere."""
+    rows = {"--raw": (3, 4), "--no-raw": (3, 4), "--csv": (1, 1), "--json": (1, 1), "--quoted-json": (1, 1)}
+    first, then = rows[form]
+    then = 3 if then == 4 and command != "psubscribe a*" else then
+    publish = "SPUBLISH" if command == "ssubscribe a" else "PUBLISH"
+
+    def act():
+        server.command(publish, "a", "x y")
+
+    outcomes = []
+    for program, extra in ((find_redis_cli(), form != "--raw"), (OURS, False)):
+        words = [form, *command.split()]
+        status, lines = lines_of(program, server, *words, count=extra + first + then, act=act, seen=extra + first)
+        assert status == -signal.SIGINT
+        outcomes.append(lines[extra:])
+    assert outcomes[1] == outcomes[0]
+
+
+def test_monitor_streams(server):
+    def act():
+        server.command("PING")
+
+    outcomes = [lines_of(program, server, "monitor", count=2, act=act) for program in (find_redis_cli(), OURS)]
+    told = [[re.sub(rb"[\d.]+ \[0 \S+", b"", line) for line in lines] for _, lines in outcomes]
+    assert told[1] == told[0]
+    assert outcomes[0][0] == outcomes[1][0] == -signal.SIGINT
+
+
+def test_figures_come_line_by_line(server):
+    heads = [lines_of(program, server, "--stat", "-i", "0.01", count=4)[1] for program in (find_redis_cli(), OURS)]
+    shapes = [[re.sub(rb"[\d.+]+", b"N", line).split() for line in lines] for lines in heads]
+    assert shapes[1] == shapes[0]
+    assert heads[1][:2] == heads[0][:2]
+
+
+def test_lines_are_answered_as_they_come(server):
+    command = [*OURS, "-p", str(server.port)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": environment()}
+    with subprocess.Popen(command, **pipes) as process:
+        for number in range(3):
+            process.stdin.write(b"echo %d\n" % number)
+            process.stdin.flush()
+            assert process.stdout.readline() == b"%d\n" % number
+        process.stdin.write(b"subscribe a\n")
+        process.stdin.flush()
+        assert [process.stdout.readline() for _ in range(3)] == [b"subscribe\n", b"a\n", b"1\n"]
+        process.stdin.write(b"unsubscribe\n")
+        process.stdin.flush()
+        assert [process.stdout.readline() for _ in range(3)] == [b"unsubscribe\n", b"a\n", b"0\n"]
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("form", ["--raw", "--no-raw"])
+@pytest.mark.parametrize("kind", ["MOVED", "ASK"])
+def test_redirections_are_followed(server, kind, form):
+    """To a server that stands for another node of the cluster, which knows of ASKING as it knows of any command."""
+    outcomes = []
+    with emulator.Server() as other:
+        other.connect().set("k", "there")
+        for program in (find_redis_cli(), OURS):
+            server.command("EMULATOR", "FAULT", "ADD", "COMMAND", "get", "ERROR", f"{kind} 7 127.0.0.1:{other.port}")
+            outcomes.append(run(program, "-p", str(server.port), form, "-c", "get", "k"))
+            assert b"MOVED" in run(program, "-p", str(server.port), form, "get", "k")[1] or kind == "ASK"
+            server.command("EMULATOR", "FAULT", "CLEAR")
+    assert outcomes[1] == outcomes[0]
+    assert b"there" in outcomes[1][1]
+
+
+def test_a_closed_pipe_is_no_accident(server):
+    fill(server)
+    script = f"{shlex.join([*OURS, '-p', str(server.port), '-r', '-1', 'lrange', 'l', '0', '-1'])} | head -n 2"
+    done = subprocess.run(["sh", "-c", script], env=environment(), capture_output=True, timeout=30, check=True)
+    assert done.stdout == b"0\n1\n"
+    assert done.stderr == b""
+
+
+def test_what_is_not_there_says_so(server):
+    for option in ("--cluster", "--rdb", "--lru-test", "--latency-dist", "--ldb"):
+        status, output, errors = run(OURS, "-p", str(server.port), option, "x")
+        assert (status, output, errors) == (1, b"", f"{option} is not part of this redis-cli.\n".encode())
+
+
+def test_what_is_typed_of_8_2(server):
+    port = str(server.port)
+    fill(server)
+    assert run(OURS, "-p", port, "-t", "3", "-4", "ping")[1] == b"PONG\n"
+    assert len(run(OURS, "-p", port, "--scan", "--count", "1")[1].splitlines()) == 6
+    assert run(OURS, "-p", port, "-3", "debug", "protocol", "bignum")[1] == b"1234567999999999999999999999999999999\n"
+    assert run(OURS, "-p", port, "-3", "--no-raw", "debug", "protocol", "attrib")[1].startswith(
+        b'1| "key-popularity" => '
+    )
+    assert run(OURS, "--version")[1].startswith(b"redis-cli 8.2.3 ")
+    assert b"--bigkeys" in run(OURS, "--help")[1]
+
+
+def test_a_password_from_the_environment(server):
+    port = free_port()
+    with emulator.Server(port=port, requirepass="secret"):
+        address = ["-p", str(port)]
+        assert run(OURS, *address, "ping", REDISCLI_AUTH="secret") == (0, b"PONG\n", b"")
+        assert run(OURS, *address, "-e", "ping") == (1, b"", b"NOAUTH Authentication required.\n")
+        for arguments in ([], ["-n", "3"], ["-3"]):
+            theirs = run(find_redis_cli(), *address, *arguments, "ping", REDISCLI_AUTH="wrong")
+            assert run(OURS, *address, *arguments, "ping", REDISCLI_AUTH="wrong") == theirs
+
+
+def test_help_without_a_server_is_this_package_s_own():
+    status, output, _ = run(OURS, "-p", "1", "help", "get")
+    assert status == 0 and b"GET\x1b[0m \x1b[90mkey\x1b[0m" in output
+
+
+def test_a_plain_command_starts_little(server):
+    """What the prompt and the other modes need is not imported."""
+    command = [sys.executable, "-X", "importtime", "-m", "emulator.cli", "-p", str(server.port), "ping"]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "emulator.cli.program" in imported
+    assert not imported & {"asyncio", "ssl", "argparse", "subprocess", "dataclasses", "urllib.parse", "emulator.engine"}
+    assert not imported & {f"emulator.cli.{name}" for name in ("prompt", "editor", "documentation", "keys", "usage")}

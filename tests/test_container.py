@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="the entrypoint is a 
 
 @pytest.fixture
 def image(tmp_path):
-    """What the image has in /usr/local/bin: the entrypoint, redis-cli, and a python that knows the package."""
-    for name in ("docker-entrypoint.sh", "redis-cli"):
-        shutil.copy(DOCKER / name, tmp_path / name)
+    """What the image has in /usr/local/bin: what the Dockerfile copies, and a python that knows the package."""
+    for name in copied():
+        shutil.copy(DOCKER / name, tmp_path)
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
@@ -89,22 +89,75 @@ def test_other_commands_are_run(image):
     assert done.stdout == "hello\n"
 
 
-def test_the_health_check(image):
+def healthy(image, server, **more):
+    check = [str(image / "healthcheck"), str(server.pid)]
+    done = subprocess.run(
+        check, cwd=image, env=environment(image, **more), capture_output=True, timeout=30, check=False
+    )
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("way", ["arguments", "environment", "file", "REDIS_ARGS", "user", "socket"])
+def test_the_health_check_knows_where_the_server_is(image, way):
+    """Whatever says port and password, and after that has ended there is nobody to answer."""
+    port = free_port()
+    arguments, variables = [], {}
+    if way == "arguments":
+        arguments = ["--port", str(port), "--requirepass", "secret"]
+    elif way == "environment":
+        variables = {"REDIS_PORT": str(port), "REDIS_PASSWORD": "secret"}
+    elif way == "file":
+        (image / "redis.conf").write_text(f"port {port}\nrequirepass secret\n")
+        arguments = ["redis.conf", "--hz", "20"]
+    elif way == "REDIS_ARGS":
+        variables = {"REDIS_ARGS": f"--port {port}"}
+    elif way == "user":
+        arguments = ["redis-server", "--port", str(port), "--user", "default off"]
+    else:
+        arguments = ["--port", str(port), "--unixsocket", str(image / "socket")]
+    server = started(image, port, *arguments, **variables)
+    assert healthy(image, server, **variables)
+    end(server)
+    assert not healthy(image, server, **variables)
+
+
+def test_a_server_that_does_not_answer_is_not_healthy(image):
     port = free_port()
     server = started(image, port, "--port", str(port))
-    check = [str(image / "redis-cli"), "-p", str(port), "ping"]
-    done = subprocess.run(check, env=environment(image), capture_output=True, text=True, check=True)
-    assert done.stdout == "PONG\n"
+    server.send_signal(signal.SIGSTOP)
+    assert not healthy(image, server)
+    server.send_signal(signal.SIGCONT)
     end(server)
-    assert subprocess.run(check, env=environment(image), capture_output=True, check=False).returncode == 1
 
 
-def test_what_the_dockerfile_copies_is_there():
+def test_the_programs_have_their_usual_names(image):
+    port = free_port()
+    server = subprocess.Popen(
+        [str(image / "redis-server"), "--port", str(port)], env=environment(image), stdout=subprocess.PIPE
+    )
+    while b"Ready to accept connections" not in server.stdout.readline():
+        assert server.poll() is None
+    client = [str(image / "redis-cli"), "-p", str(port), "ping"]
+    assert subprocess.run(client, env=environment(image), capture_output=True, check=True).stdout == b"PONG\n"
+    end(server)
+    assert subprocess.run(client, env=environment(image), capture_output=True, check=False).returncode == 1
+    version = subprocess.run([str(image / "redis-server"), "--version"], env=environment(image), capture_output=True)
+    assert version.stdout.startswith(b"Redis server v=8.2.3")
+
+
+def copied():
+    """The programs that the Dockerfile puts into the image."""
     text = (Path(ROOT) / "Dockerfile").read_text()
-    for names in re.findall(r"^COPY (docker/.+) ", text, re.MULTILINE):
-        for name in names.split():
-            path = Path(ROOT) / name
-            assert path.is_file() and os.access(path, os.X_OK)
+    names = re.findall(r"^COPY (docker/.+) /usr/local/bin/$", text, re.MULTILINE)
+    return [name.removeprefix("docker/") for line in names for name in line.split()]
+
+
+def test_what_the_dockerfile_needs_is_there():
+    for name in copied():
+        assert (DOCKER / name).is_file() and os.access(DOCKER / name, os.X_OK)
+    text = (Path(ROOT) / "Dockerfile").read_text()
+    commands = re.findall(r'(?:CMD|ENTRYPOINT) \["([^"]+)"', text)
+    assert set(commands) <= set(copied())
 
 
 def test_a_daemon_is_there_when_the_command_returns(tmp_path):

@@ -163,7 +163,7 @@ class Conversation:
         options = self.options
         options.host, options.port, options.socket = host or options.host, whole(port), ""
         self._asking = words[0] == "ASK"
-        if options.output == STANDARD:
+        if self.interactive and options.output == STANDARD:
             self.write(f"-> Redirected to slot [{words[1]}] located at {options.address}\n".encode())
         self.leave()
         return True

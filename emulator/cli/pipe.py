@@ -61,8 +61,8 @@ def _send(conversation: Conversation, connection: Connection, mark: bytes, sent:
     try:
         while data := os.read(0, _PIECE):
             connection.send(data)
+        conversation.write(b"All data transferred. Waiting for the last reply...\n")
         connection.send(b"\r\n" + encoded([b"ECHO", mark]))
     except Lost:
         return  # who reads hears it too
-    conversation.write(b"All data transferred. Waiting for the last reply...\n")
     sent.set()
