@@ -39,7 +39,7 @@ from emulator.protocol.replies import (
         (False, b":0\r\n", b"#f\r\n"),
         (1.5, b"$3\r\n1.5\r\n", b",1.5\r\n"),
         (math.inf, b"$3\r\ninf\r\n", b",inf\r\n"),
-        (BigNumber(10**20), b"$21\r\n1" + b"0" * 20 + b"\r\n", b"(1" + b"0" * 20 + b"\r\n"),
+        (BigNumber(b"1" + b"0" * 20), b"$21\r\n1" + b"0" * 20 + b"\r\n", b"(1" + b"0" * 20 + b"\r\n"),
         (Verbatim(b"hi"), b"$2\r\nhi\r\n", b"=6\r\ntxt:hi\r\n"),
         ([], b"*0\r\n", b"*0\r\n"),
         ([1, [b"a", None]], b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n$-1\r\n", b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n_\r\n"),
