@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import emulator
+from tests.conftest import free_port
 
 OURS = [sys.executable, "-m", "emulator.cli"]
 LUA = "return {1, {2, {'three', false}}, 'x', {}, {'a'}, redis.error_reply('ERR x'), redis.status_reply('S')}"

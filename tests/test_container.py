@@ -101,7 +101,7 @@ def healthy(image, server, **more):
 def test_the_health_check_knows_where_the_server_is(image, way):
     """Whatever says port and password, and after that has ended there is nobody to answer."""
     port = free_port()
-    arguments, variables = [], {}
+    arguments, variables = ["redis-server"], {}
     if way == "arguments":
         arguments = ["--port", str(port), "--requirepass", "secret"]
     elif way == "environment":
