@@ -331,12 +331,15 @@ def test_messages_are_printed_as_they_come(server, command, form):
 
 
 def test_monitor_streams(server):
-    def act():
-        server.command("PING")
-
-    outcomes = [lines_of(program, server, "monitor", count=2, act=act) for program in (find_redis_cli(), OURS)]
+    with server.connect() as client:
+        client.ping()  # what a new connection says first would be told as well
+        outcomes = [
+            lines_of(program, server, "monitor", count=2, act=lambda: client.set("k", 'a "b"'))
+            for program in (find_redis_cli(), OURS)
+        ]
     told = [[re.sub(rb"[\d.]+ \[0 \S+", b"", line) for line in lines] for _, lines in outcomes]
     assert told[1] == told[0]
+    assert b'"a \\"b\\""' in told[1][1]
     assert outcomes[0][0] == outcomes[1][0] == -signal.SIGINT
 
 
@@ -365,20 +368,31 @@ def test_lines_are_answered_as_they_come(server):
         assert process.wait(10) == 0
 
 
-@pytest.mark.parametrize("form", ["--raw", "--no-raw"])
-@pytest.mark.parametrize("kind", ["MOVED", "ASK"])
-def test_redirections_are_followed(server, kind, form):
-    """To a server that stands for another node of the cluster, which knows of ASKING as it knows of any command."""
-    outcomes = []
+@pytest.fixture
+def other_node(server):
+    """A server that stands for another node of a cluster, and how to be sent there by GET."""
     with emulator.Server() as other:
         other.connect().set("k", "there")
-        for program in (find_redis_cli(), OURS):
+
+        def send_there(kind):
             server.command("EMULATOR", "FAULT", "ADD", "COMMAND", "get", "ERROR", f"{kind} 7 127.0.0.1:{other.port}")
-            outcomes.append(run(program, "-p", str(server.port), form, "-c", "get", "k"))
-            assert b"MOVED" in run(program, "-p", str(server.port), form, "get", "k")[1] or kind == "ASK"
-            server.command("EMULATOR", "FAULT", "CLEAR")
-    assert outcomes[1] == outcomes[0]
-    assert b"there" in outcomes[1][1]
+
+        yield send_there
+    server.command("EMULATOR", "FAULT", "CLEAR")
+
+
+@pytest.mark.parametrize("arguments", ["-c get k", "-c --no-raw get k", "get k", "-c --no-raw < get k\nget none\n"])
+def test_redirections_are_followed_where_that_is_asked_for(server, other_node, arguments):
+    words, _, lines = arguments.partition(" < ")
+    other_node("MOVED")
+    _, output, _ = compare(server, words.split(), lines.encode())
+    assert (b"there" in output) == ("-c" in words)
+
+
+def test_what_is_asked_of_another_node_once(server, other_node):
+    """The real one gives up here, since a server without cluster mode refuses ASKING."""
+    other_node("ASK")
+    assert run(OURS, "-p", str(server.port), "-c", "get", "k") == (0, b"there\n", b"")
 
 
 def test_a_closed_pipe_is_no_accident(server):

@@ -7,6 +7,7 @@ import redis
 import trustme
 
 from tests.conftest import free_port
+from tests.test_cli import OURS, find_redis_cli, run
 from tests.test_main import port_of, process, running
 
 
@@ -109,3 +110,23 @@ def test_what_is_missing_ends_the_start(files, missing, told):
     output, _ = server.communicate(timeout=20)
     assert server.returncode == 1
     assert told in output and "# Failed to configure TLS. Check logs for more info." in output
+
+
+def test_redis_cli_speaks_it_as_the_real_one(authority, files, tmp_path):
+    port = free_port()
+    client = write(authority.issue_cert("client"), tmp_path, "client")
+    own = f"--cert {client['cert']} --key {client['key']}"
+    calls = {
+        f"-p {port} --tls --cacert {files['ca']} {own} ping": 0,
+        f"-u rediss://localhost:{port}/3 --cacert {files['ca']} {own} --sni localhost set k v": 0,
+        f"-p {port} --tls --insecure {own} ping": 0,
+        f"-p {port} --tls {own} ping": 1,
+        f"-p {port} --tls --cacert /nonexistent {own} ping": 1,
+        f"-p {port} --tls --cacert {files['ca']} --cert /nonexistent --key /nonexistent ping": 1,
+    }
+    with running(*options(files, port, "--port", "0")):
+        for call, status in calls.items():
+            ours, theirs = run(OURS, *call.split()), run(find_redis_cli(), *call.split())
+            assert ours[:2] == theirs[:2], (call, ours, theirs)
+            assert ours[0] == status
+            assert b"Traceback" not in ours[2]

@@ -18,13 +18,19 @@ _CLOSED_PIPE = 141
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line asks for; the exit status."""
     try:
-        options = read_options(arguments, os.environ)
-        return _run(options)
-    except SystemExit as end:
-        return int(end.code or 0)
+        status = _ended(arguments)
+        sys.stdout.flush()
+        return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written is for nobody
         return _CLOSED_PIPE
+
+
+def _ended(arguments: Sequence[str]) -> int:
+    try:
+        return _run(read_options(arguments, os.environ))
+    except SystemExit as end:
+        return int(end.code or 0)
     except (Unreachable, Failed) as failure:
         sys.stderr.write(f"{failure}\n")
     except Lost as failure:
