@@ -56,7 +56,7 @@ class Lua:
     has run for longer than its threshold, and returns whether the script has to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random48 | None = None) -> None:
         self.current: Invocation | None = None
         self.on_slow: Callable[[], bool] | None = None
         self.started = 0.0
@@ -64,7 +64,7 @@ class Lua:
         self.exhausted = False
         self._most_memory = _MEMORY_LIMIT * 3 // 4
         self.declare: Callable[..., bytes | None] | None = None
-        self._random = Random48()
+        self._random = random or Random48()
         self._runtime = lua51.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -240,6 +240,10 @@ class Lua:
             part = self._slice(held, start, end)
             found += part if end > start else (part,)
         return found
+
+    def close(self) -> None:
+        """Let go of everything: what Lua holds of us and we of Lua would keep each other."""
+        self.__dict__.clear()
 
     @property
     def memory(self) -> int:

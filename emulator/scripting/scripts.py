@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.replies import Reply
+from emulator.protocol.inline import split_inline
+from emulator.protocol.replies import Nested, Reply
 from emulator.session import Session
 
 if TYPE_CHECKING:
     from emulator.engine import Engine
     from emulator.scripting.functions import Libraries
     from emulator.scripting.invocation import Invocation
-    from emulator.scripting.runtime import Lua
+    from emulator.scripting.runtime import Lua, Random48
 
 logger = logging.getLogger("emulator")
 
@@ -54,14 +55,18 @@ def _shebang(source: bytes, allowed: frozenset[bytes]) -> tuple[bytes, frozenset
     line, newline, _ = source.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid script shebang")
-    engine, *options = line.split()
+    words = split_inline(line)
+    if not words:
+        raise CommandError("ERR Invalid engine in script shebang")
+    engine, *options = words
     if engine != b"#!lua":
         raise CommandError(f"ERR Unexpected engine in script shebang: {as_text(engine)}")
     flags: set[bytes] = set()
     for option in options:
         if not option.startswith(b"flags="):
             raise CommandError(f"ERR Unknown lua shebang option: {as_text(option)}")
-        for flag in option.removeprefix(b"flags=").split(b","):
+        named = option.removeprefix(b"flags=")
+        for flag in named.split(b",") if named else ():
             if flag not in allowed:
                 raise CommandError(f"ERR Unexpected flag in script shebang: {as_text(flag)}")
             flags.add(flag)
@@ -77,20 +82,27 @@ class Scripting:
         self.evicted = 0
         self.may_call_all = False
         self._lua: Lua | None = None
+        self._random: Random48 | None = None
         self._libraries: Libraries | None = None
         self._session: Session | None = None
 
+    def new_lua(self) -> Lua:
+        """A runtime: scripts have one, functions another, and both the same random numbers."""
+        from emulator.scripting.conversion import to_reply
+        from emulator.scripting.invocation import Invocation
+        from emulator.scripting.runtime import Lua, Random48
+
+        self._to_reply, self._invocation = to_reply, Invocation
+        self._random = self._random or Random48()
+        lua = Lua(self._random)
+        lua.on_slow = lambda: self._on_slow(lua)
+        return lua
+
     @property
     def lua(self) -> Lua:
-        """The runtime."""
+        """The runtime of scripts."""
         if self._lua is None:
-            from emulator.scripting.conversion import to_reply
-            from emulator.scripting.invocation import Invocation
-            from emulator.scripting.runtime import Lua
-
-            self._to_reply, self._invocation = to_reply, Invocation
-            self._lua = Lua()
-            self._lua.on_slow = self._on_slow
+            self._lua = self.new_lua()
         return self._lua
 
     @property
@@ -105,7 +117,8 @@ class Scripting:
     @property
     def memory(self) -> int:
         """Bytes that Lua uses."""
-        return 0 if self._lua is None else self._lua.memory
+        used = 0 if self._lua is None else self._lua.memory
+        return used if self._libraries is None else used + self._libraries.memory
 
     def figures(self) -> tuple[int, int, int]:
         """How many libraries and functions there are, and the bytes of their code."""
@@ -154,7 +167,8 @@ class Scripting:
     def flush(self) -> None:
         """SCRIPT FLUSH: forget every script, and with the runtime whatever they left behind."""
         self.scripts.clear()
-        if self._libraries is None:
+        if self._lua is not None:
+            self._lua.close()
             self._lua = None
 
     def flags_of(self, command: Command, args: Sequence[bytes]) -> int:
@@ -170,7 +184,7 @@ class Scripting:
     def _declared(self, command: Command, args: Sequence[bytes]) -> Collection[bytes] | None:
         """The flags that a script or function declares; None where it declares none or is not there."""
         if command.name.startswith(b"fcall"):
-            function = self._libraries.functions.get(args[1]) if self._libraries is not None else None
+            function = self._libraries.find(args[1]) if self._libraries is not None else None
             return None if function is None else function.flags
         if command.name.startswith(b"evalsha"):
             script = self.scripts.get(args[1].lower())
@@ -200,10 +214,11 @@ class Scripting:
             raise CommandError(_READ_ONLY_ONLY)
         tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
-        return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
+        return self.run(lua, client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
 
     def run(
         self,
+        lua: Lua,
         client: Session,
         name: bytes,
         read_only: bool,
@@ -215,7 +230,6 @@ class Scripting:
 
         Where `declared` is given no other keys may be used.
         """
-        lua = self.lua
         invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
         invocation.declared = declared
         lua.current = invocation
@@ -240,7 +254,18 @@ class Scripting:
             raise _script_error(name, *result)
         if reply.__class__ is CommandError:
             raise reply
+        if reply.__class__ is Nested:
+            self._count_errors(client, reply)
         return reply
+
+    def _count_errors(self, client: Session, reply: Nested) -> None:
+        """Errors within a script's reply count, and the script as one that failed."""
+        errors = [part for part in reply if part.__class__ is CommandError]
+        if errors:
+            self.engine.find(self.engine.commands, client.words).failed += 1
+        for error in errors:
+            if not error.counted:
+                self.engine.stats.count_error(str(error))
 
     def _reply(self, lua: Lua, value: Any, protocol: int) -> Reply:
         try:
@@ -266,10 +291,10 @@ class Scripting:
             self.engine.busy = None
             self.engine.refresh_sessions()
 
-    def _on_slow(self) -> bool:
+    def _on_slow(self, lua: Lua) -> bool:
         """A script has been running for long: let the others know, and tell whether it has to stop."""
         engine = self.engine
-        invocation = self.lua.current
+        invocation = lua.current
         if invocation is None:
             return False
         if engine.busy is None:
