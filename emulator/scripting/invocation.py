@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -155,5 +156,6 @@ def _text(word: Any) -> bytes:
     if word.__class__ is int:
         return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
     if word.__class__ is float:
-        return format_double(word)
+        text = format_double(word)
+        return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
     raise CommandError("ERR Lua redis lib command arguments must be strings or integers")

@@ -273,6 +273,10 @@ class Scripting:
         except CommandError as error:
             return error
 
+    def owns(self, session: Session) -> bool:
+        """Whether it is the session in which the commands of scripts run."""
+        return session is self._session
+
     def _script_session(self, client: Session) -> Session:
         """The session that the commands of scripts run in: it never waits, and sees the client's database."""
         session = self._session
