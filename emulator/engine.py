@@ -277,8 +277,7 @@ class Engine:
 
     def request_shutdown(self) -> None:
         """SHUTDOWN was called: tell the owner; a script that runs is stopped."""
-        if self.busy is not None:
-            self.busy.killed = True
+        self.scripting.end()
         if self.on_shutdown is not None:
             self.on_shutdown()
 

@@ -97,6 +97,8 @@ def shutdown(client: Session, *options: bytes) -> Reply:
         if len(options) > 1:
             raise CommandError(SYNTAX)
         raise CommandError("ERR No shutdown in progress.")
+    if b"NOSAVE" not in chosen:
+        client.engine.scripting.check_quiet()
     client.engine.request_shutdown()
     client.close()
     return NO_REPLY

@@ -81,6 +81,7 @@ class Scripting:
         self.scripts: dict[bytes, Script] = {}
         self.evicted = 0
         self.may_call_all = False
+        self._ending = False
         self._lua: Lua | None = None
         self._random: Random48 | None = None
         self._libraries: Libraries | None = None
@@ -232,6 +233,7 @@ class Scripting:
         """
         invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
         invocation.declared = declared
+        invocation.killed = self._ending
         lua.current = invocation
         clock = self.engine.clock
         clock.held = clock.micros()
@@ -314,6 +316,19 @@ class Scripting:
         if engine.on_busy is not None:
             engine.on_busy()
         return invocation.killed
+
+    def check_quiet(self) -> None:
+        """Raise where a script or a function has been running for long."""
+        if self.engine.busy is not None:
+            raise CommandError(busy_text(self.engine.busy))
+
+    def end(self) -> None:
+        """The server ends: stop what runs, and what may still begin."""
+        self._ending = True
+        for lua in (self._lua, None if self._libraries is None else self._libraries.lua):
+            running = None if lua is None else lua.current
+            if running is not None:
+                running.killed = True
 
     def refuse_busy(self, by_function: bool) -> None:
         """Raise where something of the other kind has been running for long: a script, or a function."""
