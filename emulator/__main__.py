@@ -182,18 +182,18 @@ def _load_users(server: Server, options: Options, log: Log) -> bool:
 
 
 def _await_signals(server: Server, log: Log) -> None:
-    """SIGINT and SIGTERM end the server in good order; a second SIGINT at once."""
+    """SIGINT and SIGTERM end the server in good order; a second one at once."""
     import signal
 
     asked: list[int] = []
 
     def end(number: int, frame: object) -> None:
-        if asked and number == signal.SIGINT:
+        if asked:
             log.signal("You insist... exiting now.")
             os._exit(1)
         asked.append(number)
         log.signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
-        server.loop.call_soon_threadsafe(server.shut_down)
+        server.loop.call_soon_threadsafe(server.end_when_quiet)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

@@ -33,7 +33,7 @@ from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.keyspaces import Moved
 from emulator.latency import GATHERED_AT_MOST, OFFSET
 from emulator.monitor import redacted
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -315,8 +315,10 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
     if engine.config.maxmemory and engine.busy is None:
         engine.out_of_memory = engine.eviction.make_room()
-        if engine.out_of_memory and _may_grow(session, command, flags):
+        if engine.out_of_memory and _may(session, command, flags, DENYOOM):
             raise CommandError(OUT_OF_MEMORY)
+    if engine.lacks_replicas and _may(session, command, flags, WRITE):
+        raise CommandError(NO_REPLICAS)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
@@ -328,11 +330,11 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError("ERR Replica can't interact with the keyspace")
 
 
-def _may_grow(session: Session, command: Command, flags: int) -> bool:
-    """Whether a call, or with EXEC one that is queued, may need more memory."""
+def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
+    """Whether a call, or with EXEC one that is queued, has a flag: DENYOOM for those that may need more memory."""
     if command.name == b"exec" and session.queue is not None:
-        return any(queued.flags & DENYOOM for queued, _ in session.queue)
-    return bool(flags & DENYOOM)
+        return any(queued.flags & flag for queued, _ in session.queue)
+    return bool(flags & flag)
 
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:

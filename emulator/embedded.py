@@ -173,7 +173,7 @@ class Server(Handle):
 
     def __exit__(self, *exc: object) -> None:
         assert self._thread is not None and self._loop is not None
-        self._loop.call_soon_threadsafe(self._server.shut_down)
+        self._server.end()
         self._thread.join()
 
 

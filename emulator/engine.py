@@ -82,6 +82,7 @@ class Engine:
         self.eviction = Eviction(self)
         self.client_eviction = ClientEviction(self)
         self.out_of_memory = False
+        self.lacks_replicas = False
         self.expires_actively = True
         self.faults = Faults(self)
         self.snapshots = Snapshots(self)
@@ -115,11 +116,14 @@ class Engine:
         self.config.on_change("maxmemory", self.client_eviction.configure)
         self.config.on_change("maxmemory-clients", self.client_eviction.configure)
         self.config.on_change("maxmemory-policy", self._apply_policy)
+        self.config.on_change("min-replicas-to-write", self._apply_replicas)
+        self.config.on_change("min-replicas-max-lag", self._apply_replicas)
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowness()
         self._latency_tracking = self.config.latency_tracking
         self._apply_policy()
+        self._apply_replicas()
         self.client_eviction.configure()
         if self.config.requirepass:
             self._apply_password()
@@ -154,6 +158,11 @@ class Engine:
     def _apply_memory_limit(self) -> None:
         self.refresh_sessions()
         self.out_of_memory = self.eviction.make_room()
+
+    def _apply_replicas(self) -> None:
+        """There are no replicas: whoever asks for some may not write."""
+        self.lacks_replicas = self.config.min_replicas_to_write > 0 and self.config.min_replicas_max_lag > 0
+        self.refresh_sessions()
 
     def _apply_policy(self) -> None:
         """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
@@ -190,6 +199,7 @@ class Engine:
             or self.busy is not None
             or bool(self.monitor.sessions)
             or self.config.maxmemory > 0
+            or self.lacks_replicas
             or bool(self.faults.faults)
             or self.recording.active
         )
@@ -303,8 +313,7 @@ class Engine:
 
     def request_shutdown(self) -> None:
         """SHUTDOWN was called: tell the owner; a script that runs is stopped."""
-        if self.busy is not None:
-            self.busy.killed = True
+        self.scripting.end()
         if self.on_shutdown is not None:
             self.on_shutdown()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
+_QUIET_SECONDS = 0.01
 _PROTECTED = (
     b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default "
     b"user. In this mode connections are only accepted from the loopback interface. If you want to connect from external "
@@ -89,7 +90,8 @@ class Server:
             raise
 
     async def stop(self) -> None:
-        """Stop listening, close every connection and wake whoever waits in `wait_closed`."""
+        """Stop listening and every script, close every connection and wake whoever waits in `wait_closed`."""
+        self.stop_scripts()
         await self._listeners.close()
         if self.rest is not None:
             await self.rest.stop()
@@ -113,8 +115,26 @@ class Server:
         await self.rest.start()
         return self.rest
 
+    def end_when_quiet(self) -> None:
+        """End as soon as no script is busy: until then clients hear that one is, and may kill it."""
+        if any(engine.busy for engine in self.engine.keyspaces):
+            self.loop.call_later(_QUIET_SECONDS, self.end_when_quiet)
+        else:
+            self.shut_down()
+
+    def end(self) -> None:
+        """End, for whoever asks from another thread: a script that runs is stopped."""
+        self.stop_scripts()
+        self.loop.call_soon_threadsafe(self.shut_down)
+
+    def stop_scripts(self) -> None:
+        """Stop every script that runs and all that may still begin; from any thread."""
+        for engine in list(self.engine.keyspaces):
+            engine.scripting.end()
+
     def shut_down(self) -> None:
         """Let `wait_closed` return: somebody asked the server to end."""
+        self.stop_scripts()
         if not self._closed.done():
             self._closed.set_result(None)
 

@@ -69,7 +69,9 @@ class Stats:
         return self._rates
 
     def count_error(self, text: str) -> None:
-        """Count an error reply by its code."""
+        """Count an error reply by its code, which is ``ERR`` where the text does not begin with one."""
         self.total_error_replies += 1
-        code = text.partition(" ")[0]
+        code, space, _ = text[:31].partition(" ")
+        if not space:
+            code = "ERR"
         self.errors[code] = self.errors.get(code, 0) + 1

@@ -26,10 +26,11 @@ _ALL_SHARDS = "request_policy:all_shards response_policy:all_succeeded"
 def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
     client.words = (b"FCALL_RO" if reading else b"FCALL", name, count, *words)
     libraries = client.engine.scripting.libraries
-    if name not in libraries.functions:
+    function = libraries.find(name)
+    if function is None:
         raise CommandError("ERR Function not found")
     keys, arguments = keys_and_arguments(count, words, "ERR Bad number of keys provided")
-    return libraries.call(client, name, keys, arguments, reading)
+    return libraries.call(client, function, keys, arguments, reading)
 
 
 @command(
@@ -104,6 +105,8 @@ def function_delete(client: Session, library_name: bytes) -> Status:
 )
 def function_flush(client: Session, *mode: bytes) -> Status:
     """Delete every library."""
+    if len(mode) > 1:
+        raise wrong_subcommand_arity(client)
     flush_mode(mode, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     client.engine.scripting.libraries.flush()
     client.engine.dirty += 1
@@ -133,7 +136,7 @@ def function_list(client: Session, *options: bytes) -> list[Reply]:
                 raise CommandError("ERR library name argument was not given")
         else:
             raise CommandError(f"ERR Unknown argument {as_text(word)}")
-    matches = matcher(b"*" if pattern is None else pattern)
+    matches = matcher(b"*" if pattern is None else pattern, ignore_case=True)
     found = client.engine.scripting.libraries.libraries.values()
     return [_described(library, with_code) for library in found if matches(library.name)]
 

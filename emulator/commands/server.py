@@ -100,6 +100,8 @@ def shutdown(client: Session, *options: bytes) -> Reply:
         if len(options) > 1:
             raise CommandError(SYNTAX)
         raise CommandError("ERR No shutdown in progress.")
+    if b"NOSAVE" not in chosen:
+        client.engine.scripting.check_quiet()
     if b"SAVE" in chosen:
         logger.warning("SHUTDOWN SAVE saves nothing: data are kept in memory only.")
     client.engine.request_shutdown()

@@ -139,8 +139,9 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     if isinstance(value, ZSet):
         client.db.reweigh(key)
         value.packed = False  # Redis converts what it sorts, and it stays so
-    if isinstance(value, Set) and options.leaves_order and options.store is not None:
-        options = options._replace(by=None, alpha=True, leaves_order=False)  # a set has no order of its own to store
+    kept = options.store is not None or client.engine.scripting.owns(client)
+    if isinstance(value, Set) and options.leaves_order and kept:
+        options = options._replace(by=None, alpha=True, leaves_order=False)  # a set has no order of its own
     elements: list[bytes] = [] if value is None else list(value)
     if options.leaves_order:
         if isinstance(value, List | ZSet) and options.descending:

@@ -19,6 +19,7 @@ class ProtocolError(Exception):
 
 WRONGTYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
 SYNTAX: Final = "ERR syntax error"
+NO_REPLICAS: Final = "NOREPLICAS Not enough good replicas to write."
 NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 NOT_FLOAT: Final = "ERR value is not a valid float"
 NO_SUCH_KEY: Final = "ERR no such key"

@@ -3,11 +3,10 @@
 local operate = ...
 local error, tonumber, type, select = error, tonumber, type, select
 
-local function number(place, name, value)
+local function number(place, name, value, missing)
   local found = tonumber(value)
   if not found or type(value) == "boolean" then
-    local got = value == nil and "no value" or type(value)
-    error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. got .. ")", 3)
+    error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. (missing and "no value" or type(value)) .. ")", 3)
   end
   return found
 end
@@ -15,29 +14,33 @@ end
 local library = {}
 
 for _, name in ipairs({"tobit", "bnot", "bswap"}) do
-  library[name] = function(value)
-    return operate(name, number(1, name, value))
+  library[name] = function(...)
+    return operate(name, number(1, name, (...), select("#", ...) < 1))
   end
 end
 
 for _, name in ipairs({"band", "bor", "bxor"}) do
   library[name] = function(...)
-    local values = {...}
-    for place = 1, select("#", ...) do values[place] = number(place, name, values[place]) end
-    if #values == 0 then number(1, name, nil) end
+    local values, count = {...}, select("#", ...)
+    for place = 1, count < 1 and 1 or count do values[place] = number(place, name, values[place], count < 1) end
     return operate(name, unpack(values))
   end
 end
 
 for _, name in ipairs({"lshift", "rshift", "arshift", "rol", "ror"}) do
-  library[name] = function(value, count)
-    return operate(name, number(1, name, value), number(2, name, count))
+  library[name] = function(...)
+    local value, count = ...
+    local given = select("#", ...)
+    return operate(name, number(1, name, value, given < 1), number(2, name, count, given < 2))
   end
 end
 
-function library.tohex(value, digits)
-  if digits == nil then return operate("tohex", number(1, "tohex", value)) end
-  return operate("tohex", number(1, "tohex", value), number(2, "tohex", digits))
+function library.tohex(...)
+  local value, digits = ...
+  local given = select("#", ...)
+  value = number(1, "tohex", value, given < 1)
+  if given < 2 then return operate("tohex", value) end
+  return operate("tohex", value, number(2, "tohex", digits))
 end
 
 return library

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import math
+import struct
 from collections.abc import Callable
 from functools import reduce
 from operator import and_, or_, xor
 
 _MASK = 0xFFFFFFFF
+_DOUBLE = struct.Struct("<d")
+_WORDS = struct.Struct("<II")
+_SHIFT = float(3 << 51)
 
 
 def _bits(number: float) -> int:
-    """The lower 32 bits of a number, rounded half to even."""
-    return round(number) & _MASK if math.isfinite(number) else 0
+    """The lower 32 bits of a number, rounded half to even: those of its double once that has no room for a fraction.
+
+    So beyond 2^51 they are whatever bits stand there, as in the original.
+    """
+    bits: int = _WORDS.unpack(_DOUBLE.pack(number + _SHIFT))[0]
+    return bits
 
 
 def _signed(bits: int) -> int:

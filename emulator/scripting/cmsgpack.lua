@@ -15,14 +15,9 @@ local function big_endian(number, size)
   return concat(bytes)
 end
 
-local function complement(number, size)
-  local bytes = {}
-  number = -number - 1
-  for place = size, 1, -1 do
-    bytes[place] = char(255 - number % 256)
-    number = floor(number / 256)
-  end
-  return concat(bytes)
+-- As two halves, since a double has 53 exact bits.
+local function eight_bytes(number)
+  return big_endian(floor(number / 2 ^ 32) % 2 ^ 32, 4) .. big_endian(number % 2 ^ 32, 4)
 end
 
 local function integer_text(number)
@@ -31,13 +26,13 @@ local function integer_text(number)
     if number <= 0xFF then return "\204" .. char(number) end
     if number <= 0xFFFF then return "\205" .. big_endian(number, 2) end
     if number <= 0xFFFFFFFF then return "\206" .. big_endian(number, 4) end
-    return "\207" .. big_endian(number, 8)
+    return "\207" .. eight_bytes(number)
   end
   if number >= -32 then return char(256 + number) end
   if number >= -128 then return "\208" .. char(256 + number) end
-  if number >= -32768 then return "\209" .. complement(number, 2) end
-  if number >= -2147483648 then return "\210" .. complement(number, 4) end
-  return "\211" .. complement(number, 8)
+  if number >= -32768 then return "\209" .. big_endian(number % 2 ^ 16, 2) end
+  if number >= -2147483648 then return "\210" .. big_endian(number % 2 ^ 32, 4) end
+  return "\211" .. eight_bytes(number)
 end
 
 local function number_text(number)
@@ -113,9 +108,14 @@ function append(out, value, depth)
   end
 end
 
--- Reading: each value with the place behind it; nil as a place where the data ends or is not understood.
+-- Reading: each value with the place behind it.  Redis's own reader keeps what is begun on Lua's stack, which is bounded:
+-- `slots` is what it has there.
 
 local SHORT, BAD = "Missing bytes in input.", "Bad data format in input."
+local MOST_SLOTS = 8000
+local MANY = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)"
+local DEEP = "stack overflow (in function mp_decode_to_lua_array)"
+local FULL = "stack overflow (in function mp_unpack_full)"
 
 local function take(data, place, size)
   if place + size - 1 > #data then error(SHORT, 0) end
@@ -126,7 +126,10 @@ local function unsigned(data, place, size)
   local piece
   piece, place = take(data, place, size)
   local number = 0
-  for position = 1, size do number = number * 256 + byte(piece, position) end
+  for position = 1, size do
+    number = number * 256 + byte(piece, position)
+    if position == 4 and size == 8 and number >= 2 ^ 31 then number = number - 2 ^ 32 end
+  end
   return number, place
 end
 
@@ -144,20 +147,22 @@ end
 
 local read
 
-local function read_array(data, place, length)
+local function read_array(data, place, length, slots)
+  if slots + 2 > MOST_SLOTS then error(DEEP, 0) end
   local array = {}
-  for position = 1, length do array[position], place = read(data, place) end
+  for position = 1, length do array[position], place = read(data, place, slots + 2) end
   return array, place
 end
 
-local function read_map(data, place, length)
+local function read_map(data, place, length, slots)
   local map = {}
   for _ = 1, length do
     local key
-    key, place = read(data, place)
+    key, place = read(data, place, slots + 1)
     local value
-    value, place = read(data, place)
-    if key == nil then error(BAD, 0) end
+    value, place = read(data, place, slots + 2)
+    if key == nil then error({"table index is nil"}) end
+    if key ~= key then error({"table index is NaN"}) end
     map[key] = value
   end
   return map, place
@@ -190,84 +195,107 @@ for power, code in pairs({[0] = 0xD9, 0xDA, 0xDB}) do
     return take(data, place, length)
   end
 end
-for power, code in pairs({[0] = 0xC4, 0xC5, 0xC6}) do READERS[code] = READERS[0xD9 + power] end
 for power = 1, 2 do
   local size = 2 ^ power
-  READERS[0xDB + power] = function(data, place)
+  READERS[0xDB + power] = function(data, place, slots)
     local length
     length, place = unsigned(data, place, size)
-    return read_array(data, place, length)
+    return read_array(data, place, length, slots)
   end
-  READERS[0xDD + power] = function(data, place)
+  READERS[0xDD + power] = function(data, place, slots)
     local length
     length, place = unsigned(data, place, size)
-    return read_map(data, place, length)
+    return read_map(data, place, length, slots)
   end
 end
 
-function read(data, place)
+function read(data, place, slots)
+  if slots + 1 > MOST_SLOTS then error(MANY, 0) end
   local code = byte(data, place)
   if not code then error(SHORT, 0) end
   place = place + 1
   if code < 0x80 then return code, place end
   if code >= 0xE0 then return code - 256, place end
-  if code < 0x90 then return read_map(data, place, code - 0x80) end
-  if code < 0xA0 then return read_array(data, place, code - 0x90) end
+  if code < 0x90 then return read_map(data, place, code - 0x80, slots) end
+  if code < 0xA0 then return read_array(data, place, code - 0x90, slots) end
   if code < 0xC0 then return take(data, place, code - 0xA0) end
   local reader = READERS[code]
   if not reader then error(BAD, 0) end
-  return reader(data, place)
+  return reader(data, place, slots)
 end
 
 -- The module
 
-local function text_argument(name, value)
+local function text_argument(name, value, given)
   if type(value) ~= "string" and type(value) ~= "number" then
-    local got = value == nil and "no value" or type(value)
+    local got = given < 1 and "no value" or type(value)
     error("bad argument #1 to '" .. name .. "' (string expected, got " .. got .. ")", 3)
   end
   return tostring(value)
 end
 
-local function unpack_some(data, limit, offset, with_offset)
+local function number_argument(place, name, value, given)
+  local number = tonumber(value)
+  if not number then
+    local got = given < place and "no value" or type(value)
+    error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. got .. ")", 3)
+  end
+  return floor(number)
+end
+
+-- All values where neither limit nor offset is given, else the place behind the last one as well.
+local function unpack_some(data, limit, offset)
+  local all = limit == 0 and offset == 0
   if limit < 0 or offset < 0 then
     error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #data .. ".", 3)
   end
   if offset > #data then error("Start offset " .. offset .. " greater than input length " .. #data .. ".", 3) end
   local values, count, place = {}, 0, offset + 1
-  while place <= #data and (limit == 0 or count < limit) do
-    local ok, value, behind = pcall(read, data, place)
-    if not ok then error(value, 3) end
+  while place <= #data and (all or count < limit) do
+    local ok, value, behind = pcall(read, data, place, 1 + count)
+    if not ok then
+      if type(value) == "table" then error(value[1], 0) end
+      error(value, 3)
+    end
     count = count + 1
     values[count], place = value, behind
   end
-  if not with_offset then return unpack(values, 1, count) end
-  return place > #data and -1 or place - 1, unpack(values, 1, count)
+  if all then return unpack(values, 1, count) end
+  if count + 2 > MOST_SLOTS then error(FULL, 3) end
+  values[0] = place > #data and -1 or place - 1
+  return unpack(values, 0, count)
 end
 
 local library = {
-  _NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _COPYRIGHT = "Copyright (C) 2012, Redis Ltd.",
+  _NAME = "cmsgpack", _VERSION = "lua-cmsgpack 0.4.0", _COPYRIGHT = "Copyright (C) 2012, Salvatore Sanfilippo",
   _DESCRIPTION = "MessagePack C implementation for Lua",
 }
 
 function library.pack(...)
   local count = select("#", ...)
   if count == 0 then error("bad argument #0 to 'pack' (MessagePack pack needs input.)", 2) end
+  if 2 * count > MOST_SLOTS then error("bad argument #0 to 'pack' (Too many arguments for MessagePack pack.)", 2) end
   local out = {}
   for position = 1, count do append(out, (select(position, ...)), 0) end
   return concat(out)
 end
 
-function library.unpack(data)
-  return unpack_some(text_argument("unpack", data), 0, 0, false)
+function library.unpack(...)
+  return unpack_some(text_argument("unpack", (...), select("#", ...)), 0, 0)
 end
 
-function library.unpack_one(data, offset)
-  return unpack_some(text_argument("unpack_one", data), 1, tonumber(offset) or 0, true)
+function library.unpack_one(...)
+  local data, offset = ...
+  local given = select("#", ...)
+  data = text_argument("unpack_one", data, given)
+  return unpack_some(data, 1, offset == nil and 0 or number_argument(2, "unpack_one", offset, given))
 end
 
-function library.unpack_limit(data, limit, offset)
-  return unpack_some(text_argument("unpack_limit", data), tonumber(limit) or 0, tonumber(offset) or 0, true)
+function library.unpack_limit(...)
+  local data, limit, offset = ...
+  local given = select("#", ...)
+  data, limit = text_argument("unpack_limit", data, given), number_argument(2, "unpack_limit", limit, given)
+  return unpack_some(data, limit, offset == nil and 0 or number_argument(3, "unpack_limit", offset, given))
 end
 
 return library

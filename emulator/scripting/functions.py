@@ -15,6 +15,7 @@ from emulator.protocol.replies import Reply
 from emulator.scripting.scripts import KEY_LOCKING, NO_WRITES
 
 if TYPE_CHECKING:
+    from emulator.scripting.runtime import Lua
     from emulator.scripting.scripts import Scripting
     from emulator.session import Session
 
@@ -77,14 +78,31 @@ def _metadata(code: bytes) -> tuple[bytes, bytes]:
 
 
 class Libraries:
-    """The libraries of an engine by name, and all their functions by name."""
+    """The libraries of an engine by name, and all their functions by name in lower case; they have a Lua of their own."""
 
     def __init__(self, scripting: Scripting) -> None:
         self._scripting = scripting
         self.libraries: dict[bytes, Library] = {}
         self.functions: dict[bytes, Function] = {}
         self._loading: Library | None = None
-        scripting.lua.declare = self._declare
+        self._lua: Lua | None = None
+
+    @property
+    def lua(self) -> Lua:
+        """The runtime of functions."""
+        if self._lua is None:
+            self._lua = self._scripting.new_lua()
+            self._lua.declare = self._declare
+        return self._lua
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it uses."""
+        return 0 if self._lua is None else self._lua.memory
+
+    def find(self, name: bytes) -> Function | None:
+        """The function of a name, whose letters' case does not matter."""
+        return self.functions.get(name.lower())
 
     def load(self, code: bytes, replace: bool) -> bytes:
         """Create a library; its name.  On an error everything is as before."""
@@ -93,18 +111,19 @@ class Libraries:
         if before is not None and not replace:
             raise CommandError(f"ERR Library '{as_text(name)}' already exists")
         library = self._loaded(Library(name, code), body)
-        others = self.functions.keys() - (before.functions.keys() if before else ())
+        replaced = before.functions.values() if before else ()
         for function in library.functions:
-            if function in others:
+            other = self.find(function)
+            if other is not None and other not in replaced:
                 raise CommandError(f"ERR Function {as_text(function)} already exists")
         self.delete(name)
         self.libraries[name] = library
-        self.functions |= library.functions
+        self.functions |= {function.lower(): entry for function, entry in library.functions.items()}
         return name
 
     def _loaded(self, library: Library, body: bytes) -> Library:
         """Run the code of a library, which registers its functions."""
-        lua = self._scripting.lua
+        lua = self.lua
         try:
             chunk = lua.compile(body, as_library=True)
         except CommandError as error:
@@ -157,8 +176,9 @@ class Libraries:
     def restore(self, codes: Sequence[bytes], how: bytes) -> None:
         """Load several libraries or, on an error, none: APPEND, REPLACE or FLUSH says what becomes of those there are."""
         before = dict(self.libraries), dict(self.functions)
+        old = self._lua
         if how == b"FLUSH":
-            self.flush()
+            self.libraries, self.functions, self._lua = {}, {}, None
         try:
             for code in codes:
                 name, _ = _metadata(code)
@@ -167,7 +187,11 @@ class Libraries:
                 self.load(code, replace=True)
         except CommandError:
             self.libraries, self.functions = before
+            old, self._lua = self._lua, old
             raise
+        finally:
+            if old is not None and old is not self._lua:
+                old.close()
 
     def delete(self, name: bytes) -> bool:
         """Take a library away; whether it was there."""
@@ -175,27 +199,29 @@ class Libraries:
         if library is None:
             return False
         for function in library.functions:
-            del self.functions[function]
+            self.functions.pop(function.lower(), None)
         return True
 
     def flush(self) -> None:
-        """Take away every library."""
+        """Take away every library, and with the runtime whatever they left behind."""
         self.libraries = {}
         self.functions = {}
+        if self._lua is not None:
+            self._lua.close()
+            self._lua = None
 
     def call(
-        self, client: Session, name: bytes, keys: Sequence[bytes], arguments: Sequence[bytes], reading: bool
+        self, client: Session, function: Function, keys: Sequence[bytes], arguments: Sequence[bytes], reading: bool
     ) -> Reply:
         """FCALL: run a function."""
-        function = self.functions[name]
         read_only = NO_WRITES in function.flags
         if reading and not read_only:
             if not client.upstash:
                 raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
             read_only = True
-        lua = self._scripting.lua
+        lua = self.lua
         tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if KEY_LOCKING in function.flags else None
         return self._scripting.run(
-            client, name, read_only, lambda: lua.run_function(function.callback, *tables), True, declared
+            lua, client, function.name, read_only, lambda: lua.run_function(function.callback, *tables), True, declared
         )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import explanation
-from emulator.commands.registry import DENYOOM, NOSCRIPT, WRITE, Command
+from emulator.commands.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 from emulator.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
 from emulator.protocol.numbers import format_double
 
 if TYPE_CHECKING:
@@ -62,10 +63,14 @@ class Invocation:
 
     def invoke(self, words: Sequence[Any]) -> Any:
         """``redis.call``: the reply as Lua has it, or None and the text of an error."""
+        command: Command | None = None
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
-            command = self._command(args)
+            command = self._find(args)
+            self._check(command, args)
         except CommandError as error:
+            if command is not None:
+                command.rejected += 1
             self._engine.stats.count_error(str(error))
             return None, str(error).encode("utf-8", "surrogateescape")
         session = self.session
@@ -83,6 +88,7 @@ class Invocation:
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
             command = self._find(args)
+            self._check_arity(command, args)
         except CommandError:
             return None, b"ERR Invalid command passed to redis.acl_check_cmd()"
         return self.client.user.check(command, args) is None
@@ -90,27 +96,37 @@ class Invocation:
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
         try:
-            command = engine.find(engine.commands, args)
+            return engine.find(engine.commands, args)
         except CommandError:
             raise CommandError("ERR Unknown Redis command called from script") from None
+
+    @staticmethod
+    def _check_arity(command: Command, args: Sequence[bytes]) -> None:
         if not command.least <= len(args) <= command.most:
             raise CommandError("ERR Wrong number of args calling Redis command from script")
-        return command
 
-    def _command(self, args: Sequence[bytes]) -> Command:
-        command = self._find(args)
+    def _check(self, command: Command, args: Sequence[bytes]) -> None:
+        """The guards in the order in which Redis has them."""
+        self._check_arity(command, args)
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
             raise CommandError("ERR This Redis command is not allowed from script")
         self._check_user(command, args)
         if self.declared is not None:
             self._check_declared(command, args)
+        if self.read_only and command.flags & (WRITE | MAY_REPLICATE):
+            raise CommandError("ERR Write commands are not allowed from read-only scripts.")
         if command.flags & WRITE:
-            if self.read_only:
-                raise CommandError("ERR Write commands are not allowed from read-only scripts.")
-            if self._engine.out_of_memory and command.flags & DENYOOM and not self.wrote and not self._may_grow():
-                raise CommandError(OUT_OF_MEMORY)
+            if not self.wrote:
+                self._check_state(command)
             self.wrote = True
-        return command
+
+    def _check_state(self, command: Command) -> None:
+        """What the first command that writes depends on; a script that has written goes on."""
+        engine = self._engine
+        if engine.lacks_replicas:
+            raise CommandError(NO_REPLICAS)
+        if engine.out_of_memory and command.flags & DENYOOM and not self._may_grow():
+            raise CommandError(OUT_OF_MEMORY)
 
     def _check_declared(self, command: Command, args: Sequence[bytes]) -> None:
         for key, _ in command.find_keys(args):
@@ -140,5 +156,6 @@ def _text(word: Any) -> bytes:
     if word.__class__ is int:
         return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
     if word.__class__ is float:
-        return format_double(word)
+        text = format_double(word)
+        return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
     raise CommandError("ERR Lua redis lib command arguments must be strings or integers")

@@ -56,7 +56,7 @@ class Lua:
     has run for longer than its threshold, and returns whether the script has to stop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, random: Random48 | None = None) -> None:
         self.current: Invocation | None = None
         self.on_slow: Callable[[], bool] | None = None
         self.started = 0.0
@@ -64,7 +64,7 @@ class Lua:
         self.exhausted = False
         self._most_memory = _MEMORY_LIMIT * 3 // 4
         self.declare: Callable[..., bytes | None] | None = None
-        self._random = Random48()
+        self._random = random or Random48()
         self._runtime = lua51.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
@@ -76,6 +76,7 @@ class Lua:
         self._limit: Callable[[int], None] = self._runtime.set_max_memory
         self._used: Callable[[], int] = self._runtime.get_memory_used
         self._running = False
+        self._interruption: BaseException | None = None
         self._host = self._build()
         host = self._host
         self.pack: Callable[..., Any] = host[b"pack"]
@@ -132,7 +133,10 @@ class Lua:
                 result = function(*words)
             except (LuaError, MemoryError) as error:
                 return None, _text(error)
-            except Exception as error:
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    self._interruption = error
+                    return None, b"ERR interrupted"
                 logger.error("internal error in a script", exc_info=error)
                 result = None, f"ERR internal error: {type(error).__name__}".encode()
             kind = result.__class__
@@ -173,6 +177,8 @@ class Lua:
         if self.exhausted or self.memory > self._most_memory:
             self.exhausted = True
             return True
+        if self._interruption is not None or (self.current is not None and self.current.killed):
+            return True
         return monotonic() - self.started > self.patience and self.on_slow is not None and self.on_slow()
 
     # What the engine uses
@@ -188,7 +194,16 @@ class Lua:
         finally:
             self._running = False
             self._limit(0)
+            if self._interruption is not None:
+                self._interrupted()
         return outcome if isinstance(outcome, tuple) else (outcome,)
+
+    def _interrupted(self) -> None:
+        """Go on with what came from without, as Ctrl-C does, while Lua ran."""
+        interruption, self._interruption = self._interruption, None
+        self.stop()
+        assert interruption is not None
+        raise interruption
 
     def converted(self, reply: Reply, converter: ToLua) -> Any:
         """A reply for the script that runs."""
@@ -240,6 +255,10 @@ class Lua:
             part = self._slice(held, start, end)
             found += part if end > start else (part,)
         return found
+
+    def close(self) -> None:
+        """Let go of everything: what Lua holds of us and we of Lua would keep each other."""
+        self.__dict__.clear()
 
     @property
     def memory(self) -> int:

@@ -62,7 +62,9 @@ local function relocate(problem)
   if type(problem) ~= "string" then return problem end
   local line = match(problem, OUR_PLACE)
   if not line then return problem end
-  return place_of_call(tonumber(line)) .. gsub(problem, OUR_PLACE, "", 1)
+  local place, text = place_of_call(tonumber(line)), gsub(problem, OUR_PLACE, "", 1)
+  if place == "" then text = gsub(text, "^(bad argument #%d+ to )'[^']*'", "%1'?'") end
+  return place .. text
 end
 
 -- A number as C takes it for an `int`: its lower 32 bits.

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.replies import Reply
+from emulator.protocol.inline import split_inline
+from emulator.protocol.replies import Nested, Reply
 from emulator.session import Session
 
 if TYPE_CHECKING:
     from emulator.engine import Engine
     from emulator.scripting.functions import Libraries
     from emulator.scripting.invocation import Invocation
-    from emulator.scripting.runtime import Lua
+    from emulator.scripting.runtime import Lua, Random48
 
 logger = logging.getLogger("emulator")
 
@@ -54,14 +55,18 @@ def _shebang(source: bytes, allowed: frozenset[bytes]) -> tuple[bytes, frozenset
     line, newline, _ = source.partition(b"\n")
     if not newline:
         raise CommandError("ERR Invalid script shebang")
-    engine, *options = line.split()
+    words = split_inline(line)
+    if not words:
+        raise CommandError("ERR Invalid engine in script shebang")
+    engine, *options = words
     if engine != b"#!lua":
         raise CommandError(f"ERR Unexpected engine in script shebang: {as_text(engine)}")
     flags: set[bytes] = set()
     for option in options:
         if not option.startswith(b"flags="):
             raise CommandError(f"ERR Unknown lua shebang option: {as_text(option)}")
-        for flag in option.removeprefix(b"flags=").split(b","):
+        named = option.removeprefix(b"flags=")
+        for flag in named.split(b",") if named else ():
             if flag not in allowed:
                 raise CommandError(f"ERR Unexpected flag in script shebang: {as_text(flag)}")
             flags.add(flag)
@@ -76,21 +81,29 @@ class Scripting:
         self.scripts: dict[bytes, Script] = {}
         self.evicted = 0
         self.may_call_all = False
+        self._ending = False
         self._lua: Lua | None = None
+        self._random: Random48 | None = None
         self._libraries: Libraries | None = None
         self._session: Session | None = None
 
+    def new_lua(self) -> Lua:
+        """A runtime: scripts have one, functions another, and both the same random numbers."""
+        from emulator.scripting.conversion import to_reply
+        from emulator.scripting.invocation import Invocation
+        from emulator.scripting.runtime import Lua, Random48
+
+        self._to_reply, self._invocation = to_reply, Invocation
+        self._random = self._random or Random48()
+        lua = Lua(self._random)
+        lua.on_slow = lambda: self._on_slow(lua)
+        return lua
+
     @property
     def lua(self) -> Lua:
-        """The runtime."""
+        """The runtime of scripts."""
         if self._lua is None:
-            from emulator.scripting.conversion import to_reply
-            from emulator.scripting.invocation import Invocation
-            from emulator.scripting.runtime import Lua
-
-            self._to_reply, self._invocation = to_reply, Invocation
-            self._lua = Lua()
-            self._lua.on_slow = self._on_slow
+            self._lua = self.new_lua()
         return self._lua
 
     @property
@@ -105,7 +118,8 @@ class Scripting:
     @property
     def memory(self) -> int:
         """Bytes that Lua uses."""
-        return 0 if self._lua is None else self._lua.memory
+        used = 0 if self._lua is None else self._lua.memory
+        return used if self._libraries is None else used + self._libraries.memory
 
     def figures(self) -> tuple[int, int, int]:
         """How many libraries and functions there are, and the bytes of their code."""
@@ -154,7 +168,8 @@ class Scripting:
     def flush(self) -> None:
         """SCRIPT FLUSH: forget every script, and with the runtime whatever they left behind."""
         self.scripts.clear()
-        if self._libraries is None:
+        if self._lua is not None:
+            self._lua.close()
             self._lua = None
 
     def flags_of(self, command: Command, args: Sequence[bytes]) -> int:
@@ -170,7 +185,7 @@ class Scripting:
     def _declared(self, command: Command, args: Sequence[bytes]) -> Collection[bytes] | None:
         """The flags that a script or function declares; None where it declares none or is not there."""
         if command.name.startswith(b"fcall"):
-            function = self._libraries.functions.get(args[1]) if self._libraries is not None else None
+            function = self._libraries.find(args[1]) if self._libraries is not None else None
             return None if function is None else function.flags
         if command.name.startswith(b"evalsha"):
             script = self.scripts.get(args[1].lower())
@@ -200,10 +215,11 @@ class Scripting:
             raise CommandError(_READ_ONLY_ONLY)
         tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
-        return self.run(client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
+        return self.run(lua, client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
 
     def run(
         self,
+        lua: Lua,
         client: Session,
         name: bytes,
         read_only: bool,
@@ -215,9 +231,9 @@ class Scripting:
 
         Where `declared` is given no other keys may be used.
         """
-        lua = self.lua
         invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
         invocation.declared = declared
+        invocation.killed = self._ending
         lua.current = invocation
         clock = self.engine.clock
         clock.held = clock.micros()
@@ -240,13 +256,28 @@ class Scripting:
             raise _script_error(name, *result)
         if reply.__class__ is CommandError:
             raise reply
+        if reply.__class__ is Nested:
+            self._count_errors(client, reply)
         return reply
+
+    def _count_errors(self, client: Session, reply: Nested) -> None:
+        """Errors within a script's reply count, and the script as one that failed."""
+        errors = [part for part in reply if part.__class__ is CommandError]
+        if errors:
+            self.engine.find(self.engine.commands, client.words).failed += 1
+        for error in errors:
+            if not error.counted:
+                self.engine.stats.count_error(str(error))
 
     def _reply(self, lua: Lua, value: Any, protocol: int) -> Reply:
         try:
             return self._to_reply(lua, value, protocol)
         except CommandError as error:
             return error
+
+    def owns(self, session: Session) -> bool:
+        """Whether it is the session in which the commands of scripts run."""
+        return session is self._session
 
     def _script_session(self, client: Session) -> Session:
         """The session that the commands of scripts run in: it never waits, and sees the client's database."""
@@ -266,10 +297,10 @@ class Scripting:
             self.engine.busy = None
             self.engine.refresh_sessions()
 
-    def _on_slow(self) -> bool:
+    def _on_slow(self, lua: Lua) -> bool:
         """A script has been running for long: let the others know, and tell whether it has to stop."""
         engine = self.engine
-        invocation = self.lua.current
+        invocation = lua.current
         if invocation is None:
             return False
         if engine.busy is None:
@@ -285,6 +316,19 @@ class Scripting:
         if engine.on_busy is not None:
             engine.on_busy()
         return invocation.killed
+
+    def check_quiet(self) -> None:
+        """Raise where a script or a function has been running for long."""
+        if self.engine.busy is not None:
+            raise CommandError(busy_text(self.engine.busy))
+
+    def end(self) -> None:
+        """The server ends: stop what runs, and what may still begin."""
+        self._ending = True
+        for lua in (self._lua, None if self._libraries is None else self._libraries.lua):
+            running = None if lua is None else lua.current
+            if running is not None:
+                running.killed = True
 
     def refuse_busy(self, by_function: bool) -> None:
         """Raise where something of the other kind has been running for long: a script, or a function."""

@@ -10,6 +10,7 @@ local SIGNED = {b = true, h = true, i = true, l = true}
 local INTEGERS = {b = true, B = true, h = true, H = true, i = true, I = true, l = true, L = true, T = true}
 local LARGEST_INTEGER = 32
 local LARGEST_NUMBER = 2147483647
+local MOST_SLOTS = 8000
 
 local function raise(text)
   error(text, 4)
@@ -38,7 +39,9 @@ local function options(name, layout)
         state.little = true
       elseif option == "!" then
         local align = digits(8)
-        if align == 0 or (align ~= 1 and align ~= 2 and align ~= 4 and align ~= 8 and align ~= 16 and align ~= 32) then
+        local power = align
+        while power > 1 do power = power / 2 end
+        if power ~= 1 then
           raise("alignment " .. align .. " is not a power of 2")
         end
         state.align = align
@@ -67,15 +70,16 @@ local function padding(state, option, size, total)
   return (align - total % align) % align
 end
 
+-- C has the lowest integer for what is too low or no number; its 64 bits are two exact halves.
 local function integer_bytes(number, size, little)
+  if not (number >= -2 ^ 63) then number = -2 ^ 63 end
   number = number >= 0 and floor(number) or -floor(-number)
-  local negative = number < 0
-  if negative then number = -number - 1 end
+  local low, high = number % 2 ^ 32, floor(number / 2 ^ 32) % 2 ^ 32
   local bytes = {}
   for place = 1, size do
-    local value = place <= 8 and number % 256 or 0
-    number = floor(number / 256)
-    bytes[place] = char(negative and 255 - value or value)
+    if place == 5 then low = high end
+    bytes[place] = char(place <= 8 and low % 256 or 0)
+    low = floor(low / 256)
   end
   local text = concat(bytes)
   return little and text or reverse(text)
@@ -84,7 +88,7 @@ end
 local function read_integer(text, signed)
   local number = 0
   local size = #text
-  local negative = signed and byte(text, size) >= 128
+  local negative = signed and size > 0 and byte(text, size) >= 128
   for place = size < 8 and size or 8, 1, -1 do
     local value = byte(text, place)
     number = number * 256 + (negative and 255 - value or value)
@@ -100,9 +104,9 @@ local function check_number(place, name, value)
   return number
 end
 
-local function check_string(place, name, value)
+local function check_string(place, name, value, missing)
   if type(value) ~= "string" and type(value) ~= "number" then
-    local got = value == nil and "no value" or type(value)
+    local got = missing and "no value" or type(value)
     error("bad argument #" .. place .. " to '" .. name .. "' (string expected, got " .. got .. ")", 3)
   end
   return tostring(value)
@@ -111,7 +115,7 @@ end
 local library = {}
 
 function library.pack(layout, ...)
-  layout = check_string(1, "pack", layout)
+  layout = check_string(1, "pack", layout, layout == nil)
   local state, following = options("pack", layout)
   local parts, total, argument = {}, 0, 0
   local function add(text)
@@ -147,23 +151,26 @@ function library.pack(layout, ...)
   return concat(parts)
 end
 
-function library.unpack(layout, data, place)
-  layout, data = check_string(1, "unpack", layout), check_string(2, "unpack", data)
+function library.unpack(...)
+  local layout, data, place = ...
+  local given = select("#", ...)
+  layout, data = check_string(1, "unpack", layout, given < 1), check_string(2, "unpack", data, given < 2)
   local start = place == nil and 1 or check_number(3, "unpack", place)
-  if start < 1 then error("bad argument #3 to 'unpack' (offset must be 1 or greater)", 2) end
-  local offset = start - 1
+  if start >= 0 and start < 1 then error("bad argument #3 to 'unpack' (offset must be 1 or greater)", 2) end
+  if start ~= start then start = -2 ^ 63 end
+  local offset = (start < 0 and -floor(-start) or floor(start)) - 1
   local state, following = options("unpack", layout)
   local values, count = {}, 0
   local option, size = following()
   while option do
+    if count + given + 2 > MOST_SLOTS then error("stack overflow (too many results)", 2) end
     offset = offset + padding(state, option, size, offset)
     if option == "c" and size == 0 then
       if count == 0 or type(values[count]) ~= "number" then error("format 'c0' needs a previous size", 2) end
-      size = values[count]
+      size = values[count] < 2 ^ 64 and floor(values[count]) or values[count] >= 2 ^ 64 and 0 or -1
       count = count - 1
-      if size < 0 then error("invalid size", 2) end
     end
-    if offset + size > #data then error("bad argument #2 to 'unpack' (data string too short)", 2) end
+    if size < 0 or offset < 0 or offset + size > #data then error("bad argument #2 to 'unpack' (data string too short)", 2) end
     local piece = sub(data, offset + 1, offset + size)
     if option == "s" then
       local stop = find(data, "\0", offset + 1, true)
@@ -190,7 +197,7 @@ function library.unpack(layout, data, place)
 end
 
 function library.size(layout)
-  layout = check_string(1, "size", layout)
+  layout = check_string(1, "size", layout, layout == nil)
   local state, following = options("size", layout)
   local total = 0
   local option, size = following()
