@@ -12,7 +12,7 @@ from emulator.datatypes import string
 from emulator.datatypes.vectorset import VectorSet
 from emulator.glob import matcher
 from emulator.keyspace import Value, type_name
-from emulator.notifications import GENERIC
+from emulator.notifications import GENERIC, KEY_MISS
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
@@ -84,8 +84,10 @@ def touch(client: Session, key: bytes, *more: bytes) -> int:
 @command("generic", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def type_(client: Session, key: bytes) -> Status:
     """The type of the value at a key, none where there is no key."""
-    value = client.db.peek(key)
-    return Status(b"none" if value is None else type_name(value))
+    entry = client.db.inspect(key)
+    if entry is None:
+        client.db.notify(KEY_MISS, b"keymiss", key)
+    return Status(b"none" if entry is None else type_name(entry.value))
 
 
 # Expiry
@@ -230,7 +232,8 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
         raise CommandError(NO_SUCH_KEY)
     if key == new_key:
         return overwrite
-    if db.find(new_key) is not None:
+    replaced = db.find(new_key)
+    if replaced is not None:
         if not overwrite:
             return False
         db.discard(new_key)
@@ -239,6 +242,8 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
     _enter(db, new_key, value, deadline)
     db.changed(key, GENERIC, b"rename_from")
     db.changed(new_key, GENERIC, b"rename_to", 0)
+    if replaced is not None:
+        db.notify_replaced(new_key, replaced.value, value)
     return True
 
 
@@ -292,15 +297,17 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     value = client.db.get(source)
     if value is None:
         return 0
-    taken = target.find(destination) is not None
-    if taken and not replace:
+    replaced = target.find(destination)
+    if replaced is not None and not replace:
         return 0
     if isinstance(value, VectorSet):
         raise CommandError("ERR not supported for this module key")
-    if taken:
+    if replaced is not None:
         target.discard(destination)
     _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")
+    if replaced is not None:
+        target.notify_replaced(destination, replaced.value, value)
     return 1
 
 
@@ -395,7 +402,7 @@ def _encoding(entry: Entry) -> bytes:
 )
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """How a value is represented inside, null where there is no key."""
-    entry = client.db.find(key)
+    entry = client.db.inspect(key)
     return None if entry is None else _encoding(entry)
 
 
@@ -410,7 +417,7 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
     """How many refer to a value: values are never shared."""
-    return None if client.db.find(key) is None else 1
+    return None if client.db.inspect(key) is None else 1
 
 
 @command(
@@ -424,7 +431,7 @@ def object_refcount(client: Session, key: bytes) -> int | None:
 )
 def object_idletime(client: Session, key: bytes) -> int | None:
     """Seconds since a key was last accessed, null where there is no key."""
-    entry = client.db.find(key)
+    entry = client.db.inspect(key)
     if entry is None:
         return None
     if client.db.frequency is not None:
@@ -446,7 +453,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
 )
 def object_freq(client: Session, key: bytes) -> int | None:
     """The access frequency counter of a key; an error unless an LFU policy is in force."""
-    entry, frequency = client.db.find(key), client.db.frequency
+    entry, frequency = client.db.inspect(key), client.db.frequency
     if entry is None:
         return None
     if frequency is None:
