@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LOOSENESS = frozenset(("digits", "unordered", "deep", "pairs", "rounded", "shape", "type"))
-_MARKS = LOOSENESS | {"blocks", "async", "replies", "about"}
+_MARKS = LOOSENESS | {"blocks", "async", "replies", "about", "fields", "hide"}
 
 _HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+\d[\d.]*)?)*)\s*$")
 _PREFIX = re.compile(r"^\[(?P<marks>[^]]*)\]\s*")
@@ -34,6 +34,8 @@ class Step:
     replies: int = 1
     looseness: frozenset[str] = frozenset()
     about: float = 0.0
+    fields: frozenset[bytes] = frozenset()
+    hidden: frozenset[bytes] = frozenset()
     blocks: bool = False
     capture: str = ""
 
@@ -132,6 +134,10 @@ def _mark(step: Step, marks: str) -> None:
             step.replies = int(argument)
         elif name == "about":
             step.about = float(argument)
+        elif name == "fields":
+            step.fields = frozenset(argument.encode().split())
+        elif name == "hide":
+            step.hidden = frozenset(argument.encode().split())
         elif name == "blocks":
             step.blocks, step.replies = True, 0
         elif name == "async":

@@ -50,7 +50,8 @@ _STEPS_A_SLICE = 250
 class Engine:
     """One Redis.
 
-    ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``dirty`` counts changes;
+    ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``commands`` has them by the
+    names that clients use, ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes;
     ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
     ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
     ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
@@ -102,6 +103,7 @@ class Engine:
         self.commands: dict[bytes, Command] = table()
         if not self.config.emulator_commands:
             self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
+        self.original_commands = self.commands.copy()
         self.keyspaces = Keyspaces(self)
         self.acl = Users(self)
         self.sessions: dict[int, Session] = {}
@@ -343,7 +345,9 @@ class Engine:
                 block.db = db
             for key in {*db.watchers, *db.blocked}:
                 if key in one.entries or key in two.entries:
-                    db.touch(key)
+                    db.exchanged(key, key in (two if db is one else one).entries)
+                    if self.tracking.clients:
+                        self.tracking.invalidate(key)
                     if key in db.blocked:
                         entry = db.entries.get(key)
                         self.blocking.signal(db, key, None if entry is None else entry.value.__class__)

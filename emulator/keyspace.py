@@ -13,7 +13,7 @@ visited, to a lower one, so that what is there from start to end is returned, wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator.datatypes.hash import Hash
@@ -200,9 +200,18 @@ class Database:
         raise CommandError(WRONGTYPE)
 
     def peek(self, key: bytes) -> Value | None:
-        """The value of a key for introspection (OBJECT, DEBUG): neither statistics nor access time are touched."""
+        """The value of a key for the server's own use: neither statistics nor access time are touched."""
         entry = self.find(key)
         return None if entry is None else entry.value
+
+    def inspect(self, key: bytes) -> Entry | None:
+        """The live entry of a key for introspection (OBJECT, TYPE): counts a hit or a miss, but is no access."""
+        entry = self.find(key)
+        if entry is None:
+            self.stats.keyspace_misses += 1
+        else:
+            self.stats.keyspace_hits += 1
+        return entry
 
     # Changing: everything ends in `changed`
 
@@ -363,10 +372,10 @@ class Database:
             self.wheel.cancel(timer)
             del self.fields_with_expiry[entry]
 
-    def expire_fields(self, entry: Entry, most: int) -> None:
-        """Remove fields of a hash whose time is up, at most so many, and with the last field the key."""
+    def expire_fields(self, entry: Entry, most: int, only: Iterable[bytes] | None = None) -> None:
+        """Remove fields of a hash whose time is up, at most so many, of certain ones or of all; with the last the key."""
         key = entry.key
-        count = entry.value.expire(self.clock.now, most)
+        count = entry.value.expire(self.clock.now, most, only)
         self._unweighed.add(key)
         self.schedule_fields(entry)
         if count:
@@ -382,8 +391,7 @@ class Database:
         """Delete everything; how many keys there were."""
         count = len(self.entries)
         for key in [key for key in self.watchers if key in self.entries]:
-            for session in self.watchers[key]:
-                session.dirty_cas = True
+            self._warn_watchers(key, gone=True)
         for key in [key for key in self.blocked if key in self.entries]:
             self.engine.blocking.signal(self, key, None)
         if count:
@@ -460,10 +468,31 @@ class Database:
 
     def touch(self, key: bytes) -> None:
         """Tell those who watch `key` or have it in their cache."""
-        for session in self.watchers.get(key, ()):
-            session.dirty_cas = True
+        if key in self.watchers:
+            self._warn_watchers(key, key not in self.entries)
         if self.engine.tracking.clients:
             self.engine.tracking.invalidate(key)
+
+    def _warn_watchers(self, key: bytes, gone: bool) -> None:
+        """Tell those who watch a key, but not that one has `gone` which had expired before they watched it."""
+        place = (self, key)
+        for session in self.watchers[key]:
+            if gone and session.watched[place]:
+                session.watched[place] = False
+            else:
+                session.dirty_cas = True
+
+    def exchanged(self, key: bytes, existed: bool) -> None:
+        """Tell those who watch a key that all keys have been exchanged for others; `existed`: it was one of those before."""
+        entry = self.entries.get(key)
+        expired = entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now
+        for session in self.watchers.get(key, ()):
+            if expired and (session.watched[self, key] or not existed):
+                session.watched[self, key] = True
+            elif entry is None and session.watched[self, key]:
+                session.watched[self, key] = False
+            else:
+                session.dirty_cas = True
 
     def notify(self, event_class: int, event: bytes, key: bytes) -> None:
         """Send a keyspace notification where the configuration asks for its class."""
@@ -474,6 +503,10 @@ class Database:
         """Tell that a key has a new value in place of an old one."""
         if key in self.blocked:
             self.engine.blocking.signal(self, key, None)
+        self.notify_replaced(key, old, new)
+
+    def notify_replaced(self, key: bytes, old: Value, new: Value) -> None:
+        """Send the notifications of a new value in place of an old one."""
         self.notify(OVERWRITTEN, b"overwritten", key)
         if type_name(old) != type_name(new):
             self.notify(TYPE_CHANGED, b"type_changed", key)

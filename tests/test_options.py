@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from emulator.engine import Engine
 from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
+from tests.conftest import Client
 
 
 @pytest.fixture(autouse=True)
@@ -224,3 +226,11 @@ def test_mistyped_variables_are_named() -> None:
         "Environment variable REDIS_PASWORD is not used. Did you mean REDIS_PASSWORD?"
     ]
     assert environment(REDIS_URL="x", REDIS_HOST="y", REDIS_PORT_6379_TCP="z").warnings == []
+
+
+def test_renamed_commands_are_counted_and_keep_their_names_in_acl_rules(client: Client, engine: Engine) -> None:
+    count = int(client.play("COMMAND COUNT")[1:])
+    read_options(["--rename-command", "GET", "fetch", "--rename-command", "SET", ""], {}).rename(engine.commands)
+    assert client.play("COMMAND COUNT") == b":%d\r\n" % (count - 1)
+    assert client.play("ACL SETUSER u +get +set") == b"+OK\r\n"
+    assert b"Unknown command" in client.play("ACL SETUSER u +fetch")

@@ -130,13 +130,9 @@ class Selector:
     def _add_pattern(self, rule: bytes) -> None:
         if self.all_keys:
             raise RuleError(_USELESS.format("allkeys", "resetkeys", "patterns"))
-        letters, tilde, pattern = rule.partition(b"~")
-        mode = 0
-        for letter in letters[1:].upper():
-            mode |= {ord("R"): READ, ord("W"): WRITE}.get(letter, 4)
-        if not letters:
-            mode = READ | WRITE
-        if not tilde or not mode or mode & 4 or _has_spaces(pattern):
+        letters, _, pattern = rule.partition(b"~")
+        mode = _LETTERS.get(letters.upper())
+        if mode is None or _has_spaces(pattern):
             raise RuleError(BAD_SYNTAX)
         self._patterns[pattern] = self._patterns.get(pattern, 0) | mode
 
@@ -273,6 +269,8 @@ class Selector:
 
 
 _MODES: Final = {READ: b"%R~", WRITE: b"%W~", READ | WRITE: b"~"}
+_LETTERS: Final = {b"": READ | WRITE, b"%R": READ, b"%W": WRITE, b"%RW": READ | WRITE, b"%WR": READ | WRITE}
+"""What stands before a pattern; without a tilde behind it the pattern is empty."""
 
 
 def _has_spaces(text: bytes) -> bool:

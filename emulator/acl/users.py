@@ -31,7 +31,7 @@ class Users:
 
     @property
     def _commands(self) -> Mapping[bytes, Command]:
-        return self._engine.commands
+        return self._engine.original_commands
 
     def _new(self, name: bytes) -> User:
         return User(name, self._commands, self._engine.config.acl_pubsub_default == "allchannels")

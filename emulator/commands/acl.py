@@ -91,7 +91,7 @@ def acl_cat(client: Session, *category: bytes) -> list[bytes]:
     name = category[0].lower().decode("utf-8", "replace")
     if name not in (*CATEGORIES, EMULATOR):
         raise CommandError(f"ERR Unknown category '{as_text(category[0])}'")
-    every = [entry for entry in every_command(client.engine.commands) if not entry.hidden or name == EMULATOR]
+    every = [entry for entry in every_command(client.engine.original_commands) if not entry.hidden or name == EMULATOR]
     return [entry.full_name for entry in every if name in entry.categories]
 
 

@@ -20,7 +20,7 @@ _WITHOUT_TEXT = ("oneof", "block")
 
 
 def _all(client: Session) -> list[Command]:
-    return [entry for name, entry in client.engine.commands.items() if name == entry.name and not entry.hidden]
+    return [entry for entry in dict.fromkeys(client.engine.commands.values()) if not entry.hidden]
 
 
 def _bare(client: Session) -> list[Reply]:

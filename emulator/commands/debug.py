@@ -383,7 +383,7 @@ def _script(client: Session, word: bytes) -> Reply:
 @_action
 def _error(client: Session, text: bytes) -> Reply:
     """Answer with an error."""
-    raise CommandError(text.decode("utf-8", "surrogateescape"))
+    raise CommandError(text.decode("utf-8", "surrogateescape").translate({10: " ", 13: " "}))
 
 
 @_action

@@ -229,7 +229,8 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
         raise CommandError(NO_SUCH_KEY)
     if key == new_key:
         return overwrite
-    if db.lookup_write(new_key) is not None:
+    replaced = db.lookup_write(new_key)
+    if replaced is not None:
         if not overwrite:
             return False
         db.discard(new_key)
@@ -238,6 +239,8 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
     _enter(db, new_key, value, deadline)
     db.changed(key, GENERIC, b"rename_from")
     db.changed(new_key, GENERIC, b"rename_to", 0)
+    if replaced is not None:
+        db.notify_replaced(new_key, replaced.value, value)
     return True
 
 
@@ -291,15 +294,17 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     value = client.db.get(source)
     if value is None:
         return 0
-    taken = target.lookup_write(destination) is not None
-    if taken and not replace:
+    replaced = target.lookup_write(destination)
+    if replaced is not None and not replace:
         return 0
     if isinstance(value, VectorSet):
         raise CommandError("ERR not supported for this module key")
-    if taken:
+    if replaced is not None:
         target.discard(destination)
     _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")
+    if replaced is not None:
+        target.notify_replaced(destination, replaced.value, value)
     return 1
 
 
@@ -394,7 +399,7 @@ def _encoding(entry: Entry) -> bytes:
 )
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """How a value is represented inside, null where there is no key."""
-    entry = client.db.find(key)
+    entry = client.db.inspect(key)
     return None if entry is None else _encoding(entry)
 
 
@@ -409,7 +414,7 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
     """How many refer to a value: values are never shared."""
-    return None if client.db.find(key) is None else 1
+    return None if client.db.inspect(key) is None else 1
 
 
 @command(
@@ -423,7 +428,7 @@ def object_refcount(client: Session, key: bytes) -> int | None:
 )
 def object_idletime(client: Session, key: bytes) -> int | None:
     """Seconds since a key was last accessed, null where there is no key."""
-    entry = client.db.find(key)
+    entry = client.db.inspect(key)
     if entry is None:
         return None
     if client.db.frequency is not None:
@@ -445,7 +450,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
 )
 def object_freq(client: Session, key: bytes) -> int | None:
     """The access frequency counter of a key; an error unless an LFU policy is in force."""
-    entry, frequency = client.db.find(key), client.db.frequency
+    entry, frequency = client.db.inspect(key), client.db.frequency
     if entry is None:
         return None
     if frequency is None:

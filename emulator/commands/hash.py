@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, scan_cursor, scan_options, wrong_arity
@@ -20,28 +21,34 @@ if TYPE_CHECKING:
 _NOTHING: Final = Hash()
 
 
-def read_hash(client: Session, key: bytes) -> Hash:
-    """The hash at a key that is read, without fields that have expired; an empty one where there is none."""
+def read_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
+    """The hash at a key that is read, without fields that have expired; an empty one where there is none.
+
+    While nothing expires by itself only those go for good that are `touched`, with None any.
+    """
     target = client.db.read(key, Hash)
     if target is None:
         return _NOTHING
     if target.deadlines is not None:
-        _expire_due(client, key, target)
+        return _without_expired(client, key, target, touched)
     return target
 
 
-def edit_hash(client: Session, key: bytes) -> Hash | None:
-    """The hash at a key that is about to be changed, without fields that have expired."""
+def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash | None:
+    """The hash at a key that is about to be changed.
+
+    Fields that have expired are gone, but while nothing expires by itself only those that are `touched`, with None any.
+    """
     target = client.db.edit(key, Hash)
     if target is not None and target.deadlines is not None:
-        _expire_due(client, key, target)
+        _expire_due(client, key, target, touched)
         return target or None
     return target
 
 
-def open_hash(client: Session, key: bytes) -> Hash:
+def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
     """The hash at a key that is about to be filled, a new one where there is none."""
-    target = edit_hash(client, key)
+    target = edit_hash(client, key, touched)
     if target is None:
         target = Hash()
         client.db.insert(key, target)
@@ -56,10 +63,22 @@ def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
         db.schedule_fields(db.entries[key])
 
 
-def _expire_due(client: Session, key: bytes, target: Hash) -> None:
+def _expire_due(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> None:
     deadline = target.next_deadline
     if deadline is not None and deadline <= client.engine.clock.now:
-        client.db.expire_fields(client.db.entries[key], len(target))
+        only = None if client.engine.expires_actively else touched
+        client.db.expire_fields(client.db.entries[key], len(target), only)
+
+
+def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> Hash:
+    """The hash as a reader sees it: where what has expired stays in it for now, a copy without that.  O(n) then."""
+    _expire_due(client, key, target, touched)
+    deadline, now = target.next_deadline, client.engine.clock.now
+    if deadline is None or deadline > now:
+        return target
+    seen = target.copy()
+    seen.expire(now, len(seen))
+    return seen
 
 
 # Reading
@@ -68,13 +87,13 @@ def _expire_due(client: Session, key: bytes, target: Hash) -> None:
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def hget(client: Session, key: bytes, field: bytes) -> bytes | None:
     """The value of a field, null where there is none."""
-    return read_hash(client, key).fields.get(field)
+    return read_hash(client, key, (field,)).fields.get(field)
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
 def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """The values of several fields, null for one that is absent."""
-    get = read_hash(client, key).fields.get
+    get = read_hash(client, key, (field, *more)).fields.get
     return [get(field), *map(get, more)]
 
 
@@ -119,20 +138,20 @@ def hvals(client: Session, key: bytes) -> list[bytes]:
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hlen(client: Session, key: bytes) -> int:
-    """The number of fields, 0 where there is no hash."""
-    return len(read_hash(client, key).fields)
+    """The number of fields, 0 where there is no hash; those count that have expired and are still there."""
+    return len(client.db.read(key, Hash) or ())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hexists(client: Session, key: bytes, field: bytes) -> int:
     """Whether a field is there."""
-    return int(field in read_hash(client, key).fields)
+    return int(field in read_hash(client, key, (field,)).fields)
 
 
 @command("hash", since="3.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hstrlen(client: Session, key: bytes, field: bytes) -> int:
     """The length in bytes of a field's value, 0 where there is none."""
-    return len(read_hash(client, key).fields.get(field, b""))
+    return len(read_hash(client, key, (field,)).fields.get(field, b""))
 
 
 # Setting and removing
@@ -167,7 +186,7 @@ def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
 @command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1)")
 def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
     """Set a field that is not there yet; whether that was so."""
-    target = open_hash(client, key)
+    target = open_hash(client, key, (field,))
     if field in target.fields:
         return 0
     target.put(field, value, client.engine.config)
@@ -194,7 +213,7 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
 def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
     """Add to the integer in a field (0 where there is none); the sum."""
     amount = integer(increment)
-    target = edit_hash(client, key) or Hash()
+    target = edit_hash(client, key, (field,)) or Hash()
     current = parse_integer(target.fields.get(field, b"0"))
     if current is None:
         raise CommandError("ERR hash value is not an integer")
@@ -213,7 +232,7 @@ def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) ->
         raise CommandError(NOT_FLOAT)
     if isinstance(amount, float):
         raise CommandError("ERR value is NaN or Infinity")
-    target = edit_hash(client, key) or Hash()
+    target = edit_hash(client, key, (field,)) or Hash()
     current = parse_long_double(target.fields.get(field, b"0"))
     if current is None:
         raise CommandError("ERR hash value is not a float")
@@ -246,10 +265,10 @@ def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: b
 def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
     """A field at random; with a count several different ones, with a negative one possibly the same again."""
     if not options:
-        target = read_hash(client, key)
+        target = read_hash(client, key, None)
         return target.index.choose(client.engine.random) if target else None
     count, with_values = random_count(options, b"WITHVALUES")
-    target = read_hash(client, key)
+    target = read_hash(client, key, None)
     if not target:
         return []
     chosen = hkeys(client, key) if count >= len(target) else target.index.pick(client.engine.random, count)

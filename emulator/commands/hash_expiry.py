@@ -73,7 +73,7 @@ def _expire(
     past = moment <= client.engine.clock.now
     results = [_expire_field(target, field, moment, past, condition) for field in fields]
     if _SET in results:
-        _deadlines_changed(client, key, b"hexpire", results.count(_SET))
+        _deadlines_set(client, key, results.count(_SET))
     if _DELETED in results:
         removed(client, key, target, results.count(_DELETED))
     return results
@@ -93,10 +93,10 @@ def _expire_field(
     return _SET
 
 
-def _deadlines_changed(client: Session, key: bytes, event: bytes, count: int) -> None:
+def _deadlines_set(client: Session, key: bytes, count: int) -> None:
     db = client.db
     db.schedule_fields(db.entries[key])
-    db.changed(key, HASH, event, count)
+    db.changed(key, HASH, b"hexpire", count)
 
 
 @command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
@@ -138,14 +138,14 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
     fields = _fields((option, count, field, *more))
     if target is None:
         return [_NO_FIELD] * len(fields)
-    results = [_persist_field(target, name) for name in fields]
+    results = [_persist_field(target, name, client.engine.clock.now) for name in fields]
     if _SET in results:
-        _deadlines_changed(client, key, b"hpersist", results.count(_SET))
+        client.db.changed(key, HASH, b"hpersist", results.count(_SET))  # INFO counts the hash until the timer has fired
     return results
 
 
-def _persist_field(target: Hash, field: bytes) -> int:
-    if field not in target.fields:
+def _persist_field(target: Hash, field: bytes, now: int) -> int:
+    if target.get(field, now) is None:
         return _NO_FIELD
     return _SET if target.persist(field) else _NO_DEADLINE
 
@@ -223,7 +223,7 @@ def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field
 )
 def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """The values of fields, whose deadlines are set or taken away."""
-    target = edit_hash(client, key)
+    target = edit_hash(client, key, (field, *more))
     words: Sequence[bytes] = (option, count, field, *more)
     moment: int | None = None
     choice = option.upper()
@@ -244,7 +244,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
         target.provide_for_deadlines()
         persisted = sum([target.persist(name) for name in fields])
         if persisted:
-            _deadlines_changed(client, key, b"hpersist", persisted)
+            client.db.changed(key, HASH, b"hpersist", persisted)
     return values
 
 
@@ -262,7 +262,7 @@ def _take_or_expire(
         for name, value in zip(fields, values, strict=True):
             if value is not None:
                 target.expire_at(name, moment)
-        _deadlines_changed(client, key, b"hexpire", found)
+        _deadlines_set(client, key, found)
     return values
 
 
@@ -315,8 +315,8 @@ def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
 def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, value: bytes, *more: bytes) -> int:
     """Set fields to values and let them expire, where all of them (FXX) or none (FNX) exist; whether that was done."""
     options = _set_options(client, (option, count, field, value, *more))
-    target = edit_hash(client, key)
     fields = options.pairs[::2]
+    target = edit_hash(client, key, fields if options.exists is not None else ())
     if options.exists is not None:
         present = [target is not None and name in target.fields for name in fields]
         if options.exists != all(present) or options.exists != any(present):
@@ -349,7 +349,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
 )
 def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """The values of fields, which are removed."""
-    target = edit_hash(client, key)
+    target = edit_hash(client, key, (field, *more))
     fields = _fields((option, count, field, *more))
     if target is None:
         return [None] * len(fields)

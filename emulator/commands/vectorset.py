@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from emulator.commands.arguments import bounded, double, wrong_arity
+from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import command
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
@@ -248,8 +248,8 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
     if len(arguments) == 1:
         found = client.db.read(arguments[0], VectorSet)
         return None if found is None else found.choose(random)
-    count = bounded(arguments[1], -INT64_MAX, INT64_MAX, "ERR COUNT value is not an integer")
-    found = client.db.read(arguments[0], VectorSet)
+    count = integer(arguments[1], "ERR COUNT value is not an integer")
+    found = client.db.read(arguments[0], VectorSet) if count else None
     return [] if found is None else found.pick(random, count)
 
 

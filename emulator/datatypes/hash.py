@@ -197,11 +197,14 @@ class Hash:
         self.fields[field] = self.fields.pop(field)
         return True
 
-    def expire(self, now: int, most: int) -> int:
-        """Remove up to `most` of the fields that have expired; how many."""
+    def expire(self, now: int, most: int, only: Iterable[bytes] | None = None) -> int:
+        """Remove up to `most` of the fields that have expired, of certain ones or of all; how many."""
         if self.deadlines is None:
             return 0
-        due = self.deadlines.take_due(now, most)
+        if only is None:
+            due = self.deadlines.take_due(now, most)
+        else:
+            due = [field for field in only if self.deadlines.by_field.get(field, _NEVER) <= now]
         for field in due:
             self.pop(field)
         return len(due)

@@ -60,8 +60,8 @@ def _status(value: bytes) -> bytes:
 
 
 def _error(value: CommandError) -> bytes:
-    """An error is one line: line breaks in it (they come from the client's own words) become spaces."""
-    text = str(value).encode("utf-8", "surrogateescape")
+    """An error is one line: line breaks in it (they come from the client's own words) become spaces, at its end nothing."""
+    text = str(value).encode("utf-8", "surrogateescape").rstrip(b"\r\n")
     return b"-%b\r\n" % text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
