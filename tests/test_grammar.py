@@ -28,24 +28,24 @@ def parts(arguments):
 
 @pytest.mark.parametrize("name", sorted(ENTRIES))
 def test_group_and_version_are_those_of_the_table(name):
-    entry, written = ENTRIES[name], command._grammar()[name]
+    entry, written = ENTRIES[name], command._data("grammar")[name]
     assert written["group"] == entry.group.replace("_", "-")
     assert written.get("since", "") == ("" if entry.module else entry.since)
 
 
 @pytest.mark.parametrize("name", sorted(ENTRIES))
 def test_keys_of_the_grammar_are_among_the_key_specifications(name):
-    arguments = list(parts(command._grammar()[name].get("arguments", [])))
+    arguments = list(parts(command._data("grammar")[name].get("arguments", [])))
     assert {argument["type"] for argument in arguments} <= TYPES
     found = {argument["key_spec_index"] for argument in arguments if "key_spec_index" in argument}
     assert found <= set(range(len(ENTRIES[name].keys)))
 
 
 def test_the_grammar_is_read_when_it_is_asked_for():
-    command._grammar.cache_clear()
+    command._data.cache_clear()
     session = Session(Engine(Config(), ManualClock()))
     run(session, [[b"COMMAND"], [b"COMMAND", b"INFO", b"get"]], 0, 2)
-    assert not command._grammar.cache_info().currsize
+    assert not command._data.cache_info().currsize
     run(session, [[b"COMMAND", b"DOCS", b"get"]], 0, 1)
-    assert command._grammar.cache_info().currsize
+    assert command._data.cache_info().currsize
     assert b"key_spec_index" in b"".join(session.out)

@@ -237,9 +237,7 @@ def test_swapped_databases_keep_their_deadlines(engine, client):
     assert in_store(engine, 1) == {b"h": {b"b": b"2"}}
 
 
-@pytest.mark.parametrize(
-    "end", ["DEL h", "SET h x", "FLUSHALL", "HPERSIST h FIELDS 1 a", "HDEL h a", "HGETDEL h FIELDS 1 a"]
-)
+@pytest.mark.parametrize("end", ["DEL h", "SET h x", "FLUSHALL", "HDEL h a", "HGETDEL h FIELDS 1 a"])
 def test_no_timer_outlives_its_deadline(engine, client, end):
     call(client, "HSET h a 1 b 2")
     call(client, "HPEXPIRE h 100 FIELDS 1 a")

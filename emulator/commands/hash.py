@@ -138,8 +138,8 @@ def hvals(client: Session, key: bytes) -> list[bytes]:
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hlen(client: Session, key: bytes) -> int:
-    """The number of fields, 0 where there is no hash; those count that have expired and are still there."""
-    return len(client.db.read(key, Hash) or ())
+    """The number of fields, 0 where there is no hash; while nothing expires by itself, expired ones count as well."""
+    return len(read_hash(client, key) if client.engine.expires_actively else client.db.read(key, Hash) or ())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
