@@ -403,6 +403,23 @@ def test_a_closed_pipe_is_no_accident(server):
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_accident(server, closed):
+    program = shlex.join([*OURS, "-p", str(server.port)])
+    for words in ("ping", "nosuch", "-e nosuch", ""):
+        script = f"{program} {words} {closed}"
+        done = subprocess.run(
+            ["sh", "-c", script],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == (1 if "-e" in words else 0)
+
+
 def test_what_is_not_there_says_so(server):
     for option in ("--cluster", "--rdb", "--lru-test", "--latency-dist", "--ldb"):
         status, output, errors = run(OURS, "-p", str(server.port), option, "x")

@@ -17,6 +17,7 @@ _CLOSED_PIPE = 141
 
 def run(arguments: Sequence[str]) -> int:
     """Do what the command line asks for; the exit status."""
+    _open_what_is_closed()
     try:
         status = _ended(arguments)
         sys.stdout.flush()
@@ -24,6 +25,13 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written is for nobody
         return _CLOSED_PIPE
+
+
+def _open_what_is_closed() -> None:
+    """A standard stream that we were started without leads nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
 
 
 def _ended(arguments: Sequence[str]) -> int:
