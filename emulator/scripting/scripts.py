@@ -236,7 +236,7 @@ class Scripting:
         invocation.killed = self._ending
         lua.current = invocation
         clock = self.engine.clock
-        clock.held = clock.micros()
+        clock.hold()
         lua.started = monotonic()
         lua.patience = self.engine.config.busy_reply_threshold / 1000
         try:
@@ -315,6 +315,7 @@ class Scripting:
             )
         if engine.on_busy is not None:
             engine.on_busy()
+        engine.clock.hold()  # for TIME it goes on then, for keys it does not
         return invocation.killed
 
     def check_quiet(self) -> None:
