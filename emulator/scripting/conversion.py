@@ -61,7 +61,8 @@ class ToLua:
                 set: self._set,
                 Pairs: self._array,
                 Verbatim: lambda value: lua.wrapped(
-                    b"verbatim_string", lua.map(lua.table([b"string", bytes(value), b"format", value.format]), 4)[b"map"]
+                    b"verbatim_string",
+                    lua.map(lua.table([b"string", bytes(value), b"format", value.format]), 4)[b"map"],
                 ),
                 BigNumber: lambda value: lua.wrapped(b"big_number", bytes(value)),
             }

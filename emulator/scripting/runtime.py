@@ -53,12 +53,14 @@ class Lua:
     """A sandboxed Lua; `current` is the invocation under way.
 
     ``exhausted`` tells that the script had to stop for want of memory.  ``on_slow`` is called now and then by a script that
-    has run for longer than its threshold, and returns whether the script has to stop.
+    has run for longer than its threshold, and returns whether the script has to stop.  ``on_shortage`` may give up what can
+    be done without, before something is refused for want of memory.
     """
 
     def __init__(self, random: Random48 | None = None) -> None:
         self.current: Invocation | None = None
         self.on_slow: Callable[[], bool] | None = None
+        self.on_shortage: Callable[[], None] | None = None
         self.started = 0.0
         self.patience = 0.0
         self.exhausted = False
@@ -229,6 +231,8 @@ class Lua:
     def reserve(self, size: int) -> None:
         """Raise CommandError where there is no memory for so many bytes more."""
         if self.memory + size > self._most_memory:
+            if self.on_shortage is not None:
+                self.on_shortage()
             self._runtime.gccollect()
             if self.memory + size > self._most_memory:
                 raise CommandError(_NO_MEMORY.decode())
@@ -258,6 +262,8 @@ class Lua:
 
     def close(self) -> None:
         """Let go of everything: what Lua holds of us and we of Lua would keep each other."""
+        for converter in self.converters.values():
+            converter.__dict__.clear()
         self.__dict__.clear()
 
     @property
