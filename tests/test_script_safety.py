@@ -1,6 +1,7 @@
 """No script ends, stalls or outlives the process that runs it: the server's, or in process the user's own."""
 
 import contextlib
+import json
 import signal
 import socket
 import sys
@@ -240,6 +241,95 @@ def _runs(server, keyspace):
 def _loop(client, script):
     with contextlib.suppress(redis.RedisError):
         client.eval(script, 0)
+
+
+class Http:
+    """A connection to the REST API, on which requests are sent before earlier ones are answered."""
+
+    def __init__(self, server):
+        self._token = server.rest_token
+        host, _, port = server.rest_url.removeprefix("http://").partition(":")
+        self.socket = socket.create_connection((host, int(port)), timeout=30)
+
+    def send(self, body, path="/"):
+        data = json.dumps(body).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._token}\r\n"
+        self.socket.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def read_until(self, end):
+        data = b""
+        while not data.endswith(end):
+            more = self.socket.recv(1 << 16)
+            assert more, data
+            data += more
+        return data
+
+    def ask(self, *words):
+        self.send(list(words))
+        return self.read_until(b"}")
+
+    def close(self):
+        self.socket.close()
+
+
+LOOP = ["EVAL", "while true do end", "0"]
+
+
+@pytest.mark.parametrize("pipeline", [False, True], ids=["alone", "in a task"])
+def test_a_script_of_rest_leaves_the_others_their_turn(pipeline, caplog):
+    with (
+        emulator.Server(busy_reply_threshold=20) as server,
+        contextlib.closing(Http(server)) as busy,
+        contextlib.closing(Http(server)) as other,
+    ):
+        if pipeline:
+            busy.send([["GET", "k"]] * 1000 + [LOOP], "/pipeline")
+        else:
+            busy.send(LOOP)
+        while b"BUSY" not in other.ask("GET", "k"):
+            pass
+        busy.send(["GET", "k"])
+        assert b"BUSY" in other.ask("GET", "k")
+        assert b"OK" in other.ask("SCRIPT", "KILL")
+        assert b"Script killed by user" in busy.read_until(b'{"result":null}')
+        busy.send([["GET", "k"]] * 1000 + [LOOP] if pipeline else LOOP, "/pipeline" if pipeline else "/")
+        while b"BUSY" not in other.ask("GET", "k"):
+            pass
+    assert "Exception" not in caplog.text
+
+
+def test_two_keyspaces_may_be_busy_at_once(caplog):
+    with emulator.Server(busy_reply_threshold=20) as server:
+        loopers = []
+        for name in ("one", "other"):
+            client = server.keyspace(name).connect(retry=None)
+            loopers.append(threading.Thread(target=_loop, args=(client, "while true do end")))
+            loopers[-1].start()
+            waiting = server.keyspace(name).connect(retry=None)
+            while True:
+                try:
+                    waiting.ping()
+                except redis.ResponseError:
+                    break
+        for name in ("one", "other"):
+            assert server.keyspace(name).connect().execute_command("SCRIPT KILL")
+        for looper in loopers:
+            looper.join(20)
+            assert not looper.is_alive()
+    assert "Exception" not in caplog.text
+
+
+def test_function_stats_tell_what_was_sent():
+    library = "#!lua name=lib\nredis.register_function('Loop', function() while true do end end)"
+    with emulator.Server(busy_reply_threshold=20) as server:
+        client, other = server.connect(retry=None, protocol=3), server.connect(protocol=3)
+        client.function_load(library)
+        with contextlib.closing(Raw(server.port)) as caller:
+            caller.send(b"fCall", b"lOOP", b"0", b"x")
+            while (running := other.execute_command("FUNCTION STATS")[b"running_script"]) is None:
+                pass
+            assert running[b"name"] == b"Loop" and running[b"command"] == [b"fCall", b"lOOP", b"0", b"x"]
+            assert other.function_kill()
 
 
 def test_ctrl_c_ends_a_script_in_process(client, monkeypatch):
