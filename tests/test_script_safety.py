@@ -249,7 +249,7 @@ class Http:
     def __init__(self, server):
         self._token = server.rest_token
         host, _, port = server.rest_url.removeprefix("http://").partition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=30)
+        self.socket = socket.create_connection((host, int(port)), timeout=15)
 
     def send(self, body, path="/"):
         data = json.dumps(body).encode()
@@ -290,6 +290,8 @@ def test_a_script_of_rest_leaves_the_others_their_turn(pipeline, caplog):
             pass
         busy.send(["GET", "k"])
         assert b"BUSY" in other.ask("GET", "k")
+        other.send([["GET", "k"]] * 1000, "/pipeline")
+        assert other.read_until(b"}]").count(b"BUSY") == 1000
         assert b"OK" in other.ask("SCRIPT", "KILL")
         assert b"Script killed by user" in busy.read_until(b'{"result":null}')
         busy.send([["GET", "k"]] * 1000 + [LOOP] if pipeline else LOOP, "/pipeline" if pipeline else "/")
