@@ -80,15 +80,15 @@ class Lua:
         self._running = False
         self._interruption: BaseException | None = None
         self._host = self._build()
-        host = self._host
-        self.pack: Callable[..., Any] = host[b"pack"]
-        self.status: Callable[[bytes], Any] = host[b"status"]
-        self.failure: Callable[[bytes], Any] = host[b"failure"]
-        self.wrapped: Callable[[bytes, Any], Any] = host[b"wrapped"]
-        self.map: Callable[[Any, int], Any] = host[b"map"]
-        self.set: Callable[[Any, int], Any] = host[b"set"]
-        self._flatten: Callable[[Any], Outcome] = host[b"flatten"]
-        self._slice: Callable[[Any, int, int], Any] = host[b"slice"]
+        host, values = self._host, self._chunk("values")()
+        self.pack: Callable[..., Any] = values[b"pack"]
+        self.status: Callable[[bytes], Any] = values[b"status"]
+        self.failure: Callable[[bytes], Any] = values[b"failure"]
+        self.wrapped: Callable[[bytes, Any], Any] = values[b"wrapped"]
+        self.map: Callable[[Any, int], Any] = values[b"map"]
+        self.set: Callable[[Any, int], Any] = values[b"set"]
+        self._flatten: Callable[[Any], Outcome] = values[b"flatten"]
+        self._slice: Callable[[Any, int, int], Any] = values[b"slice"]
         self.run_script: Callable[..., Outcome] = host[b"run_script"]
         self.run_function: Callable[..., Outcome] = host[b"run_function"]
         self.set_loading: Callable[[bool], None] = host[b"set_loading"]
@@ -110,7 +110,7 @@ class Lua:
             self._declare,
             without_tail_calls,
         ]
-        host = self._chunk("sandbox")(*[self._guarded(function) for function in functions])
+        host = self._chunk("sandbox")(self._chunk("bounds")(), *[self._guarded(function) for function in functions])
         for name in _LIBRARIES:
             host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
         major, minor, patch = map(int, REDIS_VERSION.split("."))
