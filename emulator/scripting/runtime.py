@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lupa import lua51
 
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Reply, Status
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.conversion import ToLua
@@ -36,6 +36,7 @@ LuaError: Final[type[Exception]] = lua51.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
 """Bytes that Lua may have while it runs scripts; they are stopped when they have three quarters of it."""
 _SLACK: Final = 4096
+_LITTLE: Final = 65536
 _NO_MEMORY: Final = b"ERR not enough memory"
 _VALUE: Final = 64
 """What Lua needs for a value beside its bytes."""
@@ -43,6 +44,7 @@ _COMPILING: Final = 5
 """How often a long text is there while it is compiled."""
 _PIECE: Final = 4000
 """Values handed to Lua or taken from it at once: its stack is bounded."""
+_SMALL: Final = frozenset((Status, type(None), bool, float))
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 _LIBRARIES: Final = ("cjson", "cmsgpack", "struct", "bit")
 
@@ -209,6 +211,8 @@ class Lua:
 
     def converted(self, reply: Reply, converter: ToLua) -> Any:
         """A reply for the script that runs."""
+        if reply.__class__ in _SMALL:
+            return converter(reply) if self._used() <= self._most_memory else self._exhaust()
         self._limit(0)
         try:
             return converter(reply)
@@ -239,7 +243,9 @@ class Lua:
 
     def arguments(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[Any, Any]:
         """KEYS and ARGV; raises CommandError where there is no memory for them."""
-        self.reserve(sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments)))
+        size = sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments))
+        if size > _LITTLE:
+            self.reserve(size)
         return self.table(list(keys)), self.table(list(arguments))
 
     def table(self, values: list[Any]) -> Any:
