@@ -94,6 +94,10 @@ class Clock:
         """Microseconds since the epoch, taken afresh."""
         return self.held or self._exact()
 
+    def hold(self) -> None:
+        """Let `micros` answer with this moment, until `held` is 0 again."""
+        self.held = self._exact()
+
     def _exact(self) -> int:
         return self._source() // 1000 + self._shift if self._standing is None else self._standing
 

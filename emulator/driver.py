@@ -95,9 +95,8 @@ class Driver:
 
         Its own client is not: the loop cannot enter once more the callback in which the script runs.
         """
-        clock, busy = self._engine.clock, self._engine.busy
-        connections = self._server.connections
-        waiting = [connection.transport for connection in connections if busy and connection.session is busy.client]
+        clock = self._engine.clock
+        waiting = [transport for transport in self._server.entered if transport.is_reading()]
         for transport in waiting:
             transport.pause_reading()
         now = clock.now

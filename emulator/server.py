@@ -211,6 +211,12 @@ class Server:
             except OSError as error:
                 logger.info("tcp-keepalive %d is beyond what the system takes: %s", seconds, error.strerror)
 
+    @property
+    def entered(self) -> list[asyncio.Transport]:
+        """The connections whose commands are being run: more than one where a script is busy and others are heard."""
+        transports = [connection.transport for connection in self.connections if connection.session.running]
+        return transports if self.rest is None else transports + self.rest.entered
+
     def released(self, connection: Connection) -> bool:
         """A connection has gone; whether it had been accepted."""
         if connection not in self.connections:

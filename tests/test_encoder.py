@@ -15,10 +15,14 @@ from emulator.protocol.replies import (
     NULL_ARRAY,
     OK,
     BigNumber,
+    Head,
+    MapHead,
+    Nested,
     Pairs,
     Push,
     Replies,
     Set,
+    SetHead,
     Verbatim,
 )
 
@@ -48,6 +52,11 @@ from emulator.protocol.replies import (
         (Push([b"a"]), b"*1\r\n$1\r\na\r\n", b">1\r\n$1\r\na\r\n"),
         (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
         (Replies([1, 2]), b":1\r\n:2\r\n", b":1\r\n:2\r\n"),
+        (
+            Nested([Head(2), MapHead(1), b"a", SetHead(1), 1, None]),
+            b"*2\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$-1\r\n",
+            b"*2\r\n%1\r\n$1\r\na\r\n~1\r\n:1\r\n_\r\n",
+        ),
         (NO_REPLY, b"", b""),
         (CommandError("ERR a\r\nb"), b"-ERR a  b\r\n", b"-ERR a  b\r\n"),
         ([CommandError("ERR a")], b"*1\r\n-ERR a\r\n", b"*1\r\n-ERR a\r\n"),

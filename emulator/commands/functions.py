@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.keyspec import numkeys
 from emulator.commands.registry import command, container
-from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments
+from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments, note_words
 from emulator.glob import matcher
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Set, Status
@@ -24,7 +24,7 @@ _ALL_SHARDS = "request_policy:all_shards response_policy:all_succeeded"
 
 
 def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    client.words = (b"FCALL_RO" if reading else b"FCALL", name, count, *words)
+    note_words(client, b"FCALL_RO" if reading else b"FCALL", name, count, *words)
     libraries = client.engine.scripting.libraries
     function = libraries.find(name)
     if function is None:

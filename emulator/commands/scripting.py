@@ -32,8 +32,15 @@ def keys_and_arguments(
     return words[:number], words[number:]
 
 
+def note_words(client: Session, name: bytes, *words: bytes) -> None:
+    """Have the client's words, which FUNCTION STATS tells; they are there as they were sent where it came the long way."""
+    known = client.words
+    if len(known) != len(words) + 1 or known[1] is not words[0]:
+        client.words = (name, *words)
+
+
 def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    client.words = (b"EVAL_RO" if reading else b"EVAL", source, count, *words)
+    note_words(client, b"EVAL_RO" if reading else b"EVAL", source, count, *words)
     keys, arguments = keys_and_arguments(count, words)
     scripting = client.engine.scripting
     name, script = scripting.compiled(source)
@@ -41,7 +48,7 @@ def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[byte
 
 
 def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    client.words = (b"EVALSHA_RO" if reading else b"EVALSHA", sha1, count, *words)
+    note_words(client, b"EVALSHA_RO" if reading else b"EVALSHA", sha1, count, *words)
     scripting = client.engine.scripting
     name = sha1.lower()
     script = scripting.scripts.get(name)

@@ -38,7 +38,7 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class HttpConnection(asyncio.Protocol):
-    """A client's connection."""
+    """A client's connection.  ``entered`` is true while requests of it are run."""
 
     def __init__(self, service: RestService) -> None:
         self._service = service
@@ -51,6 +51,7 @@ class HttpConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._stream: Stream | None = None
         self._receiving = self._ended = self._discarding = self._admitted = False
+        self.entered = False
         self._since = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -99,6 +100,13 @@ class HttpConnection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Take what has arrived until there is nothing more, or a request that takes its time."""
+        self.entered = True
+        try:
+            self._take_events()
+        finally:
+            self.entered = False
+
+    def _take_events(self) -> None:
         while self._task is None and self._stream is None and not self._ended and not self._discarding:
             try:
                 event = self._http.next_event()

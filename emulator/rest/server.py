@@ -71,6 +71,11 @@ class RestServer:
         for database in self._service.databases:
             await database.close()
 
+    @property
+    def entered(self) -> list[asyncio.Transport]:
+        """The connections whose requests are being run: more than one where a script is busy and others are heard."""
+        return [connection.transport for connection in self._service.connections if connection.entered]
+
     def open(self, engine: Engine, name: str) -> str:
         """Offer one more database; its token, the same each time.  Those whose keyspaces have gone are let go."""
         local = [database for database in self._databases if isinstance(database, LocalDatabase)]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 _EXACT = 1 << 53
+_WRONG_NUMBER = "ERR Wrong number of args calling Redis command from script"
 
 
 class Invocation:
@@ -67,6 +68,8 @@ class Invocation:
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
             command = self._find(args)
+            if not command.least <= len(args) <= command.most:
+                raise CommandError(_WRONG_NUMBER)
             self._check(command, args)
         except CommandError as error:
             if command is not None:
@@ -88,7 +91,8 @@ class Invocation:
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
             command = self._find(args)
-            self._check_arity(command, args)
+            if not command.least <= len(args) <= command.most:
+                raise CommandError(_WRONG_NUMBER)
         except CommandError:
             return None, b"ERR Invalid command passed to redis.acl_check_cmd()"
         return self.client.user.check(command, args) is None
@@ -100,14 +104,8 @@ class Invocation:
         except CommandError:
             raise CommandError("ERR Unknown Redis command called from script") from None
 
-    @staticmethod
-    def _check_arity(command: Command, args: Sequence[bytes]) -> None:
-        if not command.least <= len(args) <= command.most:
-            raise CommandError("ERR Wrong number of args calling Redis command from script")
-
     def _check(self, command: Command, args: Sequence[bytes]) -> None:
         """The guards in the order in which Redis has them."""
-        self._check_arity(command, args)
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
             raise CommandError("ERR This Redis command is not allowed from script")
         self._check_user(command, args)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lupa import lua51
 
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Reply, Status
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.conversion import ToLua
@@ -36,6 +36,7 @@ LuaError: Final[type[Exception]] = lua51.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
 """Bytes that Lua may have while it runs scripts; they are stopped when they have three quarters of it."""
 _SLACK: Final = 4096
+_LITTLE: Final = 65536
 _NO_MEMORY: Final = b"ERR not enough memory"
 _VALUE: Final = 64
 """What Lua needs for a value beside its bytes."""
@@ -43,6 +44,7 @@ _COMPILING: Final = 5
 """How often a long text is there while it is compiled."""
 _PIECE: Final = 4000
 """Values handed to Lua or taken from it at once: its stack is bounded."""
+_SMALL: Final = frozenset((Status, type(None), bool, float))
 _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 _LIBRARIES: Final = ("cjson", "cmsgpack", "struct", "bit")
 
@@ -53,12 +55,14 @@ class Lua:
     """A sandboxed Lua; `current` is the invocation under way.
 
     ``exhausted`` tells that the script had to stop for want of memory.  ``on_slow`` is called now and then by a script that
-    has run for longer than its threshold, and returns whether the script has to stop.
+    has run for longer than its threshold, and returns whether the script has to stop.  ``on_shortage`` may give up what can
+    be done without, before something is refused for want of memory.
     """
 
     def __init__(self, random: Random48 | None = None) -> None:
         self.current: Invocation | None = None
         self.on_slow: Callable[[], bool] | None = None
+        self.on_shortage: Callable[[], None] | None = None
         self.started = 0.0
         self.patience = 0.0
         self.exhausted = False
@@ -78,15 +82,15 @@ class Lua:
         self._running = False
         self._interruption: BaseException | None = None
         self._host = self._build()
-        host = self._host
-        self.pack: Callable[..., Any] = host[b"pack"]
-        self.status: Callable[[bytes], Any] = host[b"status"]
-        self.failure: Callable[[bytes], Any] = host[b"failure"]
-        self.wrapped: Callable[[bytes, Any], Any] = host[b"wrapped"]
-        self.map: Callable[[Any, int], Any] = host[b"map"]
-        self.set: Callable[[Any, int], Any] = host[b"set"]
-        self._flatten: Callable[[Any], Outcome] = host[b"flatten"]
-        self._slice: Callable[[Any, int, int], Any] = host[b"slice"]
+        host, values = self._host, self._chunk("values")()
+        self.pack: Callable[..., Any] = values[b"pack"]
+        self.status: Callable[[bytes], Any] = values[b"status"]
+        self.failure: Callable[[bytes], Any] = values[b"failure"]
+        self.wrapped: Callable[[bytes, Any], Any] = values[b"wrapped"]
+        self.map: Callable[[Any, int], Any] = values[b"map"]
+        self.set: Callable[[Any, int], Any] = values[b"set"]
+        self._flatten: Callable[[Any], Outcome] = values[b"flatten"]
+        self._slice: Callable[[Any, int, int], Any] = values[b"slice"]
         self.run_script: Callable[..., Outcome] = host[b"run_script"]
         self.run_function: Callable[..., Outcome] = host[b"run_function"]
         self.set_loading: Callable[[bool], None] = host[b"set_loading"]
@@ -108,7 +112,7 @@ class Lua:
             self._declare,
             without_tail_calls,
         ]
-        host = self._chunk("sandbox")(*[self._guarded(function) for function in functions])
+        host = self._chunk("sandbox")(self._chunk("bounds")(), *[self._guarded(function) for function in functions])
         for name in _LIBRARIES:
             host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
         major, minor, patch = map(int, REDIS_VERSION.split("."))
@@ -207,6 +211,8 @@ class Lua:
 
     def converted(self, reply: Reply, converter: ToLua) -> Any:
         """A reply for the script that runs."""
+        if reply.__class__ in _SMALL:
+            return converter(reply) if self._used() <= self._most_memory else self._exhaust()
         self._limit(0)
         try:
             return converter(reply)
@@ -229,13 +235,17 @@ class Lua:
     def reserve(self, size: int) -> None:
         """Raise CommandError where there is no memory for so many bytes more."""
         if self.memory + size > self._most_memory:
+            if self.on_shortage is not None:
+                self.on_shortage()
             self._runtime.gccollect()
             if self.memory + size > self._most_memory:
                 raise CommandError(_NO_MEMORY.decode())
 
     def arguments(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[Any, Any]:
         """KEYS and ARGV; raises CommandError where there is no memory for them."""
-        self.reserve(sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments)))
+        size = sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments))
+        if size > _LITTLE:
+            self.reserve(size)
         return self.table(list(keys)), self.table(list(arguments))
 
     def table(self, values: list[Any]) -> Any:
@@ -258,6 +268,8 @@ class Lua:
 
     def close(self) -> None:
         """Let go of everything: what Lua holds of us and we of Lua would keep each other."""
+        for converter in self.converters.values():
+            converter.__dict__.clear()
         self.__dict__.clear()
 
     @property

@@ -4,21 +4,18 @@
 -- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
 -- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
 
-local invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
+local bounds, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
 local raw_getmetatable, raw_setmetatable, raw_loadstring, raw_setfenv = getmetatable, setmetatable, loadstring, setfenv
 local sethook, create = debug.sethook, coroutine.create
-local resume, dump, unpack, floor, concat, insert, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.insert, table.remove
+local resume, dump, unpack, floor, concat, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.remove
 local largest_index = table.maxn
-local find, gsub, match, rep = string.find, string.gsub, string.match, string.rep
+local gsub, match = string.gsub, string.match
 local OURS = "=[C]"
 local OUR_PLACE = "^%[C%]:(%d+): "
-local LONGEST_PATTERN = 2000
-local MOST_MOVES = 10000000
 local MOST_RESULTS = 8000
-local LONG_TEXT = 65536
 local READONLY = "Attempt to modify a readonly table"
 local STEPS = 100000
 
@@ -67,13 +64,6 @@ local function relocate(problem)
   return place .. text
 end
 
--- A number as C takes it for an `int`: its lower 32 bits.
-local function as_int(number)
-  if not (number >= -2 ^ 63 and number < 2 ^ 63) then return 0 end
-  local bits = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
-  return bits < 2 ^ 31 and bits or bits - 2 ^ 32
-end
-
 -- Read-only tables
 
 local real = raw_setmetatable({}, {__mode = "k"})
@@ -106,18 +96,8 @@ end
 
 local base = {
   _VERSION = _VERSION, assert = assert, error = error, gcinfo = gcinfo, ipairs = ipairs,
-  rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type,
+  rawequal = rawequal, select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = bounds.unpack,
 }
-
--- Plain Lua's own check of the range overflows.
-function base.unpack(...)
-  local contents, first, last = ...
-  if type(contents) == "table" and (first ~= nil or last ~= nil) then
-    local from, to = first == nil and 1 or tonumber(first), last == nil and #contents or tonumber(last)
-    if from and to and as_int(to) - as_int(from) >= MOST_RESULTS then error("too many results to unpack", 2) end
-  end
-  return unpack(...)
-end
 
 function base.next(contents, key)
   expect(1, "next", "table", contents)
@@ -303,61 +283,12 @@ end
 -- Libraries
 
 local strings, tables, maths = copy(string), copy(table), copy(math)
--- Matching goes as deep as a pattern is long.
-local function check_pattern(_, pattern)
-  if type(pattern) == "string" and #pattern > LONGEST_PATTERN and find(pattern, "[%^%$%*%+%?%.%(%)%[%]%%%-]") then
-    error("pattern too complex", 3)
-  end
-end
-
-do
-  local find, match, gmatch, gfind, gsub = string.find, string.match, string.gmatch, string.gfind, string.gsub
-  function strings.find(...)
-    check_pattern(...)
-    return find(...)
-  end
-  function strings.match(...)
-    check_pattern(...)
-    return match(...)
-  end
-  function strings.gmatch(...)
-    check_pattern(...)
-    return gmatch(...)
-  end
-  function strings.gfind(...)
-    check_pattern(...)
-    return gfind(...)
-  end
-  function strings.gsub(...)
-    check_pattern(...)
-    return gsub(...)
-  end
-end
-
--- Plain Lua goes on for minutes where nothing is repeated often, and copies byte by byte.
-local function repeated(text, count)
-  if count < 2 then return count == 1 and text or "" end
-  local half = repeated(text, floor(count / 2))
-  return count % 2 == 1 and half .. half .. text or half .. half
-end
-
-function strings.rep(...)
-  local text, count = ...
-  local length, times = type(text) == "string" and #text or 0, tonumber(count)
-  if type(text) == "string" and times and (length == 0 or length * times > LONG_TEXT) then
-    return length == 0 and "" or repeated(text, as_int(times))
-  end
-  return rep(...)
-end
+for name, bounded in raw_pairs(bounds.strings) do strings[name] = bounded end
 
 function tables.insert(contents, ...)
   expect(1, "insert", "table", contents)
   if real[contents] then error(READONLY, 0) end
-  local place = select("#", ...) == 2 and tonumber((...))
-  if place and #contents - as_int(place) > MOST_MOVES then
-    error("bad argument #2 to 'insert' (position out of bounds)", 2)
-  end
-  return insert(contents, ...)
+  return bounds.insert(contents, ...)
 end
 
 function tables.remove(contents, ...)
@@ -643,117 +574,6 @@ function host.stopped()
   stopped_at = nil
   sethook(watch, "", STEPS)
   return info and info.source, info and info.currentline
-end
-
--- Results, for the host to make a reply of: values in the order in which they are printed.  nil, a shape and what it holds
--- stand for what is no plain value; the elements of an aggregate follow it.
-
-local MOST_SLOTS = 7995  -- so deep does Redis's own conversion go: its stack is bounded
-local MOST_AT_ONCE = 4000
-
-local function special(out, shape, held)
-  local count = out.count
-  out[count + 2], out[count + 3], out.count = shape, held, count + 3
-end
-
-local SHAPES = {
-  {"err", "string"}, {"ok", "string"}, {"double", "number"}, {"map", "table"}, {"set", "table"}, {"big_number", "string"},
-}
-
--- What a table stands for, and what of it counts.
-local function shape_of(value)
-  for number = 1, #SHAPES do
-    local shape, kind = SHAPES[number][1], SHAPES[number][2]
-    local held = raw_rawget(value, shape)
-    if type(held) == kind then return shape, held end
-  end
-  local held = raw_rawget(value, "verbatim_string")
-  if type(held) == "table" and type(raw_rawget(held, "format")) == "string" and type(raw_rawget(held, "string")) == "string" then
-    return "verbatim_string", held
-  end
-  return "array", value
-end
-
--- One function, since it calls itself as deep as the result is nested.
-local function append(out, value, slots)
-  local kind = type(value)
-  if slots > MOST_SLOTS then return special(out, "err", "ERR reached lua stack limit") end
-  if kind ~= "table" then
-    if kind ~= "string" and kind ~= "number" and kind ~= "boolean" then return special(out, "null", false) end
-    out.count = out.count + 1
-    out[out.count] = value
-    return
-  end
-  local shape, held = shape_of(value)
-  if shape == "array" then
-    special(out, shape, 0)
-    local place, length = out.count, 0
-    local item = raw_rawget(held, 1)
-    while item ~= nil do
-      length = length + 1
-      append(out, item, slots + 1)
-      item = raw_rawget(held, length + 1)
-    end
-    out[place] = length
-  elseif shape == "map" or shape == "set" then
-    special(out, shape, 0)
-    local place, length = out.count, 0
-    for key, item in raw_pairs(held) do
-      length = length + 1
-      append(out, key, slots + (shape == "map" and 4 or 3))
-      if shape == "map" then append(out, item, slots + 3) end
-    end
-    out[place] = length
-  elseif shape == "verbatim_string" then
-    special(out, shape, raw_rawget(held, "format"))
-    append(out, raw_rawget(held, "string"), 0)
-  elseif shape == "err" and raw_rawget(value, "ignore_error_stats_update") then
-    special(out, "known_err", held)
-  elseif shape == "double" and held == 0 and 1 / held < 0 then
-    special(out, shape, "-0")
-  else
-    special(out, shape, held)
-  end
-end
-
--- How many values there are, and where they are few they themselves.
-function host.flatten(value)
-  local out = {count = 0}
-  append(out, value, 1)
-  if out.count > MOST_AT_ONCE then return out.count, out end
-  return out.count, unpack(out, 1, out.count)
-end
-
-host.slice = unpack
-
-function host.pack(...)
-  return {...}
-end
-
-function host.status(text)
-  return {ok = text}
-end
-
-function host.failure(text)
-  return {err = text}
-end
-
-function host.wrapped(name, value)
-  return {[name] = value}
-end
-
--- Tables of a map or a set are filled one element after another, as Redis does: `pairs` then has the same order.
-
-function host.map(flat, length)
-  local found = {}
-  for place = 1, length, 2 do found[flat[place]] = flat[place + 1] end
-  return {map = found}
-end
-
-function host.set(flat, length)
-  local found = {}
-  for place = 1, length do found[flat[place]] = true end
-  return {set = found}
 end
 
 return host

@@ -104,6 +104,7 @@ class Scripting:
         """The runtime of scripts."""
         if self._lua is None:
             self._lua = self.new_lua()
+            self._lua.on_shortage = self._forget_evaluated
         return self._lua
 
     @property
@@ -158,6 +159,12 @@ class Scripting:
             if len(evaluated) > _MOST_EVALUATED:
                 del self.scripts[evaluated[0]]
                 self.evicted += 1
+
+    def _forget_evaluated(self) -> None:
+        """Keep those of SCRIPT LOAD only."""
+        loaded = {name: script for name, script in self.scripts.items() if script.loaded}
+        self.evicted += len(self.scripts) - len(loaded)
+        self.scripts = loaded
 
     def load(self, source: bytes) -> bytes:
         """SCRIPT LOAD: keep a script; its SHA-1."""
@@ -236,7 +243,7 @@ class Scripting:
         invocation.killed = self._ending
         lua.current = invocation
         clock = self.engine.clock
-        clock.held = clock.micros()
+        clock.hold()
         lua.started = monotonic()
         lua.patience = self.engine.config.busy_reply_threshold / 1000
         try:
@@ -315,6 +322,7 @@ class Scripting:
             )
         if engine.on_busy is not None:
             engine.on_busy()
+        engine.clock.hold()  # for TIME it goes on then, for keys it does not
         return invocation.killed
 
     def check_quiet(self) -> None:
