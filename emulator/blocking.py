@@ -17,9 +17,9 @@ Source: Redis's documentation of blocking operations, "Order in which blocked cl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING
 
-from emulator.acl.users import explanation
 from emulator.expiry import Timer
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 class Block(Timer):
     """A session that waits for one of `keys`; as a timer it is the timeout.
 
-    ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.
+    ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.  ``spent`` are
+    the seconds that the command has run so far.
     """
 
-    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "session", "timeout_reply")
+    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "session", "spent", "timeout_reply")
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Block(Timer):
         self.attempt = attempt
         self.timeout_reply = timeout_reply
         self.needs_key = needs_key
+        self.spent = 0.0
 
     def fire(self) -> None:
         self.session.engine.blocking.finish(self, self.timeout_reply)
@@ -72,6 +74,12 @@ class Blocking:
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}
         self.ready: dict[tuple[Database, bytes], bool] = {}
+
+    @property
+    def keys_on_no_key(self) -> int:
+        """How many keys somebody waits for who wants to hear that they have gone."""
+        waiting = (blocks for db in self.engine.databases for blocks in db.blocked.values())
+        return sum(any(block.needs_key for block in blocks) for blocks in waiting)
 
     def park(self, block: Block, timeout: int) -> None:
         """Let a session wait; `timeout` in milliseconds, 0 for none."""
@@ -107,21 +115,27 @@ class Blocking:
                         self.fail(block, error)
 
     def _try(self, block: Block) -> None:
-        session = block.session
-        denial = session.user.check(session.last_command, session.words) if session.last_command else None
-        if denial is not None:
-            session.engine.acl.refused(session, denial, b"toplevel")
-            self.finish(block, CommandError(f"NOPERM {explanation(session.user, denial)}"))
+        block.session.blocked = None  # as ACL LOG has it
+        refusal = self.engine.refusal(block.session)
+        block.session.blocked = block
+        if refusal is not None:
+            self._answer(block, refusal)
             return
+        started = perf_counter()
         try:
             reply = block.attempt()
         except CommandError as error:
             reply = error
+        block.spent += perf_counter() - started
         if reply is not None:
             self.finish(block, reply)
 
     def finish(self, block: Block, reply: Reply) -> None:
         """End a wait with an answer."""
+        self.engine.unblocked(block.session, block.spent, reply)
+        self._answer(block, reply)
+
+    def _answer(self, block: Block, reply: Reply) -> None:
         self.forget(block)
         block.session.resume(reply)
 

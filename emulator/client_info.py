@@ -63,7 +63,7 @@ def _flags(session: Session) -> bytes:
         flags += b"P"
     if session.queue is not None:
         flags += b"x"
-    if session.blocked is not None:
+    if session.blocked is not None or session.paused:
         flags += b"b"
     if session.tracked is not None:
         flags += b"t"

@@ -83,7 +83,8 @@ _POSTPONED: Final = Postponed()
 def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int) -> int:
     """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
 
-    It stops early when the session has to wait: ``session.blocked`` or ``session.parked`` is set then.
+    It stops early when the session has to wait: ``session.blocked`` or ``session.parked`` is set then.  Commands on the
+    short way are counted here, others by `call`, which those within EXEC and scripts come through too.
     """
     engine = session.engine
     lookup = engine.commands.get
@@ -91,6 +92,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     end = min(len(commands), position + most)
     first = position
     before = engine.current  # a script that does not end lets others run within its own run
+    otherwise = 0
     session.running = True
     engine.current = session
     started = perf_counter()
@@ -111,6 +113,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                     note_slow(session, command, args, elapsed)
                 started = finished
             else:
+                otherwise += 1
                 try:
                     reply = execute(session, args)
                 except Exception as error:
@@ -123,10 +126,13 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 except Exception as error:
                     out.append(session.encoders[CommandError](failure(engine, command, error)))
             elif reply.__class__ is Postponed:
-                session.parked = True
+                otherwise -= 1  # it comes again
                 break
             elif reply.__class__ is Block:
                 session.words = args
+                if command is not None and not reply.spent:
+                    otherwise += 1
+                    reply.spent = command.durations.noted.pop() - OFFSET
             elif reply.__class__ is Moved:
                 out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
                 position += 1
@@ -142,8 +148,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     finally:
         session.running = False
         engine.current = before
-        session.total_commands += position - first
-        engine.stats.commands_processed += position - first
+        counted = position - first - otherwise
+        session.total_commands += counted
+        engine.stats.commands_processed += counted
     if engine.tracking.changed:
         behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
     if engine.stats.commands_processed >= engine.count_at:
@@ -217,21 +224,20 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
 
 def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
     engine = session.engine
-    command = None
+    command = session.last_command = None
     try:
-        command = find(engine.commands, args)
+        command = session.last_command = find(engine.commands, args)
         flags = command.flags
         if flags & SKIP_MONITOR and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
         _check(session, command, flags, args)
         if engine.pause.holds(command, flags, session):
+            session.paused = True
             return _POSTPONED
     except CommandError as error:
         if command is None and args[0].lower() in _CROSS_PROTOCOL:
             return _cut_off(session)
-        engine.stats.count_error(str(error))
-        if command is not None:
-            command.rejected += 1
+        _refused(engine, command, error)
         if command is not None and command.name == b"exec":
             return _abort_transaction(session, error)
         session.queue_failed = True
@@ -239,7 +245,6 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
         session.queue.append((command, list(args)))
         return QUEUED
-    session.last_command = command
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)
@@ -353,12 +358,50 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
+    if reply.__class__ is Block:
+        reply.spent = elapsed
+    else:
+        count(session.engine.current or session, session, command, args, elapsed)
+    return reply
+
+
+def count(client: Session, session: Session, command: Command, args: Sequence[bytes], elapsed: float) -> None:
+    """Enter a call of a session (it may be a script's own) in the statistics; for the client whose turn it is."""
+    client.total_commands += 1
+    session.engine.stats.commands_processed += 1
     command.note(elapsed + OFFSET)
     if len(command.durations.noted) >= GATHERED_AT_MOST:
         session.engine.count_durations()
     if elapsed >= session.engine.slow_seconds:
         note_slow(session, command, args, elapsed)
-    return reply
+
+
+def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
+    """Enter the call of a client that has waited, which has its answer now, in the statistics."""
+    command = session.last_command
+    if command is not None:
+        if reply.__class__ is CommandError:
+            failure(session.engine, command, reply)
+        count(session, session, command, session.words, elapsed)
+
+
+def refusal(session: Session) -> CommandError | None:
+    """The error of a call that waits, where it would be refused by now."""
+    command = session.last_command
+    try:
+        if command is not None:
+            _check(session, command, command.flags, session.words)
+    except CommandError as error:
+        return _refused(session.engine, command, error)
+    return None
+
+
+def _refused(engine: Engine, command: Command | None, error: CommandError) -> CommandError:
+    """Enter a call that was refused in the statistics; its error."""
+    engine.stats.count_error(str(error))
+    if command is not None:
+        command.rejected += 1
+    return error
 
 
 def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Reply:

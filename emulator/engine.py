@@ -18,7 +18,7 @@ from emulator.clock import Clock
 from emulator.commands.registry import Command, every_command
 from emulator.commands.table import table
 from emulator.config import Config
-from emulator.dispatch import call, find
+from emulator.dispatch import call, find, refusal, unblocked
 from emulator.eviction import Eviction
 from emulator.expiry import NEVER, Wheel
 from emulator.faults import Faults
@@ -59,6 +59,8 @@ class Engine:
 
     call = staticmethod(call)
     find = staticmethod(find)
+    refusal = staticmethod(refusal)
+    unblocked = staticmethod(unblocked)
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
@@ -84,7 +86,7 @@ class Engine:
         self.client_eviction = ClientEviction(self)
         self.out_of_memory = False
         self.lacks_replicas = False
-        self.expires_actively = True
+        self.expires_actively = self._active_expire = True
         self.faults = Faults(self)
         self.snapshots = Snapshots(self)
         self.recording = Recording(self)
@@ -180,9 +182,19 @@ class Engine:
 
     def set_active_expire(self, active: bool) -> None:
         """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""
-        self.expires_actively = active
-        if active:
+        self._active_expire = active
+        self.expiry_changed()
+
+    def expiry_changed(self) -> None:
+        """Find out anew whether keys and fields expire by themselves."""
+        self.expires_actively = self._active_expire and not self.pause.active
+        if self.expires_actively:
             self.wheel.release()
+
+    @property
+    def keeps_expired(self) -> bool:
+        """Whether what has expired stays although somebody meets it: while clients are paused, but not in a transaction."""
+        return self.pause.active and not (self.current is not None and self.current.deny_blocking)
 
     @property
     def used_memory(self) -> int:
@@ -234,7 +246,9 @@ class Engine:
             deferred, self._deferred = self._deferred, []
             for session, data in deferred:
                 session.out.append(data)
-            self.blocking.serve()
+            if self.blocking.ready:
+                self.clock.tick()  # what has expired within a long command serves nobody
+                self.blocking.serve()
         self.pending_work = False
 
     def advance(self) -> bool:

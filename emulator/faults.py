@@ -96,7 +96,6 @@ class Delay(Timer):
 
     def fire(self) -> None:
         self.session.held_back = None
-        self.session.parked = False
         self.session.wake()
 
 

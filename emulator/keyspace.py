@@ -34,6 +34,8 @@ V = TypeVar("V")
 
 _FIELDS_A_SLICE = 250
 _MOST_UNWEIGHED = 255
+_TRIES = 100
+"""How many keys are drawn by lot, while those that have expired stay, before one of them is as good as another."""
 
 
 class Entry(Timer):
@@ -238,7 +240,7 @@ class Database:
         if entry is not None and entry.deadline is not None:
             if entry.deadline <= self.clock.now:
                 self.expire_now(entry)
-                entry = None
+                entry = self.entries.get(key)
             elif not keep_ttl:
                 self.persist(entry)
         if entry is None:
@@ -337,7 +339,9 @@ class Database:
         return self._deadlines // len(self.expiring) - self.clock.now if self.expiring else 0
 
     def expire_now(self, entry: Entry) -> None:
-        """A key's time is up."""
+        """A key's time is up: it goes, unless CLIENT PAUSE lets it stay for a while, where nobody sees it."""
+        if self.engine.keeps_expired:
+            return
         key = entry.key
         self.discard(key)
         self.stats.expired_keys += 1
@@ -521,9 +525,11 @@ class Database:
     def random_entry(self) -> Entry | None:
         """A live entry, each as likely as another."""
         choose: Callable[[int], int] = self.engine.random.randrange
+        tries = _TRIES
         while self._dense:
             entry = self._dense[choose(len(self._dense))]
-            if self.find(entry.key) is not None:
+            tries -= self.engine.keeps_expired
+            if self.find(entry.key) is not None or not tries:
                 return entry
         return None
 

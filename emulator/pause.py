@@ -1,6 +1,6 @@
-"""CLIENT PAUSE: for a while commands wait, all of them or those that write.
+"""CLIENT PAUSE: for a while commands wait, all of them or those that write; nothing expires and nothing is evicted.
 
-A session whose command is held back is parked: dispatch keeps the command and the owner of the session runs it again
+A session whose command is held back is paused: dispatch keeps the command and the owner of the session runs it again
 when the pause is over.
 """
 
@@ -35,18 +35,20 @@ class Pause(Timer):
         self.active = True
         self.writes_only = writes_only
         self.engine.waits.set(self, end)
+        self.engine.expiry_changed()
         self.engine.refresh_sessions()
 
     def stop(self) -> None:
-        """End the pause and let the parked sessions go on."""
+        """End the pause and let the sessions that are paused go on."""
         if not self.active:
             return
         self.active = False
         self.engine.waits.cancel(self)
+        self.engine.expiry_changed()
         self.engine.refresh_sessions()
         for session in list(self.engine.sessions.values()):
-            if session.parked:
-                session.parked = False
+            if session.paused:
+                session.paused = False
                 session.wake()
 
     def fire(self) -> None:
@@ -60,7 +62,7 @@ class Pause(Timer):
         if not self.active or session.deny_blocking or command.hidden:
             return False
         if not self.writes_only:
-            return command.full_name not in (b"client|unpause", b"client|pause")
+            return True
         if command.name == b"exec" and session.queue is not None:
             return any(queued.flags & (WRITE | MAY_REPLICATE) for queued, _ in session.queue)
         return bool(flags & (WRITE | MAY_REPLICATE))

@@ -34,10 +34,10 @@ class Session:
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
-    arrived and were not run yet, bytes that were written and are not sent yet.  ``held_back`` is the call that a fault
-    delays, ``fault_passed`` that the next one has been delayed already.  ``proof`` is the hash of the password by which it
-    became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
-    waits, and scripts may do what they may with that service.
+    arrived and were not run yet, bytes that were written and are not sent yet.  ``paused`` says that CLIENT PAUSE holds a
+    command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
+    already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
+    set for the REST API: nothing waits, and scripts may do what they may with that service.
     """
 
     __slots__ = (
@@ -69,8 +69,8 @@ class Session:
         "on_move",
         "on_wake",
         "out",
-        "parked",
         "patterns",
+        "paused",
         "plain",
         "proof",
         "protocol",
@@ -108,7 +108,7 @@ class Session:
         self.running = False
         self.closing = False
         self.blocked: Block | None = None
-        self.parked = False
+        self.paused = False
         self.last_command: Command | None = None
         self.words: Sequence[bytes] = ()
         self.total_commands = self.total_input = self.total_output = 0
@@ -145,6 +145,11 @@ class Session:
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.attentive
         )
+
+    @property
+    def parked(self) -> bool:
+        """Whether a command is held back, by CLIENT PAUSE or by a fault."""
+        return self.paused or self.held_back is not None
 
     @property
     def subscriptions(self) -> int:

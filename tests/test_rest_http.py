@@ -234,7 +234,7 @@ def test_a_command_that_takes_a_thread_is_waited_for(server, rest):
 def test_what_runs_is_finished_when_the_server_ends():
     with emulator.Server(rest_port="auto", rest_token=TOKEN) as server:
         rest, client = Rest(server.rest_url), server.connect()
-        client.client_pause(60_000, all=True)
+        client.client_pause(60_000, all=False)
         found = []
         asking = threading.Thread(target=lambda: found.append(rest("SET", "k", "v")))
         asking.start()

@@ -66,7 +66,8 @@ def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
 def _expire_due(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> None:
     deadline = target.next_deadline
     if deadline is not None and deadline <= client.engine.clock.now:
-        only = None if client.engine.expires_actively else touched
+        engine = client.engine
+        only = None if engine.expires_actively else () if engine.keeps_expired else touched
         client.db.expire_fields(client.db.entries[key], len(target), only)
 
 

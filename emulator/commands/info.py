@@ -86,14 +86,14 @@ def _clients(engine: Engine) -> Fields:
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", max((used.input for used in usages), default=0)),
         ("client_recent_max_output_buffer", max((used.output for used in usages), default=0)),
-        ("blocked_clients", len(engine.blocking.blocks)),
+        ("blocked_clients", len(engine.blocking.blocks) + sum(session.paused for session in sessions)),
         ("tracking_clients", len(engine.tracking.clients)),
         ("pubsub_clients", sum(1 for session in sessions if session.subscriptions)),
         ("watching_clients", sum(1 for session in sessions if session.watched)),
         ("clients_in_timeout_table", sum(1 for block in engine.blocking.blocks if block.deadline is not None)),
         ("total_watched_keys", sum(len(db.watchers) for db in engine.databases)),
         ("total_blocking_keys", sum(len(db.blocked) for db in engine.databases)),
-        ("total_blocking_keys_on_nokey", 0),
+        ("total_blocking_keys_on_nokey", engine.blocking.keys_on_no_key),
     ]
 
 
