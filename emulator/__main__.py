@@ -178,6 +178,7 @@ def _load_users(server: Server, options: Options, log: Log) -> bool:
     except CommandError as error:
         log.warn(f"Aborting Redis startup because of ACL errors: {str(error).removeprefix('ERR ')}")
         return False
+    acl.started()
     return True
 
 

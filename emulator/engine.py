@@ -131,6 +131,7 @@ class Engine:
         self.client_eviction.configure()
         if self.config.requirepass:
             self._apply_password()
+        self.acl.started()
 
     def sibling(self) -> Engine:
         """An empty engine with the settings, commands, users and time of this one; they share nothing."""
@@ -139,6 +140,7 @@ class Engine:
         other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
+        other.acl.started()
         return other
 
     def _apply_notifications(self) -> None:

@@ -126,6 +126,11 @@ class Faults:
                 session.held_back.fire()
         return len(gone)
 
+    def reset(self) -> None:
+        """Take all away, and number the next ones from 1."""
+        self.clear()
+        self._last_id = 0
+
     def find(self, session: Session, command: Command, args: Sequence[bytes]) -> Fault | None:
         """The fault that strikes a call, if one does."""
         if command.hidden:

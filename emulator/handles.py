@@ -72,6 +72,10 @@ class Handle(ABC):
         finally:
             self.command("EMULATOR", "RECORD", "STOP")
 
+    def reset(self) -> None:
+        """Bring everything that clients can change back to what it was when it began (`emulator.renewal`)."""
+        self.command("EMULATOR", "RESET")
+
     def snapshot(self) -> ServerSnapshot:
         """The data set as it is now, to come back to."""
         return ServerSnapshot(self)

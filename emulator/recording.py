@@ -88,6 +88,11 @@ class Recording:
         self.active = False
         self._engine.refresh_sessions()
 
+    def forget(self) -> None:
+        """Record no more, and forget what was recorded."""
+        self.stop()
+        self.commands = Calls()
+
     def add(self, session: Session, command: Command | None, args: Sequence[bytes], answer: bytes) -> None:
         """A client has sent a command."""
         if command is not None and command.hidden:

@@ -28,6 +28,11 @@ class SlowLog:
         self.entries: deque[SlowCommand] = deque()
         self._next_id = 0
 
+    def reset(self) -> None:
+        """Forget every entry, and number the next ones from 0."""
+        self.entries.clear()
+        self._next_id = 0
+
     def add(self, when: int, micros: int, arguments: Sequence[bytes], address: bytes, name: bytes, most: int) -> None:
         """Log a command; of the entries `most` are kept, of the arguments an excerpt."""
         entry = SlowCommand(self._next_id, when, micros, _excerpt(arguments), address, name)

@@ -15,9 +15,9 @@ _BETWEEN_LOOKS = 0.01
 
 
 class Watch:
-    """Watches over a server from its making, when it is emptied, shows the machine's time and gets `settings`, until `end`.
+    """Watches over a server from its making, when it becomes as new and gets `settings`, until `end`.
 
-    With `strict` it can tell what was left behind.
+    A real server is emptied only.  With `strict` it can tell what was left behind.
     """
 
     def __init__(self, handle: Handle, settings: Mapping[str, object], strict: bool) -> None:
@@ -25,7 +25,8 @@ class Watch:
         self._can_record = handle.is_emulator
         calls: list[tuple[object, ...]] = [("FLUSHALL",)]
         if self._can_record:
-            calls += [("EMULATOR", "CLOCK", "RESET"), ("EMULATOR", "RECORD", "START")]
+            handle.reset()
+            calls = [("EMULATOR", "RECORD", "START")]
         self._settings = {name: handle.command("CONFIG", "GET", name)[name.encode()] for name in settings}
         calls += [("CONFIG", "SET", name, value) for name, value in settings.items()]
         handle.perform(*calls)

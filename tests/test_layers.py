@@ -35,6 +35,7 @@ SUBSYSTEMS = (
     "persistence",
     "pubsub",
     "recording",
+    "renewal",
     "slowlog",
     "snapshots",
     "stats",

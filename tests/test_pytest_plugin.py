@@ -104,6 +104,42 @@ def test_the_same_suite_against_a_real_server(tmp_path):
     assert status == 0 and "4 passed" in output, output
 
 
+CHANGES = """
+import pytest
+
+CHANGES = {
+    "data": "SET k v",
+    "settings": "CONFIG SET maxmemory 1",
+    "users": "ACL SETUSER default -@all",
+    "functions": "FUNCTION LOAD #!lua\\tname=lib\\nredis.register_function('f',function()return\\t1\\tend)",
+    "scripts": "EVAL cjson.encode_sparse_array(true) 0",
+    "a pause": "CLIENT PAUSE 1000000",
+    "expiry": "DEBUG SET-ACTIVE-EXPIRE 0",
+    "time": "EMULATOR CLOCK FREEZE",
+    "faults": "EMULATOR FAULT ADD STALL",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_it_changes_no_other_test_sees(redis_client, change):
+    assert redis_client.config_get("maxmemory")["maxmemory"] == "0"
+    assert redis_client.acl_list() == ["user default on nopass sanitize-payload ~* &* +@all"]
+    assert redis_client.function_list() == []
+    assert "cmdstat_eval" not in redis_client.info("commandstats")
+    assert redis_client.dbsize() == 0
+    assert redis_client.set("k", "v")
+    assert redis_client.delete("k") == 1
+    redis_client.execute_command(*[word.replace("\\t", " ") for word in change.split(" ")])
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-p", "no:randomly", "--redis-emulator-keyspaces=worker")], ids=str)
+def test_each_test_starts_on_a_server_as_new(tmp_path, options):
+    (tmp_path / "test_it.py").write_text(CHANGES)
+    output, status = pytest_on(tmp_path, *options)
+    assert status == 0 and "9 passed" in output, output
+
+
 def test_a_failing_test_tells_what_it_did(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "def test_it(redis_client):\n"

@@ -28,6 +28,7 @@ class Users:
         self.journal = Journal()
         self.default = self._all_powerful()
         self.table: dict[bytes, User] = {b"default": self.default}
+        self._at_start: dict[bytes, User] | None = None
 
     @property
     def _commands(self) -> Mapping[bytes, Command]:
@@ -54,6 +55,28 @@ class Users:
 
     # Changing
 
+    def started(self) -> None:
+        """The users there are now are those that `reset` brings back."""
+        self._at_start = None
+
+    def _remember(self) -> None:
+        if self._at_start is None:
+            self._at_start = {name: user.copy() for name, user in self.table.items()}
+
+    def reset(self) -> None:
+        """Bring the users back that there were at the start, and forget what was refused."""
+        self.journal = Journal()
+        if self._at_start is not None:
+            self._replace(self._at_start)
+            self._at_start = None
+
+    def _replace(self, wanted: Mapping[bytes, User]) -> None:
+        """Have these users instead of those there are."""
+        for name in [name for name in self.table if name not in wanted]:
+            self.delete(name)
+        for name, user in wanted.items():
+            self._settle(name, user)
+
     def change(self, name: bytes, rules: Sequence[bytes]) -> None:
         """ACL SETUSER: apply rules to a user, who is made where there is none; all of them or, with an error, none."""
         try:
@@ -73,6 +96,7 @@ class Users:
 
     def _settle(self, name: bytes, wanted: User) -> None:
         """Give a user its new rules, and drop those of its clients that listen where it no longer may."""
+        self._remember()
         user = self.table.get(name)
         if user is None:
             user = self.table[name] = wanted
@@ -98,6 +122,7 @@ class Users:
 
     def delete(self, name: bytes) -> bool:
         """Delete a user and drop its clients; whether there was one."""
+        self._remember()
         user = self.table.pop(name, None)
         if user is None:
             return False
@@ -108,6 +133,7 @@ class Users:
 
     def set_password(self, password: bytes) -> None:
         """``requirepass``: the only password of the default user, or with the empty one none at all."""
+        self._remember()
         self.default.apply(b"resetpass")
         self.default.apply(b">" + password if password else b"nopass")
         self._engine.refresh_sessions()
@@ -143,10 +169,7 @@ class Users:
         if errors:
             raise CommandError(f"ERR {errors}{_UNCHANGED}")
         wanted.setdefault(b"default", self._all_powerful())
-        for name in [name for name in self.table if name not in wanted]:
-            self.delete(name)
-        for name, user in wanted.items():
-            self._settle(name, user)
+        self._replace(wanted)
 
     def _read_line(self, wanted: dict[bytes, User], words: Sequence[bytes], path: str, number: int) -> str:
         """Enter the user that a line declares; what is wrong with the line, as text."""

@@ -10,6 +10,7 @@ from emulator.configuration.kinds import decoded
 from emulator.log import NOTICE
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
+from emulator.renewal import forget_statistics
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -48,13 +49,7 @@ def config_set(client: Session, name: bytes, value: bytes, *more: bytes) -> Stat
 @command("server", container="config", since="2.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
 def config_resetstat(client: Session) -> Status:
     """Set the statistics of INFO back."""
-    engine = client.engine
-    engine.stats.reset()
-    engine.count_durations()
-    for entry in engine.commands.values():
-        entry.reset()
-        for sub in entry.subcommands.values():
-            sub.reset()
+    forget_statistics(client.engine)
     return OK
 
 

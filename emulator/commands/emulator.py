@@ -11,6 +11,7 @@ from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE,
 from emulator.keyspaces import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.renewal import renew
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -46,6 +47,20 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
         number = bounded(milliseconds[0], 0, _LATEST, "ERR value is out of range, must be positive")
         engine.turn_clock(number if word == b"SET" else engine.clock.now + number)
     return {b"now": engine.clock.now, b"frozen": engine.clock.frozen}
+
+
+@command(
+    EMULATOR,
+    container=EMULATOR,
+    since="8.2.0",
+    flags=f"write {_FLAGS}",
+    acl=EMULATOR,
+    complexity="O(N) for N commands and clients",
+)
+def emulator_reset(client: Session) -> Status:
+    """Bring everything that clients can change back to what it was when the server began."""
+    renew(client.engine, client)
+    return OK
 
 
 _WORDS = {b"COMMAND": "command", b"KEY": "key", b"CLIENT": "client"}

@@ -35,6 +35,7 @@ class Store:
     def __init__(self) -> None:
         self.file = ""
         self._hooks: dict[str, list[Hook]] = {}
+        self._at_start: dict[Directive[Any], Any] = {}
         for directive in self.directives.values():
             setattr(self, directive.attribute, directive.initial())
 
@@ -90,12 +91,22 @@ class Store:
             for name, directive, _ in changes:
                 if getattr(self, directive.attribute) != before[directive]:
                     self._tell(name, directive, told)
+                    self._at_start.setdefault(directive, before[directive])
         except CommandError:
             for directive, value in before.items():
                 setattr(self, directive.attribute, value)
             for hook in told:
                 hook()
             raise
+
+    def reset(self) -> None:
+        """Give every directive that `set` has changed the value back that it had at first."""
+        told: list[Hook] = []
+        at_start, self._at_start = self._at_start, {}
+        for directive, value in at_start.items():
+            setattr(self, directive.attribute, value)
+        for directive in at_start:
+            self._tell(directive.name, directive, told)
 
     def _take(self, name: str, directive: Directive[Any], text: str) -> None:
         words = [text]

@@ -179,6 +179,16 @@ class Scripting:
             self._lua.close()
             self._lua = None
 
+    def reset(self) -> None:
+        """Be as at first: no scripts, no libraries, no Lua; its random numbers begin anew."""
+        self.flush()
+        if self._libraries is not None:
+            self._libraries.flush()
+            self._libraries = None
+        self._random = None
+        self.evicted = 0
+        self.may_call_all = False
+
     def flags_of(self, command: Command, args: Sequence[bytes]) -> int:
         """The flags of a call that runs a script or function, of which those that it declares itself are part."""
         declared = self._declared(command, args)
