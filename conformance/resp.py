@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
 Value = bytes | None | list["Reply"]
+
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 20_000))  # a script can answer thousands of lists in one another
 
 _AGGREGATES = {b"*": 1, b"%": 2, b"~": 1, b">": 1, b"|": 2}
 

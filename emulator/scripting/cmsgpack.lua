@@ -122,27 +122,31 @@ local function take(data, place, size)
   return sub(data, place, place + size - 1), place + size
 end
 
-local function unsigned(data, place, size)
-  local piece
-  piece, place = take(data, place, size)
+local function big_endian_number(piece, first, last)
   local number = 0
-  for position = 1, size do
+  for position = first, last do
     number = number * 256 + byte(piece, position)
-    if position == 4 and size == 8 and number >= 2 ^ 31 then number = number - 2 ^ 32 end
   end
-  return number, place
+  return number
 end
 
+-- The two halves of eight bytes are exact, so that their sum is rounded once.
 local function signed(data, place, size)
   local piece
   piece, place = take(data, place, size)
-  local negative = byte(piece, 1) >= 128
-  local number = 0
-  for position = 1, size do
-    local value = byte(piece, position)
-    number = number * 256 + (negative and 255 - value or value)
+  local high, low = 0, big_endian_number(piece, size == 8 and 5 or 1, size)
+  if size == 8 then high = big_endian_number(piece, 1, 4) end
+  if byte(piece, 1) >= 128 then
+    if size == 8 then high = high - 2 ^ 32 else low = low - 2 ^ (8 * size) end
   end
-  return negative and -number - 1 or number, place
+  return high * 2 ^ 32 + low, place
+end
+
+local function unsigned(data, place, size)
+  if size == 8 then return signed(data, place, size) end
+  local piece
+  piece, place = take(data, place, size)
+  return big_endian_number(piece, 1, size), place
 end
 
 local read

@@ -85,15 +85,20 @@ local function integer_bytes(number, size, little)
   return little and text or reverse(text)
 end
 
+-- The integer in up to eight bytes, the least first; its halves are exact, so that it is rounded once.
 local function read_integer(text, signed)
-  local number = 0
   local size = #text
   local negative = signed and size > 0 and byte(text, size) >= 128
-  for place = size < 8 and size or 8, 1, -1 do
-    local value = byte(text, place)
-    number = number * 256 + (negative and 255 - value or value)
+  local function half(last, first)
+    local number = 0
+    for place = size < last and size or last, first, -1 do
+      local value = byte(text, place)
+      number = number * 256 + (negative and 255 - value or value)
+    end
+    return number
   end
-  return negative and -number - 1 or number
+  local high, low = half(8, 5), half(4, 1)
+  return negative and -(high * 2 ^ 32 + (low + 1)) or high * 2 ^ 32 + low
 end
 
 local function check_number(place, name, value)
