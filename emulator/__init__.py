@@ -1,7 +1,7 @@
 """A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it.
 
 `connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine, `Server` one that
-listens on a port.
+listens on a port. `Redis` and `AsyncRedis` are redis-py's classes in this process, to be patched in.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 from emulator.version import __version__
 
 if TYPE_CHECKING:
-    from emulator.client import aconnect, connect
+    from emulator.client import AsyncRedis, Redis, StrictRedis, aconnect, connect
     from emulator.embedded import Server
     from emulator.local import Local
+    from emulator.places import forget
 
-__all__ = ["Local", "Server", "__version__", "aconnect", "connect"]
+__all__ = ["AsyncRedis", "Local", "Redis", "Server", "StrictRedis", "__version__", "aconnect", "connect", "forget"]
 
 _PLACES = {
+    "AsyncRedis": "emulator.client",
     "Local": "emulator.local",
+    "Redis": "emulator.client",
     "Server": "emulator.embedded",
+    "StrictRedis": "emulator.client",
     "aconnect": "emulator.client",
     "connect": "emulator.client",
+    "forget": "emulator.places",
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis.asyncio
 
-from emulator.redis_py import arguments
+from emulator.redis_py import AsyncClient, arguments
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def client_for_any_loop(url: str) -> Iterator[redis.asyncio.Redis]:
             await anext(ends[loop])
         await connection.on_connect()
 
-    client = redis.asyncio.Redis.from_url(url, **arguments({"redis_connect_func": on_connect}))
+    client = AsyncClient.from_url(url, **arguments({"redis_connect_func": on_connect}))
     yield client
     for loop, end in ends.items():
         if not loop.is_closed() and not loop.is_running():

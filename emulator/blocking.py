@@ -122,13 +122,16 @@ class Blocking:
             self._answer(block, refusal)
             return
         started = perf_counter()
-        try:
-            reply = block.attempt()
-        except CommandError as error:
-            reply = error
+        with self.engine.turn_of(block.session):
+            try:
+                reply = block.attempt()
+            except CommandError as error:
+                reply = error
         block.spent += perf_counter() - started
         if reply is not None:
             self.finish(block, reply)
+        self.engine.tracking.tell_own()
+        self.engine.deliver()
 
     def finish(self, block: Block, reply: Reply) -> None:
         """End a wait with an answer."""

@@ -1,4 +1,4 @@
-"""redis-py's clients on an engine in this process: `connect` and `aconnect`.
+"""redis-py's clients on an engine in this process: `connect` and `aconnect`, `Redis` and `AsyncRedis`.
 
 They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below their connections is another.
 """
@@ -6,26 +6,19 @@ They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below 
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import redis
-import redis.asyncio
 from redis._parsers import _AsyncRESP2Parser, _RESP2Parser
+from redis.asyncio.connection import Connection as AsyncConnection
+from redis.connection import Connection
 
 from emulator.local import Local
-from emulator.redis_py import for_pool
-
-_named: dict[str, Local] = {}
-
-
-def named(engine: Local | str | None) -> Local:
-    """The engine meant: itself, the one of a name (made when it is first named), or with None a new one."""
-    if isinstance(engine, str):
-        return _named.setdefault(engine, Local())
-    return Local() if engine is None else engine
+from emulator.places import Place, local_at
+from emulator.redis_py import AsyncClient, AsyncPool, Client, Pool, arguments
 
 
-class LocalConnection(redis.Connection):
+class LocalConnection(Connection):
     """A connection of ``redis.Redis`` that ends in an engine of this process.
 
     A command goes to the engine without being written and parsed, and a simple reply is taken as it is; everything else
@@ -105,11 +98,13 @@ def _simple(reply: bytes) -> Any:
     return None if reply == b"_\r\n" else _NOT_SIMPLE
 
 
-class LocalPool(redis.ConnectionPool):
+class LocalPool(Pool):
     """A pool of connections that cost nothing to look at."""
 
     def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
         """A connection that is ready."""
+        if self.cache is not None:  # redis-py's own cache wraps each connection
+            return super().get_connection()
         self._checkpid()
         with self._lock:
             idle = self._available_connections
@@ -135,7 +130,7 @@ class LocalPool(redis.ConnectionPool):
                 self._available_connections.append(connection)
 
 
-class AsyncLocalConnection(redis.asyncio.Connection):
+class AsyncLocalConnection(AsyncConnection):
     """A connection of ``redis.asyncio.Redis`` that ends in an engine of this process."""
 
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
@@ -149,18 +144,84 @@ class AsyncLocalConnection(redis.asyncio.Connection):
         self._writer: Any = streams
 
 
-def connect(engine: Local | str | None = None, **kwargs: Any) -> redis.Redis:
+def _as(pool: Any, local: Local | None) -> dict[str, Any]:
+    """The arguments for a pool in this process that is else as one with sockets; `local` or the engine at its address."""
+    given: dict[str, Any] = pool.connection_kwargs
+    place = Place.of(given)
+    kept = {name: value for name, value in given.items() if not name.startswith(_OF_A_WIRE)}
+    if getattr(pool, "cache", None) is not None:
+        kept["cache"] = pool.cache
+    return kept | {"max_connections": pool.max_connections, "local": local or local_at(place, given)}
+
+
+_OF_A_WIRE = ("ssl_", "path", "orig_", "maint_notifications_pool_handler", "himport_registry")
+"""What a connection of this process does not take, or its pool makes for itself."""
+
+
+class Redis(Client):
+    """``redis.Redis`` in this process, to be put in its place: ``patch("redis.Redis", emulator.Redis)``.
+
+    Its arguments are the same. Clients of one host and port (or unix socket) have one server, which is made when it is first
+    asked for, with the password that it is then asked with; a pool of connections given goes to the server at its address.
+    """
+
+    if not TYPE_CHECKING:  # the arguments are those of redis.Redis
+
+        def __init__(
+            self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
+        ):
+            pool = Client(*args, **arguments(kwargs)).connection_pool
+            ours = "local" in pool.connection_kwargs
+            if not ours:
+                pool = LocalPool(connection_class=LocalConnection, **_as(pool, local))
+            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.auto_close_connection_pool = not ours
+
+
+StrictRedis = Redis
+
+
+class AsyncRedis(AsyncClient):
+    """The same in the place of ``redis.asyncio.Redis``; its connections belong to the loop of their first command."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(
+            self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
+        ):
+            pool = AsyncClient(*args, **arguments(kwargs)).connection_pool
+            ours = "local" in pool.connection_kwargs
+            if not ours:
+                pool = AsyncPool(connection_class=AsyncLocalConnection, **_as(pool, local))
+            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.auto_close_connection_pool = not ours
+
+
+def connect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> redis.Redis:
     """A ``redis.Redis`` on an engine of this process.
 
-    `engine` is a `Local`, a name (who gives the same name shares the data), or None for one that nobody else has.
-    Further arguments are those of ``redis.Redis``.
+    `engine` is a `Local`, a name (who gives the same name shares the data), a URL, or None for one that nobody else has.
+    Further arguments are those of ``redis.Redis``; with ``host``, ``port`` or ``unix_socket_path`` among them it is the
+    server of that address, as for `Redis`.
     """
-    pool = LocalPool(connection_class=LocalConnection, local=named(engine), **for_pool(kwargs, redis.Redis))
-    return redis.Redis.from_pool(pool)
+    made: redis.Redis = _connect(Redis, engine, args, kwargs)
+    return made
 
 
-def aconnect(engine: Local | str | None = None, **kwargs: Any) -> redis.asyncio.Redis:
+def aconnect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> redis.asyncio.Redis:
     """As `connect`, but a ``redis.asyncio.Redis``; its connections belong to the loop that runs at their first command."""
-    given = for_pool(kwargs, redis.asyncio.Redis)
-    pool = redis.asyncio.ConnectionPool(connection_class=AsyncLocalConnection, local=named(engine), **given)
-    return redis.asyncio.Redis.from_pool(pool)
+    made: redis.asyncio.Redis = _connect(AsyncRedis, engine, args, kwargs)
+    return made
+
+
+def _connect(client: Any, engine: Local | str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(engine, str):
+        if "://" in engine:
+            return client.from_url(engine, *args, **arguments(kwargs))
+        return client(engine, *args, **kwargs) if args else client(host=engine, **kwargs)
+    if engine is None and not args and kwargs.keys().isdisjoint(_ADDRESSES):
+        engine = Local()
+    return client(*args, local=engine, **kwargs)
+
+
+_ADDRESSES = ("host", "port", "unix_socket_path", "connection_pool")

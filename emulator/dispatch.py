@@ -320,8 +320,14 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
     if engine.config.maxmemory and engine.busy is None:
         engine.out_of_memory = engine.eviction.make_room()
+        if engine.pending_work:
+            engine.deliver_all()  # who is told of keys that were evicted hears of them before the reply
         if engine.out_of_memory and _may(session, command, flags, DENYOOM):
             raise CommandError(OUT_OF_MEMORY)
+    if engine.tracking.crowded:
+        engine.tracking.trim()
+        if engine.pending_work:
+            engine.deliver_all()
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:

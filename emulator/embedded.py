@@ -68,11 +68,9 @@ class Server(Handle):
 
     def connect(self, **kwargs: Any) -> Any:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
-        import redis
+        from emulator.redis_py import Client, arguments
 
-        from emulator.redis_py import arguments
-
-        return redis.Redis(host=self.host, port=self.port, **arguments(kwargs))
+        return Client(host=self.host, port=self.port, **arguments(kwargs))
 
     @property
     def rest(self) -> RestServer:

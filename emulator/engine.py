@@ -7,7 +7,8 @@ whoever owns the engine calls `advance` when the wheel's alarm is due.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,7 @@ class Engine:
         self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("min-replicas-to-write", self._apply_replicas)
         self.config.on_change("min-replicas-max-lag", self._apply_replicas)
+        self.config.on_change("tracking-table-max-keys", self.tracking.check_limit)
         self.config.on_change("requirepass", self._apply_password)
         self._apply_notifications()
         self._apply_slowness()
@@ -216,6 +218,7 @@ class Engine:
             or bool(self.monitor.sessions)
             or self.config.maxmemory > 0
             or self.lacks_replicas
+            or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
         )
@@ -242,12 +245,33 @@ class Engine:
         self._deferred.append((session, data))
         self.pending_work = True
 
+    @contextmanager
+    def turn_of(self, session: Session) -> Iterator[None]:
+        """Let a session that has waited run its command, within the turn of the one that serves it."""
+        before, self.current = self.current, session
+        session.running = True
+        try:
+            yield
+        finally:
+            session.running = False
+            self.current = before
+
+    def deliver(self) -> None:
+        """Send what was put off."""
+        deferred, self._deferred = self._deferred, []
+        for session, data in deferred:
+            session.out.append(data)
+
+    def deliver_all(self) -> None:
+        """Send what was put off, and then what the running client is to learn of its own command."""
+        self.deliver()
+        self.tracking.tell_own()
+        self.deliver()
+
     def work(self) -> None:
         """What is due after a command: what was put off is sent, blocked clients try again."""
-        while self._deferred or self.blocking.ready:
-            deferred, self._deferred = self._deferred, []
-            for session, data in deferred:
-                session.out.append(data)
+        while self._deferred or self.tracking.own or self.blocking.ready:
+            self.deliver_all()
             if self.blocking.ready:
                 self.clock.tick()  # what has expired within a long command serves nobody
                 self.blocking.serve()

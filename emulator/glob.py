@@ -1,23 +1,34 @@
 """Glob patterns as KEYS, SCAN MATCH, PSUBSCRIBE and CONFIG GET know them: ``*  ?  [abc]  [^a-z]  \\x``.
 
-A pattern is compiled once, to a prefix test where it is that simple and to an iterative matcher that backtracks to the
-last star only (so that no pattern takes exponential time).
+A pattern is compiled once.  Between its stars there are pieces, each of a fixed number of bytes; they are looked for from
+the left, each at the first place where it is found, so that nothing is tried twice.  Plain pieces are left to `bytes.find`;
+for one with question marks or brackets an integer has a bit for each place of the name, and is shifted once for each byte of
+the piece.  So it takes at most O(bytes of the pattern times bytes of the name / 64).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
 Matcher = Callable[[bytes], bool]
 
-_STAR = -1
 _SPECIAL = frozenset(b"*?[\\")
+_TOKEN = re.compile(rb"\*+|\?+|\\.?|\[|[^*?[\\]+", re.DOTALL)
+_MOST_STARS = 1000
+"""With more of them, one at the end aside, a pattern matches nothing, as in Redis."""
+
+_Class = frozenset[int]
+_BYTES = [frozenset((byte,)) for byte in range(256)]
 
 
-@lru_cache(maxsize=1024)
 def matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
     """A function that tells whether a name matches."""
+    return (_kept if len(pattern) <= _SHORT else _kept_long)(pattern, ignore_case)
+
+
+def _made(pattern: bytes, ignore_case: bool) -> Matcher:
     if pattern == b"*":
         return lambda name: True
     if not ignore_case:
@@ -26,33 +37,38 @@ def matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
         if pattern.endswith(b"*") and _SPECIAL.isdisjoint(pattern[:-1]):
             prefix = pattern[:-1]
             return lambda name: name.startswith(prefix)
-    items = _compile(pattern.lower() if ignore_case else pattern, ignore_case)
+    pieces = _compile(pattern.lower() if ignore_case else pattern, ignore_case)
+    if len(pieces) - 1 - (not pieces[-1].size) > _MOST_STARS:
+        return lambda name: False
     if ignore_case:
-        return lambda name: _match(items, name.lower())
-    return lambda name: _match(items, name)
+        return lambda name: _match(pieces, name.lower())
+    return lambda name: _match(pieces, name)
 
 
-def _compile(pattern: bytes, ignore_case: bool) -> list[frozenset[int] | int]:
-    """One item for each byte to match, a set of the bytes allowed; `_STAR` for any run of bytes."""
-    items: list[frozenset[int] | int] = []
+_SHORT = 1024
+_kept = lru_cache(maxsize=1024)(_made)
+_kept_long = lru_cache(maxsize=16)(_made)  # so that nobody fills the memory with patterns
+
+
+def _compile(pattern: bytes, ignore_case: bool) -> list[_Piece]:
+    """What is between the stars, before the first and after the last; not all of it where there are too many stars."""
+    pieces = [_Piece()]
     position = 0
-    while position < len(pattern):
-        byte = pattern[position]
-        position += 1
-        if byte == 0x2A:
-            if not items or items[-1] != _STAR:
-                items.append(_STAR)
-        elif byte == 0x3F:
-            items.append(frozenset(range(256)))
-        elif byte == 0x5B:
+    while len(pieces) <= _MOST_STARS + 2 and (token := _TOKEN.match(pattern, position)) is not None:
+        text, position = token[0], token.end()
+        if text[0] == 0x2A:
+            pieces.append(_Piece())
+        elif text[0] == 0x3F:
+            pieces[-1].size += len(text)
+        elif text[0] == 0x5B:
             allowed, position = _class(pattern, position, ignore_case)
-            items.append(allowed)
+            pieces[-1].add(allowed)
         else:
-            if byte == 0x5C and position < len(pattern):
-                byte = pattern[position]
-                position += 1
-            items.append(frozenset((byte,)))
-    return items
+            for byte in text[-1:] if text[0] == 0x5C else text:
+                pieces[-1].add(_BYTES[byte])
+    for piece in pieces:
+        piece.finish()
+    return pieces
 
 
 def _class(pattern: bytes, position: int, ignore_case: bool) -> tuple[frozenset[int], int]:
@@ -78,20 +94,68 @@ def _class(pattern: bytes, position: int, ignore_case: bool) -> tuple[frozenset[
     return frozenset(range(256)) - allowed if negated else frozenset(allowed), position + 1
 
 
-def _match(items: list[frozenset[int] | int], name: bytes) -> bool:
-    item = position = 0
-    star, retry = -1, 0
-    while position < len(name):
-        wanted = items[item] if item < len(items) else None
-        if wanted == _STAR:
-            star, retry = item, position
-            item += 1
-        elif isinstance(wanted, frozenset) and name[position] in wanted:
-            item += 1
-            position += 1
-        elif star >= 0:
-            retry += 1
-            item, position = star + 1, retry
-        else:
+class _Piece:
+    """What is between two stars: ``size`` bytes, of which ``wanted`` has the places that are not open to any byte.
+
+    ``literal`` is None where it is not just plain bytes.
+    """
+
+    __slots__ = ("literal", "size", "wanted")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.wanted: list[tuple[int, _Class]] = []
+        self.literal: bytes | None = None
+
+    def add(self, allowed: _Class) -> None:
+        """One more byte, which has to be one of these."""
+        self.wanted.append((self.size, allowed))
+        self.size += 1
+
+    def finish(self) -> None:
+        """There are no more bytes."""
+        if len(self.wanted) == self.size and all(len(allowed) == 1 for _, allowed in self.wanted):
+            self.literal = bytes(byte for _, allowed in self.wanted for byte in allowed)
+
+    def is_at(self, name: bytes, position: int) -> bool:
+        """Whether the piece is at a place of a name, which has bytes enough."""
+        if self.literal is not None:
+            return name.startswith(self.literal, position)
+        return all(name[position + offset] in allowed for offset, allowed in self.wanted)
+
+    def find(self, name: bytes, position: int, places: dict[_Class, int]) -> int:
+        """The first place from a position on where the piece is, or -1; `places` keeps where classes of bytes are."""
+        if self.literal is not None:
+            return name.find(self.literal, position)
+        room = len(name) - self.size + 1 - position
+        found = ((1 << max(room, 0)) - 1) << position
+        for offset, allowed in self.wanted:
+            if not found:
+                break
+            if allowed not in places:
+                places[allowed] = int(name[::-1].translate(_table(allowed)), 2)
+            found &= places[allowed] >> offset
+        return (found & -found).bit_length() - 1
+
+
+@lru_cache(maxsize=1024)
+def _table(allowed: _Class) -> bytes:
+    """What makes binary digits of a name: 1 for the bytes that are allowed."""
+    return bytes(0x30 + (byte in allowed) for byte in range(256))
+
+
+def _match(pieces: list[_Piece], name: bytes) -> bool:
+    first, last = pieces[0], pieces[-1]
+    if len(pieces) == 1:
+        return len(name) == first.size and first.is_at(name, 0)
+    end = len(name) - last.size
+    if end < first.size or not first.is_at(name, 0) or not last.is_at(name, end):
+        return False
+    position = first.size
+    places: dict[_Class, int] = {}
+    for piece in pieces[1:-1]:
+        position = piece.find(name, position, places)
+        if position < 0:
             return False
-    return all(wanted == _STAR for wanted in items[item:])
+        position += piece.size
+    return position <= end

@@ -1,4 +1,7 @@
-"""What every client of redis-py is made with here."""
+"""What every client of redis-py is made with here.
+
+The classes are held from the beginning: ``redis.Redis`` may later be patched by what we offer in its place.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ from functools import cache
 from typing import Any
 
 import redis
+from redis.asyncio.client import Redis as AsyncClient
+from redis.asyncio.connection import ConnectionPool as AsyncPool
+from redis.client import Redis as Client
+from redis.connection import ConnectionPool as Pool
+
+__all__ = ["AsyncClient", "AsyncPool", "Client", "Pool", "arguments"]
 
 
 @cache
 def _version() -> Any:
     """What redis-py takes for its own version."""
     return redis.DriverInfo().lib_version
-
-
-@cache
-def _retry(client: Any) -> Any:
-    """How often a client tries again unless it is told otherwise."""
-    return client().connection_pool.connection_kwargs.get("retry")
 
 
 def arguments(given: dict[str, Any]) -> dict[str, Any]:
@@ -29,11 +32,3 @@ def arguments(given: dict[str, Any]) -> dict[str, Any]:
     if not hasattr(redis, "DriverInfo") or not given.keys().isdisjoint(("driver_info", "lib_name", "lib_version")):
         return given
     return given | {"driver_info": redis.DriverInfo(lib_version=_version())}
-
-
-def for_pool(given: dict[str, Any], client: Any) -> dict[str, Any]:
-    """The arguments for a pool that is to be as the one that `client`, a class of redis-py, makes itself.
-
-    A client tries again what failed by its connection, and a pool of its own does not.
-    """
-    return {"retry": _retry(client)} | arguments(given)

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 import redis
 
 from emulator.handles import Handle, Words, keyspace_url
-from emulator.redis_py import arguments
+from emulator.redis_py import Client, Pool, arguments
 
 
 class RemoteServer(Handle):
@@ -21,7 +21,7 @@ class RemoteServer(Handle):
         self.host = parts.hostname or "127.0.0.1"
         self.port = parts.port or 6379
         self._password = unquote(parts.password or "") or "none"
-        self._pool = redis.ConnectionPool.from_url(url, **arguments({"protocol": 3, "max_connections": 1}))
+        self._pool = Pool.from_url(url, **arguments({"protocol": 3, "max_connections": 1}))
 
     @property
     def is_emulator(self) -> bool:
@@ -34,7 +34,7 @@ class RemoteServer(Handle):
 
     def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
-        return redis.Redis.from_url(self.url, **arguments(kwargs))
+        return Client.from_url(self.url, **arguments(kwargs))
 
     def perform(self, *calls: Words) -> list[Any]:
         """As `Handle.perform`, but others' commands may come between."""

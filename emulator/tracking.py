@@ -5,17 +5,22 @@ that only reads); when the funnel touches the key they are told, once.  Broadcas
 told of every change below them; these messages gather until the end of a batch of commands (`Tracking.broadcast`).
 
 A message goes to the client itself on RESP3, or to the client that it redirects to, on RESP2 as a message of the channel
-``__redis__:invalidate``.  What a client is to learn while its own command runs comes after that command's reply.
+``__redis__:invalidate``.  What a client is to learn of its own command comes after its reply (`Tracking.tell_own`).
+
+There is a limit for the table: when it is exceeded, keys are forgotten and their readers told, before the next command of
+whomever, or when the real server would look by itself.
 
 Source: https://redis.io/docs/latest/develop/reference/client-side-caching/
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.registry import Command
+from emulator.expiry import Timer
 from emulator.protocol.encoder import encode
 from emulator.protocol.replies import Push, Reply
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 _CHANNEL: Final = b"__redis__:invalidate"
+_FORGOTTEN_AT_ONCE: Final = 100
 _READ_ONLY_SCRIPTS: Final = frozenset((b"eval_ro", b"evalsha_ro", b"fcall_ro"))
 
 
@@ -75,15 +81,24 @@ class _Prefix:
         self.keys: dict[bytes, Session | None] = {}
 
 
-class Tracking:
-    """The tracked clients of an engine.  ``changed`` tells that there is something to broadcast."""
+class Tracking(Timer):
+    """The tracked clients of an engine; as a timer it is the next look at the size of the table.
+
+    ``changed`` tells that there is something to broadcast, ``own`` has what the running client is to be told of its own
+    command, ``crowded`` says that the table is beyond its limit, or was a moment ago.
+    """
+
+    __slots__ = ("_effort", "_engine", "changed", "clients", "crowded", "own", "prefixes", "table")
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self._engine = engine
         self.clients: dict[Tracked, None] = {}
-        self.table: dict[bytes, dict[Tracked, None]] = {}
+        self.table: OrderedDict[bytes, dict[Tracked, None]] = OrderedDict()
         self.prefixes: dict[bytes, _Prefix] = {}
-        self.changed = False
+        self.own: list[tuple[Tracked, list[Reply] | None]] = []
+        self.changed = self.crowded = False
+        self._effort = 0
 
     @property
     def items(self) -> int:
@@ -137,9 +152,38 @@ class Tracking:
         for key, flags in command.find_keys(args):
             if "not_key" not in flags:
                 table.setdefault(key, {})[tracked] = None
-        most = self._engine.config.tracking_table_max_keys
-        while most and len(table) > most:
-            self._tell_readers(next(iter(table)))
+        self.check_limit()
+
+    def _exceeds_limit(self) -> bool:
+        return 0 < self._engine.config.tracking_table_max_keys < len(self.table)
+
+    def check_limit(self) -> None:
+        """See to it that a table that has become too large is trimmed."""
+        if not self.crowded and self._exceeds_limit():
+            self.crowded = True
+            self._engine.refresh_sessions()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        engine = self._engine
+        engine.waits.set(self, engine.clock.elapsed + 1000 // engine.config.hz)
+
+    def fire(self) -> None:
+        self.trim()
+        self.crowded = self._exceeds_limit()
+        if self.crowded:
+            self._look_again()
+        else:
+            self._engine.refresh_sessions()
+
+    def trim(self) -> None:
+        """Forget keys while there are too many, those first that have been there longest: at most so many, more each time."""
+        self._effort += _FORGOTTEN_AT_ONCE
+        for _ in range(self._effort):
+            if not self._exceeds_limit():
+                self._effort = 0
+                return
+            self._tell_readers(next(iter(self.table)))
 
     # What changes
 
@@ -147,7 +191,7 @@ class Tracking:
         """A key has changed, by the running client's doing or by itself."""
         for name, prefix in self.prefixes.items():
             if key.startswith(name):
-                prefix.keys.setdefault(key, self._engine.current)
+                prefix.keys[key] = self._engine.current
                 self.changed = True
         if key in self.table:
             self._tell_readers(key)
@@ -156,7 +200,7 @@ class Tracking:
         for tracked in self.table.pop(key):
             own_doing = tracked.noloop and tracked.session is self._engine.current
             if tracked in self.clients and tracked.prefixes is None and not own_doing:
-                self._tell(tracked, [key])
+                self._tell_in_turn(tracked, [key])
 
     def broadcast(self) -> None:
         """Tell those who follow prefixes what has changed."""
@@ -175,7 +219,20 @@ class Tracking:
         """Every key of a database has gone: a null tells each client to forget all."""
         self.table.clear()
         for tracked in self.clients:
-            self._tell(tracked, None)
+            self._tell_in_turn(tracked, None)
+
+    def _tell_in_turn(self, tracked: Tracked, keys: list[Reply] | None) -> None:
+        if tracked.session is self._engine.current:
+            self.own.append((tracked, keys))
+            self._engine.pending_work = True
+        else:
+            self._tell(tracked, keys)
+
+    def tell_own(self) -> None:
+        """Tell the client whose command has run what it did."""
+        own, self.own = self.own, []
+        for tracked, keys in own:
+            self._tell(tracked, keys)
 
     def _tell(self, tracked: Tracked, keys: list[Reply] | None) -> None:
         target = tracked.session

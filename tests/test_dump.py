@@ -140,8 +140,19 @@ def test_a_newer_version_is_refused(client):
 
 def test_crc64():
     assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
-    data = random.Random(1).randbytes(1003)
-    assert crc64(data[500:], crc64(data[:500])) == crc64(data)
+    rnd = random.Random(1)
+    for size in (0, 1, 1003, 3515, 3516, 7031, 7032, 50_000):
+        data = rnd.randbytes(size)
+        assert crc64(data) == _by_definition(data)
+
+
+def _by_definition(data):
+    number = 0
+    for byte in data:
+        number ^= byte
+        for _ in range(8):
+            number = number >> 1 ^ (0x95AC9329AC4BC9B5 if number & 1 else 0)
+    return number
 
 
 def test_lzf():

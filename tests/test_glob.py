@@ -1,6 +1,8 @@
 """Glob patterns against a naive recursive reading of the same rules."""
 
 import itertools
+import random
+import re
 
 import pytest
 
@@ -51,5 +53,28 @@ def test_case_can_be_ignored():
     assert not matcher(b"max*", False)(b"MAXCLIENTS")
 
 
-def test_many_stars_take_no_time():
-    assert not matcher(b"a*" * 50 + b"b")(b"a" * 10_000)
+@pytest.mark.parametrize(
+    ("pattern", "name", "expected"),
+    [
+        (b"*?" * 50_000, b"a" * 50_000, False),
+        (b"*?" * 1000, b"a" * 50_000, True),
+        (b"*a" * 1000, b"a" * 50_000 + b"b", False),
+        (b"a*" * 1000 + b"b", b"a" * 50_000 + b"b", True),
+        (b"*" + b"a" * 25_000 + b"b", b"a" * 50_000, False),
+        (b"*" + b"a" * 25_000 + b"b*", b"a" * 50_000 + b"b", True),
+        (b"*" + b"a?" * 12_500 + b"b*", b"a" * 50_000, False),
+        (b"*" + b"[ab]?" * 5000 + b"b*", b"a" * 50_000 + b"b", True),
+    ],
+)
+def test_long_patterns_against_long_names(pattern, name, expected):
+    """These took from seconds to hours where each byte was tried at each place."""
+    assert matcher(pattern)(name) is expected
+
+
+def test_brackets_between_stars_at_random():
+    chance = random.Random(7)
+    for _ in range(20_000):
+        pattern, name = (bytes(chance.choices(letters, k=chance.randrange(9))) for letters in (b"ab*?!", b"abc"))
+        wanted = b"".join({0x2A: b".*", 0x3F: b"."}.get(byte, bytes((byte,))) for byte in pattern)
+        expected = re.fullmatch(wanted.replace(b"!", b"[^b]"), name) is not None
+        assert matcher(pattern.replace(b"!", b"[^b]"))(name) is expected, (pattern, name)

@@ -54,6 +54,7 @@ WAYS_IN = (
     "handles",
     "local",
     "options",
+    "places",
     "pytest_plugin",
     "pytest_redis_compat",
     "redis_py",
