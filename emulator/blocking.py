@@ -124,7 +124,7 @@ class Blocking:
         started = perf_counter()
         with self.engine.turn_of(block.session):
             try:
-                reply = block.attempt()
+                reply = self._attempt(block)
             except CommandError as error:
                 reply = error
         block.spent += perf_counter() - started
@@ -132,6 +132,12 @@ class Blocking:
             self.finish(block, reply)
         self.engine.tracking.tell_own()
         self.engine.deliver()
+
+    def _attempt(self, block: Block) -> Reply | None:
+        session, propagation = block.session, self.engine.propagation
+        if not propagation.active or session.last_command is None:
+            return block.attempt()
+        return propagation.follow(session, session.last_command, session.words, block.attempt)
 
     def finish(self, block: Block, reply: Reply) -> None:
         """End a wait with an answer."""

@@ -350,6 +350,13 @@ def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     """Run a command that has passed the guards, alone or within a transaction."""
+    propagation = session.engine.propagation
+    if propagation.active:
+        return propagation.follow(session, command, args, lambda: _call(session, command, args))
+    return _call(session, command, args)
+
+
+def _call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     session.words = args
     monitor = session.engine.monitor
     if monitor.sessions and command.flags & SKIP_MONITOR:

@@ -32,6 +32,7 @@ from emulator.memory import used_memory
 from emulator.monitor import Monitor
 from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
+from emulator.propagation import Propagation
 from emulator.pubsub import PubSub
 from emulator.recording import Recording
 from emulator.scripting.scripts import Scripting
@@ -92,6 +93,7 @@ class Engine:
         self.snapshots = Snapshots(self)
         self.recording = Recording(self)
         self.monitor = Monitor(self)
+        self.propagation = Propagation(self)
         self.current: Session | None = None
         self.notify_flags = 0
         self.slow_seconds = 0.0
@@ -221,6 +223,7 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
+            or self.propagation.active
         )
 
     def next_client_id(self) -> int:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -104,7 +104,11 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
             command = find(_commands(), words)
             check_arity(command, words)
             session.words = words
-            replies.append(command.fn(session, *words[command.skip :]))  # type: ignore[misc]
+            assert command.fn is not None
+            run = partial(command.fn, session, *words[command.skip :])
+            replies.append(
+                engine.propagation.follow(session, command, words, run) if engine.propagation.active else run()
+            )
             if engine.pending_work:
                 engine.work()
         if engine.tracking.changed:

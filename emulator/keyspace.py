@@ -345,6 +345,8 @@ class Database:
         key = entry.key
         self.discard(key)
         self.stats.expired_keys += 1
+        if self.engine.propagation.listeners:
+            self._deleted(key, self.engine.config.lazyfree_lazy_expire)
         if self.observed:
             self.touch(key)
             self.notify(EXPIRED, b"expired", key)
@@ -354,9 +356,15 @@ class Database:
         key = entry.key
         self.discard(key)
         self.stats.evicted_keys += 1
+        if self.engine.propagation.listeners:
+            self._deleted(key, self.engine.config.lazyfree_lazy_eviction)
         if self.observed:
             self.touch(key)
             self.notify(EVICTED, b"evicted", key)
+
+    def _deleted(self, key: bytes, lazily: bool) -> None:
+        """Enter in the effects that a key has gone by itself."""
+        self.engine.propagation.add(self.index, [b"UNLINK" if lazily else b"DEL", key])
 
     def evictable(self, volatile: bool) -> list[Entry]:
         """The keys among which a victim is sought, for reading: all, or those with an expiry."""
@@ -379,11 +387,13 @@ class Database:
     def expire_fields(self, entry: Entry, most: int, only: Iterable[bytes] | None = None) -> None:
         """Remove fields of a hash whose time is up, at most so many, of certain ones or of all; with the last the key."""
         key = entry.key
-        count = entry.value.expire(self.clock.now, most, only)
+        gone = entry.value.expire(self.clock.now, most, only)
         self._unweighed.add(key)
         self.schedule_fields(entry)
-        if count:
-            self.stats.expired_fields += count
+        if gone:
+            self.stats.expired_fields += len(gone)
+            for field in gone if self.engine.propagation.listeners else ():
+                self.engine.propagation.add(self.index, [b"HDEL", key, field])
             if self.observed:
                 self.touch(key)
                 self.notify(HASH, b"hexpired", key)

@@ -197,17 +197,17 @@ class Hash:
         self.fields[field] = self.fields.pop(field)
         return True
 
-    def expire(self, now: int, most: int, only: Iterable[bytes] | None = None) -> int:
-        """Remove up to `most` of the fields that have expired, of certain ones or of all; how many."""
+    def expire(self, now: int, most: int, only: Iterable[bytes] | None = None) -> list[bytes]:
+        """Remove up to `most` of the fields that have expired, of certain ones or of all; which."""
         if self.deadlines is None:
-            return 0
+            return []
         if only is None:
             due = self.deadlines.take_due(now, most)
         else:
             due = [field for field in only if self.deadlines.by_field.get(field, _NEVER) <= now]
         for field in due:
             self.pop(field)
-        return len(due)
+        return due
 
     def _check(self) -> None:
         assert self.payload == self._measured()

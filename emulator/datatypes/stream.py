@@ -30,6 +30,12 @@ _FULL_RUN = 4096
 _EMPTY_RUN_SIZE = HEADER_SIZE + 6
 
 
+def id_of(text: bytes) -> int:
+    """The id that a text of `format_id` stands for."""
+    milliseconds, _, sequence = text.partition(b"-")
+    return int(milliseconds) << 64 | int(sequence)
+
+
 def format_id(id: int) -> bytes:
     """An id as clients see it, ``1526919030474-55``."""
     return b"%d-%d" % (id >> 64, id & UINT64_MAX)
