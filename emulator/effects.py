@@ -8,12 +8,16 @@ Source: the stream that Redis 8.2 sends to its replicas.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.blocking import Block
+from emulator.datatypes import geohash
+from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.stream import Stream, format_id, id_of
-from emulator.datatypes.zset import ZSet
+from emulator.protocol.numbers import parse_double
 
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
@@ -23,12 +27,16 @@ Words = Sequence[bytes]
 Effects = Iterator[Words]
 
 _TIMES: Final = frozenset((b"EX", b"PX", b"EXAT", b"PXAT"))
+_NEW: Final = frozenset((b">", b"18446744073709551615-18446744073709551615"))
 _PIECE: Final = 1024
+_ID: Final = re.compile(rb"\d+-\d+").fullmatch
 _XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", b"KEEPREF", b"DELREF", b"ACKED"))
 
 
 def effects_of(session: Session, command: Command, words: Words, reply: Any) -> Sequence[Words]:
-    """The commands to be logged for one that has changed something."""
+    """The commands to be logged for one that has changed something; none where it goes on waiting."""
+    if reply.__class__ is Block:
+        return ()
     instead = _INSTEAD.get(command.full_name)
     return [words] if instead is None else list(instead(session, words, reply))
 
@@ -49,6 +57,10 @@ def _deadline(session: Session, key: bytes) -> Words:
 
 
 def _expire(session: Session, words: Words, reply: Any) -> Effects:
+    yield [*_deadline(session, words[1]), *words[3:]] if words[1] in session.db.entries else _gone(session, words[1])
+
+
+def _getex(session: Session, words: Words, reply: Any) -> Effects:
     yield _deadline(session, words[1])
 
 
@@ -137,14 +149,10 @@ def _geoadd(session: Session, words: Words, reply: Any) -> Effects:
     start = 2
     while words[start].upper() in (b"NX", b"XX", b"CH"):
         start += 1
-    members = session.db.peek(words[1])
-    assert isinstance(members, ZSet)
-    scored = [
-        word
-        for name in words[start + 2 :: 3]
-        if (score := members.scores.get(name)) is not None
-        for word in (b"%d" % score, name)
-    ]
+    scored: list[bytes] = []
+    for x, y, name in zip(words[start::3], words[start + 1 :: 3], words[start + 2 :: 3], strict=True):
+        place = parse_double(x) or 0.0, parse_double(y) or 0.0
+        scored += (b"%d" % geohash.encode(place), name)
     yield [b"zadd", words[1], *words[2:start], *scored]
 
 
@@ -170,50 +178,62 @@ def _fields_after(words: Words) -> Words:
     return words[start + 2 :]
 
 
-def _field_deadlines(session: Session, key: bytes, fields: Words) -> Effects:
-    """The deadlines that fields have now, by the deadline of the first; those that have gone are deleted one by one."""
-    moments: dict[int, list[bytes]] = {}
+def _split(session: Session, key: bytes, fields: Words) -> tuple[list[bytes], list[bytes], int]:
+    """The fields that are there, those that have gone, and the deadline of the first ones."""
+    there, gone, deadline = [], [], 0
     for field in fields:
         try:
-            moment = _deadline_of(session, key, field)
+            deadline = _deadline_of(session, key, field) or 0
+            there.append(field)
         except KeyError:
-            yield [b"HDEL", key, field]
-        else:
-            if moment is not None:
-                moments.setdefault(moment, []).append(field)
-    for moment, those in moments.items():
-        yield [b"HPEXPIREAT", key, b"%d" % moment, b"FIELDS", b"%d" % len(those), *those]
+            gone.append(field)
+    return there, gone, deadline
 
 
 def _hexpire(session: Session, words: Words, reply: Any) -> Effects:
-    fields = [field for field, code in zip(_fields_after(words), reply, strict=False) if code in (1, 2)]
-    yield from _field_deadlines(session, words[1], fields)
+    key, fields = words[1], _fields_after(words)
+    taken = [field for field, code in zip(fields, reply, strict=False) if code in (1, 2)]
+    there, gone, deadline = _split(session, key, taken)
+    if there:
+        head = words[3 : len(words) - len(fields) - 1]
+        yield [b"HPEXPIREAT", key, b"%d" % deadline, *head, b"%d" % len(there), *there]
+    for field in gone:
+        yield [b"HDEL", key, field]
 
 
 def _hgetex(session: Session, words: Words, reply: Any) -> Effects:
-    fields = [field for field, value in zip(_fields_after(words), reply, strict=False) if value is not None]
+    key, fields = words[1], _fields_after(words)
+    count = b"%d" % len(fields)
     if any(word.upper() == b"PERSIST" for word in words[2:4]):
-        yield [b"HPERSIST", words[1], b"FIELDS", b"%d" % len(fields), *fields]
+        yield [b"HPERSIST", key, b"FIELDS", count, *fields]
+        return
+    found = [field for field, value in zip(fields, reply, strict=False) if value is not None]
+    _, gone, deadline = _split(session, key, found)
+    if gone:
+        for field in gone:
+            yield [b"HDEL", key, field]
     else:
-        yield from _field_deadlines(session, words[1], fields)
+        yield [b"HPEXPIREAT", key, b"%d" % deadline, b"FIELDS", count, *fields]
 
 
 def _hgetdel(session: Session, words: Words, reply: Any) -> Effects:
-    fields = _fields_after(words)
-    yield [b"HDEL", words[1], *fields]
+    yield [b"HDEL", words[1], *_fields_after(words)]
 
 
 def _hsetex(session: Session, words: Words, reply: Any) -> Effects:
     key, pairs = words[1], _fields_after(words)
-    if _TIMES.isdisjoint(word.upper() for word in words[2 : -len(pairs) - 2]):
+    head = list(words[2 : len(words) - len(pairs)])
+    place = next((place for place, word in enumerate(head) if word.upper() in _TIMES), None)
+    if place is None:
         yield words
         return
-    try:
-        moment = _deadline_of(session, key, pairs[0])
-    except KeyError:
-        yield [b"HDEL", key, *pairs[::2]]
-    else:
-        yield [b"HSETEX", key, b"PXAT", b"%d" % (moment or 0), b"FIELDS", b"%d" % (len(pairs) // 2), *pairs]
+    _, gone, deadline = _split(session, key, pairs[::2])
+    for field in gone:
+        yield [b"HDEL", key, field]
+    if not gone:
+        name = head[place] if head[place].upper() == b"PXAT" else b"PXAT"
+        head[place : place + 2] = [name, b"%d" % deadline]
+        yield [words[0], key, *head, *pairs]
 
 
 # Streams
@@ -239,7 +259,7 @@ def _xadd(session: Session, words: Words, reply: Any) -> Effects:
         else:
             head.append(words[place])
             place += 1
-    yield [*head, reply, *words[place + 1 :]]
+    yield [*head, reply if b"*" in words[place] else words[place], *words[place + 1 :]]
 
 
 def _trimming(stream: Stream, words: Words, place: int) -> Words:
@@ -251,7 +271,10 @@ def _trimming(stream: Stream, words: Words, place: int) -> Words:
 
 
 def _xtrim(session: Session, words: Words, reply: Any) -> Effects:
-    yield [*words[:2], *_trimming(_stream(session, words[1]), words, 2)]
+    rest = list(words[4 + (words[3] in (b"=", b"~")) :])
+    if rest and rest[0].upper() == b"LIMIT":
+        del rest[:2]
+    yield [*words[:2], *_trimming(_stream(session, words[1]), words, 2), *rest]
 
 
 def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
@@ -260,37 +283,49 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
     texts = dict(zip(words[start : (start + len(words)) // 2], words[(start + len(words)) // 2 :], strict=True))
     name, consumer = words[2], words[3]
     for key, entries in reply:
-        if texts[key] != b">" or not entries:
+        if texts[key] not in _NEW or not entries:
             continue
         group = _stream(session, key).groups[name]
         if acknowledged:
             yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
         else:
             for text, _ in entries:
-                yield _claim(key, group, name, text)
+                yield _claim(key, group, name, text, text)
         yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
 
 
-def _claim(key: bytes, group: Any, name: bytes, text: bytes) -> Words:
-    """The command by which an entry is pending as it is now."""
+def _claim(key: bytes, group: Group, name: bytes, text: bytes, last: bytes) -> Words:
+    """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
     pending = group.pending[id_of(text)]
     options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
-    return [b"XCLAIM", key, name, pending.consumer.name, b"0", text, *options, b"LASTID", format_id(group.last_id)]
+    return [b"XCLAIM", key, name, pending.consumer.name, b"0", text, *options, b"LASTID", last]
 
 
 def _xclaim(session: Session, words: Words, reply: Any) -> Effects:
-    key, name = words[1:3]
-    group = _stream(session, key).groups[name]
-    for claimed in reply:
-        yield _claim(key, group, name, claimed if isinstance(claimed, bytes) else claimed[0])
+    yield from _claimed(session, words, reply)
+    stream = _stream(session, words[1])
+    gone = [word for word in words[5:] if _ID(word) and stream.get(id_of(word)) is None]
+    if gone:
+        yield [b"XACK", *words[1:3], *gone]
 
 
 def _xautoclaim(session: Session, words: Words, reply: Any) -> Effects:
-    yield from _xclaim(session, words, reply[1])
+    yield from _claimed(session, words, reply[1])
+    if reply[2]:
+        yield [b"XACK", *words[1:3], *reply[2]]
+
+
+def _claimed(session: Session, words: Words, entries: Sequence[Any]) -> Effects:
+    key, name = words[1:3]
+    group = _stream(session, key).groups[name]
+    for entry in entries:
+        text = entry if isinstance(entry, bytes) else entry[0]
+        yield _claim(key, group, name, text, format_id(group.last_id))
 
 
 _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
-    **dict.fromkeys((b"expire", b"pexpire", b"expireat", b"pexpireat", b"getex"), _expire),
+    **dict.fromkeys((b"expire", b"pexpire", b"expireat", b"pexpireat"), _expire),
+    b"getex": _getex,
     b"set": _set,
     **dict.fromkeys((b"setex", b"psetex"), _setex),
     b"getset": _getset,

@@ -346,7 +346,7 @@ class Database:
         self.discard(key)
         self.stats.expired_keys += 1
         if self.engine.propagation.listeners:
-            self._deleted(key, self.engine.config.lazyfree_lazy_expire)
+            self.engine.propagation.add(self.index, _deletion(key, self.engine.config.lazyfree_lazy_expire))
         if self.observed:
             self.touch(key)
             self.notify(EXPIRED, b"expired", key)
@@ -357,14 +357,10 @@ class Database:
         self.discard(key)
         self.stats.evicted_keys += 1
         if self.engine.propagation.listeners:
-            self._deleted(key, self.engine.config.lazyfree_lazy_eviction)
+            self.engine.propagation.alone(self.index, _deletion(key, self.engine.config.lazyfree_lazy_eviction))
         if self.observed:
             self.touch(key)
             self.notify(EVICTED, b"evicted", key)
-
-    def _deleted(self, key: bytes, lazily: bool) -> None:
-        """Enter in the effects that a key has gone by itself."""
-        self.engine.propagation.add(self.index, [b"UNLINK" if lazily else b"DEL", key])
 
     def evictable(self, volatile: bool) -> list[Entry]:
         """The keys among which a victim is sought, for reading: all, or those with an expiry."""
@@ -548,6 +544,11 @@ class Database:
         end = len(self._dense) if cursor == 0 else min(cursor, len(self._dense))
         start = max(end - count, 0)
         return start, [entry for entry in self._dense[start:end] if self.find(entry.key) is not None]
+
+
+def _deletion(key: bytes, lazily: bool) -> list[bytes]:
+    """The command that has the effect of a key's going by itself."""
+    return [b"UNLINK" if lazily else b"DEL", key]
 
 
 def type_name(value: Value) -> bytes:

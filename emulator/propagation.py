@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.registry import SKIP_MONITOR, Command
+from emulator.commands.registry import MAY_REPLICATE, SKIP_MONITOR, WRITE, Command
 from emulator.effects import effects_of
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import OK, Reply
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class Effect(NamedTuple):
     db: int
     words: Sequence[bytes]
 
+
+_ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
+"""Commands that are logged also where there was nothing to change."""
 
 Unit = list[Effect]
 Listener = Callable[[Unit], object]
@@ -67,14 +70,17 @@ class Propagation:
             if not self._depth:
                 self._flush()
 
+    def alone(self, db: int, words: Sequence[bytes]) -> None:
+        """Tell at once of an effect that is no part of the unit under way."""
+        self._tell([Effect(db, words)])
+
     def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], Reply]) -> Reply:
         """Run a command and enter its effects, those of what it runs within it too."""
         engine = self._engine
         with self.unit():
             before = engine.dirty
             reply = run()
-            # EXEC and scripts do nothing by themselves
-            if engine.dirty != before and command.name != b"exec" and not command.flags & SKIP_MONITOR:
+            if (engine.dirty != before or (command.name in _ALWAYS and reply is OK)) and _acts(command):
                 for effect in effects_of(session, command, words, reply):
                     self.add(session.db.index, effect)
         return reply
@@ -92,8 +98,17 @@ class Propagation:
 
     def _flush(self) -> None:
         unit, self._unit = self._unit, []
+        self._tell(unit)
+
+    def _tell(self, unit: Unit) -> None:
         for listener in list(self.listeners):
             behind_wall(lambda listener=listener: listener(unit), "a listener of effects")  # type: ignore[misc]
+
+
+def _acts(command: Command) -> bool:
+    """Whether a command changes data by itself: neither EXEC nor a script does, nor what is for administrators."""
+    runs_others = command.name == b"exec" or bool(command.flags & SKIP_MONITOR)
+    return bool(command.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not command.hidden
 
 
 def as_stream(unit: Unit, db: int | None) -> Iterator[Sequence[bytes]]:

@@ -37,6 +37,8 @@ def renew(engine: Engine, client: Session) -> None:
     engine.set_active_expire(True)
     for db in engine.databases:
         db.clear()
+    for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
+        engine.propagation.add(0, effect)
     engine.slowlog.reset()
     engine.latency.events.clear()
     forget_statistics(engine)

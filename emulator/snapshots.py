@@ -117,6 +117,18 @@ class Snapshots:
             db.schedule_fields(entry)
         db.reweigh(key)
         db.touch(key)
+        if self._engine.propagation.active:
+            self._log(db, key)
+
+    def _log(self, db: Database, key: bytes) -> None:
+        """Enter in the effects what a key is again."""
+        self._engine.propagation.add(db.index, [b"DEL", key])
+        entry = db.entries.get(key)
+        if entry is not None:
+            from emulator.persistence.save import serialized  # only a server that is asked for it needs it
+
+            payload = serialized(entry.value, self._engine.config.rdbcompression)
+            self._engine.propagation.add(db.index, [b"RESTORE", key, b"%d" % (entry.deadline or 0), payload, b"ABSTTL"])
 
 
 def copied(value: Value) -> Value:

@@ -21,12 +21,10 @@ _MOST_FREQUENT = 255
 
 
 def serialized(engine: Engine, value: Value) -> bytes:
-    """A value as the payload that RESTORE takes.  O(n)."""
-    from emulator.persistence import payload, save
+    """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
+    from emulator.persistence import save  # only a server that is asked for it needs it
 
-    text = payload.string if engine.config.rdbcompression else payload.plain_string
-    kind, body = save.save(value, text)
-    return payload.sealed(bytes((kind,)) + body)
+    return save.serialized(value, engine.config.rdbcompression)
 
 
 def _value_of(engine: Engine, serialized_value: bytes) -> Value:

@@ -17,7 +17,7 @@ from typing import Final
 from emulator.datatypes.consumers import UNKNOWN, Group, next_count
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
 from emulator.datatypes.radix import tree_nodes, tree_size
-from emulator.protocol.numbers import UINT64_MAX
+from emulator.protocol.numbers import UINT64_MAX, wrapped
 
 MAX_ID: Final = (1 << 128) - 1
 
@@ -93,8 +93,8 @@ class Run:
 class Stream:
     """A stream and its consumer groups; it may be empty.  Looking up an entry is O(log n), appending O(1).
 
-    ``last_id`` is the greatest id ever given, ``added`` how many entries there ever were, ``max_deleted`` the greatest id
-    deleted on purpose (trimming does not count), ``size`` the bytes of the runs.
+    ``last_id`` is the greatest id ever given, ``added`` how many entries there ever were, modulo 2**64 and
+    signed, ``max_deleted`` the greatest id deleted on purpose (trimming does not count), ``size`` the bytes of the runs.
     """
 
     __slots__ = ("_firsts", "_least_read", "_length", "added", "groups", "last_id", "max_deleted", "runs", "size")
@@ -252,7 +252,7 @@ class Stream:
 
     def known_read(self, read: int) -> int:
         """How many entries a group is said to have read: not more than there ever were."""
-        return read if read == UNKNOWN else min(read, self.added)
+        return read if read == UNKNOWN or read <= self.added & UINT64_MAX else self.added
 
     def move(self, group: Group, last_id: int) -> None:
         """Let a group have read up to another id."""
@@ -275,9 +275,9 @@ class Stream:
         if group.last_id < self.first_id and self.max_deleted < self.first_id:
             return self._length
         if group.read != UNKNOWN and not self._deleted_from(group.last_id):
-            return self.added - group.read
+            return wrapped(self.added - group.read)
         read = self.read_up_to(group.last_id)
-        return None if read == UNKNOWN else self.added - read
+        return None if read == UNKNOWN else wrapped(self.added - read)
 
     def _deleted_from(self, id: int) -> bool:
         """Whether entries with this id or a greater one have been deleted on purpose."""
@@ -296,7 +296,7 @@ class Stream:
         first = self.first_id
         if id > first or (self.max_deleted and self.max_deleted >= first):
             return UNKNOWN
-        return self.added - self._length + (id == first)
+        return wrapped(self.added - self._length + (id == first))
 
     # Trimming
 

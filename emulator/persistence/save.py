@@ -17,7 +17,7 @@ from emulator.datatypes.set import INTSET, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
-from emulator.persistence import intset, kinds, listpack, stream, vectorset
+from emulator.persistence import intset, kinds, listpack, payload, stream, vectorset
 from emulator.persistence.payload import length
 from emulator.protocol.numbers import format_double
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 Text = Callable[[bytes], bytes]
 """How strings are written: `payload.string`, which compresses, or `payload.plain_string`."""
+
+
+def serialized(value: Value, compress: bool) -> bytes:
+    """A value as the payload that RESTORE takes.  O(n)."""
+    kind, body = save(value, payload.string if compress else payload.plain_string)
+    return payload.sealed(bytes((kind,)) + body)
 
 
 def save(value: Value, text: Text) -> tuple[int, bytes]:

@@ -18,7 +18,7 @@ from emulator.datatypes.stream import Run, Stream
 from emulator.persistence import kinds, listpack
 from emulator.persistence.lzf import BadData
 from emulator.persistence.payload import length
-from emulator.protocol.numbers import INT64_MAX, UINT64_MAX
+from emulator.protocol.numbers import UINT64_MAX, wrapped
 
 if TYPE_CHECKING:
     from emulator.persistence.payload import Reader
@@ -55,11 +55,6 @@ def _count(number: int) -> bytes:
     return length(number & UINT64_MAX)
 
 
-def _signed(number: int) -> int:
-    number &= UINT64_MAX
-    return number - (1 << 64) if number > INT64_MAX else number
-
-
 def _elements(run: Run) -> list[bytes | int]:
     """What a run's listpack holds."""
     first, fields = run.first, run.fields
@@ -67,7 +62,7 @@ def _elements(run: Run) -> list[bytes | int]:
     here = [(id, body, 0) for id, body in zip(run.ids, run.bodies, strict=True)]
     gone = [(id, body, _DELETED) for id, body in run.deleted]
     for id, body, flags in sorted(here + gone, key=lambda entry: entry[0]) if gone else here:
-        later, sequence = _signed((id >> 64) - (first >> 64)), _signed((id & UINT64_MAX) - (first & UINT64_MAX))
+        later, sequence = wrapped((id >> 64) - (first >> 64)), wrapped((id & UINT64_MAX) - (first & UINT64_MAX))
         if body[::2] == fields:
             elements += [flags | _SAME_FIELDS, later, sequence, *body[1::2], len(fields) + 3]
         else:
@@ -125,7 +120,7 @@ def _load(reader: Reader, version: int) -> Stream:
     if version > 1:
         _read_id(reader)
         stream.max_deleted = _read_id(reader)
-        stream.added = _signed(reader.length())
+        stream.added = wrapped(reader.length())
     if count != len(stream) or last > stream.last_id:
         raise BadData
     for _ in range(reader.length()):
@@ -188,13 +183,13 @@ def _run(first: int, elements: Iterator[bytes]) -> Run:
 def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
     last_id = _read_id(reader)
     group = Group(last_id, UNKNOWN)
-    group.read = _signed(reader.length()) if version > 1 else stream.read_up_to(last_id)
+    group.read = wrapped(reader.length()) if version > 1 else stream.read_up_to(last_id)
     unclaimed = {}
     for _ in range(reader.length()):
         id, delivered = int.from_bytes(reader.take(_ID_SIZE)), _read_moment(reader)
         if id in unclaimed:
             raise BadData
-        unclaimed[id] = delivered, _signed(reader.length())
+        unclaimed[id] = delivered, wrapped(reader.length())
     for _ in range(reader.length()):
         name = reader.string()
         if name in group.consumers:
@@ -212,4 +207,4 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
 
 
 def _read_moment(reader: Reader) -> int:
-    return _signed(reader.integer(8))
+    return wrapped(reader.integer(8))

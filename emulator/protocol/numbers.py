@@ -23,6 +23,11 @@ INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
 
 
+def wrapped(number: int) -> int:
+    """What a signed 64-bit integer makes of a number: after its greatest comes its least."""
+    return (number - INT64_MIN & UINT64_MAX) + INT64_MIN
+
+
 def parse_integer(text: bytes) -> int | None:
     """A signed 64-bit integer in its canonical spelling, else None."""
     if len(text) > 20:
