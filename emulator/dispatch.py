@@ -438,12 +438,11 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
 def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
     """Enter a command that took long in the slow log, and in the events of LATENCY."""
     engine = session.engine
-    second, micros, config = engine.clock.now // 1000, int(seconds * 1e6), engine.config
-    if 0 < config.latency_monitor_threshold <= micros // 1000:
-        engine.latency.add(b"fast-command" if command.flags & FAST else b"command", second, micros // 1000)
+    micros, config = int(seconds * 1e6), engine.config
+    engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
         engine.slowlog.add(
-            second,
+            engine.clock.now // 1000,
             micros,
             redacted(args),
             session.address,

@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
@@ -67,6 +68,7 @@ class Engine:
         self.config = config or Config()
         self.clock = clock or Clock()
         self.random = random.Random(self.config.seed or None)
+        self.vector_uids = count(1)
         self.run_id = self.random.randbytes(20).hex()
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
@@ -75,7 +77,7 @@ class Engine:
         self.lazyfree = LazyFree()
         self.stats = Stats()
         self.slowlog = SlowLog()
-        self.latency = Latency()
+        self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.pubsub = PubSub()
         self.blocking = Blocking(self)
@@ -152,6 +154,7 @@ class Engine:
     def _apply_slowness(self) -> None:
         micros, millis = self.config.slowlog_log_slower_than, self.config.latency_monitor_threshold
         for_log = micros / 1e6 if micros >= 0 else float("inf")
+        self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
     def _apply_latency_tracking(self) -> None:
@@ -280,7 +283,7 @@ class Engine:
 
         `seconds_until_due` tells when to call again.
         """
-        more = self.wheel.advance(self.clock.tick(), _STEPS_A_SLICE)
+        more = self._expire()
         more |= self.waits.advance(self.clock.elapsed, _STEPS_A_SLICE)
         if self.pending_work:
             self.work()
@@ -288,6 +291,14 @@ class Engine:
             behind_wall(self.tracking.broadcast, "what is told to clients that cache")
         self._set_alarms()
         return more
+
+    def _expire(self) -> bool:
+        """Let a slice of what is due expire; whether there is more."""
+        now = self.clock.tick()
+        if not self.latency.threshold:
+            return self.wheel.advance(now, _STEPS_A_SLICE)
+        with self.latency.watch(b"expire-cycle"):
+            return self.wheel.advance(now, _STEPS_A_SLICE)
 
     def seconds_until_due(self) -> float | None:
         """How long it is until `advance` has something to do; None while it has nothing, or time stands still."""
