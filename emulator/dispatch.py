@@ -243,7 +243,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
         session.queue_failed = True
         return error
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
-        session.queue.append((command, list(args)))
+        session.queue.add(command, args)
         return QUEUED
     if session.no_touch:
         return _call_without_touch(session, command, args)

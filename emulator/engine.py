@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
 from emulator.blocking import Blocking
-from emulator.client_memory import ClientEviction
+from emulator.client_memory import ClientEviction, ClientMemory
 from emulator.clock import Clock
 from emulator.commands.registry import Command, every_command
 from emulator.commands.table import table
@@ -35,6 +35,7 @@ from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
 from emulator.pubsub import PubSub
 from emulator.recording import Recording
+from emulator.reply_buffer import ReplyBuffers
 from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
@@ -87,6 +88,7 @@ class Engine:
         self.tracking = Tracking(self)
         self.eviction = Eviction(self)
         self.client_eviction = ClientEviction(self)
+        self.client_memory = ClientMemory(self)
         self.out_of_memory = False
         self.lacks_replicas = False
         self.expires_actively = self._active_expire = True
@@ -111,6 +113,7 @@ class Engine:
         self.original_commands = self.commands.copy()
         self.keyspaces = Keyspaces(self)
         self.acl = Users(self)
+        self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
         self._last_client_id = 0

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from emulator.acl.user import User, password_hash
 from emulator.blocking import Block
 from emulator.client_info import describe
+from emulator.client_memory import Buffers
+from emulator.datatypes.footprint import POINTER
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import REPLY_ON, Reply
+from emulator.reply_buffer import ReplyBuffer
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -25,16 +28,27 @@ if TYPE_CHECKING:
     from emulator.tracking import Tracked
 
 
-def _no_buffers() -> tuple[int, int]:
-    return 0, 0
+class Queue(list["tuple[Command, list[bytes]]"]):
+    """The commands of a MULTI; ``size`` is what their words take in the real server."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def add(self, command: Command, words: Sequence[bytes]) -> None:
+        """Queue a command."""
+        self.append((command, list(words)))
+        self.size += sum(map(len, words)) + POINTER * len(words)
 
 
 class Session:
     """One client.
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
-    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
-    arrived and were not run yet, bytes that were written and are not sent yet.  ``paused`` says that CLIENT PAUSE holds a
+    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
+    the buffer that the real server would have for replies.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
     set for the REST API: nothing waits, and scripts may do what they may with that service.
@@ -76,6 +90,7 @@ class Session:
         "protocol",
         "queue",
         "queue_failed",
+        "replies",
         "reply_mode",
         "running",
         "shards",
@@ -102,7 +117,8 @@ class Session:
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
         self.on_move: Callable[[Session], None] | None = None
-        self.buffers = _no_buffers
+        self.buffers: Callable[[], Buffers] = Buffers
+        self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
         self.held_back: Delay | None = None
         self.fault_passed = False
         self.running = False
@@ -117,7 +133,7 @@ class Session:
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}
         self.deny_blocking = False
-        self.queue: list[tuple[Command, list[bytes]]] | None = None
+        self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
         self.no_evict = self.no_touch = self.upstash = False
         self.reply_mode = REPLY_ON
@@ -145,6 +161,13 @@ class Session:
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.attentive
         )
+
+    def open_queue(self) -> Queue:
+        """Queue the commands that follow, as MULTI does."""
+        self.queue = Queue()
+        self.queue_failed = False
+        self.refresh()
+        return self.queue
 
     @property
     def parked(self) -> bool:

@@ -26,9 +26,7 @@ def multi(client: Session) -> Status:
     """Queue the commands that follow until EXEC."""
     if client.queue is not None:
         raise CommandError("ERR MULTI calls can not be nested")
-    client.queue = []
-    client.queue_failed = False
-    client.refresh()
+    client.open_queue()
     return OK
 
 
