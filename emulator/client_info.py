@@ -87,3 +87,8 @@ def _flags(session: Session) -> bytes:
 def kind_of(session: Session) -> bytes:
     """The type of a client, by which CLIENT LIST and the limits of buffers go."""
     return b"pubsub" if session.subscriptions else b"normal"
+
+
+def output_limits(session: Session) -> tuple[int, int, int]:
+    """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
+    return session.engine.config.client_output_buffer_limit[kind_of(session).decode()]

@@ -63,12 +63,18 @@ class Connection(asyncio.BufferedProtocol):
         session.on_wake = self._schedule
         session.on_kill = self.transport.abort
         session.on_move = self._move
+        session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
+        session.refresh()
+
+    def _let_go(self) -> None:
+        session = self.session
+        session.on_wake = session.on_kill = session.on_move = session.on_overrun = None
 
     def _move(self, session: Session) -> None:
         """The client goes over to another engine."""
         self._limit.release()
-        self.session.on_wake = self.session.on_kill = self.session.on_move = None
+        self._let_go()
         self._take_up(session)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -116,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._backlog = []
         if self.server.released(self):
             self._limit.release()
-            self.session.on_wake = self.session.on_kill = self.session.on_move = None
+            self._let_go()
 
     # Running
 
@@ -155,8 +161,12 @@ class Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         session = self.session
         data = b"".join(session.out)
-        session.out.clear()
         size = len(data)
+        if session.output_limit and session.exceeds_limit(size):
+            session.overrun()
+            return
+        session.out.clear()
+        session.pushed = 0
         session.total_output += size
         if size > session.replies.peak or session.replies.forgets_at < self.engine.clock.now:
             session.replies.note(size, self.engine.clock.now)

@@ -163,6 +163,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.output_limit and reply.__class__ in session.encoders:
+        reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
         _record(session, args, reply)
     tracked = session.tracked

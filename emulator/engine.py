@@ -125,6 +125,7 @@ class Engine:
         self.config.on_change("maxmemory", self._apply_memory_limit)
         self.config.on_change("maxmemory", self.client_eviction.configure)
         self.config.on_change("maxmemory-clients", self.client_eviction.configure)
+        self.config.on_change("client-output-buffer-limit", self.refresh_sessions)
         self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("min-replicas-to-write", self._apply_replicas)
         self.config.on_change("min-replicas-max-lag", self._apply_replicas)

@@ -15,10 +15,11 @@ PATIENCE: Final = 5000
 """Milliseconds after which a peak is forgotten, as long as nobody says otherwise."""
 NEVER: Final = 1 << 60
 _LEAST: Final = 1024
-_MOST: Final = 16384
+MOST: Final = 16384
+"""The largest buffer, in bytes."""
 _BLOCK_HEAD: Final = 16
 _NODE: Final = 24
-_BLOCK: Final = allocated(_MOST + _BLOCK_HEAD) - _BLOCK_HEAD
+_BLOCK: Final = allocated(MOST + _BLOCK_HEAD) - _BLOCK_HEAD
 
 
 class ReplyBuffers:
@@ -46,7 +47,7 @@ class ReplyBuffer:
     def __init__(self, buffers: ReplyBuffers, now: int) -> None:
         self._all = buffers
         self._looked_at = now
-        self.size = self.peak = _MOST
+        self.size = self.peak = MOST
         self.forgets_at = now
 
     def note(self, length: int, now: int) -> None:
@@ -72,8 +73,8 @@ class ReplyBuffer:
             self.size = max(_LEAST, allocated(self.peak + 1))
             self._all.shrunk += 1
             return True
-        if self.size < _MOST and self.peak == self.size:
-            self.size = min(_MOST, self.size * 2)
+        if self.size < MOST and self.peak == self.size:
+            self.size = min(MOST, self.size * 2)
             self._all.grown += 1
             return True
         return False

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from emulator.acl.user import User, password_hash
 from emulator.blocking import Block
-from emulator.client_info import describe
+from emulator.client_info import describe, output_limits
 from emulator.client_memory import Buffers
 from emulator.datatypes.footprint import POINTER
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import REPLY_ON, Reply
-from emulator.reply_buffer import ReplyBuffer
+from emulator.protocol.replies import NO_REPLY, REPLY_ON, Reply
+from emulator.protocol.reply_size import SHORTEST, size_of
+from emulator.reply_buffer import MOST, ReplyBuffer
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Session:
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``paused`` says that CLIENT PAUSE holds a
+    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
+    number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
     set for the REST API: nothing waits, and scripts may do what they may with that service.
@@ -81,13 +83,16 @@ class Session:
         "no_touch",
         "on_kill",
         "on_move",
+        "on_overrun",
         "on_wake",
         "out",
+        "output_limit",
         "patterns",
         "paused",
         "plain",
         "proof",
         "protocol",
+        "pushed",
         "queue",
         "queue_failed",
         "replies",
@@ -117,6 +122,8 @@ class Session:
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
         self.on_move: Callable[[Session], None] | None = None
+        self.on_overrun: Callable[[], None] | None = None
+        self.pushed = 0
         self.buffers: Callable[[], Buffers] = Buffers
         self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
         self.held_back: Delay | None = None
@@ -150,8 +157,10 @@ class Session:
 
     def refresh(self) -> None:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
+        self.output_limit = 0 if self.on_overrun is None else output_limits(self)[0]
         self.plain = (
-            self.user.unrestricted
+            not self.output_limit
+            and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
             and self.queue is None
             and not self.closing
@@ -181,11 +190,42 @@ class Session:
 
     def send(self, data: bytes) -> None:
         """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first."""
+        if self.output_limit:
+            self.pushed += len(data)
+            if self.pushed >= self.output_limit and self.exceeds_limit(self.pushed):
+                self.overrun()
+                return
         if self.running:
             self.engine.defer(self, data)
         else:
             self.out.append(data)
             self.wake()
+
+    def exceeds_limit(self, more: int) -> bool:
+        """Whether with so many bytes more than what was written and not sent yet there would be too many for the client."""
+        return self.replies.beyond(self.buffers().unsent + more)[2] >= self.output_limit
+
+    def overrun(self) -> None:
+        """More waits for the client than may: it gets nothing of it, and is disconnected."""
+        if not self.closing and self.on_overrun is not None:
+            self.on_overrun()
+            self.out.clear()
+            self.close()
+
+    def within_limit(self, reply: Reply) -> Reply:
+        """The reply, or nothing where it is too much for the client.  To be called where there is a limit."""
+        if self.exceeds_limit(sum(map(len, self.out)) + self.size_of(reply)):
+            self.overrun()
+            return NO_REPLY
+        return reply
+
+    def size_of(self, reply: Reply) -> int:
+        """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
+        return size_of(reply, self.output_limit + MOST)
+
+    def producible(self, count: int) -> int:
+        """How many elements to look for, negative where some may come twice: of these not many more than are too much."""
+        return max(count, -(self.output_limit + MOST) // SHORTEST) if self.output_limit else count
 
     def wake(self) -> None:
         """Tell the owner that there is something to do."""

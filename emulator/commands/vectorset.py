@@ -250,7 +250,7 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
         return None if found is None else found.choose(random)
     count = integer(arguments[1], "ERR COUNT value is not an integer")
     found = client.db.read(arguments[0], VectorSet) if count else None
-    return [] if found is None else found.pick(random, count)
+    return [] if found is None else found.pick(random, client.producible(count))
 
 
 # Looking at the set
