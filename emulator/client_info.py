@@ -31,16 +31,16 @@ def describe(session: Session) -> bytes:
         b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
         b"watch": b"%d" % len(session.watched),
         b"qbuf": b"%d" % used.input,
-        b"qbuf-free": b"0",
-        b"argv-mem": b"0",
+        b"qbuf-free": b"%d" % used.free,
+        b"argv-mem": b"%d" % used.arguments,
         b"multi-mem": b"%d" % used.queued,
-        b"rbs": b"1024",
-        b"rbp": b"0",
-        b"obl": b"0",
-        b"oll": b"0",
+        b"rbs": b"%d" % used.size,
+        b"rbp": b"%d" % used.peak,
+        b"obl": b"%d" % used.filled,
+        b"oll": b"%d" % used.blocks,
         b"omem": b"%d" % used.output,
         b"tot-mem": b"%d" % used.total,
-        b"events": b"r",
+        b"events": b"rw" if used.blocks else b"r",
         b"cmd": command_name,
         b"user": session.user.name,
         b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
@@ -87,3 +87,8 @@ def _flags(session: Session) -> bytes:
 def kind_of(session: Session) -> bytes:
     """The type of a client, by which CLIENT LIST and the limits of buffers go."""
     return b"pubsub" if session.subscriptions else b"normal"
+
+
+def output_limits(session: Session) -> tuple[int, int, int]:
+    """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
+    return session.engine.config.client_output_buffer_limit[kind_of(session).decode()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from emulator.client_memory import SHARED, Buffers
 from emulator.dispatch import run
 from emulator.flow_control import OutputLimit
 from emulator.protocol.parser import Command, RequestParser
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from emulator.server import Server
 
 _COMMANDS_A_SLICE = 256
+_UNAUTHENTICATED_LIMIT = 1 << 20
 READ_SIZE = 64 * 1024
 """Bytes read at a time, into a buffer that all connections of a server share."""
 
@@ -37,6 +39,8 @@ class Connection(asyncio.BufferedProtocol):
         self._backlog: list[Command] = []
         self._position = 0
         self._waiting = 0  # bytes that arrived while there was a backlog
+        self._read = 0  # bytes that arrived last
+        self._room = 0  # what the real server would have made a buffer for, of this client's own
         self._scheduled = False
         self._half_closed = False
         self._ended = False
@@ -59,12 +63,18 @@ class Connection(asyncio.BufferedProtocol):
         session.on_wake = self._schedule
         session.on_kill = self.transport.abort
         session.on_move = self._move
+        session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
+        session.refresh()
+
+    def _let_go(self) -> None:
+        session = self.session
+        session.on_wake = session.on_kill = session.on_move = session.on_overrun = None
 
     def _move(self, session: Session) -> None:
         """The client goes over to another engine."""
         self._limit.release()
-        self.session.on_wake = self.session.on_kill = self.session.on_move = None
+        self._let_go()
         self._take_up(session)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -77,11 +87,15 @@ class Connection(asyncio.BufferedProtocol):
         """Parse what has arrived and run what is complete."""
         session = self.session
         session.active = self.engine.clock.tick()
-        session.total_input += len(data)
+        size = self._read = len(data)
+        session.total_input += size
         stats = self.engine.stats
-        stats.net_input_bytes += len(data)
+        stats.net_input_bytes += size
         stats.reads += 1
-        self.take(self._parser.feed(data), len(data))
+        if session.queue and self._exceeds_query_limit(size):
+            self.server.query_buffer_overrun(self)
+        else:
+            self.take(self._parser.feed(data), size)
 
     def take(self, commands: list[Command], size: int) -> None:
         """Run commands, which were `size` bytes; after those that wait already."""
@@ -108,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         self._backlog = []
         if self.server.released(self):
             self._limit.release()
-            self.session.on_wake = self.session.on_kill = self.session.on_move = None
+            self._let_go()
 
     # Running
 
@@ -147,10 +161,17 @@ class Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         session = self.session
         data = b"".join(session.out)
+        size = len(data)
+        if session.output_limit and session.exceeds_limit(size):
+            session.overrun()
+            return
         session.out.clear()
-        session.total_output += len(data)
+        session.pushed = 0
+        session.total_output += size
+        if size > session.replies.peak or session.replies.forgets_at < self.engine.clock.now:
+            session.replies.note(size, self.engine.clock.now)
         stats = self.engine.stats
-        stats.net_output_bytes += len(data)
+        stats.net_output_bytes += size
         stats.writes += 1
         self.transport.write(data)
         self._limit.check()
@@ -169,12 +190,21 @@ class Connection(asyncio.BufferedProtocol):
             self.engine.clock.tick()
             self._go_on()
 
-    def _buffered(self) -> tuple[int, int]:
-        """Bytes that have arrived and were not run yet, and bytes that were written and are not sent yet."""
-        return self._parser.buffered + self._waiting, self.transport.get_write_buffer_size()
+    def _buffered(self) -> Buffers:
+        parser = self._parser
+        waiting = parser.unparsed + self._waiting
+        return Buffers(waiting, self._read, *parser.begun, self._room, self.transport.get_write_buffer_size())
+
+    def _exceeds_query_limit(self, more: int) -> bool:
+        """Whether the client has sent too much that was not run, `more` bytes among it: what is queued by MULTI counts."""
+        queue = self.session.queue
+        size = self._parser.buffered + self._waiting + more + (0 if queue is None else queue.size)
+        limit = self.engine.config.client_query_buffer_limit
+        return size > (min(limit, _UNAUTHENTICATED_LIMIT) if self._is_restricted() else limit)
 
     def _check_query_buffer(self) -> None:
-        if self._parser.buffered + self._waiting > self.engine.config.client_query_buffer_limit:
+        self._room = max(self._parser.announced, SHARED)
+        if self._exceeds_query_limit(0):
             self.server.query_buffer_overrun(self)
         elif self.engine.client_eviction.limit:
             self.engine.client_eviction.note(self.session)

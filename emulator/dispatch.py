@@ -163,6 +163,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.output_limit and reply.__class__ in session.encoders:
+        reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
         _record(session, args, reply)
     tracked = session.tracked
@@ -243,7 +245,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
         session.queue_failed = True
         return error
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
-        session.queue.append((command, list(args)))
+        session.queue.add(command, args)
         return QUEUED
     if session.no_touch:
         return _call_without_touch(session, command, args)
@@ -445,12 +447,11 @@ def failure(engine: Engine, command: Command | None, error: Exception) -> Comman
 def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
     """Enter a command that took long in the slow log, and in the events of LATENCY."""
     engine = session.engine
-    second, micros, config = engine.clock.now // 1000, int(seconds * 1e6), engine.config
-    if 0 < config.latency_monitor_threshold <= micros // 1000:
-        engine.latency.add(b"fast-command" if command.flags & FAST else b"command", second, micros // 1000)
+    micros, config = int(seconds * 1e6), engine.config
+    engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
         engine.slowlog.add(
-            second,
+            engine.clock.now // 1000,
             micros,
             redacted(args),
             session.address,

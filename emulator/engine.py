@@ -10,11 +10,12 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
 from emulator.blocking import Blocking
-from emulator.client_memory import ClientEviction
+from emulator.client_memory import ClientEviction, ClientMemory
 from emulator.clock import Clock
 from emulator.commands.registry import Command, every_command
 from emulator.commands.table import table
@@ -35,6 +36,7 @@ from emulator.pause import Pause
 from emulator.propagation import Propagation
 from emulator.pubsub import PubSub
 from emulator.recording import Recording
+from emulator.reply_buffer import ReplyBuffers
 from emulator.scripting.scripts import Scripting
 from emulator.session import Session
 from emulator.slowlog import SlowLog
@@ -68,6 +70,7 @@ class Engine:
         self.config = config or Config()
         self.clock = clock or Clock()
         self.random = random.Random(self.config.seed or None)
+        self.vector_uids = count(1)
         self.run_id = self.random.randbytes(20).hex()
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
@@ -76,7 +79,7 @@ class Engine:
         self.lazyfree = LazyFree()
         self.stats = Stats()
         self.slowlog = SlowLog()
-        self.latency = Latency()
+        self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.pubsub = PubSub()
         self.blocking = Blocking(self)
@@ -86,6 +89,7 @@ class Engine:
         self.tracking = Tracking(self)
         self.eviction = Eviction(self)
         self.client_eviction = ClientEviction(self)
+        self.client_memory = ClientMemory(self)
         self.out_of_memory = False
         self.lacks_replicas = False
         self.expires_actively = self._active_expire = True
@@ -111,6 +115,7 @@ class Engine:
         self.original_commands = self.commands.copy()
         self.keyspaces = Keyspaces(self)
         self.acl = Users(self)
+        self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
         self.sessions: dict[int, Session] = {}
         self._deferred: list[tuple[Session, bytes]] = []
         self._last_client_id = 0
@@ -122,6 +127,7 @@ class Engine:
         self.config.on_change("maxmemory", self._apply_memory_limit)
         self.config.on_change("maxmemory", self.client_eviction.configure)
         self.config.on_change("maxmemory-clients", self.client_eviction.configure)
+        self.config.on_change("client-output-buffer-limit", self.refresh_sessions)
         self.config.on_change("maxmemory-policy", self._apply_policy)
         self.config.on_change("min-replicas-to-write", self._apply_replicas)
         self.config.on_change("min-replicas-max-lag", self._apply_replicas)
@@ -156,6 +162,7 @@ class Engine:
     def _apply_slowness(self) -> None:
         micros, millis = self.config.slowlog_log_slower_than, self.config.latency_monitor_threshold
         for_log = micros / 1e6 if micros >= 0 else float("inf")
+        self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
     def _apply_latency_tracking(self) -> None:
@@ -285,7 +292,7 @@ class Engine:
 
         `seconds_until_due` tells when to call again.
         """
-        more = self.wheel.advance(self.clock.tick(), _STEPS_A_SLICE)
+        more = self._expire()
         more |= self.waits.advance(self.clock.elapsed, _STEPS_A_SLICE)
         if self.pending_work:
             self.work()
@@ -293,6 +300,14 @@ class Engine:
             behind_wall(self.tracking.broadcast, "what is told to clients that cache")
         self._set_alarms()
         return more
+
+    def _expire(self) -> bool:
+        """Let a slice of what is due expire; whether there is more."""
+        now = self.clock.tick()
+        if not self.latency.threshold:
+            return self.wheel.advance(now, _STEPS_A_SLICE)
+        with self.latency.watch(b"expire-cycle"):
+            return self.wheel.advance(now, _STEPS_A_SLICE)
 
     def seconds_until_due(self) -> float | None:
         """How long it is until `advance` has something to do; None while it has nothing, or time stands still."""

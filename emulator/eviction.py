@@ -50,6 +50,13 @@ class Eviction(Timer):
             return False
         if engine.config.maxmemory_policy == "noeviction":
             return True
+        if not engine.latency.threshold:
+            return self._evict(limit)
+        with engine.latency.watch(b"eviction-cycle"):
+            return self._evict(limit)
+
+    def _evict(self, limit: int) -> bool:
+        engine = self._engine
         for _ in range(_AT_ONCE):
             if engine.used_memory <= limit:
                 return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from emulator.client_info import kind_of
+from emulator.client_info import output_limits
 from emulator.expiry import Timer
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ class OutputLimit(Timer):
 
     def check(self) -> None:
         """To be called after each write."""
-        size = self.connection.transport.get_write_buffer_size()
-        if not size and self.deadline is None:
+        if not self.connection.transport.get_write_buffer_size() and self.deadline is None:
             return
         engine = self.connection.engine
-        hard, soft, seconds = self._limits()
+        hard, soft, seconds = output_limits(self.connection.session)
+        size = self._size()
         if hard and size >= hard:
-            self._close()
+            self.overrun()
         elif not soft or size < soft:
             engine.waits.cancel(self)
         elif self.deadline is None:
@@ -52,21 +52,20 @@ class OutputLimit(Timer):
 
     def fire(self) -> None:
         self.deadline = None
-        size = self.connection.transport.get_write_buffer_size()
-        soft = self._limits()[1]
-        if soft and size >= soft:
-            self._close()
+        soft = output_limits(self.connection.session)[1]
+        if soft and self._size() >= soft:
+            self.overrun()
 
     def release(self) -> None:
         """The connection has gone."""
         self.connection.engine.waits.cancel(self)
 
-    def _limits(self) -> tuple[int, int, int]:
-        session = self.connection.session
-        kind = kind_of(session).decode()
-        return self.connection.engine.config.client_output_buffer_limit[kind]
+    def _size(self) -> int:
+        """What the real server would count: what is beyond the client's reply buffer."""
+        return self.connection.session.replies.beyond(self.connection.transport.get_write_buffer_size())[2]
 
-    def _close(self) -> None:
+    def overrun(self) -> None:
+        """The client has too much that it has not read: disconnect it."""
         engine = self.connection.engine
         engine.waits.cancel(self)
         engine.stats.output_limit_disconnections += 1

@@ -343,7 +343,7 @@ class Database:
         if self.engine.keeps_expired:
             return
         key = entry.key
-        self.discard(key)
+        self._discard_timed(key, b"expire-del")
         self.stats.expired_keys += 1
         if self.engine.propagation.listeners:
             self.engine.propagation.add(self.index, _deletion(key, self.engine.config.lazyfree_lazy_expire))
@@ -354,13 +354,22 @@ class Database:
     def evict(self, entry: Entry) -> None:
         """A key has to make room for others."""
         key = entry.key
-        self.discard(key)
+        self._discard_timed(key, b"evict-del")
         self.stats.evicted_keys += 1
         if self.engine.propagation.listeners:
             self.engine.propagation.alone(self.index, _deletion(key, self.engine.config.lazyfree_lazy_eviction))
         if self.observed:
             self.touch(key)
             self.notify(EVICTED, b"evicted", key)
+
+    def _discard_timed(self, key: bytes, event: bytes) -> None:
+        """Discard a key, which is an event of LATENCY."""
+        latency = self.engine.latency
+        if latency.threshold:
+            with latency.watch(event):
+                self.discard(key)
+        else:
+            self.discard(key)
 
     def evictable(self, volatile: bool) -> list[Entry]:
         """The keys among which a victim is sought, for reading: all, or those with an expiry."""

@@ -5,7 +5,8 @@ operations on bytes as a whole.  What is noted is the duration plus `OFFSET`, a 
 of the sum's binary form counts steps of 2**-20 seconds, a little less than a microsecond: slices of an array of them
 are then the durations, rounded down.
 
-Events.  With ``latency-monitor-threshold`` the worst of each second is kept for each event, 160 seconds of them.
+Events.  With ``latency-monitor-threshold`` the worst of each second is kept for each event, 160 seconds of them: commands, a
+round of expiry (``expire-cycle``) or of eviction (``eviction-cycle``), and within them the deletion of one key.
 
 Source: Redis's documentation of latency monitoring, of LATENCY HISTOGRAM and of INFO latencystats.
 """
@@ -16,7 +17,12 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Final
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from emulator.clock import Clock
 
 OFFSET: Final = 2.0**24
 """Seconds added to each duration that is noted."""
@@ -123,10 +129,27 @@ class Event:
 
 
 class Latency:
-    """The events of an engine."""
+    """The events of an engine; ``threshold`` is in milliseconds, 0 where nothing is noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.threshold = 0
         self.events: dict[bytes, Event] = {}
+
+    @contextmanager
+    def watch(self, name: bytes) -> Iterator[None]:
+        """Note how long something takes; to be called where there is a threshold."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.note(name, perf_counter() - started)
+
+    def note(self, name: bytes, seconds: float) -> None:
+        """Something took so long, which may be too long."""
+        millis = int(seconds * 1000)
+        if 0 < self.threshold <= millis:
+            self.add(name, self._clock.now // 1000, millis)
 
     def add(self, name: bytes, second: int, millis: int) -> None:
         """Note an event that took too long."""

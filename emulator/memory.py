@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from emulator.client_memory import CLIENT
+from emulator.client_memory import CLIENT, usage
 from emulator.datatypes.footprint import POINTER, buckets
 from emulator.weight import SLOT
 
@@ -18,7 +18,7 @@ AT_REST: Final = 690_000
 
 def used_memory(engine: Engine) -> int:
     """What counts against ``maxmemory``.  O(databases), beside what has to be weighed after changes."""
-    total = AT_REST + CLIENT * len(engine.sessions)
+    total = AT_REST + CLIENT * len(engine.sessions) + engine.client_memory.beyond()
     for db in engine.databases:
         if db.entries:
             total += db.weigh()
@@ -43,7 +43,7 @@ class Memory:
         self.peak = engine.stats.peak_memory
         self.startup = AT_REST
         self.keys = sum(map(len, engine.databases))
-        self.clients = CLIENT * len(engine.sessions)
+        self.clients = sum(usage(session).total for session in engine.sessions.values())
         self.scripts = sum(len(script.source) for script in scripting.scripts.values())
         self.functions = scripting.figures()[2]
         self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from emulator.acl.user import User, password_hash
 from emulator.blocking import Block
-from emulator.client_info import describe
+from emulator.client_info import describe, output_limits
+from emulator.client_memory import Buffers
+from emulator.datatypes.footprint import POINTER
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import REPLY_ON, Reply
+from emulator.protocol.replies import NO_REPLY, REPLY_ON, Reply
+from emulator.protocol.reply_size import SHORTEST, size_of
+from emulator.reply_buffer import MOST, ReplyBuffer
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -25,16 +29,28 @@ if TYPE_CHECKING:
     from emulator.tracking import Tracked
 
 
-def _no_buffers() -> tuple[int, int]:
-    return 0, 0
+class Queue(list["tuple[Command, list[bytes]]"]):
+    """The commands of a MULTI; ``size`` is what their words take in the real server."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def add(self, command: Command, words: Sequence[bytes]) -> None:
+        """Queue a command."""
+        self.append((command, list(words)))
+        self.size += sum(map(len, words)) + POINTER * len(words)
 
 
 class Session:
     """One client.
 
     ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
-    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures: bytes that have
-    arrived and were not run yet, bytes that were written and are not sent yet.  ``paused`` says that CLIENT PAUSE holds a
+    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
+    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
+    number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
     set for the REST API: nothing waits, and scripts may do what they may with that service.
@@ -67,15 +83,19 @@ class Session:
         "no_touch",
         "on_kill",
         "on_move",
+        "on_overrun",
         "on_wake",
         "out",
+        "output_limit",
         "patterns",
         "paused",
         "plain",
         "proof",
         "protocol",
+        "pushed",
         "queue",
         "queue_failed",
+        "replies",
         "reply_mode",
         "running",
         "shards",
@@ -102,7 +122,10 @@ class Session:
         self.on_wake: Callable[[], None] | None = None
         self.on_kill: Callable[[], None] | None = None
         self.on_move: Callable[[Session], None] | None = None
-        self.buffers = _no_buffers
+        self.on_overrun: Callable[[], None] | None = None
+        self.pushed = 0
+        self.buffers: Callable[[], Buffers] = Buffers
+        self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
         self.held_back: Delay | None = None
         self.fault_passed = False
         self.running = False
@@ -117,7 +140,7 @@ class Session:
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}
         self.deny_blocking = False
-        self.queue: list[tuple[Command, list[bytes]]] | None = None
+        self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
         self.no_evict = self.no_touch = self.upstash = False
         self.reply_mode = REPLY_ON
@@ -134,8 +157,10 @@ class Session:
 
     def refresh(self) -> None:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
+        self.output_limit = 0 if self.on_overrun is None else output_limits(self)[0]
         self.plain = (
-            self.user.unrestricted
+            not self.output_limit
+            and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
             and self.queue is None
             and not self.closing
@@ -145,6 +170,13 @@ class Session:
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.attentive
         )
+
+    def open_queue(self) -> Queue:
+        """Queue the commands that follow, as MULTI does."""
+        self.queue = Queue()
+        self.queue_failed = False
+        self.refresh()
+        return self.queue
 
     @property
     def parked(self) -> bool:
@@ -158,11 +190,42 @@ class Session:
 
     def send(self, data: bytes) -> None:
         """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first."""
+        if self.output_limit:
+            self.pushed += len(data)
+            if self.pushed >= self.output_limit and self.exceeds_limit(self.pushed):
+                self.overrun()
+                return
         if self.running:
             self.engine.defer(self, data)
         else:
             self.out.append(data)
             self.wake()
+
+    def exceeds_limit(self, more: int) -> bool:
+        """Whether with so many bytes more than what was written and not sent yet there would be too many for the client."""
+        return self.replies.beyond(self.buffers().unsent + more)[2] >= self.output_limit
+
+    def overrun(self) -> None:
+        """More waits for the client than may: it gets nothing of it, and is disconnected."""
+        if not self.closing and self.on_overrun is not None:
+            self.on_overrun()
+            self.out.clear()
+            self.close()
+
+    def within_limit(self, reply: Reply) -> Reply:
+        """The reply, or nothing where it is too much for the client.  To be called where there is a limit."""
+        if self.exceeds_limit(sum(map(len, self.out)) + self.size_of(reply)):
+            self.overrun()
+            return NO_REPLY
+        return reply
+
+    def size_of(self, reply: Reply) -> int:
+        """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
+        return size_of(reply, self.output_limit + MOST)
+
+    def producible(self, count: int) -> int:
+        """How many elements to look for, negative where some may come twice: of these not many more than are too much."""
+        return max(count, -(self.output_limit + MOST) // SHORTEST) if self.output_limit else count
 
     def wake(self) -> None:
         """Tell the owner that there is something to do."""

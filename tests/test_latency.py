@@ -1,9 +1,11 @@
 """Durations of commands in buckets, and the events of LATENCY."""
 
 import random
+from itertools import count
 
 import pytest
 
+from emulator.clock import ManualClock
 from emulator.latency import OFFSET, Durations, Event, Latency, graph
 
 STEP = 2.0**-20
@@ -77,7 +79,7 @@ def test_the_seconds_are_summed_whether_or_not_they_are_tracked():
 
 
 def test_of_the_same_second_only_the_worst_is_kept():
-    latency = Latency()
+    latency = Latency(ManualClock())
     for second, millis in ((10, 5), (10, 7), (10, 6), (12, 3)):
         latency.add(b"command", second, millis)
     event = latency.events[b"command"]
@@ -109,3 +111,36 @@ def test_the_graph_of_an_event():
         "d3ms",
         " h  ",
     ]
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Whatever is watched takes 7 ms more than what it holds."""
+    moments = count(step=0.007)
+    monkeypatch.setattr("emulator.latency.perf_counter", lambda: next(moments))
+
+
+def test_expiry_and_eviction_are_events(client, pass_time, slow):
+    client.play("CONFIG SET latency-monitor-threshold 5")
+    client.play("SET k v PX 100")
+    pass_time(100)
+    assert set(client.engine.latency.events) == {b"expire-cycle", b"expire-del"}
+    assert client.engine.latency.events[b"expire-del"].worst == 7
+    assert client.engine.latency.events[b"expire-cycle"].worst == 21
+    assert b"expire-cycle - high 21 ms, low 21 ms (all time high 21 ms)" in client.play("LATENCY GRAPH expire-cycle")
+    client.play("LATENCY RESET")
+    client.play("SET k v PX 100")
+    client.engine.clock.advance(100)
+    client.play("GET k")
+    assert set(client.engine.latency.events) == {b"expire-del"}
+    client.play("LATENCY RESET")
+    client.play("SET k v")
+    client.play("CONFIG SET maxmemory-policy allkeys-lru")
+    client.play("CONFIG SET maxmemory 1")
+    assert set(client.engine.latency.events) == {b"eviction-cycle", b"evict-del"}
+
+
+def test_nothing_is_an_event_without_a_threshold(client, pass_time, slow):
+    client.play("SET k v PX 100")
+    pass_time(100)
+    assert not client.engine.latency.events

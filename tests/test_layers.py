@@ -16,6 +16,7 @@ SUBSYSTEMS = (
     "blocking",
     "client_info",
     "client_memory",
+    "reply_buffer",
     "digest",
     "config",
     "configuration",

@@ -379,3 +379,52 @@ def test_a_share_of_maxmemory_for_clients(serve):
         writer.close()
 
     serve(scenario)
+
+
+def test_a_client_closed_by_its_output_limit_is_not_evicted_as_well(serve):
+    async def scenario(server):
+        server.engine.config.set([b"client-output-buffer-limit", b"normal 1mb 0 0", b"maxmemory-clients", b"10mb"])
+        reader, writer = await connect(server)
+        writer.write(command(b"SET", b"k", b"x" * 500_000) + command(b"MGET", *[b"k"] * 100))
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() in (b"", b"+OK\r\n")
+        assert server.engine.stats.output_limit_disconnections == 1
+        assert server.engine.stats.evicted_clients == 0
+        writer.close()
+
+    serve(scenario)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"SUBSCRIBE", *(b"channel-%d" % number for number in range(5000))],
+        [b"WATCH", *(b"key-%d" % number for number in range(5000))],
+        [b"CLIENT", b"TRACKING", b"on", b"BCAST"] + [word for n in range(5000) for word in (b"PREFIX", b"%05d" % n)],
+    ],
+)
+def test_what_a_client_asks_to_be_told_of_counts_in_its_memory(serve, words):
+    async def scenario(server):
+        server.engine.config.set([b"maxmemory-clients", b"100kb"])
+        server.engine.config.set([b"client-output-buffer-limit", b"normal 0 0 0 pubsub 0 0 0"])
+        reader, writer = await connect(server)
+        writer.write(command(*words))
+        with contextlib.suppress(ConnectionResetError):
+            await reader.read()
+        assert server.engine.stats.evicted_clients == 1
+        writer.close()
+
+    serve(scenario)
+
+
+def test_buffers_of_clients_count_in_maxmemory(serve):
+    async def scenario(server):
+        before = server.engine.used_memory
+        reader, writer = await connect(server)
+        writer.write(command(b"MULTI") + command(b"SET", b"k", b"x" * 3_000_000))
+        assert await reader.readline() + await reader.readline() == b"+OK\r\n+QUEUED\r\n"
+        while server.engine.used_memory < before + 3_000_000:
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+        writer.close()
+
+    serve(scenario)

@@ -9,6 +9,7 @@ from emulator.datatypes import vector_search
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, dot, length, project, single, store
 from emulator.datatypes.vector_search import Block
 from emulator.datatypes.vectorset import VectorSet
+from tests.conftest import Client
 
 STORAGES = pytest.mark.parametrize("storage", [FULL, BYTES, SIGNS], ids=lambda storage: storage.name.decode())
 
@@ -191,3 +192,11 @@ def test_filter_ef_bounds_how_many_are_asked(client):
     assert client.play(f"{query} FILTER-EF 21") == b"*1\r\n$3\r\ne20\r\n"
     assert client.play(f"{query} FILTER-EF 5") == b"*0\r\n"
     assert client.play(f"{query} FILTER-EF 5 TRUTH") == b"*2\r\n$3\r\ne20\r\n$3\r\ne21\r\n"
+
+
+def test_each_engine_counts_its_sets_for_itself(client):
+    for player in (client, Client(client.engine.sibling())):
+        for number in (1, 2):
+            player.play(f"VADD k{number} VALUES 1 1 a")
+            fields = player.play(f"VINFO k{number}").split(b"\r\n")
+            assert fields[fields.index(b"+vset-uid") + 1] == b":%d" % number

@@ -25,6 +25,7 @@ from emulator.notifications import STRING
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
+from emulator.reply_buffer import NEVER, PATIENCE
 from emulator.weight import weigh
 
 if TYPE_CHECKING:
@@ -284,11 +285,20 @@ def _set_disable_deny_scripts(client: Session, switch: bytes) -> Reply:
 @_action
 def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
     """How the real server sizes its buffers of replies."""
-    name = option.upper()
+    name, word = option.upper(), value.upper()
+    buffers = client.engine.reply_buffers
+    replies = [session.replies for session in client.engine.sessions.values()]
+    for buffer in replies:
+        buffer.settle(client.engine.clock.now)
     if name == b"PEAK-RESET-TIME":
-        if value.upper() not in (b"NEVER", b"RESET"):
-            integer(value)
-    elif name != b"RESIZING":
+        words = {b"NEVER": NEVER, b"RESET": PATIENCE}
+        patience = words[word] if word in words else integer(value)
+        for buffer in replies:
+            buffer.forgets_at += patience - buffers.patience
+        buffers.patience = patience
+    elif name == b"RESIZING":
+        buffers.resizing = _flag(value)
+    else:
         raise CommandError("ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.")
     return OK
 

@@ -272,7 +272,11 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
     target = read_hash(client, key, None)
     if not target:
         return []
-    chosen = hkeys(client, key) if count >= len(target) else target.index.pick(client.engine.random, count)
+    chosen = (
+        hkeys(client, key)
+        if count >= len(target)
+        else target.index.pick(client.engine.random, client.producible(count))
+    )
     return Pairs([(field, target.fields[field]) for field in chosen]) if with_values else chosen
 
 

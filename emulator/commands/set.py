@@ -179,7 +179,7 @@ def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
     target = _read(client, key)
     if not target or number >= len(target):
         return list(target)
-    return target.index.pick(random, number)
+    return target.index.pick(random, client.producible(number))
 
 
 @command(

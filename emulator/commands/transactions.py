@@ -9,7 +9,7 @@ from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
 from emulator.commands.keyspec import keys
 from emulator.commands.registry import Command, command
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.protocol.replies import NO_REPLY, NULL_ARRAY, OK, Reply, Status
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -26,9 +26,7 @@ def multi(client: Session) -> Status:
     """Queue the commands that follow until EXEC."""
     if client.queue is not None:
         raise CommandError("ERR MULTI calls can not be nested")
-    client.queue = []
-    client.queue_failed = False
-    client.refresh()
+    client.open_queue()
     return OK
 
 
@@ -52,9 +50,26 @@ def exec_(client: Session) -> Reply:
         return NULL_ARRAY
     client.deny_blocking = True
     try:
-        return [_refusal(client, queued, args) or client.engine.call(client, queued, args) for queued, args in queue]
+        return _run(client, queue)
     finally:
         client.deny_blocking = False
+
+
+def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
+    """The replies of queued commands.  All are run, but nothing is kept of what has become too much for the client."""
+    produced = (_refusal(client, queued, args) or client.engine.call(client, queued, args) for queued, args in queue)
+    if not client.output_limit:
+        return list(produced)
+    replies: list[Reply] = []
+    gathered = 0
+    for reply in produced:
+        gathered += client.size_of(reply)
+        if client.exceeds_limit(gathered):
+            client.overrun()
+            replies.clear()
+        else:
+            replies.append(reply)
+    return NO_REPLY if client.exceeds_limit(gathered) else replies
 
 
 def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:

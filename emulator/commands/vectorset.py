@@ -250,7 +250,7 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
         return None if found is None else found.choose(random)
     count = integer(arguments[1], "ERR COUNT value is not an integer")
     found = client.db.read(arguments[0], VectorSet) if count else None
-    return [] if found is None else found.pick(random, count)
+    return [] if found is None else found.pick(random, client.producible(count))
 
 
 # Looking at the set
@@ -275,6 +275,12 @@ def vdim(client: Session, *arguments: bytes) -> int:
     return found.dimension
 
 
+def _uid(client: Session, found: VectorSet) -> int:
+    if not found.uid:
+        found.uid = next(client.engine.vector_uids)
+    return found.uid
+
+
 @_command("VINFO", "readonly fast")
 def vinfo(client: Session, *arguments: bytes) -> Reply:
     """How a set stores its vectors, and how many."""
@@ -291,7 +297,7 @@ def vinfo(client: Session, *arguments: bytes) -> Reply:
         Status(b"size"): len(found),
         Status(b"max-level"): found.max_level,
         Status(b"attributes-count"): found.attributes,
-        Status(b"vset-uid"): found.uid,
+        Status(b"vset-uid"): _uid(client, found),
         Status(b"hnsw-max-node-uid"): found.last_uid,
     }
 

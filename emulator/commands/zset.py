@@ -279,7 +279,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
 def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
     if count >= len(members):
         return list(members)
-    return members.dense().pick(client.engine.random, count)
+    return members.dense().pick(client.engine.random, client.producible(count))
 
 
 @command(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import count as numbers
 from random import Random
 
 from emulator.datatypes.vector_math import Storage, Vector, project, store
@@ -22,7 +21,6 @@ _EMPTY = 1807
 _ELEMENT = 395
 _LINK = 18
 """What an element takes beside its vector, and what for each link that it may have."""
-_uids = numbers()
 
 
 class Element:
@@ -42,7 +40,7 @@ class VectorSet:
     """Vectors of one dimension by name.  Looking up, adding, removing: O(d); searching: O(n*d).
 
     ``links`` is the graph's M, ``projected_from`` the dimension of what is added where that is reduced, else 0; ``uid``
-    and ``last_uid`` are told by VINFO only.
+    and ``last_uid`` are told by VINFO only, which gives the former, 0 until then.
     """
 
     __slots__ = (
@@ -71,7 +69,7 @@ class VectorSet:
         self.elements: dict[bytes, Element] = {}
         self.attributes = 0
         self._payload = 0
-        self.uid = next(_uids)
+        self.uid = 0
         self.last_uid = 0
         self._dense: list[Element] = []
         self._levels = Counter[int]()

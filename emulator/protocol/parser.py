@@ -64,8 +64,23 @@ class RequestParser:
     @property
     def buffered(self) -> int:
         """Bytes held of what is not yet a complete command."""
+        return self.unparsed + self._arguments_size
+
+    @property
+    def unparsed(self) -> int:
+        """Bytes held of an argument that is not complete."""
         gathered = self._bulk_length + 2 - self._missing if self._pieces else 0
-        return len(self._buffer) + self._arguments_size + gathered
+        return len(self._buffer) + gathered
+
+    @property
+    def begun(self) -> tuple[int, int]:
+        """Bytes and number of the arguments there are of the command that is not complete."""
+        return self._arguments_size, len(self._arguments)
+
+    @property
+    def announced(self) -> int:
+        """Bytes of the large argument that is under way, 0 where there is none."""
+        return self._bulk_length + 2 if self._bulk_length >= _LARGE_BULK else 0
 
     def feed(self, data: bytes) -> list[Command]:
         """The commands that `data` completes, in order."""

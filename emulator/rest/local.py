@@ -157,8 +157,9 @@ class LocalDatabase(Database):
             raise
         if any(map(own_way, commands)):
             return self._run_each(session, commands)
-        session.queue = [(find(self.engine.commands, command), command) for command in commands]
-        session.refresh()
+        queue = session.open_queue()
+        for command in commands:
+            queue.add(find(self.engine.commands, command), command)
         answers = self._run_plain(session, [[b"EXEC"]])
         return answers[0] if isinstance(answers, list) else _first(answers)
 
