@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "wall")
+GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "suggestions", "wall")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,
@@ -59,6 +59,7 @@ WAYS_IN = (
     "redis_py",
     "remote",
     "replay",
+    "settings",
     "watch",
 )
 

@@ -59,7 +59,7 @@ def test_who_names_the_same_engine_shares_its_data():
 def test_settings_are_those_of_redis_conf():
     local = emulator.Local(maxmemory="10mb", maxmemory_policy="allkeys-lru", requirepass="secret")
     with pytest.raises(redis.AuthenticationError):
-        local.connect(retry=None).ping()
+        local.connect(password=None, retry=None).ping()
     client = local.connect(password="secret", decode_responses=True)
     assert client.config_get("maxmemory*")["maxmemory"] == str(10 << 20)
 
