@@ -12,13 +12,11 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import redis.asyncio
-
 from emulator.redis_py import AsyncClient, arguments
 
 
 @contextmanager
-def client_for_any_loop(url: str) -> Iterator[redis.asyncio.Redis]:
+def client_for_any_loop(url: str) -> Iterator[AsyncClient]:
     """A client of the server at `url`; in the end its connections are closed on the loops that are there and at rest."""
     ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 

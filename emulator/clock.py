@@ -13,12 +13,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 _MACHINE: Final = (time.time_ns, time.monotonic_ns)
 """In a tuple, where freezegun, which patches the names of modules, does not find them."""
 
 Source = Callable[[], int]
+
+_LATEST: Final = 1 << 38
+"""Seconds that EMULATOR CLOCK takes at most."""
 
 
 def _patched_time() -> int:
@@ -132,15 +136,9 @@ class Clock:
         self._shift = 0
         self.tick()
 
-    def set(self, now: int) -> None:
+    def show(self, now: int) -> None:
         """Show another time, in milliseconds since the epoch, and go on from there or stand still as before."""
-        self._move(now * 1000 - self._exact())
-
-    def advance(self, milliseconds: int) -> None:
-        """Show a later time."""
-        self._move(milliseconds * 1000)
-
-    def _move(self, micros: int) -> None:
+        micros = now * 1000 - self._exact()
         if self._standing is None:
             self._shift += micros
             self._elapsed_shift += max(micros, 0)
@@ -151,11 +149,37 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """A clock that stands still until it is turned."""
+    """A clock that stands still until it is turned; in Python's units, seconds or ``timedelta`` and ``datetime``.
+
+    (`now` is the engine's, in milliseconds.)
+    """
 
     __slots__ = ()
 
-    def __init__(self, now: int = 1_700_000_000_000) -> None:
+    def __init__(self, moment: float | datetime = 1_700_000_000) -> None:
         super().__init__()
         self.freeze()
-        self.set(now)
+        self.set(moment)
+
+    def set(self, moment: float | datetime) -> None:
+        """Show another time: seconds since the epoch, or a date and time."""
+        self.show(since_epoch(moment))
+
+    def advance(self, time: float | timedelta) -> None:
+        """Show a later time."""
+        self.show(self.now + in_milliseconds(time))
+
+
+def in_milliseconds(time: float | timedelta) -> int:
+    """How long something takes, given in seconds or as ``timedelta``.  Raises ValueError where it is less than nothing."""
+    seconds = time.total_seconds() if isinstance(time, timedelta) else time
+    if not isinstance(seconds, (int, float)):
+        raise TypeError(f"seconds or a timedelta are wanted, not {time!r}")
+    if not 0 <= seconds < _LATEST:
+        raise ValueError(f"a time from 0 seconds on is wanted, not {time!r}")
+    return round(seconds * 1000)
+
+
+def since_epoch(moment: float | datetime) -> int:
+    """A moment in milliseconds since the epoch, given in seconds or as ``datetime``."""
+    return in_milliseconds(moment.timestamp() if isinstance(moment, datetime) else moment)

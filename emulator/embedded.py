@@ -17,6 +17,8 @@ from emulator.options import free_port
 from emulator.settings import configured, enter_users, login
 
 if TYPE_CHECKING:
+    import redis
+
     from emulator.config import Config
     from emulator.rest.server import RestServer
 
@@ -94,7 +96,7 @@ class Server(Handle):
         """The default user's password as it was set, with none any word at all."""
         return self._server.config.requirepass or "none"
 
-    def connect(self, **kwargs: Any) -> Any:
+    def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``, with the default user's password."""
         from emulator.redis_py import Client, arguments
 
@@ -232,7 +234,7 @@ class Keyspace(Handle):
         """What clients take."""
         return keyspace_url(self._server.url, self.name, self._server.password)
 
-    def connect(self, **kwargs: Any) -> Any:
+    def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
         user, password = f"keyspace.{self.name}", self._server.password
         return self._server.connect(username=user, password=password, **kwargs)

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from errno import EWOULDBLOCK
 from time import monotonic
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from emulator.clock import Clock
 from emulator.connection import Connection
@@ -23,6 +23,10 @@ from emulator.handles import Handle, Words, perform
 from emulator.server import Server
 from emulator.settings import configured, enter_users, login
 from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
 
 
 class Local(Handle):
@@ -89,13 +93,13 @@ class Local(Handle):
             self.settle()
             return replies
 
-    def connect(self, **kwargs: Any) -> Any:
+    def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` on this engine; arguments are those of ``redis.Redis``."""
         from emulator.client import connect
 
         return connect(self, **login(self.engine.config, kwargs), **kwargs)
 
-    def aconnect(self, **kwargs: Any) -> Any:
+    def aconnect(self, **kwargs: Any) -> redis.asyncio.Redis:
         """A ``redis.asyncio.Redis`` on this engine; arguments are those of ``redis.asyncio.Redis``."""
         from emulator.client import aconnect
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import redis
-
 from emulator.handles import Handle, Words, keyspace_url
-from emulator.redis_py import Client, Pool, arguments
+from emulator.redis_py import Client, Pool, ResponseError, arguments
 
 
 class RemoteServer(Handle):
@@ -30,11 +28,11 @@ class RemoteServer(Handle):
         """Whether it can do what no real Redis can."""
         try:
             self.command("EMULATOR", "KEYSPACE", "GET")
-        except redis.ResponseError:
+        except ResponseError:
             return False
         return True
 
-    def connect(self, **kwargs: Any) -> redis.Redis:
+    def connect(self, **kwargs: Any) -> Client:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
         return Client.from_url(self.url, **arguments(kwargs))
 
