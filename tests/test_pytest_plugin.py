@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from conformance import servers
 
 ROOT = Path(__file__).parent.parent
-INSTALLED = any(entry.value == "emulator.pytest_plugin" for entry in entry_points(group="pytest11"))
+INSTALLED = any(entry.name == "redis-emulator" for entry in entry_points(group="pytest11"))
 
 SUITE = """
 import asyncio
@@ -75,7 +76,7 @@ def test_more_servers(redis_server_factory, redis_server):
 
 def pytest_on(folder, *arguments):
     """The output of pytest on a folder, and its exit status."""
-    plugin = [] if INSTALLED else ["-p", "emulator.pytest_plugin"]
+    plugin = [] if INSTALLED else ["-p", "redis_emulator_pytest"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *arguments],
         cwd=folder,
@@ -215,3 +216,25 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path):
     )
     output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:pytest_redis")
     assert status == 0, output
+
+
+@pytest.mark.parametrize("own", ["emulator/__init__.py", "emulator.py", "src/emulator/__init__.py"])
+def test_a_project_with_a_package_of_that_name(tmp_path, own):
+    (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / own).write_text("mine = True\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = . src\n")
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "already_there = 'emulator' in sys.modules\n"
+        "def test_it():\n    import emulator\n    assert emulator.mine and not already_there\n"
+    )
+    output, status = pytest_on(tmp_path, "-p", "no:redis-emulator", "-p", "redis_emulator_pytest")
+    assert status == 0 and "1 passed" in output and "Traceback" not in output, output
+    (line,) = [line for line in output.splitlines() if line.startswith("redis-emulator: ")]
+    assert f"since {tmp_path / own} hides the package 'emulator'" in line
+    assert "redis-emulator: " not in pytest_on(tmp_path, "-p", "no:redis-emulator")[0]
+
+
+def test_pytest_finds_the_plugin_by_a_name_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"redis-emulator": "redis_emulator_pytest"}
