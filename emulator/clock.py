@@ -29,24 +29,25 @@ def _patched_time() -> int:
     return time.time_ns()
 
 
-def _patched_monotonic() -> int:
-    return time.monotonic_ns()
+def _machine_time() -> Source:
+    """What tells the machine's time, whatever is patched, in nanoseconds since the epoch.
 
-
-def _machine_time() -> tuple[Source, Source]:
-    """What tells the machine's time, whatever is patched, in nanoseconds: since the epoch, and by a clock that is never set.
-
-    time-machine patches the function ``time_ns`` itself, but keeps the old one; it leaves the other alone.
+    time-machine patches the function ``time_ns`` itself, but keeps the old one.
     """
     time_machine = sys.modules.get("time_machine")
     if time_machine is None:
-        return _MACHINE
+        return _MACHINE[0]
     hatch = time_machine.escape_hatch
 
     def time_ns() -> int:
         return int(hatch.time.time_ns() if hatch.is_travelling() else _MACHINE[0]())
 
-    return time_ns, _MACHINE[1]
+    return time_ns
+
+
+def machine_monotonic() -> float:
+    """Seconds by a clock that is never set and that nobody patches."""
+    return _MACHINE[1]() / 1e9
 
 
 class Clock:
@@ -54,8 +55,9 @@ class Clock:
 
     ``held`` is what `micros` answers while it is not 0, so that time stands still in a script.  With `patched` it goes by
     what ``time.time_ns`` says at each moment, so that freezegun and time-machine in the same process are honoured; else they
-    are not (time-machine where it was imported before the clock was made).  ``on_back`` is told the time when it has gone
-    back: the machine's clock was set, or this one.
+    are not (time-machine where it was imported before the clock was made).  Waits take their time all the same.
+
+    ``on_back`` is told the time when it has gone back: the machine's clock was set, or this one.
     """
 
     __slots__ = (
@@ -71,10 +73,16 @@ class Clock:
     )
 
     def __init__(self, patched: bool = False) -> None:
-        self._source, self._monotonic = (_patched_time, _patched_monotonic) if patched else _machine_time()
+        self._source = _patched_time if patched else _machine_time()
+        self._monotonic = _MACHINE[1]
         self.now = self.held = self._shift = self._elapsed_shift = self._elapsed_standing = 0
         self._standing: int | None = None
         self.on_back: Callable[[int], None] | None = None
+        self.tick()
+
+    def follow(self, patched: bool) -> None:
+        """From now on go by what ``time.time_ns`` says, or by the machine's time whatever is patched."""
+        self._source = _patched_time if patched else _machine_time()
         self.tick()
 
     def tick(self) -> int:

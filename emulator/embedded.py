@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from emulator import server as network
-from emulator.clock import Clock
+from emulator.clock import Clock, machine_monotonic
 from emulator.engine import Engine
 from emulator.handles import Handle, Words, keyspace_url, perform
 from emulator.options import free_port
@@ -160,6 +160,10 @@ class Server(Handle):
     def perform(self, *calls: Words) -> list[Any]:
         return self.run(lambda engine: perform(engine, calls))
 
+    def follow_patched_time(self, patched: bool = True) -> None:
+        """Let its clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
+        self.run(lambda engine: engine.follow_patched_time(patched))
+
     def keyspace(self, name: str) -> Keyspace:
         """A keyspace of its own within this server, which is made when it is first used; see `emulator.keyspaces`."""
         return Keyspace(self, name)
@@ -196,6 +200,7 @@ class Server(Handle):
         started: Future[None] = Future()
 
         async def live() -> None:
+            asyncio.get_running_loop().time = machine_monotonic  # type: ignore[method-assign]  # which freezegun cannot stop
             try:
                 await self._start()
             except BaseException as error:
@@ -241,6 +246,10 @@ class Keyspace(Handle):
 
     def perform(self, *calls: Words) -> list[Any]:
         return self._server.run(lambda main: perform(main.keyspaces.open(self.name.encode()), calls))
+
+    def follow_patched_time(self, patched: bool = True) -> None:
+        """As `Server.follow_patched_time`."""
+        self._server.run(lambda main: main.keyspaces.open(self.name.encode()).follow_patched_time(patched))
 
     @property
     def rest_url(self) -> str:

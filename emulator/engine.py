@@ -313,6 +313,12 @@ class Engine:
             self.clock.reset()
             self._tell_of_alarm()
 
+    def follow_patched_time(self, patched: bool) -> None:
+        """Let the clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
+        self.clock.follow(patched)
+        self._set_alarms()
+        self._tell_of_alarm()
+
     def _set_alarms(self) -> None:
         for wheel in (self.wheel, self.waits):
             moment = wheel.next_moment()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from emulator.clock import in_milliseconds, since_epoch
 from emulator.commands.table import table
@@ -84,6 +84,17 @@ def keyspace_url(url: str, name: str, password: str) -> str:
     """The URL of a keyspace of the server at `url`."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://keyspace.{quote(name, '')}:{quote(password, '')}@{rest.rpartition('@')[2]}"
+
+
+def url_of_database(url: str, db: int | None) -> str:
+    """The URL of another database of the server at `url`; with None the same."""
+    if db is None:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return urlunsplit(parts._replace(path=f"/{db}"))
+    query = [pair for pair in parts.query.split("&") if pair and not pair.startswith("db=")]
+    return f"{url.partition('?')[0]}?{'&'.join([*query, f'db={db}'])}"
 
 
 @cache

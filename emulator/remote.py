@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator.handles import Handle, Words, keyspace_url
+from emulator.handles import Handle, Words, keyspace_url, url_of_database
 from emulator.redis_py import Client, Pool, ResponseError, arguments
 
 
@@ -34,7 +34,7 @@ class RemoteServer(Handle):
 
     def connect(self, **kwargs: Any) -> Client:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
-        return Client.from_url(self.url, **arguments(kwargs))
+        return Client.from_url(url_of_database(self.url, kwargs.pop("db", None)), **arguments(kwargs))
 
     def perform(self, *calls: Words) -> list[Any]:
         """As `Handle.perform`, but others' commands may come between."""

@@ -215,6 +215,16 @@ def test_freezegun_is_honoured_only_where_it_is_asked_for():
         assert asked.get("k") is None
 
 
+@pytest.mark.parametrize("patched", [False, True])
+def test_waits_end_while_freezegun_holds_the_time(patched):
+    freezegun = pytest.importorskip("freezegun")
+    with emulator.Server(clock=Clock(patched)) as server, freezegun.freeze_time("2001-02-03") as frozen:
+        client = server.connect()
+        assert client.blpop("nothing", 0.01) is None
+        frozen.move_to("2002-02-03")
+        assert client.blpop("nothing", 0.01) is None
+
+
 def test_time_machine_is_honoured_only_where_it_is_asked_for():
     time_machine = pytest.importorskip("time_machine")
     asked, other = emulator.Local(Clock(patched=True)).connect(), emulator.connect()

@@ -54,6 +54,7 @@ WAYS_IN = (
     "local",
     "options",
     "places",
+    "pytest_marker",
     "pytest_plugin",
     "pytest_redis_compat",
     "redis_py",
