@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "suggestions", "wall")
+GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "suggestions", "system", "wall")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,
@@ -49,6 +49,7 @@ WAYS_IN = (
     "any_loop",
     "cli",
     "client",
+    "daemon",
     "embedded",
     "handles",
     "local",
