@@ -11,6 +11,7 @@ from emulator.options import FatalConfigError, Information, Options, StartRefuse
 
 if TYPE_CHECKING:
     from emulator.config import Config
+    from emulator.daemon import Starter
     from emulator.log import Log
     from emulator.server import Server
 
@@ -46,13 +47,18 @@ def _refuse(refusal: StartRefused) -> int:
 def _run(options: Options) -> int:
     import asyncio
 
+    from emulator import system
     from emulator.config import ConfigError
+    from emulator.daemon import go_to_background
     from emulator.log import NOTICE, Log
     from emulator.server import Server
     from emulator.version import REDIS_VERSION, __version__
 
     config = options.config
-    starter = _daemonize() if config.daemonize else None
+    if config.daemonize and not system.has_fork():
+        sys.stderr.write(f"{system.NO_FORK}\n")
+        return 1
+    starter = go_to_background() if config.daemonize else None
     log = Log(config)
     log.attach("emulator", "asyncio")
     for note in options.notes:
@@ -73,7 +79,7 @@ def _run(options: Options) -> int:
     return asyncio.run(_serve(server, options, log, starter))
 
 
-async def _serve(server: Server, options: Options, log: Log, starter: int | None) -> int:
+async def _serve(server: Server, options: Options, log: Log, starter: Starter | None) -> int:
     from emulator.log import NOTICE
 
     config = server.config
@@ -96,12 +102,14 @@ async def _serve(server: Server, options: Options, log: Log, starter: int | None
         with open(config.pidfile, "w") as file:
             file.write(f"{os.getpid()}\n")
     log.line(NOTICE, "Server initialized")
-    if server.rest is not None:
-        print(*server.rest.lines, sep="\n", flush=True)
+    lines = [] if server.rest is None else server.rest.lines
+    if lines:
+        log.say(*lines)
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):
         if listens:
             log.line(NOTICE, f"Ready to accept connections {kind}")
-    _tell_ready(starter)
+    if starter is not None:
+        starter.ready(lines)
     await server.wait_closed()
     log.line(NOTICE, "User requested shutdown...")
     await server.stop()
@@ -209,29 +217,6 @@ def _calm_the_collector() -> None:
 
     gc.freeze()
     gc.set_threshold(5_000, 10, 1_000_000)
-
-
-def _daemonize() -> int:
-    """Go on in the background, away from the terminal; the descriptor to `_tell_ready`.
-
-    The process that was started ends when the server is ready, with status 1 when it could not start.
-    """
-    ready, tell = os.pipe()
-    if os.fork():
-        os.close(tell)
-        os._exit(0 if os.read(ready, 1) else 1)
-    os.close(ready)
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):
-        os.dup2(null, descriptor)
-    return tell
-
-
-def _tell_ready(descriptor: int | None) -> None:
-    if descriptor is not None:
-        os.write(descriptor, b"!")
-        os.close(descriptor)
 
 
 if __name__ == "__main__":

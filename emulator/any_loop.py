@@ -12,14 +12,16 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import redis.asyncio
-
+from emulator.handles import url_of_database
 from emulator.redis_py import AsyncClient, arguments
 
 
 @contextmanager
-def client_for_any_loop(url: str) -> Iterator[redis.asyncio.Redis]:
-    """A client of the server at `url`; in the end its connections are closed on the loops that are there and at rest."""
+def client_for_any_loop(url: str, **options: Any) -> Iterator[AsyncClient]:
+    """A client of the server at `url`, with further arguments of ``redis.asyncio.Redis``.
+
+    In the end its connections are closed on the loops that are there and at rest.
+    """
     ends: dict[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = {}
 
     async def at_the_end() -> AsyncGenerator[None, None]:
@@ -35,7 +37,9 @@ def client_for_any_loop(url: str) -> Iterator[redis.asyncio.Redis]:
             await anext(ends[loop])
         await connection.on_connect()
 
-    client = AsyncClient.from_url(url, **arguments({"redis_connect_func": on_connect}))
+    client = AsyncClient.from_url(
+        url_of_database(url, options.pop("db", None)), **arguments({"redis_connect_func": on_connect} | options)
+    )
     yield client
     for loop, end in ends.items():
         if not loop.is_closed() and not loop.is_running():

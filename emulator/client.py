@@ -8,14 +8,20 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-import redis
-from redis._parsers import _AsyncRESP2Parser, _RESP2Parser
-from redis.asyncio.connection import Connection as AsyncConnection
-from redis.connection import Connection
-
 from emulator.local import Local
 from emulator.places import Place, local_at
-from emulator.redis_py import AsyncClient, AsyncPool, Client, Pool, arguments
+from emulator.redis_py import (
+    AsyncClient,
+    AsyncConnection,
+    AsyncParser,
+    AsyncPool,
+    Client,
+    Connection,
+    NotConnected,
+    Parser,
+    Pool,
+    arguments,
+)
 
 
 class LocalConnection(Connection):
@@ -31,7 +37,7 @@ class LocalConnection(Connection):
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
         self._unread = False
-        kwargs["parser_class"] = _RESP2Parser  # the one in C asks the system about sockets
+        kwargs["parser_class"] = Parser  # the one in C asks the system about sockets
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
 
     def _connect(self) -> Any:
@@ -60,7 +66,7 @@ class LocalConnection(Connection):
             self._sock.submit([word if word.__class__ is bytes else bytes(word) for word in words])
         except OSError as error:
             self.disconnect()  # type: ignore[no-untyped-call]
-            raise redis.ConnectionError(str(error)) from None
+            raise NotConnected(str(error)) from None
 
     def read_response(self, disable_decoding: bool = False, **kwargs: Any) -> Any:
         """The next reply."""
@@ -135,7 +141,7 @@ class AsyncLocalConnection(AsyncConnection):
 
     def __init__(self, *, local: Local, **kwargs: Any) -> None:
         self._local = local
-        kwargs["parser_class"] = _AsyncRESP2Parser
+        kwargs["parser_class"] = AsyncParser
         super().__init__(**kwargs)
 
     async def _connect(self) -> None:
@@ -197,20 +203,20 @@ class AsyncRedis(AsyncClient):
             self.auto_close_connection_pool = not ours
 
 
-def connect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> redis.Redis:
+def connect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> Client:
     """A ``redis.Redis`` on an engine of this process.
 
     `engine` is a `Local`, a name (who gives the same name shares the data), a URL, or None for one that nobody else has.
     Further arguments are those of ``redis.Redis``; with ``host``, ``port`` or ``unix_socket_path`` among them it is the
     server of that address, as for `Redis`.
     """
-    made: redis.Redis = _connect(Redis, engine, args, kwargs)
+    made: Client = _connect(Redis, engine, args, kwargs)
     return made
 
 
-def aconnect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> redis.asyncio.Redis:
+def aconnect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> AsyncClient:
     """As `connect`, but a ``redis.asyncio.Redis``; its connections belong to the loop that runs at their first command."""
-    made: redis.asyncio.Redis = _connect(AsyncRedis, engine, args, kwargs)
+    made: AsyncClient = _connect(AsyncRedis, engine, args, kwargs)
     return made
 
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from emulator.session import Session
 
 
-def describe(session: Session) -> bytes:
-    """The line of CLIENT LIST for a session."""
+def describe(session: Session, ended: bool = False) -> bytes:
+    """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
     now = session.engine.clock.now
     used = usage(session)
     command_name = session.last_command.full_name if session.last_command else b"NULL"
@@ -23,7 +23,7 @@ def describe(session: Session) -> bytes:
         b"name": session.name,
         b"age": b"%d" % ((now - session.created) // 1000),
         b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": _flags(session),
+        b"flags": _flags(session, ended),
         b"db": b"%d" % session.db.index,
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
@@ -55,7 +55,7 @@ def describe(session: Session) -> bytes:
     return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
-def _flags(session: Session) -> bytes:
+def _flags(session: Session, ended: bool) -> bytes:
     flags = b""
     if session in session.engine.monitor.sessions:
         flags += b"O"
@@ -75,6 +75,8 @@ def _flags(session: Session) -> bytes:
         flags += b"d"
     if session.closing:
         flags += b"c"
+    if ended:
+        flags += b"A"
     if session.address.endswith(b":0"):
         flags += b"U"
     if session.no_evict:

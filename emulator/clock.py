@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 _MACHINE: Final = (time.time_ns, time.monotonic_ns)
@@ -20,29 +21,33 @@ _MACHINE: Final = (time.time_ns, time.monotonic_ns)
 
 Source = Callable[[], int]
 
+_LATEST: Final = 1 << 38
+"""Seconds that EMULATOR CLOCK takes at most."""
+
 
 def _patched_time() -> int:
     return time.time_ns()
 
 
-def _patched_monotonic() -> int:
-    return time.monotonic_ns()
+def _machine_time() -> Source:
+    """What tells the machine's time, whatever is patched, in nanoseconds since the epoch.
 
-
-def _machine_time() -> tuple[Source, Source]:
-    """What tells the machine's time, whatever is patched, in nanoseconds: since the epoch, and by a clock that is never set.
-
-    time-machine patches the function ``time_ns`` itself, but keeps the old one; it leaves the other alone.
+    time-machine patches the function ``time_ns`` itself, but keeps the old one.
     """
     time_machine = sys.modules.get("time_machine")
     if time_machine is None:
-        return _MACHINE
+        return _MACHINE[0]
     hatch = time_machine.escape_hatch
 
     def time_ns() -> int:
         return int(hatch.time.time_ns() if hatch.is_travelling() else _MACHINE[0]())
 
-    return time_ns, _MACHINE[1]
+    return time_ns
+
+
+def machine_monotonic() -> float:
+    """Seconds by a clock that is never set and that nobody patches."""
+    return _MACHINE[1]() / 1e9
 
 
 class Clock:
@@ -50,8 +55,9 @@ class Clock:
 
     ``held`` is what `micros` answers while it is not 0, so that time stands still in a script.  With `patched` it goes by
     what ``time.time_ns`` says at each moment, so that freezegun and time-machine in the same process are honoured; else they
-    are not (time-machine where it was imported before the clock was made).  ``on_back`` is told the time when it has gone
-    back: the machine's clock was set, or this one.
+    are not (time-machine where it was imported before the clock was made).  Waits take their time all the same.
+
+    ``on_back`` is told the time when it has gone back: the machine's clock was set, or this one.
     """
 
     __slots__ = (
@@ -67,10 +73,16 @@ class Clock:
     )
 
     def __init__(self, patched: bool = False) -> None:
-        self._source, self._monotonic = (_patched_time, _patched_monotonic) if patched else _machine_time()
+        self._source = _patched_time if patched else _machine_time()
+        self._monotonic = _MACHINE[1]
         self.now = self.held = self._shift = self._elapsed_shift = self._elapsed_standing = 0
         self._standing: int | None = None
         self.on_back: Callable[[int], None] | None = None
+        self.tick()
+
+    def follow(self, patched: bool) -> None:
+        """From now on go by what ``time.time_ns`` says, or by the machine's time whatever is patched."""
+        self._source = _patched_time if patched else _machine_time()
         self.tick()
 
     def tick(self) -> int:
@@ -132,15 +144,9 @@ class Clock:
         self._shift = 0
         self.tick()
 
-    def set(self, now: int) -> None:
+    def show(self, now: int) -> None:
         """Show another time, in milliseconds since the epoch, and go on from there or stand still as before."""
-        self._move(now * 1000 - self._exact())
-
-    def advance(self, milliseconds: int) -> None:
-        """Show a later time."""
-        self._move(milliseconds * 1000)
-
-    def _move(self, micros: int) -> None:
+        micros = now * 1000 - self._exact()
         if self._standing is None:
             self._shift += micros
             self._elapsed_shift += max(micros, 0)
@@ -151,11 +157,37 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """A clock that stands still until it is turned."""
+    """A clock that stands still until it is turned; in Python's units, seconds or ``timedelta`` and ``datetime``.
+
+    (`now` is the engine's, in milliseconds.)
+    """
 
     __slots__ = ()
 
-    def __init__(self, now: int = 1_700_000_000_000) -> None:
+    def __init__(self, moment: float | datetime = 1_700_000_000) -> None:
         super().__init__()
         self.freeze()
-        self.set(now)
+        self.set(moment)
+
+    def set(self, moment: float | datetime) -> None:
+        """Show another time: seconds since the epoch, or a date and time."""
+        self.show(since_epoch(moment))
+
+    def advance(self, time: float | timedelta) -> None:
+        """Show a later time."""
+        self.show(self.now + in_milliseconds(time))
+
+
+def in_milliseconds(time: float | timedelta) -> int:
+    """How long something takes, given in seconds or as ``timedelta``.  Raises ValueError where it is less than nothing."""
+    seconds = time.total_seconds() if isinstance(time, timedelta) else time
+    if not isinstance(seconds, (int, float)):
+        raise TypeError(f"seconds or a timedelta are wanted, not {time!r}")
+    if not 0 <= seconds < _LATEST:
+        raise ValueError(f"a time from 0 seconds on is wanted, not {time!r}")
+    return round(seconds * 1000)
+
+
+def since_epoch(moment: float | datetime) -> int:
+    """A moment in milliseconds since the epoch, given in seconds or as ``datetime``."""
+    return in_milliseconds(moment.timestamp() if isinstance(moment, datetime) else moment)

@@ -114,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The client sends no more: what it has sent is still run, but it does not go on waiting."""
         session = self.session
+        self.server.tell_ended(session)
         self._half_closed = bool(self._backlog) and session.blocked is None and not session.parked
         return self._half_closed
 
@@ -121,6 +122,8 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = True
         self._backlog = []
         if self.server.released(self):
+            if exc is not None:
+                self.server.tell_ended(self.session, exc)
             self._limit.release()
             self._let_go()
 

@@ -6,38 +6,61 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from emulator import server as network
-from emulator.clock import Clock
-from emulator.config import Config
+from emulator.clock import Clock, machine_monotonic
 from emulator.engine import Engine
 from emulator.handles import Handle, Words, keyspace_url, perform
 from emulator.options import free_port
+from emulator.settings import configured, enter_users, login
 
 if TYPE_CHECKING:
+    import redis
+
+    from emulator.config import Config
     from emulator.rest.server import RestServer
 
 T = TypeVar("T")
 
 _ATTEMPTS = 10
+_FREE = {"rest_port": (0, "auto"), "tls_port": ("auto",)}
+"""What stands for a free port: a REST API on port 0 is one that nobody asks for."""
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class Server(Handle):
     """A server on a port of this machine.
 
-    `port` is a free one unless one is given; `settings` are directives of redis.conf (``maxmemory="10mb"``).  Raises
-    OSError where the address cannot be had.  The REST API is there when ``rest_url`` or ``rest_token`` is first asked for.
+    `port` is a free one unless one is given, and with 0 there is none but that of TLS or the unix socket; `settings` are
+    directives of redis.conf (``maxmemory="10mb"``), ``tls_port`` and ``rest_port`` may be ``"auto"``.  Raises TypeError and
+    ValueError as `emulator.settings.configured`, OSError where the address cannot be had.  The REST API is there when
+    ``rest_url`` or ``rest_token`` is first asked for.
     """
 
-    def __init__(self, *, port: int | None = None, clock: Clock | None = None, **settings: object) -> None:
+    def __init__(
+        self, *, port: int | Literal["auto"] | None = None, clock: Clock | None = None, **settings: object
+    ) -> None:
         super().__init__()
-        self._port = port
+        self._port = None if port == "auto" else port
         self._settings = settings
         self._given_clock = clock
-        self._server: network.Server
+        self._started: network.Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        config = self._configured()
+        if not config.port and not config.tls_port and not config.unixsocket:
+            raise ValueError("port=0 without tls_port or unixsocket listens nowhere: leave port out for a free one")
+
+    @property
+    def _server(self) -> network.Server:
+        if self._started is None:
+            raise RuntimeError("the server has not started: use it within 'with emulator.Server() as server:'")
+        return self._started
 
     # What others need to know
 
@@ -48,13 +71,20 @@ class Server(Handle):
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
-        return self._server.port
+        """The port that it listens on: that of TLS where there is no other, 0 where there is a unix socket only."""
+        return self._server.port or self._server.config.tls_port
 
     @property
     def url(self) -> str:
-        """What clients take: ``redis://127.0.0.1:6379``."""
-        return f"redis://{self.host}:{self.port}"
+        """What clients take: ``redis://127.0.0.1:6379``, with the default user's password, if it was set as ``requirepass``.
+
+        ``rediss://`` or ``unix://`` where there is no plain port; what certificates to trust is up to the client.
+        """
+        config = self._server.config
+        login = f":{quote(config.requirepass, '')}@" if config.requirepass else ""
+        if not self.port:
+            return f"unix://{login}{config.unixsocket}"
+        return f"{'redis' if config.port else 'rediss'}://{login}{_bracketed(self.host)}:{self.port}"
 
     @property
     def engine(self) -> Engine:
@@ -66,11 +96,22 @@ class Server(Handle):
         """The default user's password as it was set, with none any word at all."""
         return self._server.config.requirepass or "none"
 
-    def connect(self, **kwargs: Any) -> Any:
-        """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
+    def connect(self, **kwargs: Any) -> redis.Redis:
+        """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``, with the default user's password."""
         from emulator.redis_py import Client, arguments
 
-        return Client(host=self.host, port=self.port, **arguments(kwargs))
+        return Client(**arguments(self._address() | login(self._server.config, kwargs) | kwargs))
+
+    def _address(self) -> dict[str, Any]:
+        """The arguments by which a client gets here; over TLS with the server's certificate and without looking at it."""
+        config = self._server.config
+        if not self.port:
+            return {"unix_socket_path": config.unixsocket}
+        address = {"host": self.host, "port": self.port}
+        if config.port:
+            return address
+        own = {"ssl_certfile": config.tls_cert_file, "ssl_keyfile": config.tls_key_file}
+        return address | own | {"ssl": True, "ssl_cert_reqs": "none", "ssl_check_hostname": False}
 
     @property
     def rest(self) -> RestServer:
@@ -119,22 +160,26 @@ class Server(Handle):
     def perform(self, *calls: Words) -> list[Any]:
         return self.run(lambda engine: perform(engine, calls))
 
+    def follow_patched_time(self, patched: bool = True) -> None:
+        """Let its clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
+        self.run(lambda engine: engine.follow_patched_time(patched))
+
     def keyspace(self, name: str) -> Keyspace:
         """A keyspace of its own within this server, which is made when it is first used; see `emulator.keyspaces`."""
         return Keyspace(self, name)
 
     # Life
 
+    def _configured(self) -> Config:
+        port = free_port() if self._port is None else self._port
+        given = self._settings
+        settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
+        return configured(settings, bind="127.0.0.1", save="", port=port)
+
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
-            config = Config()
-            config.bind = "127.0.0.1"
-            config.save = ()
-            config.port = self._port or free_port()
-            for name, value in self._settings.items():
-                word = free_port() if name == "rest_port" and value in (0, "auto") else value
-                config.assign(name.replace("_", "-"), [str(word)])
-            self._server = network.Server(config, self._given_clock)
+            self._started = network.Server(self._configured(), self._given_clock)
+            enter_users(self.engine, self._settings)
             try:
                 await self._server.start()
             except OSError:
@@ -155,6 +200,7 @@ class Server(Handle):
         started: Future[None] = Future()
 
         async def live() -> None:
+            asyncio.get_running_loop().time = machine_monotonic  # type: ignore[method-assign]  # which freezegun cannot stop
             try:
                 await self._start()
             except BaseException as error:
@@ -193,13 +239,17 @@ class Keyspace(Handle):
         """What clients take."""
         return keyspace_url(self._server.url, self.name, self._server.password)
 
-    def connect(self, **kwargs: Any) -> Any:
+    def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis``."""
         user, password = f"keyspace.{self.name}", self._server.password
         return self._server.connect(username=user, password=password, **kwargs)
 
     def perform(self, *calls: Words) -> list[Any]:
         return self._server.run(lambda main: perform(main.keyspaces.open(self.name.encode()), calls))
+
+    def follow_patched_time(self, patched: bool = True) -> None:
+        """As `Server.follow_patched_time`."""
+        self._server.run(lambda main: main.keyspaces.open(self.name.encode()).follow_patched_time(patched))
 
     @property
     def rest_url(self) -> str:

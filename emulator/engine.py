@@ -325,14 +325,14 @@ class Engine:
         """Show another time, in milliseconds since the epoch; what is due until then happens in order, each at its time."""
         clock = self.clock
         if moment < clock.now:
-            clock.set(moment)
+            clock.show(moment)
         while (due := self._next_due()) <= moment:
-            clock.set(max(due, clock.now))
+            clock.show(max(due, clock.now))
             self.wheel.advance(clock.now, _STEPS_A_SLICE)
             self.waits.advance(clock.elapsed, _STEPS_A_SLICE)
             if self.pending_work:
                 self.work()
-        clock.set(moment)
+        clock.show(moment)
         self._set_alarms()
         self._tell_of_alarm()
 
@@ -356,6 +356,12 @@ class Engine:
         if self.clock.turned:
             self.clock.reset()
             self._tell_of_alarm()
+
+    def follow_patched_time(self, patched: bool) -> None:
+        """Let the clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
+        self.clock.follow(patched)
+        self._set_alarms()
+        self._tell_of_alarm()
 
     def _set_alarms(self) -> None:
         for wheel in (self.wheel, self.waits):

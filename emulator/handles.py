@@ -9,15 +9,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
 
+from emulator.clock import in_milliseconds, since_epoch
 from emulator.commands.table import table
 from emulator.dispatch import check_arity, find
+from emulator.faults import DELAY, EFFECTS, ERROR
 from emulator.recording import Calls, Recorded
 from emulator.session import Session
+from emulator.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from emulator.commands.registry import Command
@@ -51,7 +54,7 @@ class Handle(ABC):
         """The calls that clients have sent since `record` began: a list of `emulator.recording.Recorded`."""
         return Calls(
             Recorded(
-                call[b"time"],
+                call[b"time"] / 1000,
                 call[b"client"],
                 call[b"name"],
                 call[b"db"],
@@ -85,6 +88,17 @@ def keyspace_url(url: str, name: str, password: str) -> str:
     """The URL of a keyspace of the server at `url`."""
     scheme, _, rest = url.partition("://")
     return f"{scheme}://keyspace.{quote(name, '')}:{quote(password, '')}@{rest.rpartition('@')[2]}"
+
+
+def url_of_database(url: str, db: int | None) -> str:
+    """The URL of another database of the server at `url`; with None the same."""
+    if db is None:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return urlunsplit(parts._replace(path=f"/{db}"))
+    query = [pair for pair in parts.query.split("&") if pair and not pair.startswith("db=")]
+    return f"{url.partition('?')[0]}?{'&'.join([*query, f'db={db}'])}"
 
 
 @cache
@@ -185,30 +199,61 @@ class ServerFault:
         self._handle.command("EMULATOR", "FAULT", "CLEAR", self.id)
 
 
+Effect = Literal["error", "delay", "drop-before", "drop-after", "half", "stall", "refuse"]
+
+
 class ServerFaults:
     """The faults of a server; each tells how often it was met and how often it has fired."""
 
     def __init__(self, handle: Handle) -> None:
         self._handle = handle
 
-    def add(self, effect: str, *, error: str = "", milliseconds: int = 0, **conditions: object) -> ServerFault:
+    def add(
+        self,
+        effect: Effect,
+        *,
+        error: str | None = None,
+        seconds: float | timedelta | None = None,
+        command: str | bytes | None = None,
+        key: str | bytes | None = None,
+        client: str | bytes | None = None,
+        nth: int | None = None,
+        times: int | None = None,
+        probability: float | None = None,
+        seed: int | None = None,
+    ) -> ServerFault:
         """Let a fault strike from now on: an `effect` and conditions as `emulator.faults.Fault` has them.
 
-        ``add("error", error="OOM ...", command="set")``, ``add("delay", milliseconds=200, nth=3)``, ``add("drop-after")``.
+        ``add("error", error="OOM ...", command="set")``, ``add("delay", seconds=0.2, nth=3)``, ``add("drop-after")``.
+        Raises ValueError where an argument is not as it should be or does not go with the effect.
         """
-        words: list[object] = [effect]
-        if effect == "error":
-            words.append(error or "ERR injected fault")
-        elif effect == "delay":
-            words.append(milliseconds)
-        for name, value in conditions.items():
-            if value not in ("", None):
-                words += [name, value]
+        words = _effect(effect, error, seconds)
+        numbers = {"nth": nth, "times": times, "seed": seed}
+        for name, number in numbers.items():
+            if number is not None and number < 1:
+                raise ValueError(f"{name}={number!r}: a number from 1 on is wanted")
+        if probability is not None and not 0 <= probability <= 1:
+            raise ValueError(f"probability={probability!r}: a number from 0 to 1 is wanted")
+        conditions = {"command": command, "key": key, "client": client, "probability": probability, **numbers}
+        words += [word for name, value in conditions.items() if value is not None for word in (name, value)]
         return ServerFault(self._handle, self._handle.command("EMULATOR", "FAULT", "ADD", *words))
 
     def clear(self) -> None:
         """Take all of them away."""
         self._handle.command("EMULATOR", "FAULT", "CLEAR")
+
+
+def _effect(effect: str, error: str | None, seconds: float | timedelta | None) -> list[object]:
+    """The words of EMULATOR FAULT ADD for an effect."""
+    if effect not in EFFECTS:
+        raise ValueError(f"there is no effect {effect!r}.{did_you_mean(effect, EFFECTS)}")
+    if error is not None and effect != ERROR:
+        raise ValueError(f"error={error!r} goes with the effect 'error', not with {effect!r}")
+    if seconds is not None and effect != DELAY:
+        raise ValueError(f"seconds={seconds!r} goes with the effect 'delay', not with {effect!r}")
+    if effect == ERROR:
+        return [effect, error or "ERR injected fault"]
+    return [effect, in_milliseconds(seconds or 0)] if effect == DELAY else [effect]
 
 
 class TurnableClock:
@@ -230,14 +275,13 @@ class TurnableClock:
         """Whether it stands still."""
         return bool(self._clock("GET")[b"frozen"])
 
-    def advance(self, seconds: float) -> None:
-        """Turn it forward."""
-        self._clock("ADVANCE", round(seconds * 1000))
+    def advance(self, time: float | timedelta) -> None:
+        """Turn it forward, by seconds or a ``timedelta``."""
+        self._clock("ADVANCE", in_milliseconds(time))
 
     def set(self, moment: float | datetime) -> None:
         """Turn it to a moment: seconds since the epoch, or a date and time."""
-        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-        self._clock("SET", round(seconds * 1000))
+        self._clock("SET", since_epoch(moment))
 
     def freeze(self) -> None:
         """Let it stand still."""

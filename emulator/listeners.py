@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from emulator import system
 from emulator.config import ConfigError
 
 if TYPE_CHECKING:
@@ -175,6 +176,8 @@ class Listeners:
         path = self._config.unixsocket
         if not path:
             return
+        if not system.has_unix_sockets():
+            raise OSError(f"unixsocket {path}: {system.NO_UNIX_SOCKETS}")
         if os.path.exists(path):
             os.unlink(path)
         loop, backlog = asyncio.get_running_loop(), self._config.tcp_backlog

@@ -14,31 +14,37 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from errno import EWOULDBLOCK
 from time import monotonic
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from emulator.clock import Clock
-from emulator.config import Config
 from emulator.connection import Connection
 from emulator.engine import Engine
 from emulator.handles import Handle, Words, perform
 from emulator.server import Server
+from emulator.settings import configured, enter_users, login
 from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
 
 
 class Local(Handle):
-    """An engine for the clients of this process; `settings` are directives of redis.conf (``maxmemory="10mb"``)."""
+    """An engine for the clients of this process; `settings` are directives of redis.conf (``maxmemory="10mb"``).
+
+    Raises TypeError and ValueError as `emulator.settings.configured`.
+    """
 
     def __init__(self, clock: Clock | None = None, **settings: object) -> None:
         super().__init__()
-        config = Config()
-        for name, value in settings.items():
-            config.assign(name.replace("_", "-"), [str(value)])
+        config = configured(settings)
         self.soon: deque[Callable[[], object]] = deque()
         self._server = Server(config, clock)
         self._server.loop = cast(asyncio.AbstractEventLoop, self)
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
         self.engine: Engine = self._server.engine
+        enter_users(self.engine, settings)
         self._keyspaces = self.engine.keyspaces
         self._keyspaces.on_open = self._take_up
         self._take_up(self.engine)
@@ -87,17 +93,17 @@ class Local(Handle):
             self.settle()
             return replies
 
-    def connect(self, **kwargs: Any) -> Any:
+    def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` on this engine; arguments are those of ``redis.Redis``."""
         from emulator.client import connect
 
-        return connect(self, **kwargs)
+        return connect(self, **login(self.engine.config, kwargs), **kwargs)
 
-    def aconnect(self, **kwargs: Any) -> Any:
+    def aconnect(self, **kwargs: Any) -> redis.asyncio.Redis:
         """A ``redis.asyncio.Redis`` on this engine; arguments are those of ``redis.asyncio.Redis``."""
         from emulator.client import aconnect
 
-        return aconnect(self, **kwargs)
+        return aconnect(self, **login(self.engine.config, kwargs), **kwargs)
 
     def socket(self) -> LocalSocket:
         """A new connection, for a client that blocks."""

@@ -10,9 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TextIO
 
 from emulator.config import Config
+from emulator.system import hush
 
 NOTICE = 25
 """Between ``logging.INFO``, which is Redis's verbose, and ``logging.WARNING``."""
@@ -88,13 +90,27 @@ class Log(logging.Handler):
             self.write(f"{os.getpid()}:signal-handler ({int(self._now())}) {text}\n")
 
     def write(self, line: str) -> None:
-        """Write a line; the file is opened anew each time, so that it may be rotated."""
+        """Write a line; the file is opened anew each time, so that it may be rotated.  What cannot be written is lost."""
         if self.config.logfile:
-            with open(os.path.join(self.config.dir, self.config.logfile), "a", errors="surrogateescape") as file:
+            with suppress(OSError), open(self._path, "a", errors="surrogateescape") as file:
                 file.write(line)
         else:
-            self._stream.write(line)
+            self._print(line)
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self.config.dir, self.config.logfile)
+
+    def say(self, *lines: str) -> None:
+        """Print lines that are no log's, wherever the log goes."""
+        self._print("".join(f"{line}\n" for line in lines))
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(text)
             self._stream.flush()
+        except OSError:  # nobody reads it any more (a pipe into head), nor what is to come
+            hush(self._stream.fileno())
 
 
 def _mark(level: int) -> str:

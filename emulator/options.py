@@ -14,6 +14,7 @@ from typing import Any
 from emulator.config import Config, ConfigError
 from emulator.configuration.kinds import decoded, quote
 from emulator.protocol.inline import split_inline
+from emulator.suggestions import did_you_mean, nearest
 from emulator.version import REDIS_VERSION, __version__
 
 USAGE = """\
@@ -104,13 +105,18 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     if options.unresolved:
         raise StartRefused(
             "Unresolved Configuration(s) Detected:",
-            *(f">>> '{line}'" for line in options.unresolved),
+            *(f">>> '{line}'{_meant(options.config, line)}" for line in options.unresolved),
             "Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting",
         )
     if options.config.cluster_enabled and options.config.replicaof:
         raise FatalConfigError("replicaof directive not allowed in cluster mode")
     _check_logfile(options.config)
     return options
+
+
+def _meant(config: Config, line: str) -> str:
+    """The directive that a line may have meant which begins with one that there is not."""
+    return did_you_mean(line.partition(" ")[0], config.directives)
 
 
 def _answer_questions(argv: Sequence[str]) -> None:
@@ -151,13 +157,11 @@ def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
     others = [name for name in environ if name.startswith("REDIS_") and name not in known]
     if not others:
         return
-    from difflib import get_close_matches
-
     suffixes = [name.removeprefix("REDIS_") for name in known]
     for name in others:
-        near = get_close_matches(name.removeprefix("REDIS_").upper(), suffixes, 1, 0.7)
+        near = nearest(name.removeprefix("REDIS_").upper(), suffixes)
         if near:
-            yield f"Environment variable {name} is not used. Did you mean REDIS_{near[0]}?"
+            yield f"Environment variable {name} is not used. Did you mean REDIS_{near}?"
 
 
 # Command line
@@ -287,7 +291,7 @@ class Loader:
         elif words and name:
             self.options.unresolved.append(" ".join((name, *words)))
         else:
-            raise ConfigError(_BAD_DIRECTIVE)
+            raise ConfigError(f"{_BAD_DIRECTIVE}{_meant(self.config, name)}")
 
     def _assign(self, name: str, words: list[str]) -> None:
         if name in ("port", "rest-port") and words == ["auto"]:

@@ -8,10 +8,12 @@ server.  Nothing is imported before a fixture is used.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from emulator.pytest_marker import MARKER, add_ini_options, asked, check, client_options, wants_patched_time
 
 if TYPE_CHECKING:
     import redis
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 _URL = "redis-emulator-url"
 _STRICT = "redis-emulator-strict"
 _KEYSPACES = "redis-emulator-keyspaces"
-_MARKER = "redis(config={...}): settings of the server for this test, as CONFIG SET takes them"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,10 +43,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help = "share one server between the workers of pytest-xdist, with a keyspace for each worker or for each test"
     group.addoption(f"--{_KEYSPACES}", choices=("worker", "test"), default=None, help=help)
     parser.addini(_KEYSPACES, help=help, default="")
+    add_ini_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", _MARKER)
+    config.addinivalue_line("markers", MARKER)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    check(item)
 
 
 def _setting(config: pytest.Config, name: str) -> str:
@@ -122,14 +128,27 @@ def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RemoteSe
             worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
             server = redis_server.keyspace(f"{worker}.{request.node.name}")
             stack.callback(server.drop)
-        marker = request.node.get_closest_marker("redis")
-        settings = dict(marker.kwargs.get("config", {})) if marker else {}
+        stack.enter_context(_at_python_s_time(request, server))
+        settings = dict(asked(request.node).get("config", {}))
         watch = request.node.stash[_WATCH] = Watch(server, settings, _is_strict(request.config))
         yield server
         left = watch.left_behind()
         watch.end()
         if left:
             pytest.fail("left behind on the server: " + "; ".join(left), pytrace=False)
+
+
+@contextmanager
+def _at_python_s_time(request: pytest.FixtureRequest, server: AnyServer) -> Iterator[None]:
+    """Where the test asks for it the server's clock follows freezegun and time-machine, from now until the test's end."""
+    if not wants_patched_time(request):
+        yield
+        return
+    if not hasattr(server, "follow_patched_time"):
+        pytest.skip("a server elsewhere does not know the time of this process")
+    server.follow_patched_time(True)
+    yield
+    server.follow_patched_time(False)
 
 
 def _is_strict(config: pytest.Config) -> bool:
@@ -146,29 +165,54 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.sections.append(("redis-emulator", watch.report()))
 
 
+# What the tests of a module share
+
+
+@pytest.fixture(scope="module")
+def redis_module(
+    request: pytest.FixtureRequest, redis_server: Server | RemoteServer
+) -> Iterator[Keyspace | RemoteServer]:
+    """A Redis that the tests of a module share, empty at its beginning: ``url``, ``connect()``, ``clock``, ``snapshot()``."""
+    if not redis_server.is_emulator:
+        pytest.skip("a real server has no keyspace for a module: it is emptied before each test")
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    shared = redis_server.keyspace(f"{worker}.{request.node.nodeid}")
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture(scope="module")
+def redis_module_client(request: pytest.FixtureRequest, redis_module: Keyspace | RemoteServer) -> Iterator[redis.Redis]:
+    """A ``redis.Redis`` whose data stay from one test of a module to the next."""
+    with redis_module.connect(**client_options(request)) as client:
+        yield client
+
+
 # What tests use
 
 
 @pytest.fixture
-def redis_client(_redis_ready: AnyServer) -> Iterator[redis.Redis]:
+def redis_client(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> Iterator[redis.Redis]:
     """A ``redis.Redis`` on an empty server."""
-    with _redis_ready.connect() as client:
+    with _redis_ready.connect(**client_options(request)) as client:
         yield client
 
 
 @pytest.fixture
-def async_redis_client(_redis_ready: AnyServer) -> Iterator[redis.asyncio.Redis]:
+def async_redis_client(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> Iterator[redis.asyncio.Redis]:
     """A ``redis.asyncio.Redis`` on an empty server, for whichever loop the test runs on, by whichever plugin or none."""
     from emulator.any_loop import client_for_any_loop
 
-    with client_for_any_loop(_redis_ready.url) as client:
+    with client_for_any_loop(_redis_ready.url, **client_options(request)) as client:
         yield client
 
 
 @pytest.fixture
-def redis_url(_redis_ready: AnyServer) -> str:
+def redis_url(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> str:
     """The URL of an empty server."""
-    return _redis_ready.url
+    from emulator.handles import url_of_database
+
+    return url_of_database(_redis_ready.url, client_options(request).get("db"))
 
 
 @pytest.fixture

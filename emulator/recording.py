@@ -19,13 +19,13 @@ _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 
 
 class Recorded(NamedTuple):
-    """A call: when (milliseconds since the epoch), by which client, in which database, its words and keys, and the answer.
+    """A call: when (seconds since the epoch), by which client, in which database, its words and keys, and the answer.
 
     The answer is as it was sent, in the protocol of the client; empty where it came later (a client that waited) or never.
     Secrets are left out as MONITOR leaves them out, and so are the answers to administrators' commands, which may tell some.
     """
 
-    moment: int
+    moment: float
     client: int
     name: bytes
     db: int
@@ -102,4 +102,6 @@ class Recording:
         if command is not None and command.flags & ADMIN:
             answer = b""
         words = tuple(redacted(args))
-        self.commands.append(Recorded(moment, session.id, session.name, db, words, keys, session.protocol, answer))
+        self.commands.append(
+            Recorded(moment / 1000, session.id, session.name, db, words, keys, session.protocol, answer)
+        )

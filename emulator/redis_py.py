@@ -8,13 +8,37 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import redis
+try:
+    import redis
+except ModuleNotFoundError as error:
+    if error.name != "redis":
+        raise
+    needed = "redis-py is needed for a client: pip install redis, or redis-emulator with its extra 'client'"
+    raise ModuleNotFoundError(needed, name="redis") from None
+from redis._parsers import _AsyncRESP2Parser as AsyncParser
+from redis._parsers import _RESP2Parser as Parser
 from redis.asyncio.client import Redis as AsyncClient
+from redis.asyncio.connection import Connection as AsyncConnection
 from redis.asyncio.connection import ConnectionPool as AsyncPool
 from redis.client import Redis as Client
+from redis.connection import Connection
 from redis.connection import ConnectionPool as Pool
+from redis.exceptions import ConnectionError as NotConnected
+from redis.exceptions import ResponseError
 
-__all__ = ["AsyncClient", "AsyncPool", "Client", "Pool", "arguments"]
+__all__ = [
+    "AsyncClient",
+    "AsyncConnection",
+    "AsyncParser",
+    "AsyncPool",
+    "Client",
+    "Connection",
+    "NotConnected",
+    "Parser",
+    "Pool",
+    "ResponseError",
+    "arguments",
+]
 
 
 @cache

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import redis
-
-from emulator.handles import Handle, Words, keyspace_url
-from emulator.redis_py import Client, Pool, arguments
+from emulator.handles import Handle, Words, keyspace_url, url_of_database
+from emulator.redis_py import Client, Pool, ResponseError, arguments
 
 
 class RemoteServer(Handle):
-    """The server at a URL.  What no real Redis can do raises ``redis.ResponseError`` where one stands there."""
+    """The server at a URL: ``host`` and ``port`` (of a unix socket its path and 0).
+
+    What no real Redis can do raises ``redis.ResponseError`` where one stands there.
+    """
 
     def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
-        parts = urlsplit(url)
-        self.host = parts.hostname or "127.0.0.1"
-        self.port = parts.port or 6379
-        self._password = unquote(parts.password or "") or "none"
         self._pool = Pool.from_url(url, **arguments({"protocol": 3, "max_connections": 1}))
+        address = self._pool.connection_kwargs
+        self.host: str = address.get("path") or address.get("host") or "127.0.0.1"
+        self.port: int = 0 if "path" in address else address.get("port") or 6379
+        self._password: str = address.get("password") or "none"
 
     @property
     def is_emulator(self) -> bool:
         """Whether it can do what no real Redis can."""
         try:
             self.command("EMULATOR", "KEYSPACE", "GET")
-        except redis.ResponseError:
+        except ResponseError:
             return False
         return True
 
-    def connect(self, **kwargs: Any) -> redis.Redis:
+    def connect(self, **kwargs: Any) -> Client:
         """A ``redis.Redis`` connected to it; arguments are those of ``redis.Redis.from_url``."""
-        return Client.from_url(self.url, **arguments(kwargs))
+        return Client.from_url(url_of_database(self.url, kwargs.pop("db", None)), **arguments(kwargs))
 
     def perform(self, *calls: Words) -> list[Any]:
         """As `Handle.perform`, but others' commands may come between."""

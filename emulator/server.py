@@ -7,6 +7,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
+from emulator.client_info import describe
 from emulator.clock import Clock
 from emulator.config import Config, ConfigError
 from emulator.connection import READ_SIZE, Connection
@@ -154,12 +155,14 @@ class Server:
         """The session of a new connection, or None where it is refused and closed."""
         transport = connection.transport
         stats = self.engine.stats
+        peer = transport.get_extra_info("peername")
+        if logger.isEnabledFor(logging.INFO):
+            self._tell_accepted(peer)
         if self.engine.faults.faults and self.engine.faults.refuses():
             transport.abort()
             return None
         if not self._has_room():
             return self._refuse(transport, b"-ERR max number of clients reached\r\n")
-        peer = transport.get_extra_info("peername")
         local = transport.get_extra_info("sockname")
         if self._is_protected_from(peer):
             stats.rejected_connections += 1
@@ -175,6 +178,20 @@ class Server:
         else:
             address, local_address = _address(peer), _address(local)
         return Session(self.engine, address, local_address, fd)
+
+    def _tell_accepted(self, peer: Any) -> None:
+        if isinstance(peer, tuple):
+            logger.info("Accepted %s:%d", *peer[:2])
+        else:
+            logger.info("Accepted connection to %s", self.config.unixsocket)
+
+    def tell_ended(self, session: Session, error: Exception | None = None) -> None:
+        """A client has ended its connection, in good order or by an error."""
+        if error is not None:
+            what = "Error writing to" if isinstance(error, BrokenPipeError) else "Reading from"
+            logger.info("%s client: %s", what, getattr(error, "strerror", None) or error)
+        elif logger.isEnabledFor(logging.INFO):
+            logger.info("Client closed connection %s", describe(session, ended=True).decode("utf-8", "replace"))
 
     def _has_room(self) -> bool:
         """Whether there is room for one more connection, on whichever port; one that finds none counts as rejected."""

@@ -55,7 +55,7 @@ def pass_time(engine):
     """Turn the manual clock and let expire what is due."""
 
     def turn(milliseconds: int) -> None:
-        engine.clock.advance(milliseconds)
+        engine.clock.advance(milliseconds / 1000)
         while engine.advance():
             pass
 

@@ -1,6 +1,7 @@
 """Turning the clock, over the wire and in the process: everything that goes by time follows."""
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -160,15 +161,45 @@ def test_a_wheel_that_is_turned_back_forgets_nothing(seed):
 
 
 def test_a_clock_by_itself():
-    clock = ManualClock(5)
+    clock = ManualClock(0.005)
     assert (clock.tick(), clock.micros(), clock.frozen) == (5, 5000, True)
-    clock.advance(10)
+    clock.advance(0.01)
     assert clock.now == 15
     running = Clock()
-    running.set(1000)
+    running.show(1000)
     assert 1000 <= running.tick() < 60_000
     running.freeze()
     assert running.tick() == running.now == running.micros() // 1000
+
+
+def clocks():
+    """Each clock that somebody turns in Python, and how one sees what it shows, in seconds."""
+    manual, local = ManualClock(), emulator.Local()
+    local.clock.freeze()
+    return [(manual, lambda: manual.now / 1000), (local.clock, lambda: local.clock.now)]
+
+
+@pytest.mark.parametrize(("clock", "now"), clocks(), ids=["ManualClock", "Local.clock"])
+def test_one_unit_in_python(clock, now):
+    clock.set(datetime(2030, 1, 1, tzinfo=UTC))
+    assert now() == 1893456000
+    clock.set(1000)
+    clock.advance(1.5)
+    clock.advance(timedelta(minutes=1))
+    assert now() == 1061.5
+    for wrong in (-1, timedelta(seconds=-1), float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="a time from 0 seconds on is wanted"):
+            clock.advance(wrong)
+    with pytest.raises(TypeError, match="seconds or a timedelta are wanted, not '1'"):
+        clock.advance("1")
+    assert now() == 1061.5
+
+
+def test_calls_are_recorded_in_seconds():
+    local = emulator.Local(ManualClock(1000))
+    with local.record():
+        local.connect(driver_info=None).ping()
+    assert {call.moment for call in local.commands} == {1000}
 
 
 def test_freezegun_is_honoured_only_where_it_is_asked_for():
@@ -182,6 +213,16 @@ def test_freezegun_is_honoured_only_where_it_is_asked_for():
         assert asked.ttl("k") == 1
         frozen.tick(1)
         assert asked.get("k") is None
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_waits_end_while_freezegun_holds_the_time(patched):
+    freezegun = pytest.importorskip("freezegun")
+    with emulator.Server(clock=Clock(patched)) as server, freezegun.freeze_time("2001-02-03") as frozen:
+        client = server.connect()
+        assert client.blpop("nothing", 0.01) is None
+        frozen.move_to("2002-02-03")
+        assert client.blpop("nothing", 0.01) is None
 
 
 def test_time_machine_is_honoured_only_where_it_is_asked_for():

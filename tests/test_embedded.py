@@ -12,6 +12,7 @@ import pytest
 import redis
 
 import emulator
+from emulator.remote import RemoteServer
 
 
 def test_a_server_in_a_thread():
@@ -40,7 +41,76 @@ def test_settings_and_a_port():
     with emulator.Server(requirepass="secret", databases=2) as server:
         assert server.connect(password="secret", db=1).ping()
         with pytest.raises(redis.AuthenticationError):
-            server.connect().ping()
+            server.connect(password=None, retry=None).ping()
+
+
+@pytest.mark.parametrize("password", ["secret", "p@ss:w/rd?é"])
+def test_a_server_with_a_password_is_reached_by_its_url(password):
+    async def asynchronous(url):
+        async with redis.asyncio.Redis.from_url(url) as client:
+            return await client.ping()
+
+    with emulator.Server(requirepass=password) as server, server.keyspace("one") as keyspace:
+        assert redis.Redis.from_url(server.url).set("k", "v") and asyncio.run(asynchronous(server.url))
+        assert server.connect().get("k") == b"v" and server.connect(db=1).get("k") is None
+        assert redis.Redis.from_url(keyspace.url).get("k") is keyspace.connect().get("k") is None
+        remote = RemoteServer(server.url)
+        assert (remote.host, remote.port) == (server.host, server.port)
+        assert remote.connect().get("k") == b"v" and remote.clock.now
+        assert remote.keyspace("one").connect().get("k") is None
+        server.command("CONFIG", "SET", "requirepass", "another")
+        assert redis.Redis.from_url(server.url).get("k") == server.connect().get("k") == b"v"
+    assert emulator.Local(requirepass=password).connect().ping()
+    assert asyncio.run(emulator.Local(requirepass=password).aconnect().ping())
+
+
+def test_users(tmp_path):
+    (tmp_path / "users.acl").write_text("user ann on >a +@all ~*\n")
+    for settings in (
+        {"user": "ann on >a +@all ~*"},
+        {"user": ["ann on >a +@all ~*", "bob off"]},
+        {"aclfile": tmp_path / "users.acl"},
+    ):
+        with emulator.Server(**settings, requirepass="secret") as server:
+            assert server.connect(username="ann", password="a").acl_whoami() == "ann"
+            address = f"{server.host}:{server.port}"
+            assert RemoteServer(f"redis://ann:a@{address}").connect().acl_whoami() == "ann"
+        assert emulator.Local(**settings).connect(username="ann", password="a").acl_whoami() == "ann"
+    with pytest.raises(ValueError, match="Error loading ACL rule '\\+nonsense' for the user named 'ann'"):
+        emulator.Local(user="ann +nonsense")
+    with pytest.raises(ValueError, match="No such file"), emulator.Server(aclfile="/nowhere/users.acl"):
+        pass
+
+
+def test_tls_only(tmp_path):
+    trustme = pytest.importorskip("trustme")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    files = {"tls_cert_file": tmp_path / "cert.pem", "tls_key_file": tmp_path / "key.pem"}
+    settings = files | {"tls_ca_cert_file": tmp_path / "ca.pem", "requirepass": "secret"}
+    with emulator.Server(port=0, tls_port="auto", **settings) as server:
+        assert server.url == f"rediss://:secret@127.0.0.1:{server.port}"
+        assert server.connect().set("k", "v")
+    with emulator.Server(port=0, tls_port="auto", tls_auth_clients=False, **settings) as server:
+        url = f"{server.url}?ssl_ca_certs={tmp_path / 'ca.pem'}"
+        remote = RemoteServer(url)
+        with server.keyspace("one") as keyspace:
+            assert redis.Redis.from_url(url).set("k", "v") and remote.connect().get("k") == b"v"
+            assert keyspace.url.startswith("rediss://keyspace.one:secret@")
+            assert keyspace.connect().get("k") is remote.keyspace("one").connect().get("k") is None
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no unix sockets on this system")
+def test_a_unix_socket_only(tmp_path):
+    with emulator.Server(port=0, unixsocket=tmp_path / "s", requirepass="secret") as server:
+        assert server.port == 0 and server.url == f"unix://:secret@{tmp_path}/s"
+        assert server.connect().set("k", "v") and redis.Redis.from_url(server.url).get("k") == b"v"
+        remote = RemoteServer(server.url)
+        assert (remote.host, remote.port) == (str(tmp_path / "s"), 0)
+        assert remote.keyspace("one").connect().dbsize() == 0
 
 
 def test_the_clock_of_a_server():

@@ -30,7 +30,7 @@ def weighed_anew(engine):
 def fill(session, engine, count, size=1000, expire=False):
     for number in range(count):
         ask(session, "SET", f"k{number:04}", "x" * size, *(("EX", 10_000 + number) if expire else ()))
-        engine.clock.advance(1000)
+        engine.clock.advance(1)
 
 
 def limit_to(session, engine, keys, size=1000):
@@ -75,7 +75,7 @@ def test_memory_is_what_the_keys_weigh(client, engine, seed):
             "n": chance.randrange(99),
         }
         ask(client, *[word.format(**names) for word in words])
-        engine.clock.advance(chance.randrange(200))
+        engine.clock.advance(chance.randrange(200) / 1000)
         engine.advance()
         if step % 50 == 0:
             for db in engine.databases:
@@ -123,7 +123,7 @@ def test_frequency_fades(client, engine):
         ask(client, "GET", "k")
     before = int(ask(client, "OBJECT", "FREQ", "k")[1:])
     assert before == 25
-    engine.clock.advance(7 * 60_000)
+    engine.clock.advance(7 * 60)
     assert int(ask(client, "OBJECT", "FREQ", "k")[1:]) == 18
     ask(client, "CONFIG", "SET", "lfu-decay-time", 0)
     assert int(ask(client, "OBJECT", "FREQ", "k")[1:]) == 25

@@ -84,7 +84,7 @@ def test_faults(handle):
         client.set("a", "2")
     client.set("b", "3")
     assert (fault.met, fault.fired) == (2, 1)
-    other = handle.faults.add("delay", milliseconds=0)
+    other = handle.faults.add("delay", seconds=0)
     fault.clear()
     assert client.get("a") == b"1" and other.fired >= 1 and fault.met == 0
     handle.faults.clear()

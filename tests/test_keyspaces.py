@@ -112,7 +112,7 @@ def test_the_password_is_the_servers(server):
             of(guarded, "a").ping()
         assert guarded.connect(username="keyspace.a", password="secret").ping()
         with pytest.raises(redis.AuthenticationError):
-            guarded.connect().execute_command("EMULATOR", "KEYSPACE", "USE", "a")
+            guarded.connect(password=None, retry=None).execute_command("EMULATOR", "KEYSPACE", "USE", "a")
 
 
 def test_a_user_of_that_name_comes_first(server):

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "wall")
+GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "suggestions", "system", "wall")
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,
@@ -53,16 +53,19 @@ WAYS_IN = (
     "any_loop",
     "cli",
     "client",
+    "daemon",
     "embedded",
     "handles",
     "local",
     "options",
     "places",
+    "pytest_marker",
     "pytest_plugin",
     "pytest_redis_compat",
     "redis_py",
     "remote",
     "replay",
+    "settings",
     "watch",
 )
 

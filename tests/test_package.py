@@ -1,4 +1,4 @@
-"""What is installed: one package, `emulator`, that works outside the checkout."""
+"""What is installed: one package, `emulator`, and where pytest finds the plugin; it works outside the checkout."""
 
 import os
 import subprocess
@@ -20,11 +20,11 @@ def wheel(tmp_path_factory):
     return path
 
 
-def test_the_wheel_holds_emulator_only(wheel):
+def test_the_wheel_holds_emulator_and_the_way_in_for_pytest(wheel):
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
         names = set(archive.namelist())
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"emulator"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"emulator", "redis_emulator_pytest.py"}
     assert {"emulator/protocol/parser.py", "emulator/commands/string.py", "emulator/py.typed"} <= names
 
 
@@ -35,3 +35,8 @@ def test_it_runs_outside_the_checkout(wheel, tmp_path):
     command = [sys.executable, "-m", "emulator", "--version"]
     output = subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
     assert output.startswith("Redis server v=8.2.3")
+    program = "import redis_emulator_pytest as way_in; print(way_in.pytest_plugins)"
+    output = subprocess.run(
+        [sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment, capture_output=True, text=True
+    ).stdout
+    assert output == "['emulator.pytest_plugin']\n"

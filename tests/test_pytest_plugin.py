@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from conformance import servers
 
 ROOT = Path(__file__).parent.parent
-INSTALLED = any(entry.value == "emulator.pytest_plugin" for entry in entry_points(group="pytest11"))
+INSTALLED = any(entry.name == "redis-emulator" for entry in entry_points(group="pytest11"))
 
 SUITE = """
 import asyncio
@@ -75,7 +76,7 @@ def test_more_servers(redis_server_factory, redis_server):
 
 def pytest_on(folder, *arguments):
     """The output of pytest on a folder, and its exit status."""
-    plugin = [] if INSTALLED else ["-p", "emulator.pytest_plugin"]
+    plugin = [] if INSTALLED else ["-p", "redis_emulator_pytest"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *arguments],
         cwd=folder,
@@ -138,6 +139,149 @@ def test_each_test_starts_on_a_server_as_new(tmp_path, options):
     (tmp_path / "test_it.py").write_text(CHANGES)
     output, status = pytest_on(tmp_path, *options)
     assert status == 0 and "9 passed" in output, output
+
+
+CLIENTS = """
+import asyncio
+import pytest
+import redis
+
+pytestmark = pytest.mark.redis(db=2)
+
+
+def kind(client):
+    given = client.connection_pool.connection_kwargs
+    return given.get("db"), given.get("decode_responses", False), given.get("protocol")
+
+
+def test_of_the_module(redis_client):
+    assert kind(redis_client) == (2, {decodes}, None)
+
+
+@pytest.mark.redis(decode_responses=True, protocol=3, config={{"maxmemory-policy": "allkeys-lru"}})
+def test_of_the_test(redis_client, async_redis_client, redis_url):
+    assert kind(redis_client) == kind(async_redis_client) == (2, True, 3)
+    redis_client.hset("h", "f", "v")
+    assert redis_client.hgetall("h") == {{"f": "v"}} and redis_client.client_info()["db"] == 2
+    assert asyncio.run(async_redis_client.hgetall("h")) == {{"f": "v"}}
+    assert redis_url.endswith("/2") and redis.Redis.from_url(redis_url).exists("h")
+    assert redis_client.config_get("maxmemory-policy") == {{"maxmemory-policy": "allkeys-lru"}}
+
+
+@pytest.mark.redis(db=0, decode_responses=False)
+def test_the_nearest_marker_counts(redis_client, redis_url):
+    assert kind(redis_client)[:2] == (0, False) and redis_url.endswith("/0")
+"""
+
+
+@pytest.mark.parametrize(("ini", "decodes"), [("", False), ("redis-emulator-decode-responses = true\n", True)])
+def test_what_clients_are_like(tmp_path, ini, decodes):
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\n{ini}")
+    (tmp_path / "test_it.py").write_text(CLIENTS.format(decodes=decodes))
+    output, status = pytest_on(tmp_path)
+    assert status == 0 and "3 passed" in output, output
+
+
+def test_what_clients_are_like_by_ini_options_and_on_a_server_elsewhere(tmp_path):
+    (tmp_path / "pytest.ini").write_text("[pytest]\nredis-emulator-db = 3\nredis-emulator-protocol = 3\n")
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(redis_client, redis_url):\n"
+        "    assert redis_client.client_info()['db'] == 3 and redis_client.client_info()['resp'] == '3'\n"
+        "    assert redis_url.endswith('/3')\n"
+    )
+    with servers.emulator() as (_, port):
+        for more in ([], [f"--redis-emulator-url=redis://127.0.0.1:{port}/0"]):
+            output, status = pytest_on(tmp_path, *more)
+            assert status == 0 and "1 passed" in output, output
+
+
+@pytest.mark.parametrize(
+    ("marker", "text"),
+    [
+        ("conifg={}", "there is no argument of the marker redis named 'conifg'. Did you mean 'config'?"),
+        ("config={'maxmemroy': 1}", "there is no setting 'maxmemroy'. Did you mean 'maxmemory'?"),
+        ("config='x'", "config='x': a dict of directives of redis.conf is wanted"),
+        ("{'maxmemory': 1}", "the marker redis takes arguments by name only, not {'maxmemory': 1}"),
+    ],
+)
+def test_mistakes_in_the_marker(tmp_path, marker, text):
+    (tmp_path / "test_it.py").write_text(
+        f"import pytest\n@pytest.mark.redis({marker})\ndef test_it(redis_client):\n    pass\n"
+    )
+    output, status = pytest_on(tmp_path)
+    assert status == 1 and text in output and "Traceback" not in output, output
+
+
+def test_data_of_a_module(tmp_path):
+    for name in ("test_one.py", "test_two.py"):
+        (tmp_path / name).write_text(
+            "import pytest, redis\n"
+            "pytestmark = pytest.mark.redis(decode_responses=True)\n"
+            "def test_first(redis_module_client, redis_client):\n"
+            "    assert redis_module_client.dbsize() == 0\n"
+            "    redis_module_client.set('k', 'v')\n"
+            "    redis_client.set('gone', 'v')\n"
+            "def test_second(redis_module_client, redis_module, redis_client):\n"
+            "    assert redis_client.dbsize() == 0\n"
+            "    with redis_module.snapshot():\n"
+            "        redis_module_client.delete('k')\n"
+            "    assert redis_module_client.get('k') == 'v'\n"
+            "    assert redis.Redis.from_url(redis_module.url).keys() == [b'k']\n"
+        )
+    with servers.emulator() as (_, port):
+        url = f"--redis-emulator-url=redis://127.0.0.1:{port}"
+        for more in ([], [url], ["--redis-emulator-keyspaces=test"]):
+            output, status = pytest_on(tmp_path, *more)
+            assert status == 0 and "4 passed" in output, output
+
+
+TRAVELS = """
+import datetime
+import freezegun
+import pytest
+import time_machine
+
+
+{marker}
+@freezegun.freeze_time("2001-02-03")
+def test_freezegun(redis_client):
+    assert (redis_client.time()[0] == 981158400) is {follows}
+
+
+{marker}
+def test_a_key_expires(redis_client):
+    with time_machine.travel(981158400, tick=False) as traveller:
+        redis_client.set("k", "v", ex=100)
+        traveller.shift(100)
+        assert (redis_client.get("k") is None) is {follows}
+        assert redis_client.blpop("nothing", 0.01) is None
+
+
+def test_afterwards(redis_client):
+    assert redis_client.blpop("nothing", 0.01) is None
+    with time_machine.travel(0):
+        assert (redis_client.time()[0] < 60) is {always}
+"""
+ASKED = "@pytest.mark.redis(patched_time=True)"
+BY_INI = "[pytest]\nredis-emulator-patched-time = true\n"
+
+
+@pytest.mark.parametrize(
+    ("marker", "ini", "follows", "always"), [("", "", False, False), (ASKED, "", True, False), ("", BY_INI, True, True)]
+)
+@pytest.mark.parametrize("more", [[], ["--redis-emulator-keyspaces=test"]])
+def test_python_s_patched_time(tmp_path, marker, ini, follows, always, more):
+    (tmp_path / "pytest.ini").write_text(ini)
+    (tmp_path / "test_it.py").write_text(TRAVELS.format(marker=marker, follows=follows, always=always))
+    output, status = pytest_on(tmp_path, *more)
+    assert status == 0 and "3 passed" in output, output
+
+
+def test_patched_time_is_unknown_elsewhere(tmp_path):
+    (tmp_path / "test_it.py").write_text(f"import pytest\n{ASKED}\ndef test_it(redis_client):\n    pass\n")
+    with servers.emulator() as (_, port):
+        output, status = pytest_on(tmp_path, "-rs", f"--redis-emulator-url=redis://127.0.0.1:{port}")
+    assert status == 0 and "does not know the time of this process" in output, output
 
 
 def test_a_failing_test_tells_what_it_did(tmp_path):
@@ -251,3 +395,25 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path):
     )
     output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:pytest_redis")
     assert status == 0, output
+
+
+@pytest.mark.parametrize("own", ["emulator/__init__.py", "emulator.py", "src/emulator/__init__.py"])
+def test_a_project_with_a_package_of_that_name(tmp_path, own):
+    (tmp_path / own).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / own).write_text("mine = True\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = . src\n")
+    (tmp_path / "test_it.py").write_text(
+        "import sys\n"
+        "already_there = 'emulator' in sys.modules\n"
+        "def test_it():\n    import emulator\n    assert emulator.mine and not already_there\n"
+    )
+    output, status = pytest_on(tmp_path, "-p", "no:redis-emulator", "-p", "redis_emulator_pytest")
+    assert status == 0 and "1 passed" in output and "Traceback" not in output, output
+    (line,) = [line for line in output.splitlines() if line.startswith("redis-emulator: ")]
+    assert f"since {tmp_path / own} hides the package 'emulator'" in line
+    assert "redis-emulator: " not in pytest_on(tmp_path, "-p", "no:redis-emulator")[0]
+
+
+def test_pytest_finds_the_plugin_by_a_name_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["pytest11"] == {"redis-emulator": "redis_emulator_pytest"}

@@ -205,7 +205,7 @@ def test_faults_reach_the_rest_api(server, rest):
     with pytest.raises(http.client.RemoteDisconnected):
         rest("SET", "k", "v")
     server.faults.clear()
-    server.faults.add("delay", milliseconds=20, command="get")
+    server.faults.add("delay", seconds=0.02, command="get")
     assert rest("GET", "k") == (200, {"result": "v"})
     server.faults.clear()
 

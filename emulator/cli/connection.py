@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator import system
 from emulator.cli.formatting import text_of
 from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.errors import CommandError
@@ -127,8 +128,8 @@ def _connected(options: Options) -> socket.socket:
 
 
 def _unix(options: Options) -> socket.socket:
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError(0, "There are no unix sockets on this system")
+    if not system.has_unix_sockets():
+        raise OSError(0, system.NO_UNIX_SOCKETS)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(options.timeout or None)
     connection.connect(options.socket)

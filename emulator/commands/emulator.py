@@ -9,9 +9,10 @@ from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wro
 from emulator.commands.registry import EMULATOR, command, container
 from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
 from emulator.keyspaces import Moved
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.renewal import renew
+from emulator.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from emulator.session import Session
@@ -20,6 +21,20 @@ container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2
 
 _LATEST = 1 << 48
 _FLAGS = "admin noscript loading stale no_multi"
+
+
+def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
+    """The error for a word that there is not, with the one that may have been meant."""
+    meant = did_you_mean(as_text(word), map(as_text, known))
+    return CommandError(f"ERR there is no {what} '{as_text(word)}'.{meant}")
+
+
+def _known(action: bytes, *actions: bytes) -> bytes:
+    """The action that a word stands for."""
+    word = action.upper()
+    if word not in actions:
+        raise _unknown("action", word, actions)
+    return word
 
 
 @command(
@@ -32,9 +47,7 @@ _FLAGS = "admin noscript loading stale no_multi"
 )
 def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict[bytes, Reply]:
     """FREEZE or RESUME the clock, ADVANCE it by ms or SET it to ms since the epoch, RESET it to the machine's, or GET it."""
-    engine, word = client.engine, action.upper()
-    if word not in (b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET"):
-        raise CommandError(SYNTAX)
+    engine, word = client.engine, _known(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
     if word == b"FREEZE":
@@ -74,6 +87,10 @@ _EFFECTS = {
 }
 
 
+_TAKING = (*_WORDS, *_NUMBERS, b"PROBABILITY", b"ERROR", b"DELAY")
+"""What a value follows."""
+
+
 def _fault(words: Sequence[bytes]) -> Fault:
     """The fault that the words of EMULATOR FAULT ADD mean."""
     conditions: dict[str, Any] = {}
@@ -85,8 +102,10 @@ def _fault(words: Sequence[bytes]) -> Fault:
         position += 1 if word in _EFFECTS else 2
         if word in _EFFECTS:
             effect = _EFFECTS[word]
+        elif word not in _TAKING:
+            raise _unknown("fault word", word, [*_EFFECTS, *_TAKING])
         elif value is None:
-            raise CommandError(SYNTAX)
+            raise CommandError(f"ERR {as_text(word)} of a fault needs a value")
         elif word in _WORDS:
             conditions[_WORDS[word]] = value
         elif word in _NUMBERS:
@@ -95,11 +114,9 @@ def _fault(words: Sequence[bytes]) -> Fault:
             conditions["probability"] = double(value)
         elif word == b"ERROR":
             effect, conditions["text"] = ERROR, value.decode("utf-8", "surrogateescape")
-        elif word == b"DELAY":
+        else:
             number = bounded(value, 0, INT32_MAX, "ERR value is out of range, must be positive")
             effect, conditions["milliseconds"] = DELAY, number
-        else:
-            raise CommandError(SYNTAX)
     if not effect:
         raise CommandError("ERR a fault needs an effect: ERROR, DELAY, DROP-BEFORE, DROP-AFTER, HALF, STALL or REFUSE")
     return Fault(effect, **conditions)
@@ -125,14 +142,14 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
 def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     """ADD a fault (its id), LIST the faults with how often each has fired, CLEAR one or all."""
-    faults, word = client.engine.faults, action.upper()
+    faults, word = client.engine.faults, _known(action, b"ADD", b"LIST", b"CLEAR")
     if word == b"ADD":
         return faults.add(_fault(words)).id
-    if word == b"LIST" and not words:
+    if len(words) > (word == b"CLEAR"):
+        raise wrong_subcommand_arity(client)
+    if word == b"LIST":
         return [_described(fault) for fault in faults.faults.values()]
-    if word == b"CLEAR" and len(words) <= 1:
-        return faults.clear(integer(words[0]) if words else None)
-    raise CommandError(SYNTAX)
+    return faults.clear(integer(words[0]) if words else None)
 
 
 @command(
@@ -145,11 +162,11 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
 )
 def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     """SAVE the data set under a name, RESTORE it (how many keys were looked at), DROP it, or LIST the names."""
-    snapshots, word = client.engine.snapshots, action.upper()
-    if word == b"LIST" and not name:
+    snapshots, word = client.engine.snapshots, _known(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
+    if len(name) != (word != b"LIST"):
+        raise wrong_subcommand_arity(client)
+    if word == b"LIST":
         return list(snapshots.snapshots)
-    if len(name) != 1 or word not in (b"SAVE", b"RESTORE", b"DROP"):
-        raise CommandError(SYNTAX)
     if word == b"SAVE":
         snapshots.save(name[0])
         return OK
@@ -168,9 +185,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
     """USE a keyspace as the same user (the empty name is the server's own), DROP one, GET this one's name, LIST all."""
-    keyspaces, word = client.engine.keyspaces, action.upper()
-    if word not in (b"USE", b"DROP", b"GET", b"LIST"):
-        raise CommandError(SYNTAX)
+    keyspaces, word = client.engine.keyspaces, _known(action, b"USE", b"DROP", b"GET", b"LIST")
     if len(name) != (word in (b"USE", b"DROP")):
         raise wrong_subcommand_arity(client)
     if word == b"USE":
@@ -196,7 +211,7 @@ def emulator_seed(client: Session, seed: bytes) -> Status:
 )
 def emulator_record(client: Session, action: bytes) -> Reply:
     """START to record what clients send, STOP, GET the calls recorded, or their LINES as redis-cli takes them."""
-    recording, word = client.engine.recording, action.upper()
+    recording, word = client.engine.recording, _known(action, b"START", b"STOP", b"GET", b"LINES")
     if word == b"START":
         recording.start()
         return OK
@@ -205,11 +220,9 @@ def emulator_record(client: Session, action: bytes) -> Reply:
         return len(recording.commands)
     if word == b"LINES":
         return [str(call).encode() for call in recording.commands]
-    if word != b"GET":
-        raise CommandError(SYNTAX)
     return [
         {
-            b"time": call.moment,
+            b"time": round(call.moment * 1000),
             b"client": call.client,
             b"name": call.name,
             b"db": call.db,

@@ -21,7 +21,7 @@ _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g
 _NOT_INTEGER = "argument couldn't be parsed into an integer"
 
 
-class ConfigError(Exception):
+class ConfigError(ValueError):
     """A value that a directive does not take; the text is Redis's reason for it."""
 
 

@@ -45,9 +45,9 @@ def main(arguments: Sequence[str]) -> int:
     async def serve() -> int:
         database = GatewayDatabase(upstream_of(options.upstream), token, options.rest_readonly_token)
         server = RestServer([database], options.rest_port, options.rest_bind, token)
-        ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):  # not the loop's own way, which Windows lacks
+            signal.signal(number, lambda *signalled: loop.call_soon_threadsafe(ended.set))
         await server.start()
         print(*server.lines, sep="\n", flush=True)
         await ended.wait()

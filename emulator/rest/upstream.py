@@ -18,6 +18,7 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import AuthenticationError, RedisClusterException, RedisError, ResponseError
 from redis.exceptions import ConnectionError as NotConnected
 
+from emulator import system
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NullArray, Reply, Status
 
@@ -213,6 +214,8 @@ def upstream_of(url: str) -> Upstream:
     """
     scheme = url.partition("://")[0]
     options = {"parser_class": ReplyParser, "protocol": 2, "decode_responses": False}
+    if scheme == "unix" and not system.has_unix_sockets():
+        raise ValueError(f"{url}: {system.NO_UNIX_SOCKETS}")
     if scheme in ("redis", "rediss", "unix"):
         return OneServer(partial(_pool_by_url, url, options))
     secure = scheme.startswith("rediss")
