@@ -1,7 +1,7 @@
 """Glob patterns as KEYS, SCAN MATCH, PSUBSCRIBE and CONFIG GET know them: ``*  ?  [abc]  [^a-z]  \\x``.
 
-A pattern is compiled once, to a prefix test where it is that simple and to an iterative matcher that backtracks to the
-last star only (so that no pattern takes exponential time).
+A pattern is compiled once, to a test for a prefix, a suffix or a part where it is that simple, else to an iterative matcher
+that backtracks to the last star only (so that no pattern takes exponential time).
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ def matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
         if pattern.endswith(b"*") and _SPECIAL.isdisjoint(pattern[:-1]):
             prefix = pattern[:-1]
             return lambda name: name.startswith(prefix)
+        if pattern.startswith(b"*") and _SPECIAL.isdisjoint(suffix := pattern[1:]):
+            return lambda name: name.endswith(suffix)
+        if pattern.startswith(b"*") and pattern.endswith(b"*") and _SPECIAL.isdisjoint(part := pattern[1:-1]):
+            return lambda name: part in name
     items = _compile(pattern.lower() if ignore_case else pattern, ignore_case)
     if ignore_case:
         return lambda name: _match(items, name.lower())

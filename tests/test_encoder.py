@@ -87,6 +87,27 @@ def test_many_pairs_are_as_one_after_the_other(count, second):
     assert encode(Pairs(pairs), 3) == b"*%d\r\n" % count + b"".join(encode(pair, 3) for pair in pairs)
 
 
+@pytest.mark.parametrize("count", [24, 4001])
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda number: (b"f", b"%d" % number),
+        lambda number: (b"f", b"v", b"", b"long" * 10),
+        lambda number: (b"f", b"v") * (1 + number % 2),
+        lambda number: (b"f", b"long" * 500),
+        lambda number: (b"f", number),
+        lambda number: [b"f", b"v"],
+        lambda number: (b"f", b"v") if number else None,
+        lambda number: (),
+    ],
+)
+def test_many_entries_are_as_one_after_the_other(count, body):
+    entries = [[b"%d-1" % number, body(number)] for number in range(count)]
+    for protocol in (2, 3):
+        one_by_one = b"".join(encode(entry, protocol) for entry in entries)
+        assert encode(entries, protocol) == b"*%d\r\n" % count + one_by_one
+
+
 def test_many_strings_are_as_one_after_the_other():
     strings = [b"a" * (number % 70) for number in range(4001)]
     assert encode(strings, 2) == b"*4001\r\n" + b"".join(encode(string, 2) for string in strings)

@@ -35,6 +35,7 @@ Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
 _DOUBLES_ONLY = {float}
+_LISTS_ONLY = {list}
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """The head of a bulk string behind another one, with the line break that ends that."""
@@ -166,13 +167,43 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings and nothing else, put together at once; None where it is none."""
-    if set(map(type, values)) != _STRINGS_ONLY:
+    """An aggregate of short strings, or of a stream's entries, put together at once; None where it is neither."""
+    kinds = set(map(type, values))
+    if kinds == _STRINGS_ONLY:
+        portion = _strings
+    elif kinds == _LISTS_ONLY and _are_entries(values):
+        portion = _entries
+    else:
         return None
     try:
-        return b"".join([head[:-2], *map(_strings, _portions(values)), b"\r\n"])
+        return b"".join([head[:-2], *map(portion, _portions(values)), b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
+
+
+def _are_entries(values: Collection[Any]) -> bool:
+    """Whether all are pairs of an id and a tuple of strings, of as many each."""
+    if set(map(len, values)) != {2}:
+        return False
+    if {id.__class__ for id, _ in values} != _STRINGS_ONLY or {body.__class__ for _, body in values} != {tuple}:
+        return False
+    strings = chain.from_iterable([body for _, body in values])
+    return len({len(body) for _, body in values}) == 1 and set(map(type, strings)) == _STRINGS_ONLY
+
+
+def _entries(values: Collection[Any]) -> bytes:
+    """Entries of a stream, as `_strings` has strings: a column after the other."""
+    bodies = [body for _, body in values]
+    ids = [id for id, _ in values]
+    count = len(bodies[0])
+    step = 3 + 2 * count
+    parts = [b"\r\n*%d" % count] * (step * len(ids))
+    parts[::step] = map(_PAIR_HEADS.__getitem__, map(len, ids))
+    parts[1::step] = ids
+    for place, column in enumerate(zip(*bodies, strict=True)):
+        parts[3 + 2 * place :: step] = map(_LATER_HEADS.__getitem__, map(len, column))
+        parts[4 + 2 * place :: step] = column
+    return b"".join(parts)
 
 
 def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
