@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 Address = tuple[str, int]
 
 OPTIONS = ("--save", "", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
-_START_SECONDS = 15.0
+_START_SECONDS = 60.0
 
 
 class NoOracle(Exception):

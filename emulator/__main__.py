@@ -216,7 +216,7 @@ def _calm_the_collector() -> None:
     import gc
 
     gc.freeze()
-    gc.set_threshold(5_000, 10, 1_000_000)
+    gc.set_threshold(5_000, 4, 1_000_000)
 
 
 if __name__ == "__main__":

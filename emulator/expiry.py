@@ -40,8 +40,11 @@ class Timer:
         self.deadline: int | None = None
         self._slot: _Slot | None = None
 
-    def fire(self) -> None:
-        """The deadline has come and the wheel has let go of the timer, which may be set anew."""
+    def fire(self) -> int | None:
+        """The deadline has come and the wheel has let go of the timer, which may be set anew.
+
+        Where that takes as long as several steps of `Wheel.advance`, it tells how many more.
+        """
         raise NotImplementedError
 
     def failed(self, error: Exception) -> None:
@@ -217,7 +220,7 @@ class Wheel:
             if due:
                 self.count -= 1
                 try:
-                    timer.fire()
+                    most -= timer.fire() or 0
                 except Exception as error:
                     timer.failed(error)
                 if timer._slot is None:

@@ -37,6 +37,10 @@ def _made(pattern: bytes, ignore_case: bool) -> Matcher:
         if pattern.endswith(b"*") and _SPECIAL.isdisjoint(pattern[:-1]):
             prefix = pattern[:-1]
             return lambda name: name.startswith(prefix)
+        if pattern.startswith(b"*") and _SPECIAL.isdisjoint(suffix := pattern[1:]):
+            return lambda name: name.endswith(suffix)
+        if pattern.startswith(b"*") and pattern.endswith(b"*") and _SPECIAL.isdisjoint(part := pattern[1:-1]):
+            return lambda name: part in name
     pieces = _compile(pattern.lower() if ignore_case else pattern, ignore_case)
     if len(pieces) - 1 - (not pieces[-1].size) > _MOST_STARS:
         return lambda name: False

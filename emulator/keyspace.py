@@ -33,6 +33,8 @@ Value = Any
 V = TypeVar("V")
 
 _FIELDS_A_SLICE = 250
+_FIELDS_A_STEP = 5
+"""Fields that go in the time that a key takes."""
 _MOST_UNWEIGHED = 255
 _TRIES = 100
 """How many keys are drawn by lot, while those that have expired stay, before one of them is as good as another."""
@@ -82,15 +84,15 @@ class FieldTimer(Timer):
         super().__init__()
         self.entry = entry
 
-    def fire(self) -> None:
+    def fire(self) -> int:
         if self.entry not in self.entry.db.fields_with_expiry:
-            return  # it was flushed, and is still to be freed
+            return 0  # it was flushed, and is still to be freed
         engine = self.entry.db.engine
         if engine.expires_actively:
             self.deadline = None
-            self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE)
-        else:
-            engine.wheel.hold(self)
+            return self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE) // _FIELDS_A_STEP
+        engine.wheel.hold(self)
+        return 0
 
 
 class Database:
@@ -389,10 +391,13 @@ class Database:
             self.wheel.cancel(timer)
             del self.fields_with_expiry[entry]
 
-    def expire_fields(self, entry: Entry, most: int, only: Iterable[bytes] | None = None) -> None:
-        """Remove fields of a hash whose time is up, at most so many, of certain ones or of all; with the last the key."""
+    def expire_fields(self, entry: Entry, most: int, only: Iterable[bytes] | None = None) -> int:
+        """Remove fields of a hash whose time is up, at most so many, of certain ones or of all; with the last the key.
+
+        Returns how many went.
+        """
         key = entry.key
-        gone = entry.value.expire(self.clock.now, most, only)
+        gone: list[bytes] = entry.value.expire(self.clock.now, most, only)
         self._unweighed.add(key)
         self.schedule_fields(entry)
         if gone:
@@ -405,6 +410,7 @@ class Database:
         if not entry.value:
             self.discard(key)
             self.notify(GENERIC, b"del", key)
+        return len(gone)
 
     def clear(self) -> int:
         """Delete everything; how many keys there were."""
@@ -424,21 +430,27 @@ class Database:
 
     def _free(
         self, entries: dict[bytes, Entry], dense: list[Entry], field_timers: dict[Entry, FieldTimer]
-    ) -> Iterator[None]:
+    ) -> Iterator[int]:
         """Gives back what was flushed, in portions."""
         wheel = self.wheel
         while dense:
-            for entry in dense[-PORTION:]:
+            freed = 0
+            while dense and freed < PORTION:
+                entry = dense.pop()
                 entries.popitem()
                 if entry.deadline is not None:
                     wheel.cancel(entry)
-                value = entry.value
+                value, entry.value = entry.value, b""
                 if value.__class__ is Hash and entry in field_timers:
                     wheel.cancel(field_timers.pop(entry))
-                if value.__class__ is not bytes and len(value) > LARGE:
-                    self.lazyfree.add(value)
-            del entry, value, dense[-PORTION:]
-            yield
+                freed += 1
+                if value.__class__ is not bytes:
+                    if len(value) > LARGE:
+                        self.lazyfree.add(value)
+                    else:
+                        freed += len(value)
+            del entry, value
+            yield freed
 
     # Memory
 

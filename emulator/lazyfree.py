@@ -13,26 +13,28 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sized
 from typing import Any, Final
 
-LARGE: Final = 1000
+LARGE: Final = 100
 """Elements from which on a value is worth the trouble."""
 PORTION: Final = 1000
-"""Elements that a job frees before it yields."""
+"""Elements that a job frees at most before it yields."""
 _PORTIONS_A_STEP: Final = 5
 _STEPS: Final = 200
 """In how many steps at most what is left is freed: clients could make it grow for ever else."""
+_JOB: Final = 20
+"""Elements in whose time a job is begun and ended."""
 _ATOMS: Final = frozenset((bytes, bytearray, int, float, bool, str, tuple, type(None)))
 _HELD_BY_US: Final = 3  # the stack, a variable, and the argument of getrefcount
 
 
 class LazyFree:
-    """What an engine has still to free: jobs, each of which frees a portion before it yields, and ``pending`` elements.
+    """What an engine has still to free: jobs, which tell time and again how much they have freed, and ``pending`` elements.
 
     ``begin`` is called when there is something to do: it is to call `step` time and again, with others' turns between,
     until that returns False.  Where it is None everything is freed at once.
     """
 
     def __init__(self) -> None:
-        self._jobs: deque[Iterator[None]] = deque()
+        self._jobs: deque[Iterator[int]] = deque()
         self.pending = 0
         self.begin: Callable[[], None] | None = None
 
@@ -41,8 +43,8 @@ class LazyFree:
         if self.begin is not None:
             self.run(len(value), _taken_apart(value))
 
-    def run(self, elements: int, job: Iterator[None]) -> None:
-        """Does a job that frees so many elements."""
+    def run(self, elements: int, job: Iterator[int]) -> None:
+        """Does a job that frees so many elements, of which it yields a number at a time."""
         if self.begin is None:
             deque(job, 0)
             return
@@ -54,15 +56,18 @@ class LazyFree:
     def step(self) -> bool:
         """Frees some elements; whether there are more."""
         jobs = self._jobs
-        portions = max(_PORTIONS_A_STEP, self.pending // (PORTION * _STEPS))
-        for _ in range(portions):
-            while jobs and next(jobs[0], jobs) is jobs:
+        most = left = max(_PORTIONS_A_STEP * PORTION, self.pending // _STEPS)
+        while jobs and left > 0:
+            freed = next(jobs[0], None)
+            if freed is None:
                 jobs.popleft()
-        self.pending = max(self.pending - portions * PORTION, 0) if jobs else 0
+                freed = _JOB
+            left -= freed
+        self.pending = max(self.pending - most, 0) if jobs else 0
         return bool(jobs)
 
 
-def _taken_apart(value: Any) -> Iterator[None]:
+def _taken_apart(value: Any) -> Iterator[int]:
     """Frees a structure from its leaves on."""
     stack = [value]
     del value
@@ -74,10 +79,9 @@ def _taken_apart(value: Any) -> Iterator[None]:
             stack.pop()
         del item  # so that what it held is held by us alone
         stack += [element for element in taken if element.__class__ not in _ATOMS]
-        if len(taken) >= PORTION:
-            taken.clear()
-            yield
+        freed = len(taken)
         del taken
+        yield freed
 
 
 def _take(container: Any) -> list[Any]:

@@ -33,7 +33,7 @@ class Rest:
 
     def request(self, method, path, body=None, headers=()):
         """Status, body and headers."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         sent = dict(headers)
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")

@@ -12,7 +12,7 @@ import termios
 import time
 
 _TOKEN = re.compile(rb"\x1b\[([0-9;]*)([A-Za-z])|(.)", re.DOTALL)
-_PATIENCE = 10
+_PATIENCE = 60
 
 
 class Terminal:

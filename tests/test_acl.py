@@ -108,7 +108,7 @@ def test_a_bad_acl_file_ends_the_start(tmp_path, text, told):
     file = tmp_path / "users.acl"
     file.write_text(text)
     server = process("--port", "auto", "--aclfile", str(file))
-    output, _ = server.communicate(timeout=20)
+    output, _ = server.communicate(timeout=60)
     assert server.returncode == 1
     assert "# Aborting Redis startup because of ACL errors: " in output and told in output
 
@@ -117,6 +117,6 @@ def test_users_in_both_files_end_the_start(tmp_path):
     (tmp_path / "users.acl").write_text("")
     (tmp_path / "redis.conf").write_text(f"port auto\nuser bob on\naclfile {tmp_path}/users.acl\n")
     server = process(str(tmp_path / "redis.conf"))
-    output, _ = server.communicate(timeout=20)
+    output, _ = server.communicate(timeout=60)
     assert server.returncode == 1
     assert "# Configuring Redis with users defined in redis.conf and at the same setting an ACL file path" in output

@@ -221,7 +221,7 @@ def environment(**more):
 def run(program, *arguments, lines=b"", **more):
     """Status, output and errors of a program."""
     done = subprocess.run(
-        [*program, *arguments], input=lines, env=environment(**more), capture_output=True, timeout=30, check=False
+        [*program, *arguments], input=lines, env=environment(**more), capture_output=True, timeout=120, check=False
     )
     return done.returncode, re.sub(rb'(?<="id" => \(integer\) )\d+', b"ID", done.stdout), done.stderr
 
@@ -398,7 +398,7 @@ def test_what_is_asked_of_another_node_once(server, other_node):
 def test_a_closed_pipe_is_no_accident(server):
     fill(server)
     script = f"{shlex.join([*OURS, '-p', str(server.port), '-r', '-1', 'lrange', 'l', '0', '-1'])} | head -n 2"
-    done = subprocess.run(["sh", "-c", script], env=environment(), capture_output=True, timeout=30, check=True)
+    done = subprocess.run(["sh", "-c", script], env=environment(), capture_output=True, timeout=120, check=True)
     assert done.stdout == b"0\n1\n"
     assert done.stderr == b""
 
@@ -413,7 +413,7 @@ def test_closed_standard_streams_are_no_accident(server, closed):
             env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert b"Traceback" not in done.stderr
@@ -458,7 +458,7 @@ def test_help_without_a_server_is_this_package_s_own():
 def test_a_plain_command_starts_little(server):
     """What the prompt and the other modes need is not imported."""
     command = [sys.executable, "-X", "importtime", "-m", "emulator.cli", "-p", str(server.port), "ping"]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "emulator.cli.program" in imported
     assert not imported & {"asyncio", "ssl", "argparse", "subprocess", "dataclasses", "urllib.parse", "emulator.engine"}

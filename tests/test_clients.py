@@ -90,10 +90,10 @@ def test_publish_and_subscribe(client):
     with client.pubsub() as pubsub:
         pubsub.subscribe("ch")
         pubsub.psubscribe("p*")
-        assert [pubsub.get_message(timeout=5)["type"] for _ in range(2)] == ["subscribe", "psubscribe"]
+        assert [pubsub.get_message(timeout=60)["type"] for _ in range(2)] == ["subscribe", "psubscribe"]
         assert client.publish("ch", "hello") == 1
         assert client.publish("party", "hi") == 1
-        messages = [pubsub.get_message(timeout=5), pubsub.get_message(timeout=5)]
+        messages = [pubsub.get_message(timeout=60), pubsub.get_message(timeout=60)]
     assert [(message["channel"], message["data"]) for message in messages] == [("ch", "hello"), ("party", "hi")]
 
 

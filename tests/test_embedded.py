@@ -135,7 +135,7 @@ def test_a_wait_ends_when_the_clock_is_turned():
         while not server.run(lambda engine: engine.blocking.blocks):
             pass
         server.clock.advance(1001)
-        waiting.join(10)
+        waiting.join(60)
         assert not waiting.is_alive()
 
 
@@ -161,7 +161,7 @@ def test_a_server_in_the_running_loop():
 )
 def test_a_server_that_nobody_closes_does_not_hold_up_the_interpreter(last_act):
     program = f"import emulator, sys; server = emulator.Server(); server.__enter__(); {last_act}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "True\n")
 
 

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from emulator.protocol import numbers
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError
 from emulator.protocol.long_double import LongDouble, add_long_doubles, format_long_double, parse_long_double
@@ -67,6 +68,52 @@ def test_every_type(value, resp2, resp3):
     assert encode(value, 3) == resp3
 
 
+@pytest.mark.parametrize("count", [23, 24, 4001])
+@pytest.mark.parametrize(
+    "second",
+    [
+        float,
+        lambda number: number + 0.1,
+        lambda number: 0.0 if number else -0.0,
+        lambda number: b"%d" % number,
+        lambda number: b"long" * 500,
+        lambda number: number / 2 if number % 2 else None,
+    ],
+)
+def test_many_pairs_are_as_one_after_the_other(count, second):
+    pairs = [(b"a" * (number % 70), second(number)) for number in range(count)]
+    one_by_one = [part for pair in pairs for part in pair]
+    assert encode(Pairs(pairs), 2) == b"*%d\r\n" % (2 * count) + b"".join(encode(part, 2) for part in one_by_one)
+    assert encode(Pairs(pairs), 3) == b"*%d\r\n" % count + b"".join(encode(pair, 3) for pair in pairs)
+
+
+@pytest.mark.parametrize("count", [24, 4001])
+@pytest.mark.parametrize(
+    "body",
+    [
+        lambda number: (b"f", b"%d" % number),
+        lambda number: (b"f", b"v", b"", b"long" * 10),
+        lambda number: (b"f", b"v") * (1 + number % 2),
+        lambda number: (b"f", b"long" * 500),
+        lambda number: (b"f", number),
+        lambda number: [b"f", b"v"],
+        lambda number: (b"f", b"v") if number else None,
+        lambda number: (),
+    ],
+)
+def test_many_entries_are_as_one_after_the_other(count, body):
+    entries = [[b"%d-1" % number, body(number)] for number in range(count)]
+    for protocol in (2, 3):
+        one_by_one = b"".join(encode(entry, protocol) for entry in entries)
+        assert encode(entries, protocol) == b"*%d\r\n" % count + one_by_one
+
+
+def test_many_strings_are_as_one_after_the_other():
+    strings = [b"a" * (number % 70) for number in range(4001)]
+    assert encode(strings, 2) == b"*4001\r\n" + b"".join(encode(string, 2) for string in strings)
+    assert encode(Set(strings), 3) == b"~4001\r\n" + b"".join(encode(string, 3) for string in strings)
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
@@ -100,6 +147,22 @@ def test_printed_doubles_read_back():
     for _ in range(20_000):
         number = rng.choice([rng.uniform(-1e6, 1e6), math.ldexp(rng.random(), rng.randint(-1074, 1000))])
         assert float(format_double(number)) == number
+
+
+def test_the_short_way_to_digits_is_that_of_grisu2():
+    rng = random.Random(1)
+    decimals = [round(rng.random() * 10 ** rng.randrange(9), rng.randrange(1, 7)) for _ in range(3000)]
+    halves = [rng.randrange(1, 10 ** rng.randrange(1, 15)) / 2 ** rng.randrange(1, 12) for _ in range(3000)]
+    certain = [number for number in decimals + halves if numbers._certain_digits(number)]
+    assert len(certain) > 3000
+    for number in certain:
+        assert numbers._certain_digits(number) == _with_a_fraction(numbers._grisu2(number))
+
+
+def _with_a_fraction(digits_and_power):
+    """Digits as `repr` has them: with a fraction, be it a zero."""
+    digits, power = digits_and_power
+    return (digits + "0" * (power + 1), -1) if power >= 0 else (digits, power)
 
 
 @pytest.mark.parametrize("text", [b"", b"+1", b"01", b"-0", b" 1", b"1 ", b"1_0", b"9223372036854775808", b"x", b"1.0"])

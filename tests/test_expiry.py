@@ -92,3 +92,19 @@ def test_a_slot_of_many_timers_is_worked_off_in_portions_and_in_order():
     assert log == [timer.name for timer in timers if timer not in cancelled]
     assert wheel.count == 0
     assert wheel.next_moment() is None
+
+
+def test_a_timer_that_takes_long_counts_for_more_steps():
+    class Slow(Recorder):
+        def fire(self):
+            super().fire()
+            return 20
+
+    wheel, log = Wheel(0), []
+    for name in range(10):
+        wheel.set(Slow(name, log), 1)
+    assert wheel.advance(1, 50)
+    assert log == [0, 1, 2]
+    while wheel.advance(1, 50):
+        pass
+    assert log == list(range(10))

@@ -52,7 +52,7 @@ def test_channels_scripts_settings_and_clients_are_its_own(server):
     with of(server, "a") as one, of(server, "b") as other:
         listening = one.pubsub()
         listening.subscribe("channel")
-        assert listening.get_message(timeout=5)["type"] == "subscribe"
+        assert listening.get_message(timeout=60)["type"] == "subscribe"
         assert other.publish("channel", "x") == 0 and one.publish("channel", "y") == 1
         digest = one.script_load("return 1")
         assert one.script_exists(digest) == [True] and other.script_exists(digest) == [False]
@@ -77,7 +77,7 @@ def test_what_expires_in_a_keyspace_does_so_by_itself(server):
         listening = client.pubsub()
         listening.subscribe("__keyevent@0__:expired")
         client.set("k", "v", px=1)
-        messages = iter(lambda: listening.get_message(timeout=5), None)
+        messages = iter(lambda: listening.get_message(timeout=60), None)
         assert next(message for message in messages if message["type"] == "message")["data"] == "k"
 
 
@@ -90,7 +90,7 @@ def test_a_wait_ends_by_a_client_of_the_same_keyspace(server):
             pass
         stranger.rpush("queue", "not this")
         other.rpush("queue", "job")
-        waiting.join(10)
+        waiting.join(60)
         assert got == [("queue", "job")]
 
 

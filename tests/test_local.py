@@ -97,9 +97,9 @@ def test_messages_and_events_arrive_without_anybody_asking(client):
     client.config_set("notify-keyspace-events", "KEA")
     with client.pubsub() as pubsub:
         pubsub.psubscribe("__keyevent@0__:*")
-        assert pubsub.get_message(timeout=1)["type"] == "psubscribe"
+        assert pubsub.get_message(timeout=60)["type"] == "psubscribe"
         client.set("k", "v", px=20)
-        channels = [pubsub.get_message(timeout=5)["channel"] for _ in range(3)]
+        channels = [pubsub.get_message(timeout=60)["channel"] for _ in range(3)]
         assert [channel.rpartition(":")[2] for channel in channels] == ["set", "expire", "expired"]
         assert pubsub.get_message(timeout=0.001) is None
 
@@ -171,9 +171,9 @@ def test_asyncio(protocol):
         assert await client.blpop("never", 0.01) is None
         async with client.pubsub() as pubsub:
             await pubsub.subscribe("c")
-            assert (await pubsub.get_message(timeout=5))["type"] == "subscribe"
+            assert (await pubsub.get_message(timeout=60))["type"] == "subscribe"
             await client.publish("c", "x")
-            assert (await pubsub.get_message(timeout=5))["data"] == "x"
+            assert (await pubsub.get_message(timeout=60))["data"] == "x"
         await client.aclose()
 
     asyncio.run(scenario())

@@ -47,7 +47,7 @@ def running(*argv: str, **environ: str) -> Iterator[tuple["subprocess.Popen[str]
     finally:
         if server.poll() is None:
             server.kill()
-        server.communicate(timeout=10)
+        server.communicate(timeout=60)
 
 
 def port_of(lines: list[str]) -> int:
@@ -55,7 +55,7 @@ def port_of(lines: list[str]) -> int:
 
 
 def ask(port: int, command: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(command + b"\r\n")
         return connection.recv(1000)
 
@@ -69,7 +69,7 @@ def test_a_server_starts_answers_and_ends_on_a_signal(number: signal.Signals) ->
         assert lines[-1].endswith("* Ready to accept connections tcp")
         assert ask(port_of(lines), b"PING") == b"+PONG\r\n"
         server.send_signal(number)
-        rest = server.communicate(timeout=10)[0].splitlines()
+        rest = server.communicate(timeout=60)[0].splitlines()
     assert rest[0].endswith(f") Received {number.name} scheduling shutdown...")
     assert rest[-2].endswith("* User requested shutdown...")
     assert rest[-1].endswith("# Redis is now ready to exit, bye bye...")
@@ -95,7 +95,7 @@ def test_what_an_application_needs_for_the_rest_api_is_printed() -> None:
 def test_without_h11_it_is_told_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "h11.py").write_text("raise ModuleNotFoundError(\"No module named 'h11'\", name='h11')\n")
     server = process("--port", "auto", "--rest-port", "auto", PYTHONPATH=str(tmp_path))
-    output, _ = server.communicate(timeout=30)
+    output, _ = server.communicate(timeout=60)
     assert server.returncode == 1 and "pip install 'redis-emulator[rest]'" in output
 
 
@@ -110,20 +110,20 @@ def test_the_environment_is_named_in_the_log() -> None:
 def test_a_port_that_is_taken_ends_the_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = process("--bind", "127.0.0.1", "--port", str(taken.getsockname()[1]))
-        out = server.communicate(timeout=10)[0]
+        out = server.communicate(timeout=60)[0]
     assert "Failed listening on port" in out
     assert server.returncode == 1
 
 
 def test_nothing_to_listen_on() -> None:
     server = process("--port", "0")
-    assert server.communicate(timeout=10)[0].splitlines()[-1].endswith("# Configured to not listen anywhere, exiting.")
+    assert server.communicate(timeout=60)[0].splitlines()[-1].endswith("# Configured to not listen anywhere, exiting.")
     assert server.returncode == 1
 
 
 def test_a_fatal_error_goes_to_standard_error() -> None:
     server = process("--port", "x")
-    out, err = server.communicate(timeout=10)
+    out, err = server.communicate(timeout=60)
     assert (out, server.returncode) == ("", 1)
     assert err.startswith("\n*** FATAL CONFIG FILE ERROR (Redis 8.2.3) ***\n")
 
@@ -131,7 +131,7 @@ def test_a_fatal_error_goes_to_standard_error() -> None:
 @pytest.mark.parametrize(("word", "status"), [("--version", 0), ("--help", 1)])
 def test_questions(word: str, status: int) -> None:
     server = process(word)
-    out, err = server.communicate(timeout=10)
+    out, err = server.communicate(timeout=60)
     assert ("Redis server v=8.2.3" in out, "Usage:" in err) == (status == 0, status == 1)
     assert server.returncode == status
 
@@ -143,7 +143,7 @@ def test_pid_file_and_unix_socket_are_removed(tmp_path: object) -> None:
         with open(pidfile) as file:
             assert int(file.read()) == server.pid
         server.terminate()
-        server.communicate(timeout=10)
+        server.communicate(timeout=60)
     assert os.listdir(str(tmp_path)) == []
 
 
@@ -226,5 +226,5 @@ def test_what_is_asked_for_while_it_runs_is_said_as_well():
 @pytest.mark.parametrize("options", [("--cluster-enabled", "yes"), ("--replicaof", "127.0.0.1 6379")])
 def test_a_server_that_this_cannot_be_does_not_start(options):
     server = process("--port", "auto", *options)
-    out, _ = server.communicate(timeout=20)
+    out, _ = server.communicate(timeout=60)
     assert server.returncode == 1 and f"{options[0][2:]}" in out and "not available" in out

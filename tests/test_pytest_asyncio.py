@@ -43,7 +43,7 @@ async def test_with_publish_and_subscribe(async_redis_client):
     async with async_redis_client.pubsub() as pubsub:
         await pubsub.subscribe("c")
         await async_redis_client.publish("c", "x")
-        kinds = [(await pubsub.get_message(timeout=10))["type"] for _ in range(2)]
+        kinds = [(await pubsub.get_message(timeout=60))["type"] for _ in range(2)]
         assert kinds == ["subscribe", "message"]
 
 

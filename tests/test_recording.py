@@ -93,7 +93,7 @@ def test_lines_are_played_from_the_command_line(server):
         [sys.executable, "-m", "emulator.replay", f"127.0.0.1:{server.port}"],
         input=b'SET k "a b"\n\nGET k\nLRANGE none 0 -1\n',
         capture_output=True,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     assert done.stdout == b"+OK\r\n$3\r\na b\r\n*0\r\n"

@@ -1,6 +1,7 @@
 """The REST API as an HTTP server: connections that stay, bodies in pieces, limits, browsers, and how it ends."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -145,9 +146,14 @@ def test_strange_bodies(rest, body):
 def test_a_slow_sender_is_told_so(server, rest, monkeypatch):
     monkeypatch.setattr(rest_http, "_IDLE_SECONDS", 0.05)
     monkeypatch.setattr(rest_http, "_SECONDS_TO_SEND", 0.05)
-    with rest.raw() as connection:
-        connection.sendall(f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 8\r\n\r\n[".encode())
-        assert connection.recv(1000).startswith(b"HTTP/1.1 408 ")
+
+    def answer():
+        """Nothing where the machine is so busy that the connection counts as idle before the head is there."""
+        with rest.raw() as connection, contextlib.suppress(ConnectionError):
+            connection.sendall(f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 8\r\n\r\n[".encode())
+            return connection.recv(1000)
+
+    assert next(filter(None, iter(answer, object()))).startswith(b"HTTP/1.1 408 ")
     with rest.raw() as connection:
         assert connection.recv(1000) == b""
 

@@ -35,7 +35,7 @@ class Raw:
     """A connection whose replies are bytes, however deep they are nested."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
 
     def send(self, *words):
         self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
@@ -249,7 +249,7 @@ class Http:
     def __init__(self, server):
         self._token = server.rest_token
         host, _, port = server.rest_url.removeprefix("http://").partition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=15)
+        self.socket = socket.create_connection((host, int(port)), timeout=60)
 
     def send(self, body, path="/"):
         data = json.dumps(body).encode()

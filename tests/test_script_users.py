@@ -87,12 +87,12 @@ def test_celery(client, port):
         return "done"
 
     with start_worker(app, perform_ping_check=False, pool="solo"):
-        assert add.delay(2, 3).get(timeout=30) == 5
-        assert celery.group(add.s(number, number) for number in range(10))().get(timeout=30) == list(range(0, 20, 2))
-        assert celery.chain(add.s(1, 2), add.s(3))().get(timeout=30) == 6
-        assert celery.chord([add.s(number, 1) for number in range(5)])(total.s()).get(timeout=30) == 15
-        assert flaky.delay().get(timeout=30) == "done"
-        assert add.apply_async((1, 1), countdown=0.1).get(timeout=30) == 2
+        assert add.delay(2, 3).get(timeout=120) == 5
+        assert celery.group(add.s(number, number) for number in range(10))().get(timeout=120) == list(range(0, 20, 2))
+        assert celery.chain(add.s(1, 2), add.s(3))().get(timeout=120) == 6
+        assert celery.chord([add.s(number, 1) for number in range(5)])(total.s()).get(timeout=120) == 15
+        assert flaky.delay().get(timeout=120) == "done"
+        assert add.apply_async((1, 1), countdown=0.1).get(timeout=120) == 2
 
 
 @pytest.mark.parametrize("name", ["FixedWindow", "MovingWindow", "SlidingWindowCounter"])

@@ -107,7 +107,7 @@ def test_what_is_missing_ends_the_start(files, missing, told):
     words = list(options(files, free_port(), "--port", "0"))
     place = words.index(missing)
     server = process(*words[:place], *words[place + 2 :])
-    output, _ = server.communicate(timeout=20)
+    output, _ = server.communicate(timeout=60)
     assert server.returncode == 1
     assert told in output and "# Failed to configure TLS. Check logs for more info." in output
 

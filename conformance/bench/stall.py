@@ -11,6 +11,7 @@ import argparse
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from conformance.bench.client import SERVERS, Failed, connect, encode, ping_latencies, pipeline
@@ -81,8 +82,11 @@ FREEING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
     "DEL of a set": (_SET, (b"DEL", b"s")),
     "DEL of a zset": (_ZSET, (b"DEL", b"z")),
     "DEL of a stream": (_stream, (b"DEL", b"x")),
+    "UNLINK of a zset": (_ZSET, (b"UNLINK", b"z")),
     "SET over a zset": (_ZSET, (b"SET", b"z", b"v")),
     "RENAME over a hash": (_HASH, (b"EVAL", b"redis.call('set', 'v', 1) return redis.call('rename', 'v', 'h')", b"0")),
+    "SUNIONSTORE over a set": (_SET, (b"SUNIONSTORE", b"s", b"none")),
+    "FLUSHDB": (_load_keys, (b"FLUSHDB",)),
     "LTRIM of all": (_LIST, (b"LTRIM", b"l", b"1", b"0")),
 }
 READING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
@@ -100,11 +104,14 @@ READING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
     "SMEMBERS": (_SET, (b"SMEMBERS", b"s")),
     "SUNIONSTORE": (_two_sets, (b"SUNIONSTORE", b"u", b"s", b"s2")),
     "XRANGE": (_stream, (b"XRANGE", b"x", b"-", b"+")),
+    "XREAD": (_stream, (b"XREAD", b"STREAMS", b"x", b"0")),
     "KEYS": (_load_keys, (b"KEYS", b"*")),
+    "KEYS *99*": (_load_keys, (b"KEYS", b"*99*")),
     "DUMP of a list": (_LIST, (b"DUMP", b"l")),
     "DUMP of a hash": (_HASH, (b"DUMP", b"h")),
     "DUMP of a set": (_SET, (b"DUMP", b"s")),
     "DUMP of a zset": (_ZSET, (b"DUMP", b"z")),
+    "DUMP of a stream": (_stream, (b"DUMP", b"x")),
     "COPY of a zset": (_ZSET, (b"COPY", b"z", b"z2")),
 }
 
@@ -180,6 +187,15 @@ def _fields_due(connection: Connection, size: int, moment: int) -> None:
     )
 
 
+def _large_keys_due(connection: Connection, size: int, moment: int) -> None:
+    """Sorted sets of a thousand members each."""
+    keys = [b"z%d" % number for number in range(size // 1000)]
+    pipeline(
+        connection, chain.from_iterable(_chunks(b"ZADD", key, _words(1000, b"%d", b"member:%d"), 2) for key in keys)
+    )
+    pipeline(connection, (encode(b"PEXPIREAT", key, b"%d" % moment) for key in keys))
+
+
 def _due(address: Address, load: Callable[[Connection, int, int], None], size: int) -> float:
     """The worst PING while what `load` makes falls due at one moment, until it is gone."""
     connection = connect(address)
@@ -201,7 +217,11 @@ def _due(address: Address, load: Callable[[Connection, int, int], None], size: i
     return worst
 
 
-DUE = {"keys due at once": (_keys_due, 0.3), "fields due at once": (_fields_due, 0.1)}
+DUE = {
+    "keys due at once": (_keys_due, 0.3),
+    "fields due at once": (_fields_due, 0.1),
+    "large keys due at once": (_large_keys_due, 1.0),
+}
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
     """Entries as clients see them, id and fields; at most `count` unless it is 0."""
-    return [[format_id(id), body] for id, body in (islice(found, count) if count else found)]
+    chosen = islice(found, count) if count else found
+    return [[b"%d-%d" % (id >> 64, id & UINT64_MAX), body] for id, body in chosen]  # `format_id` inline, for speed
 
 
 # Trimming

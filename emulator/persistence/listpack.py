@@ -22,11 +22,27 @@ _UNKNOWN: Final = 0xFFFF
 _WIDE: Final = ((0xF1, 2), (0xF2, 3), (0xF3, 4), (0xF4, 8))
 """The encodings of integers in so many bytes."""
 _WIDTHS: Final = dict(_WIDE)
+_BY_BITS: Final = [
+    next((bytes((code,)), width, bytes((width + 1,))) for code, width in _WIDE if bits < 8 * width)
+    for bits in range(64)
+]
+"""For an integer of so many bits besides its sign: the encoding, its bytes, and the byte behind them."""
+_SHORT_HEADS: Final = [bytes((0x80 | size,)) for size in range(64)]
+_SHORT_TAILS: Final = [bytes((size + 1,)) for size in range(64)]
+_ZERO: Final = ord("0")
+
+
+class _Entries(dict[bytes | int, bytes]):
+    """Elements as they stand in a listpack, each made once: in streams most of them come again and again."""
+
+    def __missing__(self, element: bytes | int) -> bytes:
+        entry = self[element] = _integer(element) if isinstance(element, int) else _string(element)
+        return entry
 
 
 def pack(elements: Iterable[bytes | int]) -> bytes:
     """A listpack of elements, those that are the text of an integer as integers.  O(n)."""
-    parts = [_integer(element) if isinstance(element, int) else _string(element) for element in elements]
+    parts = list(map(_Entries().__getitem__, elements))
     body = b"".join(parts)
     size = _HEADER + len(body) + 1
     return size.to_bytes(4, "little") + min(len(parts), _UNKNOWN).to_bytes(2, "little") + body + b"\xff"
@@ -35,11 +51,11 @@ def pack(elements: Iterable[bytes | int]) -> bytes:
 def _string(text: bytes) -> bytes:
     size = len(text)
     if size <= 20 and (text.isdigit() or text[:1] == b"-"):
-        number = parse_integer(text)
+        number = int(text) if size < 19 and text[0] > _ZERO else parse_integer(text)
         if number is not None:
             return _integer(number)
     if size < 64:
-        return b"%c%b%c" % (0x80 | size, text, size + 1)
+        return _SHORT_HEADS[size] + text + _SHORT_TAILS[size]
     if size < 4096:
         entry = (0xE000 | size).to_bytes(2) + text
     else:
@@ -50,12 +66,11 @@ def _string(text: bytes) -> bytes:
 def _integer(number: int) -> bytes:
     if 0 <= number < 128:
         return b"%c\1" % number
-    if -4096 <= number < 4096:
+    bits = (number if number >= 0 else ~number).bit_length()
+    if bits <= 12:
         return (0xC000 | number & 0x1FFF).to_bytes(2) + b"\2"
-    for code, width in _WIDE:
-        if -1 << (8 * width - 1) <= number < 1 << (8 * width - 1):
-            return b"%c%b%c" % (code, number.to_bytes(width, "little", signed=True), width + 1)
-    raise OverflowError(number)
+    head, width, tail = _BY_BITS[bits]
+    return head + number.to_bytes(width, "little", signed=True) + tail
 
 
 def _backwards(size: int) -> bytes:
@@ -77,10 +92,15 @@ def unpack(data: bytes) -> list[bytes]:
             element, size = _element(data, place)
             elements.append(element)
             place += size
-            behind = _backwards(size)
-            if data[place : place + len(behind)] != behind:
-                raise BadData
-            place += len(behind)
+            if size < 128:
+                if data[place] != size:
+                    raise BadData
+                place += 1
+            else:
+                behind = _backwards(size)
+                if data[place : place + len(behind)] != behind:
+                    raise BadData
+                place += len(behind)
     except IndexError:
         raise BadData from None
     count = int.from_bytes(data[4:_HEADER], "little")
@@ -95,7 +115,8 @@ def _element(data: bytes, place: int) -> tuple[bytes, int]:
     if code < 0x80:
         return b"%d" % code, 1
     if code < 0xC0:
-        return data[place + 1 : place + 1 + (code & 0x3F)], 1 + (code & 0x3F)
+        size = code - 0x7F
+        return data[place + 1 : place + size], size
     if code < 0xE0:
         number = (code & 0x1F) << 8 | data[place + 1]
         return b"%d" % (number - 8192 if number >= 4096 else number), 2

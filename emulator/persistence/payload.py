@@ -17,13 +17,17 @@ _LONGEST_NUMBER = 11
 _LONG, _LONGER, _ENCODED = 0x40, 0x80, 0xC0
 _HUGE = 0x81
 _INTEGERS = {0: 1, 1: 2, 2: 4}
+"""The encodings of integers in so many bytes."""
+_INTEGER_HEADS = [(bytes((_ENCODED | code,)), width) for code, width in _INTEGERS.items()]
+_SHORT = [bytes((number,)) for number in range(_LONG)]
+"""Lengths that take one byte."""
 _LZF = 3
 
 
 def length(number: int) -> bytes:
     """A length in as few bytes as it takes."""
-    if number < 64:
-        return bytes((number,))
+    if number < _LONG:
+        return _SHORT[number]
     if number < 1 << 14:
         return bytes((_LONG | number >> 8, number & 0xFF))
     if number < 1 << 32:
@@ -33,13 +37,15 @@ def length(number: int) -> bytes:
 
 def plain_string(text: bytes) -> bytes:
     """A string, as an integer of up to 4 bytes where it is the text of one."""
-    if len(text) <= _LONGEST_NUMBER:
+    size = len(text)
+    if size <= _LONGEST_NUMBER and (text.isdigit() or text[:1] == b"-"):
         number = parse_integer(text)
         if number is not None:
-            for code, width in _INTEGERS.items():
-                if -1 << (8 * width - 1) <= number < 1 << (8 * width - 1):
-                    return bytes((_ENCODED | code,)) + number.to_bytes(width, "little", signed=True)
-    return length(len(text)) + text
+            bits = (number if number >= 0 else ~number).bit_length()
+            for head, width in _INTEGER_HEADS:
+                if bits < 8 * width:
+                    return head + number.to_bytes(width, "little", signed=True)
+    return (_SHORT[size] if size < _LONG else length(size)) + text
 
 
 def string(text: bytes) -> bytes:
@@ -115,6 +121,13 @@ class Reader:
 
     def string(self) -> bytes:
         """A string, however it is written."""
+        data, place = self._data, self._place
+        if place < len(data) and data[place] < _LONG:
+            end = place + 1 + data[place]
+            if end > len(data):
+                raise BadData
+            self._place = end
+            return data[place + 1 : end]
         size, encoded = self._length()
         if not encoded:
             return self.take(size)

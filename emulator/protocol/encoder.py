@@ -7,7 +7,7 @@ else calls `encode`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import chain
+from itertools import chain, islice, starmap
 from typing import Any
 
 from emulator.protocol.errors import CommandError
@@ -34,11 +34,17 @@ from emulator.protocol.replies import (
 Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
+_DOUBLES_ONLY = {float}
+_LISTS_ONLY = {list}
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """The head of a bulk string behind another one, with the line break that ends that."""
+_PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
+"""The same where the string is the first of a pair."""
 _MANY = 24
 """Elements from which on it is quicker to look first whether all are short strings."""
+_PORTION = 2000
+"""Elements that are put together at a time: so few that what it takes stays in the processor's cache."""
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
@@ -161,16 +167,60 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings and nothing else, put together at once; None where it is none."""
-    if set(map(type, values)) != _STRINGS_ONLY:
+    """An aggregate of short strings, or of a stream's entries, put together at once; None where it is neither."""
+    kinds = set(map(type, values))
+    if kinds == _STRINGS_ONLY:
+        portion = _strings
+    elif kinds == _LISTS_ONLY and _are_entries(values):
+        portion = _entries
+    else:
         return None
-    parts = [b""] * (2 * len(values))
     try:
-        parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
+        return b"".join([head[:-2], *map(portion, _portions(values)), b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
+
+
+def _are_entries(values: Collection[Any]) -> bool:
+    """Whether all are pairs of an id and a tuple of strings, of as many each."""
+    if set(map(len, values)) != {2}:
+        return False
+    if {id.__class__ for id, _ in values} != _STRINGS_ONLY or {body.__class__ for _, body in values} != {tuple}:
+        return False
+    strings = chain.from_iterable([body for _, body in values])
+    return len({len(body) for _, body in values}) == 1 and set(map(type, strings)) == _STRINGS_ONLY
+
+
+def _entries(values: Collection[Any]) -> bytes:
+    """Entries of a stream, as `_strings` has strings: a column after the other."""
+    bodies = [body for _, body in values]
+    ids = [id for id, _ in values]
+    count = len(bodies[0])
+    step = 3 + 2 * count
+    parts = [b"\r\n*%d" % count] * (step * len(ids))
+    parts[::step] = map(_PAIR_HEADS.__getitem__, map(len, ids))
+    parts[1::step] = ids
+    for place, column in enumerate(zip(*bodies, strict=True)):
+        parts[3 + 2 * place :: step] = map(_LATER_HEADS.__getitem__, map(len, column))
+        parts[4 + 2 * place :: step] = column
+    return b"".join(parts)
+
+
+def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
+    """The values, a portion at a time."""
+    count = len(values)
+    if count <= _PORTION:
+        return (values,)
+    rest = iter(values)
+    return (list(islice(rest, _PORTION)) for _ in range(0, count, _PORTION))
+
+
+def _strings(values: Collection[bytes]) -> bytes:
+    """Strings as they stand behind one another, without the line break at the end; raises IndexError for a long one."""
+    parts = [b""] * (2 * len(values))
+    parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
     parts[1::2] = values
-    return b"%b%b\r\n" % (head[:-2], b"".join(parts))
+    return b"".join(parts)
 
 
 def _array(values: Collection[Reply]) -> Opened:
@@ -195,7 +245,7 @@ class _Resp2(_Encoder):
             set: _array,
             Set: _array,
             Push: _array,
-            Pairs: lambda value: _array(_flat(_with_texts(value))),
+            Pairs: lambda value: _pairs_2(value),
             Named: _array,
             Attributed: lambda value: (b"", (value.reply,)),
         }
@@ -219,7 +269,7 @@ class _Resp3(_Encoder):
             set: lambda value: (b"~%d\r\n" % len(value), value),
             Set: lambda value: (b"~%d\r\n" % len(value), value),
             Push: lambda value: (b">%d\r\n" % len(value), value),
-            Pairs: _array,
+            Pairs: lambda value: _pairs_3(value),
             Named: lambda value: (b"%%%d\r\n" % len(value), _flat(value)),
             Attributed: _attributed,
         }
@@ -229,12 +279,48 @@ def _attributed(value: Attributed) -> Opened:
     return b"|%d\r\n" % len(value.attributes), (*_flat(value.attributes.items()), value.reply)
 
 
-def _with_texts(pairs: Pairs) -> Collection[tuple[Reply, Reply]]:
-    """Pairs whose second parts, where they are doubles, are texts."""
-    seconds = [second for _, second in pairs]
-    if set(map(type, seconds)) != {float}:
-        return pairs
-    return list(zip([first for first, _ in pairs], format_doubles(seconds), strict=True))
+def _pairs_2(pairs: Pairs) -> Opened:
+    """Pairs as RESP2 has them; many are put together at once, so that nothing is left to stand behind the head."""
+    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if len(pairs) >= _MANY else None
+    return _array(_flat(pairs)) if whole is None else (whole, ())
+
+
+def _pairs_3(pairs: Pairs) -> Opened:
+    """The same as RESP3 has them."""
+    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if len(pairs) >= _MANY else None
+    return _array(pairs) if whole is None else (whole, ())
+
+
+def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[list[Any], list[Any]], bytes]) -> bytes | None:
+    """Pairs of a short string and a double or another short string, put together at once; None for others."""
+    if {first.__class__ for first, _ in pairs} != _STRINGS_ONLY:
+        return None
+    if {second.__class__ for _, second in pairs} not in (_STRINGS_ONLY, _DOUBLES_ONLY):
+        return None
+    portions = (([first for first, _ in some], [second for _, second in some]) for some in _portions(pairs))
+    try:
+        return b"".join([head[:-2], *starmap(portion, portions), b"\r\n"])
+    except IndexError:  # one is too long for the table
+        return None
+
+
+def _strings_2(firsts: list[bytes], seconds: list[Any]) -> bytes:
+    flat = [b""] * (2 * len(firsts))
+    flat[::2] = firsts
+    flat[1::2] = format_doubles(seconds) if seconds[0].__class__ is float else seconds
+    return _strings(flat)
+
+
+def _strings_3(firsts: list[bytes], seconds: list[Any]) -> bytes:
+    parts = [b"\r\n,"] * (4 * len(firsts))
+    parts[::4] = map(_PAIR_HEADS.__getitem__, map(len, firsts))
+    parts[1::4] = firsts
+    if seconds[0].__class__ is float:
+        parts[3::4] = format_doubles(seconds)
+    else:
+        parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, seconds))
+        parts[3::4] = seconds
+    return b"".join(parts)
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:

@@ -118,9 +118,9 @@ def format_double(number: float) -> bytes:
 def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """The same for many; quicker where all are whole."""
     whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
-    if not whole or 0.0 in numbers:  # zeros have signs
+    if not whole or (0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number)):
         return list(map(format_double, numbers))
-    return list(map(b"%d".__mod__, map(int, numbers)))
+    return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 
 
 @lru_cache(maxsize=4096)
@@ -130,7 +130,7 @@ def _format_double(number: float) -> bytes:
     if math.isnan(number):
         return b"nan"
     sign = "-" if number < 0 else ""
-    digits, power = _grisu2(abs(number))
+    digits, power = _certain_digits(abs(number)) or _grisu2(abs(number))
     return (sign + _layout(digits, power, 18 - len(sign))).encode()
 
 
@@ -148,6 +148,25 @@ def _layout(digits: str, power: int, most: int) -> str:
     return f"{digits[0]}{fraction}e{'-' if exponent < 0 else '+'}{abs(exponent)}"
 
 
+def _certain_digits(number: float) -> tuple[str, int] | None:
+    """What `_grisu2` is known to come to, for the price of `repr`; None where that is not certain.
+
+    Of numbers with 15 digits at most, one lies between a double's boundaries (the middles between it and its neighbours).
+    Grisu2 finds it unless it takes it to lie beyond them, and it knows them to a thousandth of their distance.
+    """
+    whole, _, part = repr(number).partition(".")
+    digits = (whole + part).lstrip("0")
+    if len(digits) > _CERTAIN_DIGITS or not digits.isdigit():
+        return None
+    fraction, exponent = math.frexp(number)
+    significand, unit = int(fraction * (1 << 53)), 10 ** len(part)
+    error = abs((int(digits) << 53 - exponent) - significand * unit)
+    if significand == _HIDDEN_BIT or 256 * error > 127 * unit:
+        return None
+    return digits, -len(part)
+
+
+_CERTAIN_DIGITS = 15
 _HIDDEN_BIT = 1 << 52
 
 
