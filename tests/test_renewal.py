@@ -13,6 +13,7 @@ _NOT_OF_THE_SERVER = (
     "total_connections_received",
     "total_net_",
     "instantaneous_",
+    "reply_buffer_",
     "run_id",
     "uptime",
 )
