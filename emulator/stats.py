@@ -23,6 +23,7 @@ class Stats:
         "expired_keys",
         "keyspace_hits",
         "keyspace_misses",
+        "lazily_freed",
         "net_input_bytes",
         "net_output_bytes",
         "output_limit_disconnections",
@@ -43,7 +44,7 @@ class Stats:
         """Set every counter back to zero."""
         self.commands_processed = self.connections_received = self.rejected_connections = 0
         self.net_input_bytes = self.net_output_bytes = self.reads = self.writes = 0
-        self.keyspace_hits = self.keyspace_misses = 0
+        self.keyspace_hits = self.keyspace_misses = self.lazily_freed = 0
         self.expired_keys = self.expired_fields = self.evicted_keys = self.evicted_clients = 0
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0

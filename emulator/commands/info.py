@@ -143,7 +143,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_overhead_db_hashtable_rehashing", 0),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
-        ("lazyfreed_objects", 0),
+        ("lazyfreed_objects", engine.stats.lazily_freed),
     ]
 
 
@@ -156,22 +156,22 @@ def _system_memory() -> int:
 
 
 def _script_memory(engine: Engine, memory: Memory) -> Fields:
-    scripting, vm = engine.scripting, engine.scripting.memory
-    libraries, functions, codes = scripting.figures()
+    evaluated, called = engine.scripting.vm_memory
+    libraries, functions = engine.scripting.counts
     return [
-        ("used_memory_lua", vm),
-        ("used_memory_vm_eval", vm),
-        ("used_memory_lua_human", _human(vm)),
+        ("used_memory_lua", evaluated),
+        ("used_memory_vm_eval", evaluated),
+        ("used_memory_lua_human", _human(evaluated)),
         ("used_memory_scripts_eval", memory.scripts),
-        ("number_of_cached_scripts", len(scripting.scripts)),
+        ("number_of_cached_scripts", len(engine.scripting.scripts)),
         ("number_of_functions", functions),
         ("number_of_libraries", libraries),
-        ("used_memory_vm_functions", 0),
-        ("used_memory_vm_total", vm),
-        ("used_memory_vm_total_human", _human(vm)),
-        ("used_memory_functions", codes),
-        ("used_memory_scripts", memory.scripts + codes),
-        ("used_memory_scripts_human", _human(memory.scripts + codes)),
+        ("used_memory_vm_functions", called),
+        ("used_memory_vm_total", evaluated + called),
+        ("used_memory_vm_total_human", _human(evaluated + called)),
+        ("used_memory_functions", memory.functions),
+        ("used_memory_scripts", memory.scripts + memory.functions),
+        ("used_memory_scripts_human", _human(memory.scripts + memory.functions)),
     ]
 
 
