@@ -50,6 +50,7 @@ def config_resetstat(client: Session) -> Status:
     """Set the statistics of INFO back."""
     engine = client.engine
     engine.stats.reset()
+    engine.rates.reset()
     engine.count_durations()
     for entry in engine.commands.values():
         entry.reset()
