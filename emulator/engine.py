@@ -35,6 +35,7 @@ from emulator.notifications import KEYEVENT, KEYSPACE
 from emulator.pause import Pause
 from emulator.propagation import Propagation
 from emulator.pubsub import PubSub
+from emulator.rates import Rates
 from emulator.recording import Recording
 from emulator.reply_buffer import ReplyBuffers
 from emulator.scripting.scripts import Scripting
@@ -109,6 +110,7 @@ class Engine:
             Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None] | None
         )
         self.in_background = None
+        self.rates = Rates(self)
         self.commands: dict[bytes, Command] = table()
         if not self.config.emulator_commands:
             self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}

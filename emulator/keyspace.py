@@ -21,7 +21,7 @@ from emulator.expiry import Timer
 from emulator.lazyfree import LARGE, PORTION
 from emulator.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.protocol.errors import WRONGTYPE, CommandError
-from emulator.weight import SLOT, UNCLASSED, size_class, weigh
+from emulator.weight import SLOT, UNCLASSED, freed_lazily, size_class, weigh
 
 if TYPE_CHECKING:
     from emulator.blocking import Block
@@ -255,8 +255,8 @@ class Database:
                 self.schedule_fields(entry)
             if self.observed:
                 self.notify_overwritten(key, old, value)
-            if old.__class__ is not bytes and len(old) > LARGE:
-                self.lazyfree.add(old)
+            if old.__class__ is not bytes:
+                self._let_go(old)
         self.engine.dirty += 1
         self._unweighed.add(key)
         if len(self._unweighed) > _MOST_UNWEIGHED:
@@ -264,6 +264,13 @@ class Database:
         if self.observed:
             self.touch(key)
             self.notify(event_class, event, key)
+
+    def _let_go(self, value: Value) -> None:
+        """Another value has come in the place of this one."""
+        if self.engine.config.lazyfree_lazy_server_del and freed_lazily(value):
+            self.stats.lazily_freed += 1
+        if len(value) > LARGE:
+            self.lazyfree.add(value)
 
     def insert(self, key: bytes, value: Value) -> Entry:
         """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
@@ -294,6 +301,17 @@ class Database:
         self.discard(key)
         self.changed(key, GENERIC, event)
         return True
+
+    def unlink(self, key: bytes) -> bool:
+        """Delete a key, as the real server does whose other threads free large values; whether it was there."""
+        self.count_freed(key)
+        return self.delete(key)
+
+    def count_freed(self, key: bytes) -> None:
+        """Count the value of a key that is about to go among those that are freed lazily."""
+        entry = self.entries.get(key)
+        if entry is not None and freed_lazily(entry.value):
+            self.stats.lazily_freed += 1
 
     def discard(self, key: bytes) -> None:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
@@ -345,6 +363,8 @@ class Database:
         if self.engine.keeps_expired:
             return
         key = entry.key
+        if self.engine.config.lazyfree_lazy_expire:
+            self.count_freed(key)
         self._discard_timed(key, b"expire-del")
         self.stats.expired_keys += 1
         if self.engine.propagation.listeners:
@@ -356,6 +376,8 @@ class Database:
     def evict(self, entry: Entry) -> None:
         """A key has to make room for others."""
         key = entry.key
+        if self.engine.config.lazyfree_lazy_eviction:
+            self.count_freed(key)
         self._discard_timed(key, b"evict-del")
         self.stats.evicted_keys += 1
         if self.engine.propagation.listeners:

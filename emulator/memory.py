@@ -44,8 +44,8 @@ class Memory:
         self.startup = AT_REST
         self.keys = sum(map(len, engine.databases))
         self.clients = sum(usage(session).total for session in engine.sessions.values())
-        self.scripts = sum(len(script.source) for script in scripting.scripts.values())
-        self.functions = scripting.figures()[2]
+        self.scripts = scripting.scripts_memory
+        self.functions = scripting.functions_memory
         self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))
         slots = sum(len(db) + len(db.expiring) for db in engine.databases)
         self.overhead = AT_REST + self.clients + SLOT * slots

@@ -55,6 +55,7 @@ def _reaches_others(session: Session) -> bool:
 def forget_statistics(engine: Engine) -> None:
     """CONFIG RESETSTAT: the counters of the server and of each command begin anew."""
     engine.stats.reset()
+    engine.rates.reset()
     engine.count_durations()
     for entry in every_command(engine.commands):
         entry.reset()

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-_SHORTEST_PERIOD = 100
-"""Milliseconds over which a rate is taken at least."""
-
 
 class Stats:
     """The counters of INFO's sections stats and errorstats."""
 
     __slots__ = (
-        "_asked",
-        "_earlier",
-        "_rates",
         "acl_denied",
         "commands_processed",
         "connections_received",
@@ -23,6 +17,7 @@ class Stats:
         "expired_keys",
         "keyspace_hits",
         "keyspace_misses",
+        "lazily_freed",
         "net_input_bytes",
         "net_output_bytes",
         "output_limit_disconnections",
@@ -43,30 +38,13 @@ class Stats:
         """Set every counter back to zero."""
         self.commands_processed = self.connections_received = self.rejected_connections = 0
         self.net_input_bytes = self.net_output_bytes = self.reads = self.writes = 0
-        self.keyspace_hits = self.keyspace_misses = 0
+        self.keyspace_hits = self.keyspace_misses = self.lazily_freed = 0
         self.expired_keys = self.expired_fields = self.evicted_keys = self.evicted_clients = 0
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
         self.peak_memory = self.peak_moment = 0
-        self._asked = 0
-        self._earlier = (0, 0, 0)
-        self._rates = (0.0, 0.0, 0.0)
         self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0}
-
-    def rates(self, now: int) -> tuple[float, float, float]:
-        """Commands, bytes received and bytes sent a second, on average since the last time that somebody asked.
-
-        Within a tenth of a second the answer is the same as before.
-        """
-        totals = self.commands_processed, self.net_input_bytes, self.net_output_bytes
-        passed = now - self._asked
-        if passed >= _SHORTEST_PERIOD:
-            if self._asked:
-                commands, received, sent = (one - two for one, two in zip(totals, self._earlier, strict=True))
-                self._rates = commands * 1000 / passed, received * 1000 / passed, sent * 1000 / passed
-            self._asked, self._earlier = now, totals
-        return self._rates
 
     def count_error(self, text: str) -> None:
         """Count an error reply by its code, which is ``ERR`` where the text does not begin with one."""

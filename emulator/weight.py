@@ -8,11 +8,14 @@ from emulator.datatypes.footprint import allocated, room, string_size
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
+from emulator.datatypes.stream import Stream
 from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded, is_integer
 from emulator.datatypes.zset import ZSet
 
 _OBJECT: Final = 17
 _EXPIRY: Final = 8
+_MANY_PARTS: Final = 64
+_NODES_A_RUN: Final = 2
 SLOT: Final = 16
 """What a key takes in the table of a database, and in that of the keys that expire."""
 
@@ -32,6 +35,17 @@ def weigh(key: bytes, value: Any, expires: bool) -> int:
         return allocated(head) + room(value)
     footprint: int = value.footprint
     return allocated(head) + footprint
+
+
+def freed_lazily(value: Any) -> bool:
+    """Whether the real server would leave a value to its background thread to be freed: one of more than 64 parts."""
+    if isinstance(value, bytes | bytearray):
+        return False
+    if isinstance(value, List):
+        return value.nodes is not None and len(value.nodes) > _MANY_PARTS
+    if isinstance(value, Stream):
+        return _NODES_A_RUN * len(value.runs) > _MANY_PARTS
+    return value.encoding in (b"hashtable", b"skiplist") and len(value) > _MANY_PARTS
 
 
 DISTRIBUTIONS: Final = ("strings_sizes", "lists_items", "sets_items", "zsets_items", "hashes_items")

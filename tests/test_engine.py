@@ -200,3 +200,32 @@ def test_info_counts(client, pass_time):
     assert b"errorstat_WRONGTYPE:count=1" in client.play("INFO errorstats")
     client.play("CONFIG RESETSTAT")
     assert b"keyspace_hits:0\r\n" in client.play("INFO stats")
+
+
+def rate(client):
+    """Commands a second, as INFO tells them."""
+    return int(client.play("INFO stats").partition(b"instantaneous_ops_per_sec:")[2].split(b"\r\n")[0])
+
+
+def test_rates_are_the_mean_of_the_last_moments(client, pass_time):
+    pass_time(1000)
+    for _ in range(500):
+        client.play("PING")
+    pass_time(1000)
+    assert rate(client) == 250
+    for _ in range(16):
+        for _ in range(100):
+            client.play("PING")
+        pass_time(100)
+    assert rate(client) == 1001  # the INFO before is one of them
+    for _ in range(16):
+        pass_time(100)
+    assert rate(client) == 1
+
+
+def test_nothing_is_sampled_where_nobody_asks(client, engine, pass_time):
+    assert engine.seconds_until_due() is None
+    client.play("INFO stats")
+    for _ in range(200):
+        pass_time(100)
+    assert engine.seconds_until_due() is None

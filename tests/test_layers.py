@@ -17,6 +17,7 @@ SUBSYSTEMS = (
     "client_info",
     "client_memory",
     "reply_buffer",
+    "rates",
     "digest",
     "config",
     "configuration",

@@ -37,7 +37,7 @@ _SAME = "ERR source and destination objects are the same"
 )
 def del_(client: Session, key: bytes, *more: bytes) -> int:
     """Delete keys; how many there were."""
-    delete = client.db.delete
+    delete = client.db.unlink if client.engine.config.lazyfree_lazy_user_del else client.db.delete
     return sum([delete(name) for name in (key, *more)])
 
 
@@ -51,7 +51,8 @@ def del_(client: Session, key: bytes, *more: bytes) -> int:
 )
 def unlink(client: Session, key: bytes, *more: bytes) -> int:
     """Delete keys; how many there were."""
-    return del_(client, key, *more)
+    unlink = client.db.unlink
+    return sum([unlink(name) for name in (key, *more)])
 
 
 @command(
@@ -119,6 +120,8 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
     ):
         return 0
     if moment <= client.engine.clock.now:
+        if client.engine.config.lazyfree_lazy_expire:
+            db.count_freed(key)
         db.delete(key)
     else:
         db.expire_at(entry, moment)
@@ -233,6 +236,8 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
     if replaced is not None:
         if not overwrite:
             return False
+        if client.engine.config.lazyfree_lazy_server_del:
+            db.count_freed(new_key)
         db.discard(new_key)
     value, deadline = entry.value, entry.deadline
     db.discard(key)
@@ -300,6 +305,8 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     if isinstance(value, VectorSet):
         raise CommandError("ERR not supported for this module key")
     if replaced is not None:
+        if client.engine.config.lazyfree_lazy_server_del:
+            target.count_freed(destination)
         target.discard(destination)
     _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")

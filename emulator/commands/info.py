@@ -143,7 +143,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_overhead_db_hashtable_rehashing", 0),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
-        ("lazyfreed_objects", 0),
+        ("lazyfreed_objects", engine.stats.lazily_freed),
     ]
 
 
@@ -156,22 +156,22 @@ def _system_memory() -> int:
 
 
 def _script_memory(engine: Engine, memory: Memory) -> Fields:
-    scripting, vm = engine.scripting, engine.scripting.memory
-    libraries, functions, codes = scripting.figures()
+    evaluated, called = engine.scripting.vm_memory
+    libraries, functions = engine.scripting.counts
     return [
-        ("used_memory_lua", vm),
-        ("used_memory_vm_eval", vm),
-        ("used_memory_lua_human", _human(vm)),
+        ("used_memory_lua", evaluated),
+        ("used_memory_vm_eval", evaluated),
+        ("used_memory_lua_human", _human(evaluated)),
         ("used_memory_scripts_eval", memory.scripts),
-        ("number_of_cached_scripts", len(scripting.scripts)),
+        ("number_of_cached_scripts", len(engine.scripting.scripts)),
         ("number_of_functions", functions),
         ("number_of_libraries", libraries),
-        ("used_memory_vm_functions", 0),
-        ("used_memory_vm_total", vm),
-        ("used_memory_vm_total_human", _human(vm)),
-        ("used_memory_functions", codes),
-        ("used_memory_scripts", memory.scripts + codes),
-        ("used_memory_scripts_human", _human(memory.scripts + codes)),
+        ("used_memory_vm_functions", called),
+        ("used_memory_vm_total", evaluated + called),
+        ("used_memory_vm_total_human", _human(evaluated + called)),
+        ("used_memory_functions", memory.functions),
+        ("used_memory_scripts", memory.scripts + memory.functions),
+        ("used_memory_scripts_human", _human(memory.scripts + memory.functions)),
     ]
 
 
@@ -217,18 +217,18 @@ def _threads(engine: Engine) -> Fields:
 
 def _stats(engine: Engine) -> Fields:
     stats, pubsub, tracking = engine.stats, engine.pubsub, engine.tracking
-    commands, received, sent = stats.rates(engine.clock.now)
+    rate = engine.rates.mean()
     busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
     return [
         ("total_connections_received", stats.connections_received),
         ("total_commands_processed", stats.commands_processed),
-        ("instantaneous_ops_per_sec", round(commands)),
+        ("instantaneous_ops_per_sec", round(rate.commands)),
         ("total_net_input_bytes", stats.net_input_bytes),
         ("total_net_output_bytes", stats.net_output_bytes),
         ("total_net_repl_input_bytes", 0),
         ("total_net_repl_output_bytes", 0),
-        ("instantaneous_input_kbps", f"{received / 1024:.2f}"),
-        ("instantaneous_output_kbps", f"{sent / 1024:.2f}"),
+        ("instantaneous_input_kbps", f"{rate.received / 1024:.2f}"),
+        ("instantaneous_output_kbps", f"{rate.sent / 1024:.2f}"),
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", stats.rejected_connections),
@@ -279,8 +279,8 @@ def _stats(engine: Engine) -> Fields:
         ("eventloop_cycles", stats.reads),
         ("eventloop_duration_sum", busy),
         ("eventloop_duration_cmd_sum", busy),
-        ("instantaneous_eventloop_cycles_per_sec", 0),
-        ("instantaneous_eventloop_duration_usec", 0),
+        ("instantaneous_eventloop_cycles_per_sec", round(rate.rounds)),
+        ("instantaneous_eventloop_duration_usec", round(rate.busy / rate.rounds * 1e6) if rate.rounds else 0),
         ("acl_access_denied_auth", stats.acl_denied[b"auth"]),
         ("acl_access_denied_cmd", stats.acl_denied[b"command"]),
         ("acl_access_denied_key", stats.acl_denied[b"key"]),

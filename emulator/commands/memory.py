@@ -62,7 +62,7 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
         b"aof.buffer": 0,
         b"lua.caches": memory.scripts,
         b"functions.caches": memory.functions,
-        b"script.VMs": engine.scripting.memory,
+        b"script.VMs": sum(engine.scripting.vm_memory),
         **databases,
         b"overhead.db.hashtable.lut": memory.tables,
         b"overhead.db.hashtable.rehashing": 0,

@@ -35,7 +35,11 @@ def dbsize(client: Session) -> int:
 def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]) -> Status:
     if len(mode) > 1 or (mode and mode[0].upper() not in (b"SYNC", b"ASYNC")):
         raise CommandError(SYNTAX)
-    client.engine.dirty += sum([db.clear() for db in databases])
+    count = sum([db.clear() for db in databases])
+    client.engine.dirty += count
+    lazy = mode[0].upper() == b"ASYNC" if mode else client.engine.config.lazyfree_lazy_user_flush
+    if lazy or not client.deny_blocking:  # without ASYNC a client waits for the thread that frees, where it may
+        client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
     return OK
 

@@ -97,8 +97,8 @@ class Libraries:
 
     @property
     def memory(self) -> int:
-        """Bytes that it uses."""
-        return 0 if self._lua is None else self._lua.memory
+        """Bytes that functions have made it use."""
+        return 0 if self._lua is None else self._lua.gathered
 
     def find(self, name: bytes) -> Function | None:
         """The function of a name, whose letters' case does not matter."""

@@ -98,6 +98,7 @@ class Lua:
         self._stopped: Callable[[], Any] = host[b"stopped"]
         self.converters = {2: ToLua(self, 2), 3: ToLua(self, 3)}
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
+        self._own: int = self._used()
 
     def _build(self) -> Any:
         functions: list[Callable[..., Any]] = [
@@ -276,6 +277,11 @@ class Lua:
     def memory(self) -> int:
         """Bytes that it uses."""
         return self._used()
+
+    @property
+    def gathered(self) -> int:
+        """Bytes that scripts have made it use."""
+        return max(self.memory - self._own, 0)
 
     def tidy(self) -> None:
         """After an error: give back the memory of a script that had much of it."""

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
+from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _MOST_EVALUATED: Final = 500
+_SCRIPTS_AT_REST: Final = 32768
+_FUNCTIONS_AT_REST: Final = 33792
+"""What the real server's machines of Lua use before they are used."""
+_SCRIPT: Final = 120
+_NO_FUNCTIONS: Final = 192
+_LIBRARY: Final = 40
+_FUNCTION: Final = 80
+"""What it needs to know a script, a library or a function by, beside its code, and what without any."""
 FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
 NO_WRITES: Final = b"no-writes"
 ALLOW_OOM: Final = b"allow-oom"
@@ -117,17 +126,31 @@ class Scripting:
         return self._libraries
 
     @property
-    def memory(self) -> int:
-        """Bytes that Lua uses."""
-        used = 0 if self._lua is None else self._lua.memory
-        return used if self._libraries is None else used + self._libraries.memory
+    def vm_memory(self) -> tuple[int, int]:
+        """Bytes that the real server's two machines of Lua would use, for scripts and for functions."""
+        scripts = 0 if self._lua is None else self._lua.gathered
+        functions = 0 if self._libraries is None else self._libraries.memory
+        return (_SCRIPTS_AT_REST + scripts) & -1024, (_FUNCTIONS_AT_REST + functions) & -1024
 
-    def figures(self) -> tuple[int, int, int]:
-        """How many libraries and functions there are, and the bytes of their code."""
-        if self._libraries is None:
-            return 0, 0, 0
-        libraries = self._libraries.libraries.values()
-        return len(libraries), len(self._libraries.functions), sum(len(library.code) for library in libraries)
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many libraries and functions there are."""
+        return (0, 0) if self._libraries is None else (len(self._libraries.libraries), len(self._libraries.functions))
+
+    @property
+    def scripts_memory(self) -> int:
+        """Bytes that the real server would need to know the scripts by."""
+        each = sum(_SCRIPT + string_size(len(script.source)) for script in self.scripts.values())
+        return POINTER * buckets(len(self.scripts)) + each if self.scripts else 0
+
+    @property
+    def functions_memory(self) -> int:
+        """Bytes that the real server would need for libraries and their functions."""
+        libraries, functions = self.counts
+        if self._libraries is None or not libraries:
+            return _NO_FUNCTIONS
+        codes = sum(_LIBRARY + string_size(len(library.code)) for library in self._libraries.libraries.values())
+        return _NO_FUNCTIONS + POINTER * buckets(libraries) + codes + _FUNCTION * functions
 
     @property
     def allowed_flags(self) -> frozenset[bytes]:
