@@ -138,8 +138,8 @@ def test_a_missing_redis_py_is_told():
         program = f"import sys; sys.modules['redis'] = None; import emulator; {use}"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
         assert done.stderr.splitlines()[-1] == (
-            "ModuleNotFoundError: redis-py is needed for a client: pip install redis, or redis-emulator with its extra "
-            "'client'"
+            "ModuleNotFoundError: redis-py is needed for a client: pip install redis "
+            "(or this package with its extra 'client')"
         ), use
 
 
