@@ -29,7 +29,8 @@ def render(commands: Mapping[str, dict[str, Any]], supported: Collection[str]) -
         groups.setdefault(entry["group"], []).append(name)
     names = {name.lower() for name in supported}
     total = sum(name.lower() in names for name in commands)
-    lines = [f"{total} of the {len(commands)} commands and sub-commands of Redis 8.2.", ""]
+    core = f"{total} of the {len(commands)} commands and sub-commands of Redis 8.2's core"
+    lines = [f"{core}; what some of them cannot do here is in [What it is not](docs/what-it-is-not.md).", ""]
     lines += ["| group | supported, and since which Redis | not supported |", "| --- | --- | --- |"]
     for group, members in sorted(groups.items()):
         there = [_entry(name, commands[name]) for name in members if name.lower() in names]

@@ -25,7 +25,7 @@ from emulator.redis_py import (
 
 
 class LocalConnection(Connection):
-    """A connection of ``redis.Redis`` that ends in an engine of this process.
+    """A connection of ``redis.Redis`` that ends in an engine of this process: `local`, or the server at its address.
 
     A command goes to the engine without being written and parsed, and a simple reply is taken as it is; everything else
     goes the way that it goes over a socket.
@@ -34,8 +34,8 @@ class LocalConnection(Connection):
     _sock: Any
     encoder: Any
 
-    def __init__(self, *, local: Local, **kwargs: Any) -> None:
-        self._local = local
+    def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
+        self._local = local or local_at(Place.of(kwargs), kwargs)
         self._unread = False
         kwargs["parser_class"] = Parser  # the one in C asks the system about sockets
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]
@@ -137,10 +137,10 @@ class LocalPool(Pool):
 
 
 class AsyncLocalConnection(AsyncConnection):
-    """A connection of ``redis.asyncio.Redis`` that ends in an engine of this process."""
+    """A connection of ``redis.asyncio.Redis`` that ends in an engine of this process: `local`, or the one at its address."""
 
-    def __init__(self, *, local: Local, **kwargs: Any) -> None:
-        self._local = local
+    def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
+        self._local = local or local_at(Place.of(kwargs), kwargs)
         kwargs["parser_class"] = AsyncParser
         super().__init__(**kwargs)
 
@@ -177,7 +177,7 @@ class Redis(Client):
             self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
         ):
             pool = Client(*args, **arguments(kwargs)).connection_pool
-            ours = "local" in pool.connection_kwargs
+            ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
             if not ours:
                 pool = LocalPool(connection_class=LocalConnection, **_as(pool, local))
             super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
@@ -196,7 +196,7 @@ class AsyncRedis(AsyncClient):
             self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
         ):
             pool = AsyncClient(*args, **arguments(kwargs)).connection_pool
-            ours = "local" in pool.connection_kwargs
+            ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
             if not ours:
                 pool = AsyncPool(connection_class=AsyncLocalConnection, **_as(pool, local))
             super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
@@ -225,6 +225,8 @@ def _connect(client: Any, engine: Local | str | None, args: tuple[Any, ...], kwa
         if "://" in engine:
             return client.from_url(engine, *args, **arguments(kwargs))
         return client(engine, *args, **kwargs) if args else client(host=engine, **kwargs)
+    if not isinstance(engine, Local | None):
+        raise TypeError(f"a Local, a name, a URL or None is wanted, not {engine!r}: what listens has its own connect()")
     if engine is None and not args and kwargs.keys().isdisjoint(_ADDRESSES):
         engine = Local()
     return client(*args, local=engine, **kwargs)

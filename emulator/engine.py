@@ -69,6 +69,8 @@ class Engine:
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
+        if not isinstance(clock, Clock | None):
+            raise TypeError(f"clock={clock!r}: a Clock of emulator.clock is wanted")
         self.clock = clock or Clock()
         self.random = random.Random(self.config.seed or None)
         self.vector_uids = count(1)

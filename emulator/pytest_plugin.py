@@ -230,7 +230,7 @@ def rest_token(_redis_ready: AnyServer) -> str:
 def _with_rest(server: AnyServer) -> Server | Keyspace:
     if not hasattr(type(server), "rest_url"):
         pytest.skip("a server elsewhere has a REST API of its own, or none")
-    pytest.importorskip("h11", reason="the REST API needs h11: pip install 'redis-emulator[rest]'")
+    pytest.importorskip("h11", reason="the REST API needs h11: pip install h11")
     return server  # type: ignore[return-value]
 
 

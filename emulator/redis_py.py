@@ -13,7 +13,7 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "redis":
         raise
-    needed = "redis-py is needed for a client: pip install redis, or redis-emulator with its extra 'client'"
+    needed = "redis-py is needed for a client: pip install redis (or this package with its extra 'client')"
     raise ModuleNotFoundError(needed, name="redis") from None
 from redis._parsers import _AsyncRESP2Parser as AsyncParser
 from redis._parsers import _RESP2Parser as Parser

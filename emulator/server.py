@@ -110,7 +110,7 @@ class Server:
         except ModuleNotFoundError as error:
             if error.name != "h11":
                 raise
-            raise OSError("The REST API needs h11: pip install 'redis-emulator[rest]'") from None
+            raise OSError("The REST API needs h11: pip install h11") from None
         self.rest = rest_server(self.engine)
         self.rest.limit(self._has_room)
         await self.rest.start()

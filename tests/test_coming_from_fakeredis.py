@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import emulator
-from emulator.client import LocalConnection
+from emulator.client import AsyncLocalConnection, LocalConnection
 
 fakeredis = pytest.importorskip("fakeredis")
 
@@ -189,6 +189,20 @@ def test_connections_in_a_pool():
     ):
         client = redis.Redis(connection_pool=pool)
         assert client.set("k", "v") and client.get("k") == b"v"
+
+
+def test_connections_without_an_engine_go_by_their_address():
+    pool = redis.BlockingConnectionPool.from_url("redis://here:7000/3", connection_class=LocalConnection)
+    redis.Redis(connection_pool=pool).set("k", "v")
+    assert emulator.Redis("here", 7000, 3).get("k") == emulator.Redis(connection_pool=pool).get("k") == b"v"
+    assert emulator.Redis("here", 7000).get("k") is None
+
+    async def asynchronous():
+        pool = redis.asyncio.ConnectionPool.from_url("redis://here:7000/3", connection_class=AsyncLocalConnection)
+        async with redis.asyncio.Redis.from_pool(pool) as client:
+            return await client.get("k")
+
+    assert asyncio.run(asynchronous()) == b"v"
 
 
 def test_django():

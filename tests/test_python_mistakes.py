@@ -111,6 +111,21 @@ def test_the_emulator_command(words, text):
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize(
+    ("mistake", "text"),
+    [
+        (lambda: emulator.connect(5), "a Local, a name, a URL or None is wanted, not 5"),
+        (lambda: emulator.aconnect(emulator.Server()), "what listens has its own connect()"),
+        (lambda: emulator.Local("name"), "clock='name': a Clock of emulator.clock is wanted"),
+        (lambda: emulator.Server(clock=5).__enter__(), "clock=5: a Clock of emulator.clock is wanted"),
+    ],
+)
+def test_what_is_handed_over(mistake, text):
+    with pytest.raises(TypeError) as caught:
+        mistake()
+    assert text in str(caught.value)
+
+
 def test_urls():
     for mistake in (lambda: emulator.connect("http://here"), lambda: RemoteServer("here:6379")):
         with pytest.raises(ValueError, match="redis://"):
@@ -138,8 +153,8 @@ def test_a_missing_redis_py_is_told():
         program = f"import sys; sys.modules['redis'] = None; import emulator; {use}"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
         assert done.stderr.splitlines()[-1] == (
-            "ModuleNotFoundError: redis-py is needed for a client: pip install redis, or redis-emulator with its extra "
-            "'client'"
+            "ModuleNotFoundError: redis-py is needed for a client: pip install redis "
+            "(or this package with its extra 'client')"
         ), use
 
 

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("h11", "redis"):
             raise
-        sys.stderr.write("The gateway needs h11 and redis-py: pip install 'redis-emulator[gateway]'\n")
+        sys.stderr.write("The gateway needs h11 and redis-py: pip install h11 redis\n")
         return 1
     token = options.rest_token or os.environ.get(_TOKEN) or random_token()
 
