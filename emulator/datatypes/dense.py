@@ -47,7 +47,11 @@ class DenseIndex:
         """Up to `count` different elements at random, or with a negative count so many that may be the same.  O(count)."""
         if count < 0:
             return [self.choose(random) for _ in range(-count)]
-        return random.sample(self._items, min(count, len(self._items)))
+        items, size = self._items, len(self._items)
+        if 2 * count <= size:
+            return random.sample(items, count)
+        left_out = set(random.sample(range(size), max(size - count, 0)))  # quicker where that is fewer
+        return [item for place, item in enumerate(items) if place not in left_out]
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[bytes]]:
         """Up to `count` elements from a cursor (0 begins) and the cursor to go on with (0 at the end).  O(count)."""

@@ -114,12 +114,23 @@ def as_text(number: int) -> bytes:
 
 def distance(one: Place, other: Place) -> float:
     """Metres between two places, by the haversine formula."""
-    v = sin((other[0] * _RADIANS - one[0] * _RADIANS) / 2)
-    if v == 0.0:
-        return _latitude_distance(one[1], other[1])
-    latitude, other_latitude = one[1] * _RADIANS, other[1] * _RADIANS
-    u = sin((other_latitude - latitude) / 2)
-    return 2.0 * _EARTH_RADIUS * asin(sqrt(u * u + cos(latitude) * cos(other_latitude) * v * v))
+    return distance_from(one)(other)
+
+
+def distance_from(one: Place) -> Callable[[Place], float]:
+    """A function for the metres from one place to others; what depends on the one alone is worked out once."""
+    longitude, latitude = one[0] * _RADIANS, one[1] * _RADIANS
+    cosine = cos(latitude)
+
+    def metres(other: Place) -> float:
+        v = sin((other[0] * _RADIANS - longitude) / 2)
+        if v == 0.0:
+            return _latitude_distance(one[1], other[1])
+        other_latitude = other[1] * _RADIANS
+        u = sin((other_latitude - latitude) / 2)
+        return 2.0 * _EARTH_RADIUS * asin(sqrt(u * u + cosine * cos(other_latitude) * v * v))
+
+    return metres
 
 
 def _latitude_distance(one: float, other: float) -> float:
@@ -146,24 +157,28 @@ class Shape(NamedTuple):
         # Most places outside are so by their latitude alone; the margin leaves close ones to the exact distance.
         up = (reach * 1.000001 + 0.001) / _EARTH_RADIUS / _RADIANS
         south, north = centre[1] - up, centre[1] + up
+        distance_of = distance_from(centre)
 
         def measure(place: Place) -> float | None:
             if not south <= place[1] <= north:
                 return None
-            metres = distance(centre, place)
+            metres = distance_of(place)
             return metres if metres <= reach else None
 
         return measure
 
     def _in_box(self, height: float) -> Callable[[Place], float | None]:
         centre, up, aside = self.centre, height * self.unit / 2, self.width * self.unit / 2
+        longitude, distance_of = centre[0] * _RADIANS, distance_from(centre)
 
         def measure(place: Place) -> float | None:
             if _latitude_distance(place[1], centre[1]) > up:
                 return None
-            if distance(place, (centre[0], place[1])) > aside:
+            # `distance` from (centre[0], place[1]), where the latitudes are the same
+            cosine, v = cos(place[1] * _RADIANS), sin((longitude - place[0] * _RADIANS) / 2)
+            if 2.0 * _EARTH_RADIUS * asin(sqrt(cosine * cosine * v * v)) > aside:
                 return None
-            return distance(centre, place)
+            return distance_of(place)
 
         return measure
 

@@ -25,6 +25,8 @@ _OVERHEAD = 8
 _QUICKLIST = 40
 _NODE_HEAD = 32
 _FEW_NODES = 8
+_FEW_VALUES = 16
+"""So many are deleted from a deque one by one more quickly than by making another."""
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
@@ -260,15 +262,20 @@ class List:
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
+        if not self.values.count(value):  # a quick look, since that is how it often is
+            return 0
         found = [index for index, other in enumerate(self.values) if other == value]
         found = found[-most:] if backwards else found[:most]
-        if found:
-            size = entry_size(value)
-            self.size -= len(found) * size
-            if self.nodes is not None:
-                self._remove_from_nodes(self.nodes, found, size)
+        size = entry_size(value)
+        self.size -= len(found) * size
+        if self.nodes is not None:
+            self._remove_from_nodes(self.nodes, found, size)
+        if len(found) <= _FEW_VALUES:
+            for index in reversed(found):
+                del self.values[index]
+        else:
             chosen = frozenset(found)
-            self.values = deque(other for index, other in enumerate(self.values) if index not in chosen)
+            self.values = deque([other for index, other in enumerate(self.values) if index not in chosen])
         return len(found)
 
     def trim(self, start: int, stop: int) -> None:

@@ -109,9 +109,9 @@ def _of_nodes(nodes: Sequence[list[bytes]], limits: Limits) -> List:
 
 def _set(reader: Reader, limits: Limits) -> Set:
     members = list(_strings(reader))
-    value = Set()
     if len(members) > limits.set_max_intset_entries:
-        value.encoding = HASHTABLE
+        return _distinct(Set.encoded(members, HASHTABLE), len(members))
+    value = Set()
     for member in members:
         value.add(member, limits)
     return _distinct(value, len(members))

@@ -9,12 +9,11 @@ Source: the RDB file format; https://redis.io/docs/latest/develop/data-types/str
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
-from emulator.datatypes.stream import Run, Stream
+from emulator.datatypes.stream import Body, Run, Stream
 from emulator.persistence import kinds, listpack
 from emulator.persistence.lzf import BadData
 from emulator.persistence.payload import length
@@ -140,37 +139,34 @@ def _read_run(reader: Reader) -> Run:
     if len(first) != _ID_SIZE:
         raise BadData
     try:
-        return _run(int.from_bytes(first), iter(listpack.unpack(reader.string())))
-    except (StopIteration, ValueError):
+        return _run(int.from_bytes(first), listpack.unpack(reader.string()))
+    except (IndexError, ValueError):
         raise BadData from None
 
 
-def _run(first: int, elements: Iterator[bytes]) -> Run:
-    """A run of what its listpack holds; raises StopIteration at the end of that, ValueError for a number that is none."""
-
-    def number() -> int:
-        return int(next(elements))
-
-    def several(count: int) -> list[bytes]:
-        if count < 0:
-            raise BadData
-        return [next(elements) for _ in range(count)]
-
-    alive, deleted, width = number(), number(), number()
-    run = Run(first, tuple(several(width)))
-    if number() != 0 or alive <= 0:
+def _run(first: int, elements: list[bytes]) -> Run:
+    """A run of what its listpack holds; raises IndexError at the end of that, ValueError for a number that is none."""
+    alive, deleted, width = map(int, elements[:3])
+    place = 4 + width
+    if width < 0 or int(elements[place - 1]) != 0 or alive <= 0:
         raise BadData
+    run = Run(first, tuple(elements[3 : place - 1]))
+    milliseconds, least = first >> 64, first & UINT64_MAX
     before = -1
-    for flags in map(int, elements):
-        id = ((first >> 64) + number() & UINT64_MAX) << 64 | (first & UINT64_MAX) + number() & UINT64_MAX
-        body = (
-            tuple(chain.from_iterable(zip(run.fields, several(width), strict=True)))
-            if flags & _SAME_FIELDS
-            else tuple(several(2 * number()))
-        )
-        told = number()
-        if id <= before or id < first or told != (width + 3 if flags & _SAME_FIELDS else len(body) + 4):
+    while place < len(elements):
+        flags, later, sequence = map(int, elements[place : place + 3])
+        id = (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
+        start = place + 3
+        if flags & _SAME_FIELDS:
+            place, body, told = start + width, _with_fields(run.fields, elements[start : start + width]), width + 3
+        else:
+            count = 2 * int(elements[start])
+            if count < 0:
+                raise BadData
+            place, body, told = start + 1 + count, tuple(elements[start + 1 : start + 1 + count]), count + 4
+        if id <= before or id < first or told != int(elements[place]):
             raise BadData
+        place += 1
         before = id
         run.append(id, body)
         if flags & _DELETED:
@@ -178,6 +174,10 @@ def _run(first: int, elements: Iterator[bytes]) -> Run:
     if (len(run.ids), len(run.deleted)) != (alive, deleted):
         raise BadData
     return run
+
+
+def _with_fields(fields: Body, values: list[bytes]) -> Body:
+    return tuple(chain.from_iterable(zip(fields, values, strict=True)))
 
 
 def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
