@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.client_memory import usage
 
 if TYPE_CHECKING:
     from emulator.session import Session
+
+_UNAUTHENTICATED: Final = 1025
+"""Beyond its reply buffer nothing waits for a client that has yet to say who it is."""
 
 
 def describe(session: Session, ended: bool = False) -> bytes:
@@ -93,4 +96,7 @@ def kind_of(session: Session) -> bytes:
 
 def output_limits(session: Session) -> tuple[int, int, int]:
     """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
-    return session.engine.config.client_output_buffer_limit[kind_of(session).decode()]
+    limits = session.engine.config.client_output_buffer_limit[kind_of(session).decode()]
+    if session.authenticated or session.engine.acl.open_to_all:
+        return limits
+    return min(limits[0] or _UNAUTHENTICATED, _UNAUTHENTICATED), *limits[1:]

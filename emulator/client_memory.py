@@ -161,10 +161,32 @@ class ClientMemory:
         engine = self._engine
         now = engine.clock.now
         if now >= self._again_at:
-            waiting = [session for session in engine.sessions.values() if not session.running]
-            self._found = sum(usage(session).beyond for session in waiting)
-            self._again_at = now + _OFTEN + len(waiting) // _EACH_MILLISECOND
+            sessions = engine.sessions.values()
+            self._found = sum(
+                usage(session).beyond for session in sessions if not session.running and _has_more(session)
+            )
+            self._again_at = now + _OFTEN + len(sessions) // _EACH_MILLISECOND
         return self._found
+
+
+def _has_more(session: Session) -> bool:
+    """Whether a client may take anything beside itself, which is quicker to find out than how much."""
+    held = session.buffers()
+    return bool(
+        held.waiting
+        or held.begun
+        or held.room
+        or held.unsent
+        or session.queue
+        or session.out
+        or session.watched
+        or session.blocked
+        or session.tracked
+        or session.channels
+        or session.patterns
+        or session.shards
+        or session.parked
+    )
 
 
 class ClientEviction:

@@ -20,6 +20,7 @@ from emulator.clock import Clock
 from emulator.commands.registry import Command, every_command
 from emulator.commands.table import table
 from emulator.config import Config
+from emulator.datatypes.list import List, fill_with
 from emulator.dispatch import call, find, refusal, unblocked
 from emulator.eviction import Eviction
 from emulator.expiry import NEVER, Wheel
@@ -136,7 +137,10 @@ class Engine:
         self.config.on_change("min-replicas-to-write", self._apply_replicas)
         self.config.on_change("min-replicas-max-lag", self._apply_replicas)
         self.config.on_change("tracking-table-max-keys", self.tracking.check_limit)
+        self._packed_threshold = 0
+        self.config.on_change("list-max-listpack-size", self._apply_packed_threshold)
         self.config.on_change("requirepass", self._apply_password)
+        self._apply_packed_threshold()
         self._apply_notifications()
         self._apply_slowness()
         self._latency_tracking = self.config.latency_tracking
@@ -196,6 +200,18 @@ class Engine:
             db.frequency = frequency
             for entry in db.entries.values():
                 entry.access = self.clock.now if frequency is None else frequency.fresh()
+
+    def set_packed_threshold(self, size: int) -> None:
+        """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
+        self._packed_threshold = size
+        self._apply_packed_threshold()
+        for db in self.databases:
+            for entry in db.entries.values():
+                if isinstance(entry.value, List):
+                    entry.value.fill = fill_with(entry.value.fill, size)
+
+    def _apply_packed_threshold(self) -> None:
+        self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)
 
     def set_active_expire(self, active: bool) -> None:
         """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from emulator.config import Config
+from emulator.protocol.errors import ProtocolError
 from emulator.system import hush
 
 NOTICE = 25
@@ -111,6 +112,33 @@ class Log(logging.Handler):
             self._stream.flush()
         except OSError:  # nobody reads it any more (a pipe into head), nor what is to come
             hush(self._stream.fileno())
+
+
+_FAULTS = {
+    "invalid multibulk length": "invalid mbulk count",
+    "unauthenticated multibulk length": "unauth mbulk count",
+    "unauthenticated bulk length": "unauth bulk length",
+}
+"""Faults of the protocol as the log names them, where it does so otherwise than the answer."""
+_SHOWN = 128
+
+
+def told_of_fault(error: ProtocolError) -> tuple[str, str]:
+    """What the log says of a fault of the protocol: its name, and what there was to read, in part."""
+    text = str(error)
+    name = "expected $ but got something else" if text.startswith("expected '$'") else _FAULTS.get(text, text)
+    unread, half = error.unread, _SHOWN // 2
+    sample = f"'{_printable(unread)}'"
+    if len(unread) >= _SHOWN:
+        sample = (
+            f"'{_printable(unread[:half])}' (... more {len(unread) - _SHOWN} bytes ...) '{_printable(unread[-half:])}'"
+        )
+    return name, f"Query buffer during protocol error: {sample}"
+
+
+def _printable(data: bytes) -> str:
+    """As C prints a string, up to a zero byte, with dots for what cannot be seen."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data.partition(b"\0")[0])
 
 
 def _mark(level: int) -> str:

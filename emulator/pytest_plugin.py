@@ -177,7 +177,9 @@ def redis_module(
         pytest.skip("a real server has no keyspace for a module: it is emptied before each test")
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     shared = redis_server.keyspace(f"{worker}.{request.node.nodeid}")
-    yield shared
+    shared.perform(*(("CONFIG", "SET", *setting) for setting in asked(request.node).get("config", {}).items()))
+    with _at_python_s_time(request, shared):
+        yield shared
     shared.drop()
 
 

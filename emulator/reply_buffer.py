@@ -61,8 +61,8 @@ class ReplyBuffer:
             self._looked_at = now
         while self._looked_at + self._all.step <= now:
             self._looked_at += self._all.step
-            if not self._look() and not self.peak:
-                self._looked_at = now
+            if not self._look():  # nothing will change until the peak is forgotten, if there is one
+                self._looked_at = max(self._looked_at, min(now, self.forgets_at) if self.peak else now)
             if self.forgets_at < self._looked_at:
                 self.peak = 0
                 self.forgets_at = self._looked_at + self._all.patience

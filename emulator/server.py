@@ -14,6 +14,7 @@ from emulator.connection import READ_SIZE, Connection
 from emulator.driver import Driver
 from emulator.engine import Engine
 from emulator.listeners import Listeners
+from emulator.log import told_of_fault
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.protocol.replies import REPLY_ON
@@ -244,12 +245,10 @@ class Server:
 
     def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
         """Tell the client what was wrong and close."""
-        logger.info(
-            "Protocol error (%s) from client: id=%d addr=%s",
-            error,
-            connection.session.id,
-            connection.session.address.decode(),
-        )
+        if logger.isEnabledFor(logging.INFO):
+            name, sample = told_of_fault(error)
+            line = connection.session.describe().decode("utf-8", "replace")
+            logger.info("Protocol error (%s) from client: %s. %s", name, line, sample)
         if connection.session.reply_mode == REPLY_ON:
             connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
         connection.transport.close()

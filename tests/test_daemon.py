@@ -126,6 +126,24 @@ def connections(port, path):
     reset = client(b"PING")
     reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     gone(reset)
+    for wrong in PROTOCOL_ERRORS:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(wrong)
+            while connection.recv(1000):
+                pass
+
+
+PROTOCOL_ERRORS = (
+    b"*-5x\r\n",
+    b"*1\r\n$-1\r\n",
+    b"*1\r\n:1\r\n",
+    b"*2\r\n$4\r\nECHO\r\n$x\r\n\x01\x00after",
+    b"PING 'a\r\n",
+    b"PING '" + b"a" * 121 + b"\r\n",
+    b"PING '" + b"a" * 120 + b"\r\n",
+    b"PING '" + b"a" * 119 + b"\r\n",
+    b"*" + b"1" * 70_000,
+)
 
 
 VARYING = (
@@ -162,7 +180,8 @@ def test_what_is_said_of_connections_at_loglevel_verbose_is_redis_s(tmp_path):
     expected = said(servers.oracle_command(there, binary=binary), there, str(tmp_path / "there"))
     found = said(servers.emulator_command(here), here, str(tmp_path / "here"))
     assert found == expected
-    assert sum(line.startswith("Accepted") for line in found) == 7
+    assert sum(line.startswith("Accepted") for line in found) == 7 + len(PROTOCOL_ERRORS)
+    assert sum(line.startswith("Protocol error (") for line in found) == len(PROTOCOL_ERRORS)
     assert sum(line.startswith("Client closed connection") for line in found) == 4
 
 

@@ -4,11 +4,15 @@ import random
 
 import pytest
 
-from emulator.datatypes.list import List
+from emulator.clock import ManualClock
+from emulator.config import Config
+from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.listpack import entry_size
+from emulator.engine import Engine
+from tests.conftest import Client
 
 
-@pytest.mark.parametrize("limit", [-2, -1, 4, 1, 128])
+@pytest.mark.parametrize("limit", [-2, -1, 4, 1, 128, fill_with(4, 50)])
 @pytest.mark.parametrize("seed", range(5))
 def test_random_steps(limit, seed):
     rng = random.Random(seed)
@@ -112,3 +116,14 @@ def test_the_ends_of_a_quicklist_are_found_from_both_sides():
     for index in (0, 4, 5, 9, -1, -10):
         values.set(index, b"x" * 10)
         values._check()
+
+
+def test_the_threshold_for_large_values_is_an_engine_s_own(client):
+    client.engine.set_packed_threshold(10)
+    outcomes = []
+    for player in (client, Client(client.engine.sibling()), Client(Engine(Config(), ManualClock()))):
+        player.play("CONFIG SET list-max-listpack-size 2")
+        player.play("RPUSH l 1 2 3")
+        player.play(f"RPUSH l {'x' * 10}")
+        outcomes.append(len(player.engine.databases[0].peek(b"l").nodes))
+    assert outcomes == [3, 2, 2]

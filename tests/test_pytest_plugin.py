@@ -235,6 +235,20 @@ def test_data_of_a_module(tmp_path):
             assert status == 0 and "4 passed" in output, output
 
 
+def test_a_module_has_what_its_marker_asks_for(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import freezegun, pytest\n"
+        "pytestmark = pytest.mark.redis(patched_time=True, config={'maxmemory': '2mb'}, db=4)\n"
+        "@freezegun.freeze_time('2001-02-03')\n"
+        "def test_it(redis_module_client):\n"
+        "    assert redis_module_client.time()[0] == 981158400\n"
+        "    assert redis_module_client.config_get('maxmemory') == {'maxmemory': '2097152'}\n"
+        "    assert redis_module_client.client_info()['db'] == 4\n"
+    )
+    output, status = pytest_on(tmp_path)
+    assert status == 0 and "1 passed" in output, output
+
+
 TRAVELS = """
 import datetime
 import freezegun

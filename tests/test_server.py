@@ -136,6 +136,25 @@ def test_who_never_reads_is_closed_at_the_hard_limit_and_harms_no_other(serve):
     serve(scenario)
 
 
+def test_who_is_not_authenticated_and_never_reads_is_closed_soon(serve):
+    async def scenario(server):
+        server.config.set([b"requirepass", b"secret"])
+        _, writer = await connect(server)
+        writer.transport.pause_reading()
+        while not server.connections:
+            await asyncio.sleep(0)
+        (connection,) = server.connections
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        while server.connections:
+            if not connection.session.buffers().waiting:
+                writer.write(b"PING\r\n" * 1000)
+            await asyncio.sleep(0)
+        assert server.engine.stats.output_limit_disconnections == 1
+        writer.transport.abort()
+
+    serve(scenario)
+
+
 def test_the_soft_limit_closes_after_its_seconds(serve):
     from emulator.clock import ManualClock
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.commands.arguments import integer
 from emulator.commands.registry import command
 from emulator.configuration.kinds import parse_memory
-from emulator.datatypes import list as lists
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.datatypes.string import encoding
@@ -38,6 +37,8 @@ _ACTIONS: Final[dict[bytes, tuple[int, int, Action]]] = {}
 _UNBOUNDED: Final = 1 << 30
 _NO_KEY: Final = "ERR no such key"
 _MOST_PACKED: Final = 4 << 30
+_LOWEST_FILL: Final = -5
+_HIGHEST_FILL: Final = 32767
 
 
 def _action(function: Action, name: str = "") -> Action:
@@ -130,10 +131,10 @@ def _object(client: Session, key: bytes) -> Reply:
         f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
     )
     if isinstance(value, List) and value.nodes is not None:
-        nodes = len(value.nodes)
+        nodes, limit = len(value.nodes), max(min(value.fill, _HIGHEST_FILL), _LOWEST_FILL)
         text += (
-            f" ql_nodes:{nodes} ql_avg_node:{len(value) / nodes:.2f} ql_listpack_max:{value.fill} ql_compressed:0 "
-            f"ql_uncompressed_size:{sum(size for _, size in value.nodes)}"
+            f" ql_nodes:{nodes} ql_avg_node:{len(value) / nodes:.2f} ql_listpack_max:{limit} ql_compressed:0 "
+            f"ql_uncompressed_size:{value.stored}"
         )
     return Status(text.encode())
 
@@ -271,7 +272,7 @@ def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
     number = parse_memory(size.decode("utf-8", "surrogateescape"))
     if number is None or not 0 <= number <= _MOST_PACKED:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
-    lists.packed_threshold = number
+    client.engine.set_packed_threshold(number)
     return OK
 
 

@@ -17,8 +17,6 @@ from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 
 _SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
-packed_threshold = 0
-"""From which size on a value has a node for itself whatever the limit is; 0 for none (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
 _OVERHEAD = 8
 
 
@@ -31,12 +29,33 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
+class Fill(int):
+    """A limit with which values of ``packed`` bytes and more have nodes for themselves (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
+
+    packed = 0
+
+
+def fill_with(limit: int, packed: int) -> int:
+    """The limit, with this threshold instead of what it has; with 0 a plain one."""
+    if not packed:
+        return int(limit)
+    fill = Fill(limit)
+    fill.packed = packed
+    return fill
+
+
+class _Plain(list[int]):
+    """A node that is no listpack but one large value."""
+
+    __slots__ = ()
+
+
 class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
     ``size`` is the bytes that the values take in one listpack, and ``nodes`` is None while that is the encoding.  For a
-    quicklist it has the number of values and the bytes of each of its listpacks, and ``fill`` is the limit for them: the one
-    that held when it became a quicklist, whatever is configured later.
+    quicklist it has the number of values and the bytes of each of its listpacks (a large value that stands alone is counted
+    as one), and ``fill`` is the limit for them: the one that held when it became a quicklist, whatever is configured later.
     """
 
     __slots__ = ("fill", "nodes", "size", "values")
@@ -66,21 +85,21 @@ class List:
         return new
 
     @classmethod
-    def of_listpacks(cls, listpacks: Iterable[Sequence[bytes]], limit: int) -> List:
-        """A list of the values that some listpacks hold."""
+    def of_listpacks(cls, listpacks: Iterable[tuple[Sequence[bytes], bool]], limit: int) -> List:
+        """A list of the values that some listpacks hold, or of which one stands alone."""
         new = cls()
         new.fill, new.nodes = limit, deque()
-        for values in listpacks:
+        for values, alone in listpacks:
             size = sum(map(entry_size, values))
             new.values.extend(values)
-            new.nodes.append([len(values), HEADER_SIZE + size])
+            new.nodes.append((_Plain if alone else list)((len(values), HEADER_SIZE + size)))
             new.size += size
         new.settle(limit)
         return new
 
     def settle(self, limit: int) -> None:
         """Be a listpack where a quicklist has but one that may stand alone."""
-        if self.nodes is not None and len(self.nodes) == 1 and not _is_large(len(self.values[0]), limit):
+        if self.nodes is not None and len(self.nodes) == 1 and self.nodes[0].__class__ is list:
             fits = self.size <= _SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
 
@@ -90,9 +109,17 @@ class List:
             yield list(self.values), False
             return
         values = iter(self.values)
-        for count, _ in self.nodes:
-            held = list(islice(values, count))
-            yield held, count == 1 and _is_large(len(held[0]), self.fill)
+        for node in self.nodes:
+            yield list(islice(values, node[0])), node.__class__ is _Plain
+
+    @property
+    def stored(self) -> int:
+        """Bytes of all listpacks, and of the values that stand alone.  O(n)."""
+        if self.nodes is None:
+            return self.size
+        sizes = (size for _, size in self.nodes)
+        held = zip(self.listpacks(), sizes, strict=True)
+        return sum(len(values[0]) if alone else size for (values, alone), size in held)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -120,7 +147,7 @@ class List:
         twin.values = self.values.copy()
         twin.size = self.size
         twin.fill = self.fill
-        twin.nodes = None if self.nodes is None else deque(node[:] for node in self.nodes)
+        twin.nodes = None if self.nodes is None else deque(node.__class__(node) for node in self.nodes)
         return twin
 
     # Encoding
@@ -133,25 +160,26 @@ class List:
 
     def shrink(self, limit: int) -> None:
         """Choose the encoding after values were taken away."""
-        if self.nodes is None or len(self.nodes) != 1:
+        if self.nodes is None or len(self.nodes) != 1 or self.nodes[0].__class__ is _Plain:
             return
         count, size = self.nodes[0]
-        large = count == 1 and _is_large(size - HEADER_SIZE, self.fill)
-        if not large and (size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2):
+        if size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2:
             self.nodes = None
 
     # Ends
 
     def extend_left(self, values: Iterable[bytes]) -> None:
         """Put values before the first, one after the other.  O(1) each."""
-        nodes, fill = self.nodes, self.fill
+        nodes, fill, largest = self.nodes, self.fill, _largest(self.fill)
         for value in values:
             self.values.appendleft(value)
             size = entry_size(value)
             self.size += size
             if nodes is None:
                 continue
-            if nodes and _accepts(nodes[0], value, fill):
+            if len(value) > largest:
+                nodes.appendleft(_Plain((1, HEADER_SIZE + size)))
+            elif nodes and _accepts(nodes[0], value, fill):
                 node = nodes[0]
                 node[0] += 1
                 node[1] += size
@@ -167,8 +195,15 @@ class List:
         if nodes is None:
             return
         most_bytes, most_values = _limits(self.fill)
-        count, filled = nodes.pop() if nodes else [0, HEADER_SIZE]
+        largest = _largest(self.fill)
+        count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):
+            if len(value) > largest:
+                if count:
+                    nodes.append([count, filled])
+                nodes.append(_Plain((1, HEADER_SIZE + size)))
+                count, filled = 0, HEADER_SIZE
+                continue
             if count and (filled + len(value) + _OVERHEAD > most_bytes or count >= most_values):
                 nodes.append([count, filled])
                 count, filled = 0, HEADER_SIZE
@@ -309,7 +344,7 @@ class List:
         old = self.values[index]
         place, offset = self._locate(index)
         node = nodes[place]
-        large, was_large = _is_large(len(value), self.fill), _is_large(len(old), self.fill)
+        large, was_large = len(value) > _largest(self.fill), node.__class__ is _Plain
         if large == was_large:
             _change(node, 0, entry_size(value) - entry_size(old))
         elif was_large:
@@ -317,7 +352,7 @@ class List:
             del nodes[place]
         else:
             self._split(nodes, place, index - offset, index + 1)
-            nodes.insert(place + 1, [1, HEADER_SIZE + entry_size(value)])
+            nodes.insert(place + 1, _Plain((1, HEADER_SIZE + entry_size(value))))
             _change(nodes[place], -1, -entry_size(old))
             if nodes[place][0]:
                 self._merge_around(nodes, place + 1)
@@ -327,10 +362,16 @@ class List:
     def _insert_into_nodes(self, nodes: deque[list[int]], index: int, value: bytes, after: bool) -> None:
         """A value comes before or after that at an index: into its node, the next one, one of its own or half of its node."""
         size = entry_size(value)
+        large = len(value) > _largest(self.fill)
         place, offset = self._locate(index)
         at_end = offset == (nodes[place][0] - 1 if after else 0)
         beside = place + (1 if after else -1)
-        if _accepts(nodes[place], value, self.fill):
+        if large and (at_end or nodes[place].__class__ is _Plain):
+            nodes.insert(place + after, _Plain((1, HEADER_SIZE + size)))
+        elif large:
+            self._split(nodes, place, index - offset, index + after)
+            nodes.insert(place + 1, _Plain((1, HEADER_SIZE + size)))
+        elif _accepts(nodes[place], value, self.fill):
             _change(nodes[place], 1, size)
         elif at_end and 0 <= beside < len(nodes) and _accepts(nodes[beside], value, self.fill):
             _change(nodes[beside], 1, size)
@@ -338,11 +379,8 @@ class List:
             nodes.insert(place + after, [1, HEADER_SIZE + size])
         else:
             self._split(nodes, place, index - offset, index + after)
-            if _is_large(len(value), self.fill):
-                nodes.insert(place + 1, [1, HEADER_SIZE + size])
-            else:
-                _change(nodes[place + after], 1, size)
-                self._merge_around(nodes, place if after else place + 1)
+            _change(nodes[place + after], 1, size)
+            self._merge_around(nodes, place if after else place + 1)
 
     def _split(self, nodes: deque[list[int]], place: int, start: int, index: int) -> None:
         """Part the node whose values begin at `start`, before the value of an index, unless an end is there."""
@@ -357,6 +395,8 @@ class List:
 
         def merge(place: int) -> bool:
             if not 0 <= place < len(nodes) - 1:
+                return False
+            if not nodes[place].__class__ is nodes[place + 1].__class__ is list:
                 return False
             (count, size), (more, further) = nodes[place], nodes[place + 1]
             if _exceeds(size + further - HEADER_SIZE, count + more, self.fill):
@@ -408,13 +448,13 @@ def _limits(limit: int) -> tuple[int, float]:
     return (_SIZES[min(-limit, 5) - 1], inf) if limit < 0 else (_SAFE_SIZE, max(limit, 1))
 
 
-def _is_large(size: int, limit: int) -> bool:
-    """Whether a value has a node for itself."""
-    if packed_threshold:
-        return size >= packed_threshold
-    return size > (_SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE)
+def _largest(limit: int) -> int:
+    """The bytes of the largest value that does not have a node for itself."""
+    if isinstance(limit, Fill):
+        return limit.packed - 1
+    return _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
 
 
 def _accepts(node: list[int], value: bytes, limit: int) -> bool:
-    """Whether a node of a quicklist has room for a value, by Redis's estimate; large values never share a node."""
-    return not _exceeds(node[1] + len(value) + _OVERHEAD, node[0] + 1, limit)
+    """Whether a node of a quicklist has room for a value that is not large, by Redis's estimate."""
+    return node.__class__ is list and not _exceeds(node[1] + len(value) + _OVERHEAD, node[0] + 1, limit)

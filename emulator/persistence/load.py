@@ -81,24 +81,24 @@ def _list_ziplist(reader: Reader, limits: Limits) -> List:
 
 
 def _list_of_ziplists(reader: Reader, limits: Limits) -> List:
-    return _of_nodes([ziplist.unpack(packed) for packed in _strings(reader)], limits)
+    return _of_nodes([(ziplist.unpack(packed), False) for packed in _strings(reader)], limits)
 
 
 def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
-    nodes = []
+    nodes: list[tuple[list[bytes], bool]] = []
     for _ in range(reader.length()):
         container, content = reader.length(), reader.string()
         if container == kinds.PLAIN_NODE:
-            nodes.append([content])
+            nodes.append(([content], True))
         elif container == kinds.PACKED_NODE:
-            nodes.append(listpack.unpack(content))
+            nodes.append((listpack.unpack(content), False))
         else:
             raise BadData
     return _of_nodes(nodes, limits)
 
 
-def _of_nodes(nodes: Sequence[list[bytes]], limits: Limits) -> List:
-    filled = [values for values in nodes if values]
+def _of_nodes(nodes: Sequence[tuple[list[bytes], bool]], limits: Limits) -> List:
+    filled = [node for node in nodes if node[0]]
     if not filled:
         raise BadData
     return List.of_listpacks(filled, limits.list_max_listpack_size)

@@ -14,7 +14,12 @@ class CommandError(Exception):
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol: it is told ``-ERR Protocol error: …`` and the connection is closed."""
+    """The peer broke the protocol: it is told ``-ERR Protocol error: …`` and the connection is closed.
+
+    ``unread`` is what could not be read.
+    """
+
+    unread = b""
 
 
 WRONGTYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"

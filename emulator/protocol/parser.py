@@ -113,7 +113,7 @@ class RequestParser:
             self._feed_carefully(data, commands)
         except ProtocolError as error:
             self.error = error
-            self._buffer = b""
+            error.unread, self._buffer = self._buffer, b""
         return commands
 
     def _feed_carefully(self, data: bytes, commands: list[Command]) -> None:
