@@ -50,6 +50,7 @@ def _run(options: Options) -> int:
     from emulator import system
     from emulator.config import ConfigError
     from emulator.daemon import go_to_background
+    from emulator.engine import Engine
     from emulator.log import NOTICE, Log
     from emulator.server import Server
     from emulator.version import REDIS_VERSION, __version__
@@ -72,7 +73,7 @@ def _run(options: Options) -> int:
     log.role = "M"
     _calm_the_collector()
     try:
-        server = Server(config)
+        server = Server(Engine(config))
     except ConfigError as error:
         log.warn(str(error))
         return 1

@@ -178,7 +178,7 @@ class Server(Handle):
 
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
-            self._started = network.Server(self._configured(), self._given_clock)
+            self._started = network.Server(Engine(self._configured(), self._given_clock))
             enter_users(self.engine, self._settings)
             try:
                 await self._server.start()

@@ -39,7 +39,7 @@ class Local(Handle):
         super().__init__()
         config = configured(settings)
         self.soon: deque[Callable[[], object]] = deque()
-        self._server = Server(config, clock)
+        self._server = Server(Engine(config, clock))
         self._server.loop = cast(asyncio.AbstractEventLoop, self)
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)

@@ -8,8 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from emulator.client_info import describe
-from emulator.clock import Clock
-from emulator.config import Config, ConfigError
+from emulator.config import ConfigError
 from emulator.connection import READ_SIZE, Connection
 from emulator.driver import Driver
 from emulator.engine import Engine
@@ -44,15 +43,15 @@ _PROTECTED = (
 class Server:
     """Serves an engine on the addresses that its configuration names.
 
-    ``async with Server(config) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
+    ``async with Server(Engine(config)) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
     cannot be had, ConfigError where the configuration asks for a server that this cannot be.
     """
 
-    def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
-        if config is not None and (reason := refusal(config)) is not None:
+    def __init__(self, engine: Engine) -> None:
+        if (reason := refusal(engine.config)) is not None:
             raise ConfigError(reason)
-        self.engine = Engine(config, clock)
-        self.config = self.engine.config
+        self.engine = engine
+        self.config = engine.config
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()

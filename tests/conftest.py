@@ -75,7 +75,7 @@ def serve():
             config.port = free_port()
             for name, value in settings.items():
                 setattr(config, name, value)
-            async with Server(config, clock) as server:
+            async with Server(Engine(config, clock)) as server:
                 async with asyncio.timeout(60):
                     await scenario(server)
 

@@ -192,6 +192,7 @@ def test_noise_is_no_data(unpack):
 def test_migrate(serve):
     async def scenario(source):
         from emulator.config import Config
+        from emulator.engine import Engine
         from emulator.server import Server
 
         from .conftest import free_port
@@ -199,7 +200,7 @@ def test_migrate(serve):
         config = Config()
         config.bind = "127.0.0.1"
         config.port = free_port()
-        async with Server(config) as target:
+        async with Server(Engine(config)) as target:
             reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
 
             async def ask(*words):

@@ -18,6 +18,7 @@ from typing import Any, cast
 from conformance.torn.generate import stream, torn
 from emulator.config import Config
 from emulator.connection import Connection
+from emulator.engine import Engine
 from emulator.protocol.parser import Command, RequestParser
 from emulator.server import Server
 
@@ -94,7 +95,7 @@ class Inside:
     def __init__(self, password: str = "") -> None:
         config = Config()
         config.requirepass = password
-        self.server = Server(config)
+        self.server = Server(Engine(config))
         self.loop = Loop()
         self.server.loop = cast(asyncio.AbstractEventLoop, self.loop)
         self.complaints = Complaints()
