@@ -161,7 +161,7 @@ class ClientMemory:
         engine = self._engine
         now = engine.clock.now
         if now >= self._again_at:
-            sessions = engine.sessions.values()
+            sessions = list(engine.sessions.values())  # some may go meanwhile, by Python's own garbage collection
             self._found = sum(
                 usage(session).beyond for session in sessions if not session.running and _has_more(session)
             )
@@ -227,7 +227,7 @@ class ClientEviction:
         self._sizes[session] = size
 
     def _evict(self) -> None:
-        for session in self._engine.sessions.values():
+        for session in list(self._engine.sessions.values()):
             if not session.closing:
                 self._measure(session)
         for session in sorted(self._sizes, key=self._sizes.__getitem__, reverse=True):

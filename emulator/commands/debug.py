@@ -288,7 +288,7 @@ def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
     """How the real server sizes its buffers of replies."""
     name, word = option.upper(), value.upper()
     buffers = client.engine.reply_buffers
-    replies = [session.replies for session in client.engine.sessions.values()]
+    replies = [session.replies for session in list(client.engine.sessions.values())]
     for buffer in replies:
         buffer.settle(client.engine.clock.now)
     if name == b"PEAK-RESET-TIME":
