@@ -221,6 +221,12 @@ class ClientEviction:
         """The client has gone."""
         self._total -= self._sizes.pop(session, 0)
 
+    def sizes(self) -> list[int]:
+        """What each client takes that may be disconnected, beside the command that it is running.  O(clients)."""
+        sessions = [session for session in list(self._engine.sessions.values()) if not session.no_evict]
+        found = [(usage(session), session.running) for session in sessions]
+        return [used.total - used.beyond if running else used.total for used, running in found]
+
     def _measure(self, session: Session) -> None:
         size = usage(session).total
         self._total += size - self._sizes.get(session, 0)
