@@ -161,7 +161,7 @@ class ClientMemory:
         engine = self._engine
         now = engine.clock.now
         if now >= self._again_at:
-            sessions = engine.sessions.values()
+            sessions = list(engine.sessions.values())  # some may go meanwhile, by Python's own garbage collection
             self._found = sum(
                 usage(session).beyond for session in sessions if not session.running and _has_more(session)
             )
@@ -221,13 +221,19 @@ class ClientEviction:
         """The client has gone."""
         self._total -= self._sizes.pop(session, 0)
 
+    def sizes(self) -> list[int]:
+        """What each client takes that may be disconnected, beside the command that it is running.  O(clients)."""
+        sessions = [session for session in list(self._engine.sessions.values()) if not session.no_evict]
+        found = [(usage(session), session.running) for session in sessions]
+        return [used.total - used.beyond if running else used.total for used, running in found]
+
     def _measure(self, session: Session) -> None:
         size = usage(session).total
         self._total += size - self._sizes.get(session, 0)
         self._sizes[session] = size
 
     def _evict(self) -> None:
-        for session in self._engine.sessions.values():
+        for session in list(self._engine.sessions.values()):
             if not session.closing:
                 self._measure(session)
         for session in sorted(self._sizes, key=self._sizes.__getitem__, reverse=True):

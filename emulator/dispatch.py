@@ -175,6 +175,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
         return reply
     if mode == REPLY_SKIP_NEXT:
         session.reply_mode = REPLY_SKIP
+        session.refresh()
     elif mode == REPLY_SKIP:
         session.reply_mode = REPLY_ON
         session.refresh()

@@ -267,7 +267,7 @@ class Engine:
 
     def refresh_sessions(self) -> None:
         """Something that counts for all sessions has changed."""
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             session.refresh()
 
     def defer(self, session: Session, data: bytes) -> None:
@@ -420,7 +420,7 @@ class Engine:
         one.index, two.index = second, first
         one.watchers, two.watchers = two.watchers, one.watchers
         one.blocked, two.blocked = two.blocked, one.blocked
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             if session.db is one or session.db is two:
                 session.db = two if session.db is one else one
         self._rehome_watchers(one, two)

@@ -43,7 +43,7 @@ class Memory:
         self.peak = engine.stats.peak_memory
         self.startup = AT_REST
         self.keys = sum(map(len, engine.databases))
-        self.clients = sum(usage(session).total for session in engine.sessions.values())
+        self.clients = sum(usage(session).total for session in list(engine.sessions.values()))
         self.scripts = scripting.scripts_memory
         self.functions = scripting.functions_memory
         self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))

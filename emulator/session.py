@@ -16,7 +16,7 @@ from emulator.client_memory import Buffers
 from emulator.datatypes.footprint import POINTER
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NO_REPLY, REPLY_ON, Reply
+from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.reply_buffer import MOST, ReplyBuffer
 from emulator.wall import internal_error
@@ -157,7 +157,8 @@ class Session:
 
     def refresh(self) -> None:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
-        self.output_limit = 0 if self.on_overrun is None else output_limits(self)[0]
+        is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
+        self.output_limit = output_limits(self)[0] if is_limited else 0
         self.plain = (
             not self.output_limit
             and self.user.unrestricted

@@ -148,3 +148,16 @@ def test_much_to_evict_is_evicted_in_turns(client, engine, pass_time):
     assert len(engine.databases[0]) == 0
     assert ask(client, "SET", "k", "v").startswith(b"-OOM ")
     assert ask(client, "GET", "k") == b"$-1\r\n"
+
+
+def test_clients_by_what_they_take(client, another, pass_time):
+    client.engine.config.enable_debug_command = "yes"
+    client.play("CONFIG SET maxmemory-clients 100mb")
+    another.play("MULTI")
+    another.play("SET k " + "x" * 100_000)
+    pass_time(300)
+    lines = client.play("DEBUG CLIENT-EVICTION").split(b"\r\n")[1].splitlines()
+    assert lines[0] == b"bucket          0 -      32767: tot-mem:       1920, clients: 1"
+    assert lines[2] == b"bucket      65536 -     131071: tot-mem:     101996, clients: 1"
+    assert lines[-1] == b"bucket 4294967296+            : tot-mem:          0, clients: 0"
+    assert len(lines) == 19

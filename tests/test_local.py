@@ -13,7 +13,9 @@ import pytest
 import redis
 
 import emulator
+from emulator.client_memory import usage
 from emulator.clock import ManualClock
+from emulator.local import Local
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
@@ -264,3 +266,18 @@ def test_what_only_scripts_need_is_imported_by_the_first_script():
         "assert 'lupa' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
+
+
+def test_clients_that_nobody_holds_any_more_may_go_while_all_are_looked_at(monkeypatch):
+    local = Local()
+    lost = [local.socket() for _ in range(3)]
+
+    def look(session):
+        if lost:
+            lost.pop().close()
+        return usage(session)
+
+    monkeypatch.setattr("emulator.commands.info.usage", look)
+    monkeypatch.setattr("emulator.memory.usage", look)
+    told = local.perform((b"INFO", b"clients"), (b"INFO", b"memory"))
+    assert [isinstance(text, bytes) for text in told] == [True, True]

@@ -128,7 +128,7 @@ def client_list(client: Session, *options: bytes) -> Verbatim:
 def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> Reply:
     """Close the connection from an address, or those that pass every filter."""
     if not options:
-        victims = [session for session in client.engine.sessions.values() if session.address == filter_or_address]
+        victims = [session for session in list(client.engine.sessions.values()) if session.address == filter_or_address]
         if not victims:
             raise CommandError("ERR No such client")
         _kill(victims)

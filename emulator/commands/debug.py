@@ -37,6 +37,8 @@ _ACTIONS: Final[dict[bytes, tuple[int, int, Action]]] = {}
 _UNBOUNDED: Final = 1 << 30
 _NO_KEY: Final = "ERR no such key"
 _MOST_PACKED: Final = 4 << 30
+_LEAST_BUCKET: Final = 14
+_MOST_BUCKET: Final = 32
 _LOWEST_FILL: Final = -5
 _HIGHEST_FILL: Final = 32767
 
@@ -288,7 +290,7 @@ def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
     """How the real server sizes its buffers of replies."""
     name, word = option.upper(), value.upper()
     buffers = client.engine.reply_buffers
-    replies = [session.replies for session in client.engine.sessions.values()]
+    replies = [session.replies for session in list(client.engine.sessions.values())]
     for buffer in replies:
         buffer.settle(client.engine.clock.now)
     if name == b"PEAK-RESET-TIME":
@@ -364,10 +366,17 @@ _action(_internal_secret, "INTERNAL_SECRET")
 @_action
 def _client_eviction(client: Session) -> Reply:
     """How much the clients take that may be disconnected."""
-    limit = client.engine.client_eviction.limit
-    if not limit:
+    eviction = client.engine.client_eviction
+    if not eviction.limit:
         raise CommandError("ERR maxmemory-clients is disabled.")
-    return Verbatim(b"Limit: %d\n" % limit)
+    sizes = eviction.sizes()
+    lines = []
+    for power in range(_LEAST_BUCKET, _MOST_BUCKET + 1):
+        low, high = (1 << power if power > _LEAST_BUCKET else 0), 2 << power
+        there = [size for size in sizes if low <= size and (size < high or power == _MOST_BUCKET)]
+        span = f"{low:>10}+            " if power == _MOST_BUCKET else f"{low:>10} - {high - 1:>10}"
+        lines.append(f"bucket {span}: tot-mem: {sum(there):>10}, clients: {len(there)}\n")
+    return Verbatim("".join(lines).encode())
 
 
 @_action

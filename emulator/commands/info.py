@@ -78,7 +78,7 @@ def _listeners(engine: Engine) -> Fields:
 
 
 def _clients(engine: Engine) -> Fields:
-    sessions = engine.sessions.values()
+    sessions = list(engine.sessions.values())
     usages = [usage(session) for session in sessions]
     return [
         ("connected_clients", len(sessions)),

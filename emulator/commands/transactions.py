@@ -43,16 +43,19 @@ def exec_(client: Session) -> Reply:
         raise CommandError("ERR EXEC without MULTI")
     failed = client.queue_failed
     stale = client.dirty_cas or client.watched_key_expired()
-    _leave(client)
+    if failed or stale:
+        _leave(client)
     if failed:
         raise CommandError("EXECABORT Transaction discarded because of previous errors.")
     if stale:
         return NULL_ARRAY
+    client.unwatch()
     client.deny_blocking = True
     try:
         return _run(client, queue)
     finally:
         client.deny_blocking = False
+        _leave(client)
 
 
 def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
