@@ -7,7 +7,7 @@ from sortedcontainers import SortedList
 
 from emulator.lazyfree import LazyFree
 
-A_STEP = 5000
+A_STEP = 2000
 
 
 class Counted:

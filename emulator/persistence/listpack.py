@@ -9,8 +9,9 @@ Source: https://github.com/antirez/listpack/blob/master/listpack.md
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from emulator.datatypes.listpack import back_length_size
 from emulator.persistence.lzf import BadData
@@ -30,22 +31,37 @@ _BY_BITS: Final = [
 _SHORT_HEADS: Final = [bytes((0x80 | size,)) for size in range(64)]
 _SHORT_TAILS: Final = [bytes((size + 1,)) for size in range(64)]
 _ZERO: Final = ord("0")
+_LIKE_A_NUMBER: Final = re.compile(rb"^[-0-9]", re.MULTILINE)
 
 
 class _Entries(dict[bytes | int, bytes]):
     """Elements as they stand in a listpack, each made once: in streams most of them come again and again."""
 
     def __missing__(self, element: bytes | int) -> bytes:
-        entry = self[element] = _integer(element) if isinstance(element, int) else _string(element)
+        entry = self[element] = _string(element) if isinstance(element, bytes) else _integer(element)
         return entry
 
 
 def pack(elements: Iterable[bytes | int]) -> bytes:
     """A listpack of elements, those that are the text of an integer as integers.  O(n)."""
-    parts = list(map(_Entries().__getitem__, elements))
-    body = b"".join(parts)
+    elements = list(elements)
+    body = b"".join(_plain(elements) or map(_Entries().__getitem__, elements))
     size = _HEADER + len(body) + 1
-    return size.to_bytes(4, "little") + min(len(parts), _UNKNOWN).to_bytes(2, "little") + body + b"\xff"
+    return size.to_bytes(4, "little") + min(len(elements), _UNKNOWN).to_bytes(2, "little") + body + b"\xff"
+
+
+def _plain(elements: list[Any]) -> list[bytes] | None:
+    """The parts of short strings, none of which looks like a number; None where there are others.  This is the quick way."""
+    if set(map(type, elements)) != {bytes} or _LIKE_A_NUMBER.search(b"\n".join(elements)):
+        return None
+    sizes = list(map(len, elements))
+    if max(sizes) >= len(_SHORT_HEADS):
+        return None
+    parts = [b""] * (3 * len(elements))
+    parts[::3] = map(_SHORT_HEADS.__getitem__, sizes)
+    parts[1::3] = elements
+    parts[2::3] = map(_SHORT_TAILS.__getitem__, sizes)
+    return parts
 
 
 def _string(text: bytes) -> bytes:
