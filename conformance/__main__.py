@@ -1,6 +1,4 @@
-"""``python -m conformance``: the cases.  Others: ``bench``, ``coverage``, ``directives``, ``fuzz``, ``grammar``, ``table``,
-``torn``.
-"""
+"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``table``, ``torn``."""
 
 from __future__ import annotations
 
@@ -80,10 +78,6 @@ def main() -> int:
         from conformance.table import main as table
 
         return table(sys.argv[2:])
-    if sys.argv[1:2] == ["directives"]:
-        from conformance.directives import main as directives
-
-        return directives(sys.argv[2:])
     if sys.argv[1:2] == ["grammar"]:
         from conformance.grammar import main as grammar
 

@@ -7,12 +7,12 @@ from conformance import servers
 DOCS = servers.ROOT / "docs"
 
 
-def written(page: str, name: str, made: str) -> str:
-    """The text of a page with what ``python -m conformance NAME`` has made between its marks; ValueError without marks."""
-    begin = f"<!-- made by `python -m conformance {name}` -->"
-    end = f"<!-- end of {name} -->"
+def written(page: str, command: str, made: str) -> str:
+    """The text of a page with what ``python -m COMMAND`` has made between its marks; ValueError without marks."""
+    begin = f"<!-- made by `python -m {command}` -->"
+    end = f"<!-- end of {command} -->"
     before, begun, rest = page.partition(begin)
     _, ended, after = rest.partition(end)
     if not (begun and ended):
-        raise ValueError(f"the page has no marks for {name}")
+        raise ValueError(f"the page has no marks for {command}")
     return f"{before}{begin}\n\n{made}\n\n{end}{after}"

@@ -49,5 +49,5 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     with servers.emulator(options.subject) as subject:
         supported = read_table(subject).commands
-    PAGE.write_text(written(PAGE.read_text(), "table", render(grammar(), supported)))
+    PAGE.write_text(written(PAGE.read_text(), "conformance table", render(grammar(), supported)))
     return 0

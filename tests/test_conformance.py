@@ -2,16 +2,14 @@
 
 import pytest
 
-from conformance import coverage, directives, table
+from conformance import coverage, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
-from conformance.grammar import plain
 from conformance.pages import written
-from conformance.resp import Connection, Reply
+from conformance.resp import Reply
 from conformance.runner import Side, play
 from emulator.commands.registry import REGISTRY
-from emulator.config import Config
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
 
@@ -42,19 +40,9 @@ def test_coverage_of_what_is_present(addresses):
 def test_the_documentation_has_the_table_of_commands():
     supported = {sub.full_name.decode() for entry in REGISTRY.values() for sub in (entry, *entry.subcommands.values())}
     page = table.PAGE.read_text()
-    assert page == written(page, "table", table.render(table.grammar(), supported)), "python -m conformance table"
-
-
-def test_the_documentation_has_every_option():
-    page = directives.PAGE.read_text()
-    assert page == written(page, "directives", directives.render()), "python -m conformance directives"
-
-
-def test_the_options_that_are_ours_alone_are_those_that_the_oracle_does_not_know(addresses):
-    connection = Connection(addresses[1])
-    unknown = {name for name in Config.directives if not plain(connection("CONFIG", "GET", name))}
-    connection.close()
-    assert unknown == set(directives.OWN)
+    assert page == written(page, "conformance table", table.render(table.grammar(), supported)), (
+        "python -m conformance table"
+    )
 
 
 def test_accepted_differences_name_cases_that_exist():

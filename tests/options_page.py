@@ -1,9 +1,8 @@
-"""``python -m conformance directives``: the reference of every option, made from `emulator.config` and `emulator.options`."""
+"""``python -m tests.options_page``: the reference of every option, made from `emulator.config` and `emulator.options`."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from conformance.pages import DOCS, written
@@ -125,7 +124,5 @@ def render() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str]) -> int:
-    argparse.ArgumentParser(prog="python -m conformance directives", description=__doc__).parse_args(arguments)
-    PAGE.write_text(written(PAGE.read_text(), "directives", render()))
-    return 0
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(), "tests.options_page", render()))
