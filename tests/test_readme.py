@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,25 @@ def test_options_are_known():
 def test_a_server_takes_the_options(line):
     options = read_options(shlex.split(line), {})
     assert not options.unresolved
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"^curl .*", TEXT, re.MULTILINE))))
+def test_a_request_is_answered(line):
+    words = [word for word in shlex.split(line) if word != "-N"]
+    given = dict(zip(words[2::2], words[3::2], strict=True))
+    name, _, value = given["-H"].partition(": ")
+    with emulator.Server(rest_port="auto", rest_token="dev") as server:
+        url = words[1].replace("http://127.0.0.1:8079", server.rest_url)
+        request = urllib.request.Request(url, given.get("-d", "").encode() or None, {name: value})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert re.match(
+                r'{"result":"OK"}|\[{"result":1},{"result":"1"}\]|data: subscribe,chat,1', answer.readline().decode()
+            )
+
+
+def test_all_that_is_public_is_on_the_page_of_the_api():
+    described = set(re.findall(r"^::: emulator\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
+    assert described == set(emulator.__all__) - {"StrictRedis", "__version__"}
 
 
 def test_the_readme_is_read_in_five_minutes():
