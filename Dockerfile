@@ -3,7 +3,9 @@ FROM python:3.13-slim
 
 RUN useradd --system --create-home --home-dir /data redis
 COPY . /src
-RUN pip install --no-cache-dir '/src[rest]' && rm -rf /src
+# The context has no tags; a release says which version it is.
+ARG VERSION=
+RUN SETUPTOOLS_SCM_PRETEND_VERSION="$VERSION" pip install --no-cache-dir '/src[rest]' && rm -rf /src
 COPY docker/docker-entrypoint.sh docker/redis-server docker/redis-cli docker/healthcheck /usr/local/bin/
 
 USER redis

@@ -1,7 +1,7 @@
 """``python -m conformance grammar``: writes down what the oracle's COMMAND DOCS says of the arguments of every command.
 
-The emulator answers its own COMMAND DOCS from that file, the README's table of commands is made from it.  One line a command:
-its group, since when it is there, whether it is deprecated, its arguments.
+The emulator answers its own COMMAND DOCS from that file, the documentation's table of commands is made from it.  One line a
+command: its group, since when it is there, whether it is deprecated, its arguments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m conformance table``: the README's table of commands, made from the grammar and from what the emulator has."""
+"""``python -m conformance table``: the documentation's table of commands, made from the grammar and the emulator's own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import Any
 from conformance import servers
 from conformance.coverage import read_table
 from conformance.grammar import FILE
+from conformance.pages import DOCS, written
 
-README = servers.ROOT / "README.md"
-BEGIN = "<!-- commands: made by `python -m conformance table` -->"
-END = "<!-- end of commands -->"
+PAGE = DOCS / "compatibility.md"
 
 
 def grammar() -> dict[str, dict[str, Any]]:
@@ -30,7 +29,7 @@ def render(commands: Mapping[str, dict[str, Any]], supported: Collection[str]) -
     names = {name.lower() for name in supported}
     total = sum(name.lower() in names for name in commands)
     core = f"{total} of the {len(commands)} commands and sub-commands of Redis 8.2's core"
-    lines = [f"{core}; what some of them cannot do here is in [What it is not](docs/what-it-is-not.md).", ""]
+    lines = [f"{core}; what some of them cannot do here is in [What it is not](what-it-is-not.md).", ""]
     lines += ["| group | supported, and since which Redis | not supported |", "| --- | --- | --- |"]
     for group, members in sorted(groups.items()):
         there = [_entry(name, commands[name]) for name in members if name.lower() in names]
@@ -44,18 +43,11 @@ def _entry(name: str, entry: dict[str, Any]) -> str:
     return f"{name.upper().replace('|', ' ')} {since}"
 
 
-def written(readme: str, table: str) -> str:
-    """The README with the table between its marks."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
-
-
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance table", description=__doc__)
     parser.add_argument("--subject", metavar="URL")
     options = parser.parse_args(arguments)
     with servers.emulator(options.subject) as subject:
         supported = read_table(subject).commands
-    README.write_text(written(README.read_text(), render(grammar(), supported)))
+    PAGE.write_text(written(PAGE.read_text(), "conformance table", render(grammar(), supported)))
     return 0

@@ -37,9 +37,12 @@ class Server(Handle):
     """A server on a port of this machine.
 
     `port` is a free one unless one is given, and with 0 there is none but that of TLS or the unix socket; `settings` are
-    directives of redis.conf (``maxmemory="10mb"``), ``tls_port`` and ``rest_port`` may be ``"auto"``.  Raises TypeError and
-    ValueError as `emulator.settings.configured`, OSError where the address cannot be had.  The REST API is there when
-    ``rest_url`` or ``rest_token`` is first asked for.
+    directives of redis.conf (``maxmemory="10mb"``), ``tls_port`` and ``rest_port`` may be ``"auto"``.  As a context manager
+    it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running loop.  The REST API
+    is there when ``rest_url`` or ``rest_token`` is first asked for.
+
+    Raises TypeError for a directive that there is not, ValueError for a value that it does not take, OSError where the
+    address cannot be had.
     """
 
     def __init__(

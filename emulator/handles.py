@@ -34,7 +34,9 @@ class Handle(ABC):
 
     def __init__(self) -> None:
         self.clock = TurnableClock(self)
+        """Its time, and how it is turned."""
         self.faults = ServerFaults(self)
+        """What strikes the calls of its clients."""
 
     @property
     def is_emulator(self) -> bool:
@@ -222,7 +224,14 @@ class ServerFaults:
         probability: float | None = None,
         seed: int | None = None,
     ) -> ServerFault:
-        """Let a fault strike from now on: an `effect` and conditions as `emulator.faults.Fault` has them.
+        """Let a fault strike from now on, each call that meets all of the conditions.
+
+        The `effect` ``"error"`` takes the text of the `error`, ``"delay"`` takes `seconds`; ``"drop-before"`` and
+        ``"drop-after"`` end the connection, ``"half"`` ends it after half a reply, ``"stall"`` listens to the client no
+        longer, ``"refuse"`` refuses new connections.
+
+        `command`, `key` and `client` (its name) are globs; without one it is for all. Of the calls that it is for, only
+        every `nth` is struck, only so many `times`, and only by a `probability` from 0 to 1, whose chance a `seed` repeats.
 
         ``add("error", error="OOM ...", command="set")``, ``add("delay", seconds=0.2, nth=3)``, ``add("drop-after")``.
         Raises ValueError where an argument is not as it should be or does not go with the effect.

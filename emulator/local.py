@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Local(Handle):
     """An engine for the clients of this process; `settings` are directives of redis.conf (``maxmemory="10mb"``).
 
-    Raises TypeError and ValueError as `emulator.settings.configured`.
+    Raises TypeError for a directive that there is not, ValueError for a value that it does not take.
     """
 
     def __init__(self, clock: Clock | None = None, **settings: object) -> None:

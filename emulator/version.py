@@ -2,7 +2,10 @@
 
 from typing import Any
 
-__version__ = "0.1.0"
+try:
+    from emulator._version import __version__ as __version__
+except ImportError:  # a tree that was never installed or built
+    __version__ = "0+unknown"
 
 REDIS_VERSION = "8.2.3"
 REDIS_VERSION_NUM = 0x00080203

@@ -1,4 +1,4 @@
-"""Each row of the README's table "Coming from fakeredis": what is written there is done, beside what it replaces."""
+"""Each row of the table "Coming from fakeredis": what is written there is done, beside what it replaces."""
 
 import asyncio
 import sys

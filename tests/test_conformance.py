@@ -6,6 +6,7 @@ from conformance import coverage, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
+from conformance.pages import written
 from conformance.resp import Reply
 from conformance.runner import Side, play
 from emulator.commands.registry import REGISTRY
@@ -36,10 +37,12 @@ def test_coverage_of_what_is_present(addresses):
     assert report.present > 300
 
 
-def test_the_readme_has_the_table_of_commands():
+def test_the_documentation_has_the_table_of_commands():
     supported = {sub.full_name.decode() for entry in REGISTRY.values() for sub in (entry, *entry.subcommands.values())}
-    readme = table.README.read_text()
-    assert readme == table.written(readme, table.render(table.grammar(), supported)), "python -m conformance table"
+    page = table.PAGE.read_text()
+    assert page == written(page, "conformance table", table.render(table.grammar(), supported)), (
+        "python -m conformance table"
+    )
 
 
 def test_accepted_differences_name_cases_that_exist():

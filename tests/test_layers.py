@@ -8,7 +8,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = ("protocol", "datatypes", "clock", "version", "glob", "partial_sort", "suggestions", "system", "wall")
+GROUND = (
+    "protocol",
+    "datatypes",
+    "clock",
+    "version",
+    "_version",
+    "glob",
+    "partial_sort",
+    "suggestions",
+    "system",
+    "wall",
+)
 TABLES = ("commands", "commands.registry", "commands.keyspec")
 SUBSYSTEMS = (
     *TABLES,

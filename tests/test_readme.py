@@ -1,10 +1,11 @@
-"""What the README prints works: its examples, its recipes, its options, what it installs and what it links to."""
+"""What the README and the documentation print works: examples, recipes, options, what is installed and what is linked to."""
 
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,32 +13,64 @@ import redis
 
 import emulator
 from emulator.config import Config
+from emulator.options import read_options
 from tests.test_pytest_plugin import pytest_on
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-TEXT = README.read_text()
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text() for page in PAGES)
+
+SECTION = re.compile(r"^##+ (.*)$", re.MULTILINE)
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-BEFORE, _, REST = TEXT.partition("## Recipes\n")
-RECIPES, _, AFTER = REST.partition("\n## ")
-EXAMPLES = BLOCK.findall(BEFORE + AFTER)
+FILE = re.compile(r"# (\w+\.py)\n")
+"""The first line of a block that is a file of a recipe, which is a section with nothing but files."""
+
+
+def sections():
+    """The blocks of Python of each section, with where it stands and its title."""
+    for page in PAGES:
+        title = page.stem
+        for position, part in enumerate(SECTION.split(page.read_text())):
+            if position % 2:
+                title = part
+            elif blocks := BLOCK.findall(part):
+                yield f"{page.name}: {title}", title, blocks
+
+
+RECIPES, SUITES, EXAMPLES = [], [], []
+for place, title, blocks in sections():
+    if any(map(FILE.match, blocks)):
+        RECIPES.append(pytest.param(title, blocks, id=place))
+        continue
+    for block in blocks:
+        (SUITES if "def test_" in block else EXAMPLES).append(pytest.param(block, id=place))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(example):
     with emulator.Server() as server:  # in the place of the one that the README has started
         text = example.replace("port=6379", f"port={server.port}")
-        exec(compile(text, str(README), "exec"), {"__name__": "example"})
+        exec(compile(text, "example", "exec"), {"__name__": "example"})
 
 
-@pytest.mark.parametrize("recipe", RECIPES.split("\n### ")[1:], ids=lambda recipe: recipe.partition("\n")[0])
-def test_a_recipe_works(tmp_path, recipe):
-    pytest.importorskip(recipe.partition("\n")[0].lower())
-    for block in BLOCK.findall(recipe):
-        name, _, text = block.partition("\n")
-        (tmp_path / name.removeprefix("# ")).write_text(text)
-    output, status = pytest_on(tmp_path, "-p", "no:warnings")
-    assert status == 0 and " passed" in output, output
+@pytest.mark.parametrize("suite", SUITES)
+def test_an_example_of_tests_passes(tmp_path, suite):
+    passes(tmp_path, {"test_example.py": suite})
+
+
+@pytest.mark.parametrize(("framework", "files"), RECIPES)
+def test_a_recipe_works(tmp_path, framework, files):
+    pytest.importorskip(framework.lower())
+    passes(tmp_path, {FILE.match(text)[1]: text for text in files})
+
+
+def passes(folder, files):
+    """pytest finds tests in these files, and they pass."""
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    output, status = pytest_on(folder, "-p", "no:warnings")
+    assert status == 0 and " passed" in output and "skipped" not in output, output
 
 
 def test_what_is_installed_is_there():
@@ -53,17 +86,57 @@ def test_what_is_installed_is_there():
 
 
 def test_options_are_known():
-    of_others = {"health-cmd", "health-interval", "upstream", "directive"}
+    of_others = {"health-cmd", "health-interval", "upstream", "directive", "sentinel", "smoke"}
     of_redis_cli = {"scan", "bigkeys", "stat", "latency", "pipe"}
     of_pytest = {"redis-emulator-url", "redis-emulator-strict", "redis-emulator-keyspaces"}
     named = set(re.findall(r"(?<![\w-])--([a-z][a-z-]+)", TEXT))
     assert named - of_others - of_redis_cli - of_pytest <= set(Config.directives)
 
 
-@pytest.mark.parametrize("page", [README, *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "line",
+    sorted(
+        {line for line in re.findall(r"`(--[^`]+ [^`]+)`", TEXT) if line[2:].partition(" ")[0] in Config.directives}
+        | set(re.findall(r"python -m emulator (--[^`\n&|]+)", TEXT))
+    ),
+)
+def test_a_server_takes_the_options(line):
+    options = read_options(shlex.split(line), {})
+    assert not options.unresolved
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"^curl .*", TEXT, re.MULTILINE))))
+def test_a_request_is_answered(line):
+    words = [word for word in shlex.split(line) if word != "-N"]
+    given = dict(zip(words[2::2], words[3::2], strict=True))
+    name, _, value = given["-H"].partition(": ")
+    with emulator.Server(rest_port="auto", rest_token="dev") as server:
+        url = words[1].replace("http://127.0.0.1:8079", server.rest_url)
+        request = urllib.request.Request(url, given.get("-d", "").encode() or None, {name: value})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert re.match(
+                r'{"result":"OK"}|\[{"result":1},{"result":"1"}\]|data: subscribe,chat,1', answer.readline().decode()
+            )
+
+
+def test_all_that_is_public_is_on_the_page_of_the_api():
+    described = set(re.findall(r"^::: emulator\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
+    assert described == set(emulator.__all__) - {"StrictRedis", "__version__"}
+
+
+def test_the_readme_is_read_in_five_minutes():
+    assert len(README.read_text().splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
-    assert links and all((page.parent / link).exists() for link in links)
+    assert all((page.parent / link).exists() for link in links)
+
+
+def test_every_page_of_the_documentation_is_reached_from_its_home():
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", (ROOT / "docs" / "index.md").read_text()))
+    assert linked == {page.name for page in PAGES[1:]} - {"index.md"}
 
 
 @pytest.mark.parametrize(
@@ -95,4 +168,5 @@ def test_a_server_that_it_is_not_does_not_start(option):
 
 
 def test_there_are_examples_and_recipes():
-    assert len(EXAMPLES) >= 8 and len(BLOCK.findall(RECIPES)) >= 8
+    assert EXAMPLES and SUITES and RECIPES
+    assert len(EXAMPLES) + len(SUITES) + sum(len(recipe.values[1]) for recipe in RECIPES) == TEXT.count("```python")

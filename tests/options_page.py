@@ -1,0 +1,128 @@
+"""``python -m tests.options_page``: the reference of every option, made from `emulator.config` and `emulator.options`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from conformance.pages import DOCS, written
+from emulator.config import Config
+from emulator.configuration import kinds, special
+from emulator.options import _VARIABLES
+from emulator.unkept import REASONS, refusal
+
+PAGE = DOCS / "options.md"
+
+OWN = {
+    "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
+    "emulator-max-keyspaces": "how many named keyspaces there may be",
+    "rest-bind": "the addresses that the REST API listens on",
+    "rest-database": "a further database of the REST API: `NAME:TOKEN` or `NAME:TOKEN:READONLYTOKEN`; may be repeated",
+    "rest-port": "the port of the REST API; `0` is none, `auto` a free one",
+    "rest-readonly-token": "a token of the REST API that only reads",
+    "rest-token": "the token of the REST API; without it one is made and printed",
+    "seed": "a word that makes everything random repeat",
+    "upstash-limits": "whether the REST API has the service's quotas",
+    "upstash-strict": "whether the REST API lacks the commands that the service lacks",
+}
+"""The directives that no real Redis knows, and what each is for."""
+
+_TAKES = {
+    kinds.Boolean: "`yes` or `no`",
+    kinds.MemoryOrPercent: "bytes (`100mb`), or a percentage of `maxmemory` (`5%`)",
+    kinds.Memory: "bytes (`100mb`)",
+    kinds.Octal: "a file mode in octal",
+    kinds.Secret: "a password",
+    special.Addresses: "addresses; one with `-` before it may be absent",
+    special.Directory: "a folder",
+    special.FileName: "a file's name, without a folder",
+    special.HostName: "a host name",
+    special.Locale: "`C`, `POSIX`, `C.UTF-8` or nothing",
+    special.Master: "host and port",
+    special.NodeName: "a name",
+    special.NotificationFlags: "letters, each a class of events (`KEA`)",
+    special.OomScores: "three integers from -2000 to 2000",
+    special.OutputLimits: "for each class of clients: its name, hard bytes, soft bytes, soft seconds",
+    special.Percentiles: "percentages from 0 to 100",
+    special.Save: "pairs of seconds and changes",
+    special.TitleTemplate: "text with names in braces",
+    kinds.Text: "text",
+}
+"""What the directives of a kind take; a kind stands before those that it is derived from."""
+
+
+def takes(directive: kinds.Directive[Any]) -> str:
+    """What a directive takes, in words."""
+    if isinstance(directive, kinds.ShutdownOptions):
+        return f"`default`, or some of {_listed(directive.choices[1:])}"
+    if isinstance(directive, kinds.Choice):
+        return f"one of {_listed(directive.choices)}"
+    if isinstance(directive, kinds.Clamped):
+        return f"an integer, brought between {directive.lowest} and {directive.highest}"
+    found = next((text for kind, text in _TAKES.items() if isinstance(directive, kind)), None)
+    if found is not None:
+        return found
+    if directive.most >= kinds.INT_MAX:
+        return "an integer" if directive.least < -1 else f"an integer from {directive.least} on"
+    return f"an integer from {directive.least} to {directive.most}"
+
+
+def default(directive: kinds.Directive[Any]) -> str:
+    """The default, as one would write it."""
+    value = directive.default
+    text = kinds.format_memory(value) if isinstance(directive, kinds.Memory) else directive.format(value)
+    if isinstance(directive, special.Directory):
+        return "where it is started"
+    return f"`{text}`" if text else "nothing"
+
+
+def changes(directive: kinds.Directive[Any]) -> str:
+    """Whether CONFIG SET changes it."""
+    if directive.immutable:
+        return "no"
+    return "with `enable-protected-configs`" if directive.protected else "yes"
+
+
+def remarks(directive: kinds.Directive[Any]) -> Iterable[str]:
+    """What else is to be known of a directive."""
+    variables = [name for name, stands_for in _VARIABLES.items() if stands_for == directive.name]
+    if variables:
+        yield f"environment: {_listed(variables)}"
+    if directive.aliases and directive.aliases != [directive.name]:
+        yield f"also {_listed(directive.aliases)}"
+    if directive.hidden and directive.name not in OWN:
+        yield "patterns do not find it"
+    if directive.name in REASONS:
+        yield f"no effect: {REASONS[directive.name]}"
+    for name, words in (("cluster-enabled", ["yes"]), ("replicaof", ["host 6379"])):
+        if directive.name == name:
+            config = Config()
+            config.assign(name, words)
+            yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def render() -> str:
+    """Two tables: the directives that are ours alone, and those of Redis."""
+    directives = sorted(set(Config.directives.values()), key=lambda directive: directive.name)
+    lines = ["## Our own", "", "| option | for | takes | default | remarks |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| `--{each.name}` | {OWN[each.name]} | {takes(each)} | {default(each)} | {'; '.join(remarks(each))} |"
+        for each in directives
+        if each.name in OWN
+    ]
+    lines += ["", "## Redis's", "", "| directive | takes | default | CONFIG SET | remarks |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| `{each.name}` | {takes(each)} | {default(each)} | {changes(each)} | {'; '.join(remarks(each))} |"
+        for each in directives
+        if each.name not in OWN
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(), "tests.options_page", render()))
