@@ -252,9 +252,12 @@ class Tracking(Timer):
 
 def collision(tracked: Tracked | None, prefixes: Sequence[bytes]) -> str:
     """What is wrong with prefixes that overlap, with each other or with those a client follows already; else empty."""
-    existing = (tracked.prefixes or {}) if tracked is not None else {}
+    existing = sorted(tracked.prefixes or ()) if tracked is not None else []
+    clashing = _overlapping([*existing, *prefixes])
     for place, prefix in enumerate(prefixes):
-        others = [("an existing", old) for old in sorted(existing)]
+        if prefix not in clashing:
+            continue
+        others = [("an existing", old) for old in existing]
         others += [("another provided", other) for other in prefixes[place + 1 :]]
         for kind, other in others:
             if prefix.startswith(other) or other.startswith(prefix):
@@ -262,3 +265,15 @@ def collision(tracked: Tracked | None, prefixes: Sequence[bytes]) -> str:
                 overlap = f"Prefix '{shown}' overlaps with {kind} prefix '{clash}'."
                 return f"{overlap} Prefixes for a single client must not overlap."
     return ""
+
+
+def _overlapping(prefixes: Sequence[bytes]) -> set[bytes]:
+    """Those that another one begins, or that begin another one: in order they stand behind one another.  O(N log N)."""
+    found: set[bytes] = set()
+    shortest: bytes | None = None
+    for prefix in sorted(prefixes):
+        if shortest is not None and prefix.startswith(shortest):
+            found |= {shortest, prefix}
+        else:
+            shortest = prefix
+    return found

@@ -92,7 +92,7 @@ def deadline(client: Session, command: str, value: bytes, unit: int, absolute: b
     return moment
 
 
-def timeout(text: bytes) -> int:
+def timeout(client: Session, text: bytes) -> int:
     """The timeout of a blocking command, from seconds with a fraction to milliseconds (rounded up); 0 is for ever."""
     seconds = parse_double(text)
     if seconds is None:
@@ -104,9 +104,10 @@ def timeout(text: bytes) -> int:
         raise CommandError("ERR timeout is out of range")
     if seconds < 0:
         raise CommandError("ERR timeout is negative")
-    milliseconds = seconds * 1000
-    whole = int(milliseconds)
-    return whole + (milliseconds > whole)
+    span = math.ceil(seconds * 1000)
+    if span > INT64_MAX - client.engine.clock.now:
+        raise CommandError("ERR timeout is out of range")
+    return span
 
 
 def milliseconds(client: Session, text: bytes) -> int:

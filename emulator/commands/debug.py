@@ -243,6 +243,10 @@ def _loadaof(client: Session) -> Reply:
 # Behaviour
 
 
+_LONGEST_SLEEP = float(1 << 63) / 1e9
+"""In seconds.  Redis does not sleep for what is not a number or beyond its integers, Python cannot for longer."""
+
+
 @_action
 def _sleep(client: Session, seconds: bytes) -> Reply:
     """Let the whole server stand still."""
@@ -250,7 +254,8 @@ def _sleep(client: Session, seconds: bytes) -> Reply:
         duration = float(seconds)
     except ValueError:
         duration = 0.0
-    time.sleep(max(duration, 0.0))
+    if 0 < duration < _LONGEST_SLEEP:
+        time.sleep(duration)
     return OK
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> Reply:
-    names, wait = arguments[:-1], timeout(arguments[-1])
+    names, wait = arguments[:-1], timeout(client, arguments[-1])
 
     def attempt() -> list[bytes] | None:
         for name in names:
@@ -75,7 +75,7 @@ def blmove(
 ) -> Reply:
     """Move a value from an end of a list to an end of another, waiting for it if need be."""
     take, put = side_of(wherefrom), side_of(whereto)
-    return _blocking_move(client, source, destination, take, put, timeout(seconds))
+    return _blocking_move(client, source, destination, take, put, timeout(client, seconds))
 
 
 @command(
@@ -87,7 +87,7 @@ def blmove(
 )
 def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
     """Move the last value of a list to the head of another, waiting for it if need be."""
-    return _blocking_move(client, source, destination, RIGHT, LEFT, timeout(seconds))
+    return _blocking_move(client, source, destination, RIGHT, LEFT, timeout(client, seconds))
 
 
 @command(
@@ -100,7 +100,7 @@ def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: byte
 def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take values from an end of the first of several lists that has some, waiting for them if need be."""
     names, side, count = multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))
-    wait = timeout(seconds)
+    wait = timeout(client, seconds)
 
     def attempt() -> list[Reply] | None:
         return mpop(client, names, side, count)

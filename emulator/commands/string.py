@@ -481,9 +481,10 @@ def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
             raise CommandError(SYNTAX)
     if want_length and want_indexes:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
-    one, other = bytes(first or b""), bytes(second or b"")
+    one, other = first or b"", second or b""
     if (len(one) + 1) * (len(other) + 1) * _LCS_CELL > client.engine.config.proto_max_bulk_len:
         raise CommandError("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
+    one, other = bytes(one), bytes(other)
     pairs = _common_subsequence(one, other)
     if want_indexes:
         return {b"matches": _matches(pairs, shortest, with_lengths), b"len": len(pairs)}

@@ -49,7 +49,7 @@ def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: b
 def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
     """Take members from the first of several sorted sets that is there, waiting for one if need be."""
     names, place, count = multi_pop((numkeys, key, where, *options), (MIN, MAX))
-    wait = timeout(seconds)
+    wait = timeout(client, seconds)
 
     def attempt() -> list[Reply] | None:
         return _mpop(client, names, place, count)
@@ -58,7 +58,7 @@ def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: b
 
 
 def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> Reply:
-    names, wait = arguments[:-1], timeout(arguments[-1])
+    names, wait = arguments[:-1], timeout(client, arguments[-1])
 
     def attempt() -> list[Reply] | None:
         for name in names:
