@@ -190,4 +190,6 @@ def in_milliseconds(time: float | timedelta) -> int:
 
 def since_epoch(moment: float | datetime) -> int:
     """A moment in milliseconds since the epoch, given in seconds or as ``datetime``."""
+    if not isinstance(moment, (int, float, datetime)):
+        raise TypeError(f"seconds since the epoch or a datetime are wanted, not {moment!r}")
     return in_milliseconds(moment.timestamp() if isinstance(moment, datetime) else moment)

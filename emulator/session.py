@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from emulator.tracking import Tracked
 
 
+_MOST_REPEATED = 10_000_000
+"""The real server goes on until its memory is full."""
+
+
 class Queue(list["tuple[Command, list[bytes]]"]):
     """The commands of a MULTI; ``size`` is what their words take in the real server."""
 
@@ -225,8 +229,15 @@ class Session:
         return size_of(reply, self.output_limit + MOST)
 
     def producible(self, count: int) -> int:
-        """How many elements to look for, negative where some may come twice: of these not many more than are too much."""
-        return max(count, -(self.output_limit + MOST) // SHORTEST) if self.output_limit else count
+        """How many elements to look for, negative where some may come twice: of these not many more than are too much.
+
+        Raises `CommandError` where there is no limit and so many would fill the memory.
+        """
+        if self.output_limit:
+            return max(count, -(self.output_limit + MOST) // SHORTEST)
+        if count < -_MOST_REPEATED:
+            raise CommandError(f"ERR at most {_MOST_REPEATED} elements are repeated in a reply")
+        return count
 
     def wake(self) -> None:
         """Tell the owner that there is something to do."""

@@ -229,3 +229,11 @@ def test_nothing_is_sampled_where_nobody_asks(client, engine, pass_time):
     for _ in range(200):
         pass_time(100)
     assert engine.seconds_until_due() is None
+
+
+@pytest.mark.parametrize("words", ["SRANDMEMBER s", "HRANDFIELD h", "ZRANDMEMBER z", "VRANDMEMBER v"])
+def test_nobody_fills_the_memory_with_the_same_elements(client, words):
+    for made in ("SADD s a", "HSET h a 1", "ZADD z 1 a", "VADD v VALUES 2 1 2 a"):
+        client.play(made)
+    assert client.play(f"{words} -1000").startswith(b"*1000\r\n")
+    assert client.play(f"{words} -10000001") == b"-ERR at most 10000000 elements are repeated in a reply\r\n"

@@ -197,5 +197,5 @@ def test_a_user_s_code_is_typed(tmp_path):
 
 
 def test_a_clock_s_moment():
-    with pytest.raises(TypeError, match="seconds or a timedelta are wanted"):
+    with pytest.raises(TypeError, match="seconds since the epoch or a datetime are wanted"):
         ManualClock("now")

@@ -297,6 +297,13 @@ function tables.remove(contents, ...)
   return remove(contents, ...)
 end
 
+-- The 32 bits that C has of a number.
+local function int32(number)
+  if number ~= number or number >= 2 ^ 63 or number < -2 ^ 63 then return 0 end
+  local whole = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
+  return whole < 2 ^ 31 and whole or whole - 2 ^ 32
+end
+
 function maths.random(low, high, ...)
   if select("#", ...) > 0 then error("wrong number of arguments", 2) end
   local fraction = random()
@@ -304,11 +311,11 @@ function maths.random(low, high, ...)
   local from, to = 1, low
   if high ~= nil then from, to = low, high end
   expect(1, "random", "number", tonumber(low))
-  from, to = floor(from), floor(tonumber(to))
+  from, to = int32(tonumber(from)), int32(tonumber(to))
   if from > to then
     error("bad argument #" .. (high and 2 or 1) .. " to 'random' (interval is empty)", 2)
   end
-  return floor(fraction * (to - from + 1)) + from
+  return floor(fraction * int32(to - from + 1)) + from
 end
 
 function maths.randomseed(number)
