@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from emulator.version import __version__
 
 if TYPE_CHECKING:
-    from emulator.client import AsyncRedis, Redis, StrictRedis, aconnect, connect
-    from emulator.embedded import Server
-    from emulator.local import Local
-    from emulator.places import forget
+    from emulator.testing.client import AsyncRedis, Redis, StrictRedis, aconnect, connect
+    from emulator.testing.embedded import Server
+    from emulator.testing.local import Local
+    from emulator.testing.places import forget
 
 __all__ = ["AsyncRedis", "Local", "Redis", "Server", "StrictRedis", "__version__", "aconnect", "connect", "forget"]
 
 _PLACES = {
-    "AsyncRedis": "emulator.client",
-    "Local": "emulator.local",
-    "Redis": "emulator.client",
-    "Server": "emulator.embedded",
-    "StrictRedis": "emulator.client",
-    "aconnect": "emulator.client",
-    "connect": "emulator.client",
-    "forget": "emulator.places",
+    "AsyncRedis": "emulator.testing.client",
+    "Local": "emulator.testing.local",
+    "Redis": "emulator.testing.client",
+    "Server": "emulator.testing.embedded",
+    "StrictRedis": "emulator.testing.client",
+    "aconnect": "emulator.testing.client",
+    "connect": "emulator.testing.client",
+    "forget": "emulator.testing.places",
 }
 
 

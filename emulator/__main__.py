@@ -7,13 +7,13 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
+from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
 
 if TYPE_CHECKING:
-    from emulator.config import Config
-    from emulator.daemon import Starter
-    from emulator.log import Log
-    from emulator.server import Server
+    from emulator.config.directives import Config
+    from emulator.server.daemon import Starter
+    from emulator.server.server import Server
+    from emulator.stats.log import Log
 
 _RESERVED_FILES = 32
 
@@ -34,8 +34,8 @@ def main() -> int:
 
 
 def _refuse(refusal: StartRefused) -> int:
-    from emulator.config import Config
-    from emulator.log import Log
+    from emulator.config.directives import Config
+    from emulator.stats.log import Log
 
     log = Log(Config())
     log.attach("emulator")
@@ -48,11 +48,11 @@ def _run(options: Options) -> int:
     import asyncio
 
     from emulator import system
-    from emulator.config import ConfigError
-    from emulator.daemon import go_to_background
-    from emulator.engine import Engine
-    from emulator.log import NOTICE, Log
-    from emulator.server import Server
+    from emulator.config.directives import ConfigError
+    from emulator.core.engine import Engine
+    from emulator.server.daemon import go_to_background
+    from emulator.server.server import Server
+    from emulator.stats.log import NOTICE, Log
     from emulator.version import REDIS_VERSION, __version__
 
     config = options.config
@@ -81,7 +81,7 @@ def _run(options: Options) -> int:
 
 
 async def _serve(server: Server, options: Options, log: Log, starter: Starter | None) -> int:
-    from emulator.log import NOTICE
+    from emulator.stats.log import NOTICE
 
     config = server.config
     _raise_file_limit(config, log)
@@ -125,7 +125,7 @@ async def _serve(server: Server, options: Options, log: Log, starter: Starter | 
 
 def _raise_file_limit(config: Config, log: Log) -> None:
     """Have as many file descriptors as ``maxclients`` needs, or fewer clients."""
-    from emulator.log import NOTICE
+    from emulator.stats.log import NOTICE
 
     try:
         import resource
@@ -150,7 +150,7 @@ def _raise_file_limit(config: Config, log: Log) -> None:
 
 def _tell_unkept(config: Config, log: Log) -> None:
     """Warn of what the configuration asks for without effect, now and whenever it comes to ask for it."""
-    from emulator.unkept import REASONS, warning, warnings
+    from emulator.config.unkept import REASONS, warning, warnings
 
     def tell(name: str) -> None:
         line = warning(config, name)

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.pytest_marker import MARKER, add_ini_options, asked, check, client_options, wants_patched_time
+from emulator.testing.pytest_marker import MARKER, add_ini_options, asked, check, client_options, wants_patched_time
 
 if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-    from emulator.embedded import Keyspace, Server
-    from emulator.handles import ServerFaults, TurnableClock
-    from emulator.remote import RemoteServer
+    from emulator.testing.embedded import Keyspace, Server
+    from emulator.testing.handles import ServerFaults, TurnableClock
+    from emulator.testing.remote import RemoteServer
 
     AnyServer = Server | Keyspace | RemoteServer
 
@@ -81,7 +81,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _new_server() -> Server:
-    from emulator.embedded import Server
+    from emulator.testing.embedded import Server
 
     return Server(enable_debug_command="yes")
 
@@ -100,7 +100,7 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServ
         with _new_server() as server:
             yield server
         return
-    from emulator.remote import RemoteServer
+    from emulator.testing.remote import RemoteServer
 
     remote = RemoteServer(url)
     shared = _setting(request.config, _KEYSPACES) and remote.is_emulator
@@ -111,7 +111,7 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServ
 @pytest.fixture
 def redis_server_factory() -> Iterator[Callable[..., Server]]:
     """Starts further servers, each with its own settings; they end with the test."""
-    from emulator.embedded import Server
+    from emulator.testing.embedded import Server
 
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(Server(**settings))
@@ -120,7 +120,7 @@ def redis_server_factory() -> Iterator[Callable[..., Server]]:
 @pytest.fixture
 def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RemoteServer) -> Iterator[AnyServer]:
     """The test's server: empty, at the machine's time, and with the settings of the test's marker."""
-    from emulator.watch import Watch
+    from emulator.testing.watch import Watch
 
     with ExitStack() as stack:
         server: AnyServer = redis_server
@@ -203,7 +203,7 @@ def redis_client(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> Ite
 @pytest.fixture
 def async_redis_client(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> Iterator[redis.asyncio.Redis]:
     """A ``redis.asyncio.Redis`` on an empty server, for whichever loop the test runs on, by whichever plugin or none."""
-    from emulator.any_loop import client_for_any_loop
+    from emulator.testing.any_loop import client_for_any_loop
 
     with client_for_any_loop(_redis_ready.url, **client_options(request)) as client:
         yield client
@@ -212,7 +212,7 @@ def async_redis_client(request: pytest.FixtureRequest, _redis_ready: AnyServer) 
 @pytest.fixture
 def redis_url(request: pytest.FixtureRequest, _redis_ready: AnyServer) -> str:
     """The URL of an empty server."""
-    from emulator.handles import url_of_database
+    from emulator.testing.handles import url_of_database
 
     return url_of_database(_redis_ready.url, client_options(request).get("db"))
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
-    from emulator.embedded import Server
-    from emulator.remote import RemoteServer
+    from emulator.testing.embedded import Server
+    from emulator.testing.remote import RemoteServer
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,7 +51,7 @@ def redisdb(redis_proc: Server | RemoteServer) -> Iterator[redis.Redis]:
 @pytest.fixture
 def redisdb_async(redis_proc: Server | RemoteServer) -> Iterator[redis.asyncio.Redis]:
     """The same for asyncio, for whichever loop the test runs on."""
-    from emulator.any_loop import client_for_any_loop
+    from emulator.testing.any_loop import client_for_any_loop
 
     with client_for_any_loop(redis_proc.url) as client:
         yield client

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
-from emulator.monitor import REDACTED
+from emulator.clients.monitor import REDACTED
+from emulator.controls.recording import Recorded
 from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.inline import split_inline
-from emulator.recording import Recorded
 
 
 class Difference(NamedTuple):

@@ -7,12 +7,12 @@ import os
 import pytest
 
 from conformance import servers
+from emulator.clients.session import Session
 from emulator.clock import ManualClock
-from emulator.config import Config
-from emulator.dispatch import run
-from emulator.engine import Engine
+from emulator.config.directives import Config
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
 from emulator.protocol.inline import split_inline
-from emulator.session import Session
 
 collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project
 
@@ -67,7 +67,7 @@ def serve():
     """``serve(scenario, **config)``: run ``await scenario(server)`` against a server in a loop of its own."""
 
     def play(scenario, clock=None, **settings):
-        from emulator.server import Server
+        from emulator.server.server import Server
 
         async def main():
             config = Config()

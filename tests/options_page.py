@@ -1,4 +1,4 @@
-"""``python -m tests.options_page``: the reference of every option, made from `emulator.config` and `emulator.options`."""
+"""``python -m tests.options_page``: the reference of every option, made from the directives and our own options."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.pages import DOCS, written
-from emulator.config import Config
-from emulator.configuration import kinds, special
-from emulator.options import _VARIABLES
-from emulator.unkept import REASONS, refusal
+from emulator.config import kinds, special
+from emulator.config.directives import Config
+from emulator.config.unkept import REASONS, refusal
+from emulator.server.options import _VARIABLES
 
 PAGE = DOCS / "options.md"
 

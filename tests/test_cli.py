@@ -461,5 +461,13 @@ def test_a_plain_command_starts_little(server):
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120, check=True)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "emulator.cli.program" in imported
-    assert not imported & {"asyncio", "ssl", "argparse", "subprocess", "dataclasses", "urllib.parse", "emulator.engine"}
+    assert not imported & {
+        "asyncio",
+        "ssl",
+        "argparse",
+        "subprocess",
+        "dataclasses",
+        "urllib.parse",
+        "emulator.core.engine",
+    }
     assert not imported & {f"emulator.cli.{name}" for name in ("prompt", "editor", "documentation", "keys", "usage")}

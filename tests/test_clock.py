@@ -9,7 +9,7 @@ import redis
 import emulator
 from conformance import servers
 from emulator.clock import Clock, ManualClock
-from emulator.expiry import Timer, Wheel
+from emulator.datatypes.wheel import Timer, Wheel
 
 
 @pytest.fixture(scope="module")

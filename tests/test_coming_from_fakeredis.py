@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import emulator
-from emulator.client import AsyncLocalConnection, LocalConnection
+from emulator.testing.client import AsyncLocalConnection, LocalConnection
 
 fakeredis = pytest.importorskip("fakeredis")
 

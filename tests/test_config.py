@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from emulator.config import Config, ConfigError
-from emulator.notifications import ALL, KEY_MISS, KEYEVENT, KEYSPACE, NEW, format_flags, parse_flags
+from emulator.config.directives import Config, ConfigError
+from emulator.config.notifications import ALL, KEY_MISS, KEYEVENT, KEYSPACE, NEW, format_flags, parse_flags
 from emulator.protocol.errors import CommandError
 
 

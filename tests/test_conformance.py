@@ -9,7 +9,7 @@ from conformance.compare import equal
 from conformance.pages import written
 from conformance.resp import Reply
 from conformance.runner import Side, play
-from emulator.commands.registry import REGISTRY
+from emulator.table.registry import REGISTRY
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
 

@@ -9,11 +9,11 @@ import random
 import pytest
 
 from emulator.commands.dump import serialized
-from emulator.keyspace import type_name
-from emulator.persistence import intset, listpack, ziplist
-from emulator.persistence.crc64 import crc64
-from emulator.persistence.lzf import BadData, compress, decompress
-from emulator.persistence.payload import sealed
+from emulator.keyspace.database import type_name
+from emulator.rdb import intset, listpack, ziplist
+from emulator.rdb.crc64 import crc64
+from emulator.rdb.lzf import BadData, compress, decompress
+from emulator.rdb.payload import sealed
 
 from .test_funnel import freeze
 
@@ -191,9 +191,9 @@ def test_noise_is_no_data(unpack):
 
 def test_migrate(serve):
     async def scenario(source):
-        from emulator.config import Config
-        from emulator.engine import Engine
-        from emulator.server import Server
+        from emulator.config.directives import Config
+        from emulator.core.engine import Engine
+        from emulator.server.server import Server
 
         from .conftest import free_port
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 import emulator
-from emulator.remote import RemoteServer
+from emulator.testing.remote import RemoteServer
 
 
 def test_a_server_in_a_thread():

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from emulator.dispatch import run
+from emulator.core.dispatch import run
 
 
 def pushes(client):

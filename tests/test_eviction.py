@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from emulator.weight import weigh
+from emulator.keyspace.weight import weigh
 
 POLICIES = [
     f"{scope}-{order}"

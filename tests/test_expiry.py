@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from emulator.expiry import Timer, Wheel
+from emulator.datatypes.wheel import Timer, Wheel
 
 
 class Recorder(Timer):

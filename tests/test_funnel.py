@@ -7,17 +7,17 @@ After each command of every conformance case, a key whose value differs from bef
 import pytest
 
 from conformance.__main__ import select
+from emulator.clients.session import Session
 from emulator.clock import ManualClock
-from emulator.config import Config
+from emulator.config.directives import Config
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.stream import MAX_ID, Stream
 from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
-from emulator.dispatch import run
-from emulator.engine import Engine
-from emulator.keyspace import Database
-from emulator.session import Session
+from emulator.keyspace.database import Database
 
 UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"PFDEBUG"}
 """What changes whole databases tells the watchers in its own way; of a sketch that PFDEBUG makes dense Redis tells nobody."""

@@ -8,8 +8,8 @@ import pytest
 from emulator.commands.geo import _PIECE
 from emulator.datatypes import geohash
 from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, STEPS, Shape
+from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ZSet
-from emulator.partial_sort import partial_sort
 
 EARTH_RADIUS = 6372797.560856
 

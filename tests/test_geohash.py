@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from emulator.datatypes.geohash import Shape, area_of, as_text, distance, encode, place_of
-from emulator.partial_sort import partial_sort
+from emulator.datatypes.partial_sort import partial_sort
 
 
 def somewhere(random):

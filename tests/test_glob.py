@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emulator.glob import matcher
+from emulator.datatypes.glob import matcher
 
 
 def naive(pattern: bytes, name: bytes) -> bool:

@@ -2,13 +2,13 @@
 
 import pytest
 
+from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.commands import command
-from emulator.commands.registry import REGISTRY
-from emulator.config import Config
-from emulator.dispatch import run
-from emulator.engine import Engine
-from emulator.session import Session
+from emulator.config.directives import Config
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+from emulator.table.registry import REGISTRY
 
 ENTRIES = {
     each.full_name.decode(): each

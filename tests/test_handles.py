@@ -7,7 +7,7 @@ import redis
 
 import emulator
 from conformance import servers
-from emulator.remote import RemoteServer
+from emulator.testing.remote import RemoteServer
 
 
 @contextmanager

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from emulator import dispatch
+from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.commands.hash import hscan
+from emulator.core import dispatch
+from emulator.core.engine import Engine
 from emulator.datatypes.hash import Hash
-from emulator.engine import Engine
-from emulator.session import Session
 
 
 class Limits:

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from emulator.clock import ManualClock
-from emulator.latency import OFFSET, Durations, Event, Latency, graph
+from emulator.stats.latency import OFFSET, Durations, Event, Latency, graph
 
 STEP = 2.0**-20
 
@@ -117,7 +117,7 @@ def test_the_graph_of_an_event():
 def slow(monkeypatch):
     """Whatever is watched takes 7 ms more than what it holds."""
     moments = count(step=0.007)
-    monkeypatch.setattr("emulator.latency.perf_counter", lambda: next(moments))
+    monkeypatch.setattr("emulator.stats.latency.perf_counter", lambda: next(moments))
 
 
 def test_expiry_and_eviction_are_events(client, pass_time, slow):

@@ -1,4 +1,4 @@
-"""An import goes down the staircase or sideways, never up (ARCHITECTURE.md, "Layers")."""
+"""Rooms and the arrows between them: an import goes down the list of rooms or sideways, never up (ARCHITECTURE.md)."""
 
 import ast
 from pathlib import Path
@@ -8,88 +8,53 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "emulator"
 
-GROUND = (
+ROOMS = (
     "protocol",
+    "ground",
     "datatypes",
-    "clock",
-    "version",
-    "_version",
-    "glob",
-    "partial_sort",
-    "suggestions",
-    "system",
-    "wall",
-)
-TABLES = ("commands", "commands.registry", "commands.keyspec")
-SUBSYSTEMS = (
-    *TABLES,
-    "acl",
-    "blocking",
-    "client_info",
-    "client_memory",
-    "reply_buffer",
-    "rates",
-    "digest",
     "config",
-    "configuration",
-    "effects",
-    "eviction",
-    "expiry",
-    "faults",
-    "frequency",
-    "keyspace",
-    "keyspaces",
-    "latency",
-    "lazyfree",
-    "log",
-    "memory",
-    "monitor",
-    "notifications",
-    "pause",
-    "persistence",
-    "propagation",
-    "pubsub",
-    "recording",
-    "renewal",
-    "slowlog",
-    "snapshots",
+    "rdb",
     "stats",
-    "tracking",
-    "weight",
-)
-CORE = ("engine", "session", "dispatch", "commands.table", "scripting")
-SHELL = ("server", "connection", "driver", "flow_control", "listeners", "nested_loop", "rest", "tls", "unkept")
-WAYS_IN = (
-    "",
-    "__main__",
-    "any_loop",
+    "table",
+    "acl",
+    "clients",
+    "keyspace",
+    "controls",
+    "scripting",
+    "commands",
+    "core",
+    "sockets",
+    "rest",
+    "server",
+    "testing",
     "cli",
-    "client",
-    "daemon",
-    "embedded",
-    "handles",
-    "local",
-    "options",
-    "places",
-    "pytest_marker",
-    "pytest_plugin",
-    "pytest_redis_compat",
-    "redis_py",
-    "remote",
-    "replay",
-    "settings",
-    "watch",
+    "ways in",
 )
+"""The folders of the package, the lowest first; the modules at its root are the ground or the ways in."""
+
+GROUND = frozenset(("_version", "clock", "suggestions", "system", "version", "wall"))
+
+WITHOUT_A_LOOP = ROOMS[: ROOMS.index("sockets")]
+
+MOST_AT_THE_ROOT = 14
+MOST_LINES = 500
+MOST_TYPES_UP = 27
+"""Pairs of a room's module and one above it that it names for its types only."""
 
 
-def layer_of(module: str) -> int:
-    """The layer of a module named relative to the package."""
-    for number, names in enumerate((GROUND, SUBSYSTEMS, (), CORE, SHELL, WAYS_IN)):
-        if module in names or module.partition(".")[0] in {name for name in names if "." not in name} - {"commands"}:
-            return number
-    if module.startswith("commands."):
-        return 2
-    raise AssertionError(f"{module} has no layer: enter it in tests/test_layers.py and in ARCHITECTURE.md")
+def room_of(module: str) -> str:
+    """The room of a module named relative to the package."""
+    top = module.partition(".")[0]
+    if top in GROUND:
+        return "ground"
+    if (PACKAGE / top).is_dir() and top:
+        assert top in ROOMS, f"{top} is no room yet: enter it in tests/test_layers.py and in ARCHITECTURE.md"
+        return top
+    return "ways in"
+
+
+def floor_of(module: str) -> int:
+    return ROOMS.index(room_of(module))
 
 
 def modules():
@@ -98,22 +63,26 @@ def modules():
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
-def imports(path: Path):
-    """Names imported at run time (not under TYPE_CHECKING), relative to the package."""
+def is_module(name: str) -> bool:
+    path = PACKAGE / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def imports(path: Path, for_types: bool = False):
+    """Names imported at run time, or under TYPE_CHECKING, relative to the package."""
     tree = ast.parse(path.read_text())
-    for_types = set()
+    typed = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for_types.update(id(inner) for inner in ast.walk(node))
+            typed.update(id(inner) for inner in ast.walk(node))
     for node in ast.walk(tree):
-        if id(node) in for_types:
+        if (id(node) in typed) != for_types:
             continue
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "emulator":
             base = node.module.partition(".")[2]
             for alias in node.names:
                 inner = f"{base}.{alias.name}".lstrip(".")
-                is_module = (PACKAGE / inner.replace(".", "/")).with_suffix(".py").exists()
-                yield inner if is_module else base
+                yield inner if is_module(inner) else base
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.partition(".")[0] == "emulator":
@@ -122,16 +91,39 @@ def imports(path: Path):
 
 @pytest.mark.parametrize(("module", "path"), list(modules()))
 def test_no_import_goes_up(module, path):
-    own = layer_of(module)
     for imported in imports(path):
-        if module == "commands.table":
-            continue
-        assert layer_of(imported) <= own, f"{module or 'emulator'} (layer {own}) imports {imported}"
+        assert floor_of(imported) <= floor_of(module), f"{module or 'emulator'} imports {imported}"
 
 
-def test_the_ground_knows_nothing_of_asyncio():
+def test_few_types_are_named_from_above():
+    up = {
+        (module, imported)
+        for module, path in modules()
+        for imported in imports(path, for_types=True)
+        if floor_of(imported) > floor_of(module)
+    }
+    assert len(up) <= MOST_TYPES_UP, sorted(up)
+
+
+def test_the_architecture_names_every_room():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    missing = [room for room in ROOMS if room not in ("ground", "ways in") and f"`{room}/`" not in text]
+    assert not missing
+
+
+def test_the_root_holds_what_users_import_or_run():
+    assert len(list(PACKAGE.glob("*.py"))) <= MOST_AT_THE_ROOT
+
+
+def test_no_file_is_too_long():
     for module, path in modules():
-        if layer_of(module) <= 3:
+        lines = [line for line in path.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        assert len(lines) <= MOST_LINES, module
+
+
+def test_the_engine_knows_nothing_of_asyncio():
+    for module, path in modules():
+        if room_of(module) in WITHOUT_A_LOOP:
             assert "import asyncio" not in path.read_text(), f"{module} must not know of an event loop"
 
 

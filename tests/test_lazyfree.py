@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 from sortedcontainers import SortedList
 
-from emulator.lazyfree import LazyFree
+from emulator.keyspace.lazyfree import LazyFree
 
 A_STEP = 2000
 

@@ -5,10 +5,10 @@ import random
 import pytest
 
 from emulator.clock import ManualClock
-from emulator.config import Config
+from emulator.config.directives import Config
+from emulator.core.engine import Engine
 from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.listpack import entry_size
-from emulator.engine import Engine
 from tests.conftest import Client
 
 

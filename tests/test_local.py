@@ -13,9 +13,9 @@ import pytest
 import redis
 
 import emulator
-from emulator.client_memory import usage
+from emulator.clients.memory import usage
 from emulator.clock import ManualClock
-from emulator.local import Local
+from emulator.testing.local import Local
 
 
 @pytest.fixture(params=[2, 3], ids=["RESP2", "RESP3"])
@@ -278,6 +278,6 @@ def test_clients_that_nobody_holds_any_more_may_go_while_all_are_looked_at(monke
         return usage(session)
 
     monkeypatch.setattr("emulator.commands.info.usage", look)
-    monkeypatch.setattr("emulator.memory.usage", look)
+    monkeypatch.setattr("emulator.keyspace.memory.usage", look)
     told = local.perform((b"INFO", b"clients"), (b"INFO", b"memory"))
     assert [isinstance(text, bytes) for text in told] == [True, True]

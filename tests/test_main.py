@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from emulator.config import Config
-from emulator.log import NOTICE, Log
+from emulator.config.directives import Config
+from emulator.stats.log import NOTICE, Log
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINE = re.compile(r"\d+:[CM] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d{3} [.\-*#] .+")

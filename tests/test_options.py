@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from emulator.engine import Engine
-from emulator.options import FatalConfigError, Information, Options, StartRefused, read_options
+from emulator.core.engine import Engine
+from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
 from tests.conftest import Client
 
 

@@ -3,7 +3,7 @@
 from conformance.grammar import plain
 from conformance.pages import written
 from conformance.resp import Connection
-from emulator.config import Config
+from emulator.config.directives import Config
 from tests import options_page
 
 

@@ -9,10 +9,10 @@ import emulator
 from conformance import runner, servers
 from conformance.__main__ import HERE, select
 from conformance.runner import Side
+from emulator.core.engine import Engine
+from emulator.core.propagation import as_stream
 from emulator.datatypes.stream import Stream
-from emulator.engine import Engine
-from emulator.handles import perform
-from emulator.propagation import as_stream
+from emulator.testing.handles import perform
 from tests.replica import Link
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))

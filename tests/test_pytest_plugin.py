@@ -405,7 +405,7 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_it():\n"
-        "    assert not {'redis', 'emulator.engine', 'emulator.embedded', 'emulator.handles'} & set(sys.modules)\n"
+        "    assert not {'redis', 'emulator.core.engine', 'emulator.testing.embedded'} & set(sys.modules)\n"
     )
     output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:pytest_redis")
     assert status == 0, output

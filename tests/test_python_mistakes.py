@@ -9,9 +9,9 @@ import pytest
 
 import emulator
 from emulator.clock import ManualClock
-from emulator.options import FatalConfigError, StartRefused, read_options
 from emulator.protocol.errors import CommandError
-from emulator.remote import RemoteServer
+from emulator.server.options import FatalConfigError, StartRefused, read_options
+from emulator.testing.remote import RemoteServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -146,8 +146,8 @@ def test_a_missing_redis_py_is_told():
         "emulator.Redis",
         "emulator.Local().connect()",
         "emulator.Server().__enter__().connect()",
-        "__import__('emulator.remote')",
-        "__import__('emulator.any_loop')",
+        "__import__('emulator.testing.remote')",
+        "__import__('emulator.testing.any_loop')",
     )
     for use in uses:
         program = f"import sys; sys.modules['redis'] = None; import emulator; {use}"

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 import emulator
-from emulator.config import Config
-from emulator.options import read_options
+from emulator.config.directives import Config
+from emulator.server.options import read_options
 from tests.test_pytest_plugin import pytest_on
 
 ROOT = Path(__file__).parent.parent

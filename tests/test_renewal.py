@@ -6,7 +6,7 @@ import pytest
 import redis
 
 import emulator
-from emulator.local import Local
+from emulator.testing.local import Local
 
 _NOT_OF_THE_SERVER = (
     "connected_clients",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emulator.reply_buffer import NEVER, ReplyBuffer, ReplyBuffers
+from emulator.clients.reply_buffer import NEVER, ReplyBuffer, ReplyBuffers
 
 
 @pytest.fixture

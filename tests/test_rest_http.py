@@ -11,7 +11,7 @@ import pytest
 import redis
 
 import emulator
-from emulator.engine import Engine
+from emulator.core.engine import Engine
 from emulator.rest import http as rest_http
 from tests import torn_http
 from tests.rest import TOKEN, Rest, gateway

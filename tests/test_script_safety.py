@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -221,12 +222,13 @@ def test_shutdown_does_not_wait(script):
 @pytest.mark.parametrize("script", LOOPS.values(), ids=LOOPS)
 def test_a_server_in_python_ends_while_a_script_loops(script, keyspace):
     with emulator.Server() as server:
-        server.command("SET", "k", "v")
         handle = server.keyspace("one") if keyspace else server
+        handle.command("SET", "k", "v")  # so that the keyspace is there, which two threads would make twice
         looper = threading.Thread(target=_loop, args=(handle.connect(retry=None), script))
         looper.start()
         while not _runs(server, keyspace):
-            pass
+            assert looper.is_alive()
+            time.sleep(0.001)
     looper.join(20)
     assert not looper.is_alive()
 

@@ -12,7 +12,7 @@ from emulator.scripting.runtime import Lua
 @pytest.fixture
 def lua(client):
     def evaluate(source):
-        from emulator.dispatch import run as dispatch
+        from emulator.core.dispatch import run as dispatch
 
         dispatch(client.session, [[b"EVAL", source.encode(), b"0"]], 0, 1)
         return client.received()

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from emulator.client_memory import usage
+from emulator.clients.memory import usage
 
 
 def command(*words: bytes) -> bytes:

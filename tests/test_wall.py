@@ -6,13 +6,13 @@ import pytest
 import redis
 
 import emulator
-from emulator import tracking
+from emulator.clients import tracking
+from emulator.clients.pubsub import PubSub
 from emulator.commands import migrate
 from emulator.datatypes.list import List
-from emulator.expiry import Timer
-from emulator.keyspace import Entry
+from emulator.datatypes.wheel import Timer
+from emulator.keyspace.database import Entry
 from emulator.protocol.encoder import RESP2, RESP3
-from emulator.pubsub import PubSub
 
 
 class Bug(Exception):
@@ -161,7 +161,7 @@ def test_a_guard_in_front_of_a_command(server, others_live, monkeypatch):
     client = client_of(server)
     client.client_no_touch("on")
     with monkeypatch.context() as patch:
-        patch.setattr("emulator.dispatch._check", bug)
+        patch.setattr("emulator.core.dispatch._check", bug)
         with pytest.raises(redis.ResponseError, match=INTERNAL):
             client.get("k")
     assert client.get("k") is None

@@ -16,11 +16,11 @@ from random import Random
 from typing import Any, cast
 
 from conformance.torn.generate import stream, torn
-from emulator.config import Config
-from emulator.connection import Connection
-from emulator.engine import Engine
+from emulator.config.directives import Config
+from emulator.core.engine import Engine
 from emulator.protocol.parser import Command, RequestParser
-from emulator.server import Server
+from emulator.server.connection import Connection
+from emulator.server.server import Server
 
 _CONNECTIONS = 10
 _SLOWEST = 1.0

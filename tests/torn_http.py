@@ -15,7 +15,7 @@ import tracemalloc
 from random import Random
 from typing import Any, cast
 
-from emulator.engine import Engine
+from emulator.core.engine import Engine
 from emulator.rest.http import HttpConnection
 from emulator.rest.local import LocalDatabase
 from emulator.rest.service import RestService

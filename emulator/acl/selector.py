@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from emulator.commands.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
-from emulator.glob import matcher
+from emulator.datatypes.glob import matcher
 from emulator.protocol.replies import Reply
+from emulator.table.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
 
 UNKNOWN_COMMAND: Final = "Unknown command or category name in ACL"
 BAD_SYNTAX: Final = "Syntax error"

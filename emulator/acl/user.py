@@ -7,8 +7,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from emulator.acl.selector import Denial, RuleError, Selector
-from emulator.commands.registry import Command
 from emulator.protocol.replies import Reply, Set
+from emulator.table.registry import Command
 
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from emulator.acl.journal import Journal
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY, UNKNOWN_COMMAND, Denial, RuleError
 from emulator.acl.user import UnmatchedParenthesis, User, joined_selectors
-from emulator.commands.registry import Command
 from emulator.protocol.errors import CommandError, as_text
+from emulator.table.registry import Command
 
 if TYPE_CHECKING:
-    from emulator.engine import Engine
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
 
 _REASONS: Final = {BY_COMMAND: b"command", BY_KEY: b"key", BY_CHANNEL: b"channel"}
 _UNCHANGED: Final = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"

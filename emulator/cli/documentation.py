@@ -119,11 +119,11 @@ def _docs_of_server(options: Options) -> Reply:
 def _own_documentation() -> Reply:
     from io import BytesIO
 
-    from emulator.config import Config
-    from emulator.dispatch import run
-    from emulator.engine import Engine
+    from emulator.clients.session import Session
+    from emulator.config.directives import Config
+    from emulator.core.dispatch import run
+    from emulator.core.engine import Engine
     from emulator.protocol.client_side import read_reply
-    from emulator.session import Session
 
     session = Session(Engine(Config()))
     run(session, [[b"COMMAND", b"DOCS"]], 0, 1)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
 from emulator.commands.arguments import integer
-from emulator.commands.registry import CATEGORIES, EMULATOR, Command, command, container, every_command
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.registry import CATEGORIES, EMULATOR, Command, command, container, every_command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 logger = logging.getLogger("emulator")
 

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.glob import Matcher, matcher
+from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.long_double import parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_unsigned
 
 if TYPE_CHECKING:
-    from emulator.keyspace import Database
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.keyspace.database import Database
 
 INT32_MAX: Final = 2**31 - 1
 INT32_MIN: Final = -(2**31)

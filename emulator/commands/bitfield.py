@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer
 from emulator.commands.bitmap import BAD_OFFSET, bit_offset
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.commands.string import find_string, in_place, read_string
-from emulator.notifications import STRING
+from emulator.config.notifications import STRING
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _BAD_TYPE: Final = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
 

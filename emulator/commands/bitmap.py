@@ -8,15 +8,15 @@ from operator import and_, or_, xor
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import bounded, integer
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.commands.string import find_string, in_place, read_string
-from emulator.notifications import STRING
+from emulator.config.notifications import STRING
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 BAD_OFFSET: Final = "ERR bit offset is not an integer or out of range"
 _PIECE: Final = 1 << 16

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.client_info import describe, kind_of
+from emulator.clients.description import describe, kind_of
 from emulator.commands.arguments import bounded, integer, milliseconds, wrong_subcommand_arity
 from emulator.commands.connection import check_name, is_one_word
-from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT, Reply, Status, Verbatim
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
 

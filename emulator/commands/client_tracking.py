@@ -1,17 +1,17 @@
-"""CLIENT TRACKING and its kin: which keys a client wants to be told of.  What is done about it is in `emulator.tracking`."""
+"""CLIENT TRACKING and its kin: which keys a client wants to be told of; `emulator.clients.tracking` tells it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emulator.clients.tracking import collision
 from emulator.commands.arguments import integer
-from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Set, Status
-from emulator.tracking import collision
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _ANEW = " before disabling tracking for this client, and then re-enabling it with a different mode."
 _FLAGS = "noscript loading stale"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from emulator.commands.registry import command, container
 from emulator.protocol.errors import CommandError
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("cluster", group="cluster", since="3.0.0", acl="", help_since="5.0.0", help_acl="")
 

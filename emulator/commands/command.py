@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from emulator.commands.keyspec import KeySpec
-from emulator.commands.registry import EMULATOR, FLAG, Command, command, container, every_command
-from emulator.glob import matcher
+from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
+from emulator.table.keyspec import KeySpec
+from emulator.table.registry import EMULATOR, FLAG, Command, command, container, every_command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NO_MANDATORY_KEYS = FLAG["no_mandatory_keys"]
 _WITHOUT_TEXT = ("oneof", "block")

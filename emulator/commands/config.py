@@ -1,19 +1,19 @@
-"""CONFIG: the directives of `emulator.config` as clients read and change them."""
+"""CONFIG: the directives of `emulator.config.directives` as clients read and change them."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
-from emulator.commands.registry import command, container
-from emulator.configuration.kinds import decoded
-from emulator.log import NOTICE
+from emulator.config.kinds import decoded
+from emulator.controls.renewal import forget_statistics
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
-from emulator.renewal import forget_statistics
+from emulator.stats.log import NOTICE
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 logger = logging.getLogger("emulator")
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from emulator.acl.user import password_hash
 from emulator.commands.arguments import database, integer, wrong_arity
-from emulator.commands.registry import command
-from emulator.keyspaces import Moved
+from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
+from emulator.table.registry import command
 from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
 

@@ -11,24 +11,24 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from emulator.clients.reply_buffer import NEVER, PATIENCE
 from emulator.commands.arguments import integer
-from emulator.commands.registry import command
-from emulator.configuration.kinds import parse_memory
+from emulator.config.kinds import parse_memory
+from emulator.config.notifications import STRING
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.datatypes.string import encoding
-from emulator.digest import Digest, of_databases, of_value
-from emulator.keyspace import Entry, Value
-from emulator.log import NOTICE
-from emulator.notifications import STRING
+from emulator.keyspace.database import Entry, Value
+from emulator.keyspace.digest import Digest, of_databases, of_value
+from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
-from emulator.reply_buffer import NEVER, PATIENCE
-from emulator.weight import weigh
+from emulator.stats.log import NOTICE
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 logger = logging.getLogger("emulator")
 
@@ -122,7 +122,7 @@ def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes
 @_action
 def _object(client: Session, key: bytes) -> Reply:
     """How a value is kept."""
-    from emulator.persistence import payload, save
+    from emulator.rdb import payload, save
 
     entry = _entry(client, key)
     value = entry.value
@@ -228,7 +228,7 @@ def _reload(client: Session, *options: bytes) -> Reply:
 
 
 def _reloaded(client: Session, value: Value) -> Value:
-    from emulator.persistence import load, payload, save
+    from emulator.rdb import load, payload, save
 
     kind, body = save.save(value, payload.plain_string)
     return load.load(kind, payload.Reader(body), client.engine.config)

@@ -6,31 +6,31 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
-from emulator.keyspace import Value
-from emulator.notifications import GENERIC
+from emulator.config.notifications import GENERIC
+from emulator.keyspace.database import Value
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.engine import Engine
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
 
 _MOST_FREQUENT = 255
 
 
 def serialized(engine: Engine, value: Value) -> bytes:
     """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
-    from emulator.persistence import save  # only a server that is asked for it needs it
+    from emulator.rdb import save  # only a server that is asked for it needs it
 
     return save.serialized(value, engine.config.rdbcompression)
 
 
 def _value_of(engine: Engine, serialized_value: bytes) -> Value:
     """The value of a payload."""
-    from emulator.persistence import load, payload
-    from emulator.persistence.lzf import BadData
+    from emulator.rdb import load, payload
+    from emulator.rdb.lzf import BadData
 
     body = payload.unsealed(serialized_value)
     if body is None:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wrong_subcommand_arity
-from emulator.commands.registry import EMULATOR, command, container
-from emulator.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
-from emulator.keyspaces import Moved
+from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
+from emulator.controls.instances import Moved
+from emulator.controls.renewal import renew
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
-from emulator.renewal import renew
 from emulator.suggestions import did_you_mean
+from emulator.table.registry import EMULATOR, command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2.0", help_acl=EMULATOR)
 

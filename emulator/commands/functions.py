@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import wrong_subcommand_arity
-from emulator.commands.keyspec import numkeys
-from emulator.commands.registry import command, container
 from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments, note_words
-from emulator.glob import matcher
+from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Set, Status
+from emulator.table.keyspec import numkeys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
+    from emulator.clients.session import Session
     from emulator.scripting.functions import Library
-    from emulator.session import Session
 
 container("function", group="scripting", since="7.0.0", acl="", help_since="7.0.0")
 
@@ -197,7 +197,7 @@ def function_kill(client: Session) -> Status:
 )
 def function_dump(client: Session) -> bytes:
     """All libraries in a form that FUNCTION RESTORE takes."""
-    from emulator.persistence import payload
+    from emulator.rdb import payload
 
     libraries = client.engine.scripting.libraries.libraries.values()
     return payload.sealed(b"".join(_LIBRARY_MARK + payload.string(library.code) for library in libraries))
@@ -213,8 +213,8 @@ def function_dump(client: Session) -> bytes:
 )
 def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -> Status:
     """Load the libraries of FUNCTION DUMP: APPEND to those there are, REPLACE those of the same name, or FLUSH first."""
-    from emulator.persistence import payload
-    from emulator.persistence.lzf import BadData
+    from emulator.rdb import payload
+    from emulator.rdb.lzf import BadData
 
     if len(policy) > 1:
         raise wrong_subcommand_arity(client)

@@ -6,20 +6,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import database, integer, scan_cursor, scan_options
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command, container
+from emulator.config.notifications import GENERIC
 from emulator.datatypes import string
+from emulator.datatypes.glob import matcher
 from emulator.datatypes.vectorset import VectorSet
-from emulator.glob import matcher
-from emulator.keyspace import Value, type_name
-from emulator.notifications import GENERIC
+from emulator.keyspace.database import Value, type_name
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.keyspace import Database, Entry
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.keyspace.database import Database, Entry
 
 _SAME = "ERR source and destination objects are the same"
 

@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import double, integer
-from emulator.commands.keyspec import KeySpec, keys, keyword
-from emulator.commands.registry import command
 from emulator.commands.zset import add_scores
+from emulator.config.notifications import ZSET
 from emulator.datatypes import geohash
 from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Shape
+from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ScoreRange, ZSet
-from emulator.notifications import ZSET
-from emulator.partial_sort import partial_sort
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import NULL_ARRAY, Reply
+from emulator.table.keyspec import KeySpec, keys, keyword
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _UNITS: Final = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
 _PIECE: Final = 256

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, scan_cursor, scan_options, wrong_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
+from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
-from emulator.notifications import HASH
 from emulator.protocol.errors import NOT_FLOAT, CommandError
 from emulator.protocol.long_double import add_long_doubles, parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Pairs, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NOTHING: Final = Hash()
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
 from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
+from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
-from emulator.notifications import HASH
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _FURTHEST: Final = (1 << 46) - 1
 

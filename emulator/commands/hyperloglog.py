@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.commands.string import find_string, in_place
+from emulator.config.notifications import STRING
 from emulator.datatypes import hyperloglog
 from emulator.datatypes.hyperloglog import DENSE, SPARSE, Corrupted
-from emulator.notifications import STRING
 from emulator.protocol.errors import WRONGTYPE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _CORRUPTED: Final = "INVALIDOBJ Corrupted HLL object detected"
 

@@ -12,17 +12,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from emulator.client_memory import usage
-from emulator.commands.registry import command, every_command
-from emulator.memory import Memory, resident_memory
+from emulator.clients.memory import usage
+from emulator.keyspace.memory import Memory, resident_memory
+from emulator.keyspace.weight import describe_sizes
 from emulator.protocol.replies import Verbatim
+from emulator.table.registry import command, every_command
 from emulator.version import MODULES, REDIS_VERSION
-from emulator.weight import describe_sizes
 
 if TYPE_CHECKING:
-    from emulator.commands.registry import Command
-    from emulator.engine import Engine
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+    from emulator.table.registry import Command
 
 Fields = Iterable[tuple[str, object]]
 

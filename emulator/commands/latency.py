@@ -1,4 +1,4 @@
-"""The LATENCY commands; what they tell of is gathered in `emulator.latency`."""
+"""The LATENCY commands; what they tell of is gathered in `emulator.stats.latency`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from emulator.commands.registry import command, container, every_command
-from emulator.latency import Event, graph
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Reply, Verbatim
+from emulator.stats.latency import Event, graph
+from emulator.table.registry import command, container, every_command
 
 if TYPE_CHECKING:
-    from emulator.commands.registry import Command
-    from emulator.engine import Engine
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+    from emulator.table.registry import Command
 
 _FLAGS = "admin noscript loading stale"
 _FOR_EACH_NODE = "nondeterministic_output request_policy:all_nodes response_policy:special"

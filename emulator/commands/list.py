@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import bounded, integer, magnitude, multi_pop
-from emulator.commands.keyspec import keys, numkeys
-from emulator.commands.registry import command
+from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
-from emulator.notifications import LIST
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.table.keyspec import keys, numkeys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 LEFT, RIGHT = b"LEFT", b"RIGHT"
 _PUSHED = {LEFT: b"lpush", RIGHT: b"rpush"}

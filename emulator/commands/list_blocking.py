@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import multi_pop, timeout
-from emulator.commands.keyspec import keys, numkeys
 from emulator.commands.list import LEFT, RIGHT, mpop, pop, side_of, transfer
-from emulator.commands.registry import command
 from emulator.datatypes.list import List
 from emulator.protocol.replies import NULL_ARRAY, Reply
+from emulator.table.keyspec import keys, numkeys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 
 def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> Reply:

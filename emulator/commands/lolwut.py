@@ -9,12 +9,12 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer
-from emulator.commands.registry import command
 from emulator.protocol.replies import Verbatim
+from emulator.table.registry import command
 from emulator.version import REDIS_VERSION
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NEWEST = 8
 

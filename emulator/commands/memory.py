@@ -1,7 +1,7 @@
 """MEMORY: what keys take, and how much is used for what.
 
-Figures are those of the real server's allocator for the same data (`emulator.weight`); what a process of Python takes in
-fact is told as the resident set size.
+Figures are those of the real server's allocator for the same data (`emulator.keyspace.weight`); what a process of Python
+takes in fact is told as the resident set size.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import gc
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command, container
-from emulator.memory import Memory, resident_memory
+from emulator.keyspace.memory import Memory, resident_memory
+from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
-from emulator.weight import weigh
+from emulator.table.keyspec import keys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("memory", group="server", since="4.0.0", acl="", help_since="4.0.0", help_acl="")
 

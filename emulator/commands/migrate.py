@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.blocking import Block
+from emulator.clients.blocking import Block
 from emulator.commands.arguments import integer
 from emulator.commands.dump import serialized
-from emulator.commands.keyspec import keys, keyword
-from emulator.commands.registry import command
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.keyspec import keys, keyword
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.keyspace import Database
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.keyspace.database import Database
 
 _KEY_FLAGS: Final = "RW access delete"
 _DEFAULT_TIMEOUT: Final = 1000

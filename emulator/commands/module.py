@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.commands.registry import command, container
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
+from emulator.table.registry import command, container
 from emulator.version import MODULES
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("module", group="server", since="4.0.0", acl="", help_since="5.0.0", help_acl="")
 

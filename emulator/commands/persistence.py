@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _UNSUPPORTED = "ERR persistence is not supported by redis-emulator: what it holds ends with the process"
 

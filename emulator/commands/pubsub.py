@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator.clients.pubsub import PubSub, Subscribers
 from emulator.commands.arguments import wrong_subcommand_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command, container
-from emulator.glob import matcher
+from emulator.datatypes.glob import matcher
 from emulator.protocol.replies import Push, Replies, Reply
-from emulator.pubsub import PubSub, Subscribers
+from emulator.table.keyspec import keys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("pubsub", group="pubsub", since="2.8.0", acl="", help_since="6.2.0", help_acl="")
 

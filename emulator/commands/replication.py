@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.blocking import Block
+from emulator.clients.blocking import Block
 from emulator.commands.arguments import bounded, integer, milliseconds
-from emulator.commands.registry import command
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _UNSUPPORTED = "ERR replication is not supported by redis-emulator"
 _LONGEST_ADDRESS = 256

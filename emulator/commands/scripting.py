@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer
-from emulator.commands.keyspec import numkeys
-from emulator.commands.registry import command, container
 from emulator.protocol.errors import NOT_INTEGER, CommandError
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.keyspec import numkeys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("script", group="scripting", since="2.6.0", acl="", help_since="5.0.0")
 

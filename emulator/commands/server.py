@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
-from emulator.commands.registry import command, container
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.keyspace import Database
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.keyspace.database import Database
 
 logger = logging.getLogger("emulator")
 

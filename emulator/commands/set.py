@@ -7,17 +7,17 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, random_count, scan_cursor, scan_options
-from emulator.commands.keyspec import keys, numkeys
-from emulator.commands.registry import command
+from emulator.config.notifications import SET
 from emulator.datatypes.set import Set
-from emulator.notifications import SET
 from emulator.protocol import replies
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import Reply
+from emulator.table.keyspec import keys, numkeys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NOTHING: Final = Set()
 

@@ -7,19 +7,19 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
-from emulator.commands.keyspec import keys, unknown
-from emulator.commands.registry import REGISTRY, command
+from emulator.config.notifications import GENERIC, LIST
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
-from emulator.notifications import GENERIC, LIST
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
+from emulator.table.keyspec import keys, unknown
+from emulator.table.registry import REGISTRY, command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _BY_NOTE = (
     "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key "

@@ -7,8 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.commands.stream_ids import (
     ACKED,
     DELREF,
@@ -19,14 +17,16 @@ from emulator.commands.stream_ids import (
     ids_to_delete,
     start_of_interval,
 )
+from emulator.config.notifications import STREAM
 from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
-from emulator.notifications import STREAM
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 
 def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:

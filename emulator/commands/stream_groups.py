@@ -7,19 +7,19 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command, container
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
+from emulator.config.notifications import STREAM
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import Stream, format_id
-from emulator.notifications import STREAM
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("xgroup", group="stream", since="5.0.0", acl="", help_since="5.0.0")
 

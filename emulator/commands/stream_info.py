@@ -6,16 +6,16 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer, wrong_subcommand_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command, container
 from emulator.commands.stream import entries
 from emulator.datatypes.consumers import NEVER_ACTIVE, UNKNOWN, Consumer, Group
 from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
 from emulator.protocol.replies import Reply
+from emulator.table.keyspec import keys
+from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 container("xinfo", group="stream", since="5.0.0", acl="", help_since="5.0.0")
 

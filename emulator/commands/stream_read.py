@@ -7,8 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer, milliseconds
-from emulator.commands.keyspec import keyword
-from emulator.commands.registry import command
 from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
@@ -16,9 +14,11 @@ from emulator.datatypes.consumers import Consumer, Group
 from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
+from emulator.table.keyspec import keyword
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NEW = MAX_ID
 _LAST = -1

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
+from emulator.config.notifications import GENERIC, STRING
 from emulator.datatypes.string import Embedded
-from emulator.notifications import GENERIC, STRING
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.long_double import ZERO, add_long_doubles, parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.keyspace import Entry
-    from emulator.session import Session
+    from emulator.clients.session import Session
+    from emulator.keyspace.database import Entry
 
 _STRINGS = (bytes, bytearray)
 _LCS_CELL = 4

@@ -48,7 +48,7 @@ from emulator.commands import (  # noqa: F401
     zset_combine,
     zset_range,
 )
-from emulator.commands.registry import REGISTRY, Command
+from emulator.table.registry import REGISTRY, Command
 
 
 def table() -> dict[bytes, Command]:

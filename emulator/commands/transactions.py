@@ -1,4 +1,4 @@
-"""MULTI, EXEC, DISCARD, WATCH, UNWATCH.  Queuing itself is done by `emulator.dispatch`."""
+"""MULTI, EXEC, DISCARD, WATCH, UNWATCH.  Queuing itself is done by `emulator.core.dispatch`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import Command, command
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NO_REPLY, NULL_ARRAY, OK, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import Command, command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _REASONS: Final = {
     BY_COMMAND: "no permission to execute the command or subcommand",

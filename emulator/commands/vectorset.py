@@ -13,16 +13,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import Element, VectorSet
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, Reply, Status
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _INVALID_VECTOR: Final = "ERR invalid vector specification"
 _INVALID_OPTION: Final = "ERR invalid option after element"

@@ -7,16 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import bounded, double, random_count, scan_cursor, scan_options, wrong_arity
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
+from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
-from emulator.notifications import ZSET
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX, format_double
 from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _OPTIONS = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
 _NO_OPTIONS: frozenset[bytes] = frozenset()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import multi_pop, timeout
-from emulator.commands.keyspec import keys, numkeys
-from emulator.commands.registry import command
 from emulator.commands.zset import pop
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.replies import NULL_ARRAY, Reply
+from emulator.table.keyspec import keys, numkeys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 MIN, MAX = b"MIN", b"MAX"
 

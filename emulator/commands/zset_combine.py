@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import bounded, double, integer
-from emulator.commands.keyspec import keys, numkeys
-from emulator.commands.registry import command
 from emulator.commands.zset_range import store
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import Pairs, Reply
+from emulator.table.keyspec import keys, numkeys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 Scores = dict[bytes, float]
 

@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
-from emulator.commands.keyspec import keys
-from emulator.commands.registry import command
 from emulator.commands.zset import pairs
+from emulator.config.notifications import GENERIC, ZSET
 from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
-from emulator.notifications import GENERIC, ZSET
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 BY_RANK, BY_SCORE, BY_LEX = b"RANK", b"BYSCORE", b"BYLEX"
 Ranks = Callable[[ZSet], tuple[int, int]]

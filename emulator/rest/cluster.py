@@ -13,12 +13,12 @@ from typing import Any
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 
-from emulator.commands.registry import Command
 from emulator.commands.table import table
-from emulator.dispatch import find
+from emulator.core.dispatch import find
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.upstream import Address, AsyncConnection, OneServer, Upstream, Words, addresses, new_pool
+from emulator.table.registry import Command
 
 _CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
 _ON_ALL = ("all_shards", "all_nodes")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
-from emulator.dispatch import execute, find
-from emulator.keyspace import type_name
+from emulator.core.dispatch import execute, find
+from emulator.keyspace.database import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.requests import Command
@@ -15,7 +15,7 @@ from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, n
 from emulator.rest.tokens import knows, new_token, token_of
 
 if TYPE_CHECKING:
-    from emulator.session import Session
+    from emulator.clients.session import Session
 
 _NOT_ALLOWED: Final = frozenset(
     b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "

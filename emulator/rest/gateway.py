@@ -9,9 +9,8 @@ from typing import NamedTuple, TypeVar
 
 from emulator.acl.user import User
 from emulator.acl.users import explanation
-from emulator.commands.registry import READONLY
-from emulator.dispatch import find
-from emulator.engine import Engine
+from emulator.core.dispatch import find
+from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Reply, Status
 from emulator.rest.database import Database, Stream
@@ -23,6 +22,7 @@ from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user
 from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, random_token, token_of
 from emulator.rest.upstream import TROUBLE, AsyncConnection, Upstream, error_of
+from emulator.table.registry import READONLY
 
 logger = logging.getLogger("emulator")
 

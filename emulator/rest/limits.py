@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.registry import DENYOOM
-from emulator.dispatch import find
+from emulator.core.dispatch import find
+from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import CommandError
 from emulator.rest.encoding import json_error
 from emulator.rest.requests import BadRequest, Command
 from emulator.rest.texts import request_too_large
-from emulator.weight import weigh
+from emulator.table.registry import DENYOOM
 
 if TYPE_CHECKING:
-    from emulator.engine import Engine
+    from emulator.core.engine import Engine
 
 MOST_REQUEST: Final = 10 * 1024 * 1024
 _MOST_KEY: Final = 32 * 1024

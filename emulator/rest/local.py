@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
-from emulator.dispatch import check_arity, find, run
-from emulator.flow_control import OutputLimit
+from emulator.clients.output_limit import OutputLimit
+from emulator.clients.session import Session
+from emulator.core.dispatch import check_arity, find, run
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NoReply, Push, Replies, Reply, Status
@@ -23,11 +24,10 @@ from emulator.rest.limits import Limits, check_sizes, cut
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
 from emulator.rest.tokens import base32
-from emulator.session import Session
 
 if TYPE_CHECKING:
     from emulator.acl.user import User
-    from emulator.engine import Engine
+    from emulator.core.engine import Engine
     from emulator.rest.tokens import Tokens
 
 _COMMANDS_A_SLICE = 256

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from emulator.listeners import listening_socket
 from emulator.rest.http import HttpConnection
 from emulator.rest.local import LocalDatabase
 from emulator.rest.service import RestService
 from emulator.rest.tokens import Tokens, random_token
+from emulator.sockets.listeners import listening_socket
 
 if TYPE_CHECKING:
-    from emulator.engine import Engine
+    from emulator.core.engine import Engine
     from emulator.rest.database import Database
 
 _SECONDS_TO_FINISH = 5.0

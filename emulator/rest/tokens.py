@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from emulator.acl.user import User
-    from emulator.engine import Engine
+    from emulator.core.engine import Engine
 
 READ_ONLY_USER: Final = b"default_ro"
 _READ_ONLY_RULES: Final = b"reset on ~* &* +@read -@dangerous -@scripting -scan +ping +echo".split()

@@ -15,9 +15,9 @@ from emulator.protocol.replies import Reply
 from emulator.scripting.scripts import KEY_LOCKING, NO_WRITES
 
 if TYPE_CHECKING:
+    from emulator.clients.session import Session
     from emulator.scripting.runtime import Lua
     from emulator.scripting.scripts import Scripting
-    from emulator.session import Session
 
 _LOAD_SECONDS: Final = 0.5
 _BAD_NAME: Final = (

@@ -8,14 +8,14 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import explanation
-from emulator.commands.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
-from emulator.eviction import OUT_OF_MEMORY
+from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
 from emulator.protocol.numbers import format_double
+from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 
 if TYPE_CHECKING:
+    from emulator.clients.session import Session
     from emulator.scripting.runtime import Lua
-    from emulator.session import Session
 
 _EXACT = 1 << 53
 _WRONG_NUMBER = "ERR Wrong number of args calling Redis command from script"

@@ -11,15 +11,15 @@ from collections.abc import Callable, Collection, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.commands.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
+from emulator.clients.session import Session
 from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
-from emulator.session import Session
+from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
 if TYPE_CHECKING:
-    from emulator.engine import Engine
+    from emulator.core.engine import Engine
     from emulator.scripting.functions import Libraries
     from emulator.scripting.invocation import Invocation
     from emulator.scripting.runtime import Lua, Random48

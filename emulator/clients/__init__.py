@@ -1,0 +1,1 @@
+"""What the engine knows of one client: session, waits, subscriptions, caching, buffers and limits."""

@@ -1,0 +1,169 @@
+"""Clients that wait for a key.
+
+Life cycle.  A command that finds nothing to take returns `Session.block(...)`.  In a transaction or a script, where
+nothing may wait, that is just the answer for "nothing"; otherwise it is a `Block`, the dispatcher parks the session, and
+the block stands in ``Database.blocked`` under each of its keys, oldest first, and in a timing wheel when it has a
+timeout.  When the funnel sees such a key come to be it signals it here.  After the command (or transaction, or script)
+that made it, `Blocking.serve` lets the waiters of each signalled key try again, the oldest first; the answer of one that
+succeeds is delivered and its session goes on.  A timeout, CLIENT UNBLOCK, a closed connection end a block as well.
+
+A waiter is tried only while the key holds the kind of value it waits for.  A value put in the place of another (SET, SORT
+STORE, ZUNIONSTORE) does not count as a key that has come to be, just as in Redis: who waits for it goes on waiting.  With
+``needs_key`` a waiter is also tried when the key has gone or become something else (XREADGROUP must then answer an error).
+
+Source: Redis's documentation of blocking operations, "Order in which blocked clients are served".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from emulator.datatypes.wheel import Timer
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
+from emulator.wall import internal_error
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+    from emulator.keyspace.database import Database
+
+
+class Block(Timer):
+    """A session that waits for one of `keys`; as a timer it is the timeout.
+
+    ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.  ``spent`` are
+    the seconds that the command has run so far.
+    """
+
+    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "session", "spent", "timeout_reply")
+
+    def __init__(
+        self,
+        session: Session,
+        keys: Sequence[bytes],
+        kind: type,
+        attempt: Callable[[], Reply | None],
+        timeout_reply: Reply,
+        needs_key: bool = False,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.db = session.db
+        self.keys = list(dict.fromkeys(keys))
+        self.kind = kind
+        self.attempt = attempt
+        self.timeout_reply = timeout_reply
+        self.needs_key = needs_key
+        self.spent = 0.0
+
+    def fire(self) -> None:
+        self.session.engine.blocking.finish(self, self.timeout_reply)
+
+    def failed(self, error: Exception) -> None:
+        self.session.engine.blocking.fail(self, error)
+
+
+class Blocking:
+    """The blocked clients of an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.blocks: dict[Block, None] = {}
+        self.kinds: dict[type, int] = {}
+        self.ready: dict[tuple[Database, bytes], bool] = {}
+
+    @property
+    def keys_on_no_key(self) -> int:
+        """How many keys somebody waits for who wants to hear that they have gone."""
+        waiting = (blocks for db in self.engine.databases for blocks in db.blocked.values())
+        return sum(any(block.needs_key for block in blocks) for blocks in waiting)
+
+    def park(self, block: Block, timeout: int) -> None:
+        """Let a session wait; `timeout` in milliseconds, 0 for none."""
+        self.blocks[block] = None
+        self.kinds[block.kind] = self.kinds.get(block.kind, 0) + 1
+        for key in block.keys:
+            block.db.blocked.setdefault(key, {})[block] = None
+        block.db.observe()
+        if timeout:
+            self.engine.waits.set(block, self.engine.clock.elapsed + timeout)
+        block.session.blocked = block
+
+    def signal(self, db: Database, key: bytes, kind: type | None) -> None:
+        """A key on which somebody waits has come to be, or with None has gone.
+
+        Its waiters are tried when the running command is done; not where nobody waits for any key of that kind.
+        """
+        if kind is None or self.kinds.get(kind):
+            self.ready[db, key] = kind is not None or self.ready.get((db, key), False)
+            self.engine.pending_work = True
+
+    def serve(self) -> None:
+        """Let the waiters of the signalled keys try again, until no key is signalled any more."""
+        while self.ready:
+            ready, self.ready = self.ready, {}
+            for (db, key), exists in ready.items():
+                for block in list(db.blocked.get(key, ())):
+                    try:
+                        concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
+                        if concerned and block in self.blocks:
+                            self._try(block)
+                    except Exception as error:
+                        self.fail(block, error)
+
+    def _try(self, block: Block) -> None:
+        block.session.blocked = None  # as ACL LOG has it
+        refusal = self.engine.refusal(block.session)
+        block.session.blocked = block
+        if refusal is not None:
+            self._answer(block, refusal)
+            return
+        started = perf_counter()
+        with self.engine.turn_of(block.session):
+            try:
+                reply = self._attempt(block)
+            except CommandError as error:
+                reply = error
+        block.spent += perf_counter() - started
+        if reply is not None:
+            self.finish(block, reply)
+        self.engine.tracking.tell_own()
+        self.engine.deliver()
+
+    def _attempt(self, block: Block) -> Reply | None:
+        session, propagation = block.session, self.engine.propagation
+        if not propagation.active or session.last_command is None:
+            return block.attempt()
+        return propagation.follow(session, session.last_command, session.words, block.attempt)
+
+    def finish(self, block: Block, reply: Reply) -> None:
+        """End a wait with an answer."""
+        self.engine.unblocked(block.session, block.spent, reply)
+        self._answer(block, reply)
+
+    def _answer(self, block: Block, reply: Reply) -> None:
+        self.forget(block)
+        block.session.resume(reply)
+
+    def fail(self, block: Block, error: Exception) -> None:
+        """A bug in a wait: it ends, and its client is told."""
+        answer = internal_error(error, "a blocked client's command")
+        if block in self.blocks:
+            self.finish(block, answer)
+
+    def forget(self, block: Block) -> None:
+        """End a wait without an answer (the session has gone)."""
+        del self.blocks[block]
+        self.kinds[block.kind] -= 1
+        block.session.blocked = None
+        self.engine.waits.cancel(block)
+        db = block.db
+        for key in block.keys:
+            waiting = db.blocked[key]
+            del waiting[block]
+            if not waiting:
+                del db.blocked[key]
+        db.observe()

@@ -1,0 +1,102 @@
+"""What is told of a client: its line in CLIENT LIST, its type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emulator.clients.memory import usage
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+
+_UNAUTHENTICATED: Final = 1025
+"""Beyond its reply buffer nothing waits for a client that has yet to say who it is."""
+
+
+def describe(session: Session, ended: bool = False) -> bytes:
+    """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
+    now = session.engine.clock.now
+    used = usage(session)
+    command_name = session.last_command.full_name if session.last_command else b"NULL"
+    fields = {
+        b"id": b"%d" % session.id,
+        b"addr": session.address,
+        b"laddr": session.local_address,
+        b"fd": b"%d" % session.fd,
+        b"name": session.name,
+        b"age": b"%d" % ((now - session.created) // 1000),
+        b"idle": b"%d" % ((now - session.active) // 1000),
+        b"flags": _flags(session, ended),
+        b"db": b"%d" % session.db.index,
+        b"sub": b"%d" % len(session.channels),
+        b"psub": b"%d" % len(session.patterns),
+        b"ssub": b"%d" % len(session.shards),
+        b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
+        b"watch": b"%d" % len(session.watched),
+        b"qbuf": b"%d" % used.input,
+        b"qbuf-free": b"%d" % used.free,
+        b"argv-mem": b"%d" % used.arguments,
+        b"multi-mem": b"%d" % used.queued,
+        b"rbs": b"%d" % used.size,
+        b"rbp": b"%d" % used.peak,
+        b"obl": b"%d" % used.filled,
+        b"oll": b"%d" % used.blocks,
+        b"omem": b"%d" % used.output,
+        b"tot-mem": b"%d" % used.total,
+        b"events": b"rw" if used.blocks else b"r",
+        b"cmd": command_name,
+        b"user": session.user.name,
+        b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
+        b"resp": b"%d" % session.protocol,
+        b"lib-name": session.lib_name,
+        b"lib-ver": session.lib_version,
+        b"io-thread": b"0",
+        b"tot-net-in": b"%d" % session.total_input,
+        b"tot-net-out": b"%d" % session.total_output,
+        b"tot-cmds": b"%d" % session.total_commands,
+    }
+    return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
+
+
+def _flags(session: Session, ended: bool) -> bytes:
+    flags = b""
+    if session in session.engine.monitor.sessions:
+        flags += b"O"
+    if session.subscriptions:
+        flags += b"P"
+    if session.queue is not None:
+        flags += b"x"
+    if session.blocked is not None or session.paused:
+        flags += b"b"
+    if session.tracked is not None:
+        flags += b"t"
+        if session.tracked.broken:
+            flags += b"R"
+        if session.tracked.prefixes is not None:
+            flags += b"B"
+    if session.dirty_cas:
+        flags += b"d"
+    if session.closing:
+        flags += b"c"
+    if ended:
+        flags += b"A"
+    if session.address.endswith(b":0"):
+        flags += b"U"
+    if session.no_evict:
+        flags += b"e"
+    if session.no_touch:
+        flags += b"T"
+    return flags or b"N"
+
+
+def kind_of(session: Session) -> bytes:
+    """The type of a client, by which CLIENT LIST and the limits of buffers go."""
+    return b"pubsub" if session.subscriptions else b"normal"
+
+
+def output_limits(session: Session) -> tuple[int, int, int]:
+    """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
+    limits = session.engine.config.client_output_buffer_limit[kind_of(session).decode()]
+    if session.authenticated or session.engine.acl.open_to_all:
+        return limits
+    return min(limits[0] or _UNAUTHENTICATED, _UNAUTHENTICATED), *limits[1:]

@@ -1,0 +1,77 @@
+"""MONITOR: clients that see every command that is run, and what nobody may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.protocol.inline import quoted
+from emulator.protocol.replies import Status
+from emulator.table.registry import ADMIN, SKIP_MONITOR, Command
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+
+REDACTED: Final = b"(redacted)"
+_SECRETS: Final = frozenset(
+    (b"requirepass", b"masterauth", b"masteruser", b"tls-key-file-pass", b"tls-client-key-file-pass")
+)
+
+
+class Monitor:
+    """The clients of an engine that monitor it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.sessions: dict[Session, None] = {}
+
+    def begin(self, session: Session) -> None:
+        """Show a client what is run from now on; while there is one every command takes the long way."""
+        self.sessions[session] = None
+        self._engine.refresh_sessions()
+
+    def end(self, session: Session) -> None:
+        """The client has seen enough."""
+        if session in self.sessions:
+            del self.sessions[session]
+            self._engine.refresh_sessions()
+
+    def show(self, session: Session, command: Command, args: Sequence[bytes]) -> None:
+        """Show a command, unless it is an administrator's."""
+        if command.flags & (ADMIN | SKIP_MONITOR):
+            return
+        self.show_always(session, args)
+
+    def show_always(self, session: Session, args: Sequence[bytes]) -> None:
+        """Show a command; those of scripts are shown as the client ``lua``."""
+        seconds, micros = divmod(self._engine.clock.micros(), 1_000_000)
+        words = b" ".join([quoted(word) for word in redacted(args)])
+        line = Status(b"%d.%06d [%d %b] %b" % (seconds, micros, session.db.index, _source(session), words))
+        for each in list(self.sessions):
+            each.send(each.encoders[Status](line))
+
+
+def _source(session: Session) -> bytes:
+    if not session.address:
+        return b"lua"
+    path, _, port = session.address.rpartition(b":")
+    return b"unix:" + path if port == b"0" else session.address
+
+
+def redacted(args: Sequence[bytes]) -> Sequence[bytes]:
+    """The words of a call without the secrets in it: passwords, the rules of users."""
+    name = args[0].lower()
+    hidden: list[int] = []
+    if name == b"auth":
+        hidden = [*range(1, len(args))]
+    elif name == b"hello":
+        hidden = [place + step for place, word in enumerate(args) if word.lower() == b"auth" for step in (1, 2)]
+    elif name == b"config" and len(args) > 2 and args[1].lower() == b"set":
+        hidden = [place + 1 for place in range(2, len(args), 2) if args[place].lower() in _SECRETS]
+    elif name == b"acl" and len(args) > 2 and args[1].lower() in (b"setuser", b"deluser", b"getuser"):
+        hidden = [*range(2, len(args))]
+    elif name == b"migrate":
+        for place, word in enumerate(args[6:], 6):
+            hidden += {b"AUTH": [place + 1], b"AUTH2": [place + 1, place + 2]}.get(word.upper(), [])
+    return [REDACTED if place in hidden else word for place, word in enumerate(args)] if hidden else args

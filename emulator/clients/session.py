@@ -1,0 +1,401 @@
+"""What the server knows of one client.
+
+A session knows no socket: what it has to say gathers in ``out``, and whoever owns it (a connection, the in-process
+client) is told through ``on_wake`` that there is something to write or that a wait has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from emulator.acl.user import User, password_hash
+from emulator.clients.blocking import Block
+from emulator.clients.description import describe, output_limits
+from emulator.clients.memory import Buffers
+from emulator.clients.reply_buffer import MOST, ReplyBuffer
+from emulator.datatypes.footprint import POINTER
+from emulator.protocol.encoder import RESP2, RESP3, Encoders
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, Reply
+from emulator.protocol.reply_size import SHORTEST, size_of
+from emulator.wall import internal_error
+
+if TYPE_CHECKING:
+    from emulator.clients.tracking import Tracked
+    from emulator.controls.faults import Delay
+    from emulator.core.engine import Engine
+    from emulator.keyspace.database import Database
+    from emulator.table.registry import Command
+
+
+_MOST_REPEATED = 10_000_000
+"""The real server goes on until its memory is full."""
+
+
+class Queue(list["tuple[Command, list[bytes]]"]):
+    """The commands of a MULTI; ``size`` is what their words take in the real server."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+    def add(self, command: Command, words: Sequence[bytes]) -> None:
+        """Queue a command."""
+        self.append((command, list(words)))
+        self.size += sum(map(len, words)) + POINTER * len(words)
+
+
+class Session:
+    """One client.
+
+    ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
+    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
+    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
+    number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
+    command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
+    already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
+    set for the REST API: nothing waits, and scripts may do what they may with that service.
+    """
+
+    __slots__ = (
+        "active",
+        "address",
+        "authenticated",
+        "blocked",
+        "buffers",
+        "channels",
+        "closing",
+        "created",
+        "db",
+        "deny_blocking",
+        "dirty_cas",
+        "encoders",
+        "engine",
+        "fault_passed",
+        "fd",
+        "held_back",
+        "id",
+        "last_command",
+        "lib_name",
+        "lib_version",
+        "local_address",
+        "name",
+        "no_evict",
+        "no_touch",
+        "on_kill",
+        "on_move",
+        "on_overrun",
+        "on_wake",
+        "out",
+        "output_limit",
+        "patterns",
+        "paused",
+        "plain",
+        "proof",
+        "protocol",
+        "pushed",
+        "queue",
+        "queue_failed",
+        "replies",
+        "reply_mode",
+        "running",
+        "shards",
+        "total_commands",
+        "total_input",
+        "total_output",
+        "tracked",
+        "upstash",
+        "user",
+        "watched",
+        "words",
+    )
+
+    def __init__(self, engine: Engine, address: bytes = b"", local_address: bytes = b"", fd: int = -1) -> None:
+        self.engine = engine
+        self.id = engine.next_client_id()
+        self.address = address
+        self.local_address = local_address
+        self.fd = fd
+        self.created = self.active = engine.clock.now
+        self.name = self.lib_name = self.lib_version = b""
+        self.db: Database = engine.databases[0]
+        self.out: list[bytes] = []
+        self.on_wake: Callable[[], None] | None = None
+        self.on_kill: Callable[[], None] | None = None
+        self.on_move: Callable[[Session], None] | None = None
+        self.on_overrun: Callable[[], None] | None = None
+        self.pushed = 0
+        self.buffers: Callable[[], Buffers] = Buffers
+        self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
+        self.held_back: Delay | None = None
+        self.fault_passed = False
+        self.running = False
+        self.closing = False
+        self.blocked: Block | None = None
+        self.paused = False
+        self.last_command: Command | None = None
+        self.words: Sequence[bytes] = ()
+        self.total_commands = self.total_input = self.total_output = 0
+        self.watched: dict[tuple[Database, bytes], bool] = {}
+        self.channels: dict[bytes, None] = {}
+        self.patterns: dict[bytes, None] = {}
+        self.shards: dict[bytes, None] = {}
+        self.deny_blocking = False
+        self.queue: Queue | None = None
+        self.queue_failed = self.dirty_cas = False
+        self.no_evict = self.no_touch = self.upstash = False
+        self.reply_mode = REPLY_ON
+        self.tracked: Tracked | None = None
+        self.forget_user()
+        self.set_protocol(2)
+        engine.sessions[self.id] = self
+
+    def set_protocol(self, version: int) -> None:
+        """Speak RESP `version` 2 or 3 from now on."""
+        self.protocol = version
+        self.encoders: Encoders = RESP3 if version == 3 else RESP2
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
+        is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
+        self.output_limit = output_limits(self)[0] if is_limited else 0
+        self.plain = (
+            not self.output_limit
+            and self.user.unrestricted
+            and (self.authenticated or self.engine.acl.open_to_all)
+            and self.queue is None
+            and not self.closing
+            and self.reply_mode == REPLY_ON
+            and not self.no_touch
+            and (self.tracked is None or self.tracked.prefixes is not None)
+            and (self.protocol == 3 or not self.subscriptions)
+            and not self.engine.attentive
+        )
+
+    def open_queue(self) -> Queue:
+        """Queue the commands that follow, as MULTI does."""
+        self.queue = Queue()
+        self.queue_failed = False
+        self.refresh()
+        return self.queue
+
+    @property
+    def parked(self) -> bool:
+        """Whether a command is held back, by CLIENT PAUSE or by a fault."""
+        return self.paused or self.held_back is not None
+
+    @property
+    def subscriptions(self) -> int:
+        """Channels, patterns and shard channels subscribed to."""
+        return len(self.channels) + len(self.patterns) + len(self.shards)
+
+    def send(self, data: bytes) -> None:
+        """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first."""
+        if self.output_limit:
+            self.pushed += len(data)
+            if self.pushed >= self.output_limit and self.exceeds_limit(self.pushed):
+                self.overrun()
+                return
+        if self.running:
+            self.engine.defer(self, data)
+        else:
+            self.out.append(data)
+            self.wake()
+
+    def exceeds_limit(self, more: int) -> bool:
+        """Whether with so many bytes more than what was written and not sent yet there would be too many for the client."""
+        return self.replies.beyond(self.buffers().unsent + more)[2] >= self.output_limit
+
+    def overrun(self) -> None:
+        """More waits for the client than may: it gets nothing of it, and is disconnected."""
+        if not self.closing and self.on_overrun is not None:
+            self.on_overrun()
+            self.out.clear()
+            self.close()
+
+    def within_limit(self, reply: Reply) -> Reply:
+        """The reply, or nothing where it is too much for the client.  To be called where there is a limit."""
+        if self.exceeds_limit(sum(map(len, self.out)) + self.size_of(reply)):
+            self.overrun()
+            return NO_REPLY
+        return reply
+
+    def size_of(self, reply: Reply) -> int:
+        """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
+        return size_of(reply, self.output_limit + MOST)
+
+    def producible(self, count: int) -> int:
+        """How many elements to look for, negative where some may come twice: of these not many more than are too much.
+
+        Raises `CommandError` where there is no limit and so many would fill the memory.
+        """
+        if self.output_limit:
+            return max(count, -(self.output_limit + MOST) // SHORTEST)
+        if count < -_MOST_REPEATED:
+            raise CommandError(f"ERR at most {_MOST_REPEATED} elements are repeated in a reply")
+        return count
+
+    def wake(self) -> None:
+        """Tell the owner that there is something to do."""
+        if self.on_wake is not None:
+            self.on_wake()
+
+    def block(
+        self,
+        keys: Sequence[bytes],
+        timeout: int,
+        kind: type,
+        attempt: Callable[[], Reply | None],
+        timeout_reply: Reply = None,
+        needs_key: bool = False,
+    ) -> Reply | Block:
+        """Wait for a key that holds a `kind`: what a command returns when `attempt` has found nothing to answer.
+
+        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
+        """
+        if self.deny_blocking or self.upstash:
+            return timeout_reply
+        block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
+        self.engine.blocking.park(block, timeout)
+        return block
+
+    def resume(self, reply: Reply) -> None:
+        """A wait has ended with this answer: deliver it and go on."""
+        try:
+            data = self.encoders[reply.__class__](reply)
+        except Exception as error:
+            data = self.encoders[CommandError](internal_error(error, "the answer to a blocked client"))
+        self.send(data)
+
+    def close(self) -> None:
+        """Close once what is to be sent has been sent; no further command is run."""
+        self.closing = True
+        self.refresh()
+        if not self.running:
+            self.wake()
+
+    def kill(self) -> None:
+        """Close at once."""
+        self.close()
+        if self.on_kill is not None:
+            self.on_kill()
+
+    def move(self, engine: Engine, user: User, proof: bytes) -> Session:
+        """Take the client to another engine, as this user of it, whom the caller has found it may be: its session there.
+
+        This session is no more; raises where that cannot be.
+        """
+        if self.on_move is None or self.deny_blocking:
+            raise CommandError("ERR this client cannot change its keyspace here")
+        other = Session(engine, self.address, self.local_address, self.fd)
+        other.user, other.proof = user, proof
+        other.out = self.out
+        other.name, other.lib_name, other.lib_version = self.name, self.lib_name, self.lib_version
+        other.authenticated = True
+        other.set_protocol(self.protocol)
+        self.forget()
+        self.on_move(other)
+        return other
+
+    def disconnect(self) -> None:
+        """Close at once, or where it is this client's command that wants it, after the answer."""
+        if self.running:
+            self.close()
+        else:
+            self.kill()
+
+    # Who it is
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
+        host = self.address.rpartition(b":")[0].strip(b"[]")
+        return not host or host.startswith((b"127.", b"/")) or host in (b"::1", b"::ffff:127.0.0.1")
+
+    def check_protected(self, name: str) -> None:
+        """Raise unless the configuration lets the client use a command such as DEBUG."""
+        config = self.engine.config
+        permission: str = getattr(config, f"enable_{name}_command")
+        if not config.allows(permission, self.is_local):
+            raise CommandError(
+                f"ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "
+                '"local", you can run it from a local connection, otherwise you need to set this option in the '
+                "configuration file, and then restart the server."
+            )
+
+    def forget_user(self) -> None:
+        """Be the default user, as a new connection is."""
+        self.user = self.engine.acl.default
+        self.proof = b""
+        self.authenticated = self.engine.acl.open_to_all
+
+    def authenticate(self, name: bytes, password: bytes) -> bool:
+        """Become a user; whether there is one with this name and password."""
+        user = self.engine.acl.table.get(name)
+        proof = password_hash(password)
+        if user is None or not user.accepts_hash(proof):
+            return False
+        self.user, self.proof = user, proof
+        self.authenticated = True
+        self.refresh()
+        return True
+
+    def drop(self) -> None:
+        """Disconnect a client whose user is no longer."""
+        self.forget_user()
+        self.authenticated = False
+        self.disconnect()
+
+    def describe(self) -> bytes:
+        """The client's line in CLIENT LIST."""
+        return describe(self)
+
+    def forget(self) -> None:
+        """The client has gone: leave no trace of it in the engine."""
+        engine = self.engine
+        if self.blocked is not None:
+            engine.blocking.forget(self.blocked)
+        self.unwatch()
+        if self.held_back is not None:
+            engine.waits.cancel(self.held_back)
+        engine.tracking.end(self)
+        engine.monitor.end(self)
+        engine.pubsub.drop(self)
+        engine.sessions.pop(self.id, None)
+        engine.client_eviction.forget(self)
+
+    def watch(self, key: bytes) -> None:
+        """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""
+        place = (self.db, key)
+        if place in self.watched:
+            return
+        entry = self.db.entries.get(key)
+        expired = entry is not None and entry.deadline is not None and entry.deadline <= self.engine.clock.now
+        self.watched[place] = expired
+        self.db.watchers.setdefault(key, set()).add(self)
+        self.db.observe()
+
+    def unwatch(self) -> None:
+        """Forget every watched key."""
+        for db, key in self.watched:
+            watchers = db.watchers[key]
+            watchers.discard(self)
+            if not watchers:
+                del db.watchers[key]
+                db.observe()
+        self.watched.clear()
+        self.dirty_cas = False
+
+    def watched_key_expired(self) -> bool:
+        """Whether a watched key has expired since it was watched and nobody has noticed yet."""
+        now = self.engine.clock.now
+        for (db, key), was_expired in self.watched.items():
+            if not was_expired:
+                entry = db.entries.get(key)
+                if entry is not None and entry.deadline is not None and entry.deadline <= now:
+                    return True
+        return False

@@ -1,0 +1,179 @@
+"""Reading and changing the values of directives, as CONFIG GET and CONFIG SET do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+from emulator.config.kinds import ConfigError, Directive, decoded
+from emulator.config.rewrite import rewrite_file
+from emulator.datatypes.glob import matcher
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.inline import split_inline
+
+Hook = Callable[[], object]
+
+_GLOB = frozenset(b"*?[")
+
+
+class Store:
+    """The values of the directives that a subclass declares, as plain attributes of each instance.
+
+    ``file`` is the path of the configuration file, empty where there is none.
+    """
+
+    directives: ClassVar[dict[str, Directive[Any]]]
+    """Every directive by its name and by its aliases."""
+
+    def __init_subclass__(cls) -> None:
+        cls.directives = {}
+        for attribute, directive in list(vars(cls).items()):
+            if isinstance(directive, Directive):
+                cls.directives.update(dict.fromkeys((directive.name, *directive.aliases), directive))
+                delattr(cls, attribute)
+
+    def __init__(self) -> None:
+        self.file = ""
+        self._hooks: dict[str, list[Hook]] = {}
+        self._at_start: dict[Directive[Any], Any] = {}
+        for directive in self.directives.values():
+            setattr(self, directive.attribute, directive.initial())
+
+    def copy(self) -> Self:
+        """The same settings once more, with no file and nobody to be told of changes."""
+        twin = type(self)()
+        for directive in self.directives.values():
+            setattr(twin, directive.attribute, getattr(self, directive.attribute))
+        return twin
+
+    def on_change(self, name: str, hook: Hook) -> None:
+        """Have `hook` called after the directive has changed; it may refuse the new value by raising `ConfigError`."""
+        self._hooks.setdefault(self.directives[name].name, []).append(hook)
+
+    def get(self, patterns: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Names and values of the directives that match; a name without a glob is given back as it was spelt."""
+        found: dict[str, tuple[bytes, bytes]] = {}
+        for pattern in patterns:
+            if _GLOB.isdisjoint(pattern):
+                name = decoded(pattern).lower()
+                if name in self.directives and name not in found:
+                    found[name] = pattern, self._shown(self.directives[name])
+                continue
+            matches = matcher(pattern, True)
+            for name, directive in self.directives.items():
+                if name not in found and not directive.hidden and matches(name.encode()):
+                    found[name] = name.encode(), self._shown(directive)
+        return dict(found.values())
+
+    def _shown(self, directive: Directive[Any]) -> bytes:
+        return directive.format(getattr(self, directive.attribute)).encode("utf-8", "surrogateescape")
+
+    def assign(self, name: str, words: Sequence[str]) -> None:
+        """Set a directive at start-up, from its words in a file; raises `ConfigError`.  No hook is called."""
+        directive = self.directives[name]
+        if directive.several and len(words) == 1 and words[0]:
+            words = list(map(decoded, split_inline(words[0].encode("utf-8", "surrogateescape")) or ()))
+        elif not directive.several and len(words) != 1:
+            raise ConfigError("wrong number of arguments")
+        setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
+
+    def set(self, pairs: Sequence[bytes], local: bool = False) -> None:
+        """Change directives as CONFIG SET does: all of them or, with a `CommandError`, none.
+
+        `pairs` are names and values in turn; `local` tells that the client's connection is a local one.
+        """
+        changes = self._changes(pairs, local)
+        before = {directive: getattr(self, directive.attribute) for _, directive, _ in changes}
+        told: list[Hook] = []
+        try:
+            for name, directive, text in changes:
+                self._take(name, directive, text)
+            for name, directive, _ in changes:
+                if getattr(self, directive.attribute) != before[directive]:
+                    self._tell(name, directive, told)
+                    self._at_start.setdefault(directive, before[directive])
+        except CommandError:
+            for directive, value in before.items():
+                setattr(self, directive.attribute, value)
+            for hook in told:
+                hook()
+            raise
+
+    def reset(self) -> None:
+        """Give every directive that `set` has changed the value back that it had at first."""
+        told: list[Hook] = []
+        at_start, self._at_start = self._at_start, {}
+        for directive, value in at_start.items():
+            setattr(self, directive.attribute, value)
+        for directive in at_start:
+            self._tell(directive.name, directive, told)
+
+    def _take(self, name: str, directive: Directive[Any], text: str) -> None:
+        words = [text]
+        if directive.several:
+            words = text.split(" ") if text else []
+        if not directive.binary:
+            words = [word.partition("\0")[0] for word in words]
+        try:
+            setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
+        except ConfigError as error:
+            raise _failed(name, str(error)) from None
+
+    def _tell(self, name: str, directive: Directive[Any], told: list[Hook]) -> None:
+        """Call the hooks of a directive, save those that another one has called already."""
+        for hook in self._hooks.get(directive.name, ()):
+            if hook not in told:
+                try:
+                    hook()
+                except ConfigError as error:
+                    raise _failed(name, str(error)) from None
+                told.append(hook)
+
+    def _changes(self, pairs: Sequence[bytes], local: bool) -> list[tuple[str, Directive[Any], str]]:
+        """Names, directives and texts of the values; raises where one cannot be set at all."""
+        if len(pairs) % 2:
+            raise CommandError(SYNTAX)
+        changes: dict[str, tuple[str, Directive[Any], str]] = {}
+        for position in range(0, len(pairs), 2):
+            spelt = decoded(pairs[position])
+            name = spelt.lower()
+            directive = self.directives.get(name)
+            if directive is None:
+                raise CommandError(f"ERR Unknown option or number of arguments for CONFIG SET - '{spelt}'")
+            reason = self._refusal(directive, local) or ("duplicate parameter" if name in changes else "")
+            if reason:
+                raise _failed(spelt, reason)
+            changes[name] = name, directive, decoded(pairs[position + 1])
+        return list(changes.values())
+
+    def _refusal(self, directive: Directive[Any], local: bool) -> str:
+        if directive.immutable:
+            return "can't set immutable config"
+        if directive.protected and not self.allows(vars(self)["enable_protected_configs"], local):
+            return "can't set protected config"
+        return ""
+
+    @staticmethod
+    def allows(permission: str, local: bool) -> bool:
+        """Whether a permission such as ``enable-debug-command`` (``no``, ``yes``, ``local``) covers a client."""
+        return permission == "yes" or (permission == "local" and local)
+
+    def rewrite(self, users: Sequence[str] = ()) -> None:
+        """CONFIG REWRITE: bring the configuration file up to date; `users` are its lines for the ACL."""
+        if not self.file:
+            raise CommandError("ERR The server is running without a config file")
+        lines: dict[str, list[tuple[str, bool]]] = {
+            directive.name: directive.lines(getattr(self, directive.attribute))
+            for directive in self.directives.values()
+        }
+        if users:
+            lines["user"] = [(f"user {user}", True) for user in users]
+        aliases = {name: directive.name for name, directive in self.directives.items()}
+        try:
+            rewrite_file(self.file, lines, aliases)
+        except OSError as error:
+            raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+
+
+def _failed(name: str, reason: str) -> CommandError:
+    return CommandError(f"ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")

@@ -1,0 +1,53 @@
+"""What a configuration asks for and does not get: said in the log, one line for each directive, instead of kept silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from emulator.config.directives import Config
+
+_IN_MEMORY: Final = "data are kept in memory only and are gone when the server ends"
+_NO_PLACE: Final = "processes and threads stay where the system puts them"
+
+REASONS: Final = {
+    "appendonly": _IN_MEMORY,
+    "save": _IN_MEMORY,
+    "activedefrag": "memory is not defragmented",
+    "io-threads": "one thread does all the work",
+    "oom-score-adj": "the system's out-of-memory score is left alone",
+    "supervised": "no supervisor is notified",
+    "syslog-enabled": "nothing is sent to the system log",
+    "tls-ciphersuites": "the cipher suites of TLS 1.3 cannot be chosen",
+    "server-cpulist": _NO_PLACE,
+    "bio-cpulist": _NO_PLACE,
+    "aof-rewrite-cpulist": _NO_PLACE,
+    "bgsave-cpulist": _NO_PLACE,
+}
+"""Why a directive that is not at its default, or asks for something to be saved, has no effect."""
+
+
+def refusal(config: Config) -> str | None:
+    """Why a server with this configuration must not start: it would not be what it is asked to be."""
+    if config.cluster_enabled:
+        return "cluster-enabled yes: cluster mode is not available, start without it"
+    if config.replicaof:
+        return "replicaof: replication is not available, start without it"
+    return None
+
+
+def warnings(config: Config) -> list[str]:
+    """A line for each directive that has no effect, and for each file of data that is not read."""
+    folder = Path(config.dir or ".")
+    files = [folder / name for name in (config.dbfilename, config.appenddirname) if name]
+    unread = [f"WARNING: {path} is not read, and stays as it is" for path in files if path.exists()]
+    return [line for name in REASONS if (line := warning(config, name)) is not None] + unread
+
+
+def warning(config: Config, name: str) -> str | None:
+    """The line for one directive; None where it asks for nothing."""
+    directive = config.directives[name]
+    value = getattr(config, directive.attribute)
+    asks = bool(value) if name == "save" else value != directive.default
+    return f"WARNING: '{name}' has no effect: {REASONS[name]}" if asks else None

@@ -1,0 +1,61 @@
+"""Renewal: an engine becomes as it was when it began, while the connections that do no harm stay.
+
+Everything that a client can change for others goes back: data, settings, users, scripts and functions, pauses, statistics
+and logs, and what EMULATOR did.  Clients that wait, listen or monitor are disconnected, since what they do would reach
+whoever comes next.  The other connections stay, with their database and protocol, so that a pool of them goes on working;
+clients learn nothing of it.  Snapshots stay, so that what was loaded once can come back in each test; other keyspaces are
+Redises of their own and stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emulator.table.registry import every_command
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+
+
+def renew(engine: Engine, client: Session) -> None:
+    """Bring an engine back to its beginning on behalf of `client`, who stays.  O(commands and clients); data go in slices.
+
+    Raises `CommandError` while a script runs that does not end, and where a setting cannot be brought back.
+    """
+    engine.scripting.check_quiet()
+    for session in list(engine.sessions.values()):
+        if session is not client and _reaches_others(session):
+            session.disconnect()
+    engine.pause.stop()
+    engine.faults.reset()
+    engine.recording.forget()
+    engine.reset_clock()
+    engine.config.reset()
+    engine.acl.reset()
+    engine.scripting.reset()
+    engine.set_active_expire(True)
+    for db in engine.databases:
+        db.clear()
+    for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
+        engine.propagation.add(0, effect)
+    engine.slowlog.reset()
+    engine.latency.events.clear()
+    forget_statistics(engine)
+    engine.random.seed(engine.config.seed or None)
+    engine.dirty = 0
+    engine.started = engine.clock.now
+
+
+def _reaches_others(session: Session) -> bool:
+    waits = session.blocked is not None or session.parked
+    return waits or bool(session.subscriptions) or session in session.engine.monitor.sessions
+
+
+def forget_statistics(engine: Engine) -> None:
+    """CONFIG RESETSTAT: the counters of the server and of each command begin anew."""
+    engine.stats.reset()
+    engine.rates.reset()
+    engine.count_durations()
+    for entry in every_command(engine.commands):
+        entry.reset()

@@ -1,0 +1,461 @@
+"""From words to a reply: the guards in Redis's order, then the call.
+
+`run` executes a batch for a session.  Its short way serves sessions for which nothing special holds: one lookup, one
+test, one call, one encode.  Everything else (other spellings of a name, sub-commands, wrong arity, authentication,
+transactions, subscribers, a paused server) goes through `execute`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from emulator.acl.users import explanation
+from emulator.clients.blocking import Block
+from emulator.clients.monitor import redacted
+from emulator.clients.session import Session
+from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
+from emulator.controls.instances import Moved
+from emulator.keyspace.eviction import OUT_OF_MEMORY
+from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
+from emulator.protocol.replies import (
+    NO_REPLY,
+    QUEUED,
+    REPLY_OFF,
+    REPLY_ON,
+    REPLY_SKIP,
+    REPLY_SKIP_NEXT,
+    Push,
+    Replies,
+    Reply,
+)
+from emulator.scripting.scripts import busy_text
+from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
+from emulator.table.registry import (
+    ALLOW_BUSY,
+    DENYOOM,
+    FAST,
+    MAY_REPLICATE,
+    NO_AUTH,
+    NO_MULTI,
+    PROTECTED,
+    READONLY,
+    SKIP_MONITOR,
+    SKIP_SLOWLOG,
+    WRITE,
+    Command,
+)
+from emulator.wall import behind_wall, internal_error
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+
+logger = logging.getLogger("emulator")
+
+_NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+_FOR_SUBSCRIBERS: Final = frozenset(
+    (
+        b"subscribe",
+        b"unsubscribe",
+        b"psubscribe",
+        b"punsubscribe",
+        b"ssubscribe",
+        b"sunsubscribe",
+        b"ping",
+        b"quit",
+        b"reset",
+    )
+)
+
+
+_CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
+
+
+class Postponed:
+    """The answer of a command that must be run again later, because the server is paused."""
+
+
+_POSTPONED: Final = Postponed()
+
+
+def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int) -> int:
+    """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
+
+    It stops early when the session has to wait: ``session.blocked`` or ``session.parked`` is set then.  Commands on the
+    short way are counted here, others by `call`, which those within EXEC and scripts come through too.
+    """
+    engine = session.engine
+    lookup = engine.commands.get
+    out = session.out
+    end = min(len(commands), position + most)
+    first = position
+    before = engine.current  # a script that does not end lets others run within its own run
+    otherwise = 0
+    session.running = True
+    engine.current = session
+    started = perf_counter()
+    try:
+        while position < end:
+            args = commands[position]
+            command = lookup(args[0])
+            if session.plain and command is not None and command.least <= len(args) <= command.most:
+                try:
+                    reply = command.fn(session, *args[1:])  # type: ignore[misc]
+                except Exception as error:
+                    reply = failure(engine, command, error)
+                session.last_command = command
+                finished = perf_counter()
+                elapsed = finished - started
+                command.note(elapsed + OFFSET)
+                if elapsed >= engine.slow_seconds:
+                    note_slow(session, command, args, elapsed)
+                started = finished
+            else:
+                otherwise += 1
+                try:
+                    reply = execute(session, args)
+                except Exception as error:
+                    reply = failure(engine, command, error)
+                started = perf_counter()
+            encoder = session.encoders.get(reply.__class__)
+            if encoder is not None:
+                try:
+                    out.append(encoder(reply))
+                except Exception as error:
+                    out.append(session.encoders[CommandError](failure(engine, command, error)))
+            elif reply.__class__ is Postponed:
+                otherwise -= 1  # it comes again
+                break
+            elif reply.__class__ is Block:
+                session.words = args
+                if command is not None and not reply.spent:
+                    otherwise += 1
+                    reply.spent = command.durations.noted.pop() - OFFSET
+            elif reply.__class__ is Moved:
+                out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
+                position += 1
+                break
+            else:
+                bug = TypeError(f"{type(reply).__name__} is no reply")
+                out.append(session.encoders[CommandError](failure(engine, command, bug)))
+            position += 1
+            if engine.pending_work:
+                engine.work()
+            if session.blocked is not None:
+                break
+    finally:
+        session.running = False
+        engine.current = before
+        counted = position - first - otherwise
+        session.total_commands += counted
+        engine.stats.commands_processed += counted
+    if engine.tracking.changed:
+        behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
+    if engine.stats.commands_processed >= engine.count_at:
+        engine.count_durations()
+    return position
+
+
+def execute(session: Session, args: Sequence[bytes]) -> Reply:
+    """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
+    if session.closing:
+        return NO_REPLY
+    reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.output_limit and reply.__class__ in session.encoders:
+        reply = session.within_limit(reply)
+    if session.engine.recording.active and reply.__class__ is not Postponed:
+        _record(session, args, reply)
+    tracked = session.tracked
+    if tracked is not None and session.queue is None and args[0].lower() != b"client":
+        tracked.caching = False
+    mode = session.reply_mode
+    if mode == REPLY_ON or reply.__class__ is Postponed:
+        return reply
+    if mode == REPLY_SKIP_NEXT:
+        session.reply_mode = REPLY_SKIP
+        session.refresh()
+    elif mode == REPLY_SKIP:
+        session.reply_mode = REPLY_ON
+        session.refresh()
+    is_push = reply.__class__ is Push or reply.__class__ is Replies
+    return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+
+
+def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
+    """Keep what was sent and what is answered."""
+    try:
+        command: Command | None = find(session.engine.commands, args)
+    except CommandError:
+        command = None
+    encoder = session.encoders.get(reply.__class__)
+    session.engine.recording.add(session, command, args, b"" if encoder is None else encoder(reply))
+
+
+def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
+    """One command, and what a fault does to it."""
+    faults = session.engine.faults
+    if session.fault_passed:
+        session.fault_passed = False
+        return _guarded(session, args)
+    try:
+        fault = faults.find(session, find(session.engine.commands, args), args)
+    except CommandError:
+        fault = None
+    if fault is None:
+        return _guarded(session, args)
+    if fault.effect == ERROR:
+        session.engine.stats.count_error(fault.text)
+        return CommandError(fault.text)
+    if fault.effect in (DELAY, STALL):
+        faults.hold_back(session, fault)
+        session.fault_passed = True
+        return _POSTPONED
+    if fault.effect == DROP_BEFORE:
+        session.kill()
+        return NO_REPLY
+    reply = _guarded(session, args)
+    if fault.effect == DROP_AFTER:
+        session.kill()
+    elif reply.__class__ in session.encoders:
+        whole = session.encoders[reply.__class__](reply)
+        session.out.append(whole[: max(len(whole) // 2, 1)])
+        session.close()
+    return NO_REPLY
+
+
+def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
+    engine = session.engine
+    command = session.last_command = None
+    try:
+        command = session.last_command = find(engine.commands, args)
+        flags = command.flags
+        if flags & SKIP_MONITOR and command.least <= len(args):
+            flags = engine.scripting.flags_of(command, args)
+        _check(session, command, flags, args)
+        if engine.pause.holds(command, flags, session):
+            session.paused = True
+            return _POSTPONED
+    except CommandError as error:
+        if command is None and args[0].lower() in _CROSS_PROTOCOL:
+            return _cut_off(session)
+        _refused(engine, command, error)
+        if command is not None and command.name == b"exec":
+            return _abort_transaction(session, error)
+        session.queue_failed = True
+        return error
+    if session.queue is not None and command.full_name not in _NOT_QUEUED:
+        session.queue.add(command, args)
+        return QUEUED
+    if session.no_touch:
+        return _call_without_touch(session, command, args)
+    return call(session, command, args)
+
+
+def _cut_off(session: Session) -> Reply:
+    """A browser was made to speak to us: what follows in its request must not be run."""
+    logger.warning(
+        "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is "
+        "likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. "
+        "Connection from %s aborted.",
+        session.address.decode(),
+    )
+    session.kill()
+    return NO_REPLY
+
+
+def find(commands: Mapping[bytes, Command], args: Sequence[bytes]) -> Command:
+    """The command or sub-command that these words call; raises where there is none."""
+    name = args[0]
+    command = commands.get(name) or commands.get(name.lower())
+    if command is None:
+        raise CommandError(_unknown(args))
+    if command.subcommands and len(args) > 1:
+        sub = command.subcommands.get(args[1].lower())
+        if sub is None:
+            word = as_text(args[1][:128])
+            raise CommandError(f"ERR unknown subcommand '{word}'. Try {command.name.decode().upper()} HELP.")
+        return sub
+    return command
+
+
+def _abort_transaction(session: Session, error: CommandError) -> CommandError:
+    """EXEC itself was refused: the transaction is gone."""
+    session.queue = None
+    session.queue_failed = False
+    session.unwatch()
+    session.refresh()
+    text = str(error).removeprefix("ERR ")
+    return CommandError(f"EXECABORT Transaction discarded because of: {text}")
+
+
+def _unknown(args: Sequence[bytes]) -> str:
+    shown = b""
+    for argument in args[1:]:
+        if len(shown) >= 128:
+            break
+        shown += b"'%b' " % argument[: 128 - len(shown)].partition(b"\0")[0]
+    name = args[0][:128].partition(b"\0")[0]
+    return f"ERR unknown command '{as_text(name)}', with args beginning with: {as_text(shown)}"
+
+
+def check_arity(command: Command, args: Sequence[bytes]) -> None:
+    """Raise Redis's error where the number of words does not fit."""
+    if not command.least <= len(args) <= command.most:
+        raise CommandError(f"ERR wrong number of arguments for '{command.full_name.decode()}' command")
+
+
+def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]) -> None:
+    """The guards in the order in which Redis has them."""
+    check_arity(command, args)
+    engine = session.engine
+    if flags & PROTECTED:
+        session.check_protected((command.parent or command).name.decode())
+    acl = engine.acl
+    if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
+        raise CommandError("NOAUTH Authentication required.")
+    if session.queue is not None and command.flags & NO_MULTI:
+        raise CommandError("ERR Command not allowed inside a transaction")
+    denial = session.user.check(command, args)
+    if denial is not None:
+        acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
+        raise CommandError(f"NOPERM {explanation(session.user, denial)}")
+    if engine.config.maxmemory and engine.busy is None:
+        engine.out_of_memory = engine.eviction.make_room()
+        if engine.pending_work:
+            engine.deliver_all()  # who is told of keys that were evicted hears of them before the reply
+        if engine.out_of_memory and _may(session, command, flags, DENYOOM):
+            raise CommandError(OUT_OF_MEMORY)
+    if engine.tracking.crowded:
+        engine.tracking.trim()
+        if engine.pending_work:
+            engine.deliver_all()
+    if engine.lacks_replicas and _may(session, command, flags, WRITE):
+        raise CommandError(NO_REPLICAS)
+    if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
+        raise CommandError(
+            f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+            "RESET are allowed in this context"
+        )
+    if engine.busy is not None and not command.flags & ALLOW_BUSY:
+        raise CommandError(busy_text(engine.busy))
+    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
+        raise CommandError("ERR Replica can't interact with the keyspace")
+
+
+def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
+    """Whether a call, or with EXEC one that is queued, has a flag: DENYOOM for those that may need more memory."""
+    if command.name == b"exec" and session.queue is not None:
+        return any(queued.flags & flag for queued, _ in session.queue)
+    return bool(flags & flag)
+
+
+def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    """Run a command that has passed the guards, alone or within a transaction."""
+    propagation = session.engine.propagation
+    if propagation.active:
+        return propagation.follow(session, command, args, lambda: _call(session, command, args))
+    return _call(session, command, args)
+
+
+def _call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    session.words = args
+    monitor = session.engine.monitor
+    if monitor.sessions and command.flags & SKIP_MONITOR:
+        monitor.show_always(session, args)
+    started = perf_counter()
+    try:
+        reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]
+    except Exception as error:
+        reply = failure(session.engine, command, error)
+    elapsed = perf_counter() - started
+    if session.tracked is not None and command.flags & READONLY:
+        session.engine.tracking.remember(session.tracked, command, args)
+    if monitor.sessions:
+        monitor.show(session, command, args)
+    if reply.__class__ is Block:
+        reply.spent = elapsed
+    else:
+        count(session.engine.current or session, session, command, args, elapsed)
+    return reply
+
+
+def count(client: Session, session: Session, command: Command, args: Sequence[bytes], elapsed: float) -> None:
+    """Enter a call of a session (it may be a script's own) in the statistics; for the client whose turn it is."""
+    client.total_commands += 1
+    session.engine.stats.commands_processed += 1
+    command.note(elapsed + OFFSET)
+    if len(command.durations.noted) >= GATHERED_AT_MOST:
+        session.engine.count_durations()
+    if elapsed >= session.engine.slow_seconds:
+        note_slow(session, command, args, elapsed)
+
+
+def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
+    """Enter the call of a client that has waited, which has its answer now, in the statistics."""
+    command = session.last_command
+    if command is not None:
+        if reply.__class__ is CommandError:
+            failure(session.engine, command, reply)
+        count(session, session, command, session.words, elapsed)
+
+
+def refusal(session: Session) -> CommandError | None:
+    """The error of a call that waits, where it would be refused by now."""
+    command = session.last_command
+    try:
+        if command is not None:
+            _check(session, command, command.flags, session.words)
+    except CommandError as error:
+        return _refused(session.engine, command, error)
+    return None
+
+
+def _refused(engine: Engine, command: Command | None, error: CommandError) -> CommandError:
+    """Enter a call that was refused in the statistics; its error."""
+    engine.stats.count_error(str(error))
+    if command is not None:
+        command.rejected += 1
+    return error
+
+
+def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    """For CLIENT NO-TOUCH: the access times of the command's keys are what they were."""
+    entries = session.db.entries
+    kept = {key: entries[key].access for spec in command.keys for key in spec.words(args) if key in entries}
+    reply = call(session, command, args)
+    if command.name != b"touch":
+        for key, access in kept.items():
+            if key in entries:
+                entries[key].access = access
+    return reply
+
+
+def failure(engine: Engine, command: Command | None, error: Exception) -> CommandError:
+    """The reply to a command that raised: its own error, or for a bug the news that there is one."""
+    if command is not None:
+        command.failed += 1
+    if not isinstance(error, CommandError):
+        engine.stats.unexpected_errors += 1
+        error = internal_error(error, "a command")
+    if not error.counted:
+        engine.stats.count_error(str(error))
+    error.__traceback__ = error.__context__ = None  # they would tie the error and the frame that holds it into a cycle
+    return error
+
+
+def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
+    """Enter a command that took long in the slow log, and in the events of LATENCY."""
+    engine = session.engine
+    micros, config = int(seconds * 1e6), engine.config
+    engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
+    if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
+        engine.slowlog.add(
+            engine.clock.now // 1000,
+            micros,
+            redacted(args),
+            session.address,
+            session.name,
+            config.slowlog_max_len,
+        )

@@ -1,0 +1,352 @@
+"""What is logged of a command in place of its own words, where these would not do the same again.
+
+Times become absolute, chance and what was found become what came of it, waiting becomes what ended it.  Each function is told
+of a command after it has changed something: it reads the words, the reply, and the data as they are now.
+
+Source: the stream that Redis 8.2 sends to its replicas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from emulator.clients.blocking import Block
+from emulator.datatypes import geohash
+from emulator.datatypes.consumers import Group
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.stream import Stream, format_id, id_of
+from emulator.protocol.numbers import parse_double
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.table.registry import Command
+
+Words = Sequence[bytes]
+Effects = Iterator[Words]
+
+_TIMES: Final = frozenset((b"EX", b"PX", b"EXAT", b"PXAT"))
+_NEW: Final = frozenset((b">", b"18446744073709551615-18446744073709551615"))
+_PIECE: Final = 1024
+_ID: Final = re.compile(rb"\d+-\d+").fullmatch
+_XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", b"KEEPREF", b"DELREF", b"ACKED"))
+
+
+def effects_of(session: Session, command: Command, words: Words, reply: Any) -> Sequence[Words]:
+    """The commands to be logged for one that has changed something; none where it goes on waiting."""
+    if reply.__class__ is Block:
+        return ()
+    instead = _INSTEAD.get(command.full_name)
+    return [words] if instead is None else list(instead(session, words, reply))
+
+
+def _gone(session: Session, key: bytes) -> Words:
+    return [b"UNLINK" if session.engine.config.lazyfree_lazy_expire else b"DEL", key]
+
+
+def _deadline(session: Session, key: bytes) -> Words:
+    """The command that gives a key the deadline that it has now: none at all, or gone with it."""
+    entry = session.db.entries.get(key)
+    if entry is None:
+        return _gone(session, key)
+    return [b"PERSIST", key] if entry.deadline is None else [b"PEXPIREAT", key, b"%d" % entry.deadline]
+
+
+# Keys and strings
+
+
+def _expire(session: Session, words: Words, reply: Any) -> Effects:
+    yield [*_deadline(session, words[1]), *words[3:]] if words[1] in session.db.entries else _gone(session, words[1])
+
+
+def _getex(session: Session, words: Words, reply: Any) -> Effects:
+    yield _deadline(session, words[1])
+
+
+def _set(session: Session, words: Words, reply: Any) -> Effects:
+    options = [word.upper() for word in words[3:]]
+    if not _TIMES.isdisjoint(options):
+        yield from _set_with_deadline(session, words[1], words[2])
+    else:
+        yield [word for place, word in enumerate(words) if place < 3 or options[place - 3] != b"GET"]
+
+
+def _set_with_deadline(session: Session, key: bytes, value: bytes) -> Effects:
+    entry = session.db.entries.get(key)
+    if entry is None:
+        yield _gone(session, key)
+    else:
+        yield [b"SET", key, value, b"PXAT", b"%d" % (entry.deadline or 0)]
+
+
+def _setex(session: Session, words: Words, reply: Any) -> Effects:
+    yield from _set_with_deadline(session, words[1], words[3])
+
+
+def _getset(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"SET", words[1], words[2]]
+
+
+def _getdel(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"DEL", words[1]]
+
+
+def _incrbyfloat(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"SET", words[1], reply, b"KEEPTTL"]
+
+
+def _restore(session: Session, words: Words, reply: Any) -> Effects:
+    entry = session.db.entries.get(words[1])
+    options = [word for word in words[4:] if word.upper() != b"ABSTTL"]
+    if entry is None:
+        yield [b"DEL", words[1]]
+    elif entry.deadline is None:
+        yield words
+    else:
+        yield [words[0], words[1], b"%d" % entry.deadline, words[3], *options, b"ABSTTL"]
+
+
+# Lists, sets and sorted sets
+
+
+def _blocking_pop(session: Session, words: Words, reply: Any) -> Effects:
+    """BLPOP, BRPOP, BZPOPMIN and BZPOPMAX: what they are called without the B."""
+    yield [words[0][1:].upper(), reply[0]]
+
+
+def _multi_pop(session: Session, words: Words, reply: Any) -> Effects:
+    name, found = reply
+    last = {word.upper() for word in words}
+    if not words[0].upper().startswith((b"Z", b"BZ")):
+        pop = b"LPOP" if b"LEFT" in last else b"RPOP"
+    else:
+        pop = b"ZPOPMIN" if b"MIN" in last else b"ZPOPMAX"
+    yield [pop, name, b"%d" % len(found)]
+
+
+def _blmove(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"LMOVE", *words[1:5]]
+
+
+def _brpoplpush(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"RPOPLPUSH", *words[1:3]]
+
+
+def _spop(session: Session, words: Words, reply: Any) -> Effects:
+    key = words[1]
+    if len(words) == 2:
+        yield [b"SREM", key, reply]
+    elif key not in session.db.entries:
+        yield [b"UNLINK" if session.engine.config.lazyfree_lazy_server_del else b"DEL", key]
+    else:
+        members = list(reply)
+        for start in range(0, len(members), _PIECE):
+            yield [b"SREM", key, *members[start : start + _PIECE]]
+
+
+def _geoadd(session: Session, words: Words, reply: Any) -> Effects:
+    start = 2
+    while words[start].upper() in (b"NX", b"XX", b"CH"):
+        start += 1
+    scored: list[bytes] = []
+    for x, y, name in zip(words[start::3], words[start + 1 :: 3], words[start + 2 :: 3], strict=True):
+        place = parse_double(x) or 0.0, parse_double(y) or 0.0
+        scored += (b"%d" % geohash.encode(place), name)
+    yield [b"zadd", words[1], *words[2:start], *scored]
+
+
+# Hashes
+
+
+def _deadline_of(session: Session, key: bytes, field: bytes) -> int | None:
+    """When a field expires, None where it does not; KeyError where it is not there."""
+    target = session.db.peek(key)
+    if not isinstance(target, Hash):
+        raise KeyError(field)
+    target.fields[field]
+    return None if target.deadlines is None else target.deadlines.by_field.get(field)
+
+
+def _hincrbyfloat(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"HSETEX", words[1], b"KEEPTTL", b"FIELDS", b"1", words[2], reply]
+
+
+def _fields_after(words: Words) -> Words:
+    """The words after FIELDS and their number."""
+    start = next(place for place in range(2, len(words)) if words[place].upper() == b"FIELDS")
+    return words[start + 2 :]
+
+
+def _split(session: Session, key: bytes, fields: Words) -> tuple[list[bytes], list[bytes], int]:
+    """The fields that are there, those that have gone, and the deadline of the first ones."""
+    there, gone, deadline = [], [], 0
+    for field in fields:
+        try:
+            deadline = _deadline_of(session, key, field) or 0
+            there.append(field)
+        except KeyError:
+            gone.append(field)
+    return there, gone, deadline
+
+
+def _hexpire(session: Session, words: Words, reply: Any) -> Effects:
+    key, fields = words[1], _fields_after(words)
+    taken = [field for field, code in zip(fields, reply, strict=False) if code in (1, 2)]
+    there, gone, deadline = _split(session, key, taken)
+    if there:
+        head = words[3 : len(words) - len(fields) - 1]
+        yield [b"HPEXPIREAT", key, b"%d" % deadline, *head, b"%d" % len(there), *there]
+    for field in gone:
+        yield [b"HDEL", key, field]
+
+
+def _hgetex(session: Session, words: Words, reply: Any) -> Effects:
+    key, fields = words[1], _fields_after(words)
+    count = b"%d" % len(fields)
+    if any(word.upper() == b"PERSIST" for word in words[2:4]):
+        yield [b"HPERSIST", key, b"FIELDS", count, *fields]
+        return
+    found = [field for field, value in zip(fields, reply, strict=False) if value is not None]
+    _, gone, deadline = _split(session, key, found)
+    if gone:
+        for field in gone:
+            yield [b"HDEL", key, field]
+    else:
+        yield [b"HPEXPIREAT", key, b"%d" % deadline, b"FIELDS", count, *fields]
+
+
+def _hgetdel(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"HDEL", words[1], *_fields_after(words)]
+
+
+def _hsetex(session: Session, words: Words, reply: Any) -> Effects:
+    key, pairs = words[1], _fields_after(words)
+    head = list(words[2 : len(words) - len(pairs)])
+    place = next((place for place, word in enumerate(head) if word.upper() in _TIMES), None)
+    if place is None:
+        yield words
+        return
+    _, gone, deadline = _split(session, key, pairs[::2])
+    for field in gone:
+        yield [b"HDEL", key, field]
+    if not gone:
+        name = head[place] if head[place].upper() == b"PXAT" else b"PXAT"
+        head[place : place + 2] = [name, b"%d" % deadline]
+        yield [words[0], key, *head, *pairs]
+
+
+# Streams
+
+
+def _stream(session: Session, key: bytes) -> Stream:
+    stream = session.db.peek(key)
+    assert isinstance(stream, Stream)
+    return stream
+
+
+def _xadd(session: Session, words: Words, reply: Any) -> Effects:
+    stream = _stream(session, words[1])
+    head = list(words[:2])
+    place = 2
+    while (option := words[place].upper()) in _XADD_OPTIONS:
+        if option in (b"MAXLEN", b"MINID"):
+            trimming = _trimming(stream, words, place)
+            place += 2 + (words[place + 1] in (b"=", b"~"))
+            head += trimming
+        elif option == b"LIMIT":
+            place += 2
+        else:
+            head.append(words[place])
+            place += 1
+    yield [*head, reply if b"*" in words[place] else words[place], *words[place + 1 :]]
+
+
+def _trimming(stream: Stream, words: Words, place: int) -> Words:
+    """MAXLEN or MINID as it says exactly what was left."""
+    if words[place + 1] != b"~":
+        return words[place : place + 2 + (words[place + 1] == b"=")]
+    left = format_id(stream.first_id) if words[place].upper() == b"MINID" else b"%d" % len(stream)
+    return [words[place], b"=", left]
+
+
+def _xtrim(session: Session, words: Words, reply: Any) -> Effects:
+    rest = list(words[4 + (words[3] in (b"=", b"~")) :])
+    if rest and rest[0].upper() == b"LIMIT":
+        del rest[:2]
+    yield [*words[:2], *_trimming(_stream(session, words[1]), words, 2), *rest]
+
+
+def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
+    start = next(place for place in range(4, len(words)) if words[place].upper() == b"STREAMS") + 1
+    acknowledged = any(word.upper() == b"NOACK" for word in words[4:start])
+    texts = dict(zip(words[start : (start + len(words)) // 2], words[(start + len(words)) // 2 :], strict=True))
+    name, consumer = words[2], words[3]
+    for key, entries in reply:
+        if texts[key] not in _NEW or not entries:
+            continue
+        group = _stream(session, key).groups[name]
+        if acknowledged:
+            yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
+        else:
+            for text, _ in entries:
+                yield _claim(key, group, name, text, text)
+        yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
+
+
+def _claim(key: bytes, group: Group, name: bytes, text: bytes, last: bytes) -> Words:
+    """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
+    pending = group.pending[id_of(text)]
+    options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
+    return [b"XCLAIM", key, name, pending.consumer.name, b"0", text, *options, b"LASTID", last]
+
+
+def _xclaim(session: Session, words: Words, reply: Any) -> Effects:
+    yield from _claimed(session, words, reply)
+    stream = _stream(session, words[1])
+    gone = [word for word in words[5:] if _ID(word) and stream.get(id_of(word)) is None]
+    if gone:
+        yield [b"XACK", *words[1:3], *gone]
+
+
+def _xautoclaim(session: Session, words: Words, reply: Any) -> Effects:
+    yield from _claimed(session, words, reply[1])
+    if reply[2]:
+        yield [b"XACK", *words[1:3], *reply[2]]
+
+
+def _claimed(session: Session, words: Words, entries: Sequence[Any]) -> Effects:
+    key, name = words[1:3]
+    group = _stream(session, key).groups[name]
+    for entry in entries:
+        text = entry if isinstance(entry, bytes) else entry[0]
+        yield _claim(key, group, name, text, format_id(group.last_id))
+
+
+_INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
+    **dict.fromkeys((b"expire", b"pexpire", b"expireat", b"pexpireat"), _expire),
+    b"getex": _getex,
+    b"set": _set,
+    **dict.fromkeys((b"setex", b"psetex"), _setex),
+    b"getset": _getset,
+    b"getdel": _getdel,
+    b"incrbyfloat": _incrbyfloat,
+    b"restore": _restore,
+    b"restore-asking": _restore,
+    **dict.fromkeys((b"blpop", b"brpop", b"bzpopmin", b"bzpopmax"), _blocking_pop),
+    **dict.fromkeys((b"lmpop", b"blmpop", b"zmpop", b"bzmpop"), _multi_pop),
+    b"blmove": _blmove,
+    b"brpoplpush": _brpoplpush,
+    b"spop": _spop,
+    b"geoadd": _geoadd,
+    b"hincrbyfloat": _hincrbyfloat,
+    **dict.fromkeys((b"hexpire", b"hpexpire", b"hexpireat", b"hpexpireat"), _hexpire),
+    b"hgetex": _hgetex,
+    b"hgetdel": _hgetdel,
+    b"hsetex": _hsetex,
+    b"xadd": _xadd,
+    b"xtrim": _xtrim,
+    b"xreadgroup": _xreadgroup,
+    b"xclaim": _xclaim,
+    b"xautoclaim": _xautoclaim,
+}

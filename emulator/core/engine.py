@@ -1,0 +1,445 @@
+"""The whole in-memory Redis: databases, clock, configuration, clients and the subsystems that they share.
+
+An engine has no socket and no event loop.  Sessions are attached to it, `dispatch.run` executes their commands, and
+whoever owns the engine calls `advance` when the wheel's alarm is due.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from emulator.acl.users import Users
+from emulator.clients.blocking import Blocking
+from emulator.clients.memory import ClientEviction, ClientMemory
+from emulator.clients.monitor import Monitor
+from emulator.clients.pause import Pause
+from emulator.clients.pubsub import PubSub
+from emulator.clients.reply_buffer import ReplyBuffers
+from emulator.clients.session import Session
+from emulator.clients.tracking import Tracking
+from emulator.clock import Clock
+from emulator.commands.table import table
+from emulator.config.directives import Config
+from emulator.config.notifications import KEYEVENT, KEYSPACE
+from emulator.controls.faults import Faults
+from emulator.controls.instances import Keyspaces
+from emulator.controls.recording import Recording
+from emulator.controls.snapshots import Snapshots
+from emulator.core.dispatch import call, find, refusal, unblocked
+from emulator.core.propagation import Propagation
+from emulator.core.rates import Rates
+from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.wheel import NEVER, Wheel
+from emulator.keyspace.database import Database
+from emulator.keyspace.eviction import Eviction
+from emulator.keyspace.frequency import Frequency
+from emulator.keyspace.lazyfree import LazyFree
+from emulator.keyspace.memory import used_memory
+from emulator.scripting.scripts import Scripting
+from emulator.stats.counters import Stats
+from emulator.stats.latency import GATHERED_AT_MOST, Latency
+from emulator.stats.slowlog import SlowLog
+from emulator.table.registry import Command, every_command
+from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    from emulator.scripting.invocation import Invocation
+
+_STEPS_A_SLICE = 250
+
+
+class Engine:
+    """One Redis.
+
+    ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``commands`` has them by the
+    names that clients use, ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes;
+    ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
+    ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
+    ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
+    """
+
+    call = staticmethod(call)
+    find = staticmethod(find)
+    refusal = staticmethod(refusal)
+    unblocked = staticmethod(unblocked)
+
+    def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
+        self.config = config or Config()
+        if not isinstance(clock, Clock | None):
+            raise TypeError(f"clock={clock!r}: a Clock of emulator.clock is wanted")
+        self.clock = clock or Clock()
+        self.random = random.Random(self.config.seed or None)
+        self.vector_uids = count(1)
+        self.run_id = self.random.randbytes(20).hex()
+        self.started = self.clock.now
+        self.wheel = Wheel(self.clock.now)
+        self.waits = Wheel(self.clock.elapsed)
+        self.clock.on_back = self.wheel.rewind
+        self.lazyfree = LazyFree()
+        self.stats = Stats()
+        self.slowlog = SlowLog()
+        self.latency = Latency(self.clock)
+        self.count_at = GATHERED_AT_MOST
+        self.pubsub = PubSub()
+        self.blocking = Blocking(self)
+        self.pause = Pause(self)
+        self.dirty = 0
+        self.pending_work = False
+        self.tracking = Tracking(self)
+        self.eviction = Eviction(self)
+        self.client_eviction = ClientEviction(self)
+        self.client_memory = ClientMemory(self)
+        self.out_of_memory = False
+        self.lacks_replicas = False
+        self.expires_actively = self._active_expire = True
+        self.faults = Faults(self)
+        self.snapshots = Snapshots(self)
+        self.recording = Recording(self)
+        self.monitor = Monitor(self)
+        self.propagation = Propagation(self)
+        self.current: Session | None = None
+        self.notify_flags = 0
+        self.slow_seconds = 0.0
+        self.on_shutdown: Callable[[], None] | None = None
+        self.scripting = Scripting(self)
+        self.busy: Invocation | None = None
+        self.on_busy: Callable[[], None] | None = None
+        self.in_background: (
+            Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None] | None
+        )
+        self.in_background = None
+        self.rates = Rates(self)
+        self.commands: dict[bytes, Command] = table()
+        if not self.config.emulator_commands:
+            self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
+        self.original_commands = self.commands.copy()
+        self.keyspaces = Keyspaces(self)
+        self.acl = Users(self)
+        self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
+        self.sessions: dict[int, Session] = {}
+        self._deferred: list[tuple[Session, bytes]] = []
+        self._last_client_id = 0
+        self.databases = [Database(self, index) for index in range(self.config.databases)]
+        self.config.on_change("notify-keyspace-events", self._apply_notifications)
+        self.config.on_change("slowlog-log-slower-than", self._apply_slowness)
+        self.config.on_change("latency-monitor-threshold", self._apply_slowness)
+        self.config.on_change("latency-tracking", self._apply_latency_tracking)
+        self.config.on_change("maxmemory", self._apply_memory_limit)
+        self.config.on_change("maxmemory", self.client_eviction.configure)
+        self.config.on_change("maxmemory-clients", self.client_eviction.configure)
+        self.config.on_change("client-output-buffer-limit", self.refresh_sessions)
+        self.config.on_change("maxmemory-policy", self._apply_policy)
+        self.config.on_change("min-replicas-to-write", self._apply_replicas)
+        self.config.on_change("min-replicas-max-lag", self._apply_replicas)
+        self.config.on_change("tracking-table-max-keys", self.tracking.check_limit)
+        self._packed_threshold = 0
+        self.config.on_change("list-max-listpack-size", self._apply_packed_threshold)
+        self.config.on_change("requirepass", self._apply_password)
+        self._apply_packed_threshold()
+        self._apply_notifications()
+        self._apply_slowness()
+        self._latency_tracking = self.config.latency_tracking
+        self._apply_policy()
+        self._apply_replicas()
+        self.client_eviction.configure()
+        if self.config.requirepass:
+            self._apply_password()
+        self.acl.started()
+
+    def sibling(self) -> Engine:
+        """An empty engine with the settings, commands, users and time of this one; they share nothing."""
+        other = Engine(self.config.copy(), copy(self.clock))
+        own = other.commands
+        other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
+        other.keyspaces = self.keyspaces
+        other.acl.copy_from(self.acl)
+        other.acl.started()
+        return other
+
+    def _apply_notifications(self) -> None:
+        flags = self.config.notify_keyspace_events
+        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT) else 0
+        for db in self.databases:
+            db.observe()
+
+    def _apply_slowness(self) -> None:
+        micros, millis = self.config.slowlog_log_slower_than, self.config.latency_monitor_threshold
+        for_log = micros / 1e6 if micros >= 0 else float("inf")
+        self.latency.threshold = millis
+        self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
+
+    def _apply_latency_tracking(self) -> None:
+        self.count_durations()
+        self._latency_tracking = self.config.latency_tracking
+
+    def _apply_password(self) -> None:
+        self.acl.set_password(self.config.requirepass.encode("utf-8", "surrogateescape"))
+
+    def _apply_memory_limit(self) -> None:
+        self.refresh_sessions()
+        self.out_of_memory = self.eviction.make_room()
+
+    def _apply_replicas(self) -> None:
+        """There are no replicas: whoever asks for some may not write."""
+        self.lacks_replicas = self.config.min_replicas_to_write > 0 and self.config.min_replicas_max_lag > 0
+        self.refresh_sessions()
+
+    def _apply_policy(self) -> None:
+        """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
+        counts = self.config.maxmemory_policy.endswith("lfu")
+        self.eviction.forget()
+        if counts == (self.databases[0].frequency is not None):
+            return
+        frequency = Frequency(self.config, self.clock, self.random) if counts else None
+        for db in self.databases:
+            db.frequency = frequency
+            for entry in db.entries.values():
+                entry.access = self.clock.now if frequency is None else frequency.fresh()
+
+    def set_packed_threshold(self, size: int) -> None:
+        """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
+        self._packed_threshold = size
+        self._apply_packed_threshold()
+        for db in self.databases:
+            for entry in db.entries.values():
+                if isinstance(entry.value, List):
+                    entry.value.fill = fill_with(entry.value.fill, size)
+
+    def _apply_packed_threshold(self) -> None:
+        self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)
+
+    def set_active_expire(self, active: bool) -> None:
+        """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""
+        self._active_expire = active
+        self.expiry_changed()
+
+    def expiry_changed(self) -> None:
+        """Find out anew whether keys and fields expire by themselves."""
+        self.expires_actively = self._active_expire and not self.pause.active
+        if self.expires_actively:
+            self.wheel.release()
+
+    @property
+    def keeps_expired(self) -> bool:
+        """Whether what has expired stays although somebody meets it: while clients are paused, but not in a transaction."""
+        return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def used_memory(self) -> int:
+        """Bytes that count against ``maxmemory``."""
+        used = used_memory(self)
+        if used > self.stats.peak_memory:
+            self.stats.peak_memory = used
+            self.stats.peak_moment = self.clock.now
+        return used
+
+    @property
+    def attentive(self) -> bool:
+        """Whether every command of every session has to take the long way."""
+        return (
+            self.pause.active
+            or self.busy is not None
+            or bool(self.monitor.sessions)
+            or self.config.maxmemory > 0
+            or self.lacks_replicas
+            or self.tracking.crowded
+            or bool(self.faults.faults)
+            or self.recording.active
+            or self.propagation.active
+        )
+
+    def next_client_id(self) -> int:
+        """Ids of clients count up from 1."""
+        self._last_client_id += 1
+        return self._last_client_id
+
+    def count_durations(self) -> None:
+        """Bring the durations of all commands up to date with what dispatch has noted."""
+        for entry in every_command(self.commands):
+            if entry.durations.noted:
+                entry.durations.count(self._latency_tracking)
+        self.count_at = self.stats.commands_processed + GATHERED_AT_MOST
+
+    def refresh_sessions(self) -> None:
+        """Something that counts for all sessions has changed."""
+        for session in list(self.sessions.values()):
+            session.refresh()
+
+    def defer(self, session: Session, data: bytes) -> None:
+        """Send data to a session after the reply to the command that it is running."""
+        self._deferred.append((session, data))
+        self.pending_work = True
+
+    @contextmanager
+    def turn_of(self, session: Session) -> Iterator[None]:
+        """Let a session that has waited run its command, within the turn of the one that serves it."""
+        before, self.current = self.current, session
+        session.running = True
+        try:
+            yield
+        finally:
+            session.running = False
+            self.current = before
+
+    def deliver(self) -> None:
+        """Send what was put off."""
+        deferred, self._deferred = self._deferred, []
+        for session, data in deferred:
+            session.out.append(data)
+
+    def deliver_all(self) -> None:
+        """Send what was put off, and then what the running client is to learn of its own command."""
+        self.deliver()
+        self.tracking.tell_own()
+        self.deliver()
+
+    def work(self) -> None:
+        """What is due after a command: what was put off is sent, blocked clients try again."""
+        while self._deferred or self.tracking.own or self.blocking.ready:
+            self.deliver_all()
+            if self.blocking.ready:
+                self.clock.tick()  # what has expired within a long command serves nobody
+                self.blocking.serve()
+        self.pending_work = False
+
+    def advance(self) -> bool:
+        """Let happen what is due, in one bounded slice; whether more is due already.
+
+        `seconds_until_due` tells when to call again.
+        """
+        more = self._expire()
+        more |= self.waits.advance(self.clock.elapsed, _STEPS_A_SLICE)
+        if self.pending_work:
+            self.work()
+        if self.tracking.changed:
+            behind_wall(self.tracking.broadcast, "what is told to clients that cache")
+        self._set_alarms()
+        return more
+
+    def _expire(self) -> bool:
+        """Let a slice of what is due expire; whether there is more."""
+        now = self.clock.tick()
+        if not self.latency.threshold:
+            return self.wheel.advance(now, _STEPS_A_SLICE)
+        with self.latency.watch(b"expire-cycle"):
+            return self.wheel.advance(now, _STEPS_A_SLICE)
+
+    def seconds_until_due(self) -> float | None:
+        """How long it is until `advance` has something to do; None while it has nothing, or time stands still."""
+        if self.clock.frozen:
+            return None
+        next_deadline, next_wait = self.wheel.next_moment(), self.waits.next_moment()
+        due = []
+        if next_deadline is not None:
+            due.append(next_deadline / 1000 - self.clock.micros() / 1e6)
+        if next_wait is not None:
+            due.append((next_wait - self.clock.elapsed) / 1000)
+        return max(min(due), 0.0) if due else None
+
+    def turn_clock(self, moment: int) -> None:
+        """Show another time, in milliseconds since the epoch; what is due until then happens in order, each at its time."""
+        clock = self.clock
+        if moment < clock.now:
+            clock.show(moment)
+        while (due := self._next_due()) <= moment:
+            clock.show(max(due, clock.now))
+            self.wheel.advance(clock.now, _STEPS_A_SLICE)
+            self.waits.advance(clock.elapsed, _STEPS_A_SLICE)
+            if self.pending_work:
+                self.work()
+        clock.show(moment)
+        self._set_alarms()
+        self._tell_of_alarm()
+
+    def _next_due(self) -> int:
+        """When the next timer of either wheel is due, in milliseconds since the epoch."""
+        deadline, wait = self.wheel.next_moment(), self.waits.next_moment()
+        wait = NEVER if wait is None else self.clock.now + max(wait - self.clock.elapsed, 0)
+        return wait if deadline is None else min(deadline, wait)
+
+    def freeze_clock(self) -> None:
+        """Let time stand still: nothing expires until it is turned or goes on."""
+        self.clock.freeze()
+
+    def resume_clock(self) -> None:
+        """Let time go on from where it stands."""
+        self.clock.resume()
+        self._tell_of_alarm()
+
+    def reset_clock(self) -> None:
+        """Let the clock follow the machine's again; nothing happens that would have been due meanwhile."""
+        if self.clock.turned:
+            self.clock.reset()
+            self._tell_of_alarm()
+
+    def follow_patched_time(self, patched: bool) -> None:
+        """Let the clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
+        self.clock.follow(patched)
+        self._set_alarms()
+        self._tell_of_alarm()
+
+    def _set_alarms(self) -> None:
+        for wheel in (self.wheel, self.waits):
+            moment = wheel.next_moment()
+            wheel.alarm = NEVER if moment is None else moment
+
+    def _tell_of_alarm(self) -> None:
+        """The owner's alarm goes by a time that has changed."""
+        if self.wheel.on_earlier is not None:
+            self.wheel.on_earlier()
+
+    def on_earlier(self, listener: Callable[[], None] | None) -> None:
+        """Whom to tell when something is due earlier than `seconds_until_due` has told."""
+        self.wheel.on_earlier = self.waits.on_earlier = listener
+
+    def request_shutdown(self) -> None:
+        """SHUTDOWN was called: tell the owner; a script that runs is stopped."""
+        self.scripting.end()
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+
+    def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
+        """Publish a keyspace notification."""
+        if self.notify_flags & KEYSPACE:
+            self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
+        if self.notify_flags & KEYEVENT:
+            self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
+
+    def swap(self, first: int, second: int) -> None:
+        """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
+        databases = self.databases
+        one, two = databases[first], databases[second]
+        for index in (first, second):
+            self.snapshots.note(index, None)
+        databases[first], databases[second] = two, one
+        one.index, two.index = second, first
+        one.watchers, two.watchers = two.watchers, one.watchers
+        one.blocked, two.blocked = two.blocked, one.blocked
+        for session in list(self.sessions.values()):
+            if session.db is one or session.db is two:
+                session.db = two if session.db is one else one
+        self._rehome_watchers(one, two)
+        for db in (one, two):
+            for block in {block for waiting in db.blocked.values() for block in waiting}:
+                block.db = db
+            for key in {*db.watchers, *db.blocked}:
+                if key in one.entries or key in two.entries:
+                    db.exchanged(key, key in (two if db is one else one).entries)
+                    if self.tracking.clients:
+                        self.tracking.invalidate(key)
+                    if key in db.blocked:
+                        entry = db.entries.get(key)
+                        self.blocking.signal(db, key, None if entry is None else entry.value.__class__)
+            db.observe()
+
+    @staticmethod
+    def _rehome_watchers(one: Database, two: Database) -> None:
+        other = {one: two, two: one}
+        watching = (*one.watchers.values(), *two.watchers.values())
+        for session in {session for sessions in watching for session in sessions}:
+            session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

@@ -1,0 +1,128 @@
+"""Propagation: what has changed the data set, as commands that have the same effect wherever they are played.
+
+Whoever follows an engine (a log, a replica) is a listener: it is told of each *unit*, the effects of a command with all
+that it caused, of a transaction or of a script.  While there is a listener every command takes the long way; while there
+is none, nothing is paid for.  A command counts as having changed something when ``Engine.dirty`` has moved.  What is
+logged of it are its own words, or what `effects` has in their place where these would not do the same again.  Keys that
+expire or are evicted are effects of their own, or of the unit in which somebody met them.
+
+Source: Redis's documentation of replication, and the stream that Redis 8.2 sends to its replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.core.effects import effects_of
+from emulator.protocol.replies import OK, Reply
+from emulator.table.registry import MAY_REPLICATE, SKIP_MONITOR, WRITE, Command
+from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.core.engine import Engine
+
+
+class Effect(NamedTuple):
+    """A command that has the same effect wherever it is played, and the number of the database."""
+
+    db: int
+    words: Sequence[bytes]
+
+
+_ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
+"""Commands that are logged also where there was nothing to change."""
+
+Unit = list[Effect]
+Listener = Callable[[Unit], object]
+
+
+class Propagation:
+    """The listeners of an engine, and the unit under way."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._unit: Unit = []
+        self._depth = 0
+        self.listeners: list[Listener] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self.listeners)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of each unit from now on; a fault of it is logged and harms nobody else."""
+        self.listeners.append(listener)
+        self._engine.refresh_sessions()
+
+    def leave(self, listener: Listener) -> None:
+        """Tell it no more."""
+        self.listeners.remove(listener)
+        self._engine.refresh_sessions()
+
+    def add(self, db: int, words: Sequence[bytes]) -> None:
+        """Enter an effect in the unit under way; outside of one it is a unit of its own."""
+        if self.listeners:
+            self._unit.append(Effect(db, words))
+            if not self._depth:
+                self._flush()
+
+    def alone(self, db: int, words: Sequence[bytes]) -> None:
+        """Tell at once of an effect that is no part of the unit under way."""
+        self._tell([Effect(db, words)])
+
+    def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], Reply]) -> Reply:
+        """Run a command and enter its effects, those of what it runs within it too."""
+        engine = self._engine
+        with self.unit():
+            before = engine.dirty
+            reply = run()
+            if (engine.dirty != before or (command.name in _ALWAYS and reply is OK)) and _acts(command):
+                for effect in effects_of(session, command, words, reply):
+                    self.add(session.db.index, effect)
+        return reply
+
+    @contextmanager
+    def unit(self) -> Iterator[None]:
+        """What happens meanwhile belongs together."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._unit and not self._depth:
+                self._flush()
+
+    def _flush(self) -> None:
+        unit, self._unit = self._unit, []
+        self._tell(unit)
+
+    def _tell(self, unit: Unit) -> None:
+        for listener in list(self.listeners):
+            behind_wall(lambda listener=listener: listener(unit), "a listener of effects")  # type: ignore[misc]
+
+
+def _acts(command: Command) -> bool:
+    """Whether a command changes data by itself: neither EXEC nor a script does, nor what is for administrators."""
+    runs_others = command.name == b"exec" or bool(command.flags & SKIP_MONITOR)
+    return bool(command.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not command.hidden
+
+
+def as_stream(unit: Unit, db: int | None) -> Iterator[Sequence[bytes]]:
+    """The commands of a unit as a log has them whose last command was for database `db`.
+
+    Several stand between MULTI and EXEC, and SELECT before the first for another database.
+    """
+    several = len(unit) > 1
+    if several:
+        yield [b"MULTI"]
+    for effect in unit:
+        if effect.db != db:
+            db = effect.db
+            yield [b"SELECT", b"%d" % db]
+        yield effect.words
+    if several:
+        yield [b"EXEC"]

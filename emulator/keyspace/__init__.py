@@ -1,0 +1,1 @@
+"""One data set: databases and their keys, expiry, eviction, and what the keys weigh."""

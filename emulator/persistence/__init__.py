@@ -1,1 +1,0 @@
-"""Redis's serialised form of values: what RDB files and the payloads of DUMP consist of."""

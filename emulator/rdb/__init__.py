@@ -1,0 +1,1 @@
+"""Values to bytes and back, as DUMP and RDB files have them."""

@@ -1,0 +1,41 @@
+"""Intsets, in which Redis keeps small sets of integers: to bytes and back.
+
+The bytes of an integer and how many there are (4 bytes each), then the integers in order; the lowest byte always first.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from emulator.rdb.lzf import BadData
+
+_HEADER: Final = 8
+_TYPES: Final = {2: "h", 4: "i", 8: "q"}
+
+
+def pack(numbers: Sequence[int]) -> bytes:
+    """An intset of integers in ascending order, as narrow as they allow."""
+    least, most = (numbers[0], numbers[-1]) if numbers else (0, 0)
+    width = next(width for width in _TYPES if -1 << (8 * width - 1) <= least and most < 1 << (8 * width - 1))
+    items = array(_TYPES[width], numbers)
+    if sys.byteorder == "big":
+        items.byteswap()
+    return width.to_bytes(4, "little") + len(numbers).to_bytes(4, "little") + items.tobytes()
+
+
+def unpack(data: bytes) -> list[int]:
+    """The integers; raises `BadData` for what is no intset."""
+    width, count = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:_HEADER], "little")
+    if width not in _TYPES or not count or len(data) != _HEADER + width * count:
+        raise BadData
+    items = array(_TYPES[width], data[_HEADER:])
+    if sys.byteorder == "big":
+        items.byteswap()
+    numbers = items.tolist()
+    if any(a >= b for a, b in pairwise(numbers)):
+        raise BadData
+    return numbers

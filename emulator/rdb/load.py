@@ -1,0 +1,296 @@
+"""Bytes to values: what DUMP and RDB files of this and earlier versions have.
+
+Nothing that is read is trusted: `BadData` is raised for what is cut off, contradicts itself, has an element twice or holds
+no element at all.  No more memory is taken than the bytes themselves account for.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from emulator.datatypes import hash as hashes
+from emulator.datatypes import set as sets
+from emulator.datatypes import zset as zsets
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
+from emulator.datatypes.zset import ZSet
+from emulator.protocol.numbers import parse_integer, read_double
+from emulator.rdb import intset, kinds, listpack, stream, vectorset, ziplist
+from emulator.rdb.lzf import BadData
+
+if TYPE_CHECKING:
+    from emulator.keyspace.database import Value
+    from emulator.rdb.payload import Reader
+
+V = TypeVar("V", Set, Hash, ZSet)
+
+_MOST_TIME = 1 << 48
+
+
+class Limits(hashes.Limits, sets.Limits, zsets.Limits, Protocol):
+    """What small encodings may hold."""
+
+    @property
+    def list_max_listpack_size(self) -> int: ...
+
+
+def load(kind: int, reader: Reader, limits: Limits) -> Value:
+    """The value that comes next, of a kind that was read before; raises `BadData`.  O(n)."""
+    loader = _LOADERS.get(kind)
+    if loader is None:
+        raise BadData
+    return loader(reader, limits)
+
+
+def _string(reader: Reader, limits: Limits) -> bytes:
+    return reader.string()
+
+
+def _strings(reader: Reader, each: int = 1) -> Iterator[bytes]:
+    """As many strings as are counted, at least one."""
+    count = reader.length()
+    if not count:
+        raise BadData
+    return (reader.string() for _ in range(count * each))
+
+
+def _pairs(elements: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    if len(elements) % 2:
+        raise BadData
+    return list(zip(elements[::2], elements[1::2], strict=True))
+
+
+# Lists
+
+
+def _list(reader: Reader, limits: Limits) -> List:
+    value = List.of_quicklist(list(_strings(reader)), limits.list_max_listpack_size)
+    value.settle(limits.list_max_listpack_size)
+    return value
+
+
+def _list_ziplist(reader: Reader, limits: Limits) -> List:
+    values = ziplist.unpack(reader.string())
+    if not values:
+        raise BadData
+    return List.of_quicklist(values, limits.list_max_listpack_size)
+
+
+def _list_of_ziplists(reader: Reader, limits: Limits) -> List:
+    return _of_nodes([(ziplist.unpack(packed), False) for packed in _strings(reader)], limits)
+
+
+def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
+    nodes: list[tuple[list[bytes], bool]] = []
+    for _ in range(reader.length()):
+        container, content = reader.length(), reader.string()
+        if container == kinds.PLAIN_NODE:
+            nodes.append(([content], True))
+        elif container == kinds.PACKED_NODE:
+            nodes.append((listpack.unpack(content), False))
+        else:
+            raise BadData
+    return _of_nodes(nodes, limits)
+
+
+def _of_nodes(nodes: Sequence[tuple[list[bytes], bool]], limits: Limits) -> List:
+    filled = [node for node in nodes if node[0]]
+    if not filled:
+        raise BadData
+    return List.of_listpacks(filled, limits.list_max_listpack_size)
+
+
+# Sets
+
+
+def _set(reader: Reader, limits: Limits) -> Set:
+    members = list(_strings(reader))
+    if len(members) > limits.set_max_intset_entries:
+        return _distinct(Set.encoded(members, HASHTABLE), len(members))
+    value = Set()
+    for member in members:
+        value.add(member, limits)
+    return _distinct(value, len(members))
+
+
+def _set_intset(reader: Reader, limits: Limits) -> Set:
+    members = [b"%d" % number for number in intset.unpack(reader.string())]
+    return Set.encoded(members, INTSET if len(members) <= limits.set_max_intset_entries else HASHTABLE)
+
+
+def _set_listpack(reader: Reader, limits: Limits) -> Set:
+    members = listpack.unpack(reader.string())
+    value = Set.encoded(members, LISTPACK if len(members) <= limits.set_max_listpack_entries else HASHTABLE)
+    return _distinct(value, len(members))
+
+
+def _distinct(value: V, count: int) -> V:
+    """A value, which must have as many elements as were read and at least one."""
+    if not 0 < len(value) == count:
+        raise BadData
+    return value
+
+
+# Hashes
+
+
+def _hash(reader: Reader, limits: Limits) -> Hash:
+    return _of_fields(_pairs(list(_strings(reader, 2))), limits, limits.hash_max_listpack_value)
+
+
+def _hash_ziplist(reader: Reader, limits: Limits) -> Hash:
+    return _of_fields(_pairs(ziplist.unpack(reader.string())), limits)
+
+
+def _hash_zipmap(reader: Reader, limits: Limits) -> Hash:
+    return _of_fields(_pairs(ziplist.unpack_map(reader.string())), limits, limits.hash_max_listpack_value)
+
+
+def _hash_listpack(reader: Reader, limits: Limits) -> Hash:
+    return _of_fields(_pairs(listpack.unpack(reader.string())), limits)
+
+
+def _of_fields(pairs: Sequence[tuple[bytes, bytes]], limits: Limits, longest: int | None = None) -> Hash:
+    """A hash; where there is a `longest`, fields and values that are longer have no place in a listpack."""
+    packed = len(pairs) <= limits.hash_max_listpack_entries and (
+        longest is None or max((len(text) for pair in pairs for text in pair), default=0) <= longest
+    )
+    return _distinct(Hash.of(pairs, packed), len(pairs))
+
+
+def _hash_expiring(reader: Reader, limits: Limits) -> Hash:
+    return _expiring(reader, limits, _moment(reader))
+
+
+def _hash_expiring_draft(reader: Reader, limits: Limits) -> Hash:
+    return _expiring(reader, limits, 1)
+
+
+def _expiring(reader: Reader, limits: Limits, first: int) -> Hash:
+    """A hash whose fields tell by how much they expire later than the first one and a millisecond, 0 for never."""
+    pairs, moments = [], []
+    for _ in range(reader.length()):
+        later = reader.length()
+        moments.append(first + later - 1 if later else 0)
+        pairs.append((reader.string(), reader.string()))
+    value = _of_fields(pairs, limits, limits.hash_max_listpack_value)
+    return _with_deadlines(value, moments)
+
+
+def _hash_listpack_expiring(reader: Reader, limits: Limits) -> Hash:
+    _moment(reader)
+    return _hash_listpack_expiring_draft(reader, limits)
+
+
+def _hash_listpack_expiring_draft(reader: Reader, limits: Limits) -> Hash:
+    elements = listpack.unpack(reader.string())
+    if len(elements) % 3:
+        raise BadData
+    pairs = list(zip(elements[::3], elements[1::3], strict=True))
+    return _with_deadlines(_of_fields(pairs, limits), [_number(moment) for moment in elements[2::3]])
+
+
+def _with_deadlines(value: Hash, moments: Sequence[int]) -> Hash:
+    """Let the fields of a hash expire, those whose moment is not 0; of equal ones the first comes to be the latest set."""
+    deadlines = value.provide_for_deadlines()
+    for field, moment in reversed(list(zip(value.fields, moments, strict=True))):
+        if not 0 <= moment < _MOST_TIME:
+            raise BadData
+        if moment:
+            deadlines.set(field, moment)
+    return value
+
+
+def _moment(reader: Reader) -> int:
+    moment = reader.integer(8)
+    if moment >= _MOST_TIME:
+        raise BadData
+    return moment
+
+
+def _number(text: bytes) -> int:
+    number = parse_integer(text)
+    if number is None:
+        raise BadData
+    return number
+
+
+# Sorted sets
+
+
+def _zset(reader: Reader, limits: Limits) -> ZSet:
+    number = struct.Struct("<d").unpack
+    return _scored([(reader.string(), number(reader.take(8))[0]) for _ in range(reader.length())], limits)
+
+
+def _zset_textual(reader: Reader, limits: Limits) -> ZSet:
+    return _scored([(reader.string(), _textual_score(reader)) for _ in range(reader.length())], limits)
+
+
+_SPECIAL_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
+
+
+def _textual_score(reader: Reader) -> float:
+    """A double as text behind its length; the largest lengths stand for what is no number."""
+    size = reader.byte()
+    return _SPECIAL_SCORES[size] if size in _SPECIAL_SCORES else _score(reader.take(size))
+
+
+def _score(text: bytes) -> float:
+    score = read_double(text)
+    if score is None:
+        raise BadData
+    return score
+
+
+def _scored(pairs: Sequence[tuple[bytes, float]], limits: Limits) -> ZSet:
+    if any(map(math.isnan, (score for _, score in pairs))):
+        raise BadData
+    return _distinct(ZSet.of(dict(pairs), limits), len(pairs))
+
+
+def _zset_listpack(reader: Reader, limits: Limits) -> ZSet:
+    return _packed_scores(listpack.unpack(reader.string()), limits)
+
+
+def _zset_ziplist(reader: Reader, limits: Limits) -> ZSet:
+    return _packed_scores(ziplist.unpack(reader.string()), limits)
+
+
+def _packed_scores(elements: Sequence[bytes], limits: Limits) -> ZSet:
+    """A sorted set that was small where it comes from, and is here unless it has too many members."""
+    value = _scored([(member, _score(score)) for member, score in _pairs(elements)], limits)
+    value.packed = len(value) <= limits.zset_max_listpack_entries
+    return value
+
+
+_LOADERS: dict[int, Callable[[Reader, Limits], Value]] = {
+    kinds.STRING: _string,
+    kinds.LIST: _list,
+    kinds.SET: _set,
+    kinds.ZSET_TEXTUAL: _zset_textual,
+    kinds.HASH: _hash,
+    kinds.ZSET: _zset,
+    kinds.MODULE: vectorset.load,
+    kinds.HASH_ZIPMAP: _hash_zipmap,
+    kinds.LIST_ZIPLIST: _list_ziplist,
+    kinds.SET_INTSET: _set_intset,
+    kinds.ZSET_ZIPLIST: _zset_ziplist,
+    kinds.HASH_ZIPLIST: _hash_ziplist,
+    kinds.LIST_OF_ZIPLISTS: _list_of_ziplists,
+    kinds.STREAM_1: stream.load_first,
+    kinds.HASH_LISTPACK: _hash_listpack,
+    kinds.ZSET_LISTPACK: _zset_listpack,
+    kinds.LIST_OF_LISTPACKS: _list_of_listpacks,
+    kinds.STREAM_2: stream.load_second,
+    kinds.SET_LISTPACK: _set_listpack,
+    kinds.STREAM_3: stream.load,
+    kinds.HASH_EXPIRING_DRAFT: _hash_expiring_draft,
+    kinds.HASH_LISTPACK_EXPIRING_DRAFT: _hash_listpack_expiring_draft,
+    kinds.HASH_EXPIRING: _hash_expiring,
+    kinds.HASH_LISTPACK_EXPIRING: _hash_listpack_expiring,
+}

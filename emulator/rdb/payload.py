@@ -1,0 +1,139 @@
+"""Payloads as DUMP and FUNCTION DUMP make them: strings with their lengths, and at the end a version and a checksum.
+
+Source: https://redis.io/docs/latest/commands/dump/, the RDB file format.
+"""
+
+from __future__ import annotations
+
+from emulator.protocol.numbers import parse_integer
+from emulator.rdb.crc64 import crc64
+from emulator.rdb.lzf import BadData, compress, decompress
+
+RDB_VERSION = 12
+FOOTER_SIZE = 10
+
+_COMPRESSED_FROM = 21
+_LONGEST_NUMBER = 11
+_LONG, _LONGER, _ENCODED = 0x40, 0x80, 0xC0
+_HUGE = 0x81
+_INTEGERS = {0: 1, 1: 2, 2: 4}
+"""The encodings of integers in so many bytes."""
+_INTEGER_HEADS = [(bytes((_ENCODED | code,)), width) for code, width in _INTEGERS.items()]
+_SHORT = [bytes((number,)) for number in range(_LONG)]
+"""Lengths that take one byte."""
+_LZF = 3
+
+
+def length(number: int) -> bytes:
+    """A length in as few bytes as it takes."""
+    if number < _LONG:
+        return _SHORT[number]
+    if number < 1 << 14:
+        return bytes((_LONG | number >> 8, number & 0xFF))
+    if number < 1 << 32:
+        return bytes((_LONGER,)) + number.to_bytes(4)
+    return bytes((_HUGE,)) + number.to_bytes(8)
+
+
+def plain_string(text: bytes) -> bytes:
+    """A string, as an integer of up to 4 bytes where it is the text of one."""
+    size = len(text)
+    if size <= _LONGEST_NUMBER and (text.isdigit() or text[:1] == b"-"):
+        number = parse_integer(text)
+        if number is not None:
+            bits = (number if number >= 0 else ~number).bit_length()
+            for head, width in _INTEGER_HEADS:
+                if bits < 8 * width:
+                    return head + number.to_bytes(width, "little", signed=True)
+    return (_SHORT[size] if size < _LONG else length(size)) + text
+
+
+def string(text: bytes) -> bytes:
+    """A string, compressed where that makes it shorter."""
+    if len(text) >= _COMPRESSED_FROM:
+        packed = compress(text, len(text) - 4)
+        if packed is not None:
+            return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
+    return plain_string(text)
+
+
+def sealed(body: bytes) -> bytes:
+    """A payload: what it holds, the version, the checksum."""
+    whole = body + RDB_VERSION.to_bytes(2, "little")
+    return whole + crc64(whole).to_bytes(8, "little")
+
+
+def unsealed(payload: bytes) -> bytes | None:
+    """What a payload holds; None where it is of a newer version or damaged."""
+    if len(payload) < FOOTER_SIZE:
+        return None
+    whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
+    if int.from_bytes(whole[-2:], "little") > RDB_VERSION or checksum != crc64(whole):
+        return None
+    return whole[:-2]
+
+
+class Reader:
+    """Reads what a payload holds; raises `BadData` at its end and where it is not what it should be."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._place = 0
+
+    @property
+    def at_end(self) -> bool:
+        return self._place == len(self._data)
+
+    def take(self, count: int) -> bytes:
+        """So many bytes."""
+        piece = self._data[self._place : self._place + count]
+        if len(piece) < count:
+            raise BadData
+        self._place += count
+        return piece
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def integer(self, size: int) -> int:
+        """An unsigned integer of so many bytes, the lowest first."""
+        return int.from_bytes(self.take(size), "little")
+
+    def length(self) -> int:
+        """A length."""
+        number, encoded = self._length()
+        if encoded:
+            raise BadData
+        return number
+
+    def _length(self) -> tuple[int, bool]:
+        """A length, or the number of an encoding."""
+        first = self.byte()
+        if first < _LONG:
+            return first, False
+        if first < _LONGER:
+            return (first & 63) << 8 | self.byte(), False
+        if first >= _ENCODED:
+            return first & 63, True
+        if first not in (_LONGER, _HUGE):
+            raise BadData
+        return int.from_bytes(self.take(8 if first == _HUGE else 4)), False
+
+    def string(self) -> bytes:
+        """A string, however it is written."""
+        data, place = self._data, self._place
+        if place < len(data) and data[place] < _LONG:
+            end = place + 1 + data[place]
+            if end > len(data):
+                raise BadData
+            self._place = end
+            return data[place + 1 : end]
+        size, encoded = self._length()
+        if not encoded:
+            return self.take(size)
+        if size in _INTEGERS:
+            return b"%d" % int.from_bytes(self.take(_INTEGERS[size]), "little", signed=True)
+        if size != _LZF:
+            raise BadData
+        packed, whole = self.length(), self.length()
+        return decompress(self.take(packed), whole)

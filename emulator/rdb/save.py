@@ -1,0 +1,100 @@
+"""Values to bytes, as DUMP and RDB files have them.
+
+What decides between the forms of a type is its encoding, as OBJECT ENCODING tells it.  Hash tables are written in the
+order of our dicts: Redis's own is random.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.set import INTSET, Set
+from emulator.datatypes.stream import Stream
+from emulator.datatypes.vectorset import VectorSet
+from emulator.datatypes.zset import ZSet
+from emulator.protocol.numbers import format_double
+from emulator.rdb import intset, kinds, listpack, payload, stream, vectorset
+from emulator.rdb.payload import length
+
+if TYPE_CHECKING:
+    from emulator.keyspace.database import Value
+
+Text = Callable[[bytes], bytes]
+"""How strings are written: `payload.string`, which compresses, or `payload.plain_string`."""
+
+
+def serialized(value: Value, compress: bool) -> bytes:
+    """A value as the payload that RESTORE takes.  O(n)."""
+    kind, body = save(value, payload.string if compress else payload.plain_string)
+    return payload.sealed(bytes((kind,)) + body)
+
+
+def save(value: Value, text: Text) -> tuple[int, bytes]:
+    """A value's kind and its bytes.  O(n)."""
+    if isinstance(value, bytes | bytearray):
+        return kinds.STRING, text(bytes(value))
+    saved: tuple[int, bytes] = _SAVERS[value.__class__](value, text)
+    return saved
+
+
+def _list(value: List, text: Text) -> tuple[int, bytes]:
+    nodes = [
+        length(kinds.PLAIN_NODE) + text(values[0]) if alone else length(kinds.PACKED_NODE) + text(listpack.pack(values))
+        for values, alone in value.listpacks()
+    ]
+    return kinds.LIST_OF_LISTPACKS, length(len(nodes)) + b"".join(nodes)
+
+
+def _set(value: Set, text: Text) -> tuple[int, bytes]:
+    if value.encoding is INTSET:
+        return kinds.SET_INTSET, text(intset.pack([int(member) for member in value]))
+    if value.packed:
+        return kinds.SET_LISTPACK, text(listpack.pack(value))
+    return kinds.SET, length(len(value)) + b"".join(map(text, value))
+
+
+def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
+    deadlines = value.deadlines
+    if value.packed:
+        if deadlines is None:
+            return kinds.HASH_LISTPACK, text(listpack.pack(chain.from_iterable(value.items())))
+        moments = deadlines.by_field
+        triples = ((field, content, b"%d" % moments.get(field, 0)) for field, content in value.items())
+        return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + text(listpack.pack(chain.from_iterable(triples)))
+    first = value.next_deadline
+    count = length(len(value))
+    if deadlines is None or first is None:
+        return kinds.HASH, count + b"".join(map(text, chain.from_iterable(value.items())))
+    entries = [
+        length(deadlines.by_field.get(field, first - 1) - first + 1) + text(field) + text(content)
+        for field, content in value.items()
+    ]
+    return kinds.HASH_EXPIRING, _moment(first) + count + b"".join(entries)
+
+
+def _moment(milliseconds: int | None) -> bytes:
+    return (milliseconds or 0).to_bytes(8, "little")
+
+
+def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
+    if value.packed:
+        pairs = ((member, format_double(score)) for score, member in value.order)
+        return kinds.ZSET_LISTPACK, text(listpack.pack(chain.from_iterable(pairs)))
+    number = struct.Struct("<d").pack
+    backwards = [text(member) + number(score) for score, member in reversed(value.order)]
+    return kinds.ZSET, length(len(value)) + b"".join(backwards)
+
+
+_SAVERS: dict[type, Callable[[Any, Text], tuple[int, bytes]]] = {
+    List: _list,
+    Set: _set,
+    Hash: _hash,
+    ZSet: _zset,
+    Stream: stream.save,
+    VectorSet: vectorset.save,
+}

@@ -1,0 +1,210 @@
+"""Streams to bytes and back.
+
+Each run of entries is a listpack: how many there are, how many of them deleted, the fields of the first one, a zero; then
+the entries, each with flags, how far its id is from the run's, its fields unless they are those of the first, its values
+and how many elements all that was.  Then come the stream's own figures and its consumer groups.
+
+Source: the RDB file format; https://redis.io/docs/latest/develop/data-types/streams/.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
+from emulator.datatypes.stream import Body, Run, Stream
+from emulator.protocol.numbers import UINT64_MAX, wrapped
+from emulator.rdb import kinds, listpack
+from emulator.rdb.lzf import BadData
+from emulator.rdb.payload import length
+
+if TYPE_CHECKING:
+    from emulator.rdb.payload import Reader
+    from emulator.rdb.save import Text
+
+_DELETED, _SAME_FIELDS = 1, 2
+_ID_SIZE = 16
+
+
+def save(value: Stream, text: Text) -> tuple[int, bytes]:
+    """A stream's kind and its bytes.  O(n)."""
+    parts = [length(len(value.runs))]
+    for run in value.runs:
+        parts += text(run.first.to_bytes(_ID_SIZE)), text(listpack.pack(_elements(run)))
+    parts += (
+        length(len(value)),
+        _id(value.last_id),
+        _id(value.first_id),
+        _id(value.max_deleted),
+        _count(value.added),
+        length(len(value.groups)),
+    )
+    for name in sorted(value.groups):
+        parts += text(name), _group(value.groups[name], text)
+    return kinds.STREAM_3, b"".join(parts)
+
+
+def _id(id: int) -> bytes:
+    return length(id >> 64) + length(id & UINT64_MAX)
+
+
+def _count(number: int) -> bytes:
+    """A signed number as an unsigned one."""
+    return length(number & UINT64_MAX)
+
+
+def _elements(run: Run) -> list[bytes | int]:
+    """What a run's listpack holds."""
+    first, fields = run.first, run.fields
+    elements: list[bytes | int] = [len(run.ids), len(run.deleted), len(fields), *fields, 0]
+    here = [(id, body, 0) for id, body in zip(run.ids, run.bodies, strict=True)]
+    gone = [(id, body, _DELETED) for id, body in run.deleted]
+    for id, body, flags in sorted(here + gone, key=lambda entry: entry[0]) if gone else here:
+        later, sequence = wrapped((id >> 64) - (first >> 64)), wrapped((id & UINT64_MAX) - (first & UINT64_MAX))
+        if body[::2] == fields:
+            elements += [flags | _SAME_FIELDS, later, sequence, *body[1::2], len(fields) + 3]
+        else:
+            elements += [flags, later, sequence, len(body) // 2, *body, len(body) + 4]
+    return elements
+
+
+def _group(group: Group, text: Text) -> bytes:
+    parts = [_id(group.last_id), _count(group.read), length(len(group.pending))]
+    parts += [
+        id.to_bytes(_ID_SIZE) + _moment(pending.delivered) + _count(pending.count)
+        for id, pending in group.pending.items()
+    ]
+    parts.append(length(len(group.consumers)))
+    for name, consumer in group.consumers.items():
+        parts += text(name), _moment(consumer.seen), _moment(consumer.active), length(len(consumer.pending))
+        parts += [id.to_bytes(_ID_SIZE) for id in consumer.pending]
+    return b"".join(parts)
+
+
+def _moment(milliseconds: int) -> bytes:
+    return (milliseconds & UINT64_MAX).to_bytes(8, "little")
+
+
+# Loading
+
+
+def load(reader: Reader, limits: Any) -> Stream:
+    """A stream as Redis 7.2 and later write it; raises `BadData`.  O(n)."""
+    return _load(reader, version=3)
+
+
+def load_first(reader: Reader, limits: Any) -> Stream:
+    """One of Redis 5 and 6, which do not tell how many entries there ever were."""
+    return _load(reader, version=1)
+
+
+def load_second(reader: Reader, limits: Any) -> Stream:
+    """One of Redis 7.0, which does not tell when consumers were active."""
+    return _load(reader, version=2)
+
+
+def _load(reader: Reader, version: int) -> Stream:
+    stream = Stream()
+    last = -1
+    for _ in range(reader.length()):
+        run = _read_run(reader)
+        if run.first <= last:
+            raise BadData
+        last = run.last
+        stream.enter(run)
+    count = reader.length()
+    stream.last_id = _read_id(reader)
+    stream.added = count
+    if version > 1:
+        _read_id(reader)
+        stream.max_deleted = _read_id(reader)
+        stream.added = wrapped(reader.length())
+    if count != len(stream) or last > stream.last_id:
+        raise BadData
+    for _ in range(reader.length()):
+        name = reader.string()
+        if name in stream.groups:
+            raise BadData
+        stream.groups[name] = _read_group(reader, stream, version)
+    return stream
+
+
+def _read_id(reader: Reader) -> int:
+    return reader.length() << 64 | reader.length()
+
+
+def _read_run(reader: Reader) -> Run:
+    first = reader.string()
+    if len(first) != _ID_SIZE:
+        raise BadData
+    try:
+        return _run(int.from_bytes(first), listpack.unpack(reader.string()))
+    except (IndexError, ValueError):
+        raise BadData from None
+
+
+def _run(first: int, elements: list[bytes]) -> Run:
+    """A run of what its listpack holds; raises IndexError at the end of that, ValueError for a number that is none."""
+    alive, deleted, width = map(int, elements[:3])
+    place = 4 + width
+    if width < 0 or int(elements[place - 1]) != 0 or alive <= 0:
+        raise BadData
+    run = Run(first, tuple(elements[3 : place - 1]))
+    milliseconds, least = first >> 64, first & UINT64_MAX
+    before = -1
+    while place < len(elements):
+        flags, later, sequence = map(int, elements[place : place + 3])
+        id = (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
+        start = place + 3
+        if flags & _SAME_FIELDS:
+            place, body, told = start + width, _with_fields(run.fields, elements[start : start + width]), width + 3
+        else:
+            count = 2 * int(elements[start])
+            if count < 0:
+                raise BadData
+            place, body, told = start + 1 + count, tuple(elements[start + 1 : start + 1 + count]), count + 4
+        if id <= before or id < first or told != int(elements[place]):
+            raise BadData
+        place += 1
+        before = id
+        run.append(id, body)
+        if flags & _DELETED:
+            run.remove(len(run.ids) - 1)
+    if (len(run.ids), len(run.deleted)) != (alive, deleted):
+        raise BadData
+    return run
+
+
+def _with_fields(fields: Body, values: list[bytes]) -> Body:
+    return tuple(chain.from_iterable(zip(fields, values, strict=True)))
+
+
+def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
+    last_id = _read_id(reader)
+    group = Group(last_id, UNKNOWN)
+    group.read = wrapped(reader.length()) if version > 1 else stream.read_up_to(last_id)
+    unclaimed = {}
+    for _ in range(reader.length()):
+        id, delivered = int.from_bytes(reader.take(_ID_SIZE)), _read_moment(reader)
+        if id in unclaimed:
+            raise BadData
+        unclaimed[id] = delivered, wrapped(reader.length())
+    for _ in range(reader.length()):
+        name = reader.string()
+        if name in group.consumers:
+            raise BadData
+        consumer = group.consumers[name] = Consumer(name, _read_moment(reader))
+        consumer.active = _read_moment(reader) if version > 2 else consumer.seen
+        for _ in range(reader.length()):
+            id = int.from_bytes(reader.take(_ID_SIZE))
+            if id not in unclaimed:
+                raise BadData
+            group.pending[id] = consumer.pending[id] = Pending(consumer, *unclaimed.pop(id))
+    if unclaimed:
+        raise BadData
+    return group
+
+
+def _read_moment(reader: Reader) -> int:
+    return wrapped(reader.integer(8))

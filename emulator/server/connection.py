@@ -1,0 +1,213 @@
+"""A client's connection: an asyncio protocol between the transport and the session.
+
+What arrives is parsed at once and run in slices, so that an endless pipeline of one client leaves the others their turn.
+Reading goes on while replies wait to be read, since clients may send everything before they read anything; what bounds
+memory is ``client-query-buffer-limit`` here and ``client-output-buffer-limit`` in `flow_control`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from emulator.clients.memory import SHARED, Buffers
+from emulator.clients.output_limit import OutputLimit
+from emulator.clients.session import Session
+from emulator.core.dispatch import run
+from emulator.protocol.parser import Command, RequestParser
+
+if TYPE_CHECKING:
+    from emulator.server.server import Server
+
+_COMMANDS_A_SLICE = 256
+_UNAUTHENTICATED_LIMIT = 1 << 20
+READ_SIZE = 64 * 1024
+"""Bytes read at a time, into a buffer that all connections of a server share."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Bytes in, bytes out, for one client."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.engine = server.engine
+        self.loop = server.loop
+        self.transport: asyncio.Transport
+        self.session: Session
+        self._parser = RequestParser(server.engine.config.proto_max_bulk_len)
+        self._buffer = server.read_buffer
+        self._backlog: list[Command] = []
+        self._position = 0
+        self._waiting = 0  # bytes that arrived while there was a backlog
+        self._read = 0  # bytes that arrived last
+        self._room = 0  # what the real server would have made a buffer for, of this client's own
+        self._scheduled = False
+        self._half_closed = False
+        self._ended = False
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=1 << 62)
+        session = self.server.accept(self)
+        if session is None:
+            return
+        self._limit = OutputLimit(self)
+        self._take_up(session)
+        self._parser.restricted = self._is_restricted()
+
+    def _take_up(self, session: Session) -> None:
+        """Speak for a session from now on."""
+        self.session, self.engine = session, session.engine
+        session.on_wake = self._schedule
+        session.on_kill = self.transport.abort
+        session.on_move = self._move
+        session.on_overrun = self._limit.overrun
+        session.buffers = self._buffered
+        session.refresh()
+
+    def _let_go(self) -> None:
+        session = self.session
+        session.on_wake = session.on_kill = session.on_move = session.on_overrun = None
+
+    def _move(self, session: Session) -> None:
+        """The client goes over to another engine."""
+        self._limit.release()
+        self._let_go()
+        self._take_up(session)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.receive(bytes(self._buffer[:nbytes]))
+
+    def receive(self, data: bytes) -> None:
+        """Parse what has arrived and run what is complete."""
+        session = self.session
+        session.active = self.engine.clock.tick()
+        size = self._read = len(data)
+        session.total_input += size
+        stats = self.engine.stats
+        stats.net_input_bytes += size
+        stats.reads += 1
+        if session.queue and self._exceeds_query_limit(size):
+            self.server.query_buffer_overrun(self)
+        else:
+            self.take(self._parser.feed(data), size)
+
+    def take(self, commands: list[Command], size: int) -> None:
+        """Run commands, which were `size` bytes; after those that wait already."""
+        if self._backlog:
+            self._backlog += commands
+            self._waiting += size
+            self._check_query_buffer()
+        elif commands:
+            self._backlog = commands
+            self._go_on()
+        elif self._parser.error is not None:
+            self._go_on()
+        else:
+            self._check_query_buffer()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: what it has sent is still run, but it does not go on waiting."""
+        session = self.session
+        self.server.tell_ended(session)
+        self._half_closed = bool(self._backlog) and session.blocked is None and not session.parked
+        return self._half_closed
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._backlog = []
+        if self.server.released(self):
+            if exc is not None:
+                self.server.tell_ended(self.session, exc)
+            self._limit.release()
+            self._let_go()
+
+    # Running
+
+    def _go_on(self) -> None:
+        """Run a slice of the backlog and write what there is to say."""
+        session = self.session
+        if self._backlog and session.blocked is None and not session.parked:
+            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
+            session = self.session
+            if self._position >= len(self._backlog):
+                self._backlog = []
+                self._position = self._waiting = 0
+                self._parse_rest()
+        if session.out:
+            self._flush()
+        if session.closing:
+            self.transport.close()
+        elif self._backlog:
+            if session.blocked is None and not session.parked:
+                self._schedule()
+        elif self._parser.error is not None:
+            self.server.protocol_error(self, self._parser.error)
+        elif self._half_closed:
+            self.transport.close()
+
+    def _parse_rest(self) -> None:
+        """Before authentication the parser hands out one command at a time."""
+        parser = self._parser
+        if parser.restricted:
+            parser.restricted = self._is_restricted()
+            self._backlog = parser.feed(b"")
+
+    def _is_restricted(self) -> bool:
+        return not self.session.authenticated and not self.engine.acl.open_to_all
+
+    def _flush(self) -> None:
+        session = self.session
+        data = b"".join(session.out)
+        size = len(data)
+        if session.output_limit and session.exceeds_limit(size):
+            session.overrun()
+            return
+        session.out.clear()
+        session.pushed = 0
+        session.total_output += size
+        if size > session.replies.peak or session.replies.forgets_at < self.engine.clock.now:
+            session.replies.note(size, self.engine.clock.now)
+        stats = self.engine.stats
+        stats.net_output_bytes += size
+        stats.writes += 1
+        self.transport.write(data)
+        self._limit.check()
+        if self.engine.client_eviction.limit:
+            self.engine.client_eviction.note(session)
+
+    def _schedule(self) -> None:
+        """Go on in the next round of the loop."""
+        if not self._scheduled and not self._ended:
+            self._scheduled = True
+            self.loop.call_soon(self._wake)
+
+    def _wake(self) -> None:
+        self._scheduled = False
+        if not self._ended:
+            self.engine.clock.tick()
+            self._go_on()
+
+    def _buffered(self) -> Buffers:
+        parser = self._parser
+        waiting = parser.unparsed + self._waiting
+        return Buffers(waiting, self._read, *parser.begun, self._room, self.transport.get_write_buffer_size())
+
+    def _exceeds_query_limit(self, more: int) -> bool:
+        """Whether the client has sent too much that was not run, `more` bytes among it: what is queued by MULTI counts."""
+        queue = self.session.queue
+        size = self._parser.buffered + self._waiting + more + (0 if queue is None else queue.size)
+        limit = self.engine.config.client_query_buffer_limit
+        return size > (min(limit, _UNAUTHENTICATED_LIMIT) if self._is_restricted() else limit)
+
+    def _check_query_buffer(self) -> None:
+        self._room = max(self._parser.announced, SHARED)
+        if self._exceeds_query_limit(0):
+            self.server.query_buffer_overrun(self)
+        elif self.engine.client_eviction.limit:
+            self.engine.client_eviction.note(self.session)

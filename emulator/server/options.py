@@ -1,0 +1,354 @@
+"""redis-server's command line: ``[redis.conf] [-] [--directive value ...]``, configuration files and the environment.
+
+Later settings win: first come ``REDIS_ARGS``, ``REDIS_PORT`` and ``REDIS_PASSWORD`` from the environment, then the
+file, standard input (``-``) and the options.  As in redis-server, options are turned into lines that follow the file's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from emulator.config.directives import Config, ConfigError
+from emulator.config.kinds import decoded, quote
+from emulator.protocol.inline import split_inline
+from emulator.suggestions import did_you_mean, nearest
+from emulator.version import REDIS_VERSION, __version__
+
+USAGE = """\
+Usage: python -m emulator [/path/to/redis.conf] [options] [-]
+       python -m emulator - (read config from stdin)
+       python -m emulator -v or --version
+       python -m emulator -h or --help
+
+Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
+as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on).
+
+Examples:
+       python -m emulator --port 7777
+       python -m emulator --port auto --save ""
+       echo 'maxmemory 128mb' | python -m emulator -
+       python -m emulator /etc/myredis.conf --loglevel verbose
+"""
+
+_VARIABLES = {
+    "REDIS_PORT": "port",
+    "REDIS_PASSWORD": "requirepass",
+    "REDIS_REST_PORT": "rest-port",
+    "REDIS_REST_TOKEN": "rest-token",
+    "REDIS_REST_READONLY_TOKEN": "rest-readonly-token",
+    "UPSTASH_REDIS_REST_TOKEN": "rest-token",
+}
+"""Environment variables that stand for a directive; ``REDIS_ARGS`` has options."""
+_IGNORED = frozenset(
+    ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "io-threads-do-reads")
+)
+_BAD_DIRECTIVE = "Bad directive or wrong number of arguments"
+
+
+class Information(Exception):
+    """Not a server was asked for but this text, with this exit status."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class FatalConfigError(Exception):
+    """The configuration is wrong; the text is what redis-server prints below its headline."""
+
+    def __str__(self) -> str:
+        return f"\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n{self.args[0]}\n"
+
+
+class StartRefused(Exception):
+    """The server cannot start; the arguments are lines for the log."""
+
+
+class Options:
+    """What a server is started with.
+
+    ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
+    ``warnings`` lines for the log.
+    """
+
+    def __init__(self) -> None:
+        self.config = Config()
+        self.renamed: list[tuple[str, str]] = []
+        self.users: list[list[str]] = []
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+        self.unresolved: list[str] = []
+
+    def rename(self, commands: dict[bytes, Any]) -> None:
+        """Do what ``rename-command`` asks for to an engine's table; an empty name removes a command."""
+        for old, new in self.renamed:
+            entry = commands.pop(old.encode())
+            commands.pop(old.upper().encode())
+            if new:
+                commands[new.encode()] = commands[new.upper().encode()] = entry
+
+
+def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+    """The options of a command line (without the program's name).
+
+    Raises `Information`, `FatalConfigError` or `StartRefused` where no server is to be started.
+    """
+    _answer_questions(argv)
+    if "--sentinel" in argv:
+        raise StartRefused("Sentinel mode is not supported. Exiting...")
+    options = Options()
+    _read_environment(options, environ)
+    _read_command_line(options, argv)
+    if options.unresolved:
+        raise StartRefused(
+            "Unresolved Configuration(s) Detected:",
+            *(f">>> '{line}'{_meant(options.config, line)}" for line in options.unresolved),
+            "Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting",
+        )
+    if options.config.cluster_enabled and options.config.replicaof:
+        raise FatalConfigError("replicaof directive not allowed in cluster mode")
+    _check_logfile(options.config)
+    return options
+
+
+def _meant(config: Config, line: str) -> str:
+    """The directive that a line may have meant which begins with one that there is not."""
+    return did_you_mean(line.partition(" ")[0], config.directives)
+
+
+def _answer_questions(argv: Sequence[str]) -> None:
+    word = argv[0] if argv else ""
+    if word in ("-v", "--version"):
+        raise Information(f"Redis server v={REDIS_VERSION} (redis-emulator {__version__}) bits=64\n")
+    if word in ("-h", "--help"):
+        raise Information(USAGE, 1)
+    if word == "--test-memory":
+        raise Information("A test of the machine's memory is not part of this server.\n", 1)
+    if word == "--check-system":
+        raise Information("A check of the system is not part of this server.\n", 1)
+
+
+# Environment
+
+
+def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
+    used = [name for name in ("REDIS_ARGS", *_VARIABLES) if environ.get(name)]
+    if environ.get("REDIS_PORT", "").startswith("tcp://"):
+        used.remove("REDIS_PORT")
+        options.notes.append("REDIS_PORT is a container link's and not used: it is no port number")
+    lines = []
+    if "REDIS_ARGS" in used:
+        words = split_inline(environ["REDIS_ARGS"].encode("utf-8", "surrogateescape"))
+        if words is None:
+            raise FatalConfigError(f"Reading REDIS_ARGS\n>>> '{environ['REDIS_ARGS']}'\nUnbalanced quotes")
+        lines += _option_lines(list(map(decoded, words)))
+    lines += [f"{directive} {quote(environ[name])}" for name, directive in _VARIABLES.items() if name in used]
+    if used:
+        Loader(options, "the environment").load("\n".join(lines))
+        options.notes.append(f"Configuration from the environment: {', '.join(used)}")
+    options.warnings += _misspelt(environ)
+
+
+def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
+    known = ["REDIS_ARGS", *(name for name in _VARIABLES if name.startswith("REDIS_"))]
+    others = [name for name in environ if name.startswith("REDIS_") and name not in known]
+    if not others:
+        return
+    suffixes = [name.removeprefix("REDIS_") for name in known]
+    for name in others:
+        near = nearest(name.removeprefix("REDIS_").upper(), suffixes)
+        if near:
+            yield f"Environment variable {name} is not used. Did you mean REDIS_{near}?"
+
+
+# Command line
+
+
+def _read_command_line(options: Options, argv: Sequence[str]) -> None:
+    words = list(argv)
+    loader = Loader(options, "the configuration file")
+    text = ""
+    from_stdin = False
+    if words and not words[0].startswith("-"):
+        path = words.pop(0)
+        options.config.file = os.path.abspath(path) if path else ""
+        text = loader.read(options.config.file) if path else ""
+    for place in (0, -1):
+        if words and words[place] == "-":
+            del words[place]
+            from_stdin = True
+    if from_stdin:
+        options.notes.append("Reading config from stdin")
+        text += sys.stdin.read()
+    if words:
+        text += "\n" + "\n".join(_option_lines(words))
+    if not argv:
+        options.warnings.append(
+            "Warning: no config file specified, using the default config. In order to specify a config file use "
+            "python -m emulator /path/to/redis.conf"
+        )
+    loader.load(text)
+
+
+def _option_lines(words: Sequence[str]) -> list[str]:
+    """Options as lines of a configuration file.
+
+    A word that begins with ``--`` opens a new line unless it has to be the value of the option before it.
+    """
+    lines: list[str] = []
+    complete = True
+    for place, word in enumerate(words):
+        if complete and word.startswith("--"):
+            lines.append(word[2:])
+            complete = len(split_inline(word.encode("utf-8", "surrogateescape")) or ()) != 1
+            following = words[place + 1] if place + 1 < len(words) else "--"
+            if word.lower() == "--save" and following.startswith("--"):
+                lines[-1] += ' ""'
+                complete = True
+        else:
+            if not lines:
+                lines.append("")
+            lines[-1] += f" {quote(word)}"
+            complete = True
+    return lines
+
+
+def _check_logfile(config: Config) -> None:
+    if config.logfile:
+        try:
+            with open(os.path.join(config.dir, config.logfile), "ab"):
+                pass
+        except OSError as error:
+            raise FatalConfigError(f"Can't open the log file: {error.strerror}") from None
+
+
+# Files
+
+
+class Loader:
+    """Reads the lines of configuration files into options.  A file that is included is read by the same loader."""
+
+    def __init__(self, options: Options, source: str) -> None:
+        self.options = options
+        self.config = options.config
+        self.source = source
+        self._saves_follow = False
+        self._after_include = False
+        self._including: list[str] = []
+        self._special: dict[str, tuple[Callable[[int], bool], Callable[[list[str]], None]]] = {
+            "include": (lambda count: count == 1, self._include),
+            "rename-command": (lambda count: count == 2, self._rename_command),
+            "user": (lambda count: count >= 1, self._user),
+            "loadmodule": (lambda count: count >= 1, self._load_module),
+            "sentinel": (lambda count: count >= 1, self._sentinel),
+        }
+
+    def read(self, pattern: str) -> str:
+        """The text of a file, or of all files that a glob matches."""
+        paths = [pattern]
+        if any(letter in pattern for letter in "*?["):
+            from glob import glob
+
+            paths = sorted(glob(pattern))
+        text = ""
+        for path in paths:
+            try:
+                with open(path, encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+                    text += file.read()
+            except OSError as error:
+                raise StartRefused(f"Fatal error, can't open config file '{path}': {error.strerror}") from None
+        return text
+
+    def load(self, text: str) -> None:
+        """Take every line of a text."""
+        for number, raw in enumerate(text.split("\n"), 1):
+            line = raw.strip(" \t\r")
+            if not line or line.startswith("#"):
+                continue
+            try:
+                self._take(line)
+            except ConfigError as error:
+                raise FatalConfigError(f"Reading {self.source}, at line {number}\n>>> '{line}'\n{error}") from None
+
+    def _take(self, line: str) -> None:
+        encoded = split_inline(line.encode("utf-8", "surrogateescape"))
+        if encoded is None:
+            raise ConfigError("Unbalanced quotes in configuration line")
+        if not encoded:
+            return
+        name, *words = map(decoded, encoded)
+        name = name.lower()
+        fits, handler = self._special.get(name, (None, None))
+        if name in self.config.directives:
+            self._assign(name, words)
+        elif fits is not None and handler is not None and fits(len(words)):
+            handler(words)
+        elif name in _IGNORED and len(words) == 1:
+            return
+        elif words and name:
+            self.options.unresolved.append(" ".join((name, *words)))
+        else:
+            raise ConfigError(f"{_BAD_DIRECTIVE}{_meant(self.config, name)}")
+
+    def _assign(self, name: str, words: list[str]) -> None:
+        if name in ("port", "rest-port") and words == ["auto"]:
+            words = [str(free_port())]
+        if name == "rest-database":  # each line declares one more
+            if not all(1 <= word.count(":") <= 2 for word in words):
+                raise ConfigError("argument must be NAME:TOKEN or NAME:TOKEN:READONLYTOKEN")
+            words = [f"{self.config.rest_database} {' '.join(words)}".strip()]
+        if name == "save":
+            earlier = self.config.save if self._saves_follow and words != [""] else ()
+            self._saves_follow = not self._after_include
+            self.config.assign(name, words)
+            self.config.save = earlier + self.config.save
+        else:
+            self.config.assign(name, words)
+
+    def _include(self, words: list[str]) -> None:
+        """What follows an included file replaces save points instead of adding to them, as in Redis."""
+        path = words[0]
+        if path in self._including:
+            raise ConfigError("A file cannot include itself")
+        self._including.append(path)
+        self.load(self.read(path))
+        self._including.pop()
+        self._after_include = True
+        self._saves_follow = False
+
+    def _rename_command(self, words: list[str]) -> None:
+        from emulator.commands.table import table
+
+        names = {decoded(name).lower() for name in table()}
+        for old, new in self.options.renamed:
+            names = names - {old} | ({new} - {""})
+        old, new = words[0].lower(), words[1].lower()
+        if old not in names:
+            raise ConfigError("No such command in rename-command")
+        if new in names:
+            raise ConfigError("Target command name already exists")
+        self.options.renamed.append((old, new))
+
+    def _user(self, words: list[str]) -> None:
+        if any(user[0] == words[0] for user in self.options.users):
+            reason = "Duplicate user found. A user can only be defined once in config files"
+            raise ConfigError(f"Error in user declaration '{words[0]}': {reason}")
+        self.options.users.append(words)
+
+    def _load_module(self, words: list[str]) -> None:
+        raise StartRefused(f"Can't load module from {words[0]}: modules are not supported, server aborting")
+
+    def _sentinel(self, words: list[str]) -> None:
+        raise ConfigError("Unrecognized sentinel configuration statement.")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at the moment."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])

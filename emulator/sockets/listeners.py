@@ -1,0 +1,186 @@
+"""Where a server listens: TCP, TLS, a unix socket; and how that changes while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from emulator import system
+from emulator.config.directives import ConfigError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from emulator.config.directives import Config
+
+logger = logging.getLogger("emulator")
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+
+
+class Place(NamedTuple):
+    """An address to listen on, as ``bind`` names it."""
+
+    host: str
+    port: int
+    secure: bool
+
+
+def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens at an address as ``bind`` names it; an IPv6 address is for IPv6 only.  Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    name = {"*": "0.0.0.0", "::*": "::"}.get(host, host)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by that
+    try:
+        if os.name == "posix":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((name, port))
+        listening.listen(backlog)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+class Listeners:
+    """The listening sockets of a server, whose connections `factory` makes.
+
+    OSError is raised where an address cannot be had or TLS cannot be configured.
+    """
+
+    def __init__(self, config: Config, factory: ProtocolFactory) -> None:
+        self._config = config
+        self._factory = factory
+        self._tcp: dict[Place, asyncio.Server] = {}
+        self._unix: asyncio.Server | None = None
+        self._context: SSLContext | None = None
+        self._rebinding: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Listen.  When this returns, connections are accepted."""
+        await self._serve(self._bind())
+        await self._open_unix()
+        for name in ("port", "bind", "tls-port"):
+            self._config.on_change(name, self._open_anew)
+        if self._config.tls_port or self._config.tls_cert_file:
+            from emulator.sockets.tls import SETTINGS
+
+            for name in SETTINGS:
+                self._config.on_change(name, self._renew_context)
+
+    async def close(self) -> None:
+        """Listen no more; `wait_closed` returns when the connections have gone as well."""
+        if self._rebinding is not None:
+            await self._rebinding
+        for server in self._servers:
+            server.close()
+
+    async def wait_closed(self) -> None:
+        """Wait for the end of the last connection."""
+        for server in self._servers:
+            await server.wait_closed()
+        path = self._config.unixsocket
+        if path and os.path.exists(path):
+            os.unlink(path)
+
+    @property
+    def _servers(self) -> list[asyncio.Server]:
+        return [*self._tcp.values(), *([self._unix] if self._unix else [])]
+
+    # TCP and TLS
+
+    def _wanted(self) -> dict[Place, bool]:
+        """The places to listen on, and whether each may be missing on this machine."""
+        config = self._config
+        ports = [(port, secure) for port, secure in ((config.port, False), (config.tls_port, True)) if port]
+        return {
+            Place(address.removeprefix("-"), port, secure): address.startswith("-")
+            for port, secure in ports
+            for address in config.bind.split()
+        }
+
+    def _bind(self) -> dict[Place, socket.socket]:
+        """Listening sockets for those places that have none yet; one marked with a ``-`` may fail."""
+        sockets: dict[Place, socket.socket] = {}
+        wanted = self._wanted()
+        if any(place.secure for place in wanted) and self._context is None:
+            self._context = self._new_context()
+        for place, optional in wanted.items():
+            if place in self._tcp:
+                continue
+            try:
+                sockets[place] = listening_socket(place.host, place.port, self._config.tcp_backlog)
+            except OSError as error:
+                if optional:
+                    continue
+                for listening in sockets.values():
+                    listening.close()
+                where = f"{place.host}:{place.port}"
+                logger.warning("Warning: Could not create server TCP listening socket %s: %s", where, error.strerror)
+                raise
+        return sockets
+
+    async def _serve(self, sockets: dict[Place, socket.socket]) -> None:
+        loop = asyncio.get_running_loop()
+        backlog = self._config.tcp_backlog
+        for place, listening in sockets.items():
+            context = self._context if place.secure else None
+            self._tcp[place] = await loop.create_server(self._factory, sock=listening, backlog=backlog, ssl=context)
+        if (self._config.port or self._config.tls_port) and not self._tcp:
+            raise OSError("no address to listen on")
+
+    def _open_anew(self) -> None:
+        """``port``, ``tls-port`` or ``bind`` has changed: connections stay, new ones come by the new addresses."""
+        try:
+            sockets = self._bind()
+        except OSError:
+            raise ConfigError("Unable to listen on this port. Check server logs.") from None
+        for place in self._tcp.keys() - self._wanted().keys():
+            self._tcp.pop(place).close()
+        self._rebinding = asyncio.get_running_loop().create_task(self._serve(sockets))
+
+    # TLS
+
+    def _new_context(self) -> SSLContext:
+        from emulator.sockets.tls import TlsError, server_context
+
+        try:
+            return server_context(self._config)
+        except TlsError as error:
+            logger.warning("%s", error)
+            raise OSError("Failed to configure TLS. Check logs for more info.") from None
+
+    def _renew_context(self) -> None:
+        """A directive of TLS has changed: who connects from now on meets the new context."""
+        if not self._config.tls_port:
+            self._context = None
+            return
+        try:
+            self._context = self._new_context()
+        except OSError:
+            raise ConfigError("Unable to update TLS configuration. Check server logs.") from None
+        for place in [place for place in self._tcp if place.secure]:
+            self._tcp.pop(place).close()
+        self._open_anew()
+
+    # Unix socket
+
+    async def _open_unix(self) -> None:
+        path = self._config.unixsocket
+        if not path:
+            return
+        if not system.has_unix_sockets():
+            raise OSError(f"unixsocket {path}: {system.NO_UNIX_SOCKETS}")
+        if os.path.exists(path):
+            os.unlink(path)
+        loop, backlog = asyncio.get_running_loop(), self._config.tcp_backlog
+        self._unix = await loop.create_unix_server(self._factory, path, backlog=backlog)
+        if self._config.unixsocketperm:
+            os.chmod(path, self._config.unixsocketperm)

@@ -1,0 +1,1 @@
+"""What is counted and logged: the log, the slow log, latencies, counters."""

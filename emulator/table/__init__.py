@@ -1,0 +1,1 @@
+"""What a command is: its function, flags, categories, key specifications and figures."""

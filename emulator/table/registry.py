@@ -1,0 +1,341 @@
+"""The table of commands: what the `command` decorator knows of a function, COMMAND INFO, ACL and dispatch know from it.
+
+A command is a function ``name(client, argument, ...)``; its name is the command's (a trailing underscore, which keeps it
+clear of a Python word, is dropped), its signature is the arity.  A sub-command is a function ``container_name`` with
+``container=``; the container itself is declared with `container`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from emulator.protocol.replies import Status
+from emulator.stats.latency import Durations
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.table.keyspec import KeySpec
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
+
+_FLAGS: Final = (
+    "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
+    "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
+    "touches_arbitrary_keys"
+).split()
+CATEGORIES: Final = (
+    "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
+    "dangerous connection transaction scripting"
+).split()
+EMULATOR: Final = "emulator"
+"""The group and category of what no real Redis can do, which is told only where somebody asks for it."""
+
+FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
+
+WRITE: Final = FLAG["write"]
+READONLY: Final = FLAG["readonly"]
+DENYOOM: Final = FLAG["denyoom"]
+NO_AUTH: Final = FLAG["no_auth"]
+NO_MULTI: Final = FLAG["no_multi"]
+MAY_REPLICATE: Final = FLAG["may_replicate"]
+NOSCRIPT: Final = FLAG["noscript"]
+SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+SKIP_MONITOR: Final = FLAG["skip_monitor"]
+ADMIN: Final = FLAG["admin"]
+ALLOW_BUSY: Final = FLAG["allow_busy"]
+PROTECTED: Final = FLAG["protected"]
+FAST: Final = FLAG["fast"]
+_HIDDEN: Final = MAY_REPLICATE | PROTECTED
+
+_CATEGORY_OF_GROUP: Final = {
+    "string": "string",
+    "generic": "keyspace",
+    "hash": "hash",
+    "list": "list",
+    "set": "set",
+    "sorted_set": "sortedset",
+    "stream": "stream",
+    "bitmap": "bitmap",
+    "hyperloglog": "hyperloglog",
+    "geo": "geo",
+    "pubsub": "pubsub",
+    "transactions": "transaction",
+    "scripting": "scripting",
+    "connection": "connection",
+}
+
+_IMPLIED: Final = (
+    ("write", ("write",)),
+    ("readonly", ("read",)),
+    ("admin", ("admin", "dangerous")),
+    ("pubsub", ("pubsub",)),
+    ("blocking", ("blocking",)),
+)
+
+_UNBOUNDED: Final = 1 << 40
+
+
+class Command:
+    """What is known of one command or sub-command.
+
+    ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
+    so that dispatch looks at it more closely.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes
+    the seconds of a call, and `OFFSET`, for ``durations``.
+    """
+
+    __slots__ = (
+        "acl",
+        "arity",
+        "complexity",
+        "durations",
+        "failed",
+        "flags",
+        "fn",
+        "group",
+        "key_finder",
+        "keys",
+        "least",
+        "module",
+        "most",
+        "name",
+        "note",
+        "parent",
+        "rejected",
+        "since",
+        "skip",
+        "subcommands",
+        "summary",
+        "syntax",
+        "tips",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        fn: Callable[..., Any] | None,
+        group: str,
+        since: str,
+        flags: str,
+        keys: Sequence[KeySpec],
+        acl: str | None,
+        tips: str,
+        syntax: str,
+        complexity: str,
+        parent: Command | None,
+        key_finder: KeyFinder | None,
+        module: str = "",
+    ) -> None:
+        self.name = name.encode()
+        self.fn = fn
+        self.group = group
+        self.since = since
+        self.flags = sum(FLAG[flag] for flag in flags.split())
+        self.keys = tuple(keys)
+        self.key_finder = key_finder
+        self.acl = acl
+        self.tips = tips
+        self.syntax = syntax
+        self.complexity = complexity
+        self.module = module
+        self.parent = parent
+        self.subcommands: dict[bytes, Command] = {}
+        self.summary = ""
+        self.skip = 2 if parent else 1
+        self.reset()
+        if fn is None:
+            self.arity, self.least, self.most = -2, _UNBOUNDED, 0
+        else:
+            self.summary = (fn.__doc__ or "").partition("\n")[0]
+            self.arity, self.least, self.most = _arity(fn, self.skip)
+
+    def reset(self) -> None:
+        """Forget the statistics."""
+        self.rejected = self.failed = 0
+        self.durations = Durations()
+        self.note = self.durations.noted.append
+
+    @property
+    def hidden(self) -> bool:
+        """Whether only those hear of it who ask for it."""
+        return self.group == EMULATOR
+
+    @property
+    def full_name(self) -> bytes:
+        """``config|get`` for a sub-command."""
+        return self.parent.name + b"|" + self.name if self.parent else self.name
+
+    @property
+    def categories(self) -> list[str]:
+        """ACL categories: the group's or those declared, and those that the flags imply; a module's commands have none."""
+        if self.module:
+            return []
+        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
+        found = {*declared.split(), "fast" if self.flags & FLAG["fast"] else "slow"}
+        for flag, implied in _IMPLIED:
+            if self.flags & FLAG[flag]:
+                found.update(implied)
+        if "scripting" in found:
+            found.discard("read")
+        return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+
+    @property
+    def flag_names(self) -> list[str]:
+        """Flags as COMMAND INFO tells them: those that follow from the keys too, not ``may_replicate`` and ``protected``."""
+        flags = self.flags
+        if not all(spec.is_plain for spec in self.keys):
+            flags |= FLAG["movablekeys"]
+        return [name for name, bit in FLAG.items() if flags & bit & ~_HIDDEN]
+
+    @property
+    def key_range(self) -> tuple[int, int, int]:
+        """First key, last key (negative: from the end) and step, as far as these three can tell."""
+        plain = [spec for spec in self.keys if spec.is_plain]
+        if not plain:
+            return 0, 0, 0
+        if len(self.keys) == 1:
+            return plain[0].plain_range
+        first = last = 0
+        for spec in plain:
+            start, end, step = spec.plain_range
+            if step == 1 and (not first or last == start - 1):
+                first = first or start
+                last = end
+        return (first, last, 1) if first else (0, 0, 0)
+
+    def find_keys(self, args: Sequence[bytes]) -> list[tuple[bytes, str]]:
+        """The keys in the words of a call and the flags of each; none where the call is not well formed."""
+        if self.key_finder is not None:
+            return self.key_finder(args)
+        found: list[tuple[bytes, str]] = []
+        for spec in self.keys:
+            positions = spec.positions(args)
+            if positions is None:
+                return []
+            found += [(args[position], spec.flags) for position in positions]
+        return found
+
+    def clone(self, parent: Command | None = None) -> Command:
+        """The same command with statistics of its own: each engine has its own table."""
+        twin = Command.__new__(Command)
+        for slot in Command.__slots__:
+            setattr(twin, slot, getattr(self, slot))
+        twin.reset()
+        twin.parent = parent
+        twin.subcommands = {name: sub.clone(twin) for name, sub in self.subcommands.items()}
+        return twin
+
+
+REGISTRY: Final[dict[str, Command]] = {}
+"""Every command by its lower-case name; sub-commands hang below their containers."""
+
+
+def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
+    """The commands and sub-commands of an engine's table, each once."""
+    for entry in dict.fromkeys(table.values()):
+        yield entry
+        yield from entry.subcommands.values()
+
+
+def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
+    code = fn.__code__
+    given = code.co_argcount - 1
+    needed = skip + given - len(fn.__defaults__ or ())
+    variadic = code.co_flags & 0x04
+    if variadic:
+        return -needed, needed, _UNBOUNDED
+    return (-needed if fn.__defaults__ else needed), needed, skip + given
+
+
+def container(
+    name: str,
+    *,
+    group: str,
+    since: str,
+    flags: str = "",
+    acl: str | None = None,
+    tips: str = "",
+    help_since: str,
+    help_acl: str | None = None,
+    complexity: str = "that of the sub-command",
+    bare: Callable[..., Any] | None = None,
+) -> None:
+    """Declare a command that has sub-commands, such as CONFIG, HELP among them.
+
+    `bare` is called where none is named (COMMAND alone).
+    """
+    entry = REGISTRY[name] = Command(name, None, group, since, flags, (), acl, tips, "", complexity, None, None)
+    if bare is not None:
+        entry.fn = bare
+        entry.arity, entry.least, entry.most = -1, 1, 1
+
+    def explain(client: Session) -> list[Status]:
+        """What the sub-commands do."""
+        return [Status(line.encode()) for line in _help(entry)]
+
+    command(
+        group,
+        container=name,
+        name="help",
+        since=help_since,
+        flags="loading stale",
+        acl=help_acl,
+        complexity="O(1)",
+    )(explain)
+
+
+def _help(entry: Command) -> list[str]:
+    """Lines for people: each sub-command with its arguments, and its summary below."""
+    name = entry.name.decode().upper()
+    lines = [f"{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for sub in entry.subcommands.values():
+        lines += [f"{sub.name.decode().upper()}{_arguments(sub.fn)}", f"    {sub.summary}"]
+    return lines
+
+
+def _arguments(fn: Callable[..., Any] | None) -> str:
+    if fn is None:
+        return ""
+    code = fn.__code__
+    words = [f" <{word.replace('_', '-')}>" for word in code.co_varnames[1 : code.co_argcount]]
+    if code.co_flags & 0x04:
+        words.append(f" [{code.co_varnames[code.co_argcount].replace('_', '-')} ...]")
+    return "".join(words)
+
+
+def command(
+    group: str,
+    *,
+    since: str,
+    flags: str = "",
+    keys: Sequence[KeySpec] = (),
+    acl: str | None = None,
+    tips: str = "",
+    syntax: str = "",
+    complexity: str = "",
+    container: str = "",
+    name: str = "",
+    key_finder: KeyFinder | None = None,
+    module: str = "",
+) -> Callable[[Function], Function]:
+    """Enter a function in the table.
+
+    `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
+    are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot; `module`
+    is the one that has the command in Redis.  The docstring's first line is the summary.
+    """
+
+    def enter(fn: Function) -> Function:
+        parent = REGISTRY[container] if container else None
+        own = name or fn.__name__.rstrip("_")
+        if parent is not None and not name:
+            own = own.removeprefix(container + "_").replace("_", "-")
+        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder, module)
+        if parent is not None:
+            parent.subcommands[entry.name] = entry
+        else:
+            REGISTRY[own] = entry
+        return fn
+
+    return enter

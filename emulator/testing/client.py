@@ -1,0 +1,235 @@
+"""redis-py's clients on an engine in this process: `connect` and `aconnect`, `Redis` and `AsyncRedis`.
+
+They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below their connections is another.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from emulator.testing.local import Local
+from emulator.testing.places import Place, local_at
+from emulator.testing.redis_py import (
+    AsyncClient,
+    AsyncConnection,
+    AsyncParser,
+    AsyncPool,
+    Client,
+    Connection,
+    NotConnected,
+    Parser,
+    Pool,
+    arguments,
+)
+
+
+class LocalConnection(Connection):
+    """A connection of ``redis.Redis`` that ends in an engine of this process: `local`, or the server at its address.
+
+    A command goes to the engine without being written and parsed, and a simple reply is taken as it is; everything else
+    goes the way that it goes over a socket.
+    """
+
+    _sock: Any
+    encoder: Any
+
+    def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
+        self._local = local or local_at(Place.of(kwargs), kwargs)
+        self._unread = False
+        kwargs["parser_class"] = Parser  # the one in C asks the system about sockets
+        super().__init__(**kwargs)  # type: ignore[no-untyped-call]
+
+    def _connect(self) -> Any:
+        local_socket = self._local.socket()
+        local_socket.settimeout(self.socket_timeout)
+        self._unread = False
+        return local_socket
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has arrived that nobody has read."""
+        return self._unread or bool(self._sock.received)
+
+    def send_command(self, *args: Any, **kwargs: Any) -> None:
+        """Run a command."""
+        if self._sock is None:
+            self.connect_check_health(check_health=False)
+        if self.health_check_interval and kwargs.get("check_health", True):
+            self.check_health()  # type: ignore[no-untyped-call]
+        encode = self.encoder.encode
+        name = args[0]
+        words = [encode(word) for word in args]
+        if isinstance(name, str | bytes) and b" " in words[0]:
+            words[:1] = words[0].split()
+        try:
+            self._sock.submit([word if word.__class__ is bytes else bytes(word) for word in words])
+        except OSError as error:
+            self.disconnect()  # type: ignore[no-untyped-call]
+            raise NotConnected(str(error)) from None
+
+    def read_response(self, disable_decoding: bool = False, **kwargs: Any) -> Any:
+        """The next reply."""
+        received: Any = self._sock.received if self._sock is not None else ()
+        if not self._unread and len(received) == 1:
+            value = _simple(received[0])
+            if value is not _NOT_SIMPLE:
+                received.clear()
+                if self.health_check_interval:
+                    self.next_health_check = monotonic() + self.health_check_interval  # type: ignore[assignment]
+                return value if disable_decoding or value.__class__ is not bytes else self.encoder.decode(value)
+        try:
+            return super().read_response(disable_decoding, **kwargs)
+        finally:
+            self._unread = self._sock is not None and bool(self._parser._buffer.unread_bytes())
+
+
+_NOT_SIMPLE = object()
+
+
+def _simple(reply: bytes) -> Any:
+    """A reply that is a string, a number or nothing, and that alone; `_NOT_SIMPLE` else."""
+    kind, end = reply[:1], reply.find(b"\r\n")
+    if kind == b"$":
+        if reply == b"$-1\r\n":
+            return None
+        size = int(reply[1:end])
+        return reply[end + 2 : -2] if len(reply) == end + size + 4 else _NOT_SIMPLE
+    if end != len(reply) - 2:
+        return _NOT_SIMPLE
+    if kind == b"+":
+        return reply[1:-2]
+    if kind == b":":
+        return int(reply[1:-2])
+    return None if reply == b"_\r\n" else _NOT_SIMPLE
+
+
+class LocalPool(Pool):
+    """A pool of connections that cost nothing to look at."""
+
+    def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> Any:
+        """A connection that is ready."""
+        if self.cache is not None:  # redis-py's own cache wraps each connection
+            return super().get_connection()
+        self._checkpid()
+        with self._lock:
+            idle = self._available_connections
+            connection: Any = idle.pop() if idle else self.make_connection()
+            self._in_use_connections.add(connection)
+        try:
+            if connection._sock is None:
+                connection.connect()
+            elif connection.has_unread or connection._sock.closed:
+                connection.disconnect()
+                connection.connect()
+        except BaseException:
+            self.release(connection)
+            raise
+        return connection
+
+    def release(self, connection: Any) -> None:
+        """Take a connection back."""
+        self._checkpid()
+        with self._lock:
+            if connection in self._in_use_connections:
+                self._in_use_connections.remove(connection)
+                self._available_connections.append(connection)
+
+
+class AsyncLocalConnection(AsyncConnection):
+    """A connection of ``redis.asyncio.Redis`` that ends in an engine of this process: `local`, or the one at its address."""
+
+    def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
+        self._local = local or local_at(Place.of(kwargs), kwargs)
+        kwargs["parser_class"] = AsyncParser
+        super().__init__(**kwargs)
+
+    async def _connect(self) -> None:
+        streams = self._local.streams()
+        self._reader = streams.reader
+        self._writer: Any = streams
+
+
+def _as(pool: Any, local: Local | None) -> dict[str, Any]:
+    """The arguments for a pool in this process that is else as one with sockets; `local` or the engine at its address."""
+    given: dict[str, Any] = pool.connection_kwargs
+    place = Place.of(given)
+    kept = {name: value for name, value in given.items() if not name.startswith(_OF_A_WIRE)}
+    if getattr(pool, "cache", None) is not None:
+        kept["cache"] = pool.cache
+    return kept | {"max_connections": pool.max_connections, "local": local or local_at(place, given)}
+
+
+_OF_A_WIRE = ("ssl_", "path", "orig_", "maint_notifications_pool_handler", "himport_registry")
+"""What a connection of this process does not take, or its pool makes for itself."""
+
+
+class Redis(Client):
+    """``redis.Redis`` in this process, to be put in its place: ``patch("redis.Redis", emulator.Redis)``.
+
+    Its arguments are the same. Clients of one host and port (or unix socket) have one server, which is made when it is first
+    asked for, with the password that it is then asked with; a pool of connections given goes to the server at its address.
+    """
+
+    if not TYPE_CHECKING:  # the arguments are those of redis.Redis
+
+        def __init__(
+            self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
+        ):
+            pool = Client(*args, **arguments(kwargs)).connection_pool
+            ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
+            if not ours:
+                pool = LocalPool(connection_class=LocalConnection, **_as(pool, local))
+            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.auto_close_connection_pool = not ours
+
+
+StrictRedis = Redis
+
+
+class AsyncRedis(AsyncClient):
+    """The same in the place of ``redis.asyncio.Redis``; its connections belong to the loop of their first command."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(
+            self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
+        ):
+            pool = AsyncClient(*args, **arguments(kwargs)).connection_pool
+            ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
+            if not ours:
+                pool = AsyncPool(connection_class=AsyncLocalConnection, **_as(pool, local))
+            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.auto_close_connection_pool = not ours
+
+
+def connect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> Client:
+    """A ``redis.Redis`` on an engine of this process.
+
+    `engine` is a `Local`, a name (who gives the same name shares the data), a URL, or None for one that nobody else has.
+    Further arguments are those of ``redis.Redis``; with ``host``, ``port`` or ``unix_socket_path`` among them it is the
+    server of that address, as for `Redis`.
+    """
+    made: Client = _connect(Redis, engine, args, kwargs)
+    return made
+
+
+def aconnect(engine: Local | str | None = None, *args: Any, **kwargs: Any) -> AsyncClient:
+    """As `connect`, but a ``redis.asyncio.Redis``; its connections belong to the loop that runs at their first command."""
+    made: AsyncClient = _connect(AsyncRedis, engine, args, kwargs)
+    return made
+
+
+def _connect(client: Any, engine: Local | str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if isinstance(engine, str):
+        if "://" in engine:
+            return client.from_url(engine, *args, **arguments(kwargs))
+        return client(engine, *args, **kwargs) if args else client(host=engine, **kwargs)
+    if not isinstance(engine, Local | None):
+        raise TypeError(f"a Local, a name, a URL or None is wanted, not {engine!r}: what listens has its own connect()")
+    if engine is None and not args and kwargs.keys().isdisjoint(_ADDRESSES):
+        engine = Local()
+    return client(*args, local=engine, **kwargs)
+
+
+_ADDRESSES = ("host", "port", "unix_socket_path", "connection_pool")

@@ -1,0 +1,306 @@
+"""Handles: what a program or a test holds of a Redis that may be in another thread or on another machine.
+
+A `Handle` performs commands; the clock, the faults, snapshots and recordings are words of EMULATOR.  So they are the same for
+a server of this process (`emulator.testing.embedded`), an engine in it (`emulator.testing.local`) and one elsewhere
+(`emulator.testing.remote`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from emulator.clients.session import Session
+from emulator.clock import in_milliseconds, since_epoch
+from emulator.commands.table import table
+from emulator.controls.faults import DELAY, EFFECTS, ERROR
+from emulator.controls.recording import Calls, Recorded
+from emulator.core.dispatch import check_arity, find
+from emulator.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+    from emulator.table.registry import Command
+
+Words = Sequence[object]
+
+
+class Handle(ABC):
+    """A Redis of the emulator: ``clock``, ``faults``, snapshots, recordings, and commands that count in no statistics."""
+
+    def __init__(self) -> None:
+        self.clock = TurnableClock(self)
+        """Its time, and how it is turned."""
+        self.faults = ServerFaults(self)
+        """What strikes the calls of its clients."""
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether it can do what no real Redis can."""
+        return True
+
+    @abstractmethod
+    def perform(self, *calls: Words) -> list[Any]:
+        """The replies to commands of one client, with nobody else's between: RESP3's values as Python's, strings as bytes."""
+
+    def command(self, *words: object) -> Any:
+        """The reply to one command."""
+        return self.perform(words)[0]
+
+    @property
+    def commands(self) -> Calls:
+        """The calls that clients have sent since `record` began: a list of `emulator.controls.recording.Recorded`."""
+        return Calls(
+            Recorded(
+                call[b"time"] / 1000,
+                call[b"client"],
+                call[b"name"],
+                call[b"db"],
+                tuple(call[b"words"]),
+                tuple(call[b"keys"]),
+                call[b"protocol"],
+                call[b"answer"],
+            )
+            for call in self.command("EMULATOR", "RECORD", "GET")
+        )
+
+    @contextmanager
+    def record(self) -> Iterator[ServerRecording]:
+        """Record what clients send while the context lasts."""
+        self.command("EMULATOR", "RECORD", "START")
+        try:
+            yield ServerRecording(self)
+        finally:
+            self.command("EMULATOR", "RECORD", "STOP")
+
+    def reset(self) -> None:
+        """Bring everything that clients can change back to what it was when it began (`emulator.controls.renewal`)."""
+        self.command("EMULATOR", "RESET")
+
+    def snapshot(self) -> ServerSnapshot:
+        """The data set as it is now, to come back to."""
+        return ServerSnapshot(self)
+
+
+def keyspace_url(url: str, name: str, password: str) -> str:
+    """The URL of a keyspace of the server at `url`."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://keyspace.{quote(name, '')}:{quote(password, '')}@{rest.rpartition('@')[2]}"
+
+
+def url_of_database(url: str, db: int | None) -> str:
+    """The URL of another database of the server at `url`; with None the same."""
+    if db is None:
+        return url
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return urlunsplit(parts._replace(path=f"/{db}"))
+    query = [pair for pair in parts.query.split("&") if pair and not pair.startswith("db=")]
+    return f"{url.partition('?')[0]}?{'&'.join([*query, f'db={db}'])}"
+
+
+@cache
+def _commands() -> dict[bytes, Command]:
+    """The commands under their own names, none left out; what they note of their use interests nobody."""
+    return table()
+
+
+def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
+    """Perform commands on an engine, as a client that no rule of ACL, no fault and no name given to a command stops."""
+    session = Session(engine)
+    session.deny_blocking = True
+    replies = []
+    try:
+        for call in calls:
+            words = [word if isinstance(word, bytes) else str(word).encode() for word in call]
+            command = find(_commands(), words)
+            check_arity(command, words)
+            session.words = words
+            assert command.fn is not None
+            run = partial(command.fn, session, *words[command.skip :])
+            replies.append(
+                engine.propagation.follow(session, command, words, run) if engine.propagation.active else run()
+            )
+            if engine.pending_work:
+                engine.work()
+        if engine.tracking.changed:
+            engine.tracking.broadcast()
+    finally:
+        session.forget()
+    return replies
+
+
+class ServerRecording:
+    """What clients have sent since the recording began."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    @property
+    def commands(self) -> Calls:
+        """The calls, with client, words, keys and answer."""
+        return self._handle.commands
+
+    @property
+    def lines(self) -> list[str]:
+        """The calls as lines of redis-cli, which read well where an assertion fails."""
+        return self.commands.lines
+
+
+class ServerSnapshot:
+    """The data set of a moment.  As a context manager it is restored at the end, and forgotten."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+        self._name = f"snapshot {id(self)}"
+        handle.command("EMULATOR", "SNAPSHOT", "SAVE", self._name)
+
+    def restore(self) -> None:
+        """Bring the data set back, in time proportional to what has changed."""
+        self._handle.command("EMULATOR", "SNAPSHOT", "RESTORE", self._name)
+
+    def drop(self) -> None:
+        """Forget it."""
+        self._handle.command("EMULATOR", "SNAPSHOT", "DROP", self._name)
+
+    def __enter__(self) -> ServerSnapshot:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.restore()
+        self.drop()
+
+
+class ServerFault:
+    """A fault that was ordered."""
+
+    def __init__(self, handle: Handle, number: int) -> None:
+        self._handle = handle
+        self.id = number
+
+    def _count(self, of: bytes) -> int:
+        faults = self._handle.command("EMULATOR", "FAULT", "LIST")
+        return next((int(fault[of]) for fault in faults if fault[b"id"] == self.id), 0)
+
+    @property
+    def met(self) -> int:
+        """How many calls it was for."""
+        return self._count(b"met")
+
+    @property
+    def fired(self) -> int:
+        """How many of them it has struck."""
+        return self._count(b"fired")
+
+    def clear(self) -> None:
+        """Take it away."""
+        self._handle.command("EMULATOR", "FAULT", "CLEAR", self.id)
+
+
+Effect = Literal["error", "delay", "drop-before", "drop-after", "half", "stall", "refuse"]
+
+
+class ServerFaults:
+    """The faults of a server; each tells how often it was met and how often it has fired."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def add(
+        self,
+        effect: Effect,
+        *,
+        error: str | None = None,
+        seconds: float | timedelta | None = None,
+        command: str | bytes | None = None,
+        key: str | bytes | None = None,
+        client: str | bytes | None = None,
+        nth: int | None = None,
+        times: int | None = None,
+        probability: float | None = None,
+        seed: int | None = None,
+    ) -> ServerFault:
+        """Let a fault strike from now on, each call that meets all of the conditions.
+
+        The `effect` ``"error"`` takes the text of the `error`, ``"delay"`` takes `seconds`; ``"drop-before"`` and
+        ``"drop-after"`` end the connection, ``"half"`` ends it after half a reply, ``"stall"`` listens to the client no
+        longer, ``"refuse"`` refuses new connections.
+
+        `command`, `key` and `client` (its name) are globs; without one it is for all. Of the calls that it is for, only
+        every `nth` is struck, only so many `times`, and only by a `probability` from 0 to 1, whose chance a `seed` repeats.
+
+        ``add("error", error="OOM ...", command="set")``, ``add("delay", seconds=0.2, nth=3)``, ``add("drop-after")``.
+        Raises ValueError where an argument is not as it should be or does not go with the effect.
+        """
+        words = _effect(effect, error, seconds)
+        numbers = {"nth": nth, "times": times, "seed": seed}
+        for name, number in numbers.items():
+            if number is not None and number < 1:
+                raise ValueError(f"{name}={number!r}: a number from 1 on is wanted")
+        if probability is not None and not 0 <= probability <= 1:
+            raise ValueError(f"probability={probability!r}: a number from 0 to 1 is wanted")
+        conditions = {"command": command, "key": key, "client": client, "probability": probability, **numbers}
+        words += [word for name, value in conditions.items() if value is not None for word in (name, value)]
+        return ServerFault(self._handle, self._handle.command("EMULATOR", "FAULT", "ADD", *words))
+
+    def clear(self) -> None:
+        """Take all of them away."""
+        self._handle.command("EMULATOR", "FAULT", "CLEAR")
+
+
+def _effect(effect: str, error: str | None, seconds: float | timedelta | None) -> list[object]:
+    """The words of EMULATOR FAULT ADD for an effect."""
+    if effect not in EFFECTS:
+        raise ValueError(f"there is no effect {effect!r}.{did_you_mean(effect, EFFECTS)}")
+    if error is not None and effect != ERROR:
+        raise ValueError(f"error={error!r} goes with the effect 'error', not with {effect!r}")
+    if seconds is not None and effect != DELAY:
+        raise ValueError(f"seconds={seconds!r} goes with the effect 'delay', not with {effect!r}")
+    if effect == ERROR:
+        return [effect, error or "ERR injected fault"]
+    return [effect, in_milliseconds(seconds or 0)] if effect == DELAY else [effect]
+
+
+class TurnableClock:
+    """The clock of a server, in seconds.  What is due on the way happens in order, each thing at its own time."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def _clock(self, *words: object) -> Any:
+        return self._handle.command("EMULATOR", "CLOCK", *words)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the epoch, in whole milliseconds."""
+        return float(self._clock("GET")[b"now"] / 1000)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it stands still."""
+        return bool(self._clock("GET")[b"frozen"])
+
+    def advance(self, time: float | timedelta) -> None:
+        """Turn it forward, by seconds or a ``timedelta``."""
+        self._clock("ADVANCE", in_milliseconds(time))
+
+    def set(self, moment: float | datetime) -> None:
+        """Turn it to a moment: seconds since the epoch, or a date and time."""
+        self._clock("SET", since_epoch(moment))
+
+    def freeze(self) -> None:
+        """Let it stand still."""
+        self._clock("FREEZE")
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._clock("RESUME")
+
+    def reset(self) -> None:
+        """Let it follow the machine's clock again; what would have been due meanwhile does not happen."""
+        self._clock("RESET")

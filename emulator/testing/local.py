@@ -1,0 +1,323 @@
+"""A Redis in this process: an engine that several clients share, with no socket, no thread and no loop of its own.
+
+Whoever sends runs the commands, in its own thread; who waits for an answer sleeps until another one's command, or the
+timing wheel, has something for it.  So nothing runs while nobody asks for anything.
+
+`LocalSocket` has as much of a socket as redis-py needs, `LocalStreams` as much of a pair of asyncio's streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from errno import EWOULDBLOCK
+from time import monotonic
+from typing import TYPE_CHECKING, Any, cast
+
+from emulator.clock import Clock
+from emulator.core.engine import Engine
+from emulator.server.connection import Connection
+from emulator.server.server import Server
+from emulator.testing.handles import Handle, Words, perform
+from emulator.testing.settings import configured, enter_users, login
+from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    import redis
+    import redis.asyncio
+
+
+class Local(Handle):
+    """An engine for the clients of this process; `settings` are directives of redis.conf (``maxmemory="10mb"``).
+
+    Raises TypeError for a directive that there is not, ValueError for a value that it does not take.
+    """
+
+    def __init__(self, clock: Clock | None = None, **settings: object) -> None:
+        super().__init__()
+        config = configured(settings)
+        self.soon: deque[Callable[[], object]] = deque()
+        self._server = Server(Engine(config, clock))
+        self._server.loop = cast(asyncio.AbstractEventLoop, self)
+        self.lock = threading.RLock()
+        self.news = threading.Condition(self.lock)
+        self.engine: Engine = self._server.engine
+        enter_users(self.engine, settings)
+        self._keyspaces = self.engine.keyspaces
+        self._keyspaces.on_open = self._take_up
+        self._take_up(self.engine)
+        self._streams: set[LocalStreams] = set()
+
+    def _take_up(self, engine: Engine) -> None:
+        engine.in_background = self._at_once
+        engine.on_earlier(self._on_earlier)
+
+    @staticmethod
+    def _at_once(work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        try:
+            go_on(work())
+        except Exception as error:
+            failed(error)
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Have something done once what is being done is finished: what a connection expects of an event loop."""
+        self.soon.append(callback)
+
+    def settle(self) -> None:
+        """Do what was put off; the lock is held."""
+        while self.soon:
+            behind_wall(self.soon.popleft(), "what was put off")
+
+    def advance(self) -> None:
+        """Let happen what is due by the clock; the lock is held."""
+        for engine in self._keyspaces:
+            engine.advance()
+        self.settle()
+
+    def seconds_until_due(self) -> float | None:
+        """How long it is until an engine has something to do by itself; None where none has, or time stands still."""
+        due = [seconds for engine in self._keyspaces if (seconds := engine.seconds_until_due()) is not None]
+        return min(due, default=None)
+
+    def _on_earlier(self) -> None:
+        self.news.notify_all()
+        for streams in self._streams:
+            streams.arm_soon()
+
+    def perform(self, *calls: Words) -> list[Any]:
+        with self.lock:
+            self.engine.clock.tick()
+            replies = perform(self.engine, calls)
+            self.settle()
+            return replies
+
+    def connect(self, **kwargs: Any) -> redis.Redis:
+        """A ``redis.Redis`` on this engine; arguments are those of ``redis.Redis``."""
+        from emulator.testing.client import connect
+
+        return connect(self, **login(self.engine.config, kwargs), **kwargs)
+
+    def aconnect(self, **kwargs: Any) -> redis.asyncio.Redis:
+        """A ``redis.asyncio.Redis`` on this engine; arguments are those of ``redis.asyncio.Redis``."""
+        from emulator.testing.client import aconnect
+
+        return aconnect(self, **login(self.engine.config, kwargs), **kwargs)
+
+    def socket(self) -> LocalSocket:
+        """A new connection, for a client that blocks."""
+        return LocalSocket(self)
+
+    def streams(self) -> LocalStreams:
+        """A new connection, for a client on the loop that is running."""
+        streams = LocalStreams(self)
+        self._streams.add(streams)
+        return streams
+
+    def forget(self, streams: LocalStreams) -> None:
+        """A connection has ended."""
+        self._streams.discard(streams)
+
+
+class _Wire:
+    """One connection to a local engine, seen from the client; to the engine it is a transport."""
+
+    def __init__(self, local: Local) -> None:
+        self.local = local
+        self.closed = False
+        with local.lock:
+            self._connection = Connection(local._server)
+            self._connection.connection_made(cast(asyncio.Transport, self))
+
+    def send(self, data: bytes) -> None:
+        """Run what the client sends."""
+        local = self.local
+        with local.lock:
+            if self.closed:
+                raise ConnectionResetError("the server has closed the connection")
+            self._connection.receive(data)
+            local.settle()
+
+    def submit(self, words: list[bytes]) -> None:
+        """Run a command of the client that need not be parsed."""
+        local = self.local
+        with local.lock:
+            if self.closed:
+                raise ConnectionResetError("the server has closed the connection")
+            self._connection.session.active = self._connection.engine.clock.tick()
+            self._connection.take([words], 0)
+            if local.soon:
+                local.settle()
+
+    # The transport
+
+    def write(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        with self.local.lock:
+            if not self.closed:
+                self.closed = True
+                self._connection.connection_lost(None)
+                self.local.news.notify_all()
+
+    def abort(self) -> None:
+        self.close()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 0) if name in ("peername", "sockname") else default
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """There is nothing to limit."""
+
+
+class LocalSocket:
+    """A connection with the methods of a socket that redis-py uses; a timeout is in seconds, None for ever.
+
+    ``received`` has what has arrived and was not read yet.
+    """
+
+    def __init__(self, local: Local) -> None:
+        self._timeout: float | None = None
+        self.received: deque[bytes] = deque()
+        self._local = local
+        self._wire = _SocketWire(local, self.received)
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    def gettimeout(self) -> float | None:
+        return self._timeout
+
+    def submit(self, words: list[bytes]) -> None:
+        """Run a command."""
+        self._wire.submit(words)
+
+    def sendall(self, data: bytes) -> None:
+        self._wire.send(bytes(data))
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """What has arrived; waits for something to arrive.  Raises TimeoutError, with a timeout of 0 BlockingIOError."""
+        with self._local.lock:
+            if not self.received:
+                self._wait()
+            if not self.received:
+                return b""
+            data = self.received.popleft()
+            if len(data) > size:
+                self.received.appendleft(data[size:])
+                data = data[:size]
+            return data
+
+    def recv_into(self, buffer: bytearray) -> int:
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _wait(self) -> None:
+        local = self._local
+        deadline = None if self._timeout is None else monotonic() + self._timeout
+        while not self.received and not self._wire.closed:
+            if self._timeout == 0:
+                raise BlockingIOError(EWOULDBLOCK, "nothing has arrived")
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("timed out")
+            due = local.seconds_until_due()
+            local.news.wait(min(left, due) if left is not None and due is not None else due if left is None else left)
+            local.advance()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return self._wire.closed
+
+    def getpeername(self) -> tuple[str, int]:
+        return "127.0.0.1", 0
+
+    def shutdown(self, how: int) -> None:
+        self._wire.close()
+
+    def close(self) -> None:
+        self._wire.close()
+
+
+class _SocketWire(_Wire):
+    def __init__(self, local: Local, received: deque[bytes]) -> None:
+        self._received = received
+        super().__init__(local)
+
+    def write(self, data: bytes) -> None:
+        self._received.append(data)
+        self.local.news.notify_all()
+
+
+class LocalStreams(_Wire):
+    """A connection for a client on an event loop: ``reader`` gets the replies, the rest is what redis-py asks of a writer."""
+
+    def __init__(self, local: Local) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._alarm: asyncio.TimerHandle | None = None
+        self.reader = asyncio.StreamReader()
+        super().__init__(local)
+
+    @property
+    def transport(self) -> LocalStreams:
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Replies, from whichever thread they come."""
+        if threading.get_ident() == self._thread:
+            self.reader.feed_data(data)
+        else:
+            self._loop.call_soon_threadsafe(self.reader.feed_data, data)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Run what the client sends."""
+        self.send(b"".join(pieces))
+        self._arm()
+
+    async def drain(self) -> None:
+        """What is written has been run already."""
+
+    def arm_soon(self) -> None:
+        """Something is due earlier than it was."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._arm)
+
+    def _arm(self) -> None:
+        """Be there when the timing wheel has something to do."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        seconds = None if self.closed else self.local.seconds_until_due()
+        if seconds is not None:
+            self._alarm = self._loop.call_later(seconds, self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._alarm = None
+        with self.local.lock:
+            self.local.advance()
+        self._arm()
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self.local.forget(self)
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if threading.get_ident() == self._thread:
+                self.reader.feed_eof()
+            else:
+                self._loop.call_soon_threadsafe(self.reader.feed_eof)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    async def wait_closed(self) -> None:
+        """Closing takes no time."""
