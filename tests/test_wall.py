@@ -11,7 +11,7 @@ from emulator.clients.pubsub import PubSub
 from emulator.commands import migrate
 from emulator.datatypes.list import List
 from emulator.datatypes.wheel import Timer
-from emulator.keyspace.database import Entry
+from emulator.keyspace.entry import Entry
 from emulator.protocol.encoder import RESP2, RESP3
 
 

@@ -18,8 +18,8 @@ from emulator.config.notifications import STRING
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.datatypes.string import encoding
-from emulator.keyspace.database import Entry, Value
 from emulator.keyspace.digest import Digest, of_databases, of_value
+from emulator.keyspace.entry import Entry, Value
 from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text

@@ -10,7 +10,8 @@ from emulator.config.notifications import GENERIC
 from emulator.datatypes import string
 from emulator.datatypes.glob import matcher
 from emulator.datatypes.vectorset import VectorSet
-from emulator.keyspace.database import Value, type_name
+from emulator.keyspace.database import type_name
+from emulator.keyspace.entry import Value
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
@@ -19,7 +20,8 @@ from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.keyspace.database import Database, Entry
+    from emulator.keyspace.database import Database
+    from emulator.keyspace.entry import Entry
 
 _SAME = "ERR source and destination objects are the same"
 

@@ -17,7 +17,7 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.keyspace.database import Entry
+    from emulator.keyspace.entry import Entry
 
 _STRINGS = (bytes, bytearray)
 _LCS_CELL = 4

@@ -11,7 +11,8 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from emulator.datatypes.hash import Hash
-from emulator.keyspace.database import Database, Entry, Value
+from emulator.keyspace.database import Database
+from emulator.keyspace.entry import Entry, Value
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine

@@ -20,7 +20,8 @@ from emulator.protocol.numbers import UINT64_MAX, format_double
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from emulator.keyspace.database import Database, Entry
+    from emulator.keyspace.database import Database
+    from emulator.keyspace.entry import Entry
 
 _TYPES: Final[dict[type, int]] = {List: 1, Set: 2, ZSet: 3, Hash: 4, VectorSet: 5, Stream: 6}
 

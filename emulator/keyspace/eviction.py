@@ -13,7 +13,8 @@ from bisect import insort
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
-from emulator.keyspace.database import Database, Entry
+from emulator.keyspace.database import Database
+from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine

@@ -23,7 +23,7 @@ from emulator.rdb import intset, kinds, listpack, stream, vectorset, ziplist
 from emulator.rdb.lzf import BadData
 
 if TYPE_CHECKING:
-    from emulator.keyspace.database import Value
+    from emulator.keyspace.entry import Value
     from emulator.rdb.payload import Reader
 
 V = TypeVar("V", Set, Hash, ZSet)

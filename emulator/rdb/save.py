@@ -22,7 +22,7 @@ from emulator.rdb import intset, kinds, listpack, payload, stream, vectorset
 from emulator.rdb.payload import length
 
 if TYPE_CHECKING:
-    from emulator.keyspace.database import Value
+    from emulator.keyspace.entry import Value
 
 Text = Callable[[bytes], bytes]
 """How strings are written: `payload.string`, which compresses, or `payload.plain_string`."""
