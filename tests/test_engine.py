@@ -237,3 +237,18 @@ def test_nobody_fills_the_memory_with_the_same_elements(client, words):
         client.play(made)
     assert client.play(f"{words} -1000").startswith(b"*1000\r\n")
     assert client.play(f"{words} -10000001") == b"-ERR at most 10000000 elements are repeated in a reply\r\n"
+
+
+def test_listeners_hear_of_each_change_of_a_key(client, engine, pass_time):
+    heard = []
+
+    def listen(db, key):
+        heard.append((db.index, key, key in db.entries))
+
+    engine.listen(listen)
+    for line in ("SET k v", "APPEND k w", "GET k", "PEXPIRE k 1000", "SELECT 1", "RPUSH l a", "LPOP l", "SWAPDB 0 1"):
+        client.play(line)
+    pass_time(1000)
+    engine.leave(listen)
+    client.play("SET k v")
+    assert heard == [(0, b"k", True)] * 3 + [(1, b"l", True), (1, b"l", True), (1, b"k", False)]

@@ -110,8 +110,9 @@ class Tracking(Timer):
         tracked = session.tracked
         if tracked is None:
             tracked = session.tracked = Tracked(session)
+            if not self.clients:
+                self._engine.listen(self._changed)
             self.clients[tracked] = None
-            self._observe()
         return tracked
 
     def end(self, session: Session) -> None:
@@ -128,7 +129,7 @@ class Tracking(Timer):
         del self.clients[tracked]
         if not self.clients:
             self.table.clear()
-        self._observe()
+            self._engine.leave(self._changed)
         session.refresh()
 
     def follow(self, tracked: Tracked, name: bytes) -> None:
@@ -137,10 +138,6 @@ class Tracking(Timer):
             tracked.prefixes = {}
         tracked.prefixes[name] = None
         self.prefixes.setdefault(name, _Prefix()).clients[tracked] = None
-
-    def _observe(self) -> None:
-        for db in self._engine.databases:
-            db.observe()
 
     # What clients read
 
@@ -187,7 +184,7 @@ class Tracking(Timer):
 
     # What changes
 
-    def invalidate(self, key: bytes) -> None:
+    def _changed(self, db: object, key: bytes) -> None:
         """A key has changed, by the running client's doing or by itself."""
         for name, prefix in self.prefixes.items():
             if key.startswith(name):

@@ -35,7 +35,7 @@ from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
 from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
-from emulator.keyspace.database import Database
+from emulator.keyspace.database import Database, Listener
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
@@ -90,6 +90,7 @@ class Engine:
         self.pause = Pause(self)
         self.dirty = 0
         self.pending_work = False
+        self.listeners: list[Listener] = []
         self.tracking = Tracking(self)
         self.eviction = Eviction(self)
         self.client_eviction = ClientEviction(self)
@@ -161,11 +162,24 @@ class Engine:
         other.acl.started()
         return other
 
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of each change of a key from now on, with the database."""
+        self.listeners.append(listener)
+        self._observe()
+
+    def leave(self, listener: Listener) -> None:
+        """Tell it no more."""
+        self.listeners.remove(listener)
+        self._observe()
+
+    def _observe(self) -> None:
+        for db in self.databases:
+            db.observe()
+
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events
         self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT) else 0
-        for db in self.databases:
-            db.observe()
+        self._observe()
 
     def _apply_slowness(self) -> None:
         micros, millis = self.config.slowlog_log_slower_than, self.config.latency_monitor_threshold
@@ -430,8 +444,8 @@ class Engine:
             for key in {*db.watchers, *db.blocked}:
                 if key in one.entries or key in two.entries:
                     db.exchanged(key, key in (two if db is one else one).entries)
-                    if self.tracking.clients:
-                        self.tracking.invalidate(key)
+                    for listener in self.listeners:
+                        listener(db, key)
                     if key in db.blocked:
                         entry = db.entries.get(key)
                         self.blocking.signal(db, key, None if entry is None else entry.value.__class__)

@@ -13,7 +13,7 @@ visited, to a lower one, so that what is there from start to end is returned, wi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from emulator.config.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from emulator.keyspace.frequency import Frequency
 
 V = TypeVar("V")
+Listener = Callable[["Database", bytes], object]
+"""Who is told of each change of a key, when it has happened; see `Engine.listen`."""
 
 _MOST_UNWEIGHED = 255
 _TRIES = 100
@@ -57,6 +59,7 @@ class Database:
         "frequency",
         "index",
         "lazyfree",
+        "listeners",
         "memory",
         "observed",
         "sizes",
@@ -83,6 +86,7 @@ class Database:
         self._unweighed: set[bytes] = set()
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
+        self.listeners: Sequence[Listener] = engine.listeners
         self.observed = False
 
     def __len__(self) -> int:
@@ -458,14 +462,17 @@ class Database:
     def observe(self) -> None:
         """Find out anew whether anybody listens; to be called when a watcher, a blocked client or the config changes."""
         engine = self.engine
-        self.observed = bool(self.watchers or self.blocked or engine.notify_flags or engine.tracking.clients)
+        self.listeners = [self._tell_watchers, *engine.listeners] if self.watchers else engine.listeners
+        self.observed = bool(self.listeners or self.blocked or engine.notify_flags)
 
     def touch(self, key: bytes) -> None:
-        """Tell those who watch `key` or have it in their cache."""
+        """Tell whoever listens that a key has changed, those who watch it first."""
+        for listener in self.listeners:
+            listener(self, key)
+
+    def _tell_watchers(self, db: Database, key: bytes) -> None:
         if key in self.watchers:
             self._warn_watchers(key, key not in self.entries)
-        if self.engine.tracking.clients:
-            self.engine.tracking.invalidate(key)
 
     def _warn_watchers(self, key: bytes, gone: bool) -> None:
         """Tell those who watch a key, but not that one has `gone` which had expired before they watched it."""
