@@ -53,7 +53,7 @@ def _run(options: Options) -> int:
     from emulator.server.daemon import go_to_background
     from emulator.server.server import Server
     from emulator.stats.log import NOTICE, Log
-    from emulator.version import REDIS_VERSION, __version__
+    from emulator.version import __version__
 
     config = options.config
     if config.daemonize and not system.has_fork():
@@ -66,7 +66,10 @@ def _run(options: Options) -> int:
         log.line(NOTICE, note)
     log.line(NOTICE, "oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
     pid = os.getpid()
-    log.line(NOTICE, f"Redis version={REDIS_VERSION}, bits=64, redis-emulator={__version__}, pid={pid}, just started")
+    log.line(
+        NOTICE,
+        f"Redis version={config.edition.version}, bits=64, redis-emulator={__version__}, pid={pid}, just started",
+    )
     for warning in options.warnings:
         log.warn(warning)
     log.line(NOTICE, "Configuration loaded")

@@ -4,7 +4,11 @@ import random
 
 import pytest
 
+from emulator.config.directives import Config
+from emulator.config.edition import Edition
 from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+from tests.conftest import Client
 
 
 def pushes(client):
@@ -252,3 +256,14 @@ def test_listeners_hear_of_each_change_of_a_key(client, engine, pass_time):
     engine.leave(listen)
     client.play("SET k v")
     assert heard == [(0, b"k", True)] * 3 + [(1, b"l", True), (1, b"l", True), (1, b"k", False)]
+
+
+def test_an_engine_says_the_version_of_its_edition():
+    config = Config()
+    config.edition = Edition("redis", "7.2.5")
+    client = Client(Engine(config))
+    assert b"redis_version:7.2.5\r\n" in client.play("INFO server")
+    assert b"7.2.5" in client.play("HELLO 3") and b"Redis ver. 7.2.5" in client.play("LOLWUT")
+    assert client.play('EVAL "return redis.REDIS_VERSION_NUM" 0') == b":%d\r\n" % 0x00070205
+    assert client.play("MODULE LIST") == b"*0\r\n"
+    assert b"redis_version:7.2.5\r\n" in Client(client.engine.sibling()).play("INFO server")

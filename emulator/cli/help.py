@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emulator.cli.documentation import Command
-from emulator.version import REDIS_VERSION
+from emulator.config.edition import REDIS_8_2
 
 _GENERAL = f"""\
-redis-cli {REDIS_VERSION}
+redis-cli {REDIS_8_2.version}
       "help @<group>" lists the commands of a group
       "help <command>" tells about a command
       "help <tab>" goes through what there is help on

@@ -225,9 +225,10 @@ def _take_option(options: Options, words: list[str]) -> None:
         sys.stdout.write(USAGE)
         raise SystemExit(0)
     if option in ("--version", "-v"):
-        from emulator.version import REDIS_VERSION, __version__
+        from emulator.config.edition import REDIS_8_2
+        from emulator.version import __version__
 
-        sys.stdout.write(f"redis-cli {REDIS_VERSION} (redis-emulator {__version__})\n")
+        sys.stdout.write(f"redis-cli {REDIS_8_2.version} (redis-emulator {__version__})\n")
         raise SystemExit(0)
     if option == "--verbose":
         return  # there is nothing more to tell

@@ -1,9 +1,9 @@
 """What ``--help`` prints."""
 
-from emulator.version import REDIS_VERSION
+from emulator.config.edition import REDIS_8_2
 
 USAGE = f"""\
-redis-cli {REDIS_VERSION}, from redis-emulator
+redis-cli {REDIS_8_2.version}, from redis-emulator
 
 Usage: redis-cli [OPTIONS] [cmd [arg [arg ...]]]
 

@@ -10,7 +10,6 @@ from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
 from emulator.table.registry import command
-from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -118,14 +117,15 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         session.name = name
     if version is not None:
         session.set_protocol(version)
+    edition = session.engine.config.edition
     greeting: dict[bytes, Reply] = {
-        b"server": b"redis",
-        b"version": REDIS_VERSION.encode(),
+        b"server": edition.name.encode(),
+        b"version": edition.version.encode(),
         b"proto": session.protocol,
         b"id": session.id,
         b"mode": b"standalone",
         b"role": b"master",
-        b"modules": [dict(module) for module in MODULES],
+        b"modules": [dict(module) for module in edition.modules],
     }
     return greeting if session is client else Moved(session, greeting)
 

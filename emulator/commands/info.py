@@ -17,7 +17,6 @@ from emulator.keyspace.memory import Memory, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.protocol.replies import Verbatim
 from emulator.table.registry import command, every_command
-from emulator.version import MODULES, REDIS_VERSION
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -39,7 +38,7 @@ def _server(engine: Engine) -> Fields:
     uptime = (engine.clock.now - engine.started) // 1000
     config = engine.config
     return [
-        ("redis_version", REDIS_VERSION),
+        ("redis_version", engine.config.edition.version),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
@@ -317,7 +316,7 @@ def _cpu(engine: Engine) -> Fields:
 
 
 def _modules(engine: Engine) -> Fields:
-    for module in MODULES:
+    for module in engine.config.edition.modules:
         yield (
             "module",
             f"name={module[b'name'].decode()},ver={module[b'ver']},api=1,filters=0,usedby=[],using=[],options=[]",

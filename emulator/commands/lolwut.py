@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import integer
 from emulator.protocol.replies import Verbatim
 from emulator.table.registry import command
-from emulator.version import REDIS_VERSION
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -62,7 +61,6 @@ def _squares(random: Random, columns: int = 66, across: int = 8, down: int = 12)
             for start, end in pairwise(corners):
                 canvas.line(start, end)
     yield from canvas.lines()
-    yield f"\nSquares in growing disorder, after Georg Nees, 1968. Redis ver. {REDIS_VERSION}"
 
 
 def _corner(centre: tuple[float, float], distance: float, angle: float) -> tuple[float, float]:
@@ -86,7 +84,6 @@ def _skyline(random: Random, columns: int = 80, rows: int = 20) -> Iterator[str]
             left = right
     for row_of_shades in shades:
         yield "".join([f"\x1b[0;{_GREYS[shade]}m \x1b[0m" for shade in row_of_shades])
-    yield f"A town at night, in characters. Redis ver. {REDIS_VERSION}"
 
 
 _OPENINGS = ("the key", "a lost reply", "the oldest entry", "every stream", "one small hash", "the idle client")
@@ -104,15 +101,14 @@ def _poem(random: Random) -> Iterator[str]:
     """Ten lines that chance puts together."""
     for _ in range(10):
         yield " " + "   ".join(random.choice(words) for words in (_OPENINGS, _DEEDS, _CLOSINGS)).upper()
-    yield f"\nRedis ver. {REDIS_VERSION}"
 
 
-_PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int]] = {
-    5: (_squares, 3),
-    6: (_skyline, 2),
-    _NEWEST: (_poem, 0),
+_PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int, str]] = {
+    5: (_squares, 3, "\nSquares in growing disorder, after Georg Nees, 1968. "),
+    6: (_skyline, 2, "A town at night, in characters. "),
+    _NEWEST: (_poem, 0, "\n"),
 }
-"""By version: what draws, and how many numbers it takes."""
+"""By version: what draws, how many numbers it takes, and what is said below."""
 
 
 @command("server", since="5.0.0", flags="readonly fast")
@@ -125,7 +121,8 @@ def lolwut(client: Session, *options: bytes) -> Verbatim:
 
 
 def _lines(client: Session, version: int, arguments: Sequence[bytes]) -> Iterator[str]:
-    if version not in _PICTURES:
-        return iter([f"Redis ver. {REDIS_VERSION}"])
-    draw, most = _PICTURES[version]
-    return draw(client.engine.random, *[integer(word) for word in arguments[:most]])
+    caption = ""
+    if version in _PICTURES:
+        draw, most, caption = _PICTURES[version]
+        yield from draw(client.engine.random, *[integer(word) for word in arguments[:most]])
+    yield f"{caption}Redis ver. {client.engine.config.edition.version}"

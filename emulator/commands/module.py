@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.table.registry import command, container
-from emulator.version import MODULES
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -29,7 +28,7 @@ _REFUSED = "ERR Error loading the extension. Please check the server logs."
 )
 def module_list(client: Session) -> list[Reply]:
     """The modules that are loaded."""
-    return [dict(module) for module in MODULES]
+    return [dict(module) for module in client.engine.config.edition.modules]
 
 
 @command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
+from emulator.config.edition import REDIS_8_2
 from emulator.config.kinds import ConfigError, Directive, decoded
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
@@ -34,6 +35,7 @@ class Store:
 
     def __init__(self) -> None:
         self.file = ""
+        self.edition = REDIS_8_2
         self._hooks: dict[str, list[Hook]] = {}
         self._at_start: dict[Directive[Any], Any] = {}
         for directive in self.directives.values():
@@ -42,6 +44,7 @@ class Store:
     def copy(self) -> Self:
         """The same settings once more, with no file and nobody to be told of changes."""
         twin = type(self)()
+        twin.edition = self.edition
         for directive in self.directives.values():
             setattr(twin, directive.attribute, getattr(self, directive.attribute))
         return twin

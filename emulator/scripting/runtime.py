@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lupa import lua51
 
+from emulator.config.edition import REDIS_8_2, Edition
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply, Status
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.conversion import ToLua
-from emulator.version import REDIS_VERSION
 
 if TYPE_CHECKING:
     from emulator.scripting.invocation import Invocation
@@ -59,7 +59,7 @@ class Lua:
     be done without, before something is refused for want of memory.
     """
 
-    def __init__(self, random: Random48 | None = None) -> None:
+    def __init__(self, random: Random48 | None = None, edition: Edition = REDIS_8_2) -> None:
         self.current: Invocation | None = None
         self.on_slow: Callable[[], bool] | None = None
         self.on_shortage: Callable[[], None] | None = None
@@ -81,7 +81,7 @@ class Lua:
         self._used: Callable[[], int] = self._runtime.get_memory_used
         self._running = False
         self._interruption: BaseException | None = None
-        self._host = self._build()
+        self._host = self._build(edition)
         host, values = self._host, self._chunk("values")()
         self.pack: Callable[..., Any] = values[b"pack"]
         self.status: Callable[[bytes], Any] = values[b"status"]
@@ -100,7 +100,7 @@ class Lua:
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
         self._own: int = self._used()
 
-    def _build(self) -> Any:
+    def _build(self, edition: Edition) -> Any:
         functions: list[Callable[..., Any]] = [
             self._invoke,
             self._tick,
@@ -116,8 +116,7 @@ class Lua:
         host = self._chunk("sandbox")(self._chunk("bounds")(), *[self._guarded(function) for function in functions])
         for name in _LIBRARIES:
             host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
-        major, minor, patch = map(int, REDIS_VERSION.split("."))
-        host[b"finish"](REDIS_VERSION.encode(), major << 16 | minor << 8 | patch)
+        host[b"finish"](edition.version.encode(), edition.number)
         return host
 
     def _chunk(self, name: str) -> Any:

@@ -104,7 +104,7 @@ class Scripting:
 
         self._to_reply, self._invocation = to_reply, Invocation
         self._random = self._random or Random48()
-        lua = Lua(self._random)
+        lua = Lua(self._random, self.engine.config.edition)
         lua.on_slow = lambda: self._on_slow(lua)
         return lua
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from emulator.config.directives import Config, ConfigError
+from emulator.config.edition import REDIS_8_2
 from emulator.config.kinds import decoded, quote
 from emulator.protocol.inline import split_inline
 from emulator.suggestions import did_you_mean, nearest
-from emulator.version import REDIS_VERSION, __version__
+from emulator.version import __version__
 
 USAGE = """\
 Usage: python -m emulator [/path/to/redis.conf] [options] [-]
@@ -60,7 +61,7 @@ class FatalConfigError(Exception):
     """The configuration is wrong; the text is what redis-server prints below its headline."""
 
     def __str__(self) -> str:
-        return f"\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n{self.args[0]}\n"
+        return f"\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_8_2.version}) ***\n{self.args[0]}\n"
 
 
 class StartRefused(Exception):
@@ -122,7 +123,7 @@ def _meant(config: Config, line: str) -> str:
 def _answer_questions(argv: Sequence[str]) -> None:
     word = argv[0] if argv else ""
     if word in ("-v", "--version"):
-        raise Information(f"Redis server v={REDIS_VERSION} (redis-emulator {__version__}) bits=64\n")
+        raise Information(f"Redis server v={REDIS_8_2.version} (redis-emulator {__version__}) bits=64\n")
     if word in ("-h", "--help"):
         raise Information(USAGE, 1)
     if word == "--test-memory":
