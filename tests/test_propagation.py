@@ -36,6 +36,7 @@ LOST_BY_REDIS_TOO = {
     "debug/The words of DEBUG": "what DEBUG makes is not logged",
     "stream/XREADGROUP reads new entries once": "what is read again is delivered once more, which is not logged",
     "stream/a group set back delivers anew what is pending with another": "as above",
+    "stream/more entries were added than a signed number counts": "a negative count is refused by whoever follows",
     "bitmap/BITFIELD OVERFLOW": "a string that has grown for writes that then all failed is not logged",
     "vectorset/VADD: options, their values and their order": "a new vector for an element that is there is not logged",
     "vectorset/VADD of a known element keeps the attribute unless another is given": "as above",
@@ -103,7 +104,7 @@ def test_effects_give_the_same_data(server, group):
         play(case, side)
 
         ours, theirs = server.run(lambda main, replica=replica: (seen(main), replica.end(main)))
-        assert not replica.failures, case.id
+        assert not replica.failures or case.id in LOST_BY_REDIS_TOO, replica.failures
         assert (ours == theirs) != (case.id in LOST_BY_REDIS_TOO), case.id
 
 
