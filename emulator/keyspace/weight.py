@@ -9,8 +9,9 @@ from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
 from emulator.datatypes.stream import Stream
-from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded, is_integer
+from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded
 from emulator.datatypes.zset import ZSet
+from emulator.protocol.numbers import is_integer
 
 _OBJECT: Final = 17
 _EXPIRY: Final = 8
