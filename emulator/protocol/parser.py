@@ -24,8 +24,8 @@ _LARGE_BULK: Final = 32 * 1024
 _UNAUTHENTICATED_ARGUMENTS: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
 
-_COUNTS: Final = {b"*%d" % number: number for number in range(1, 1025)}
-_LENGTHS: Final = {b"$%d" % number: number for number in range(1024)}
+_count_of: Final = {b"*%d" % number: number for number in range(1, 1025)}.get
+_length_of: Final = {b"$%d" % number: number for number in range(1024)}.get
 
 
 class RequestParser:
@@ -89,19 +89,31 @@ class RequestParser:
         commands: list[Command] = []
         if not self._buffer and not self._awaited and not self.restricted:
             lines = data.split(b"\r\n")
-            position = 0
+            match lines:  # a single command of few words is what clients send most
+                case [b"*1", size, name, b""]:
+                    if _length_of(size) == len(name):
+                        return [[name]]
+                case [b"*2", size, name, size_1, word_1, b""]:
+                    if _length_of(size) == len(name) and _length_of(size_1) == len(word_1):
+                        return [[name, word_1]]
+                case [b"*3", size, name, size_1, word_1, size_2, word_2, b""]:
+                    if (
+                        _length_of(size) == len(name)
+                        and _length_of(size_1) == len(word_1)
+                        and _length_of(size_2) == len(word_2)
+                    ):
+                        return [[name, word_1, word_2]]
             last = len(lines) - 1
-            count_of = _COUNTS.get
-            length_of = _LENGTHS.get
+            commands, position = _alike(lines, last)
             while position < last:
-                count = count_of(lines[position])
+                count = _count_of(lines[position])
                 if count is None:
                     break
                 end = position + 2 * count
                 if end >= last:
                     break
                 arguments = lines[position + 2 : end + 1 : 2]
-                if list(map(length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
+                if list(map(_length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
                     break
                 commands.append(arguments)
                 position = end + 1
@@ -225,3 +237,26 @@ class RequestParser:
         if arguments:
             commands.append(arguments)
         return end + 1
+
+
+def _alike(lines: list[bytes], last: int) -> tuple[list[Command], int]:
+    """The commands in the first `last` lines where all have as many words, as in most pipelines; the line to go on with.
+
+    Their lengths are verified all at once.  None, and 0, where they differ or a length is wrong.
+    """
+    count = _count_of(lines[0])
+    if count is None:
+        return [], 0
+    step = 1 + 2 * count
+    many = last // step
+    if many < 2:
+        return [], 0
+    end = many * step
+    if lines[:end:step].count(lines[0]) != many:
+        return [], 0
+    pairs = lines[:end]
+    del pairs[::step]
+    words = pairs[1::2]
+    if list(map(_length_of, pairs[::2])) != list(map(len, words)):
+        return [], 0
+    return [words[first : first + count] for first in range(0, len(words), count)], end
