@@ -86,55 +86,61 @@ class RequestParser:
         """The commands that `data` completes, in order."""
         if self.error is not None:
             return []
-        commands: list[Command] = []
-        if not self._buffer and not self._awaited and not self.restricted:
-            lines = data.split(b"\r\n")
-            match lines:  # a single command of few words is what clients send most
-                case [b"*1", size, name, b""]:
-                    if _length_of(size) == len(name):
-                        return [[name]]
-                case [b"*2", size, name, size_1, word_1, b""]:
-                    if _length_of(size) == len(name) and _length_of(size_1) == len(word_1):
-                        return [[name, word_1]]
-                case [b"*3", size, name, size_1, word_1, size_2, word_2, b""]:
-                    if (
-                        _length_of(size) == len(name)
-                        and _length_of(size_1) == len(word_1)
-                        and _length_of(size_2) == len(word_2)
-                    ):
-                        return [[name, word_1, word_2]]
-            last = len(lines) - 1
-            commands, position = _alike(lines, last)
-            while position < last:
-                count = _count_of(lines[position])
-                if count is None:
-                    break
-                end = position + 2 * count
-                if end >= last:
-                    break
-                arguments = lines[position + 2 : end + 1 : 2]
-                if list(map(_length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
-                    break
-                commands.append(arguments)
-                position = end + 1
-            if position == last and not lines[last]:
-                return commands
-            if position:
-                data = b"\r\n".join(lines[position:])
-        try:
-            self._feed_carefully(data, commands)
-        except ProtocolError as error:
-            self.error = error
-            error.unread, self._buffer = self._buffer, b""
+        if self._buffer or self._awaited or self.restricted:
+            return self._feed_begun(data)
+        lines = data.split(b"\r\n")
+        match lines:  # a single command of few words is what clients send most
+            case [b"*1", size, name, b""]:
+                if _length_of(size) == len(name):
+                    return [[name]]
+            case [b"*2", size, name, size_1, word_1, b""]:
+                if _length_of(size) == len(name) and _length_of(size_1) == len(word_1):
+                    return [[name, word_1]]
+            case [b"*3", size, name, size_1, word_1, size_2, word_2, b""]:
+                if (
+                    _length_of(size) == len(name)
+                    and _length_of(size_1) == len(word_1)
+                    and _length_of(size_2) == len(word_2)
+                ):
+                    return [[name, word_1, word_2]]
+        last = len(lines) - 1
+        commands, position = _alike(lines, last)
+        while position < last:
+            count = _count_of(lines[position])
+            if count is None:
+                break
+            end = position + 2 * count
+            if end >= last:
+                break
+            arguments = lines[position + 2 : end + 1 : 2]
+            if list(map(_length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
+                break
+            commands.append(arguments)
+            position = end + 1
+        if position == last and not lines[last]:
+            return commands
+        if position:
+            data = b"\r\n".join(lines[position:])
+        self._feed_carefully(data, commands)
         return commands
 
-    def _feed_carefully(self, data: bytes, commands: list[Command]) -> None:
+    def _feed_begun(self, data: bytes) -> list[Command]:
+        """Complete the command that is under way; the others may go the quick way again."""
+        commands: list[Command] = []
+        self._feed_carefully(data, commands, most=1)
+        if commands and self._buffer and not self.restricted:
+            data, self._buffer = self._buffer, b""
+            commands += self.feed(data)
+        return commands
+
+    def _feed_carefully(self, data: bytes, commands: list[Command], most: int = 1 << 62) -> None:
+        """Add what `data` completes to the commands until there are so many."""
         if self._pieces:
             data = self._gather(data, commands)
         buffer = self._buffer + data if self._buffer else data
         position = 0
         try:
-            while position < len(buffer) and not (self.restricted and commands):
+            while position < len(buffer) and len(commands) < most:
                 if self._bulk_length >= 0:
                     after = self._bulk(buffer, position, commands)
                 elif self._awaited:
@@ -146,8 +152,10 @@ class RequestParser:
                 if after < 0:
                     break
                 position = after
-        finally:
-            self._buffer = buffer[position:]
+        except ProtocolError as error:
+            self.error = error
+            error.unread, buffer, position = buffer[position:], b"", 0
+        self._buffer = buffer[position:]
 
     def _argument(self, argument: bytes, commands: list[Command]) -> None:
         self._bulk_length = -1
