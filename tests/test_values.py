@@ -1,5 +1,7 @@
 """Replies that are handed to redis-py as values: each is what its parser reads from the bytes."""
 
+import asyncio
+
 import pytest
 import redis
 
@@ -93,6 +95,60 @@ def test_a_value_behind_bytes_is_read_in_its_turn(protocol):
     received.extend([b"+one\r\n+two\r\n", VALUES[protocol][bytes](b"three"), VALUES[protocol][bytes](b"four")])
     assert connection.can_read()
     assert [connection.read_response() for _ in range(4)] == [b"one", b"two", b"three", b"four"]
+
+
+@pytest.mark.parametrize("decoding", [False, True])
+def test_on_a_loop_values_and_bytes_come_in_their_order(protocol, decoding):
+    async def play():
+        client = emulator.aconnect(protocol=protocol, decode_responses=decoding)
+        text = str if decoding else str.encode
+        await client.rpush("list", "a", "b")
+        assert await client.lrange("list", 0, -1) == [text("a"), text("b")]
+        async with client.pipeline(transaction=False) as pipeline:
+            pipeline.lrange("list", 0, -1).incr("list").hset("hash", "f", "v").hgetall("hash")
+            first, error, count, fields = await pipeline.execute(raise_on_error=False)
+        assert (first, count, fields) == ([text("a"), text("b")], 1, {text("f"): text("v")})
+        assert isinstance(error, redis.ResponseError)
+        async with client.pipeline() as pipeline:
+            assert await pipeline.lrange("list", 0, -1).get("none").execute() == [[text("a"), text("b")], None]
+        await client.set("bytes", b"\xff")
+        if decoding:
+            with pytest.raises(UnicodeDecodeError):
+                await client.get("bytes")
+        assert await client.llen("list") == 2
+        await client.aclose()
+
+    asyncio.run(play())
+
+
+def test_on_a_loop_who_waits_for_a_message_gets_the_answer_to_another_tasks_command():
+    async def play():
+        client = emulator.aconnect(protocol=3)
+        async with client.pubsub() as pubsub:
+            await pubsub.subscribe("channel")
+            await pubsub.get_message(timeout=1)
+            waiting = asyncio.create_task(pubsub.get_message(timeout=10))
+            await asyncio.sleep(0)
+            await pubsub.ping("hello")
+            assert (await waiting)["data"] == b"hello"
+            await client.publish("channel", "text")
+            assert (await pubsub.get_message(timeout=10))["data"] == b"text"
+        await client.aclose()
+
+    asyncio.run(play())
+
+
+def test_on_a_loop_a_reply_nobody_has_read_is_seen():
+    async def play():
+        client = emulator.aconnect()
+        connection = await client.connection_pool.get_connection()
+        assert not await connection.can_read()
+        await connection.send_command("GET", "key")
+        assert await connection.can_read() and await connection.read_response() is None
+        await client.connection_pool.release(connection)
+        await client.aclose()
+
+    asyncio.run(play())
 
 
 CASES = [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol", "debug")]

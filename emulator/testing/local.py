@@ -309,13 +309,19 @@ class _SocketWire(_Wire):
 
 
 class LocalStreams(_Wire):
-    """A connection for a client on an event loop: ``reader`` gets the replies, the rest is what redis-py asks of a writer."""
+    """A connection for a client on an event loop: ``reader`` gets the replies, the rest is what redis-py asks of a writer.
+
+    ``values`` has replies that were not written, all of them behind what the reader holds no more.  They are written where
+    somebody is ``reading`` from it, and before anything else is.
+    """
 
     def __init__(self, local: Local) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._alarm: asyncio.TimerHandle | None = None
         self.reader = asyncio.StreamReader()
+        self.reading = False
+        self.values: deque[Value] = deque()
         super().__init__(local)
 
     @property
@@ -325,9 +331,28 @@ class LocalStreams(_Wire):
     def write(self, data: bytes) -> None:
         """Replies, from whichever thread they come."""
         if threading.get_ident() == self._thread:
-            self.reader.feed_data(data)
+            self._feed(data)
         else:
-            self._loop.call_soon_threadsafe(self.reader.feed_data, data)
+            self._loop.call_soon_threadsafe(self._feed, data)
+
+    def _feed(self, data: bytes) -> None:
+        self.write_out()
+        self.reader.feed_data(data)
+
+    def deliver(self, value: Value) -> None:
+        if self.reading or self.reader._buffer:  # type: ignore[attr-defined]
+            self._feed(value.written())
+        else:
+            self.values.append(value)
+
+    def write_out(self) -> None:
+        """Give the reader what was not written."""
+        while self.values:
+            self.reader.feed_data(self.values.popleft().written())
+
+    def submit(self, commands: Iterable[list[bytes]]) -> None:
+        super().submit(commands)
+        self._arm()
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         """Run what the client sends."""
