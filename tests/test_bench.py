@@ -7,7 +7,7 @@ import os
 import pytest
 
 from conformance import bench, servers
-from conformance.bench import client, throughput
+from conformance.bench import client, cpu, throughput
 from conformance.bench.throughput import Figure, Load
 
 
@@ -48,6 +48,16 @@ def test_throughput(figures_of):
     assert list(figures["4"]) == ["GET", "ZADD"]
     row = figures["4"]["GET"]
     assert row["to_oracle"] == pytest.approx(row["emulator"] / row["oracle"])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+def test_cpu(figures_of):
+    if throughput.redis_benchmark() is None:
+        pytest.skip("no redis-benchmark that runs")
+    figures = figures_of("cpu", "--pipeline", "2", "--clients", "2")
+    assert list(figures) == ["2"] and list(figures["2"]) == list(cpu.TESTS)
+    for row in figures["2"].values():
+        assert list(row) == ["emulator", "oracle", "floor"] and min(row.values()) > 0
 
 
 def test_scale(figures_of):

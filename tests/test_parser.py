@@ -41,6 +41,31 @@ def test_a_pipeline_in_one_piece():
     assert RequestParser().feed(STREAM) == COMMANDS
 
 
+@pytest.mark.parametrize("words", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("odd", [b"a\r\nb", b"\r\n$1\r\na", b"$1\r\na\r\n*1", b"", b"x" * 40_000])
+def test_commands_of_as_many_words_with_an_odd_one_among_them(words, count, odd):
+    for place in range(words * count):
+        flat = [b"word"] * (words * count)
+        flat[place] = odd
+        expected = [flat[first : first + words] for first in range(0, len(flat), words)]
+        stream = b"".join(command(*each) for each in expected)
+        assert RequestParser().feed(stream) == expected
+        parser = RequestParser()
+        assert parser.feed(stream[:-3]) + parser.feed(stream[-3:]) == expected
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 4])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_commands_of_as_many_words_with_a_wrong_length_among_them(words, count):
+    right = [command(*[b"word"] * words)] * count
+    wrong = [command(*[b"word"] * (words - 1)).replace(b"*%d" % (words - 1), b"*%d" % words) + b"$x\r\nword\r\n"]
+    for place in range(count):
+        parser = RequestParser()
+        assert parser.feed(b"".join(right[:place] + wrong + right[place + 1 :])) == [[b"word"] * words] * place
+        assert str(parser.error) == "invalid bulk length"
+
+
 def test_torn_at_every_byte_boundary():
     boundaries = [*range(400), *range(len(STREAM) - 1200, len(STREAM) + 1)]
     for cut in boundaries:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.bench import (
+    cpu,
     crowd,
     idle,
     inprocess,
@@ -27,6 +28,7 @@ from conformance.bench.client import Failed
 
 PROGRAMS = {
     "throughput": throughput.run,
+    "cpu": cpu.run,
     "scale": scale.run,
     "stall": stall.run,
     "startup": startup.run,
@@ -55,13 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("program", nargs="?", choices=[*PROGRAMS, "all"], help="default: throughput; with --smoke all")
     parser.add_argument("--smoke", action="store_true", help="tiny: it only has to finish")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--rounds", type=int, help="throughput (3), startup (11): medians of so many")
-    parser.add_argument("-n", type=int, dest="requests", help="throughput: requests for each test and round")
+    parser.add_argument(
+        "--rounds", type=int, help="throughput (3), startup (11): medians of so many; cpu (5): the least"
+    )
+    parser.add_argument("-n", type=int, dest="requests", help="throughput, cpu: requests for each test and round")
     parser.add_argument(
         "--tests", type=_words, default=throughput.TESTS, help="throughput: as redis-benchmark has them"
     )
-    parser.add_argument("--pipeline", type=_numbers, default=[1, 16], help="throughput: commands in flight (1,16)")
-    parser.add_argument("--clients", type=int, default=50, help="throughput: connections (50)")
+    parser.add_argument("--pipeline", type=_numbers, default=[1, 16], help="throughput, cpu: commands in flight (1,16)")
+    parser.add_argument("--clients", type=int, default=50, help="throughput, cpu: connections (50)")
     parser.add_argument(
         "--sizes",
         type=_numbers,

@@ -13,7 +13,7 @@ from typing import Protocol
 from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.footprint import allocated, room, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
-from emulator.protocol.numbers import parse_integer
+from emulator.protocol.numbers import is_integer
 
 INTSET = b"intset"
 LISTPACK = b"listpack"
@@ -22,11 +22,6 @@ HASHTABLE = b"hashtable"
 _INTSET_LIMIT = 1 << 30
 _KEEP_RATIO = 5
 _INTSET_HEADER = 8
-
-
-def _is_integer(member: bytes) -> bool:
-    """Whether a member is the text of a signed 64-bit integer; most others are told from it at a glance."""
-    return (member.isdigit() or member[:1] == b"-") and parse_integer(member) is not None
 
 
 class Limits(Protocol):
@@ -127,7 +122,7 @@ class Set:
     def expect(self, first: bytes, count: int, limits: Limits) -> None:
         """Choose the encoding before `count` members, `first` among them, are added by one command."""
         if not self.members:
-            integers = _is_integer(first) and count <= limits.set_max_intset_entries
+            integers = is_integer(first) and count <= limits.set_max_intset_entries
             self.encoding = INTSET if integers else LISTPACK
         most = limits.set_max_intset_entries if self.encoding is INTSET else limits.set_max_listpack_entries
         if count > most:
@@ -149,7 +144,7 @@ class Set:
         """Leave a small encoding in which the new member has no place."""
         count = len(self.members)
         if self.encoding is INTSET:
-            if _is_integer(member):
+            if is_integer(member):
                 if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
                     self.encoding = HASHTABLE
                 return
@@ -205,4 +200,4 @@ class Set:
             self._index._check()
             assert set(self._index) == self.members.keys()
         if self.encoding is INTSET:
-            assert all(_is_integer(member) for member in self.members)
+            assert all(is_integer(member) for member in self.members)

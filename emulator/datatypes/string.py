@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.protocol.numbers import parse_integer
+from emulator.protocol.numbers import is_integer
 
 EMBEDDED_LIMIT = 41
 _EXPIRY_SIZE = 8
@@ -14,11 +14,6 @@ class Embedded(bytes):
     __slots__ = ()
 
 
-def is_integer(value: bytes) -> bool:
-    """Whether Redis keeps the value as a number."""
-    return value.__class__ is not Embedded and parse_integer(value) is not None
-
-
 def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
     """What OBJECT ENCODING answers: ``int``, ``embstr`` or ``raw``.
 
@@ -26,7 +21,7 @@ def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
     """
     if isinstance(value, bytearray):
         return b"raw"
-    if is_integer(value):
+    if value.__class__ is not Embedded and is_integer(value):
         return b"int"
     size = len(key) + len(value) + (_EXPIRY_SIZE if expires else 0)
     return b"embstr" if size <= EMBEDDED_LIMIT else b"raw"

@@ -430,10 +430,13 @@ class Database:
         for key in self._unweighed:
             entry = entries.get(key)
             if entry is not None:
-                size = weigh(key, entry.value, entry.deadline is not None)
-                self.memory += size - entry.size
-                entry.size = size
-                found = size_class(entry.value)
+                value = entry.value
+                size = weigh(key, value, entry.deadline is not None)
+                if size != entry.size:
+                    self.memory += size - entry.size
+                    entry.size = size
+                # strings are so many that their class is worked out here
+                found = len(value).bit_length() if value.__class__ is bytes else size_class(value)
                 if found != entry.size_class:
                     sizes[entry.size_class] -= 1
                     sizes[found] += 1

@@ -9,27 +9,38 @@ from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
 from emulator.datatypes.stream import Stream
-from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded, is_integer
+from emulator.datatypes.string import EMBEDDED_LIMIT, Embedded
 from emulator.datatypes.zset import ZSet
+from emulator.protocol.numbers import is_integer
 
 _OBJECT: Final = 17
 _EXPIRY: Final = 8
+_LONG_KEY: Final = 32
+"""From here on a key's own header is larger."""
+_AFTER_DIGITS: Final = b":"
+"""No number is as great as this."""
 _MANY_PARTS: Final = 64
 _NODES_A_RUN: Final = 2
 SLOT: Final = 16
 """What a key takes in the table of a database, and in that of the keys that expire."""
 
 
+_EMBEDDED: Final = tuple(allocated(_OBJECT + 2 + length + 4) for length in range(EMBEDDED_LIMIT + 1))
+"""A short key with a string beside it, by the length of both and of the expiry: what most keys are."""
+
+
 def weigh(key: bytes, value: Any, expires: bool) -> int:
     """Bytes of a key with its value, without its places in the tables.  O(1), but for small aggregates."""
     size = len(key)
-    head = _OBJECT + size + (2 if size < 32 else 4) + (_EXPIRY if expires else 0)
+    expiry = _EXPIRY if expires else 0
+    head = _OBJECT + size + (2 if size < _LONG_KEY else 4) + expiry
     if value.__class__ is bytes:
         length = len(value)
-        if length <= 20 and is_integer(value):
+        both = size + length + expiry
+        if length <= 20 and value < _AFTER_DIGITS and is_integer(value):
             return allocated(head)
-        if size + length + (_EXPIRY if expires else 0) <= EMBEDDED_LIMIT:
-            return allocated(head + length + 4)
+        if both <= EMBEDDED_LIMIT:
+            return _EMBEDDED[both] if size < _LONG_KEY else allocated(head + length + 4)
         return allocated(head) + string_size(length)
     if isinstance(value, bytes | bytearray):
         return allocated(head) + room(value)

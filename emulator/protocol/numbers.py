@@ -41,6 +41,11 @@ def parse_integer(text: bytes) -> int | None:
     return None
 
 
+def is_integer(text: bytes) -> bool:
+    """Whether a text is a signed 64-bit integer; most others are told from it at a glance, without an exception."""
+    return (text.isdigit() or text[:1] == b"-") and parse_integer(text) is not None
+
+
 def parse_unsigned(text: bytes) -> int | None:
     """An unsigned 64-bit integer as C's strtoull reads it, a negative one modulo 2**64 unless in its canonical spelling."""
     number = parse_integer(text)

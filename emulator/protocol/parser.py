@@ -24,8 +24,8 @@ _LARGE_BULK: Final = 32 * 1024
 _UNAUTHENTICATED_ARGUMENTS: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
 
-_COUNTS: Final = {b"*%d" % number: number for number in range(1, 1025)}
-_LENGTHS: Final = {b"$%d" % number: number for number in range(1024)}
+_count_of: Final = {b"*%d" % number: number for number in range(1, 1025)}.get
+_length_of: Final = {b"$%d" % number: number for number in range(1024)}.get
 
 
 class RequestParser:
@@ -86,43 +86,61 @@ class RequestParser:
         """The commands that `data` completes, in order."""
         if self.error is not None:
             return []
-        commands: list[Command] = []
-        if not self._buffer and not self._awaited and not self.restricted:
-            lines = data.split(b"\r\n")
-            position = 0
-            last = len(lines) - 1
-            count_of = _COUNTS.get
-            length_of = _LENGTHS.get
-            while position < last:
-                count = count_of(lines[position])
-                if count is None:
-                    break
-                end = position + 2 * count
-                if end >= last:
-                    break
-                arguments = lines[position + 2 : end + 1 : 2]
-                if list(map(length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
-                    break
-                commands.append(arguments)
-                position = end + 1
-            if position == last and not lines[last]:
-                return commands
-            if position:
-                data = b"\r\n".join(lines[position:])
-        try:
-            self._feed_carefully(data, commands)
-        except ProtocolError as error:
-            self.error = error
-            error.unread, self._buffer = self._buffer, b""
+        if self._buffer or self._awaited or self.restricted:
+            return self._feed_begun(data)
+        lines = data.split(b"\r\n")
+        match lines:  # a single command of few words is what clients send most
+            case [b"*1", size, name, b""]:
+                if _length_of(size) == len(name):
+                    return [[name]]
+            case [b"*2", size, name, size_1, word_1, b""]:
+                if _length_of(size) == len(name) and _length_of(size_1) == len(word_1):
+                    return [[name, word_1]]
+            case [b"*3", size, name, size_1, word_1, size_2, word_2, b""]:
+                if (
+                    _length_of(size) == len(name)
+                    and _length_of(size_1) == len(word_1)
+                    and _length_of(size_2) == len(word_2)
+                ):
+                    return [[name, word_1, word_2]]
+        last = len(lines) - 1
+        commands, position = _alike(lines, last)
+        while position < last:
+            count = _count_of(lines[position])
+            if count is None:
+                break
+            end = position + 2 * count
+            if end >= last:
+                break
+            arguments = lines[position + 2 : end + 1 : 2]
+            if list(map(_length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
+                break
+            commands.append(arguments)
+            position = end + 1
+        if position == last and not lines[last]:
+            return commands
+        if position:
+            data = b"\r\n".join(lines[position:])
+        self._feed_carefully(data, commands)
         return commands
 
-    def _feed_carefully(self, data: bytes, commands: list[Command]) -> None:
+    def _feed_begun(self, data: bytes) -> list[Command]:
+        """Complete the command that is under way; the others may go the quick way again."""
+        commands: list[Command] = []
+        self._feed_carefully(data, commands, most=1)
+        if commands and self._buffer and not self.restricted:
+            data, self._buffer = self._buffer, b""
+            commands += self.feed(data)
+        return commands
+
+    def _feed_carefully(self, data: bytes, commands: list[Command], most: int = 1 << 62) -> None:
+        """Add what `data` completes to the commands until there are so many."""
         if self._pieces:
             data = self._gather(data, commands)
         buffer = self._buffer + data if self._buffer else data
         position = 0
         try:
-            while position < len(buffer) and not (self.restricted and commands):
+            while position < len(buffer) and len(commands) < most:
                 if self._bulk_length >= 0:
                     after = self._bulk(buffer, position, commands)
                 elif self._awaited:
@@ -134,8 +152,10 @@ class RequestParser:
                 if after < 0:
                     break
                 position = after
-        finally:
-            self._buffer = buffer[position:]
+        except ProtocolError as error:
+            self.error = error
+            error.unread, buffer, position = buffer[position:], b"", 0
+        self._buffer = buffer[position:]
 
     def _argument(self, argument: bytes, commands: list[Command]) -> None:
         self._bulk_length = -1
@@ -225,3 +245,26 @@ class RequestParser:
         if arguments:
             commands.append(arguments)
         return end + 1
+
+
+def _alike(lines: list[bytes], last: int) -> tuple[list[Command], int]:
+    """The commands in the first `last` lines where all have as many words, as in most pipelines; the line to go on with.
+
+    Their lengths are verified all at once.  None, and 0, where they differ or a length is wrong.
+    """
+    count = _count_of(lines[0])
+    if count is None:
+        return [], 0
+    step = 1 + 2 * count
+    many = last // step
+    if many < 2:
+        return [], 0
+    end = many * step
+    if lines[:end:step].count(lines[0]) != many:
+        return [], 0
+    pairs = lines[:end]
+    del pairs[::step]
+    words = pairs[1::2]
+    if list(map(_length_of, pairs[::2])) != list(map(len, words)):
+        return [], 0
+    return [words[first : first + count] for first in range(0, len(words), count)], end

@@ -5,8 +5,9 @@ They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below 
 
 from __future__ import annotations
 
+import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from emulator.testing.local import Local
 from emulator.testing.places import Place, local_at
@@ -22,17 +23,53 @@ from emulator.testing.redis_py import (
     Pool,
     arguments,
 )
+from emulator.testing.values import Value, decoded
 
 
-class LocalConnection(Connection):
+class _Unpacked(list[list[bytes]]):
+    """The words of several commands."""
+
+    __slots__ = ()
+
+
+_UNREADABLE = object()
+
+
+class _Unwritten:
+    """What connections of both kinds do without bytes."""
+
+    encoder: Any
+
+    def pack_commands(self, commands: Any) -> Any:
+        """The commands of a pipeline, for `send_packed_command`; that they are packed is their business."""
+        return _Unpacked(map(self._words, commands))
+
+    def _words(self, args: Any) -> list[bytes]:
+        """The words of a command; what stands for its name may be several."""
+        encode = self.encoder.encode
+        words = [encode(word) for word in args]
+        if isinstance(args[0], str | bytes) and b" " in words[0]:
+            words[:1] = words[0].split()
+        return [word if word.__class__ is bytes else bytes(word) for word in words]
+
+    def _decoded(self, value: Any, disable_decoding: bool) -> Any:
+        """A value as its reader wants it; `_UNREADABLE` where it cannot be decoded, which the parser has to find out."""
+        if disable_decoding or not self.encoder.decode_responses:
+            return value
+        try:
+            return decoded(value, self.encoder.decode)
+        except (UnicodeDecodeError, TypeError):
+            return _UNREADABLE
+
+
+class LocalConnection(_Unwritten, Connection):
     """A connection of ``redis.Redis`` that ends in an engine of this process: `local`, or the server at its address.
 
-    A command goes to the engine without being written and parsed, and a simple reply is taken as it is; everything else
-    goes the way that it goes over a socket.
+    A command goes to the engine without being written and parsed, and a reply comes back as a value; errors, pushes and
+    whatever is read otherwise go the way that they go over a socket.
     """
 
     _sock: Any
-    encoder: Any
 
     def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
         self._local = local or local_at(Place.of(kwargs), kwargs)
@@ -57,51 +94,49 @@ class LocalConnection(Connection):
             self.connect_check_health(check_health=False)
         if self.health_check_interval and kwargs.get("check_health", True):
             self.check_health()  # type: ignore[no-untyped-call]
-        encode = self.encoder.encode
-        name = args[0]
-        words = [encode(word) for word in args]
-        if isinstance(name, str | bytes) and b" " in words[0]:
-            words[:1] = words[0].split()
+        self._submit([self._words(args)])
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Run the commands of a pipeline, or what was written by somebody else."""
+        if command.__class__ is not _Unpacked:
+            super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
+            return
+        if self._sock is None:
+            self.connect_check_health(check_health=False)
+        if check_health:
+            self.check_health()  # type: ignore[no-untyped-call]
+        self._submit(command)
+
+    def _submit(self, commands: list[list[bytes]]) -> None:
         try:
-            self._sock.submit([word if word.__class__ is bytes else bytes(word) for word in words])
+            self._sock.submit(commands)
         except OSError as error:
             self.disconnect()  # type: ignore[no-untyped-call]
             raise NotConnected(str(error)) from None
 
+    def can_read(self, timeout: float = 0) -> bool:
+        """Whether there is something to read; what has arrived may be in the parser's hands afterwards."""
+        found = bool(super().can_read(timeout))
+        self._note_unread()
+        return found
+
     def read_response(self, disable_decoding: bool = False, **kwargs: Any) -> Any:
         """The next reply."""
         received: Any = self._sock.received if self._sock is not None else ()
-        if not self._unread and len(received) == 1:
-            value = _simple(received[0])
-            if value is not _NOT_SIMPLE:
-                received.clear()
+        if not self._unread and received and received[0].__class__ is Value:
+            value = self._decoded(received[0].value, disable_decoding)
+            if value is not _UNREADABLE:
+                received.popleft()
                 if self.health_check_interval:
                     self.next_health_check = monotonic() + self.health_check_interval  # type: ignore[assignment]
-                return value if disable_decoding or value.__class__ is not bytes else self.encoder.decode(value)
+                return value
         try:
             return super().read_response(disable_decoding, **kwargs)
         finally:
-            self._unread = self._sock is not None and bool(self._parser._buffer.unread_bytes())
+            self._note_unread()
 
-
-_NOT_SIMPLE = object()
-
-
-def _simple(reply: bytes) -> Any:
-    """A reply that is a string, a number or nothing, and that alone; `_NOT_SIMPLE` else."""
-    kind, end = reply[:1], reply.find(b"\r\n")
-    if kind == b"$":
-        if reply == b"$-1\r\n":
-            return None
-        size = int(reply[1:end])
-        return reply[end + 2 : -2] if len(reply) == end + size + 4 else _NOT_SIMPLE
-    if end != len(reply) - 2:
-        return _NOT_SIMPLE
-    if kind == b"+":
-        return reply[1:-2]
-    if kind == b":":
-        return int(reply[1:-2])
-    return None if reply == b"_\r\n" else _NOT_SIMPLE
+    def _note_unread(self) -> None:
+        self._unread = self._sock is not None and bool(self._parser._buffer.unread_bytes())
 
 
 class LocalPool(Pool):
@@ -136,7 +171,7 @@ class LocalPool(Pool):
                 self._available_connections.append(connection)
 
 
-class AsyncLocalConnection(AsyncConnection):
+class AsyncLocalConnection(_Unwritten, AsyncConnection):
     """A connection of ``redis.asyncio.Redis`` that ends in an engine of this process: `local`, or the one at its address."""
 
     def __init__(self, *, local: Local | None = None, **kwargs: Any) -> None:
@@ -148,6 +183,60 @@ class AsyncLocalConnection(AsyncConnection):
         streams = self._local.streams()
         self._reader = streams.reader
         self._writer: Any = streams
+
+    async def send_command(self, *args: Any, **kwargs: Any) -> None:
+        """Run a command."""
+        await self._submit([self._words(args)], kwargs.get("check_health", True))
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Run the commands of a pipeline, or what was written by somebody else."""
+        if command.__class__ is _Unpacked:
+            await self._submit(command, check_health)
+        else:
+            await super().send_packed_command(command, check_health)
+
+    async def _submit(self, commands: list[list[bytes]], check_health: bool) -> None:
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False)
+        if check_health:
+            await self.check_health()  # type: ignore[no-untyped-call]
+        try:
+            self._writer.submit(commands)
+        except OSError as error:
+            await self.disconnect(nowait=True)
+            raise NotConnected(str(error)) from None
+
+    async def can_read(self, *args: Any) -> bool:
+        """Whether there is something to read."""
+        return bool(self._values) or bool(await super().can_read(*args))
+
+    async def can_read_destructive(self) -> bool:
+        """The same, as redis-py had it before version 8."""
+        return bool(self._values) or bool(await super().can_read_destructive())
+
+    @property
+    def _values(self) -> Any:
+        return self._writer.values if self._writer is not None else ()
+
+    async def read_response(self, disable_decoding: bool = False, *args: Any, **kwargs: Any) -> Any:
+        """The next reply."""
+        values, parser = self._values, cast(Any, self._parser)
+        if values and not parser._buffer and not parser._chunks:
+            value = self._decoded(values[0].value, disable_decoding)
+            if value is not _UNREADABLE:
+                values.popleft()
+                if self.health_check_interval:
+                    self.next_health_check = asyncio.get_running_loop().time() + self.health_check_interval
+                return value
+        streams = self._writer
+        if streams is None:
+            return await super().read_response(disable_decoding, *args, **kwargs)
+        streams.write_out()
+        streams.reading = True
+        try:
+            return await super().read_response(disable_decoding, *args, **kwargs)
+        finally:
+            streams.reading = False
 
 
 def _as(pool: Any, local: Local | None) -> dict[str, Any]:

@@ -16,12 +16,15 @@ from errno import EWOULDBLOCK
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
+from emulator.clients.session import Session
 from emulator.clock import Clock
 from emulator.core.engine import Engine
+from emulator.protocol.replies import REPLY_ON
 from emulator.server.connection import Connection
 from emulator.server.server import Server
 from emulator.testing.handles import Handle, Words, perform
 from emulator.testing.settings import configured, enter_users, login
+from emulator.testing.values import VALUES, Value
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -120,6 +123,45 @@ class Local(Handle):
         self._streams.discard(streams)
 
 
+class _Direct(Connection):
+    """A connection whose replies may be values that are not written."""
+
+    def submit(self, words: list[bytes]) -> None:
+        """Run a command of the client that need not be parsed; where nothing special holds its reply is a `Value`."""
+        session = self.session
+        if not session.plain and not _is_plain_transaction(session, words):
+            self.take([words], 0)
+            return
+        encoders = session.encoders
+        session.encoders = values = VALUES[session.protocol]
+        try:
+            self.take([words], 0)
+        finally:
+            if session.encoders is values:
+                session.encoders = encoders
+
+    def _flush(self) -> None:
+        out: list[Any] = self.session.out
+        if len(out) == 1 and out[0].__class__ is Value and not self.session.output_limit:
+            cast(_Wire, self.transport).deliver(out.pop())
+            self.engine.stats.writes += 1
+            return
+        out[:] = map(_written, out)
+        super()._flush()
+
+
+def _is_plain_transaction(session: Session, words: list[bytes]) -> bool:
+    """Whether a session is not plain because of MULTI alone, so that nobody looks at the reply's bytes before they go out."""
+    queue = session.queue
+    if queue is None or session.output_limit or session.reply_mode != REPLY_ON or session.engine.attentive:
+        return False
+    return words[0].upper() != b"EXEC" or not any(command.hidden for command, _ in queue)
+
+
+def _written(reply: object) -> bytes:
+    return reply.written() if isinstance(reply, Value) else cast(bytes, reply)
+
+
 class _Wire:
     """One connection to a local engine, seen from the client; to the engine it is a transport."""
 
@@ -127,7 +169,7 @@ class _Wire:
         self.local = local
         self.closed = False
         with local.lock:
-            self._connection = Connection(local._server)
+            self._connection = _Direct(local._server)
             self._connection.connection_made(cast(asyncio.Transport, self))
 
     def send(self, data: bytes) -> None:
@@ -139,16 +181,22 @@ class _Wire:
             self._connection.receive(data)
             local.settle()
 
-    def submit(self, words: list[bytes]) -> None:
-        """Run a command of the client that need not be parsed."""
+    def submit(self, commands: Iterable[list[bytes]]) -> None:
+        """Run commands of the client that need not be parsed."""
         local = self.local
         with local.lock:
             if self.closed:
                 raise ConnectionResetError("the server has closed the connection")
-            self._connection.session.active = self._connection.engine.clock.tick()
-            self._connection.take([words], 0)
+            connection = self._connection
+            connection.session.active = connection.engine.clock.tick()
+            for words in commands:
+                connection.submit(words)
             if local.soon:
                 local.settle()
+
+    def deliver(self, value: Value) -> None:
+        """Hand over a reply that was not written."""
+        raise NotImplementedError
 
     # The transport
 
@@ -178,12 +226,12 @@ class _Wire:
 class LocalSocket:
     """A connection with the methods of a socket that redis-py uses; a timeout is in seconds, None for ever.
 
-    ``received`` has what has arrived and was not read yet.
+    ``received`` has what has arrived and was not read yet: bytes, and replies that were not written.
     """
 
     def __init__(self, local: Local) -> None:
         self._timeout: float | None = None
-        self.received: deque[bytes] = deque()
+        self.received: deque[bytes | Value] = deque()
         self._local = local
         self._wire = _SocketWire(local, self.received)
 
@@ -193,9 +241,9 @@ class LocalSocket:
     def gettimeout(self) -> float | None:
         return self._timeout
 
-    def submit(self, words: list[bytes]) -> None:
-        """Run a command."""
-        self._wire.submit(words)
+    def submit(self, commands: Iterable[list[bytes]]) -> None:
+        """Run commands."""
+        self._wire.submit(commands)
 
     def sendall(self, data: bytes) -> None:
         self._wire.send(bytes(data))
@@ -207,7 +255,7 @@ class LocalSocket:
                 self._wait()
             if not self.received:
                 return b""
-            data = self.received.popleft()
+            data = _written(self.received.popleft())
             if len(data) > size:
                 self.received.appendleft(data[size:])
                 data = data[:size]
@@ -247,7 +295,7 @@ class LocalSocket:
 
 
 class _SocketWire(_Wire):
-    def __init__(self, local: Local, received: deque[bytes]) -> None:
+    def __init__(self, local: Local, received: deque[bytes | Value]) -> None:
         self._received = received
         super().__init__(local)
 
@@ -255,15 +303,25 @@ class _SocketWire(_Wire):
         self._received.append(data)
         self.local.news.notify_all()
 
+    def deliver(self, value: Value) -> None:
+        self._received.append(value)
+        self.local.news.notify_all()
+
 
 class LocalStreams(_Wire):
-    """A connection for a client on an event loop: ``reader`` gets the replies, the rest is what redis-py asks of a writer."""
+    """A connection for a client on an event loop: ``reader`` gets the replies, the rest is what redis-py asks of a writer.
+
+    ``values`` has replies that were not written, all of them behind what the reader holds no more.  They are written where
+    somebody is ``reading`` from it, and before anything else is.
+    """
 
     def __init__(self, local: Local) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._alarm: asyncio.TimerHandle | None = None
         self.reader = asyncio.StreamReader()
+        self.reading = False
+        self.values: deque[Value] = deque()
         super().__init__(local)
 
     @property
@@ -273,9 +331,28 @@ class LocalStreams(_Wire):
     def write(self, data: bytes) -> None:
         """Replies, from whichever thread they come."""
         if threading.get_ident() == self._thread:
-            self.reader.feed_data(data)
+            self._feed(data)
         else:
-            self._loop.call_soon_threadsafe(self.reader.feed_data, data)
+            self._loop.call_soon_threadsafe(self._feed, data)
+
+    def _feed(self, data: bytes) -> None:
+        self.write_out()
+        self.reader.feed_data(data)
+
+    def deliver(self, value: Value) -> None:
+        if self.reading or self.reader._buffer:  # type: ignore[attr-defined]
+            self._feed(value.written())
+        else:
+            self.values.append(value)
+
+    def write_out(self) -> None:
+        """Give the reader what was not written."""
+        while self.values:
+            self.reader.feed_data(self.values.popleft().written())
+
+    def submit(self, commands: Iterable[list[bytes]]) -> None:
+        super().submit(commands)
+        self._arm()
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         """Run what the client sends."""
