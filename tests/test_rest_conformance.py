@@ -25,11 +25,17 @@ def rest():
         yield Rest(server.rest_url)
 
 
+_DEEP = {b"local t={1} for i=1,1900 do t={t} end return t"}
+"""Answers nested deeper than json.loads reads on Python 3.12 and later."""
+
+
 def commands_of(group):
     for case in GROUPS[group]:
         yield [b"FLUSHALL"]
         for step in case.steps:
-            if step.action == "command" and step.replies and step.words and step.words[0].lower() not in _NOT_HERE:
+            if step.action != "command" or not step.replies or not step.words:
+                continue
+            if step.words[0].lower() not in _NOT_HERE and not _DEEP.intersection(step.words):
                 yield step.words
 
 
