@@ -1,24 +1,32 @@
-"""``python -m tests``: format, lint, types, then every test, the conformance suite among them."""
+"""``python -m tests``: format, lint, types, then every test, the conformance suite among them.
 
-import subprocess
+With ``--quick`` only what needs no other program: no oracle, no client of another language, no package that is built.
+"""
+
 import sys
+from subprocess import call
 
-STEPS = (
+CHECKS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
     ("mypy",),
-    ("pytest", "-q"),
 )
+TESTS = ("pytest", "-q", "-n", "auto")
+QUICK = ("-m", "not slow")
 
 
-def main() -> int:
-    for step in STEPS:
+def main(arguments: list[str]) -> int:
+    quick = arguments == ["--quick"]
+    if arguments and not quick:
+        print(__doc__, file=sys.stderr)
+        return 2
+    for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
         print("$ " + " ".join(step), flush=True)
-        status = subprocess.call([sys.executable, "-m", *step])
+        status = call([sys.executable, "-m", *step])
         if status:
             return status
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -57,7 +57,7 @@ def protocol(request):
 @pytest.mark.parametrize(
     "decoding", [{}, {"decode_responses": True}, {"decode_responses": True, "encoding": "latin-1"}]
 )
-@pytest.mark.parametrize("reply", SCALARS + AGGREGATES, ids=repr)
+@pytest.mark.parametrize("reply", SCALARS + AGGREGATES, ids=lambda reply: type(reply).__name__)
 def test_a_value_is_what_the_parser_reads(protocol, decoding, reply):
     client = emulator.connect(protocol=protocol, **decoding)
     connection = client.connection_pool.get_connection()
@@ -69,7 +69,7 @@ def test_a_value_is_what_the_parser_reads(protocol, decoding, reply):
         assert outcome(connection, value.written(), **options) == expected
 
 
-@pytest.mark.parametrize("reply", NO_VALUES, ids=repr)
+@pytest.mark.parametrize("reply", NO_VALUES, ids=lambda reply: type(reply).__name__)
 def test_what_is_no_plain_value_becomes_bytes(protocol, reply):
     table = VALUES[protocol]
     assert table[reply.__class__](reply) == encode(reply, protocol)

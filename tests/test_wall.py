@@ -13,6 +13,7 @@ from emulator.datatypes.list import List
 from emulator.datatypes.wheel import Timer
 from emulator.keyspace.entry import Entry
 from emulator.protocol.encoder import RESP2, RESP3
+from emulator.testing.values import VALUES
 
 
 class Bug(Exception):
@@ -139,7 +140,7 @@ def test_the_answer_to_a_waiter(server, others_live, monkeypatch):
     send(client, "BLPOP", "q", "0")
     wait_until_blocked(server)
     with monkeypatch.context() as patch:
-        for table in (RESP2, RESP3):
+        for table in (RESP2, RESP3, *VALUES.values()):
             patch.setitem(table, list, bug)
         pusher.rpush("q", "x")
         with pytest.raises(redis.ResponseError, match=INTERNAL):
