@@ -151,7 +151,7 @@ def test_the_encoder_of_a_reply(server, others_live, monkeypatch):
     client = client_of(server)
     client.rpush("l", "x")
     with monkeypatch.context() as patch:
-        for table in (RESP2, RESP3):
+        for table in (RESP2, RESP3, *VALUES.values()):
             patch.setitem(table, list, bug)
         with pytest.raises(redis.ResponseError, match=INTERNAL):
             client.lrange("l", 0, -1)
