@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from emulator.commands.table import table
 from emulator.core.engine import Engine
 from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
 from tests.conftest import Client
@@ -171,10 +172,11 @@ def test_old_directives_are_ignored() -> None:
 
 def test_rename_command_changes_the_table() -> None:
     options = read_options(["--rename-command", "GET", "fetch", "--rename-command", "SET", ""], {})
-    get, put = object(), object()
-    table = {b"get": get, b"GET": get, b"set": put, b"SET": put}
-    options.rename(table)
-    assert table == {b"fetch": get, b"FETCH": get}
+    commands = table()
+    get = commands[b"GET"]
+    options.rename(commands)
+    assert commands[b"fetch"] is commands[b"FETCH"] and commands[b"fetch"].fn is get.fn
+    assert all(commands.own(name) is None for name in (b"get", b"set")) and not commands.keys() & {b"GET", b"SET"}
 
 
 def test_users_are_kept_and_may_not_be_declared_twice() -> None:

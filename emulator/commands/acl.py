@@ -126,7 +126,7 @@ def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes)
 
 
 def _named(client: Session, words: Sequence[bytes]) -> Command | None:
-    entry = client.engine.commands.get(words[0].lower())
+    entry = client.engine.commands.known.get(words[0].lower())
     if entry is not None and entry.subcommands and len(words) > 1:
         return entry.subcommands.get(words[1].lower())
     return entry

@@ -20,7 +20,7 @@ _WITHOUT_TEXT = ("oneof", "block")
 
 
 def _all(client: Session) -> list[Command]:
-    return [entry for entry in dict.fromkeys(client.engine.commands.values()) if not entry.hidden]
+    return [entry for entry in client.engine.commands.known.values() if not entry.hidden]
 
 
 def _bare(client: Session) -> list[Reply]:
@@ -44,7 +44,7 @@ container(
 def _lookup(client: Session, name: bytes) -> Command | None:
     """A command by its name, a sub-command by ``container|name``."""
     outer, bar, inner = name.lower().partition(b"|")
-    found = client.engine.commands.get(outer)
+    found = client.engine.commands.known.get(outer)
     return found.subcommands.get(inner) if found is not None and bar else found
 
 
@@ -187,12 +187,12 @@ def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
 def command_list(client: Session, *filterby: bytes) -> list[bytes]:
     """The names of all commands, or of those of a module, an ACL category or a glob pattern."""
     if not filterby:
-        return [entry.full_name for entry in every_command(client.engine.commands) if not entry.hidden]
+        return [entry.full_name for entry in every_command(client.engine.commands.known) if not entry.hidden]
     if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
         raise CommandError(SYNTAX)
     kind, value = filterby[1].upper(), filterby[2]
     asked = value.lower().startswith(EMULATOR.encode())
-    entries = [entry for entry in every_command(client.engine.commands) if asked or not entry.hidden]
+    entries = [entry for entry in every_command(client.engine.commands.known) if asked or not entry.hidden]
     if kind == b"MODULE":
         return [entry.name for entry in entries if entry.module and entry.module.encode() == value.lower()]
     if kind == b"ACLCAT":
@@ -206,7 +206,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys in the words of a call, with what the command does to them."""
-    entry = client.engine.commands.get(words[0].lower())
+    entry = client.engine.commands.known.get(words[0].lower())
     if entry is not None and entry.subcommands and len(words) > 1:
         entry = entry.subcommands.get(words[1].lower())
     if entry is None:

@@ -48,10 +48,9 @@ from emulator.commands import (  # noqa: F401
     zset_combine,
     zset_range,
 )
-from emulator.table.registry import REGISTRY, Command
+from emulator.table.registry import REGISTRY, Commands
 
 
-def table() -> dict[bytes, Command]:
-    """A table for one engine: each command under its lower-case and its upper-case name."""
-    commands = {entry.name.lower(): entry.clone() for entry in REGISTRY.values()}
-    return commands | {name.upper(): entry for name, entry in commands.items()}
+def table(hidden: bool = True) -> Commands:
+    """A table for one engine, with the `hidden` commands or without them."""
+    return Commands({entry.name.lower(): entry for entry in REGISTRY.values() if hidden or not entry.hidden})

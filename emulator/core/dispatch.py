@@ -8,7 +8,7 @@ transactions, subscribers, a paused server) goes through `execute`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +46,7 @@ from emulator.table.registry import (
     SKIP_SLOWLOG,
     WRITE,
     Command,
+    Commands,
 )
 from emulator.wall import behind_wall, internal_error
 
@@ -273,10 +274,10 @@ def _cut_off(session: Session) -> Reply:
     return NO_REPLY
 
 
-def find(commands: Mapping[bytes, Command], args: Sequence[bytes]) -> Command:
+def find(commands: Commands, args: Sequence[bytes]) -> Command:
     """The command or sub-command that these words call; raises where there is none."""
     name = args[0]
-    command = commands.get(name) or commands.get(name.lower())
+    command = commands.get(name) or commands.own(name.lower())
     if command is None:
         raise CommandError(_unknown(args))
     if command.subcommands and len(args) > 1:

@@ -44,7 +44,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Command, every_command
+from emulator.table.registry import Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -115,10 +115,8 @@ class Engine:
         )
         self.in_background = None
         self.rates = Rates(self)
-        self.commands: dict[bytes, Command] = table()
-        if not self.config.emulator_commands:
-            self.commands = {name: entry for name, entry in self.commands.items() if not entry.hidden}
-        self.original_commands = self.commands.copy()
+        self.commands = table(hidden=self.config.emulator_commands)
+        self.original_commands = self.commands.known.copy()
         self.keyspaces = Keyspaces(self)
         self.acl = Users(self)
         self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
@@ -155,8 +153,7 @@ class Engine:
     def sibling(self) -> Engine:
         """An empty engine with the settings, commands, users and time of this one; they share nothing."""
         other = Engine(self.config.copy(), copy(self.clock))
-        own = other.commands
-        other.commands = {name: own[entry.name] for name, entry in self.commands.items()}
+        other.commands = Commands(self.commands.known)
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()

@@ -272,11 +272,12 @@ class List:
         values = self.values
         if start >= stop:
             return []
-        if start <= len(values) - stop:
-            return list(islice(values, start, stop))
-        tail = list(islice(reversed(values), len(values) - stop, len(values) - start))
-        tail.reverse()
-        return tail
+        before = start if start <= len(values) - stop else start - len(values)
+        values.rotate(-before)  # which moves values by blocks, where an iterator would look at each
+        try:
+            return list(islice(values, stop - start))
+        finally:
+            values.rotate(before)
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""

@@ -97,13 +97,25 @@ class Stream:
     signed, ``max_deleted`` the greatest id deleted on purpose (trimming does not count), ``size`` the bytes of the runs.
     """
 
-    __slots__ = ("_firsts", "_least_read", "_length", "added", "groups", "last_id", "max_deleted", "runs", "size")
+    __slots__ = (
+        "_firsts",
+        "_least_read",
+        "_length",
+        "_tree_nodes",
+        "added",
+        "groups",
+        "last_id",
+        "max_deleted",
+        "runs",
+        "size",
+    )
     type_name = b"stream"
     encoding = b"stream"
 
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self._firsts: list[int] = []
+        self._tree_nodes = 0  # of the firsts, as counted last; 0 once they have changed
         self._length = 0
         self.last_id = self.max_deleted = self.added = 0
         self.groups: dict[bytes, Group] = {}
@@ -166,6 +178,7 @@ class Stream:
         self.runs.append(run)
         self.size += run.size
         self._firsts.append(run.first)
+        self._tree_nodes = 0
         self._length += len(run.ids)
 
     def _place(self, id: int) -> tuple[int, int] | None:
@@ -202,6 +215,7 @@ class Stream:
             self.size += run.size
         else:
             del self.runs[index], self._firsts[index]
+            self._tree_nodes = 0
         self._length -= 1
 
     def range(self, start: int, end: int) -> Iterator[Entry]:
@@ -325,6 +339,7 @@ class Stream:
             self.size -= run.size
             gone += 1
         del self.runs[:gone], self._firsts[:gone]
+        self._tree_nodes = 0
         if not whole_runs:
             while self._length and not stop(self.runs[0].ids[0]):
                 self._remove(0, 0)
@@ -353,11 +368,13 @@ class Stream:
     # What XINFO tells
 
     def radix_tree_nodes(self) -> int:
-        """How many nodes the radix tree has in which Redis keeps the runs, by their first ids."""
-        return tree_nodes(self._firsts)
+        """How many nodes the radix tree has in which Redis keeps the runs, by their first ids.  O(runs), once they change."""
+        self._tree_nodes = self._tree_nodes or tree_nodes(self._firsts)
+        return self._tree_nodes
 
     def _check(self) -> None:
         assert self._firsts == [run.first for run in self.runs]
+        assert self._tree_nodes in (0, tree_nodes(self._firsts))
         assert self._length == sum(len(run.ids) for run in self.runs)
         assert self.size == sum(run.size for run in self.runs)
         ids = [id for run in self.runs for id in run.ids]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from emulator.config.directives import Config, ConfigError
 from emulator.config.edition import REDIS_8_2
@@ -17,6 +17,9 @@ from emulator.config.kinds import decoded, quote
 from emulator.protocol.inline import split_inline
 from emulator.suggestions import did_you_mean, nearest
 from emulator.version import __version__
+
+if TYPE_CHECKING:
+    from emulator.table.registry import Commands
 
 USAGE = """\
 Usage: python -m emulator [/path/to/redis.conf] [options] [-]
@@ -83,13 +86,10 @@ class Options:
         self.warnings: list[str] = []
         self.unresolved: list[str] = []
 
-    def rename(self, commands: dict[bytes, Any]) -> None:
+    def rename(self, commands: Commands) -> None:
         """Do what ``rename-command`` asks for to an engine's table; an empty name removes a command."""
         for old, new in self.renamed:
-            entry = commands.pop(old.encode())
-            commands.pop(old.upper().encode())
-            if new:
-                commands[new.encode()] = commands[new.upper().encode()] = entry
+            commands.rename(old.encode(), new.encode())
 
 
 def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -323,7 +323,7 @@ class Loader:
     def _rename_command(self, words: list[str]) -> None:
         from emulator.commands.table import table
 
-        names = {decoded(name).lower() for name in table()}
+        names = {decoded(name).lower() for name in table().known}
         for old, new in self.options.renamed:
             names = names - {old} | ({new} - {""})
         old, new = words[0].lower(), words[1].lower()

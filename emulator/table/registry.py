@@ -81,8 +81,8 @@ class Command:
     """What is known of one command or sub-command.
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
-    so that dispatch looks at it more closely.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes
-    the seconds of a call, and `OFFSET`, for ``durations``.
+    so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  ``rejected`` and
+    ``failed`` count calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -93,6 +93,7 @@ class Command:
         "failed",
         "flags",
         "fn",
+        "full_name",
         "group",
         "key_finder",
         "keys",
@@ -128,6 +129,7 @@ class Command:
         module: str = "",
     ) -> None:
         self.name = name.encode()
+        self.full_name = parent.name + b"|" + self.name if parent else self.name
         self.fn = fn
         self.group = group
         self.since = since
@@ -160,11 +162,6 @@ class Command:
     def hidden(self) -> bool:
         """Whether only those hear of it who ask for it."""
         return self.group == EMULATOR
-
-    @property
-    def full_name(self) -> bytes:
-        """``config|get`` for a sub-command."""
-        return self.parent.name + b"|" + self.name if self.parent else self.name
 
     @property
     def categories(self) -> list[str]:
@@ -217,7 +214,7 @@ class Command:
         return found
 
     def clone(self, parent: Command | None = None) -> Command:
-        """The same command with statistics of its own: each engine has its own table."""
+        """The same command with statistics of its own."""
         twin = Command.__new__(Command)
         for slot in Command.__slots__:
             setattr(twin, slot, getattr(self, slot))
@@ -231,8 +228,43 @@ REGISTRY: Final[dict[str, Command]] = {}
 """Every command by its lower-case name; sub-commands hang below their containers."""
 
 
+class Commands(dict[bytes, Command]):
+    """The commands that have been used, under their lower-case and upper-case names, each with statistics of its own.
+
+    ``known`` are all there are, by their lower-case names.  They are not copied before somebody asks for one, since most
+    engines of a test use a few of four hundred; so `get` finds those alone that were used, `own` and ``[]`` every one.
+    """
+
+    __slots__ = ("known",)
+
+    def __init__(self, known: Mapping[bytes, Command]) -> None:
+        super().__init__()
+        self.known = dict(known)
+
+    def __missing__(self, name: bytes) -> Command:
+        found = self.own(name.lower())
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def own(self, name: bytes) -> Command | None:
+        """The command of this lower-case name, with statistics; None where there is none."""
+        found = self.get(name)
+        if found is None and name in self.known:
+            found = self[name] = self[name.upper()] = self.known[name].clone()
+        return found
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Give a command another lower-case name, or with an empty one none.  Raises KeyError where there is none."""
+        entry = self.known.pop(old)
+        for name in (old, old.upper()):
+            self.pop(name, None)
+        if new:
+            self.known[new] = entry
+
+
 def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
-    """The commands and sub-commands of an engine's table, each once."""
+    """The commands and sub-commands of a table, each once."""
     for entry in dict.fromkeys(table.values()):
         yield entry
         yield from entry.subcommands.values()

@@ -25,7 +25,7 @@ from emulator.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.table.registry import Command
+    from emulator.table.registry import Commands
 
 Words = Sequence[object]
 
@@ -105,7 +105,7 @@ def url_of_database(url: str, db: int | None) -> str:
 
 
 @cache
-def _commands() -> dict[bytes, Command]:
+def _commands() -> Commands:
     """The commands under their own names, none left out; what they note of their use interests nobody."""
     return table()
 
