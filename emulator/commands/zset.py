@@ -40,6 +40,8 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 )
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
+    if not more and score.upper() not in _OPTIONS:  # what most calls are
+        return add_scores(client, key, (double(score),), (member,), _NO_OPTIONS)
     words = (score, member, *more)
     options = _NO_OPTIONS
     start = 0

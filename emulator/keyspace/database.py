@@ -109,16 +109,18 @@ class Database:
 
     def lookup_write(self, key: bytes) -> Entry | None:
         """The live entry of a key for a command that writes: the key counts as used, but neither as a hit nor as a miss."""
-        entry = self.find(key)
-        if entry is not None:
-            self.used(entry)
+        entry = self.entries.get(key)
+        if entry is None or (entry.deadline is not None and self.find(key) is None):
+            return None
+        self.used(entry)
         return entry
 
     def edit(self, key: bytes, kind: type[V]) -> V | None:
         """The value of a key that is about to be changed; raises WRONGTYPE where it is not a `kind`."""
-        entry = self.lookup_write(key)
-        if entry is None:
+        entry = self.entries.get(key)
+        if entry is None or (entry.deadline is not None and self.find(key) is None):
             return None
+        self.used(entry)
         value = entry.value
         self._unweighed.add(key)
         if value.__class__ is kind or isinstance(value, kind):

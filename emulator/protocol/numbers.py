@@ -18,6 +18,9 @@ from functools import lru_cache
 _SPACES = b" \t\n\v\f\r"
 _LARGEST_PLAIN = 2.0**62
 """Up to here whole doubles are printed as integers."""
+_ZERO = 0x30
+_CERTAINLY_FITS = 19
+"""So many digits may be too many for 64 bits."""
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
@@ -42,8 +45,10 @@ def parse_integer(text: bytes) -> int | None:
 
 
 def is_integer(text: bytes) -> bool:
-    """Whether a text is a signed 64-bit integer; most others are told from it at a glance, without an exception."""
-    return (text.isdigit() or text[:1] == b"-") and parse_integer(text) is not None
+    """Whether a text is a signed 64-bit integer; most are told at a glance, without reading the number."""
+    if text.isdigit():
+        return (text[0] > _ZERO and len(text) < _CERTAINLY_FITS) or parse_integer(text) is not None
+    return text[:1] == b"-" and parse_integer(text) is not None
 
 
 def parse_unsigned(text: bytes) -> int | None:
