@@ -159,15 +159,6 @@ def _geoadd(session: Session, words: Words, reply: Any) -> Effects:
 # Hashes
 
 
-def _deadline_of(session: Session, key: bytes, field: bytes) -> int | None:
-    """When a field expires, None where it does not; KeyError where it is not there."""
-    target = session.db.peek(key)
-    if not isinstance(target, Hash):
-        raise KeyError(field)
-    target.fields[field]
-    return None if target.deadlines is None else target.deadlines.by_field.get(field)
-
-
 def _hincrbyfloat(session: Session, words: Words, reply: Any) -> Effects:
     yield [b"HSETEX", words[1], b"KEEPTTL", b"FIELDS", b"1", words[2], reply]
 
@@ -180,14 +171,13 @@ def _fields_after(words: Words) -> Words:
 
 def _split(session: Session, key: bytes, fields: Words) -> tuple[list[bytes], list[bytes], int]:
     """The fields that are there, those that have gone, and the deadline of the first ones."""
-    there, gone, deadline = [], [], 0
-    for field in fields:
-        try:
-            deadline = _deadline_of(session, key, field) or 0
-            there.append(field)
-        except KeyError:
-            gone.append(field)
-    return there, gone, deadline
+    target = session.db.peek(key)
+    if not isinstance(target, Hash):
+        return [], list(fields), 0
+    there = [field for field in fields if field in target.fields]
+    gone = [field for field in fields if field not in target.fields]
+    deadlines = {} if target.deadlines is None else target.deadlines.by_field
+    return there, gone, deadlines.get(there[0], 0) if there else 0
 
 
 def _hexpire(session: Session, words: Words, reply: Any) -> Effects:

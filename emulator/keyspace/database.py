@@ -309,38 +309,39 @@ class Database:
         """A key's time is up: it goes, unless CLIENT PAUSE lets it stay for a while, where nobody sees it."""
         if self.engine.keeps_expired:
             return
-        key = entry.key
-        if self.engine.config.lazyfree_lazy_expire:
-            self.count_freed(key)
-        self._discard_timed(key, b"expire-del")
+        config, log = self.engine.config, self.engine.propagation.add
         self.stats.expired_keys += 1
-        if self.engine.propagation.listeners:
-            self.engine.propagation.add(self.index, _deletion(key, self.engine.config.lazyfree_lazy_expire))
-        if self.observed:
-            self.touch(key)
-            self.notify(EXPIRED, b"expired", key)
+        self._gone_by_itself(entry.key, config.lazyfree_lazy_expire, b"expire-del", log, EXPIRED, b"expired")
 
     def evict(self, entry: Entry) -> None:
         """A key has to make room for others."""
-        key = entry.key
-        if self.engine.config.lazyfree_lazy_eviction:
-            self.count_freed(key)
-        self._discard_timed(key, b"evict-del")
+        config, log = self.engine.config, self.engine.propagation.alone
         self.stats.evicted_keys += 1
-        if self.engine.propagation.listeners:
-            self.engine.propagation.alone(self.index, _deletion(key, self.engine.config.lazyfree_lazy_eviction))
-        if self.observed:
-            self.touch(key)
-            self.notify(EVICTED, b"evicted", key)
+        self._gone_by_itself(entry.key, config.lazyfree_lazy_eviction, b"evict-del", log, EVICTED, b"evicted")
 
-    def _discard_timed(self, key: bytes, event: bytes) -> None:
-        """Discard a key, which is an event of LATENCY."""
-        latency = self.engine.latency
-        if latency.threshold:
-            with latency.watch(event):
+    def _gone_by_itself(
+        self,
+        key: bytes,
+        lazily: bool,
+        latency_event: bytes,
+        log: Callable[[int, Sequence[bytes]], object],
+        event_class: int,
+        event: bytes,
+    ) -> None:
+        """Take a key out that no command deletes, and tell everybody; how long that takes is an event of LATENCY."""
+        engine = self.engine
+        if lazily:
+            self.count_freed(key)
+        if engine.latency.threshold:
+            with engine.latency.watch(latency_event):
                 self.discard(key)
         else:
             self.discard(key)
+        if engine.propagation.listeners:
+            log(self.index, [b"UNLINK" if lazily else b"DEL", key])
+        if self.observed:
+            self.touch(key)
+            self.notify(event_class, event, key)
 
     def evictable(self, volatile: bool) -> list[Entry]:
         """The keys among which a victim is sought, for reading: all, or those with an expiry."""
@@ -540,11 +541,6 @@ class Database:
         end = len(self._dense) if cursor == 0 else min(cursor, len(self._dense))
         start = max(end - count, 0)
         return start, [entry for entry in self._dense[start:end] if self.find(entry.key) is not None]
-
-
-def _deletion(key: bytes, lazily: bool) -> list[bytes]:
-    """The command that has the effect of a key's going by itself."""
-    return [b"UNLINK" if lazily else b"DEL", key]
 
 
 def type_name(value: Value) -> bytes:
