@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from emulator.datatypes.glob import matcher
 from emulator.protocol.replies import Reply
-from emulator.table.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
+from emulator.table.registry import EMULATOR, NO_AUTH, Command, categories_of, every_command
 
 UNKNOWN_COMMAND: Final = "Unknown command or category name in ACL"
 BAD_SYNTAX: Final = "Syntax error"
@@ -151,7 +151,7 @@ class Selector:
 
     def _change_category(self, word: bytes) -> None:
         category = word[2:].decode("utf-8", "replace")
-        if category not in (*CATEGORIES, EMULATOR):
+        if category not in (*categories_of(self._commands), EMULATOR):
             raise RuleError(UNKNOWN_COMMAND)
         for entry in every_command(self._commands):
             if category in entry.categories:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
 from emulator.config.notifications import GENERIC
-from emulator.keyspace.entry import Value
+from emulator.datatypes.types import Value
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Status
 from emulator.table.keyspec import keys

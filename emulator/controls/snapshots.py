@@ -7,12 +7,12 @@ fields are kept as the time that was left.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from emulator.datatypes.hash import Hash
+from emulator.datatypes.types import copied
 from emulator.keyspace.database import Database
-from emulator.keyspace.entry import Entry, Value
+from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
@@ -130,10 +130,3 @@ class Snapshots:
 
             payload = serialized(entry.value, self._engine.config.rdbcompression)
             self._engine.propagation.add(db.index, [b"RESTORE", key, b"%d" % (entry.deadline or 0), payload, b"ABSTTL"])
-
-
-def copied(value: Value) -> Value:
-    """A value of its own that is the same."""
-    if isinstance(value, bytes):
-        return value
-    return value.copy() if hasattr(value, "copy") else deepcopy(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
 from emulator.core.dispatch import execute, find
-from emulator.keyspace.database import type_name
+from emulator.datatypes.types import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.requests import Command

@@ -165,11 +165,11 @@ class Command:
 
     @property
     def categories(self) -> list[str]:
-        """ACL categories: the group's or those declared, and those that the flags imply; a module's commands have none."""
+        """ACL categories: the group's or those declared, and those that the flags imply; a module declares every one."""
+        declared = (self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")).split()
         if self.module:
-            return []
-        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
-        found = {*declared.split(), "fast" if self.flags & FLAG["fast"] else "slow"}
+            return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
+        found = {*declared, "fast" if self.flags & FLAG["fast"] else "slow"}
         for flag, implied in _IMPLIED:
             if self.flags & FLAG[flag]:
                 found.update(implied)
@@ -268,6 +268,12 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
     for entry in dict.fromkeys(table.values()):
         yield entry
         yield from entry.subcommands.values()
+
+
+def categories_of(table: Mapping[bytes, Command]) -> list[str]:
+    """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
+    declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
+    return list(dict.fromkeys((*CATEGORIES, *declared)))
 
 
 def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
