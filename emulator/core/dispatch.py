@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
@@ -77,6 +77,9 @@ _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 class Postponed:
     """The answer of a command that must be run again later, because the server is paused."""
 
+
+Outcome: TypeAlias = "Reply | Block | Moved | Postponed"
+"""What comes of a command: a reply, or the news that it waits, comes again, or has taken its client elsewhere."""
 
 _POSTPONED: Final = Postponed()
 
@@ -167,7 +170,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     return position
 
 
-def execute(session: Session, args: Sequence[bytes]) -> Reply:
+def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
     if session.closing:
         return NO_REPLY
@@ -192,7 +195,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
 
 
-def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
+def _record(session: Session, args: Sequence[bytes], reply: Outcome) -> None:
     """Keep what was sent and what is answered."""
     try:
         command: Command | None = find(session.engine.commands, args)
@@ -202,7 +205,7 @@ def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
     session.engine.recording.add(session, command, args, b"" if encoder is None else encoder(reply))
 
 
-def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
+def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command, and what a fault does to it."""
     faults = session.engine.faults
     if session.fault_passed:
@@ -234,7 +237,7 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
     return NO_REPLY
 
 
-def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
+def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     engine = session.engine
     command = session.last_command = None
     try:
@@ -360,7 +363,7 @@ def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
     return bool(flags & flag)
 
 
-def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
@@ -368,14 +371,14 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     return _call(session, command, args)
 
 
-def _call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     session.words = args
     monitor = session.engine.monitor
     if monitor.sessions and command.flags & SKIP_MONITOR:
         monitor.show_always(session, args)
     started = perf_counter()
     try:
-        reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]
+        reply: Outcome = command.fn(session, *args[command.skip :])  # type: ignore[misc]
     except Exception as error:
         reply = failure(session.engine, command, error)
     elapsed = perf_counter() - started
@@ -429,7 +432,7 @@ def _refused(engine: Engine, command: Command | None, error: CommandError) -> Co
     return error
 
 
-def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """For CLIENT NO-TOUCH: the access times of the command's keys are what they were."""
     entries = session.db.entries
     kept = {key: entries[key].access for spec in command.keys for key in spec.words(args) if key in entries}

@@ -7,7 +7,7 @@ whoever owns the engine calls `advance` when the wheel's alarm is due.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
@@ -40,11 +40,12 @@ from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
+from emulator.protocol.replies import Reply
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Commands, every_command
+from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Engine:
     ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
     """
 
-    call = staticmethod(call)
+    call: Callable[[Session, Command, Sequence[bytes]], Reply] = staticmethod(call)  # type: ignore[assignment]  # nothing waits
     find = staticmethod(find)
     refusal = staticmethod(refusal)
     unblocked = staticmethod(unblocked)
