@@ -15,6 +15,7 @@ from emulator.clients.description import describe, output_limits
 from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
 from emulator.datatypes.footprint import POINTER
+from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, NoReply, Reply
@@ -23,7 +24,6 @@ from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.clients.tracking import Tracked
-    from emulator.controls.faults import Delay
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
     from emulator.table.registry import Command
@@ -132,7 +132,7 @@ class Session:
         self.pushed = 0
         self.buffers: Callable[[], Buffers] = Buffers
         self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
-        self.held_back: Delay | None = None
+        self.held_back: Timer | None = None
         self.fault_passed = False
         self.running = False
         self.closing = False

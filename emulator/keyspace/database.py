@@ -28,8 +28,8 @@ from emulator.protocol.errors import WRONGTYPE, CommandError
 if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
     from emulator.keyspace.frequency import Frequency
+    from emulator.keyspace.host import Host
 
 V = TypeVar("V")
 Listener = Callable[["Database", bytes], object]
@@ -70,7 +70,7 @@ class Database:
         "wheel",
     )
 
-    def __init__(self, engine: Engine, index: int) -> None:
+    def __init__(self, engine: Host, index: int) -> None:
         self.engine = engine
         self.index = index
         self.clock = engine.clock

@@ -14,10 +14,10 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 
 from emulator.commands.table import table
-from emulator.core.dispatch import find
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Received
 from emulator.rest.upstream import Address, AsyncConnection, OneServer, Upstream, Words, addresses, new_pool
+from emulator.table.lookup import find
 from emulator.table.registry import Command
 
 _CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
-from emulator.core.dispatch import Outcome, execute, find
+from emulator.core.dispatch import Outcome, execute
 from emulator.datatypes.types import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
 from emulator.rest.tokens import knows, new_token, token_of
+from emulator.table.lookup import find
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session

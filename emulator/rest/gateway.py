@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 
 from emulator.acl.user import User
 from emulator.acl.users import explanation
-from emulator.core.dispatch import find
 from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Received, Status
@@ -22,6 +21,7 @@ from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user
 from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, random_token, token_of
 from emulator.rest.upstream import TROUBLE, AsyncConnection, Upstream, error_of
+from emulator.table.lookup import find
 from emulator.table.registry import READONLY
 
 logger = logging.getLogger("emulator")

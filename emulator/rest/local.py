@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from emulator.acl.users import explanation
 from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
-from emulator.core.dispatch import Outcome, check_arity, find, run
+from emulator.core.dispatch import Outcome, run
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NoReply, Push, Replies, Status
@@ -24,6 +24,7 @@ from emulator.rest.limits import Limits, check_sizes, cut
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
 from emulator.rest.tokens import base32
+from emulator.table.lookup import check_arity, find
 
 if TYPE_CHECKING:
     from emulator.acl.user import User

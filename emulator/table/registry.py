@@ -14,7 +14,6 @@ from emulator.protocol.replies import Status
 from emulator.stats.latency import Durations
 
 if TYPE_CHECKING:
-    from emulator.clients.session import Session
     from emulator.table.keyspec import KeySpec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -308,7 +307,7 @@ def container(
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1
 
-    def explain(client: Session) -> list[Status]:
+    def explain(client: object) -> list[Status]:
         """What the sub-commands do."""
         return [Status(line.encode()) for line in _help(entry)]
 
