@@ -9,7 +9,7 @@ import random
 import pytest
 
 from emulator.commands.dump import serialized
-from emulator.keyspace.database import type_name
+from emulator.datatypes.types import type_name
 from emulator.rdb import intset, listpack, ziplist
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress

@@ -12,11 +12,9 @@ from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
+from emulator.datatypes.digest import Digest
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List
-from emulator.datatypes.stream import MAX_ID, Stream
-from emulator.datatypes.vectorset import VectorSet
-from emulator.datatypes.zset import ZSet
+from emulator.datatypes.types import TYPES, type_name
 from emulator.keyspace.database import Database
 
 UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"PFDEBUG"}
@@ -32,17 +30,10 @@ def picture(engine):
 
 def freeze(value):
     """What clients can see of a value."""
-    if isinstance(value, bytes | bytearray):
-        return bytes(value)
-    if isinstance(value, Hash):
-        return {field: (text, value.deadline(field)) for field, text in value.fields.items()}
-    if isinstance(value, ZSet):
-        return dict(value.scores)
-    if isinstance(value, VectorSet):
-        return {name: (element.vector, element.attribute) for name, element in value.elements.items()}
-    if isinstance(value, Stream):
-        return list(value.range(0, MAX_ID))
-    return list(value) if isinstance(value, List) else frozenset(value)
+    seen = Digest(type_name(value))
+    TYPES[value.__class__].digest(value, seen)
+    deadlines = {field: value.deadline(field) for field in value.fields} if isinstance(value, Hash) else {}
+    return bytes(seen), deadlines
 
 
 def _is_endless(case):

@@ -216,6 +216,11 @@ def test_faults_reach_the_rest_api(server, rest):
     server.faults.clear()
 
 
+def test_a_command_that_is_done_otherwise_waits_while_the_server_is_paused(server, rest):
+    server.connect().client_pause(30)
+    assert rest("SCAN", 0, "WITHTYPE") == (200, {"result": ["0", []]})
+
+
 def test_a_request_waits_while_the_server_is_paused(server, rest):
     client = server.connect()
     client.client_pause(30, all=False)

@@ -9,6 +9,7 @@ import emulator
 from emulator.clients import tracking
 from emulator.clients.pubsub import PubSub
 from emulator.commands import migrate
+from emulator.core import effects
 from emulator.datatypes.list import List
 from emulator.datatypes.wheel import Timer
 from emulator.keyspace.entry import Entry
@@ -238,3 +239,14 @@ def test_a_timer_of_our_own_is_logged_and_the_next_one_fires(server, others_live
         server.run(set_timers)
     server.clock.advance(1000)
     assert fired
+
+
+def test_what_is_logged_in_place_of_a_command(server, others_live, monkeypatch):
+    client = client_of(server)
+    client.set("k", "v")
+    units = []
+    server.engine.propagation.listen(units.append)
+    monkeypatch.setitem(effects._INSTEAD, b"expire", bug)
+    assert client.expire("k", 100) is True
+    server.engine.propagation.leave(units.append)
+    assert [[list(effect.words) for effect in unit] for unit in units] == [[[b"EXPIRE", b"k", b"100"]]]

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from emulator.datatypes.glob import matcher
 from emulator.protocol.replies import Reply
-from emulator.table.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
+from emulator.table.lookup import by_full_name
+from emulator.table.registry import EMULATOR, NO_AUTH, Command, categories_of, every_command
 
 UNKNOWN_COMMAND: Final = "Unknown command or category name in ACL"
 BAD_SYNTAX: Final = "Syntax error"
@@ -151,7 +152,7 @@ class Selector:
 
     def _change_category(self, word: bytes) -> None:
         category = word[2:].decode("utf-8", "replace")
-        if category not in (*CATEGORIES, EMULATOR):
+        if category not in (*categories_of(self._commands), EMULATOR):
             raise RuleError(UNKNOWN_COMMAND)
         for entry in every_command(self._commands):
             if category in entry.categories:
@@ -159,7 +160,7 @@ class Selector:
         self._note(word[1:], word[:1])
 
     def _allow(self, name: bytes) -> None:
-        entry = find_command(self._commands, name)
+        entry = by_full_name(self._commands, name)
         if entry is not None:
             self._change(entry, True)
         else:
@@ -177,7 +178,7 @@ class Selector:
         self._note(name, b"+")
 
     def _lookup(self, name: bytes) -> Command:
-        entry = find_command(self._commands, name)
+        entry = by_full_name(self._commands, name)
         if entry is None:
             raise RuleError(UNKNOWN_COMMAND)
         return entry
@@ -275,10 +276,3 @@ _LETTERS: Final = {b"": READ | WRITE, b"%R": READ, b"%W": WRITE, b"%RW": READ | 
 
 def _has_spaces(text: bytes) -> bool:
     return any(byte in b" \t\n\v\f\r\0" for byte in text)
-
-
-def find_command(commands: Mapping[bytes, Command], name: bytes) -> Command | None:
-    """The command or sub-command of a full name such as ``config|get``."""
-    outer, bar, sub = name.lower().partition(b"|")
-    entry = commands.get(outer)
-    return entry.subcommands.get(sub) if bar and entry is not None else entry

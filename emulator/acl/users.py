@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from emulator.acl.journal import Journal
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY, UNKNOWN_COMMAND, Denial, RuleError
@@ -13,17 +13,51 @@ from emulator.protocol.errors import CommandError, as_text
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
-    from emulator.clients.session import Session
-    from emulator.core.engine import Engine
+    from emulator.clock import Clock
+    from emulator.config.directives import Config
+    from emulator.stats.counters import Stats
 
 _REASONS: Final = {BY_COMMAND: b"command", BY_KEY: b"key", BY_CHANNEL: b"channel"}
 _UNCHANGED: Final = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
 
 
+class Client(Protocol):
+    """A client, as its user concerns it."""
+
+    user: User
+    channels: dict[bytes, None]
+    patterns: dict[bytes, None]
+    shards: dict[bytes, None]
+
+    def drop(self) -> None:
+        """Disconnect a client whose user is no longer."""
+        ...
+
+    def describe(self) -> bytes:
+        """The client's line in CLIENT LIST."""
+        ...
+
+
+class Host(Protocol):
+    """An engine, as its users know it."""
+
+    clock: Clock
+    config: Config
+    stats: Stats
+
+    @property
+    def original_commands(self) -> Mapping[bytes, Command]: ...
+
+    @property
+    def sessions(self) -> Mapping[int, Client]: ...
+
+    def refresh_sessions(self) -> None: ...
+
+
 class Users:
     """The users; ``default`` is who every connection is at first."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
         self.journal = Journal()
         self.default = self._all_powerful()
@@ -108,7 +142,7 @@ class Users:
         self._engine.refresh_sessions()
 
     @staticmethod
-    def _drop_eavesdropper(session: Session) -> None:
+    def _drop_eavesdropper(session: Client) -> None:
         allows = session.user.allows_channel
         heard = all(allows(name, False) for name in (*session.channels, *session.shards))
         if not heard or not all(allows(pattern, True) for pattern in session.patterns):
@@ -205,11 +239,11 @@ class Users:
 
     # What is refused
 
-    def refused(self, session: Session, denial: Denial, context: bytes) -> None:
+    def refused(self, session: Client, denial: Denial, context: bytes) -> None:
         """Log that a call was refused."""
         self.log(session, _REASONS[denial.reason], context, denial.what, session.user.name)
 
-    def log(self, session: Session, reason: bytes, context: bytes, what: bytes, username: bytes) -> None:
+    def log(self, session: Client, reason: bytes, context: bytes, what: bytes, username: bytes) -> None:
         """Enter something in ACL LOG."""
         engine = self._engine
         engine.stats.acl_denied[reason] += 1

@@ -11,7 +11,7 @@ from emulator import system
 from emulator.cli.formatting import text_of
 from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Received
 
 if TYPE_CHECKING:
     from emulator.cli.options import Options
@@ -62,7 +62,7 @@ class Connection:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def ask(self, words: Sequence[bytes]) -> Reply:
+    def ask(self, words: Sequence[bytes]) -> Received:
         """Send a command and read its reply."""
         self.send(encoded(words))
         return self.reply()
@@ -73,7 +73,7 @@ class Connection:
         except OSError as error:
             raise Lost(error.strerror or str(error)) from None
 
-    def reply(self) -> Reply:
+    def reply(self) -> Received:
         """The next reply; waits for it."""
         try:
             return read_reply(self)

@@ -13,7 +13,7 @@ from emulator.cli.formatting import STANDARD, raw, shown, text_of
 from emulator.cli.options import Options, whole
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Push, Reply
+from emulator.protocol.replies import Push, Received
 
 _SUBSCRIBING: Final = frozenset((b"subscribe", b"psubscribe", b"ssubscribe"))
 _UNSUBSCRIBING: Final = frozenset((b"unsubscribe", b"punsubscribe", b"sunsubscribe"))
@@ -126,7 +126,7 @@ class Conversation:
             self._learn(name, words, reply)
         return True
 
-    def _reply(self, connection: Connection) -> Reply:
+    def _reply(self, connection: Connection) -> Received:
         """The reply to a command; what comes in between is printed."""
         while True:
             reply = connection.reply()
@@ -138,23 +138,23 @@ class Conversation:
             else:
                 return reply
 
-    def _is_message(self, reply: Reply) -> bool:
+    def _is_message(self, reply: Received) -> bool:
         return isinstance(reply, list) and bool(reply) and isinstance(reply[0], bytes) and reply[0] in _MESSAGES
 
-    def _print(self, reply: Reply, as_text: bool = False) -> None:
+    def _print(self, reply: Received, as_text: bool = False) -> None:
         options = self.options
         if options.fail_on_error and not self.interactive and isinstance(reply, CommandError):
             raise Failed(text_of(reply).decode("utf-8", "surrogateescape"))
         self.write(raw(reply) if as_text else shown(reply, options.output, options.delimiter, options.end))
 
-    def _print_push(self, push: Push) -> None:
+    def _print_push(self, push: list[Received]) -> None:
         if self.options.output == STANDARD and push[:1] == [b"invalidate"] and push[1] is not None:
             names = b", ".join(b"'" + raw(name) + b"'" for name in push[1])
             self.write(b"-> invalidate: " + names + b"\n")
         else:
             self._print(push)
 
-    def _redirected(self, reply: Reply) -> bool:
+    def _redirected(self, reply: Received) -> bool:
         """Whether the reply sends us to another node of a cluster, to which we then are connected next."""
         words = str(reply).split() if isinstance(reply, CommandError) else []
         if len(words) != 3 or words[0] not in ("MOVED", "ASK"):
@@ -195,7 +195,7 @@ class Conversation:
         if name in _SUBSCRIBING and not self.interactive:
             self.listen()
 
-    def _confirmation(self, connection: Connection) -> Reply:
+    def _confirmation(self, connection: Connection) -> Received:
         while True:
             reply = connection.reply()
             if not self._is_message(reply):
@@ -225,7 +225,7 @@ class Conversation:
 
     # What follows from a reply
 
-    def _learn(self, name: bytes, words: Sequence[bytes], reply: Reply) -> None:
+    def _learn(self, name: bytes, words: Sequence[bytes], reply: Received) -> None:
         failed = isinstance(reply, CommandError)
         options = self.options
         if name == b"exec" and self.in_transaction:

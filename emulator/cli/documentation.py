@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.cli.connection import Connection, Lost, Unreachable
 from emulator.protocol.errors import ProtocolError
-from emulator.protocol.replies import Named, Reply
+from emulator.protocol.replies import Named, Received
 
 if TYPE_CHECKING:
     from emulator.cli.options import Options
@@ -103,7 +103,7 @@ def documentation(options: Options, reachable: bool = True) -> list[Command]:
     return sorted(_commands(pairs), key=lambda command: command.name)
 
 
-def _docs_of_server(options: Options) -> Reply:
+def _docs_of_server(options: Options) -> Received:
     try:
         connection = Connection(options)
         try:
@@ -116,7 +116,7 @@ def _docs_of_server(options: Options) -> Reply:
         return None
 
 
-def _own_documentation() -> Reply:
+def _own_documentation() -> Received:
     from io import BytesIO
 
     from emulator.clients.session import Session
@@ -130,14 +130,14 @@ def _own_documentation() -> Reply:
     return read_reply(BytesIO(b"".join(session.out)))
 
 
-def _commands(pairs: Iterable[tuple[Reply, Reply]]) -> Iterable[Command]:
+def _commands(pairs: Iterable[tuple[Received, Received]]) -> Iterable[Command]:
     for name, description in pairs:
         facts = _facts(description)
         yield Command(_text(name), facts)
         yield from _commands(_pairs(facts.get("subcommands", [])))
 
 
-def _pairs(reply: Sequence[Any]) -> Iterable[tuple[Reply, Reply]]:
+def _pairs(reply: Sequence[Any]) -> Iterable[tuple[Received, Received]]:
     """A map's pairs, be it one of RESP3 or a flat array."""
     return reply if isinstance(reply, Named) else zip(reply[::2], reply[1::2], strict=True)
 
@@ -146,5 +146,5 @@ def _facts(reply: Sequence[Any]) -> dict[str, Any]:
     return {_text(name): value for name, value in _pairs(reply)}
 
 
-def _text(reply: Reply) -> str:
+def _text(reply: Received) -> str:
     return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)

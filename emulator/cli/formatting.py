@@ -7,7 +7,7 @@ from typing import Final
 from emulator.protocol.client_side import Double, LargeNumber
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import quoted
-from emulator.protocol.replies import Attributed, Named, Reply, Set, Status, Verbatim
+from emulator.protocol.replies import Attributed, Named, Received, Set, Status, Verbatim
 
 STANDARD: Final = "standard"
 RAW: Final = "raw"
@@ -16,7 +16,7 @@ JSON: Final = "json"
 QUOTED_JSON: Final = "quoted-json"
 
 
-def shown(reply: Reply, output: str, delimiter: bytes = b"\n", end: bytes = b"\n") -> bytes:
+def shown(reply: Received, output: str, delimiter: bytes = b"\n", end: bytes = b"\n") -> bytes:
     """A reply in the format `output`, its end included; `delimiter` parts elements and `end` replies where it is raw."""
     if output == STANDARD:
         return readable(reply)
@@ -39,7 +39,7 @@ def _truth(value: bool) -> bytes:
 # For people
 
 
-def readable(reply: Reply, indent: bytes = b"") -> bytes:
+def readable(reply: Received, indent: bytes = b"") -> bytes:
     """A reply for people to read; its further lines are indented."""
     if reply is None:
         return b"(nil)\n"
@@ -64,7 +64,7 @@ def readable(reply: Reply, indent: bytes = b"") -> bytes:
     return _numbered(reply, b"~" if isinstance(reply, Set) else b")", indent)
 
 
-def _numbered(items: list[Reply], mark: bytes, indent: bytes) -> bytes:
+def _numbered(items: list[Received], mark: bytes, indent: bytes) -> bytes:
     width = len(str(len(items)))
     deeper = indent + b" " * (width + 2)
     lines = [b"%*d%b " % (width, number, mark) + readable(item, deeper) for number, item in enumerate(items, 1)]
@@ -86,7 +86,7 @@ def _pairs(pairs: Named, mark: bytes, indent: bytes) -> bytes:
 # For programs
 
 
-def raw(reply: Reply, delimiter: bytes = b"\n") -> bytes:
+def raw(reply: Received, delimiter: bytes = b"\n") -> bytes:
     """A reply's bare bytes, without a last line's end."""
     if reply is None:
         return b""
@@ -105,7 +105,7 @@ def raw(reply: Reply, delimiter: bytes = b"\n") -> bytes:
     return delimiter.join(raw(item, delimiter) for item in reply)
 
 
-def _csv(reply: Reply) -> bytes:
+def _csv(reply: Received) -> bytes:
     if reply is None:
         return b"NULL"
     if isinstance(reply, Double | LargeNumber):
@@ -128,7 +128,7 @@ def _csv(reply: Reply) -> bytes:
 _ESCAPES: Final = {0x22: b'\\"', 0x5C: b"\\\\", 0x08: b"\\b", 0x0C: b"\\f", 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t"}
 
 
-def _json(reply: Reply, output: str) -> bytes:
+def _json(reply: Received, output: str) -> bytes:
     if reply is None:
         return b"null"
     if isinstance(reply, Double | LargeNumber):
@@ -148,7 +148,7 @@ def _json(reply: Reply, output: str) -> bytes:
     return b"%d" % reply
 
 
-def _json_name(name: Reply, output: str) -> bytes:
+def _json_name(name: Received, output: str) -> bytes:
     text = _json(name, output)
     return text if text.startswith(b'"') else b'"' + text + b'"'
 

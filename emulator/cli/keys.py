@@ -12,7 +12,7 @@ from emulator.cli.formatting import RAW
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import quoted
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Received
 
 _HEADLINE: Final = """
 # Scanning the entire keyspace to find {what} as well as
@@ -86,17 +86,17 @@ def _batches(conversation: Conversation) -> Iterator[list[bytes]]:
             time.sleep(options.interval)
 
 
-def _answer(connection: Connection, words: Sequence[bytes]) -> Reply:
+def _answer(connection: Connection, words: Sequence[bytes]) -> Received:
     return _checked(connection.ask(words))
 
 
-def _checked(reply: Reply) -> Reply:
+def _checked(reply: Received) -> Received:
     if isinstance(reply, CommandError):
         raise Failed(f"Error: {reply}")
     return reply
 
 
-def _answers(connection: Connection, commands: Sequence[Sequence[bytes]]) -> list[Reply]:
+def _answers(connection: Connection, commands: Sequence[Sequence[bytes]]) -> list[Received]:
     """The replies to commands that are sent at once."""
     connection.send(b"".join(map(encoded, commands)))
     return [connection.reply() for _ in commands]
@@ -164,7 +164,7 @@ def _memory(conversation: Conversation, keys: Sequence[tuple[bytes, bytes]]) -> 
     return list(map(_number, _answers(conversation.connection, asked)))
 
 
-def _number(reply: Reply) -> int:
+def _number(reply: Received) -> int:
     return reply if isinstance(reply, int) else 0
 
 

@@ -26,8 +26,8 @@ from emulator.protocol.replies import Reply
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
 
 
@@ -69,7 +69,7 @@ class Block(Timer):
 class Blocking:
     """The blocked clients of an engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}
@@ -116,7 +116,7 @@ class Blocking:
 
     def _try(self, block: Block) -> None:
         block.session.blocked = None  # as ACL LOG has it
-        refusal = self.engine.refusal(block.session)
+        refusal = self.engine.dispatch.refusal(block.session)
         block.session.blocked = block
         if refusal is not None:
             self._answer(block, refusal)
@@ -130,8 +130,7 @@ class Blocking:
         block.spent += perf_counter() - started
         if reply is not None:
             self.finish(block, reply)
-        self.engine.tracking.tell_own()
-        self.engine.deliver()
+        self.engine.tell_what_was_done()
 
     def _attempt(self, block: Block) -> Reply | None:
         session, propagation = block.session, self.engine.propagation
@@ -141,7 +140,7 @@ class Blocking:
 
     def finish(self, block: Block, reply: Reply) -> None:
         """End a wait with an answer."""
-        self.engine.unblocked(block.session, block.spent, reply)
+        self.engine.dispatch.unblocked(block.session, block.spent, reply)
         self._answer(block, reply)
 
     def _answer(self, block: Block, reply: Reply) -> None:

@@ -10,8 +10,8 @@ from emulator.protocol.replies import Status
 from emulator.table.registry import ADMIN, SKIP_MONITOR, Command
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
 
 REDACTED: Final = b"(redacted)"
 _SECRETS: Final = frozenset(
@@ -22,7 +22,7 @@ _SECRETS: Final = frozenset(
 class Monitor:
     """The clients of an engine that monitor it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
         self.sessions: dict[Session, None] = {}
 

@@ -13,15 +13,17 @@ from emulator.datatypes.wheel import Timer
 if TYPE_CHECKING:
     from asyncio import Transport
 
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
 
     class Connection(Protocol):
         """What has a limit: a connection, or a stream of events."""
 
         session: Session
-        engine: Engine
         transport: Transport
+
+        @property
+        def engine(self) -> Host: ...
 
 
 logger = logging.getLogger("emulator")

@@ -12,8 +12,8 @@ from emulator.datatypes.wheel import Timer
 from emulator.table.registry import MAY_REPLICATE, WRITE, Command
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
 
 
 class Pause(Timer):
@@ -21,7 +21,7 @@ class Pause(Timer):
 
     __slots__ = ("active", "engine", "writes_only")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         super().__init__()
         self.engine = engine
         self.active = False

@@ -7,7 +7,7 @@ client) is told through ``on_wake`` that there is something to write or that a w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from emulator.acl.user import User, password_hash
 from emulator.clients.blocking import Block
@@ -15,19 +15,21 @@ from emulator.clients.description import describe, output_limits
 from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
 from emulator.datatypes.footprint import POINTER
+from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, Reply
+from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, NoReply, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.clients.tracking import Tracked
-    from emulator.controls.faults import Delay
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
     from emulator.table.registry import Command
 
+
+R = TypeVar("R")
 
 _MOST_REPEATED = 10_000_000
 """The real server goes on until its memory is full."""
@@ -130,7 +132,7 @@ class Session:
         self.pushed = 0
         self.buffers: Callable[[], Buffers] = Buffers
         self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
-        self.held_back: Delay | None = None
+        self.held_back: Timer | None = None
         self.fault_passed = False
         self.running = False
         self.closing = False
@@ -217,14 +219,14 @@ class Session:
             self.out.clear()
             self.close()
 
-    def within_limit(self, reply: Reply) -> Reply:
+    def within_limit(self, reply: R) -> R | NoReply:
         """The reply, or nothing where it is too much for the client.  To be called where there is a limit."""
         if self.exceeds_limit(sum(map(len, self.out)) + self.size_of(reply)):
             self.overrun()
             return NO_REPLY
         return reply
 
-    def size_of(self, reply: Reply) -> int:
+    def size_of(self, reply: object) -> int:
         """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
         return size_of(reply, self.output_limit + MOST)
 

@@ -25,8 +25,8 @@ from emulator.protocol.replies import Push, Reply
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
 
 _CHANNEL: Final = b"__redis__:invalidate"
 _FORGOTTEN_AT_ONCE: Final = 100
@@ -90,7 +90,7 @@ class Tracking(Timer):
 
     __slots__ = ("_effort", "_engine", "changed", "clients", "crowded", "own", "prefixes", "table")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         super().__init__()
         self._engine = engine
         self.clients: dict[Tracked, None] = {}

@@ -11,7 +11,7 @@ from emulator.acl.users import explanation
 from emulator.commands.arguments import integer
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
-from emulator.table.registry import CATEGORIES, EMULATOR, Command, command, container, every_command
+from emulator.table.registry import EMULATOR, Command, categories_of, command, container, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -87,9 +87,9 @@ def acl_cat(client: Session, *category: bytes) -> list[bytes]:
     if len(category) > 1:
         raise _wrong_words("CAT")
     if not category:
-        return [name.encode() for name in CATEGORIES]
+        return [name.encode() for name in categories_of(client.engine.original_commands)]
     name = category[0].lower().decode("utf-8", "replace")
-    if name not in (*CATEGORIES, EMULATOR):
+    if name not in (*categories_of(client.engine.original_commands), EMULATOR):
         raise CommandError(f"ERR Unknown category '{as_text(category[0])}'")
     every = [entry for entry in every_command(client.engine.original_commands) if not entry.hidden or name == EMULATOR]
     return [entry.full_name for entry in every if name in entry.categories]

@@ -10,6 +10,7 @@ from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
 from emulator.table.keyspec import KeySpec
+from emulator.table.lookup import by_full_name
 from emulator.table.registry import EMULATOR, FLAG, Command, command, container, every_command
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ container(
 
 def _lookup(client: Session, name: bytes) -> Command | None:
     """A command by its name, a sub-command by ``container|name``."""
-    outer, bar, inner = name.lower().partition(b"|")
-    found = client.engine.commands.known.get(outer)
-    return found.subcommands.get(inner) if found is not None and bar else found
+    return by_full_name(client.engine.commands.known, name)
 
 
 def _statuses(words: Iterable[str]) -> Set:

@@ -15,11 +15,12 @@ from emulator.clients.reply_buffer import NEVER, PATIENCE
 from emulator.commands.arguments import integer
 from emulator.config.kinds import parse_memory
 from emulator.config.notifications import STRING
+from emulator.datatypes.digest import Digest
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
-from emulator.datatypes.string import encoding
-from emulator.keyspace.digest import Digest, of_databases, of_value
-from emulator.keyspace.entry import Entry, Value
+from emulator.datatypes.types import Value
+from emulator.keyspace.digest import of_databases, of_value
+from emulator.keyspace.entry import Entry
 from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
@@ -129,7 +130,7 @@ def _object(client: Session, key: bytes) -> Reply:
     length = len(save.save(value, payload.string)[1])
     now = client.engine.clock.now
     text = (
-        f"Value at:{id(value):#x} refcount:1 encoding:{_encoding(entry).decode()} serializedlength:{length} "
+        f"Value at:{id(value):#x} refcount:1 encoding:{entry.encoding.decode()} serializedlength:{length} "
         f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
     )
     if isinstance(value, List) and value.nodes is not None:
@@ -141,19 +142,11 @@ def _object(client: Session, key: bytes) -> Reply:
     return Status(text.encode())
 
 
-def _encoding(entry: Entry) -> bytes:
-    value = entry.value
-    if isinstance(value, bytes | bytearray):
-        return encoding(value, entry.key, entry.deadline is not None)
-    name: bytes = value.encoding
-    return name
-
-
 @_action
 def _sdslen(client: Session, key: bytes) -> Reply:
     """The lengths of a key and its string."""
     entry = _entry(client, key)
-    kind = _encoding(entry)
+    kind = entry.encoding
     if kind not in (b"raw", b"embstr"):
         raise CommandError("ERR Not an sds encoded string.")
     room = string_size(len(entry.value)) if kind == b"raw" else 0
@@ -168,19 +161,19 @@ def _sdslen(client: Session, key: bytes) -> Reply:
 def _listpack(client: Session, key: bytes) -> Reply:
     """Write what is in a listpack to the log."""
     entry = _entry(client, key)
-    if not _encoding(entry).startswith(b"listpack"):
+    if not entry.encoding.startswith(b"listpack"):
         raise CommandError("ERR Not a listpack encoded object.")
-    logger.log(NOTICE, "listpack %r: %s", key, list(entry.value))
+    logger.log(NOTICE, "%s %r of %d elements", entry.encoding.decode(), key, len(entry.value))
     return Status(b"Listpack structure printed on stdout")
 
 
 @_action
 def _quicklist(client: Session, key: bytes, full: bytes = b"0") -> Reply:
     """Write the nodes of a quicklist to the log."""
-    entry = _entry(client, key)
-    if _encoding(entry) != b"quicklist":
+    value = _entry(client, key).value
+    if not isinstance(value, List) or value.nodes is None:
         raise CommandError("ERR Not a quicklist encoded object.")
-    logger.log(NOTICE, "quicklist %r: values and bytes of each node %s", key, list(entry.value.nodes))
+    logger.log(NOTICE, "quicklist %r: values and bytes of each node %s", key, list(value.nodes))
     return Status(b"Quicklist structure printed on stdout")
 
 
@@ -207,7 +200,7 @@ def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
 def _htstats_key(client: Session, key: bytes, full: bytes = b"") -> Reply:
     """The size of the table that the real server would have for a value."""
     entry = _entry(client, key)
-    if _encoding(entry) not in (b"hashtable", b"skiplist"):
+    if entry.encoding not in (b"hashtable", b"skiplist"):
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
     return Verbatim(_table("", len(entry.value)).encode())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emulator.commands.arguments import integer
 from emulator.config.notifications import GENERIC
-from emulator.keyspace.entry import Value
+from emulator.datatypes.types import Value
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Status
 from emulator.table.keyspec import keys
@@ -15,19 +15,19 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
+    from emulator.keyspace.host import Host
 
 _MOST_FREQUENT = 255
 
 
-def serialized(engine: Engine, value: Value) -> bytes:
+def serialized(engine: Host, value: Value) -> bytes:
     """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
     from emulator.rdb import save  # only a server that is asked for it needs it
 
     return save.serialized(value, engine.config.rdbcompression)
 
 
-def _value_of(engine: Engine, serialized_value: bytes) -> Value:
+def _value_of(engine: Host, serialized_value: bytes) -> Value:
     """The value of a payload."""
     from emulator.rdb import load, payload
     from emulator.rdb.lzf import BadData

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import database, integer, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
-from emulator.datatypes import string
 from emulator.datatypes.glob import matcher
-from emulator.datatypes.vectorset import VectorSet
-from emulator.keyspace.database import type_name
-from emulator.keyspace.entry import Value
+from emulator.datatypes.types import TYPES, Value, copied, type_name
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
@@ -304,13 +301,13 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     replaced = target.lookup_write(destination)
     if replaced is not None and not replace:
         return 0
-    if isinstance(value, VectorSet):
+    if not TYPES[value.__class__].copied:
         raise CommandError("ERR not supported for this module key")
     if replaced is not None:
         if client.engine.config.lazyfree_lazy_server_del:
             target.count_freed(destination)
         target.discard(destination)
-    _enter(target, destination, value if isinstance(value, bytes) else value.copy(), client.db.entries[source].deadline)
+    _enter(target, destination, copied(value), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")
     if replaced is not None:
         target.notify_replaced(destination, replaced.value, value)
@@ -389,14 +386,6 @@ def _is_of(entry: Entry, kind: bytes | None) -> bool:
 container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 
 
-def _encoding(entry: Entry) -> bytes:
-    value = entry.value
-    if isinstance(value, bytes | bytearray):
-        return string.encoding(value, entry.key, entry.deadline is not None)
-    name: bytes = value.encoding
-    return name
-
-
 @command(
     "generic",
     container="object",
@@ -409,7 +398,7 @@ def _encoding(entry: Entry) -> bytes:
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """How a value is represented inside, null where there is no key."""
     entry = client.db.inspect(key)
-    return None if entry is None else _encoding(entry)
+    return None if entry is None else entry.encoding
 
 
 @command(

@@ -215,9 +215,18 @@ def _threads(engine: Engine) -> Fields:
 
 
 def _stats(engine: Engine) -> Fields:
-    stats, pubsub, tracking = engine.stats, engine.pubsub, engine.tracking
-    rate = engine.rates.mean()
-    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
+    yield from _traffic(engine)
+    yield from _gone_keys(engine)
+    yield from _lookups_and_forks(engine)
+    yield from _clients_that_cache(engine)
+    yield from _errors_and_io(engine)
+    yield from _event_loop(engine)
+    for reason, name in ((b"auth", "auth"), (b"command", "cmd"), (b"key", "key"), (b"channel", "channel")):
+        yield f"acl_access_denied_{name}", engine.stats.acl_denied[reason]
+
+
+def _traffic(engine: Engine) -> Fields:
+    stats, rate = engine.stats, engine.rates.mean()
     return [
         ("total_connections_received", stats.connections_received),
         ("total_commands_processed", stats.commands_processed),
@@ -234,6 +243,13 @@ def _stats(engine: Engine) -> Fields:
         ("sync_full", 0),
         ("sync_partial_ok", 0),
         ("sync_partial_err", 0),
+    ]
+
+
+def _gone_keys(engine: Engine) -> Fields:
+    """What has expired or was evicted."""
+    stats = engine.stats
+    return [
         ("expired_subkeys", stats.expired_fields),
         ("expired_keys", stats.expired_keys),
         ("expired_stale_perc", "0.00"),
@@ -244,6 +260,12 @@ def _stats(engine: Engine) -> Fields:
         ("evicted_scripts", engine.scripting.evicted),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
+    ]
+
+
+def _lookups_and_forks(engine: Engine) -> Fields:
+    stats, pubsub = engine.stats, engine.pubsub
+    return [
         ("keyspace_hits", stats.keyspace_hits),
         ("keyspace_misses", stats.keyspace_misses),
         ("pubsub_channels", len(pubsub.channels)),
@@ -259,9 +281,21 @@ def _stats(engine: Engine) -> Fields:
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
+    ]
+
+
+def _clients_that_cache(engine: Engine) -> Fields:
+    tracking = engine.tracking
+    return [
         ("tracking_total_keys", len(tracking.table)),
         ("tracking_total_items", tracking.items),
         ("tracking_total_prefixes", len(tracking.prefixes)),
+    ]
+
+
+def _errors_and_io(engine: Engine) -> Fields:
+    stats = engine.stats
+    return [
         ("unexpected_error_replies", stats.unexpected_errors),
         ("total_error_replies", stats.total_error_replies),
         ("dump_payload_sanitizations", 0),
@@ -275,15 +309,18 @@ def _stats(engine: Engine) -> Fields:
         ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
         ("reply_buffer_shrinks", engine.reply_buffers.shrunk),
         ("reply_buffer_expands", engine.reply_buffers.grown),
-        ("eventloop_cycles", stats.reads),
+    ]
+
+
+def _event_loop(engine: Engine) -> Fields:
+    rate = engine.rates.mean()
+    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
+    return [
+        ("eventloop_cycles", engine.stats.reads),
         ("eventloop_duration_sum", busy),
         ("eventloop_duration_cmd_sum", busy),
         ("instantaneous_eventloop_cycles_per_sec", round(rate.rounds)),
         ("instantaneous_eventloop_duration_usec", round(rate.busy / rate.rounds * 1e6) if rate.rounds else 0),
-        ("acl_access_denied_auth", stats.acl_denied[b"auth"]),
-        ("acl_access_denied_cmd", stats.acl_denied[b"command"]),
-        ("acl_access_denied_key", stats.acl_denied[b"key"]),
-        ("acl_access_denied_channel", stats.acl_denied[b"channel"]),
     ]
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Reply, Verbatim
 from emulator.stats.latency import Event, graph
+from emulator.table.lookup import by_full_name
 from emulator.table.registry import command, container, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
-    from emulator.table.registry import Command
+    from emulator.table.registry import Command, Commands
 
 _FLAGS = "admin noscript loading stale"
 _FOR_EACH_NODE = "nondeterministic_output request_policy:all_nodes response_policy:special"
@@ -68,23 +68,23 @@ def latency_graph(client: Session, event: bytes) -> Verbatim:
 )
 def latency_doctor(client: Session) -> Verbatim:
     """A report on what took too long, with advice."""
-    engine = client.engine
-    if not engine.config.latency_monitor_threshold:
+    if not client.engine.config.latency_monitor_threshold:
         advice = "Latency is not monitored: CONFIG SET latency-monitor-threshold <milliseconds> switches that on.\n"
         return Verbatim(advice.encode())
-    if not engine.latency.events:
+    if not client.engine.latency.events:
         return Verbatim(b"Nothing has taken longer than latency-monitor-threshold so far.\n")
-    return Verbatim("\n".join(_report(engine)).encode("utf-8", "surrogateescape"))
+    return Verbatim("\n".join(_report(client)).encode("utf-8", "surrogateescape"))
 
 
-def _report(engine: Engine) -> Iterator[str]:
+def _report(client: Session) -> Iterator[str]:
+    config = client.engine.config
     yield "Some events took longer than latency-monitor-threshold:\n"
-    for number, (name, event) in enumerate(engine.latency.events.items(), 1):
+    for number, (name, event) in enumerate(client.engine.latency.events.items(), 1):
         yield f"{number}. {as_text(name)}: {_figures(event)}"
     yield "\nWhat may help:\n"
-    log_from = engine.config.slowlog_log_slower_than
-    if not 0 <= log_from <= engine.config.latency_monitor_threshold * 1000:
-        micros = engine.config.latency_monitor_threshold * 1000
+    log_from = config.slowlog_log_slower_than
+    if not 0 <= log_from <= config.latency_monitor_threshold * 1000:
+        micros = config.latency_monitor_threshold * 1000
         yield f"- Let the slow log show the same commands: CONFIG SET slowlog-log-slower-than {micros}."
     yield "- SLOWLOG GET tells which commands took long; look for those that visit whole collections."
     yield "- Deleting a large value takes its time: make several smaller ones of it.\n"
@@ -113,20 +113,17 @@ def latency_histogram(client: Session, *commands: bytes) -> dict[bytes, Reply]:
     client.engine.count_durations()
     return {
         entry.full_name: {b"calls": entry.durations.tracked, b"histogram_usec": entry.durations.by_powers()}
-        for entry in _named(client.engine, commands)
+        for entry in _named(client.engine.commands, commands)
         if entry.durations.buckets
     }
 
 
-def _named(engine: Engine, names: Iterable[bytes]) -> Iterator[Command]:
+def _named(table: Commands, names: Iterable[bytes]) -> Iterator[Command]:
     """Commands by name, ``config|get`` among them; a container stands for its sub-commands; without names every one."""
     if not names:
-        yield from every_command(engine.commands)
+        yield from every_command(table)
     for name in names:
-        first, bar, second = name.lower().partition(b"|")
-        entry = engine.commands.get(first)
-        if entry is not None and bar:
-            entry = entry.subcommands.get(second)
+        entry = by_full_name(table, name)
         if entry is not None:
             yield entry
             yield from entry.subcommands.values()

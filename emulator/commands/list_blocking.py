@@ -13,10 +13,11 @@ from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
+    from emulator.clients.blocking import Block
     from emulator.clients.session import Session
 
 
-def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> Reply:
+def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> Reply | Block:
     names, wait = arguments[:-1], timeout(client, arguments[-1])
 
     def attempt() -> list[bytes] | None:
@@ -36,7 +37,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> R
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(N) for N keys",
 )
-def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
+def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
     """Take the first value of the first list that has one, waiting for it if need be."""
     return _blocking_pop(client, (key, key_or_timeout, *more), LEFT)
 
@@ -48,12 +49,12 @@ def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> R
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(N) for N keys",
 )
-def brpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
+def brpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
     """Take the last value of the first list that has one, waiting for it if need be."""
     return _blocking_pop(client, (key, key_or_timeout, *more), RIGHT)
 
 
-def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, put: bytes, wait: int) -> Reply:
+def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, put: bytes, wait: int) -> Reply | Block:
     def attempt() -> bytes | None:
         return transfer(client, source, target, take, put)
 
@@ -72,7 +73,7 @@ def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, p
 )
 def blmove(
     client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, seconds: bytes
-) -> Reply:
+) -> Reply | Block:
     """Move a value from an end of a list to an end of another, waiting for it if need be."""
     take, put = side_of(wherefrom), side_of(whereto)
     return _blocking_move(client, source, destination, take, put, timeout(client, seconds))
@@ -85,7 +86,7 @@ def blmove(
     keys=[keys("RW access delete", 1), keys("RW insert", 2)],
     complexity="O(1)",
 )
-def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply:
+def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply | Block:
     """Move the last value of a list to the head of another, waiting for it if need be."""
     return _blocking_move(client, source, destination, RIGHT, LEFT, timeout(client, seconds))
 
@@ -97,7 +98,7 @@ def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: byte
     keys=[numkeys("RW access delete", 2)],
     complexity="O(N+M) for N keys and M values",
 )
-def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
     """Take values from an end of the first of several lists that has some, waiting for them if need be."""
     names, side, count = multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))
     wait = timeout(client, seconds)

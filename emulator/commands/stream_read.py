@@ -18,6 +18,7 @@ from emulator.table.keyspec import keyword
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
+    from emulator.clients.blocking import Block
     from emulator.clients.session import Session
 
 _NEW = MAX_ID
@@ -101,7 +102,7 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     flags="readonly blocking",
     keys=[keyword("RO access", b"STREAMS", 1, last=-1, limit=2)],
 )
-def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) -> Reply:
+def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) -> Reply | Block:
     """Entries of several streams behind the ids given, waiting for some if need be."""
     request = _Request(client, "xread", (streams, key, id, *more))
     behind = [_after(client, name, text) for name, text in zip(request.keys, request.texts, strict=True)]
@@ -151,7 +152,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
 )
 def xreadgroup(
     client: Session, group: bytes, name: bytes, consumer: bytes, streams: bytes, key: bytes, id: bytes, *more: bytes
-) -> Reply:
+) -> Reply | Block:
     """Entries of several streams for a consumer of a group: new ones, waiting for some if need be, or its pending ones."""
     request = _Request(client, "xreadgroup", (group, name, consumer, streams, key, id, *more))
     clock = client.engine.clock

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
 from emulator.config.notifications import GENERIC, STRING
 from emulator.datatypes.string import Embedded
+from emulator.datatypes.types import Value
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.long_double import ZERO, add_long_doubles, parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
@@ -57,6 +58,7 @@ def read_string(client: Session, key: bytes) -> bytes | bytearray:
 def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> bytearray:
     """The string of a key as one that can be edited in place, zero-padded to a size; the caller tells of the change."""
     text = b"" if entry is None else entry.value
+    assert isinstance(text, _STRINGS)
     if not isinstance(text, bytearray):
         text = bytearray(text)
         if entry is None:
@@ -451,6 +453,14 @@ def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
 # Comparing
 
 
+def _compared(value: Value | None) -> bytes:
+    if value is None:
+        return b""
+    if not isinstance(value, _STRINGS):
+        raise CommandError("ERR The specified keys must contain string values")
+    return bytes(value)
+
+
 @command(
     "string",
     since="7.0.0",
@@ -460,10 +470,7 @@ def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
 )
 def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
     """The longest common subsequence of two strings, its length, or where it lies in them."""
-    first, second = client.db.get(key1), client.db.get(key2)
-    for value in (first, second):
-        if value is not None and not isinstance(value, _STRINGS):
-            raise CommandError("ERR The specified keys must contain string values")
+    one, other = map(_compared, [client.db.get(key1), client.db.get(key2)])
     want_length = want_indexes = with_lengths = False
     shortest = 0
     words = iter(options)
@@ -481,10 +488,8 @@ def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
             raise CommandError(SYNTAX)
     if want_length and want_indexes:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
-    one, other = first or b"", second or b""
     if (len(one) + 1) * (len(other) + 1) * _LCS_CELL > client.engine.config.proto_max_bulk_len:
         raise CommandError("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
-    one, other = bytes(one), bytes(other)
     pairs = _common_subsequence(one, other)
     if want_indexes:
         return {b"matches": _matches(pairs, shortest, with_lengths), b"len": len(pairs)}

@@ -60,7 +60,9 @@ def exec_(client: Session) -> Reply:
 
 def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
     """The replies of queued commands.  All are run, but nothing is kept of what has become too much for the client."""
-    produced = (_refusal(client, queued, args) or client.engine.call(client, queued, args) for queued, args in queue)
+    produced = (
+        _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args) for queued, args in queue
+    )
     if not client.output_limit:
         return list(produced)
     replies: list[Reply] = []

@@ -208,7 +208,7 @@ def vismember(client: Session, *arguments: bytes) -> bool:
 
 
 @_command("VEMB", "readonly fast")
-def vemb(client: Session, *arguments: bytes) -> list[Reply] | None:
+def vemb(client: Session, *arguments: bytes) -> Reply:
     """An element's vector, with RAW as it is stored: form, codes, norm and for int8 the range of the codes."""
     if len(arguments) < 2:
         raise wrong_arity("VEMB")

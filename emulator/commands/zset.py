@@ -68,7 +68,7 @@ def _check_options(options: frozenset[bytes], members: int) -> None:
 
 def add_scores(
     client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: frozenset[bytes]
-) -> Reply:
+) -> float | None:
     """ZADD once its words are read; GEOADD comes here as well."""
     db = client.db
     increments = b"INCR" in options
@@ -119,13 +119,12 @@ def add_scores(
     keys=[keys("RW access update", 1)],
     complexity="O(log N)",
 )
-def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float:
+def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float | None:
     """Add to a member's score (0 where it is not there); the new score."""
     if increment.upper() in _OPTIONS:  # Redis reads it as ZADD's
         raise CommandError(SYNTAX)
     amount = double(increment)
-    score: float = add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
-    return score
+    return add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
 
 
 # Removing

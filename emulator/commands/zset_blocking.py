@@ -13,6 +13,7 @@ from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
+    from emulator.clients.blocking import Block
     from emulator.clients.session import Session
 
 MIN, MAX = b"MIN", b"MAX"
@@ -34,7 +35,7 @@ def _mpop(client: Session, names: Sequence[bytes], where: bytes, count: int) -> 
     keys=[numkeys("RW access delete", 1)],
     complexity="O(K)+O(M*log(N)) for K keys and M members taken",
 )
-def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
     """Take members with the lowest or highest scores from the first of several sorted sets that is there."""
     return _mpop(client, *multi_pop((numkeys, key, where, *options), (MIN, MAX))) or NULL_ARRAY
 
@@ -46,7 +47,7 @@ def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: b
     keys=[numkeys("RW access delete", 2)],
     complexity="O(K)+O(M*log(N)) for K keys and M members taken",
 )
-def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
+def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
     """Take members from the first of several sorted sets that is there, waiting for one if need be."""
     names, place, count = multi_pop((numkeys, key, where, *options), (MIN, MAX))
     wait = timeout(client, seconds)
@@ -57,7 +58,7 @@ def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: b
     return attempt() or client.block(names, wait, ZSet, attempt, NULL_ARRAY)
 
 
-def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> Reply:
+def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> Reply | Block:
     names, wait = arguments[:-1], timeout(client, arguments[-1])
 
     def attempt() -> list[Reply] | None:
@@ -78,7 +79,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> 
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(log N)",
 )
-def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
+def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
     """Take the member with the lowest score of the first sorted set that is there, waiting for one if need be."""
     return _blocking_pop(client, (key, key_or_timeout, *more), lowest=True)
 
@@ -90,6 +91,6 @@ def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -
     keys=[keys("RW access delete", 1, -2)],
     complexity="O(log N)",
 )
-def bzpopmax(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply:
+def bzpopmax(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
     """Take the member with the highest score of the first sorted set that is there, waiting for one if need be."""
     return _blocking_pop(client, (key, key_or_timeout, *more), lowest=False)

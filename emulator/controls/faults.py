@@ -16,8 +16,8 @@ from emulator.datatypes.wheel import Timer
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
 
 ERROR: Final = "error"
 DELAY: Final = "delay"
@@ -102,7 +102,7 @@ class Delay(Timer):
 class Faults:
     """The faults of an engine."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
         self.faults: dict[int, Fault] = {}
         self._last_id = 0

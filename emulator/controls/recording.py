@@ -11,8 +11,8 @@ from emulator.protocol.inline import quoted
 from emulator.table.registry import ADMIN
 
 if TYPE_CHECKING:
+    from emulator.clients.host import Host
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
     from emulator.table.registry import Command
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:./*+@%{}[]()<>=,^$|~?!#&")
@@ -72,7 +72,7 @@ def _shown(word: bytes) -> str:
 class Recording:
     """The recording of an engine; ``active`` while it goes on."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
         self.active = False
         self.commands = Calls()

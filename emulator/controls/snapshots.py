@@ -7,15 +7,15 @@ fields are kept as the time that was left.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from emulator.datatypes.hash import Hash
+from emulator.datatypes.types import copied
 from emulator.keyspace.database import Database
-from emulator.keyspace.entry import Entry, Value
+from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.keyspace.host import Host
 
 
 class Saved:
@@ -36,7 +36,7 @@ class Snapshot:
     ``with_deadlines`` the hashes whose fields do.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self.moment = now = engine.clock.now
         self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
         self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
@@ -47,7 +47,7 @@ class Snapshot:
 class Snapshots:
     """The snapshots of an engine, by name."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Host) -> None:
         self._engine = engine
         self.snapshots: dict[bytes, Snapshot] = {}
 
@@ -130,10 +130,3 @@ class Snapshots:
 
             payload = serialized(entry.value, self._engine.config.rdbcompression)
             self._engine.propagation.add(db.index, [b"RESTORE", key, b"%d" % (entry.deadline or 0), payload, b"ABSTTL"])
-
-
-def copied(value: Value) -> Value:
-    """A value of its own that is the same."""
-    if isinstance(value, bytes):
-        return value
-    return value.copy() if hasattr(value, "copy") else deepcopy(value)

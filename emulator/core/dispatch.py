@@ -8,9 +8,9 @@ transactions, subscribers, a paused server) goes through `execute`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
@@ -19,7 +19,7 @@ from emulator.clients.session import Session
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, CommandError
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -33,6 +33,7 @@ from emulator.protocol.replies import (
 )
 from emulator.scripting.scripts import busy_text
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
+from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
     ALLOW_BUSY,
     DENYOOM,
@@ -46,7 +47,6 @@ from emulator.table.registry import (
     SKIP_SLOWLOG,
     WRITE,
     Command,
-    Commands,
 )
 from emulator.wall import behind_wall, internal_error
 
@@ -77,6 +77,9 @@ _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 class Postponed:
     """The answer of a command that must be run again later, because the server is paused."""
 
+
+Outcome: TypeAlias = "Reply | Block | Moved | Postponed"
+"""What comes of a command: a reply, or the news that it waits, comes again, or has taken its client elsewhere."""
 
 _POSTPONED: Final = Postponed()
 
@@ -137,18 +140,12 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             elif reply.__class__ is Postponed:
                 otherwise -= 1  # it comes again
                 break
-            elif reply.__class__ is Block:
-                session.words = args
-                if command is not None and not reply.spent:
-                    otherwise += 1
-                    reply.spent = command.durations.noted.pop() - OFFSET
             elif reply.__class__ is Moved:
                 out.append(reply.session.encoders[reply.reply.__class__](reply.reply))
                 position += 1
                 break
             else:
-                bug = TypeError(f"{type(reply).__name__} is no reply")
-                out.append(session.encoders[CommandError](failure(engine, command, bug)))
+                otherwise += _waits(session, command, args, reply)
             position += 1
             if engine.pending_work:
                 engine.work()
@@ -167,7 +164,20 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     return position
 
 
-def execute(session: Session, args: Sequence[bytes]) -> Reply:
+def _waits(session: Session, command: Command | None, args: Sequence[bytes], outcome: object) -> bool:
+    """A command waits, and is counted when it has its answer; whether it came by the short way.  Anything else is a bug."""
+    if not isinstance(outcome, Block):
+        bug = TypeError(f"{type(outcome).__name__} is no reply")
+        session.out.append(session.encoders[CommandError](failure(session.engine, command, bug)))
+        return False
+    session.words = args
+    if command is None or outcome.spent:
+        return False
+    outcome.spent = command.durations.noted.pop() - OFFSET
+    return True
+
+
+def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
     if session.closing:
         return NO_REPLY
@@ -192,7 +202,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Reply:
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
 
 
-def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
+def _record(session: Session, args: Sequence[bytes], reply: Outcome) -> None:
     """Keep what was sent and what is answered."""
     try:
         command: Command | None = find(session.engine.commands, args)
@@ -202,7 +212,7 @@ def _record(session: Session, args: Sequence[bytes], reply: Reply) -> None:
     session.engine.recording.add(session, command, args, b"" if encoder is None else encoder(reply))
 
 
-def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
+def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command, and what a fault does to it."""
     faults = session.engine.faults
     if session.fault_passed:
@@ -234,7 +244,7 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Reply:
     return NO_REPLY
 
 
-def _guarded(session: Session, args: Sequence[bytes]) -> Reply:
+def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     engine = session.engine
     command = session.last_command = None
     try:
@@ -274,21 +284,6 @@ def _cut_off(session: Session) -> Reply:
     return NO_REPLY
 
 
-def find(commands: Commands, args: Sequence[bytes]) -> Command:
-    """The command or sub-command that these words call; raises where there is none."""
-    name = args[0]
-    command = commands.get(name) or commands.own(name.lower())
-    if command is None:
-        raise CommandError(_unknown(args))
-    if command.subcommands and len(args) > 1:
-        sub = command.subcommands.get(args[1].lower())
-        if sub is None:
-            word = as_text(args[1][:128])
-            raise CommandError(f"ERR unknown subcommand '{word}'. Try {command.name.decode().upper()} HELP.")
-        return sub
-    return command
-
-
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
     session.queue = None
@@ -297,22 +292,6 @@ def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     session.refresh()
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
-
-
-def _unknown(args: Sequence[bytes]) -> str:
-    shown = b""
-    for argument in args[1:]:
-        if len(shown) >= 128:
-            break
-        shown += b"'%b' " % argument[: 128 - len(shown)].partition(b"\0")[0]
-    name = args[0][:128].partition(b"\0")[0]
-    return f"ERR unknown command '{as_text(name)}', with args beginning with: {as_text(shown)}"
-
-
-def check_arity(command: Command, args: Sequence[bytes]) -> None:
-    """Raise Redis's error where the number of words does not fit."""
-    if not command.least <= len(args) <= command.most:
-        raise CommandError(f"ERR wrong number of arguments for '{command.full_name.decode()}' command")
 
 
 def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]) -> None:
@@ -360,7 +339,7 @@ def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
     return bool(flags & flag)
 
 
-def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
@@ -368,14 +347,18 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     return _call(session, command, args)
 
 
-def _call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+nested = cast("Callable[[Session, Command, Sequence[bytes]], Reply]", call)
+"""The same where nothing waits: in a transaction or a script."""
+
+
+def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     session.words = args
     monitor = session.engine.monitor
     if monitor.sessions and command.flags & SKIP_MONITOR:
         monitor.show_always(session, args)
     started = perf_counter()
     try:
-        reply = command.fn(session, *args[command.skip :])  # type: ignore[misc]
+        reply: Outcome = command.fn(session, *args[command.skip :])  # type: ignore[misc]
     except Exception as error:
         reply = failure(session.engine, command, error)
     elapsed = perf_counter() - started
@@ -429,7 +412,7 @@ def _refused(engine: Engine, command: Command | None, error: CommandError) -> Co
     return error
 
 
-def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """For CLIENT NO-TOUCH: the access times of the command's keys are what they were."""
     entries = session.db.entries
     kept = {key: entries[key].access for spec in command.keys for key in spec.words(args) if key in entries}

@@ -18,6 +18,7 @@ from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.stream import Stream, format_id, id_of
 from emulator.protocol.numbers import parse_double
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -34,11 +35,20 @@ _XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", 
 
 
 def effects_of(session: Session, command: Command, words: Words, reply: Any) -> Sequence[Words]:
-    """The commands to be logged for one that has changed something; none where it goes on waiting."""
+    """The commands to be logged for one that has changed something; none where it goes on waiting.
+
+    The data have changed already: after an error of ours its own words are the nearest there is.
+    """
     if reply.__class__ is Block:
         return ()
     instead = _INSTEAD.get(command.full_name)
-    return [words] if instead is None else list(instead(session, words, reply))
+    if instead is None:
+        return [words]
+    try:
+        return list(instead(session, words, reply))
+    except Exception as error:
+        internal_error(error, f"the effects of {command.full_name.decode()}")
+        return [words]
 
 
 def _gone(session: Session, key: bytes) -> Words:

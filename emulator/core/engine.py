@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
+from emulator.clients.host import Dispatch
 from emulator.clients.memory import ClientEviction, ClientMemory
 from emulator.clients.monitor import Monitor
 from emulator.clients.pause import Pause
@@ -30,7 +31,7 @@ from emulator.controls.faults import Faults
 from emulator.controls.instances import Keyspaces
 from emulator.controls.recording import Recording
 from emulator.controls.snapshots import Snapshots
-from emulator.core.dispatch import call, find, refusal, unblocked
+from emulator.core import dispatch
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
 from emulator.datatypes.list import List, fill_with
@@ -52,21 +53,31 @@ if TYPE_CHECKING:
 
 _STEPS_A_SLICE = 250
 
+InBackground = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None]
+"""Does some work in a thread, and calls the second with its outcome, or the third with the error."""
+
 
 class Engine:
     """One Redis.
 
-    ``call`` runs a command that has passed the guards, for EXEC and scripts, ``find`` finds it; ``commands`` has them by the
-    names that clients use, ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes;
-    ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
-    ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
-    ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
+    ``dispatch`` runs commands for EXEC, scripts and waiters; ``commands`` has them by the names that clients use,
+    ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session whose
+    commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that runs
+    for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
+    what takes long, and then go on with the outcome or the error; it may be None.
     """
 
-    call = staticmethod(call)
-    find = staticmethod(find)
-    refusal = staticmethod(refusal)
-    unblocked = staticmethod(unblocked)
+    dispatch: Dispatch = dispatch
+    clock: Clock
+    config: Config
+    databases: list[Database]
+    sessions: dict[int, Session]
+    waits: Wheel
+    stats: Stats
+    reply_buffers: ReplyBuffers
+    acl: Users
+    propagation: Propagation
+    scripting: Scripting
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
@@ -74,81 +85,96 @@ class Engine:
             raise TypeError(f"clock={clock!r}: a Clock of emulator.clock is wanted")
         self.clock = clock or Clock()
         self.random = random.Random(self.config.seed or None)
-        self.vector_uids = count(1)
         self.run_id = self.random.randbytes(20).hex()
         self.started = self.clock.now
         self.wheel = Wheel(self.clock.now)
         self.waits = Wheel(self.clock.elapsed)
         self.clock.on_back = self.wheel.rewind
-        self.lazyfree = LazyFree()
+        self.current: Session | None = None
+        self.dirty = 0
+        self.pending_work = False
+        self.on_shutdown: Callable[[], None] | None = None
+        self.in_background: InBackground | None = None
+        self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
+        self.original_commands = self.commands.known.copy()
+        self._set_up_statistics()
+        self._set_up_clients()
+        self._set_up_scripts()
+        self._set_up_controls()
+        self._set_up_data()
+        self._follow_config()
+        self.acl.started()
+
+    def _set_up_statistics(self) -> None:
         self.stats = Stats()
         self.slowlog = SlowLog()
+        self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
+        self.rates = Rates(self)
+        self._latency_tracking = self.config.latency_tracking
+
+    def _set_up_clients(self) -> None:
+        self.sessions = {}
+        self._last_client_id = 0
+        self._deferred: list[tuple[Session, bytes]] = []
+        self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
         self.pubsub = PubSub()
         self.blocking = Blocking(self)
         self.pause = Pause(self)
-        self.dirty = 0
-        self.pending_work = False
-        self.listeners: list[Listener] = []
         self.tracking = Tracking(self)
-        self.eviction = Eviction(self)
+        self.monitor = Monitor(self)
         self.client_eviction = ClientEviction(self)
         self.client_memory = ClientMemory(self)
-        self.out_of_memory = False
-        self.lacks_replicas = False
-        self.expires_actively = self._active_expire = True
-        self.faults = Faults(self)
-        self.snapshots = Snapshots(self)
-        self.recording = Recording(self)
-        self.monitor = Monitor(self)
-        self.propagation = Propagation(self)
-        self.current: Session | None = None
-        self.notify_flags = 0
-        self.slow_seconds = 0.0
-        self.on_shutdown: Callable[[], None] | None = None
+        self.acl = Users(self)
+
+    def _set_up_scripts(self) -> None:
         self.scripting = Scripting(self)
         self.busy: Invocation | None = None
         self.on_busy: Callable[[], None] | None = None
-        self.in_background: (
-            Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None] | None
-        )
-        self.in_background = None
-        self.rates = Rates(self)
-        self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
-        self.original_commands = self.commands.known.copy()
+
+    def _set_up_controls(self) -> None:
+        self.faults = Faults(self)
+        self.snapshots = Snapshots(self)
+        self.recording = Recording(self)
         self.keyspaces = Keyspaces(self)
-        self.acl = Users(self)
-        self.reply_buffers = ReplyBuffers(1000 // self.config.hz)
-        self.sessions: dict[int, Session] = {}
-        self._deferred: list[tuple[Session, bytes]] = []
-        self._last_client_id = 0
+
+    def _set_up_data(self) -> None:
+        self.vector_uids = count(1)
+        self.lazyfree = LazyFree()
+        self.eviction = Eviction(self)
+        self.out_of_memory = False
+        self.lacks_replicas = False
+        self.expires_actively = self._active_expire = True
+        self.notify_flags = 0
+        self._packed_threshold = 0
+        self.listeners: list[Listener] = []
+        self.propagation = Propagation(self)
         self.databases = [Database(self, index) for index in range(self.config.databases)]
-        self.config.on_change("notify-keyspace-events", self._apply_notifications)
-        self.config.on_change("slowlog-log-slower-than", self._apply_slowness)
-        self.config.on_change("latency-monitor-threshold", self._apply_slowness)
+
+    def _follow_config(self) -> None:
+        """Take over the settings whose effect is kept elsewhere, now and whenever one changes."""
+        followers: list[tuple[Callable[[], None], tuple[str, ...]]] = [
+            (self._apply_notifications, ("notify-keyspace-events",)),
+            (self._apply_slowness, ("slowlog-log-slower-than", "latency-monitor-threshold")),
+            (self._apply_policy, ("maxmemory-policy",)),
+            (self._apply_replicas, ("min-replicas-to-write", "min-replicas-max-lag")),
+            (self._apply_packed_threshold, ("list-max-listpack-size",)),
+        ]
+        for follow, names in followers:
+            for name in names:
+                self.config.on_change(name, follow)
+            follow()
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
-        self.config.on_change("maxmemory", self.client_eviction.configure)
-        self.config.on_change("maxmemory-clients", self.client_eviction.configure)
-        self.config.on_change("client-output-buffer-limit", self.refresh_sessions)
-        self.config.on_change("maxmemory-policy", self._apply_policy)
-        self.config.on_change("min-replicas-to-write", self._apply_replicas)
-        self.config.on_change("min-replicas-max-lag", self._apply_replicas)
-        self.config.on_change("tracking-table-max-keys", self.tracking.check_limit)
-        self._packed_threshold = 0
-        self.config.on_change("list-max-listpack-size", self._apply_packed_threshold)
-        self.config.on_change("requirepass", self._apply_password)
-        self._apply_packed_threshold()
-        self._apply_notifications()
-        self._apply_slowness()
-        self._latency_tracking = self.config.latency_tracking
-        self._apply_policy()
-        self._apply_replicas()
+        for name in ("maxmemory", "maxmemory-clients"):
+            self.config.on_change(name, self.client_eviction.configure)
         self.client_eviction.configure()
+        self.config.on_change("client-output-buffer-limit", self.refresh_sessions)
+        self.config.on_change("tracking-table-max-keys", self.tracking.check_limit)
+        self.config.on_change("requirepass", self._apply_password)
         if self.config.requirepass:
             self._apply_password()
-        self.acl.started()
 
     def sibling(self) -> Engine:
         """An empty engine with the settings, commands, users and time of this one; they share nothing."""
@@ -303,11 +329,15 @@ class Engine:
         for session, data in deferred:
             session.out.append(data)
 
+    def tell_what_was_done(self) -> None:
+        """Send a client what it is to learn of its own command."""
+        self.tracking.tell_own()
+        self.deliver()
+
     def deliver_all(self) -> None:
         """Send what was put off, and then what the running client is to learn of its own command."""
         self.deliver()
-        self.tracking.tell_own()
-        self.deliver()
+        self.tell_what_was_done()
 
     def work(self) -> None:
         """What is due after a command: what was put off is sent, blocked clients try again."""

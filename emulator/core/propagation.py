@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.core.effects import effects_of
-from emulator.protocol.replies import OK, Reply
+from emulator.protocol.replies import OK
 from emulator.table.registry import MAY_REPLICATE, SKIP_MONITOR, WRITE, Command
 from emulator.wall import behind_wall
 
@@ -36,6 +36,7 @@ _ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
 """Commands that are logged also where there was nothing to change."""
 
 Unit = list[Effect]
+R = TypeVar("R")
 Listener = Callable[[Unit], object]
 
 
@@ -74,7 +75,7 @@ class Propagation:
         """Tell at once of an effect that is no part of the unit under way."""
         self._tell([Effect(db, words)])
 
-    def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], Reply]) -> Reply:
+    def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], R]) -> R:
         """Run a command and enter its effects, those of what it runs within it too."""
         engine = self._engine
         with self.unit():

@@ -42,8 +42,6 @@ class Hash:
 
     __slots__ = ("_index", "deadlines", "fields", "packed", "payload")
 
-    type_name = b"hash"
-
     def __init__(self) -> None:
         self.fields: dict[bytes, bytes] = {}
         self.payload = 0

@@ -60,8 +60,6 @@ class List:
 
     __slots__ = ("fill", "nodes", "size", "values")
 
-    type_name = b"list"
-
     def __init__(self) -> None:
         self.values: deque[bytes] = deque()
         self.size = HEADER_SIZE

@@ -46,8 +46,6 @@ class Set:
 
     __slots__ = ("_index", "encoding", "members", "payload")
 
-    type_name = b"set"
-
     def __init__(self) -> None:
         self.members: dict[bytes, None] = {}
         self.payload = 0

@@ -109,7 +109,6 @@ class Stream:
         "runs",
         "size",
     )
-    type_name = b"stream"
     encoding = b"stream"
 
     def __init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from random import Random
 
 from emulator.datatypes.vector_math import Storage, Vector, project, store
@@ -58,7 +59,6 @@ class VectorSet:
         "uid",
     )
 
-    type_name = b"vectorset"
     encoding = b"raw"
 
     def __init__(self, dimension: int, storage: Storage, links: int, projected_from: int = 0) -> None:
@@ -89,6 +89,10 @@ class VectorSet:
         bits = {b"f32": 32, b"int8": 8, b"bin": 1}[self.storage.name]
         each = _ELEMENT + self.links * _LINK + self.dimension * bits // 8
         return _EMPTY + len(self.elements) * each + self._payload
+
+    def copy(self) -> VectorSet:
+        """The same elements, independent of these.  O(n d)."""
+        return deepcopy(self)
 
     # Changing
 

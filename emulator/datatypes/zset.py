@@ -66,8 +66,6 @@ class ZSet:
 
     __slots__ = ("_dense", "order", "packed", "payload", "scores")
 
-    type_name = b"zset"
-
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
         self.order: SortedList[Scored] = SortedList()

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import EVICTED, EXPIRED, GENERIC, HASH, KEY_MISS, NEW, OVERWRITTEN, TYPE_CHANGED
 from emulator.datatypes.hash import Hash
-from emulator.keyspace.entry import Entry, FieldTimer, Value
+from emulator.datatypes.types import Value, type_name
+from emulator.keyspace import types  # noqa: F401 (it enters the types)
+from emulator.keyspace.entry import Entry, FieldTimer
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.weight import SLOT, freed_lazily, size_class, weigh
 from emulator.protocol.errors import WRONGTYPE, CommandError
@@ -26,8 +28,8 @@ from emulator.protocol.errors import WRONGTYPE, CommandError
 if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
-    from emulator.core.engine import Engine
     from emulator.keyspace.frequency import Frequency
+    from emulator.keyspace.host import Host
 
 V = TypeVar("V")
 Listener = Callable[["Database", bytes], object]
@@ -68,7 +70,7 @@ class Database:
         "wheel",
     )
 
-    def __init__(self, engine: Engine, index: int) -> None:
+    def __init__(self, engine: Host, index: int) -> None:
         self.engine = engine
         self.index = index
         self.clock = engine.clock
@@ -234,7 +236,7 @@ class Database:
             self.notify(NEW, b"new", key)
         return entry
 
-    def shrunk(self, key: bytes, value: Any, event_class: int, event: bytes, count: int = 1) -> None:
+    def shrunk(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
         """Tell that elements were taken from an aggregate; with the last one the key goes."""
         self.changed(key, event_class, event, count)
         if not value:
@@ -366,8 +368,9 @@ class Database:
 
         Returns how many went.
         """
-        key = entry.key
-        gone: list[bytes] = entry.value.expire(self.clock.now, most, only)
+        key, value = entry.key, entry.value
+        assert isinstance(value, Hash)
+        gone = value.expire(self.clock.now, most, only)
         self._unweighed.add(key)
         self.schedule_fields(entry)
         if gone:
@@ -377,7 +380,7 @@ class Database:
             if self.observed:
                 self.touch(key)
                 self.notify(HASH, b"hexpired", key)
-        if not entry.value:
+        if not value:
             self.discard(key)
             self.notify(GENERIC, b"del", key)
         return len(gone)
@@ -541,11 +544,3 @@ class Database:
         end = len(self._dense) if cursor == 0 else min(cursor, len(self._dense))
         start = max(end - count, 0)
         return start, [entry for entry in self._dense[start:end] if self.find(entry.key) is not None]
-
-
-def type_name(value: Value) -> bytes:
-    """What TYPE answers for a value."""
-    if isinstance(value, bytes | bytearray):
-        return b"string"
-    name: bytes = value.type_name
-    return name

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from emulator.datatypes import string
+from emulator.datatypes.types import Value
 from emulator.datatypes.wheel import Timer
 from emulator.keyspace.weight import UNCLASSED
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
-
-Value = Any
 
 _FIELDS_A_SLICE = 250
 _FIELDS_A_STEP = 5
@@ -37,6 +37,14 @@ class Entry(Timer):
         self.size = 0
         self.place = -1
         self.size_class = UNCLASSED
+
+    @property
+    def encoding(self) -> bytes:
+        """What OBJECT ENCODING answers."""
+        value = self.value
+        if isinstance(value, bytes | bytearray):
+            return string.encoding(value, self.key, self.deadline is not None)
+        return value.encoding
 
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:

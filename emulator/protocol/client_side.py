@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from emulator.protocol.errors import CommandError, ProtocolError
-from emulator.protocol.replies import Attributed, Named, Push, Reply, Set, Status, Verbatim
+from emulator.protocol.replies import Attributed, Named, Push, Received, Set, Status, Verbatim
 
 
 class Stream(Protocol):
@@ -37,7 +37,7 @@ def encoded(words: Sequence[bytes]) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
-def read_reply(stream: Stream) -> Reply:
+def read_reply(stream: Stream) -> Received:
     """The next reply.
 
     Besides the values of `replies` these are `Double` and `LargeNumber`; a map is `Named`, for its keys may be anything.
@@ -51,7 +51,7 @@ def read_reply(stream: Stream) -> Reply:
         raise ProtocolError("replies are nested too deeply") from None
 
 
-def _reply(stream: Stream) -> Reply:
+def _reply(stream: Stream) -> Received:
     line = stream.readline()
     if not line.endswith(b"\r\n"):
         raise EOFError
@@ -69,7 +69,7 @@ def _reply(stream: Stream) -> Reply:
     return _reply_of_resp3(stream, kind, rest)
 
 
-def _reply_of_resp3(stream: Stream, kind: bytes, rest: bytes) -> Reply:
+def _reply_of_resp3(stream: Stream, kind: bytes, rest: bytes) -> Received:
     if kind == b"%":
         return Named((_reply(stream), _reply(stream)) for _ in range(int(rest)))
     if kind == b"~":

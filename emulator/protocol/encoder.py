@@ -121,7 +121,7 @@ class _Encoder:
     def _list(self, values: list[Reply]) -> bytes:
         return self._write(b"*%d\r\n" % len(values), values)
 
-    def _write(self, head: bytes, values: Collection[Reply]) -> bytes:
+    def _write(self, head: bytes, values: Collection[Any]) -> bytes:
         if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
             return strings
         parts = [head]
@@ -137,7 +137,7 @@ class _Encoder:
                 append(table[kind](value))
         return b"".join(parts)
 
-    def _write_nested(self, head: bytes, values: Collection[Reply]) -> bytes:
+    def _write_nested(self, head: bytes, values: Collection[Any]) -> bytes:
         parts = [head]
         append = parts.append
         table, aggregates = self.table, self.aggregates

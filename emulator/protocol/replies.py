@@ -7,10 +7,19 @@ Source: the RESP specification, sections on RESP2 and RESP3 types.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeAlias
 
-Reply = Any
+from emulator.protocol.errors import CommandError
+
+Reply: TypeAlias = (
+    "bool | int | float | bytes | bytearray | CommandError | Collection[Reply] | Mapping[Any, Reply] | Attributed"
+    " | NullArray | NoReply | None"
+)
 """Anything the encoder knows; nested without limit."""
+
+Received: TypeAlias = Any
+"""A reply that another server has sent: whatever that answers."""
 
 
 class Status(bytes):
@@ -31,37 +40,37 @@ class BigNumber(bytes):
     __slots__ = ()
 
 
-class Set(list[Reply]):
+class Set(list["Reply"]):
     """A set whose members keep the order given; an array on RESP2."""
 
     __slots__ = ()
 
 
-class Push(list[Reply]):
+class Push(list["Reply"]):
     """Out-of-band data, ``>``; an array on RESP2."""
 
     __slots__ = ()
 
 
-class Pairs(list[tuple[Reply, Reply]]):
+class Pairs(list[tuple["Reply", "Reply"]]):
     """Pairs such as member and score: one flat array on RESP2, an array of two-element arrays on RESP3."""
 
     __slots__ = ()
 
 
-class Named(list[tuple[Reply, Reply]]):
+class Named(list[tuple["Reply", "Reply"]]):
     """Names that may come twice, each with a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 
     __slots__ = ()
 
 
-class Replies(list[Reply]):
+class Replies(list["Reply"]):
     """Several replies to one command, one after another (SUBSCRIBE answers once for each channel)."""
 
     __slots__ = ()
 
 
-class Nested(list[Reply]):
+class Nested(list["Reply"]):
     """One reply as its parts in the order in which they are printed: a `Head` comes before the elements of its aggregate.
 
     So a script's reply may be nested deeper than calls of Python may.

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from emulator.protocol.replies import Attributed, Reply
+from emulator.protocol.replies import Attributed
 
 _FRAME: Final = 3
 SHORTEST: Final = 6
 """The bytes of an empty string."""
 
 
-def size_of(reply: Reply, most: int) -> int:
+def size_of(reply: object, most: int) -> int:
     """The bytes that a reply takes in RESP at least.  Whoever wants to know whether it is more than `most` waits no longer
     than it takes to find that out.
     """
@@ -25,7 +25,7 @@ def size_of(reply: Reply, most: int) -> int:
     return size
 
 
-def _leaves(reply: Reply) -> Iterator[Reply]:
+def _leaves(reply: object) -> Iterator[object]:
     open_ones = [iter((reply,))]
     while open_ones:
         for value in open_ones[-1]:
@@ -38,7 +38,7 @@ def _leaves(reply: Reply) -> Iterator[Reply]:
             open_ones.pop()
 
 
-def _elements(value: Reply) -> Iterator[Reply] | None:
+def _elements(value: object) -> Iterator[object] | None:
     """What an aggregate holds; None for anything else."""
     if isinstance(value, list | tuple | set | frozenset):
         return iter(value)

@@ -19,11 +19,11 @@ from emulator.datatypes.list import List
 from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import parse_integer, read_double
-from emulator.rdb import intset, kinds, listpack, stream, vectorset, ziplist
+from emulator.rdb import intset, kinds, listpack, module, stream, ziplist
 from emulator.rdb.lzf import BadData
 
 if TYPE_CHECKING:
-    from emulator.keyspace.entry import Value
+    from emulator.datatypes.types import Value
     from emulator.rdb.payload import Reader
 
 V = TypeVar("V", Set, Hash, ZSet)
@@ -275,7 +275,7 @@ _LOADERS: dict[int, Callable[[Reader, Limits], Value]] = {
     kinds.ZSET_TEXTUAL: _zset_textual,
     kinds.HASH: _hash,
     kinds.ZSET: _zset,
-    kinds.MODULE: vectorset.load,
+    kinds.MODULE: module.load,
     kinds.HASH_ZIPMAP: _hash_zipmap,
     kinds.LIST_ZIPLIST: _list_ziplist,
     kinds.SET_INTSET: _set_intset,

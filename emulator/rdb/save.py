@@ -1,7 +1,7 @@
 """Values to bytes, as DUMP and RDB files have them.
 
-What decides between the forms of a type is its encoding, as OBJECT ENCODING tells it.  Hash tables are written in the
-order of our dicts: Redis's own is random.
+What decides between the forms of a type is its encoding, as OBJECT ENCODING tells it; for modules there is `module`.
+Hash tables are written in the order of our dicts: Redis's own is random.
 """
 
 from __future__ import annotations
@@ -9,23 +9,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import INTSET, Set
 from emulator.datatypes.stream import Stream
-from emulator.datatypes.vectorset import VectorSet
+from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import format_double
-from emulator.rdb import intset, kinds, listpack, payload, stream, vectorset
+from emulator.rdb import intset, kinds, listpack, module, payload, stream
 from emulator.rdb.payload import length
-
-if TYPE_CHECKING:
-    from emulator.keyspace.entry import Value
-
-Text = Callable[[bytes], bytes]
-"""How strings are written: `payload.string`, which compresses, or `payload.plain_string`."""
 
 
 def serialized(value: Value, compress: bool) -> bytes:
@@ -35,11 +29,10 @@ def serialized(value: Value, compress: bool) -> bytes:
 
 
 def save(value: Value, text: Text) -> tuple[int, bytes]:
-    """A value's kind and its bytes.  O(n)."""
+    """A value's kind and its bytes; `text` is `payload.string`, which compresses, or `payload.plain_string`.  O(n)."""
     if isinstance(value, bytes | bytearray):
         return kinds.STRING, text(bytes(value))
-    saved: tuple[int, bytes] = _SAVERS[value.__class__](value, text)
-    return saved
+    return _SAVERS.get(value.__class__, module.save)(value, text)
 
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:
@@ -96,5 +89,4 @@ _SAVERS: dict[type, Callable[[Any, Text], tuple[int, bytes]]] = {
     Hash: _hash,
     ZSet: _zset,
     Stream: stream.save,
-    VectorSet: vectorset.save,
 }

@@ -20,8 +20,8 @@ from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 
 if TYPE_CHECKING:
+    from emulator.datatypes.types import Text
     from emulator.rdb.payload import Reader
-    from emulator.rdb.save import Text
 
 _DELETED, _SAME_FIELDS = 1, 2
 _ID_SIZE = 16

@@ -1,8 +1,8 @@
 """Vector sets to bytes and back: what Redis's module of that name keeps in RDB files.
 
-A module's numbers and strings each have a code before them, and a zero after the last.  Of an element there are its name,
-its attribute where any has one, its vector as stored, and the numbers of its node in the graph: id, level, for each level
-the links with their room and the worst of them, and at last two singles, the range of the codes and the vector's norm.
+Of an element there are its name, its attribute where any has one, its vector as stored, and the numbers of its node in the
+graph: id, level, for each level the links with their room and the worst of them, and at last two singles, the range of the
+codes and the vector's norm.
 
 The real server demands links that go both ways and finds nothing but along them; so from our exact neighbours such a
 graph is made.  O(n^2 d).
@@ -13,21 +13,17 @@ from __future__ import annotations
 import struct
 from array import array
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import TOP_LEVEL, Element, VectorSet
-from emulator.rdb import kinds
 from emulator.rdb.lzf import BadData
-from emulator.rdb.payload import length
+from emulator.rdb.module import read_string, read_unsigned, string, unsigned
 
 if TYPE_CHECKING:
+    from emulator.datatypes.types import Text
     from emulator.rdb.payload import Reader
-    from emulator.rdb.save import Text
 
-_MODULE: Final = 0xBDE72DA2BB1EB400
-"""The name "vectorset", six bits a letter, with the version 0 of its encoding."""
-_END, _UNSIGNED, _STRING = 0, 2, 5
 _STORAGES: Final = (FULL, BYTES, SIGNS)
 _PROJECTED, _ATTRIBUTES = 1, 2
 _NODE_VERSION: Final = 1 << 24
@@ -37,32 +33,23 @@ Links = list[dict[bytes, float]]
 """For each level of an element those it is linked to, with their distances."""
 
 
-def save(value: VectorSet, text: Text) -> tuple[int, bytes]:
-    """A vector set's kind and its bytes."""
+def save(value: VectorSet, text: Text) -> list[bytes]:
+    """What the module keeps of a vector set."""
     setup = _STORAGES.index(value.storage) | value.links << 8
     flags = (_PROJECTED if value.projected_from else 0) | (_ATTRIBUTES if value.attributes else 0)
-    parts = [length(_MODULE), *map(_unsigned, (value.dimension, len(value), setup, flags))]
+    parts = [*map(unsigned, (value.dimension, len(value), setup, flags))]
     if value.projected_from:
-        parts += _unsigned(value.projected_from), _string(_matrix(value.projected_from, value.dimension), text)
+        parts += unsigned(value.projected_from), string(_matrix(value.projected_from, value.dimension), text)
     ids = {name: id for id, name in enumerate(value.elements, start=1)}
     graph = _graph(value)
     for element in reversed(value.elements.values()):
-        parts.append(_string(element.name, text))
+        parts.append(string(element.name, text))
         if value.attributes:
-            parts.append(_string(element.attribute or b"", text))
-        parts.append(_string(value.blob(element), text))
+            parts.append(string(element.attribute or b"", text))
+        parts.append(string(value.blob(element), text))
         node = _node(value, element, graph[element.name], ids)
-        parts += map(_unsigned, (len(node), *node))
-    parts.append(length(_END))
-    return kinds.MODULE, b"".join(parts)
-
-
-def _unsigned(number: int) -> bytes:
-    return length(_UNSIGNED) + length(number)
-
-
-def _string(content: bytes, text: Text) -> bytes:
-    return length(_STRING) + text(content)
+        parts += map(unsigned, (len(node), *node))
+    return parts
 
 
 def _matrix(columns: int, rows: int) -> bytes:
@@ -116,18 +103,14 @@ def _graph(value: VectorSet) -> dict[bytes, Links]:
 # Loading
 
 
-def load(reader: Reader, limits: Any) -> VectorSet:
+def load(reader: Reader) -> VectorSet:
     """A vector set, of whose graph only the levels are kept; raises `BadData`.  O(n d)."""
-    if reader.length() != _MODULE:
-        raise BadData
-    dimension, count, setup, flags = (_read_unsigned(reader) for _ in range(4))
+    dimension, count, setup, flags = (read_unsigned(reader) for _ in range(4))
     storage, links = setup & 0xFF, setup >> 8
     if not dimension or not count or storage >= len(_STORAGES) or not _FEWEST_LINKS <= links <= _MOST_LINKS:
         raise BadData
     projected_from = _read_matrix(reader, dimension) if flags & _PROJECTED else 0
     loaded = [_read_element(reader, _STORAGES[storage], dimension, bool(flags & _ATTRIBUTES)) for _ in range(count)]
-    if reader.length() != _END:
-        raise BadData
     value = VectorSet(dimension, _STORAGES[storage], links, projected_from)
     for name, attribute, vector, level in reversed(loaded):
         if not value.enter(name, vector, level):
@@ -136,22 +119,10 @@ def load(reader: Reader, limits: Any) -> VectorSet:
     return value
 
 
-def _read_unsigned(reader: Reader) -> int:
-    if reader.length() != _UNSIGNED:
-        raise BadData
-    return reader.length()
-
-
-def _read_string(reader: Reader) -> bytes:
-    if reader.length() != _STRING:
-        raise BadData
-    return reader.string()
-
-
 def _read_matrix(reader: Reader, rows: int) -> int:
     """How many dimensions there are before projection; the matrix follows from that."""
-    columns = _read_unsigned(reader)
-    if not columns or len(_read_string(reader)) != 4 * rows * columns:
+    columns = read_unsigned(reader)
+    if not columns or len(read_string(reader)) != 4 * rows * columns:
         raise BadData
     return columns
 
@@ -160,10 +131,10 @@ def _read_element(
     reader: Reader, storage: Storage, dimension: int, attributed: bool
 ) -> tuple[bytes, bytes | None, Vector, int]:
     """An element's name, attribute, vector and level."""
-    name = _read_string(reader)
-    attribute = _read_string(reader) or None if attributed else None
-    codes = _read_string(reader)
-    node = [_read_unsigned(reader) for _ in range(_read_unsigned(reader))]
+    name = read_string(reader)
+    attribute = read_string(reader) or None if attributed else None
+    codes = read_string(reader)
+    node = [read_unsigned(reader) for _ in range(read_unsigned(reader))]
     if len(node) < 3 or len(codes) != _size(storage, dimension):
         raise BadData
     spread, norm = struct.unpack("<ff", (node[-1] >> 32 | (node[-1] & 0xFFFFFFFF) << 32).to_bytes(8, "little"))

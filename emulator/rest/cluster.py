@@ -14,10 +14,10 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 
 from emulator.commands.table import table
-from emulator.core.dispatch import find
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Received
 from emulator.rest.upstream import Address, AsyncConnection, OneServer, Upstream, Words, addresses, new_pool
+from emulator.table.lookup import find
 from emulator.table.registry import Command
 
 _CROSSSLOT = "CROSSSLOT Keys in request don't hash to the same slot"
@@ -46,9 +46,9 @@ class Cluster(Upstream):
         knowing: dict[str, Any] = credentials | {name: value for name, value in options.items() if name == "ssl"}
         return cls(RedisCluster(startup_nodes=startup, **knowing), credentials, options)
 
-    async def run(self, commands: Sequence[Words]) -> list[Reply]:
+    async def run(self, commands: Sequence[Words]) -> list[Received]:
         await self._topology.initialize()
-        replies: list[Reply] = []
+        replies: list[Received] = []
         batch: list[Words] = []
         whose: Address | None = None
         for words in commands:
@@ -76,7 +76,7 @@ class Cluster(Upstream):
         slots = {key_slot(key) for key in keys}
         return self._owner(slots.pop()) if len(slots) == 1 else None
 
-    async def _run_on_several(self, words: Words) -> Reply:
+    async def _run_on_several(self, words: Words) -> Received:
         command = find(self._commands, words)
         if command.full_name == b"scan":
             return await self._scan(words)
@@ -100,7 +100,7 @@ class Cluster(Upstream):
             server = self._servers[address] = OneServer(partial(new_pool, **settings))
         return server
 
-    async def _ask_at_once(self, address: Address | None, batch: Sequence[Words]) -> list[Reply]:
+    async def _ask_at_once(self, address: Address | None, batch: Sequence[Words]) -> list[Received]:
         """A node's answers; those that it has not got itself are fetched from where it says."""
         assert address is not None
         replies = await self._server(address).run(batch)
@@ -109,10 +109,10 @@ class Cluster(Upstream):
             for reply, words in zip(replies, batch, strict=True)
         ]
 
-    async def _ask(self, address: Address, words: Words) -> Reply:
+    async def _ask(self, address: Address, words: Words) -> Received:
         return (await self._ask_at_once(address, [words]))[0]
 
-    async def _follow(self, reply: Reply, words: Words) -> Reply:
+    async def _follow(self, reply: Received, words: Words) -> Received:
         """Where a node answers with the address of another, what that one answers."""
         for _ in range(_REDIRECTIONS):
             kind, _, rest = str(reply).partition(" ")
@@ -128,14 +128,14 @@ class Cluster(Upstream):
 
     # Commands without keys
 
-    async def _ask_all(self, command: Command, words: Words) -> Reply:
+    async def _ask_all(self, command: Command, words: Words) -> Received:
         policies = _policies(command)
         of_all = policies["request_policy"] == "all_nodes"
         nodes = self._topology.get_nodes() if of_all else self._topology.get_primaries()
         replies = await asyncio.gather(*(self._ask((node.host, node.port), words) for node in nodes))
         return _combined(replies, policies.get("response_policy", ""))
 
-    async def _scan(self, words: Words) -> Reply:
+    async def _scan(self, words: Words) -> Received:
         """SCAN goes through the primaries one after the other; the number of the node is in its cursor."""
         nodes = sorted((node.host, node.port) for node in self._topology.get_primaries())
         if len(words) < 2 or not words[1].isdigit():
@@ -152,7 +152,7 @@ class Cluster(Upstream):
 
     # Commands with keys on several nodes
 
-    async def _split(self, command: Command, words: Words) -> Reply:
+    async def _split(self, command: Command, words: Words) -> Received:
         """Each key, with what belongs to it, goes to its own node where the command allows that."""
         policies = _policies(command)
         if policies.get("request_policy") != "multi_shard":
@@ -171,7 +171,7 @@ class Cluster(Upstream):
         policy = policies.get("response_policy", "")
         if policy or any(isinstance(reply, CommandError) for reply in replies):
             return _combined(replies, policy)
-        values: list[Reply] = [None] * len(parts)
+        values: list[Received] = [None] * len(parts)
         for places, reply in zip(by_slot.values(), replies, strict=True):
             assert isinstance(reply, list)
             for place, value in zip(places, reply, strict=True):
@@ -180,7 +180,7 @@ class Cluster(Upstream):
 
     # The rest
 
-    async def transaction(self, commands: Sequence[Words]) -> list[Reply]:
+    async def transaction(self, commands: Sequence[Words]) -> list[Received]:
         await self._topology.initialize()
         slots = {key_slot(key) for words in commands for key, _ in find(self._commands, words).find_keys(words)}
         if len(slots) > 1:
@@ -218,7 +218,7 @@ def _policies(command: Command) -> dict[str, str]:
     return dict(tip.split(":", 1) for tip in command.tips.split() if ":" in tip)
 
 
-_SUMS: dict[str, Callable[[list[Any]], Reply]] = {
+_SUMS: dict[str, Callable[[list[Any]], Received]] = {
     "agg_sum": sum,
     "agg_min": min,
     "agg_max": max,
@@ -227,7 +227,7 @@ _SUMS: dict[str, Callable[[list[Any]], Reply]] = {
 }
 
 
-def _combined(replies: Sequence[Reply], policy: str) -> Reply:
+def _combined(replies: Sequence[Received], policy: str) -> Received:
     """One reply of several nodes' as `response_policy` says; without one lists are joined."""
     errors = [reply for reply in replies if isinstance(reply, CommandError)]
     if errors and (policy != "one_succeeded" or len(errors) == len(replies)):

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import explanation
-from emulator.core.dispatch import execute, find
-from emulator.keyspace.database import type_name
+from emulator.core.dispatch import Outcome, execute
+from emulator.datatypes.types import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
 from emulator.rest.tokens import knows, new_token, token_of
+from emulator.table.lookup import find
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -50,7 +51,7 @@ def is_special(command: Command) -> bool:
     return not command or command[0].lower() in _SPECIAL
 
 
-def own_way(command: Command) -> Callable[[Session], Reply] | None:
+def own_way(command: Command) -> Callable[[Session], Outcome] | None:
     """How a command that is done otherwise here is run, None for all the rest."""
     name = command[0].lower()
     if name == b"acl" and len(command) in (3, 4):
@@ -92,7 +93,7 @@ def _rest_token(session: Session, name: bytes, password: bytes) -> Reply:
     return token_of(name, password)
 
 
-def _scan_with_types(session: Session, command: Sequence[bytes]) -> Reply:
+def _scan_with_types(session: Session, command: Sequence[bytes]) -> Outcome:
     """SCAN, whose list has the type of each key after it."""
     reply = execute(session, command)
     if not isinstance(reply, list):

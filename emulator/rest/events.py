@@ -13,7 +13,7 @@ def event(line: bytes) -> bytes:
 
 def push_event(push: Push) -> bytes:
     """What a subscription has to say: kind, channel and payload, joined by commas."""
-    return event(b",".join([part if isinstance(part, bytes) else b"%d" % part for part in push]))
+    return event(b",".join([part if isinstance(part, bytes) else str(part).encode() for part in push]))
 
 
 def monitor_event(line: bytes) -> bytes:

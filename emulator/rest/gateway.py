@@ -9,10 +9,9 @@ from typing import NamedTuple, TypeVar
 
 from emulator.acl.user import User
 from emulator.acl.users import explanation
-from emulator.core.dispatch import find
 from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Push, Reply, Status
+from emulator.protocol.replies import Push, Received, Status
 from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import refusal, without_types
 from emulator.rest.encoding import Format
@@ -22,6 +21,7 @@ from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user
 from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, random_token, token_of
 from emulator.rest.upstream import TROUBLE, AsyncConnection, Upstream, error_of
+from emulator.table.lookup import find
 from emulator.table.registry import READONLY
 
 logger = logging.getLogger("emulator")
@@ -29,7 +29,7 @@ logger = logging.getLogger("emulator")
 _MOST_UNSENT = 32 * 1024 * 1024
 
 T = TypeVar("T")
-Finish = Callable[[Reply], Reply | Awaitable[Reply]]
+Finish = Callable[[Received], Received | Awaitable[Received]]
 
 
 class Access(NamedTuple):
@@ -124,13 +124,13 @@ class GatewayDatabase(Database):
         denial = access.rules.check(entry, command)
         return None if denial is None else CommandError(f"NOPERM {explanation(access.rules, denial)}")
 
-    async def _rest_token(self, reply: Reply, name: bytes, password: bytes) -> Reply:
+    async def _rest_token(self, reply: Received, name: bytes, password: bytes) -> Received:
         if isinstance(reply, CommandError):
             return reply
         return bad_user(name) if await self._as_user(name, password) is None else token_of(name, password)
 
     @staticmethod
-    async def _with_types(access: Access, reply: Reply) -> Reply:
+    async def _with_types(access: Access, reply: Received) -> Received:
         if not isinstance(reply, list):
             return reply
         cursor, found = reply
@@ -156,7 +156,7 @@ class GatewayDatabase(Database):
             pieces.append(format.answers[reply.__class__](reply))
         return pieces
 
-    async def _finished(self, step: Step, reply: Reply) -> Reply:
+    async def _finished(self, step: Step, reply: Received) -> Received:
         self._note(step.words)
         if step.finish is None:
             return reply
@@ -200,7 +200,7 @@ async def _asked(asking: Awaitable[T]) -> T:
         raise error_of(error) from None
 
 
-def _instead(reply: Reply, value: Reply) -> Reply:
+def _instead(reply: Received, value: Received) -> Received:
     return reply if isinstance(reply, CommandError) else value
 
 
@@ -219,7 +219,7 @@ def _without_block(command: Command) -> Command:
 class GatewayStream(Stream):
     """A connection that listens, whose events are sent on by a task."""
 
-    def __init__(self, connection: AsyncConnection, first: Reply) -> None:
+    def __init__(self, connection: AsyncConnection, first: Received) -> None:
         self._connection = connection
         self._first = first
         self._task: asyncio.Task[None] | None = None

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.core.dispatch import find
 from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import CommandError
 from emulator.rest.encoding import json_error
 from emulator.rest.requests import BadRequest, Command
 from emulator.rest.texts import request_too_large
+from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from emulator.acl.users import explanation
 from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
-from emulator.core.dispatch import check_arity, find, run
+from emulator.core.dispatch import Outcome, run
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NoReply, Push, Replies, Reply, Status
+from emulator.protocol.replies import NoReply, Push, Replies, Status
 from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import is_special, own_way, refusal
 from emulator.rest.encoding import Format
@@ -24,6 +24,7 @@ from emulator.rest.limits import Limits, check_sizes, cut
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
 from emulator.rest.tokens import base32
+from emulator.table.lookup import check_arity, find
 
 if TYPE_CHECKING:
     from emulator.acl.user import User
@@ -134,13 +135,16 @@ class LocalDatabase(Database):
 
     def _run_with_care(self, session: Session, command: Command) -> int:
         """Run a command that may be refused here, or have a way of its own; how many were answered."""
-        reply: Reply = self._problem(command)
+        reply: Outcome | None = self._problem(command)
         if reply is None:
             way = own_way(command)
             if way is None:
                 return run(session, [command], 0, 1)
             reply = way(session)
-        session.out.append(session.encoders[reply.__class__](reply))
+        encoder = session.encoders.get(reply.__class__)
+        if encoder is None:
+            return 0  # the server is paused: it comes again
+        session.out.append(encoder(reply))
         return 1
 
     def transaction(

@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as NotConnected
 
 from emulator import system
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NullArray, Reply, Status
+from emulator.protocol.replies import NullArray, Received, Status
 
 Words = Sequence[bytes]
 Address = tuple[str, int]
@@ -59,7 +59,7 @@ TROUBLE = (RedisError, RedisClusterException)
 """What redis-py raises where it is no answer of the server."""
 
 
-def as_reply(value: Any) -> Reply:
+def as_reply(value: Any) -> Received:
     """A value of the parser's as a reply: errors become `CommandError`, in aggregates too."""
     if isinstance(value, list):
         return [as_reply(element) for element in value]
@@ -75,11 +75,11 @@ class Upstream(ABC):
     """An existing Redis.  What is not the server's answer (it cannot be reached, say) raises ``redis.RedisError``."""
 
     @abstractmethod
-    async def run(self, commands: Sequence[Words]) -> list[Reply]:
+    async def run(self, commands: Sequence[Words]) -> list[Received]:
         """The replies to commands, one after the other; one that fails does not stop the rest."""
 
     @abstractmethod
-    async def transaction(self, commands: Sequence[Words]) -> list[Reply]:
+    async def transaction(self, commands: Sequence[Words]) -> list[Received]:
         """The replies to commands run without a gap.
 
         Raises CommandError, and nothing was run, where one of them is refused as it stands; the error is that one's own.
@@ -120,7 +120,7 @@ class AsyncConnection:
         """Send a command."""
         await self._connection.send_command(*words, check_health=False)
 
-    async def receive(self) -> Reply:
+    async def receive(self) -> Received:
         """The next thing that arrives; waits for it."""
         try:
             return as_reply(await self._connection.read_response(disable_decoding=True, timeout=None))
@@ -147,11 +147,11 @@ class OneServer(Upstream):
         finally:
             await self._pool.release(connection)
 
-    async def run(self, commands: Sequence[Words]) -> list[Reply]:
+    async def run(self, commands: Sequence[Words]) -> list[Received]:
         async with self._borrowed() as connection:
             return await conversation(connection, commands)
 
-    async def transaction(self, commands: Sequence[Words]) -> list[Reply]:
+    async def transaction(self, commands: Sequence[Words]) -> list[Received]:
         async with self._borrowed() as connection:
             return await transaction(connection, commands)
 
@@ -176,13 +176,13 @@ class OneServer(Upstream):
         await self._pool.disconnect()
 
 
-async def conversation(connection: Any, commands: Sequence[Words]) -> list[Reply]:
+async def conversation(connection: Any, commands: Sequence[Words]) -> list[Received]:
     """Send commands at once, and read the reply to each."""
     await connection.send_packed_command(connection.pack_commands(commands))
     return [as_reply(await _answer(connection)) for _ in commands]
 
 
-async def transaction(connection: Any, commands: Sequence[Words]) -> list[Reply]:
+async def transaction(connection: Any, commands: Sequence[Words]) -> list[Received]:
     """MULTI, the commands, EXEC; raises the error of the first command that cannot be queued."""
     replies = await conversation(connection, [(b"MULTI",), *commands, (b"EXEC",)])
     for reply in replies[:-1]:

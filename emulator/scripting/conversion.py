@@ -99,9 +99,9 @@ class ToLua:
 def to_reply(lua: Lua, value: Any, protocol: int) -> Reply:
     """The reply that a script's result makes; what Redis has no type for is null."""
     kind = value.__class__
-    if kind is bytes:
+    if isinstance(value, bytes):
         return value
-    if kind is bool:
+    if isinstance(value, bool):
         return value if protocol == 3 else (1 if value else None)
     if kind is int or kind is float:
         return _integer(value)

@@ -11,6 +11,7 @@ from emulator.acl.users import explanation
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
 from emulator.protocol.numbers import format_double
+from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Invocation:
             return None, str(error).encode("utf-8", "surrogateescape")
         session = self.session
         session.last_command = command
-        reply = engine.call(session, command, args)
+        reply = engine.dispatch.nested(session, command, args)
         kind = reply.__class__
         if kind is bytes or kind is int:
             return reply
@@ -114,7 +115,7 @@ class Invocation:
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
         try:
-            return engine.find(engine.commands, args)
+            return find(engine.commands, args)
         except CommandError:
             raise CommandError("ERR Unknown Redis command called from script") from None
 
@@ -151,7 +152,7 @@ class Invocation:
     def _may_grow(self) -> bool:
         """Whether the script may write although memory is short, as it says itself."""
         words = self.client.words
-        command = self._engine.find(self._engine.commands, words)
+        command = find(self._engine.commands, words)
         flags = self._engine.scripting.flags_of(command, words)
         return flags != command.flags and not flags & DENYOOM
 

@@ -15,6 +15,7 @@ from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
+from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class Scripting:
         """Errors within a script's reply count, and the script as one that failed."""
         errors = [part for part in reply if part.__class__ is CommandError]
         if errors:
-            self.engine.find(self.engine.commands, client.words).failed += 1
+            find(self.engine.commands, client.words).failed += 1
         for error in errors:
             if not error.counted:
                 self.engine.stats.count_error(str(error))

@@ -14,7 +14,6 @@ from emulator.protocol.replies import Status
 from emulator.stats.latency import Durations
 
 if TYPE_CHECKING:
-    from emulator.clients.session import Session
     from emulator.table.keyspec import KeySpec
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -165,11 +164,11 @@ class Command:
 
     @property
     def categories(self) -> list[str]:
-        """ACL categories: the group's or those declared, and those that the flags imply; a module's commands have none."""
+        """ACL categories: the group's or those declared, and those that the flags imply; a module declares every one."""
+        declared = (self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")).split()
         if self.module:
-            return []
-        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
-        found = {*declared.split(), "fast" if self.flags & FLAG["fast"] else "slow"}
+            return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
+        found = {*declared, "fast" if self.flags & FLAG["fast"] else "slow"}
         for flag, implied in _IMPLIED:
             if self.flags & FLAG[flag]:
                 found.update(implied)
@@ -270,6 +269,12 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
         yield from entry.subcommands.values()
 
 
+def categories_of(table: Mapping[bytes, Command]) -> list[str]:
+    """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
+    declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
+    return list(dict.fromkeys((*CATEGORIES, *declared)))
+
+
 def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
     code = fn.__code__
     given = code.co_argcount - 1
@@ -302,7 +307,7 @@ def container(
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1
 
-    def explain(client: Session) -> list[Status]:
+    def explain(client: object) -> list[Status]:
         """What the sub-commands do."""
         return [Status(line.encode()) for line in _help(entry)]
 

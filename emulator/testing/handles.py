@@ -20,8 +20,8 @@ from emulator.clock import in_milliseconds, since_epoch
 from emulator.commands.table import table
 from emulator.controls.faults import DELAY, EFFECTS, ERROR
 from emulator.controls.recording import Calls, Recorded
-from emulator.core.dispatch import check_arity, find
 from emulator.suggestions import did_you_mean
+from emulator.table.lookup import check_arity, find
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine

@@ -1,0 +1,86 @@
+"""What the subsystems of clients use of the engine that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from emulator.clock import Clock
+from emulator.config.directives import Config
+from emulator.datatypes.wheel import Wheel
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
+from emulator.stats.counters import Stats
+from emulator.table.registry import Command
+
+if TYPE_CHECKING:
+    from emulator.clients.reply_buffer import ReplyBuffers
+    from emulator.clients.session import Session
+
+R = TypeVar("R")
+
+
+class Dispatch(Protocol):
+    """How commands are run: by the module `emulator.core.dispatch`."""
+
+    @property
+    def nested(self) -> Callable[[Session, Command, Sequence[bytes]], Reply]:
+        """Run a command of a transaction or a script, which has passed the guards."""
+        ...
+
+    def refusal(self, session: Session) -> CommandError | None:
+        """The error of a call that waits, where it would be refused by now."""
+        ...
+
+    def unblocked(self, session: Session, elapsed: float, reply: Reply) -> None:
+        """Count the call of a client that has waited and has its answer now."""
+        ...
+
+
+class Propagates(Protocol):
+    """Who is told of the effects of commands."""
+
+    @property
+    def listeners(self) -> Sequence[object]: ...
+
+    @property
+    def active(self) -> bool: ...
+
+    def add(self, db: int, words: Sequence[bytes]) -> None: ...
+
+    def alone(self, db: int, words: Sequence[bytes]) -> None: ...
+
+    def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], R]) -> R: ...
+
+
+class Host(Protocol):
+    """An engine, as its clients' subsystems know it; see `emulator.core.engine.Engine` for what is meant."""
+
+    clock: Clock
+    config: Config
+    stats: Stats
+    waits: Wheel
+    reply_buffers: ReplyBuffers
+    sessions: dict[int, Session]
+    current: Session | None
+    pending_work: bool
+    dispatch: Dispatch
+
+    @property
+    def databases(self) -> Sequence[Any]: ...
+
+    @property
+    def propagation(self) -> Propagates: ...
+
+    def refresh_sessions(self) -> None: ...
+
+    def expiry_changed(self) -> None: ...
+
+    def tell_what_was_done(self) -> None: ...
+
+    def turn_of(self, session: Session) -> AbstractContextManager[None]: ...
+
+    def listen(self, listener: Callable[[Any, bytes], object]) -> None: ...
+
+    def leave(self, listener: Callable[[Any, bytes], object]) -> None: ...

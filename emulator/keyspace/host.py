@@ -1,0 +1,72 @@
+"""What the data set uses of the engine that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from emulator.clients import host
+from emulator.clients.blocking import Blocking
+from emulator.clients.memory import ClientMemory
+from emulator.clients.pause import Pause
+from emulator.datatypes.wheel import Wheel
+from emulator.keyspace.lazyfree import LazyFree
+from emulator.stats.latency import Latency
+
+if TYPE_CHECKING:
+    from emulator.keyspace.database import Database
+
+
+class Snapshots(Protocol):
+    """Who keeps what the data were like."""
+
+    @property
+    def snapshots(self) -> Mapping[bytes, object]: ...
+
+    def note(self, index: int, keys: set[bytes] | None) -> None: ...
+
+
+class Scripts(Protocol):
+    """Who keeps scripts and functions."""
+
+    @property
+    def scripts_memory(self) -> int: ...
+
+    @property
+    def functions_memory(self) -> int: ...
+
+
+class Host(host.Host, Protocol):
+    """An engine, as its databases know it; see `emulator.core.engine.Engine` for what is meant."""
+
+    random: Random
+    wheel: Wheel
+    lazyfree: LazyFree
+    latency: Latency
+    dirty: int
+    expires_actively: bool
+    notify_flags: int
+    blocking: Blocking
+    pause: Pause
+    client_memory: ClientMemory
+
+    @property
+    def databases(self) -> Sequence[Database]: ...
+
+    @property
+    def listeners(self) -> Sequence[Callable[[Database, bytes], object]]: ...
+
+    @property
+    def snapshots(self) -> Snapshots: ...
+
+    @property
+    def scripting(self) -> Scripts: ...
+
+    @property
+    def keeps_expired(self) -> bool: ...
+
+    @property
+    def used_memory(self) -> int: ...
+
+    def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None: ...
