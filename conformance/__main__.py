@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.cases import Case, load_all
 from conformance.runner import Difference, Side, Tally, play_all
 
@@ -37,6 +37,11 @@ def select(groups: Sequence[str], match: str, protocols: Sequence[int]) -> list[
     ]
 
 
+def of_edition(cases: Sequence[tuple[Case, int]], compat: str) -> list[tuple[Case, int]]:
+    """The cases that are played on an edition: those that do not name others only."""
+    return [(case, protocol) for case, protocol in cases if not case.editions or compat in case.editions]
+
+
 def print_table(tallies: dict[str, Tally]) -> None:
     print(f"{'group':<20}{'cases':>8}{'equal':>8}{'different':>11}{'accepted':>10}")
     total = Tally()
@@ -50,6 +55,8 @@ def print_table(tallies: dict[str, Tally]) -> None:
 
 def play(arguments: argparse.Namespace) -> int:
     cases = select(arguments.group, arguments.match, [arguments.resp] if arguments.resp else [2, 3])
+    options = ("--compat", arguments.edition) if arguments.edition != "8.2" else ()
+    binary = arguments.oracle or (oracles.binary(arguments.edition) if options else None)
     accepted = load_accepted()
     differing: set[str] = set()
 
@@ -57,8 +64,8 @@ def play(arguments: argparse.Namespace) -> int:
         differing.add(difference.case.id)
         print(f"{difference}\n", flush=True)
 
-    with servers.oracle(arguments.oracle) as oracle, servers.emulator(arguments.subject) as subject:
-        tallies = play_all(cases, Side(subject), Side(oracle), accepted, show)
+    with servers.oracle(binary) as oracle, servers.emulator(arguments.subject, *options) as subject:
+        tallies = play_all(of_edition(cases, arguments.edition), Side(subject), Side(oracle), accepted, show)
     print_table(tallies)
     commands = sum(len(case.steps) for case, _ in cases)
     print(f"{len(cases)} cases, {commands} steps")
@@ -93,6 +100,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
     parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")
+    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1, 7.0")
     parser.add_argument("--match", default="", metavar="PATTERN", help="only cases whose group/name matches")
     parser.add_argument("--group", action="append", default=[], help="only cases of a group; may be repeated")
     parser.add_argument("--resp", type=int, choices=(2, 3), help="only on one protocol")

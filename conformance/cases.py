@@ -10,7 +10,7 @@ from pathlib import Path
 LOOSENESS = frozenset(("digits", "unordered", "deep", "pairs", "payload", "rounded", "shape", "type", "whole"))
 _MARKS = LOOSENESS | {"blocks", "async", "replies", "about", "fields", "hide"}
 
-_HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+\d[\d.]*)?)*)\s*$")
+_HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+(?:\d|valkey)[\w.,-]*)?)*)\s*$")
 _PREFIX = re.compile(r"^\[(?P<marks>[^]]*)\]\s*")
 _CAPTURE = re.compile(r"^(?P<name>[a-z]+) = ")
 _CONNECTION = re.compile(r"^(?P<name>[a-z]+): ")
@@ -46,13 +46,19 @@ class Step:
 
 @dataclass
 class Case:
-    """A named list of steps, and the protocols it is played on."""
+    """A named list of steps, and the protocols it is played on.
+
+    ``editions`` are those it is played on alone, by the names that ``--compat`` takes; without any on those from ``since`` to
+    before ``until``.
+    """
 
     group: str
     name: str
     path: Path
     line: int
     since: tuple[int, ...] = ()
+    until: tuple[int, ...] = (99,)
+    editions: frozenset[str] = frozenset()
     protocols: tuple[int, ...] = (2, 3)
     steps: list[Step] = field(default_factory=list)
 
@@ -99,6 +105,10 @@ def _case(line: str, path: Path, number: int) -> Case:
         tag = tags.pop(0)
         if tag == "@since" and tags:
             case.since = tuple(int(part) for part in tags.pop(0).split("."))
+        elif tag == "@until" and tags:
+            case.until = tuple(int(part) for part in tags.pop(0).split("."))
+        elif tag == "@edition" and tags:
+            case.editions = frozenset(tags.pop(0).split(","))
         elif tag in ("@resp2", "@resp3"):
             case.protocols = (int(tag[-1]),)
         else:

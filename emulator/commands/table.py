@@ -65,12 +65,12 @@ def _commands(edition: Edition) -> tuple[Command, ...]:
     return tuple(
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()
-        if entry.hidden or edition.includes(entry.since)
+        if entry.hidden or edition.includes(entry.since, entry.valkey)
     )
 
 
 def _of(edition: Edition, entry: Command) -> Command:
-    missing = [name for name, sub in entry.subcommands.items() if not edition.includes(sub.since)]
+    missing = [name for name, sub in entry.subcommands.items() if not edition.includes(sub.since, sub.valkey)]
     if not missing:
         return entry
     entry = entry.clone()

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+_COMMON_ANCESTOR: Final = "7.2.4"
+"""The version of Redis that Valkey began with."""
+
+_VECTORSET: Final = {b"name": b"vectorset", b"ver": 1, b"path": b"", b"args": []}
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +25,26 @@ class Edition:
     version: str
     modules: tuple[dict[bytes, Any], ...] = ()
 
-    def includes(self, since: str) -> bool:
-        """Whether it has what came with version `since` (``7.2.0``); nothing that has once come was ever taken away."""
-        return _parts(since) <= _parts(self.version)
+    @property
+    def compat(self) -> str:
+        """The name by which ``--compat`` chooses it: ``8.2``, ``valkey-9.1``."""
+        release = self.version.rpartition(".")[0]
+        return f"valkey-{release}" if self.is_valkey else release
+
+    @property
+    def is_valkey(self) -> bool:
+        return self.name == "valkey"
+
+    def includes(self, since: str, valkey: str = "") -> bool:
+        """Whether it has what came with Redis version `since` (``7.2.0``), or with that of Valkey; "" for never.
+
+        Nothing that has once come was ever taken away.
+        """
+        if not self.is_valkey:
+            return bool(since) and _parts(since) <= _parts(self.version)
+        if valkey:
+            return _parts(valkey) <= _parts(self.version)
+        return bool(since) and _parts(since) <= _parts(_COMMON_ANCESTOR)
 
     @property
     def number(self) -> int:
@@ -30,8 +53,30 @@ class Edition:
         return major << 16 | minor << 8 | patch
 
 
+@cache
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-REDIS_8_2 = Edition("redis", "8.2.3", ({b"name": b"vectorset", b"ver": 1, b"path": b"", b"args": []},))
+REDIS_8_2: Final = Edition("redis", "8.2.3", (_VECTORSET,))
+_LUA: Final = {b"name": b"lua", b"ver": 1, b"path": b"lua", b"args": []}
+EDITIONS: Final = {
+    edition.compat: edition
+    for edition in (
+        Edition("redis", "7.2.4"),
+        Edition("redis", "7.4.1"),
+        Edition("redis", "8.0.3", (_VECTORSET,)),
+        REDIS_8_2,
+        Edition("redis", "8.4.0", (_VECTORSET,)),
+        Edition("redis", "8.6.2", (_VECTORSET,)),
+        Edition("valkey", "9.1.2", (_LUA,)),
+    )
+}
+"""The editions by the names that ``--compat`` takes."""
+
+
+def edition_named(name: str) -> Edition:
+    """The edition of a name of `EDITIONS`.  Raises ValueError."""
+    if name not in EDITIONS:
+        raise ValueError(f"argument must be one of the following: {', '.join(EDITIONS)}")
+    return EDITIONS[name]

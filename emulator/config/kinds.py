@@ -29,8 +29,8 @@ class Directive(Generic[T]):
     """One directive.
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
-    them; ``hidden`` ones match no glob.  ``since`` is the version of Redis that brought it, unless every edition has it.
-    ``several`` tells that the value is a list of words, ``binary`` that its words do not end at the first NUL byte.
+    them; ``hidden`` ones match no glob.  ``since`` and ``valkey`` are the versions that brought it, unless every edition
+    has it.  ``several`` tells that the value is a list of words, ``binary`` that its words do not end at the first NUL byte.
     """
 
     several = False
@@ -45,6 +45,7 @@ class Directive(Generic[T]):
         protected: bool = False,
         hidden: bool = False,
         since: str = "0.0.0",
+        valkey: str = "",
     ) -> None:
         self.default = default
         self.aliases = aliases.split()
@@ -52,6 +53,7 @@ class Directive(Generic[T]):
         self.protected = protected
         self.hidden = hidden
         self.since = since
+        self.valkey = valkey
         self.name = ""
         self.attribute = ""
 

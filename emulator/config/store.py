@@ -51,7 +51,7 @@ class Store:
         if edition not in cls._by_edition:
             known = cls.directives.items()
             cls._by_edition[edition] = {
-                name: directive for name, directive in known if edition.includes(directive.since)
+                name: directive for name, directive in known if edition.includes(directive.since, directive.valkey)
             }
         return cls._by_edition[edition]
 

