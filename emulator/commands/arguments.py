@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.long_double import parse_long_double
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer, parse_unsigned
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -118,51 +117,6 @@ def milliseconds(client: Session, text: bytes) -> int:
     if span > INT64_MAX - client.engine.clock.now:
         raise CommandError("ERR timeout is out of range")
     return span
-
-
-def scan_cursor(text: bytes) -> int:
-    """The cursor of SCAN and its kin: an unsigned 64-bit integer."""
-    cursor = parse_unsigned(text)
-    if cursor is None:
-        raise CommandError("ERR invalid cursor")
-    return cursor
-
-
-class ScanOptions(NamedTuple):
-    """COUNT (10 unless given), MATCH, NOVALUES and TYPE (None unless given)."""
-
-    most: int
-    matches: Matcher
-    no_values: bool
-    kind: bytes | None
-
-
-def scan_options(options: Sequence[bytes], *, for_hash: bool = False, for_keys: bool = False) -> ScanOptions:
-    """The options of SSCAN and ZSCAN; of HSCAN, which knows NOVALUES; of SCAN, which knows TYPE."""
-    count, matches, no_values = 10, matcher(b"*"), False
-    kind: bytes | None = None
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option == b"NOVALUES":
-            if not for_hash:
-                raise CommandError("ERR NOVALUES option can only be used in HSCAN")
-            no_values = True
-            continue
-        argument = next(words, None)
-        if argument is None:
-            raise CommandError(SYNTAX)
-        if option == b"COUNT":
-            count = integer(argument)
-            if count < 1:
-                raise CommandError(SYNTAX)
-        elif option == b"MATCH":
-            matches = matcher(argument)
-        elif option == b"TYPE" and for_keys:
-            kind = argument.lower()
-        else:
-            raise CommandError(SYNTAX)
-    return ScanOptions(count, matches, no_values, kind)
 
 
 def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bool]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from emulator.clients.tracking import collision
 from emulator.commands.arguments import integer
+from emulator.commands.options import FLAG, Given, last_given, once, read_options
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Set, Status
 from emulator.table.registry import command
@@ -15,45 +17,29 @@ if TYPE_CHECKING:
 
 _ANEW = " before disabling tracking for this client, and then re-enabling it with a different mode."
 _FLAGS = "noscript loading stale"
+_FLAG_OPTIONS: Final = dict.fromkeys((b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"), FLAG)
 
 
-class _Options:
-    """The options of a call of CLIENT TRACKING."""
+def _parse(client: Session, words: Sequence[bytes], prefixes: list[bytes]) -> Given:
+    """The options, of which PREFIX may be given more than once."""
 
-    def __init__(self) -> None:
-        self.redirect = 0
-        self.words: set[bytes] = set()
-        self.prefixes: list[bytes] = []
+    def redirection(text: bytes) -> int:
+        number = integer(text)
+        if number not in client.engine.sessions:
+            raise CommandError("ERR The client ID you want redirect to does not exist")
+        return number
 
-
-def _parse(client: Session, words: tuple[bytes, ...]) -> _Options:
-    options = _Options()
-    position = 0
-    while position < len(words):
-        word = words[position].upper()
-        more = position + 1 < len(words)
-        if word == b"REDIRECT" and more:
-            position += 1
-            if options.redirect:
-                raise CommandError("ERR A client can only redirect to a single other client")
-            options.redirect = integer(words[position])
-            if options.redirect not in client.engine.sessions:
-                raise CommandError("ERR The client ID you want redirect to does not exist")
-        elif word == b"PREFIX" and more:
-            position += 1
-            options.prefixes.append(words[position])
-        elif word in (b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"):
-            options.words.add(word)
-        else:
-            raise CommandError(SYNTAX)
-        position += 1
-    return options
+    return read_options(
+        words,
+        {**_FLAG_OPTIONS, b"REDIRECT": (1, redirection), b"PREFIX": (1, prefixes.append)},
+        once(b"REDIRECT", error="ERR A client can only redirect to a single other client"),
+    )
 
 
-def _check(client: Session, options: _Options) -> None:
+def _check(client: Session, options: Given, prefixes: Sequence[bytes]) -> None:
     tracked = client.tracked
-    broadcasts, chosen = b"BCAST" in options.words, options.words & {b"OPTIN", b"OPTOUT"}
-    if options.prefixes and not broadcasts:
+    broadcasts, chosen = b"BCAST" in options, options.keys() & {b"OPTIN", b"OPTOUT"}
+    if prefixes and not broadcasts:
         raise CommandError("ERR PREFIX option requires BCAST mode to be enabled")
     if tracked is not None and broadcasts != (tracked.prefixes is not None):
         raise CommandError("ERR You can't switch BCAST mode on/off" + _ANEW)
@@ -63,7 +49,7 @@ def _check(client: Session, options: _Options) -> None:
         raise CommandError("ERR You can't specify both OPTIN mode and OPTOUT mode")
     if tracked is not None and tracked.choice and chosen and tracked.choice not in chosen:
         raise CommandError("ERR You can't switch OPTIN/OPTOUT mode" + _ANEW)
-    if clash := collision(tracked, options.prefixes):
+    if clash := collision(tracked, prefixes):
         raise CommandError(f"ERR {clash}")
 
 
@@ -76,18 +62,19 @@ def _check(client: Session, options: _Options) -> None:
 )
 def client_tracking(client: Session, status: bytes, *options: bytes) -> Status:
     """Whether the server is to tell of changes to the keys that the client has read, or that begin with a prefix."""
-    parsed = _parse(client, options)
+    prefixes: list[bytes] = []
+    given = _parse(client, options, prefixes)
     tracking = client.engine.tracking
     switch = status.lower()
     if switch == b"on":
-        _check(client, parsed)
+        _check(client, given, prefixes)
         tracked = tracking.begin(client)
-        tracked.redirect = parsed.redirect
+        tracked.redirect = given.get(b"REDIRECT", 0)
         tracked.broken = False
-        tracked.noloop = b"NOLOOP" in parsed.words
-        tracked.choice = next(iter(parsed.words & {b"OPTIN", b"OPTOUT"}), b"")
-        if b"BCAST" in parsed.words:
-            for prefix in parsed.prefixes or [b""]:
+        tracked.noloop = b"NOLOOP" in given
+        tracked.choice = last_given(given, (b"OPTIN", b"OPTOUT"))
+        if b"BCAST" in given:
+            for prefix in prefixes or [b""]:
                 tracking.follow(tracked, prefix)
     elif switch == b"off":
         tracking.end(client)

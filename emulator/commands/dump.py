@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
+from emulator.commands.options import FLAG, at_least, read_options, rivals
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.types import Value
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import NOT_INTEGER, CommandError
 from emulator.protocol.replies import OK, Status
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -56,37 +56,13 @@ def dump(client: Session, key: bytes) -> bytes | None:
     return None if value is None else serialized(client.engine, value)
 
 
-class _Options(NamedTuple):
-    """The options of RESTORE; ``idle`` in seconds, ``frequency`` from 0 to 255."""
-
-    replace: bool
-    absolute: bool
-    idle: int | None
-    frequency: int | None
-
-
-def _options(words: Sequence[bytes]) -> _Options:
-    replace = absolute = False
-    idle: int | None = None
-    frequency: int | None = None
-    rest = iter(words)
-    for word in rest:
-        option = word.upper()
-        if option == b"REPLACE":
-            replace = True
-        elif option == b"ABSTTL":
-            absolute = True
-        elif option == b"IDLETIME" and frequency is None and (argument := next(rest, None)) is not None:
-            idle = integer(argument)
-            if idle < 0:
-                raise CommandError("ERR Invalid IDLETIME value, must be >= 0")
-        elif option == b"FREQ" and idle is None and (argument := next(rest, None)) is not None:
-            frequency = integer(argument)
-            if not 0 <= frequency <= _MOST_FREQUENT:
-                raise CommandError("ERR Invalid FREQ value, must be >= 0 and <= 255")
-        else:
-            raise CommandError(SYNTAX)
-    return _Options(replace, absolute, idle, frequency)
+_OPTIONS: Final = {
+    b"REPLACE": FLAG,
+    b"ABSTTL": FLAG,
+    b"IDLETIME": at_least(0, "ERR Invalid IDLETIME value, must be >= 0", NOT_INTEGER),
+    b"FREQ": at_least(0, "ERR Invalid FREQ value, must be >= 0 and <= 255", NOT_INTEGER, _MOST_FREQUENT),
+}
+_ONE_USE: Final = rivals(b"IDLETIME", b"FREQ")
 
 
 @command(
@@ -99,15 +75,15 @@ def _options(words: Sequence[bytes]) -> _Options:
 )
 def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Status:
     """Create a key from the serialised form of a value."""
-    wanted = _options(options)
+    given = read_options(options, _OPTIONS, _ONE_USE)
     db, now = client.db, client.engine.clock.now
-    if not wanted.replace and db.lookup_write(key) is not None:
+    if b"REPLACE" not in given and db.lookup_write(key) is not None:
         raise CommandError("BUSYKEY Target key name already exists.")
     span = integer(ttl)
     if span < 0:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     value = _value_of(client.engine, serialized_value)
-    deadline = span if wanted.absolute or not span else span + now
+    deadline = span if b"ABSTTL" in given or not span else span + now
     if deadline and deadline <= now:
         db.delete(key)
         return OK
@@ -117,10 +93,10 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     entry = db.insert(key, value)
     if deadline:
         db.expire_at(entry, deadline)
-    if db.frequency is None and wanted.idle is not None:
-        entry.access = now - 1000 * wanted.idle
-    elif db.frequency is not None and wanted.frequency is not None:
-        entry.access = db.frequency.starting_at(wanted.frequency)
+    if db.frequency is None and b"IDLETIME" in given:
+        entry.access = now - 1000 * given[b"IDLETIME"]
+    elif db.frequency is not None and b"FREQ" in given:
+        entry.access = db.frequency.starting_at(given[b"FREQ"])
     db.changed(key, GENERIC, b"restore")
     if replaced is not None and db.observed:
         db.notify_overwritten(key, replaced.value, value)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import database, integer, scan_cursor, scan_options
+from emulator.commands.arguments import database, integer
+from emulator.commands.options import FLAG, Options, read_options
+from emulator.commands.scan import KEYS, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.glob import matcher
 from emulator.datatypes.types import TYPES, Value, copied, type_name
-from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError, as_text
+from emulator.protocol.errors import NO_SUCH_KEY, CommandError
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -90,16 +93,14 @@ def type_(client: Session, key: bytes) -> Status:
 # Expiry
 
 
+_EXPIRE_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"GT", b"LT"), FLAG)
+
+
 def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base: int, options: Sequence[bytes]) -> int:
-    chosen = set()
-    for word in options:
-        option = word.upper()
-        if option not in (b"NX", b"XX", b"GT", b"LT"):
-            raise CommandError(f"ERR Unsupported option {as_text(word)}")
-        chosen.add(option)
+    chosen = read_options(options, _EXPIRE_OPTIONS, error="ERR Unsupported option {}") if options else {}
     if b"NX" in chosen and len(chosen) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if {b"GT", b"LT"} <= chosen:
+    if b"GT" in chosen and b"LT" in chosen:
         raise CommandError("ERR GT and LT options at the same time are not compatible")
     moment = integer(when) * unit
     if not INT64_MIN <= moment <= INT64_MAX or moment + base > INT64_MAX:
@@ -282,24 +283,16 @@ def renamenx(client: Session, key: bytes, newkey: bytes) -> int:
 )
 def copy(client: Session, source: bytes, destination: bytes, *options: bytes) -> int:
     """Copy a value to another key or database; whether that was done."""
-    target = client.db
-    replace = False
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option == b"REPLACE":
-            replace = True
-        elif option == b"DB" and (index := next(words, None)) is not None:
-            target = database(client, index)
-        else:
-            raise CommandError(SYNTAX)
+    known: Options = {b"REPLACE": FLAG, b"DB": (1, partial(database, client))}
+    given = read_options(options, known)
+    target = given.get(b"DB", client.db)
     if target is client.db and source == destination:
         raise CommandError(_SAME)
     value = client.db.get(source)
     if value is None:
         return 0
     replaced = target.lookup_write(destination)
-    if replaced is not None and not replace:
+    if replaced is not None and b"REPLACE" not in given:
         return 0
     if not TYPES[value.__class__].copied:
         raise CommandError("ERR not supported for this module key")
@@ -371,7 +364,7 @@ def randomkey(client: Session) -> bytes | None:
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     """Some keys and the cursor to go on with, 0 at the end."""
     position = scan_cursor(cursor)
-    asked = scan_options(options, for_keys=True)
+    asked = scan_options(options, KEYS)
     after, entries = client.db.scan(position, asked.most)
     found = [entry.key for entry in entries if asked.matches(entry.key) and _is_of(entry, asked.kind)]
     return [b"%d" % after, found]

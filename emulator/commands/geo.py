@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import double, integer
+from emulator.commands.arguments import double
+from emulator.commands.options import (
+    FLAG,
+    TEXT,
+    Given,
+    Options,
+    at_least,
+    last_given,
+    leading_options,
+    read_options,
+    rivals,
+)
 from emulator.commands.zset import add_scores
 from emulator.config.notifications import ZSET
 from emulator.datatypes import geohash
 from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Shape
 from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ScoreRange, ZSet
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.replies import NULL_ARRAY, Reply
 from emulator.table.keyspec import KeySpec, keys, keyword
 from emulator.table.registry import command
@@ -45,6 +56,8 @@ def _place_of(members: ZSet | None, member: bytes) -> Place | None:
 
 # Adding and looking up
 
+_ADD_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"CH"), FLAG)
+
 
 @command(
     "geo",
@@ -55,18 +68,12 @@ def _place_of(members: ZSet | None, member: bytes) -> Place | None:
 )
 def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *more: bytes) -> Reply:
     """Add members with their places; how many are new (with CH: new or moved)."""
-    words = (longitude, latitude, member, *more)
-    options: set[bytes] = set()
-    start = 0
-    while start < len(words) and (option := words[start].upper()) in (b"NX", b"XX", b"CH"):
-        options.add(option)
-        start += 1
-    rest = words[start:]
-    if len(rest) % 3 or {b"NX", b"XX"} <= options:
+    given, rest = leading_options((longitude, latitude, member, *more), _ADD_OPTIONS)
+    if len(rest) % 3 or {b"NX", b"XX"} <= given.keys():
         raise CommandError(SYNTAX)
     places = [_place(x, y) for x, y in zip(rest[::3], rest[1::3], strict=True)]
     scores = [float(geohash.encode(place)) for place in places]
-    return add_scores(client, key, scores, rest[2::3], frozenset(options))
+    return add_scores(client, key, scores, rest[2::3], given.keys())
 
 
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1)")
@@ -112,6 +119,15 @@ class _Found(NamedTuple):
     place: Place
 
 
+_OPTIONS: Final = {
+    **dict.fromkeys((b"WITHDIST", b"WITHHASH", b"WITHCOORD", b"ANY", b"ASC", b"DESC"), FLAG),
+    b"COUNT": at_least(1, "ERR COUNT must be > 0", NOT_INTEGER),
+}
+_STORES: Final = (b"STORE", b"STOREDIST")
+_STORING_OPTIONS: Final = {**_OPTIONS, **dict.fromkeys(_STORES, TEXT)}
+_RULES: Final = rivals(b"FROMMEMBER", b"FROMLONLAT") | rivals(b"BYRADIUS", b"BYBOX")
+
+
 class _Search:
     """The arguments of a search, read in Redis's order; ``target`` is where the result goes, if anywhere."""
 
@@ -119,12 +135,7 @@ class _Search:
         self.name = name
         self.members = members
         self.target = target
-        self.stores_distance = False
-        self.with_distance = self.with_hash = self.with_place = self.any = False
-        self.order: bytes | None = None
-        self.count = 0
         self.centre: Place | None = None
-        self.from_member = self.from_place = False
         self.box: tuple[float, float] | None = None
         self.radius: float | None = None
         self.unit = 1.0
@@ -136,6 +147,9 @@ class _Search:
         self.centre = _place_of(self.members, member)
         if self.centre is None:
             raise CommandError("ERR could not decode requested zset member")
+
+    def centre_at(self, longitude: bytes, latitude: bytes) -> None:
+        self.centre = _place(longitude, latitude)
 
     def take_radius(self, radius: bytes, unit: bytes) -> None:
         self.radius = double(radius, "ERR need numeric radius")
@@ -150,68 +164,37 @@ class _Search:
         self.unit = _unit(unit)
 
     def options(self, words: Sequence[bytes], may_store: bool) -> None:
-        """The options of GEORADIUS and GEORADIUSBYMEMBER."""
-        place = 0
-        while place < len(words):
-            option, left = words[place].upper(), len(words) - place - 1
-            if option in (b"STORE", b"STOREDIST") and may_store and left:
-                self.target, self.stores_distance = words[place + 1], option == b"STOREDIST"
-                place += 2
-            else:
-                place += self._common(words, place, left)
+        """Read the options of GEORADIUS and GEORADIUSBYMEMBER."""
+        given = self._read(words, _STORING_OPTIONS if may_store else _OPTIONS)
+        self.target = given.get(last_given(given, _STORES))
         self._check()
 
     def search_options(self, words: Sequence[bytes]) -> None:
-        """The options of GEOSEARCH and GEOSEARCHSTORE."""
-        place = 0
-        while place < len(words):
-            option, left = words[place].upper(), len(words) - place - 1
-            if option == b"FROMMEMBER" and left >= 1 and not self.from_place:
-                self.centre_on(words[place + 1])
-                self.from_member = True
-                place += 2
-            elif option == b"FROMLONLAT" and left >= 2 and not self.from_member:
-                self.centre = _place(words[place + 1], words[place + 2])
-                self.from_place = True
-                place += 3
-            elif option == b"BYRADIUS" and left >= 2 and self.box is None:
-                self.take_radius(words[place + 1], words[place + 2])
-                place += 3
-            elif option == b"BYBOX" and left >= 3 and self.radius is None:
-                self.take_box(*words[place + 1 : place + 4])
-                place += 4
-            elif option == b"STOREDIST" and self.target is not None:
-                self.stores_distance = True
-                place += 1
-            else:
-                place += self._common(words, place, left)
+        """Read the options of GEOSEARCH and GEOSEARCHSTORE."""
+        known: Options = {
+            **_OPTIONS,
+            b"FROMMEMBER": (1, self.centre_on),
+            b"FROMLONLAT": (2, self.centre_at),
+            b"BYRADIUS": (2, self.take_radius),
+            b"BYBOX": (3, self.take_box),
+        }
+        if self.target is not None:
+            known[b"STOREDIST"] = FLAG
+        given = self._read(words, known)
         self._check()
-        if not (self.from_member or self.from_place):
+        if b"FROMMEMBER" not in given and b"FROMLONLAT" not in given:
             raise CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {self.name}")
         if self.radius is None and self.box is None:
             raise CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {self.name}")
 
-    def _common(self, words: Sequence[bytes], place: int, left: int) -> int:
-        """An option that all searches know; how many words it has."""
-        option = words[place].upper()
-        if option == b"WITHDIST":
-            self.with_distance = True
-        elif option == b"WITHHASH":
-            self.with_hash = True
-        elif option == b"WITHCOORD":
-            self.with_place = True
-        elif option == b"ANY":
-            self.any = True
-        elif option in (b"ASC", b"DESC"):
-            self.order = option
-        elif option == b"COUNT" and left:
-            self.count = integer(words[place + 1])
-            if self.count <= 0:
-                raise CommandError("ERR COUNT must be > 0")
-            return 2
-        else:
-            raise CommandError(SYNTAX)
-        return 1
+    def _read(self, words: Sequence[bytes], known: Options) -> Given:
+        given = read_options(words, known, _RULES)
+        self.with_distance, self.with_hash = b"WITHDIST" in given, b"WITHHASH" in given
+        self.with_place, self.any = b"WITHCOORD" in given, b"ANY" in given
+        self.order = last_given(given, (b"ASC", b"DESC"))
+        self.count = given.get(b"COUNT", 0)
+        self.stores_distance = last_given(given, _STORES) == b"STOREDIST"
+        return given
 
     def _check(self) -> None:
         if self.target is not None and (self.with_distance or self.with_hash or self.with_place):
@@ -235,7 +218,7 @@ class _Search:
         width, height = self.box if self.box is not None else (self.radius or 0.0, None)
         found = list(_within(self.members, Shape(self.centre, width, height, self.unit), self.count if self.any else 0))
         most = self.count or len(found)
-        if self.order is not None or (self.count and not self.any):
+        if self.order or (self.count and not self.any):
             return partial_sort(found, lambda item: item.metres, self.order == b"DESC", most)
         return found[:most]
 

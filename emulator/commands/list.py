@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, integer, magnitude, multi_pop
+from emulator.commands.options import at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
@@ -207,18 +208,8 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
 )
 def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
     """The index of a value that is equal, or with COUNT the indexes of several."""
-    rank, count, most = 1, None, 0
-    words = iter(options)
-    for word in words:
-        option, argument = word.upper(), next(words, None)
-        if argument is None or option not in (b"RANK", b"COUNT", b"MAXLEN"):
-            raise CommandError(SYNTAX)
-        if option == b"RANK":
-            rank = _rank(argument)
-        elif option == b"COUNT":
-            count = bounded(argument, 0, INT64_MAX, "ERR COUNT can't be negative")
-        else:
-            most = bounded(argument, 0, INT64_MAX, "ERR MAXLEN can't be negative")
+    given = read_options(options, _POSITION_OPTIONS)
+    rank, count, most = given.get(b"RANK", 1), given.get(b"COUNT"), given.get(b"MAXLEN", 0)
     values = client.db.read(key, List)
     wanted = 1 if count is None else count
     found = [] if values is None else _positions(values, element, rank, wanted, most)
@@ -235,6 +226,13 @@ def _rank(text: bytes) -> int:
             "from the end of the list"
         )
     return rank
+
+
+_POSITION_OPTIONS: Final = {
+    b"RANK": (1, _rank),
+    b"COUNT": at_least(0, "ERR COUNT can't be negative"),
+    b"MAXLEN": at_least(0, "ERR MAXLEN can't be negative"),
+}
 
 
 def _positions(values: List, element: bytes, rank: int, count: int, most: int) -> list[int]:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import bounded, random_count, scan_cursor, scan_options
+from emulator.commands.arguments import bounded, random_count
+from emulator.commands.options import UP_TO_LIMIT, read_options
+from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import SET
 from emulator.datatypes.set import Set
 from emulator.protocol import replies
@@ -283,13 +285,7 @@ def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
     words = (key, *more)
     if number > len(words):
         raise CommandError("ERR Number of keys can't be greater than number of args")
-    limit = 0
-    options = iter(words[number:])
-    for option in options:
-        argument = next(options, None)
-        if option.upper() != b"LIMIT" or argument is None:
-            raise CommandError(SYNTAX)
-        limit = bounded(argument, 0, INT64_MAX, "ERR LIMIT can't be negative")
+    limit = read_options(words[number:], UP_TO_LIMIT).get(b"LIMIT")
     found = _intersection(_read_all(client, words[:number]))
     return sum(1 for _ in islice(found, limit or None))
 

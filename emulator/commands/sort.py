@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import integer
+from emulator.commands.options import FLAG, LIMIT, TEXT, last_given, read_options
 from emulator.config.notifications import GENERIC, LIST
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
+from emulator.protocol.errors import WRONGTYPE, CommandError
 from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys, unknown
@@ -44,35 +44,27 @@ class _Options(NamedTuple):
     leaves_order: bool
 
 
+_OPTIONS: Final = {b"ASC": FLAG, b"DESC": FLAG, b"ALPHA": FLAG, b"LIMIT": LIMIT}
+
+
 def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
-    by = store = None
-    offset, count = 0, -1
+    orders: list[bytes] = []
     gets: list[bytes] = []
-    descending = alpha = leaves_order = False
-    position = 0
-    while position < len(words):
-        option, left = words[position].upper(), len(words) - position - 1
-        if option in (b"ASC", b"DESC"):
-            descending = option == b"DESC"
-        elif option == b"ALPHA":
-            alpha = True
-        elif option == b"LIMIT" and left >= 2:
-            offset, count = integer(words[position + 1]), integer(words[position + 2])
-            position += 2
-        elif option == b"BY" and left:
-            by = words[position + 1]
-            leaves_order |= b"*" not in by
-            position += 1
-        elif option == b"GET" and left:
-            gets.append(words[position + 1])
-            position += 1
-        elif option == b"STORE" and left and may_store:
-            store = words[position + 1]
-            position += 1
-        else:
-            raise CommandError(SYNTAX)
-        position += 1
-    return _Options(by, offset, count, gets, descending, alpha, store, leaves_order)
+    known = {**_OPTIONS, b"BY": (1, orders.append), b"GET": (1, gets.append)}
+    if may_store:
+        known[b"STORE"] = TEXT
+    given = read_options(words, known)
+    offset, most = given.get(b"LIMIT", (0, -1))
+    return _Options(
+        by=orders[-1] if orders else None,
+        offset=offset,
+        most=most,
+        gets=gets,
+        descending=last_given(given, (b"ASC", b"DESC")) == b"DESC",
+        alpha=b"ALPHA" in given,
+        store=given.get(b"STORE"),
+        leaves_order=any(b"*" not in pattern for pattern in orders),
+    )
 
 
 def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:

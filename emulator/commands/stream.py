@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
+from emulator.commands.options import Options, at_least, read_options
 from emulator.commands.stream_ids import (
     ACKED,
     DELREF,
@@ -19,7 +20,7 @@ from emulator.commands.stream_ids import (
 )
 from emulator.config.notifications import STREAM
 from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
-from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError
+from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -236,15 +237,12 @@ def xlen(client: Session, key: bytes) -> int:
     return 0 if stream is None else len(stream)
 
 
+_RANGE_OPTIONS: Final[Options] = {b"COUNT": (1, lambda text: max(integer(text), 0))}
+
+
 def _range(client: Session, key: bytes, low: bytes, high: bytes, options: Sequence[bytes], reverse: bool) -> Reply:
     start, end = start_of_interval(low), end_of_interval(high)
-    count = -1
-    words = iter(options)
-    for word in words:
-        argument = next(words, None)
-        if argument is None or word.upper() != b"COUNT":
-            raise CommandError(SYNTAX)
-        count = max(integer(argument), 0)
+    count = read_options(options, _RANGE_OPTIONS).get(b"COUNT", -1)
     stream = client.db.read(key, Stream)
     if stream is None:
         return []
@@ -320,24 +318,22 @@ def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *m
     return answers
 
 
+_ENTRIES_ADDED: Final = at_least(0, "ERR entries_added must be positive", NOT_INTEGER)
+
+
 @command("stream", since="5.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Status:
     """Set the last id of a stream, as a copy of it has to be told."""
-    id, max_deleted = exact_id(last_id), 0
-    added: int | None = None
-    words = iter(options)
-    for word in words:
-        option, argument = word.upper(), next(words, None)
-        if argument is None or option not in (b"ENTRIESADDED", b"MAXDELETEDID"):
-            raise CommandError(SYNTAX)
-        if option == b"ENTRIESADDED":
-            added = integer(argument)
-            if added < 0:
-                raise CommandError("ERR entries_added must be positive")
-        else:
-            max_deleted = exact_id(argument)
-            if id < max_deleted:
-                raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+    id = exact_id(last_id)
+
+    def max_deleted_id(text: bytes) -> int:
+        number = exact_id(text)
+        if id < number:
+            raise CommandError("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")
+        return number
+
+    given = read_options(options, {b"ENTRIESADDED": _ENTRIES_ADDED, b"MAXDELETEDID": (1, max_deleted_id)})
+    added: int | None = given.get(b"ENTRIESADDED")
     stream = client.db.edit(key, Stream)
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
@@ -350,6 +346,6 @@ def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Stat
             raise CommandError("ERR The entries_added specified in XSETID is smaller than the target stream length")
     stream.last_id = id
     stream.added = stream.added if added is None else added
-    stream.max_deleted = max_deleted or stream.max_deleted
+    stream.max_deleted = given.get(b"MAXDELETEDID") or stream.max_deleted
     client.db.amended(key, STREAM, b"xsetid")
     return OK

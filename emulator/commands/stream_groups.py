@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
+from emulator.commands.arguments import integer, wrong_subcommand_arity
+from emulator.commands.options import FLAG, Given, Option, Options, at_least, last_given, leading_options, read_options
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
 from emulator.config.notifications import STREAM
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import Stream, format_id
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 container("xgroup", group="stream", since="5.0.0", acl="", help_since="5.0.0")
-
-_MOST_CLAIMED = INT64_MAX // 16
 
 
 def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consumer:
@@ -62,21 +62,18 @@ def _existing_group(client: Session, key: bytes, name: bytes) -> tuple[Stream, G
     return stream, group
 
 
+_READ_OPTION: Final = {
+    b"ENTRIESREAD": at_least(UNKNOWN, "ERR value for ENTRIESREAD must be positive or -1", NOT_INTEGER)
+}
+
+
 def _group_options(client: Session, options: Sequence[bytes], may_make: bool) -> tuple[bool, int]:
     """MKSTREAM and ENTRIESREAD."""
-    make, read = False, UNKNOWN
-    words = iter(options)
-    for word in words:
-        if may_make and word.upper() == b"MKSTREAM":
-            make = True
-            continue
-        argument = next(words, None)
-        if argument is None or word.upper() != b"ENTRIESREAD":
-            raise wrong_subcommand_arity(client)
-        read = integer(argument)
-        if read < UNKNOWN:
-            raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
-    return make, read
+    known = {**_READ_OPTION, b"MKSTREAM": FLAG} if may_make else _READ_OPTION
+    given, rest = leading_options(options, known)
+    if rest:
+        raise wrong_subcommand_arity(client)
+    return b"MKSTREAM" in given, given.get(b"ENTRIESREAD", UNKNOWN)
 
 
 @command(
@@ -246,12 +243,14 @@ def xclaim(
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
     words = (id, *more)
     ids = list(_leading_ids(words))
-    options = _ClaimOptions(client, words[len(ids) :])
-    if options.last_id > found.last_id:
-        stream.move(found, options.last_id)
+    given = read_options(words[len(ids) :], _CLAIM_OPTIONS, error="ERR Unrecognized XCLAIM option '{}'")
+    just_id, retries = b"JUSTID" in given, given.get(b"RETRYCOUNT", -1)
+    if given.get(b"LASTID", 0) > found.last_id:
+        stream.move(found, given[b"LASTID"])
         client.db.amended(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
+    delivered = _delivery_time(given, now)
     answers: list[Reply] = []
     for number in ids:
         body = stream.get(number)
@@ -263,15 +262,15 @@ def xclaim(
         if pending is not None:
             if idle and now - pending.delivered < idle:
                 continue
-        elif options.force:
+        elif b"FORCE" in given:
             found.deliver(number, claimant, now)
         else:
             continue
-        _claim(found, number, claimant, now, again=not options.just_id)
-        found.pending[number].delivered = options.delivered
-        if options.retries is not None:
-            found.pending[number].count = options.retries
-        answers.append(format_id(number) if options.just_id else [format_id(number), body])
+        _claim(found, number, claimant, now, again=not just_id)
+        found.pending[number].delivered = delivered
+        if retries >= 0:
+            found.pending[number].count = retries
+        answers.append(format_id(number) if just_id else [format_id(number), body])
         claimant.active = now
         client.db.amended(key)
     return answers
@@ -285,33 +284,25 @@ def _leading_ids(words: Sequence[bytes]) -> Iterator[int]:
             return
 
 
-class _ClaimOptions:
-    """The options of XCLAIM; ``delivered`` is the moment of delivery that the entries get."""
+def _claim_number(option: str) -> Option:
+    return 1, partial(integer, error=f"ERR Invalid {option} option argument for XCLAIM")
 
-    def __init__(self, client: Session, words: Sequence[bytes]) -> None:
-        now = client.engine.clock.now
-        self.force = self.just_id = False
-        self.retries: int | None = None
-        self.last_id = 0
-        delivered = now
-        rest = iter(words)
-        for word in rest:
-            option = word.upper()
-            if option == b"FORCE":
-                self.force = True
-            elif option == b"JUSTID":
-                self.just_id = True
-            elif (argument := next(rest, None)) is None or option not in (b"IDLE", b"TIME", b"RETRYCOUNT", b"LASTID"):
-                raise CommandError(f"ERR Unrecognized XCLAIM option '{as_text(word)}'")
-            elif option == b"LASTID":
-                self.last_id = exact_id(argument)
-            else:
-                number = integer(argument, f"ERR Invalid {option.decode()} option argument for XCLAIM")
-                if option == b"RETRYCOUNT":
-                    self.retries = number if number >= 0 else None
-                else:
-                    delivered = now - number if option == b"IDLE" else number
-        self.delivered = delivered if 0 <= delivered <= now else now
+
+_CLAIM_OPTIONS: Final[Options] = {
+    b"FORCE": FLAG,
+    b"JUSTID": FLAG,
+    b"LASTID": (1, exact_id),
+    b"IDLE": _claim_number("IDLE"),
+    b"TIME": _claim_number("TIME"),
+    b"RETRYCOUNT": _claim_number("RETRYCOUNT"),
+}
+
+
+def _delivery_time(given: Given, now: int) -> int:
+    """The moment of delivery that XCLAIM gives to entries: never in the future."""
+    option = last_given(given, (b"IDLE", b"TIME"))
+    moment: int = now - given.get(b"IDLE", 0) if option != b"TIME" else given[b"TIME"]
+    return moment if 0 <= moment <= now else now
 
 
 def _claim(group: Group, id: int, consumer: Consumer, now: int, again: bool) -> None:
@@ -322,6 +313,9 @@ def _claim(group: Group, id: int, consumer: Consumer, now: int, again: bool) -> 
         pending.deliver_again(now)
     else:
         pending.delivered = now
+
+
+_AUTOCLAIM_OPTIONS: Final = {b"JUSTID": FLAG, b"COUNT": at_least(1, "ERR COUNT must be > 0", most=INT64_MAX // 16)}
 
 
 @command(
@@ -341,16 +335,8 @@ def xautoclaim(
     """
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
     first = start_of_interval(start)
-    count, just_id = 100, False
-    words = iter(options)
-    for word in words:
-        if word.upper() == b"JUSTID":
-            just_id = True
-            continue
-        argument = next(words, None)
-        if argument is None or word.upper() != b"COUNT":
-            raise CommandError(SYNTAX)
-        count = bounded(argument, 1, _MOST_CLAIMED, "ERR COUNT must be > 0")
+    given = read_options(options, _AUTOCLAIM_OPTIONS)
+    count, just_id = given.get(b"COUNT", 100), b"JUSTID" in given
     stream, found = _required(client.db.read(key, Stream), key, group)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, milliseconds
+from emulator.commands.options import FLAG, Options, read_options
 from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
@@ -25,58 +27,51 @@ _NEW = MAX_ID
 _LAST = -1
 
 
+def _only_for_groups(option: str) -> Callable[..., None]:
+    def refuse(*_: bytes) -> None:
+        raise CommandError(f"ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
+
+    return refuse
+
+
+def _together(*words: bytes) -> Sequence[bytes]:
+    return words
+
+
+_OPTIONS: Final[Options] = {
+    b"COUNT": (1, lambda text: max(integer(text), 0)),
+    b"STREAMS": (lambda words: max(len(words), 1), _together),
+    b"GROUP": (2, _only_for_groups("GROUP")),
+    b"NOACK": (0, _only_for_groups("NOACK")),
+}
+_GROUP_OPTIONS: Final[Options] = {**_OPTIONS, b"GROUP": (2, _together), b"NOACK": FLAG}
+
+
 class _Request:
     """The arguments of XREAD and XREADGROUP."""
 
     def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
-        self.timeout: int | None = None
-        self.count = 0
-        self.group = self.consumer = b""
-        self.no_ack = False
-        self.keys: Sequence[bytes] = ()
-        self.texts: Sequence[bytes] = ()
         for_group = name == "xreadgroup"
-        grouped = False
-        place = 0
-        while place < len(words):
-            option, after = words[place].upper(), len(words) - place - 1
-            if option == b"BLOCK" and after:
-                self.timeout = milliseconds(client, words[place + 1])
-                place += 2
-            elif option == b"COUNT" and after:
-                self.count = max(integer(words[place + 1]), 0)
-                place += 2
-            elif option == b"STREAMS" and after:
-                self._streams(name, words[place + 1 :])
-                break
-            elif option == b"GROUP" and after >= 2:
-                _only_for_groups("GROUP", for_group)
-                self.group, self.consumer, grouped = words[place + 1], words[place + 2], True
-                place += 3
-            elif option == b"NOACK":
-                _only_for_groups("NOACK", for_group)
-                self.no_ack = True
-                place += 1
-            else:
-                raise CommandError(SYNTAX)
-        if not self.keys:
-            raise CommandError(SYNTAX)
-        if for_group and not grouped:
-            raise CommandError("ERR Missing GROUP option for XREADGROUP")
-
-    def _streams(self, name: str, words: Sequence[bytes]) -> None:
-        half = len(words) // 2
-        if len(words) % 2:
-            ids = "ID or '>'" if name == "xreadgroup" else "ID, '+', or '$'"
+        block = (1, partial(milliseconds, client))
+        given = read_options(words, {**(_GROUP_OPTIONS if for_group else _OPTIONS), b"BLOCK": block})
+        streams: Sequence[bytes] = given.get(b"STREAMS", ())
+        half = len(streams) // 2
+        if len(streams) % 2:
+            ids = "ID or '>'" if for_group else "ID, '+', or '$'"
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
             )
-        self.keys, self.texts = words[:half], words[half:]
-
-
-def _only_for_groups(option: str, for_group: bool) -> None:
-    if not for_group:
-        raise CommandError(f"ERR The {option} option is only supported by XREADGROUP. You called XREAD instead.")
+        if not streams:
+            raise CommandError(SYNTAX)
+        if for_group and b"GROUP" not in given:
+            raise CommandError("ERR Missing GROUP option for XREADGROUP")
+        self.timeout: int | None = given.get(b"BLOCK")
+        self.count: int = given.get(b"COUNT", 0)
+        self.no_ack: bool = b"NOACK" in given
+        self.group: bytes
+        self.consumer: bytes
+        self.group, self.consumer = given.get(b"GROUP", (b"", b""))
+        self.keys, self.texts = streams[:half], streams[half:]
 
 
 # XREAD

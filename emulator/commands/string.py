@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
+from emulator.commands.options import FLAG, TEXT, Given, read_options, rivals
 from emulator.config.notifications import GENERIC, STRING
 from emulator.datatypes.string import Embedded
 from emulator.datatypes.types import Value
-from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, WRONGTYPE, CommandError
 from emulator.protocol.long_double import ZERO, add_long_doubles, parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Reply, Status
@@ -169,7 +170,7 @@ def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
 
 
 def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequence[bytes]) -> Reply:
-    chosen = _options(options, (b"NX", b"XX", b"GET", b"KEEPTTL"))
+    chosen = read_options(options, _SET_OPTIONS, _RULES)
     moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
     exists = client.db.lookup_write(key) is not None
@@ -179,30 +180,13 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     return previous if b"GET" in chosen else OK
 
 
-def _options(words: Sequence[bytes], allowed: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The options of SET or GETEX, times with their argument; of those that exclude each other only one may be there."""
-    chosen: dict[bytes, bytes] = {}
-    rest = iter(words)
-    for word in rest:
-        option = word.upper()
-        if option in TIME_UNITS:
-            argument = next(rest, None)
-            if argument is None:
-                raise CommandError(SYNTAX)
-            chosen[option] = argument
-        elif option in allowed:
-            chosen[option] = b""
-        else:
-            raise CommandError(SYNTAX)
-        if any(len(chosen.keys() & exclusive) > 1 for exclusive in _EXCLUSIVE):
-            raise CommandError(SYNTAX)
-    return chosen
+_TIMES: Final = dict.fromkeys(TIME_UNITS, TEXT)
+_SET_OPTIONS: Final = {**_TIMES, b"KEEPTTL": FLAG, b"NX": FLAG, b"XX": FLAG, b"GET": FLAG}
+_GETEX_OPTIONS: Final = {**_TIMES, b"PERSIST": FLAG}
+_RULES: Final = rivals(b"NX", b"XX") | rivals(*TIME_UNITS, b"KEEPTTL", b"PERSIST")
 
 
-_EXCLUSIVE = ({b"NX", b"XX"}, {*TIME_UNITS, b"KEEPTTL", b"PERSIST"})
-
-
-def _moment(client: Session, name: str, chosen: dict[bytes, bytes]) -> int | None:
+def _moment(client: Session, name: str, chosen: Given) -> int | None:
     """The deadline that the options ask for."""
     for option, units in TIME_UNITS.items():
         if option in chosen:
@@ -280,7 +264,7 @@ def getdel(client: Session, key: bytes) -> bytes | None:
 )
 def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     """The string at a key, whose expiry is set or taken away."""
-    chosen = _options(options, (b"PERSIST",))
+    chosen = read_options(options, _GETEX_OPTIONS, _RULES)
     value = _read(client, key)
     if value is None:
         return None
@@ -461,6 +445,9 @@ def _compared(value: Value | None) -> bytes:
     return bytes(value)
 
 
+_LCS_OPTIONS: Final = {b"LEN": FLAG, b"IDX": FLAG, b"WITHMATCHLEN": FLAG, b"MINMATCHLEN": (1, integer)}
+
+
 @command(
     "string",
     since="7.0.0",
@@ -471,29 +458,16 @@ def _compared(value: Value | None) -> bytes:
 def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
     """The longest common subsequence of two strings, its length, or where it lies in them."""
     one, other = map(_compared, [client.db.get(key1), client.db.get(key2)])
-    want_length = want_indexes = with_lengths = False
-    shortest = 0
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option == b"LEN":
-            want_length = True
-        elif option == b"IDX":
-            want_indexes = True
-        elif option == b"WITHMATCHLEN":
-            with_lengths = True
-        elif option == b"MINMATCHLEN" and (argument := next(words, None)) is not None:
-            shortest = max(integer(argument), 0)
-        else:
-            raise CommandError(SYNTAX)
-    if want_length and want_indexes:
+    given = read_options(options, _LCS_OPTIONS)
+    if b"LEN" in given and b"IDX" in given:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")
     if (len(one) + 1) * (len(other) + 1) * _LCS_CELL > client.engine.config.proto_max_bulk_len:
         raise CommandError("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")
     pairs = _common_subsequence(one, other)
-    if want_indexes:
-        return {b"matches": _matches(pairs, shortest, with_lengths), b"len": len(pairs)}
-    return len(pairs) if want_length else bytes(one[position] for position, _ in pairs)
+    if b"IDX" in given:
+        shortest = max(given.get(b"MINMATCHLEN", 0), 0)
+        return {b"matches": _matches(pairs, shortest, b"WITHMATCHLEN" in given), b"len": len(pairs)}
+    return len(pairs) if b"LEN" in given else bytes(one[position] for position, _ in pairs)
 
 
 def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, double, random_count, scan_cursor, scan_options, wrong_arity
+from emulator.commands.arguments import bounded, double, random_count, wrong_arity
+from emulator.commands.options import FLAG, leading_options
+from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
@@ -18,7 +20,7 @@ from emulator.table.registry import command
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
-_OPTIONS = frozenset((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"))
+_OPTIONS = dict.fromkeys((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"), FLAG)
 _NO_OPTIONS: frozenset[bytes] = frozenset()
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
@@ -40,15 +42,12 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 )
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
-    if not more and score.upper() not in _OPTIONS:  # what most calls are
+    plain = score.upper() not in _OPTIONS
+    if plain and not more:  # as in most calls
         return add_scores(client, key, (double(score),), (member,), _NO_OPTIONS)
     words = (score, member, *more)
-    options = _NO_OPTIONS
-    start = 0
-    while start < len(words) and (option := words[start].upper()) in _OPTIONS:
-        options |= {option}
-        start += 1
-    rest = words[start:]
+    given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
+    options = given.keys()
     if len(rest) % 2 or not rest:
         raise CommandError(SYNTAX)
     if options:
@@ -57,7 +56,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     return add_scores(client, key, scores, rest[1::2], options)
 
 
-def _check_options(options: frozenset[bytes], members: int) -> None:
+def _check_options(options: Set[bytes], members: int) -> None:
     if {b"NX", b"XX"} <= options:
         raise CommandError("ERR XX and NX options at the same time are not compatible")
     if len(options & {b"GT", b"LT", b"NX"}) > 1:
@@ -67,7 +66,7 @@ def _check_options(options: frozenset[bytes], members: int) -> None:
 
 
 def add_scores(
-    client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: frozenset[bytes]
+    client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: Set[bytes]
 ) -> float | None:
     """ZADD once its words are read; GEOADD comes here as well."""
     db = client.db

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import bounded, double, integer
+from emulator.commands.arguments import double, integer
+from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.zset_range import store
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import Pairs, Reply
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
@@ -94,29 +94,26 @@ def _members(client: Session, key: bytes) -> Scores | Set:
     raise CommandError(WRONGTYPE)
 
 
+def _weights(*texts: bytes) -> list[float]:
+    return [double(text, "ERR weight value is not a float") for text in texts]
+
+
+def _aggregate(word: bytes) -> Callable[[float, float], float]:
+    found = _AGGREGATES.get(word.upper())
+    if found is None:
+        raise CommandError(SYNTAX)
+    return found
+
+
 def _query(client: Session, name: str, words: Sequence[bytes], weighs: bool = True, stores: bool = False) -> _Query:
     names, options = _names(name, words)
     members = [_members(client, key) for key in names]
-    weights = [1.0] * len(names)
-    aggregate: Callable[[float, float], float] = _sum
-    with_scores = False
-    position = 0
-    while position < len(options):
-        option = options[position].upper()
-        left = len(options) - position - 1
-        if option == b"WEIGHTS" and weighs and left >= len(names):
-            given = options[position + 1 : position + 1 + len(names)]
-            weights = [double(text, "ERR weight value is not a float") for text in given]
-            position += len(names)
-        elif option == b"AGGREGATE" and weighs and left and options[position + 1].upper() in _AGGREGATES:
-            aggregate = _AGGREGATES[options[position + 1].upper()]
-            position += 1
-        elif option == b"WITHSCORES" and not stores:
-            with_scores = True
-        else:
-            raise CommandError(SYNTAX)
-        position += 1
-    return _Query(list(map(_Operand, members, weights)), aggregate, with_scores)
+    known: Options = {} if stores else {b"WITHSCORES": FLAG}
+    if weighs:
+        known |= {b"WEIGHTS": (len(names), _weights), b"AGGREGATE": (1, _aggregate)}
+    given = read_options(options, known)
+    weights, aggregate = given.get(b"WEIGHTS", [1.0] * len(names)), given.get(b"AGGREGATE", _sum)
+    return _Query(list(map(_Operand, members, weights)), aggregate, b"WITHSCORES" in given)
 
 
 def _union(query: _Query) -> Scores:
@@ -225,13 +222,7 @@ def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int
     """How many members all of several sorted sets have in common, counted up to a limit."""
     names, options = _names("zintercard", (numkeys, key, *more))
     first, *others = sorted((_members(client, name) for name in names), key=len)
-    limit = 0
-    words = iter(options)
-    for word in words:
-        argument = next(words, None)
-        if argument is None or word.upper() != b"LIMIT":
-            raise CommandError(SYNTAX)
-        limit = bounded(argument, 0, INT64_MAX, "ERR LIMIT can't be negative")
+    limit = read_options(options, UP_TO_LIMIT).get(b"LIMIT", 0)
     count = 0
     for member in first:
         if all(member in other for other in others):

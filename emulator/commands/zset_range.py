@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer
+from emulator.commands.options import FLAG, LIMIT, Options, last_given, once, read_options
 from emulator.commands.zset import pairs
 from emulator.config.notifications import GENERIC, ZSET
 from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys
@@ -90,29 +91,26 @@ class _Query(NamedTuple):
     with_scores: bool = False
 
 
+_FIXED_OPTIONS: Final = {b"WITHSCORES": FLAG, b"LIMIT": LIMIT}
+"""The options of the commands that have the kind and direction of the range in their name."""
+_STORE_OPTIONS: Final = {b"LIMIT": LIMIT, b"REV": FLAG, BY_SCORE: FLAG, BY_LEX: FLAG}
+_OPTIONS: Final = {**_STORE_OPTIONS, b"WITHSCORES": FLAG}
+_RULES: Final = once(BY_SCORE, BY_LEX) | once(b"REV")
+
+
 def _parse(
-    start: bytes, stop: bytes, options: Sequence[bytes], kind: bytes, backwards: bool, fixed: bool, store: bool
+    start: bytes,
+    stop: bytes,
+    options: Sequence[bytes],
+    known: Options = _FIXED_OPTIONS,
+    kind: bytes = BY_RANK,
+    backwards: bool = False,
 ) -> _Query:
-    """The query in the arguments; `fixed` commands have the kind and direction in their name."""
-    offset, count = 0, -1
-    with_scores = limited = False
-    position = 0
-    while position < len(options):
-        option = options[position].upper()
-        if option == b"WITHSCORES" and not store:
-            with_scores = True
-        elif option == b"LIMIT" and position + 2 < len(options):
-            offset, count = integer(options[position + 1]), integer(options[position + 2])
-            limited = True
-            position += 2
-        elif option == b"REV" and not fixed and not backwards:
-            backwards = True
-        elif option in (BY_SCORE, BY_LEX) and not fixed and kind == BY_RANK:
-            kind = option
-        else:
-            raise CommandError(SYNTAX)
-        position += 1
-    if limited and count != -1 and kind == BY_RANK:
+    given = read_options(options, known, _RULES)
+    kind, backwards = last_given(given, (BY_SCORE, BY_LEX), kind), backwards or b"REV" in given
+    offset, count = given.get(b"LIMIT", (0, -1))
+    with_scores = b"WITHSCORES" in given
+    if count != -1 and kind == BY_RANK:
         raise CommandError("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")
     if with_scores and kind == BY_LEX:
         raise CommandError("ERR syntax error, WITHSCORES not supported in combination with BYLEX")
@@ -156,7 +154,7 @@ def _answer(client: Session, key: bytes, query: _Query) -> Reply:
 )
 def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """The members of a range of ranks, scores or bytes, possibly backwards."""
-    return _answer(client, key, _parse(start, stop, options, BY_RANK, False, fixed=False, store=False))
+    return _answer(client, key, _parse(start, stop, options, _OPTIONS))
 
 
 @command(
@@ -168,7 +166,7 @@ def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: byt
 )
 def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes, *options: bytes) -> int:
     """Store a range of a sorted set under another key; how many members it has."""
-    query = _parse(min, max, options, BY_RANK, False, fixed=False, store=True)
+    query = _parse(min, max, options, _STORE_OPTIONS)
     return store(client, dst, {member: score for score, member in _select(client, src, query)}, b"zrangestore")
 
 
@@ -192,7 +190,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes)
 )
 def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """The members of a range of ranks, the highest score first."""
-    return _answer(client, key, _parse(start, stop, options, BY_RANK, True, fixed=True, store=False))
+    return _answer(client, key, _parse(start, stop, options, backwards=True))
 
 
 @command(
@@ -204,7 +202,7 @@ def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: 
 )
 def zrangebyscore(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
     """The members with scores in a range."""
-    return _answer(client, key, _parse(min, max, options, BY_SCORE, False, fixed=True, store=False))
+    return _answer(client, key, _parse(min, max, options, kind=BY_SCORE))
 
 
 @command(
@@ -216,7 +214,7 @@ def zrangebyscore(client: Session, key: bytes, min: bytes, max: bytes, *options:
 )
 def zrevrangebyscore(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
     """The members with scores in a range, the highest first."""
-    return _answer(client, key, _parse(max, min, options, BY_SCORE, True, fixed=True, store=False))
+    return _answer(client, key, _parse(max, min, options, kind=BY_SCORE, backwards=True))
 
 
 @command(
@@ -228,7 +226,7 @@ def zrevrangebyscore(client: Session, key: bytes, max: bytes, min: bytes, *optio
 )
 def zrangebylex(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
     """The members in a range of bytes."""
-    return _answer(client, key, _parse(min, max, options, BY_LEX, False, fixed=True, store=False))
+    return _answer(client, key, _parse(min, max, options, kind=BY_LEX))
 
 
 @command(
@@ -240,7 +238,7 @@ def zrangebylex(client: Session, key: bytes, min: bytes, max: bytes, *options: b
 )
 def zrevrangebylex(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
     """The members in a range of bytes, the last first."""
-    return _answer(client, key, _parse(max, min, options, BY_LEX, True, fixed=True, store=False))
+    return _answer(client, key, _parse(max, min, options, kind=BY_LEX, backwards=True))
 
 
 # Counting and removing

@@ -1,0 +1,123 @@
+"""One reader for options: the words that may follow a command's arguments in any order.
+
+A command declares its options as a mapping from each word to what follows it, and gets those that were given as a mapping
+from the word to its value.  Values are read in the order in which they stand, so that of several mistakes the first one is
+answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from emulator.commands.arguments import integer
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import INT64_MAX
+
+Option: TypeAlias = tuple[int | Callable[[Sequence[bytes]], int], Callable[..., Any]]
+"""How many words follow an option's own, and the function that makes the value of them.
+
+The number may depend on the words that are left, which the function in its place is given.
+"""
+
+Options: TypeAlias = dict[bytes, Option]
+"""What options a command has: their words in upper case, and what follows each."""
+
+Given: TypeAlias = dict[bytes, Any]
+"""The options of a call in upper case, with their values, in the order in which they were last given."""
+
+FLAG: Final[Option] = (0, lambda: True)
+TEXT: Final[Option] = (1, bytes)
+LIMIT: Final[Option] = (2, lambda offset, count: (integer(offset), integer(count)))
+
+
+def at_least(least: int, error: str, not_integer: str = "", most: int = INT64_MAX) -> Option:
+    """An option with one integer within bounds; what is no integer has the same error unless it is given another."""
+
+    def read(text: bytes) -> int:
+        number = integer(text, not_integer or error)
+        if not least <= number <= most:
+            raise CommandError(error)
+        return number
+
+    return 1, read
+
+
+UP_TO_LIMIT: Final[Options] = {b"LIMIT": at_least(0, "ERR LIMIT can't be negative")}
+"""The option of SINTERCARD and ZINTERCARD."""
+
+
+class Rule(NamedTuple):
+    """The options after which another may not be given, and the error; the reader's own where it is empty."""
+
+    others: Collection[bytes]
+    error: str
+
+
+def rivals(*words: bytes, error: str = "") -> dict[bytes, Rule]:
+    """Only one of these options may be given, though more than once."""
+    return {word: Rule({*words} - {word}, error) for word in words}
+
+
+def once(*words: bytes, error: str = "") -> dict[bytes, Rule]:
+    """Only one of these options may be given, and that once."""
+    return dict.fromkeys(words, Rule(words, error))
+
+
+_NO_RULES: Final[Mapping[bytes, Rule]] = {}
+
+
+def read_options(
+    words: Sequence[bytes],
+    known: Options,
+    rules: Mapping[bytes, Rule] = _NO_RULES,
+    error: str = SYNTAX,
+) -> Given:
+    """The options in the words of a call.
+
+    A word that is unknown, lacks words behind it or breaks a rule raises the error, in whose text ``{}`` stands for the word.
+    """
+    if not words:
+        return {}
+    given, rest = leading_options(words, known, rules)
+    if rest:
+        raise CommandError(error.format(as_text(rest[0])))
+    return given
+
+
+def leading_options(
+    words: Sequence[bytes], known: Options, rules: Mapping[bytes, Rule] = _NO_RULES
+) -> tuple[Given, Sequence[bytes]]:
+    """The options at the beginning of some words, and the words from the first that is none."""
+    given: Given = {}
+    place, end = 0, len(words)
+    while place < end:
+        word = words[place].upper()
+        option = known.get(word)
+        if option is None:
+            break
+        size, read = option
+        stop = place + 1 + (size if isinstance(size, int) else size(words[place + 1 :]))
+        if stop > end or (word in rules and not _allowed(rules[word], given)):
+            break
+        value = read(*words[place + 1 : stop])
+        given.pop(word, None)
+        given[word] = value
+        place = stop
+    return given, words[place:]
+
+
+def _allowed(rule: Rule, given: Given) -> bool:
+    if given.keys().isdisjoint(rule.others):
+        return True
+    if rule.error:
+        raise CommandError(rule.error)
+    return False
+
+
+def last_given(given: Given, words: Collection[bytes], otherwise: bytes = b"") -> bytes:
+    """The one of several options that was given last."""
+    for word in reversed(given):
+        if word in words:
+            return word
+    return otherwise

@@ -1,0 +1,50 @@
+"""The arguments of SCAN and its kin: the cursor and the options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from emulator.commands.options import FLAG, Options, at_least, read_options
+from emulator.datatypes.glob import Matcher, matcher
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
+from emulator.protocol.numbers import parse_unsigned
+
+
+def scan_cursor(text: bytes) -> int:
+    """An unsigned 64-bit integer."""
+    cursor = parse_unsigned(text)
+    if cursor is None:
+        raise CommandError("ERR invalid cursor")
+    return cursor
+
+
+def _only_for_hashes() -> None:
+    raise CommandError("ERR NOVALUES option can only be used in HSCAN")
+
+
+ELEMENTS: Final[Options] = {
+    b"COUNT": at_least(1, SYNTAX, NOT_INTEGER),
+    b"MATCH": (1, matcher),
+    b"NOVALUES": (0, _only_for_hashes),
+}
+HASHES: Final[Options] = {**ELEMENTS, b"NOVALUES": FLAG}
+KEYS: Final[Options] = {**ELEMENTS, b"TYPE": (1, bytes.lower)}
+
+_EVERYTHING: Final = matcher(b"*")
+
+
+class ScanOptions(NamedTuple):
+    """COUNT (10 unless given), MATCH, NOVALUES and TYPE (None unless given)."""
+
+    most: int
+    matches: Matcher
+    no_values: bool
+    kind: bytes | None
+
+
+def scan_options(options: Sequence[bytes], known: Options = ELEMENTS) -> ScanOptions:
+    """The options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""
+    given = read_options(options, known)
+    matches = given.get(b"MATCH", _EVERYTHING)
+    return ScanOptions(given.get(b"COUNT", 10), matches, b"NOVALUES" in given, given.get(b"TYPE"))
