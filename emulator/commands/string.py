@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import TIME_UNITS, deadline, integer, wrong_arity
-from emulator.commands.options import FLAG, TEXT, Given, read_options, rivals
+from emulator.commands.arguments import TIME_UNITS, bounded, deadline, integer, wrong_arity
+from emulator.commands.options import FLAG, TEXT, Given, Options, Rule, once, read_options, rivals
+from emulator.commands.string_conditions import CONDITIONS, holds
+from emulator.config.edition import Edition
+from emulator.config.kinds import INT_MAX
 from emulator.config.notifications import GENERIC, STRING
-from emulator.datatypes.string import Embedded
+from emulator.datatypes.string import STRINGS, Embedded
 from emulator.datatypes.types import Value
-from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, WRONGTYPE, CommandError
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.long_double import ZERO, add_long_doubles, parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_integer
 from emulator.protocol.replies import OK, Reply, Status
-from emulator.table.keyspec import keys
+from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.keyspace.entry import Entry
 
-_STRINGS = (bytes, bytearray)
 _LCS_CELL = 4
 """Bytes that Redis needs for each pair of positions."""
 
@@ -31,7 +34,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
     value = client.db.get(key)
     if value is None or value.__class__ is bytes:
         return value
-    if isinstance(value, _STRINGS):
+    if isinstance(value, STRINGS):
         return bytes(value)
     raise CommandError(WRONGTYPE)
 
@@ -41,7 +44,7 @@ def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | byte
     entry = client.db.lookup_write(key)
     if entry is None:
         return None, b""
-    if not isinstance(entry.value, _STRINGS):
+    if not isinstance(entry.value, STRINGS):
         raise CommandError(WRONGTYPE)
     return entry, entry.value
 
@@ -51,7 +54,7 @@ def read_string(client: Session, key: bytes) -> bytes | bytearray:
     value = client.db.get(key)
     if value is None:
         return b""
-    if isinstance(value, _STRINGS):
+    if isinstance(value, STRINGS):
         return value
     raise CommandError(WRONGTYPE)
 
@@ -59,7 +62,7 @@ def read_string(client: Session, key: bytes) -> bytes | bytearray:
 def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> bytearray:
     """The string of a key as one that can be edited in place, zero-padded to a size; the caller tells of the change."""
     text = b"" if entry is None else entry.value
-    assert isinstance(text, _STRINGS)
+    assert isinstance(text, STRINGS)
     if not isinstance(text, bytearray):
         text = bytearray(text)
         if entry is None:
@@ -85,7 +88,7 @@ def get(client: Session, key: bytes) -> bytes | None:
     value = client.db.get(key)
     if value.__class__ is bytes or value is None:
         return value
-    if isinstance(value, _STRINGS):
+    if isinstance(value, STRINGS):
         return bytes(value)
     raise CommandError(WRONGTYPE)
 
@@ -102,7 +105,7 @@ def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
     """The strings at several keys; null for one that is absent or not a string."""
     get_value = client.db.get
     values = [get_value(name) for name in (key, *more)]
-    return [bytes(value) if isinstance(value, _STRINGS) else None for value in values]
+    return [bytes(value) if isinstance(value, STRINGS) else None for value in values]
 
 
 @command("string", since="2.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
@@ -170,12 +173,15 @@ def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
 
 
 def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequence[bytes]) -> Reply:
-    chosen = read_options(options, _SET_OPTIONS, _RULES)
+    chosen = read_options(options, *_set_options(client.engine.config.edition))
     moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
-    exists = client.db.lookup_write(key) is not None
-    if (b"NX" in chosen and exists) or (b"XX" in chosen and not exists):
+    entry = client.db.lookup_write(key)
+    if (b"NX" in chosen and entry is not None) or (b"XX" in chosen and entry is None):
         return previous
+    for condition in CONDITIONS & chosen.keys():
+        if not holds(condition, chosen[condition], None if entry is None else entry.value):
+            return previous
     _store(client, key, value, moment, b"KEEPTTL" in chosen)
     return previous if b"GET" in chosen else OK
 
@@ -184,6 +190,17 @@ _TIMES: Final = dict.fromkeys(TIME_UNITS, TEXT)
 _SET_OPTIONS: Final = {**_TIMES, b"KEEPTTL": FLAG, b"NX": FLAG, b"XX": FLAG, b"GET": FLAG}
 _GETEX_OPTIONS: Final = {**_TIMES, b"PERSIST": FLAG}
 _RULES: Final = rivals(b"NX", b"XX") | rivals(*TIME_UNITS, b"KEEPTTL", b"PERSIST")
+
+
+@cache
+def _set_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
+    """SET's options in an edition, and which of them exclude each other."""
+    if edition.includes("8.4.0"):
+        rules = {word: Rule({b"NX", b"XX", *CONDITIONS} - {word}, "") for word in CONDITIONS}
+        return _SET_OPTIONS | dict.fromkeys(CONDITIONS, TEXT), _RULES | rules
+    if edition.includes("", valkey="8.1.0"):
+        return _SET_OPTIONS | {b"IFEQ": TEXT}, _RULES | once(b"NX", b"XX", b"IFEQ")
+    return _SET_OPTIONS, _RULES
 
 
 def _moment(client: Session, name: str, chosen: Given) -> int | None:
@@ -301,6 +318,40 @@ def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     return OK
 
 
+_MSETEX_ERRORS: Final = {
+    "redis": ("ERR invalid numkeys value", "ERR wrong number of key-value pairs"),
+    "valkey": ("ERR invalid numkeys value or out of range", SYNTAX),
+}
+_MSETEX_OPTIONS: Final = {**_TIMES, b"KEEPTTL": FLAG, b"NX": FLAG, b"XX": FLAG}
+
+
+@command(
+    "string",
+    since="8.4.0",
+    valkey="9.1.0",
+    flags="write denyoom",
+    keys=[numkeys("OW update", 1, step=2)],
+    tips="request_policy:multi_shard response_policy:all_succeeded",
+    complexity="O(N) for N keys",
+)
+def msetex(client: Session, numkeys: bytes, key: bytes, value: bytes, *more: bytes) -> int:
+    """Set several keys that expire together, if none or all of them exist; whether they were set."""
+    pairs = (key, value, *more)
+    bad_count, too_few = _MSETEX_ERRORS[client.engine.config.edition.name]
+    count = bounded(numkeys, 1, INT_MAX, bad_count)
+    if 2 * count > len(pairs):
+        raise CommandError(too_few)
+    given = read_options(pairs[2 * count :], _MSETEX_OPTIONS, _RULES)
+    moment = _moment(client, "msetex", given)
+    names, values = pairs[: 2 * count : 2], pairs[1 : 2 * count : 2]
+    there = [client.db.lookup_write(name) is not None for name in names]
+    if (b"NX" in given and any(there)) or (b"XX" in given and not all(there)):
+        return 0
+    for name, value in zip(names, values, strict=True):
+        _store(client, name, value, moment, b"KEEPTTL" in given)
+    return 1
+
+
 @command(
     "string",
     since="1.0.1",
@@ -373,7 +424,7 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
         db.insert(key, b"%d" % total)
     else:
         value = entry.value
-        if not isinstance(value, _STRINGS):
+        if not isinstance(value, STRINGS):
             raise CommandError(WRONGTYPE)
         current = parse_integer(bytes(value))
         if current is None:
@@ -440,7 +491,7 @@ def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
 def _compared(value: Value | None) -> bytes:
     if value is None:
         return b""
-    if not isinstance(value, _STRINGS):
+    if not isinstance(value, STRINGS):
         raise CommandError("ERR The specified keys must contain string values")
     return bytes(value)
 

@@ -43,6 +43,7 @@ from emulator.commands import (  # noqa: F401
     stream_info,
     stream_read,
     string,
+    string_conditions,
     transactions,
     vectorset,
     zset,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emulator.protocol.numbers import is_integer
 
+STRINGS = (bytes, bytearray)
 EMBEDDED_LIMIT = 41
 _EXPIRY_SIZE = 8
 
