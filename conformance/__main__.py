@@ -26,20 +26,17 @@ def load_accepted(path: Path = HERE / "accepted.txt") -> dict[str, str]:
     return accepted
 
 
-def select(groups: Sequence[str], match: str, protocols: Sequence[int]) -> list[tuple[Case, int]]:
-    """The cases asked for, with the protocols that they are played on."""
+def select(groups: Sequence[str], match: str, protocols: Sequence[int], edition: str = "8.2") -> list[tuple[Case, int]]:
+    """The cases asked for that are played on an edition, with the protocols that they are played on."""
+    release = (7, 2) if edition.startswith("valkey") else tuple(map(int, edition.split(".")))
     return [
         (case, protocol)
         for case in load_all(HERE / "cases")
         if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
+        if (edition in case.editions if case.editions else case.since[:2] <= release < case.until)
         for protocol in case.protocols
         if protocol in protocols
     ]
-
-
-def of_edition(cases: Sequence[tuple[Case, int]], compat: str) -> list[tuple[Case, int]]:
-    """The cases that are played on an edition: those that do not name others only."""
-    return [(case, protocol) for case, protocol in cases if not case.editions or compat in case.editions]
 
 
 def print_table(tallies: dict[str, Tally]) -> None:
@@ -54,7 +51,7 @@ def print_table(tallies: dict[str, Tally]) -> None:
 
 
 def play(arguments: argparse.Namespace) -> int:
-    cases = select(arguments.group, arguments.match, [arguments.resp] if arguments.resp else [2, 3])
+    cases = select(arguments.group, arguments.match, [arguments.resp] if arguments.resp else [2, 3], arguments.edition)
     options = ("--compat", arguments.edition) if arguments.edition != "8.2" else ()
     binary = arguments.oracle or (oracles.binary(arguments.edition) if options else None)
     accepted = load_accepted()
@@ -65,7 +62,7 @@ def play(arguments: argparse.Namespace) -> int:
         print(f"{difference}\n", flush=True)
 
     with servers.oracle(binary) as oracle, servers.emulator(arguments.subject, *options) as subject:
-        tallies = play_all(of_edition(cases, arguments.edition), Side(subject), Side(oracle), accepted, show)
+        tallies = play_all(cases, Side(subject), Side(oracle), accepted, show)
     print_table(tallies)
     commands = sum(len(case.steps) for case, _ in cases)
     print(f"{len(cases)} cases, {commands} steps")

@@ -24,7 +24,7 @@ def serialized(engine: Host, value: Value) -> bytes:
     """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
     from emulator.rdb import save  # only a server that is asked for it needs it
 
-    return save.serialized(value, engine.config.rdbcompression)
+    return save.serialized(value, engine.config.rdbcompression, engine.config.edition.rdb_version)
 
 
 def _value_of(engine: Host, serialized_value: bytes) -> Value:
@@ -32,7 +32,7 @@ def _value_of(engine: Host, serialized_value: bytes) -> Value:
     from emulator.rdb import load, payload
     from emulator.rdb.lzf import BadData
 
-    body = payload.unsealed(serialized_value)
+    body = payload.unsealed(serialized_value, engine.config.edition.rdb_version)
     if body is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")
     reader = payload.Reader(body)

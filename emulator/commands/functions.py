@@ -200,7 +200,8 @@ def function_dump(client: Session) -> bytes:
     from emulator.rdb import payload
 
     libraries = client.engine.scripting.libraries.libraries.values()
-    return payload.sealed(b"".join(_LIBRARY_MARK + payload.string(library.code) for library in libraries))
+    body = b"".join(_LIBRARY_MARK + payload.string(library.code) for library in libraries)
+    return payload.sealed(body, client.engine.config.edition.rdb_version)
 
 
 @command(
@@ -221,7 +222,7 @@ def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -
     how = policy[0].upper() if policy else b"APPEND"
     if how not in (b"APPEND", b"REPLACE", b"FLUSH"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
-    body = payload.unsealed(serialized_value)
+    body = payload.unsealed(serialized_value, client.engine.config.edition.rdb_version)
     if body is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")
     reader, codes = payload.Reader(body), []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
@@ -20,10 +20,16 @@ from emulator.table.registry import command, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
     from emulator.core.engine import Engine
     from emulator.table.registry import Command
 
-Fields = Iterable[tuple[str, object]]
+Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
+"""Names and values; what a later version than 8.2 has brought is followed by that version."""
+
+
+def _is_there(edition: Edition, since: Sequence[str]) -> bool:
+    return not since or edition.includes(since[0])
 
 
 def _human(size: int) -> str:
@@ -136,6 +142,9 @@ def _memory(engine: Engine) -> Fields:
         ("mem_replica_full_sync_buffer", 0),
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", memory.clients),
+        ("mem_cluster_slot_migration_output_buffer", 0, "8.4.0"),
+        ("mem_cluster_slot_migration_input_buffer", 0, "8.4.0"),
+        ("mem_cluster_slot_migration_input_buffer_peak", 0, "8.4.0"),
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", 0),
         ("mem_allocator", "python"),
@@ -191,6 +200,7 @@ def _persistence(engine: Engine) -> Fields:
         ("rdb_last_bgsave_time_sec", -1),
         ("rdb_current_bgsave_time_sec", -1),
         ("rdb_saves", 0),
+        ("rdb_saves_consecutive_failures", 0, "8.4.0"),
         ("rdb_last_cow_size", 0),
         ("rdb_last_load_keys_expired", 0),
         ("rdb_last_load_keys_loaded", 0),
@@ -223,6 +233,7 @@ def _stats(engine: Engine) -> Fields:
     yield from _event_loop(engine)
     for reason, name in ((b"auth", "auth"), (b"command", "cmd"), (b"key", "key"), (b"channel", "channel")):
         yield f"acl_access_denied_{name}", engine.stats.acl_denied[reason]
+    yield "acl_access_denied_tls_cert", 0, "8.6.0"
 
 
 def _traffic(engine: Engine) -> Fields:
@@ -453,10 +464,11 @@ def info(client: Session, *sections: bytes) -> Verbatim:
             wanted |= dict.fromkeys(_DEFAULT)
         elif name in _SECTIONS:
             wanted[name] = None
-    client.engine.count_durations()
+    engine, edition = client.engine, client.engine.config.edition
+    engine.count_durations()
     texts = []
     for name, (title, fields) in _SECTIONS.items():
         if name in wanted:
-            lines = [f"# {title}", *(f"{field}:{value}" for field, value in fields(client.engine))]
-            texts.append("\r\n".join(lines) + "\r\n")
+            told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
+            texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
     return Verbatim("\r\n".join(texts).encode("utf-8", "surrogateescape"))

@@ -51,13 +51,15 @@ from emulator.commands import (  # noqa: F401
     zset_combine,
     zset_range,
 )
+from emulator.commands.changes import changed
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.table.registry import REGISTRY, Command, Commands
 
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
     """The commands of an edition for one engine, with the `hidden` ones or without them."""
-    return Commands({entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden})
+    names = {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
+    return Commands(names, tells_no_words=edition.includes("8.4.0"))
 
 
 @cache
@@ -71,10 +73,14 @@ def _commands(edition: Edition) -> tuple[Command, ...]:
 
 
 def _of(edition: Edition, entry: Command) -> Command:
-    missing = [name for name, sub in entry.subcommands.items() if not edition.includes(sub.since, sub.valkey)]
-    if not missing:
-        return entry
-    entry = entry.clone()
-    for name in missing:
-        del entry.subcommands[name]
+    """A command as it is in an edition: the same one if nothing is otherwise."""
+    entry = changed(edition, entry)
+    there = {
+        name: changed(edition, sub)
+        for name, sub in entry.subcommands.items()
+        if edition.includes(sub.since, sub.valkey)
+    }
+    if there != entry.subcommands:
+        entry = entry.clone()
+        entry.subcommands = {name: sub.clone(entry) for name, sub in there.items()}
     return entry

@@ -47,6 +47,13 @@ class Edition:
         return bool(since) and _parts(since) <= _parts(_COMMON_ANCESTOR)
 
     @property
+    def rdb_version(self) -> int:
+        """The version of the payloads that DUMP makes and of RDB files, and the newest that it reads."""
+        if self.is_valkey:
+            return 80
+        return 13 if self.includes("8.6.0") else 12 if self.includes("7.4.0") else 11
+
+    @property
     def number(self) -> int:
         """The version with a byte for each part: 0x00080203."""
         major, minor, patch = _parts(self.version)

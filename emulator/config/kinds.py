@@ -18,6 +18,7 @@ INT_MAX = 2**31 - 1
 UINT_MAX = 2**32 - 1
 
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1 << 10, "m": 10**6, "mb": 1 << 20, "g": 10**9, "gb": 1 << 30}
+NEGATIVE = "argument must be greater or equal to 0"
 _NOT_INTEGER = "argument couldn't be parsed into an integer"
 
 
@@ -98,7 +99,7 @@ class Boolean(Directive[bool]):
 
 
 class Choice(Directive[str]):
-    """One of several words, in lower case."""
+    """One of several words, however they are spelt."""
 
     def __init__(self, default: str, choices: str, **traits: Any) -> None:
         super().__init__(default, **traits)
@@ -108,9 +109,10 @@ class Choice(Directive[str]):
         return self._choice(words[0])
 
     def _choice(self, word: str) -> str:
-        if word.lower() not in self.choices:
-            raise ConfigError(f"argument(s) must be one of the following: {', '.join(self.choices)}")
-        return word.lower()
+        for choice in self.choices:
+            if word.lower() == choice.lower():
+                return choice
+        raise ConfigError(f"argument(s) must be one of the following: {', '.join(self.choices)}")
 
     def format(self, value: str) -> str:
         return value
@@ -153,12 +155,15 @@ class Integer(Directive[int]):
 
     def _bounded(self, number: int) -> int:
         if self.unsigned and number < 0:
-            raise ConfigError("argument must be greater or equal to 0")
+            raise ConfigError(NEGATIVE)
         if not self.least <= number <= self.most:
-            raise ConfigError(
-                f"argument must be between {self._bound(self.least)} and {self._bound(self.most)} inclusive"
-            )
+            raise ConfigError(self.bounds)
         return number
+
+    @property
+    def bounds(self) -> str:
+        """The error that tells both bounds."""
+        return f"argument must be between {self._bound(self.least)} and {self._bound(self.most)} inclusive"
 
     def _bound(self, number: int) -> str:
         return str(number)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from emulator.config.edition import REDIS_8_2, Edition
-from emulator.config.kinds import ConfigError, Directive, decoded
+from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, decoded
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
+from emulator.protocol.numbers import INT64_MAX
 
 Hook = Callable[[], object]
 
@@ -133,7 +134,13 @@ class Store:
         try:
             setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
         except ConfigError as error:
-            raise _failed(name, str(error)) from None
+            raise _failed(name, self._worded(directive, str(error))) from None
+
+    def _worded(self, directive: Directive[Any], reason: str) -> str:
+        """A reason as the edition words it: from 8.4 on the bounds of a large unsigned number are told too."""
+        if reason != NEGATIVE or not self.edition.includes("8.4.0"):
+            return reason
+        return directive.bounds if isinstance(directive, Integer) and directive.most == INT64_MAX else reason
 
     def _tell(self, name: str, directive: Directive[Any], told: list[Hook]) -> None:
         """Call the hooks of a directive, save those that another one has called already."""

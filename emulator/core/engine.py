@@ -179,7 +179,7 @@ class Engine:
     def sibling(self) -> Engine:
         """An empty engine with the settings, commands, users and time of this one; they share nothing."""
         other = Engine(self.config.copy(), copy(self.clock))
-        other.commands = Commands(self.commands.known)
+        other.commands = Commands(self.commands.known, self.commands.tells_no_words)
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()

@@ -57,18 +57,18 @@ def string(text: bytes) -> bytes:
     return plain_string(text)
 
 
-def sealed(body: bytes) -> bytes:
+def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
     """A payload: what it holds, the version, the checksum."""
-    whole = body + RDB_VERSION.to_bytes(2, "little")
+    whole = body + version.to_bytes(2, "little")
     return whole + crc64(whole).to_bytes(8, "little")
 
 
-def unsealed(payload: bytes) -> bytes | None:
-    """What a payload holds; None where it is of a newer version or damaged."""
+def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
+    """What a payload holds; None where it is of a version newer than this or damaged."""
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > RDB_VERSION or checksum != crc64(whole):
+    if int.from_bytes(whole[-2:], "little") > version or checksum != crc64(whole):
         return None
     return whole[:-2]
 

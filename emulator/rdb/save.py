@@ -22,10 +22,10 @@ from emulator.rdb import intset, kinds, listpack, module, payload, stream
 from emulator.rdb.payload import length
 
 
-def serialized(value: Value, compress: bool) -> bytes:
+def serialized(value: Value, compress: bool, version: int = payload.RDB_VERSION) -> bytes:
     """A value as the payload that RESTORE takes.  O(n)."""
     kind, body = save(value, payload.string if compress else payload.plain_string)
-    return payload.sealed(bytes((kind,)) + body)
+    return payload.sealed(bytes((kind,)) + body, version)
 
 
 def save(value: Value, text: Text) -> tuple[int, bytes]:

@@ -13,7 +13,7 @@ def find(commands: Commands, args: Sequence[bytes]) -> Command:
     name = args[0]
     command = commands.get(name) or commands.own(name.lower())
     if command is None:
-        raise CommandError(_unknown(args))
+        raise CommandError(_unknown(args, commands.tells_no_words))
     if command.subcommands and len(args) > 1:
         sub = command.subcommands.get(args[1].lower())
         if sub is None:
@@ -23,14 +23,15 @@ def find(commands: Commands, args: Sequence[bytes]) -> Command:
     return command
 
 
-def _unknown(args: Sequence[bytes]) -> str:
+def _unknown(args: Sequence[bytes], tells_no_words: bool) -> str:
     shown = b""
     for argument in args[1:]:
         if len(shown) >= 128:
             break
         shown += b"'%b' " % argument[: 128 - len(shown)].partition(b"\0")[0]
     name = args[0][:128].partition(b"\0")[0]
-    return f"ERR unknown command '{as_text(name)}', with args beginning with: {as_text(shown)}"
+    beginning = "" if tells_no_words and len(args) == 1 else f", with args beginning with: {as_text(shown)}"
+    return f"ERR unknown command '{as_text(name)}'{beginning}"
 
 
 def check_arity(command: Command, args: Sequence[bytes]) -> None:

@@ -235,13 +235,15 @@ class Commands(dict[bytes, Command]):
 
     ``known`` are all there are, by their lower-case names.  They are not copied before somebody asks for one, since most
     engines of a test use a few of four hundred; so `get` finds those alone that were used, `own` and ``[]`` every one.
+    With ``tells_no_words`` an unknown command that has no words is answered without telling that it has none.
     """
 
-    __slots__ = ("known",)
+    __slots__ = ("known", "tells_no_words")
 
-    def __init__(self, known: Mapping[bytes, Command]) -> None:
+    def __init__(self, known: Mapping[bytes, Command], tells_no_words: bool = False) -> None:
         super().__init__()
         self.known = dict(known)
+        self.tells_no_words = tells_no_words
 
     def __missing__(self, name: bytes) -> Command:
         found = self.own(name.lower())

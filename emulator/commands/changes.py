@@ -1,0 +1,93 @@
+"""What versions have changed of commands that were there before: arities, flags, tips.
+
+A command's own decorator tells what Redis 8.2 has.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from emulator.config.edition import Edition
+from emulator.table.registry import FLAG, Command
+
+
+class Change(NamedTuple):
+    """From version `since` of Redis on, or version `valkey` of Valkey, a command has this.
+
+    ``flags`` and ``tips`` are words separated by spaces, with a minus before those that go.
+    """
+
+    since: str = ""
+    valkey: str = ""
+    arity: int = 0
+    flags: str = ""
+    tips: str = ""
+
+
+_ALLOWED_WHILE_BUSY: Final = (Change(valkey="8.0.0", flags="allow_busy"),)
+_LOADING: Final = (Change(valkey="8.0.0", flags="loading"),)
+_STALE: Final = (Change(valkey="8.0.0", flags="stale"),)
+_NO_MULTI: Final = (Change(valkey="8.0.0", flags="no_multi"),)
+_DETERMINISTIC: Final = (Change(valkey="9.0.0", tips="-nondeterministic_output"),)
+
+_CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
+    b"VADD": (Change("8.4.0", arity=-5),),
+    b"VCARD": (Change("8.4.0", arity=2),),
+    b"VDIM": (Change("8.4.0", arity=2),),
+    b"VEMB": (Change("8.4.0", arity=-3),),
+    b"VGETATTR": (Change("8.4.0", arity=3),),
+    b"VINFO": (Change("8.4.0", arity=2),),
+    b"VISMEMBER": (Change("8.4.0", arity=3),),
+    b"VLINKS": (Change("8.4.0", arity=-3),),
+    b"VRANDMEMBER": (Change("8.4.0", arity=-2),),
+    b"VREM": (Change("8.4.0", arity=3),),
+    b"VSETATTR": (Change("8.4.0", arity=4),),
+    b"VSIM": (Change("8.4.0", arity=-4),),
+    **dict.fromkeys(
+        (
+            b"client|caching",
+            b"client|getname",
+            b"client|getredir",
+            b"client|id",
+            b"client|no-evict",
+            b"client|no-touch",
+            b"client|setinfo",
+            b"client|setname",
+            b"select",
+        ),
+        _ALLOWED_WHILE_BUSY,
+    ),
+    b"client|reply": (Change(valkey="8.0.0", flags="allow_busy no_multi"),),
+    **dict.fromkeys(
+        (
+            b"cluster|info",
+            b"cluster|myid",
+            b"cluster|myshardid",
+            b"cluster|nodes",
+            b"memory|malloc-stats",
+            b"memory|purge",
+        ),
+        _LOADING,
+    ),
+    b"cluster|replicate": (Change(valkey="9.0.0", arity=-3),),
+    **dict.fromkeys((b"hpttl", b"httl"), _DETERMINISTIC),
+    **dict.fromkeys((b"multi", b"watch"), _NO_MULTI),
+    b"script|debug": (Change(valkey="9.0.0", arity=-3),),
+    **dict.fromkeys((b"script|exists", b"script|flush"), _STALE),
+}
+
+
+def changed(edition: Edition, entry: Command) -> Command:
+    """A command as it is in an edition: the same one if nothing is otherwise."""
+    for change in _CHANGES.get(entry.full_name, ()):
+        if edition.includes(change.since, change.valkey):
+            entry = entry.clone(entry.parent)
+            if change.arity:
+                entry.arity, entry.least = change.arity, abs(change.arity)
+                entry.most = entry.most if change.arity < 0 else change.arity
+            for flag in change.flags.split():
+                entry.flags |= FLAG[flag]
+            tips = [*entry.tips.split(), *change.tips.split()]
+            gone = {tip.lstrip("-") for tip in tips if tip.startswith("-")}
+            entry.tips = " ".join(tip for tip in tips if tip.lstrip("-") not in gone)
+    return entry
