@@ -38,7 +38,7 @@ def test_configs_do_not_share_values(config: Config) -> None:
 
 
 def test_every_default_survives_a_round_trip(config: Config) -> None:
-    for name, directive in Config.directives.items():
+    for name, directive in Config().directives.items():
         value = getattr(config, directive.attribute)
         if value in ("", None):
             continue
