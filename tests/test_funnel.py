@@ -36,14 +36,14 @@ def freeze(value):
     return bytes(seen), deadlines
 
 
-def _is_endless(case):
+def is_endless(case):
     """Whether something in it ends only because of what a connection does: a kill, or a limit for output."""
     return "slow" in case.name or "client-output-buffer-limit" in case.name
 
 
 @pytest.mark.parametrize(
     "case",
-    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not _is_endless(case)],
+    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not is_endless(case)],
     ids=lambda case: case.id,
 )
 def test_no_change_goes_unannounced(case, monkeypatch):

@@ -1,0 +1,92 @@
+"""Two engines side by side share nothing that changes, and what is kept worked out beforehand is never stale."""
+
+import gc
+import sys
+import types
+from collections import deque
+
+import pytest
+
+from conformance.__main__ import select
+from emulator.clients.session import Session
+from emulator.clock import ManualClock
+from emulator.config.directives import Config
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+
+from .test_funnel import is_endless
+
+CASES = [case for case, _ in select([], "", [2, 3]) if not is_endless(case)]
+_CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
+_CONTAINERS = (dict, list, set, deque, bytearray)
+
+
+def play(engine, case):
+    """Play a case; after each command the sessions there are."""
+    sessions = {}
+    for step in case.steps:
+        if step.action != "command" or b"${" in b" ".join(step.words):
+            continue
+        session = sessions.get(step.connection)
+        if session is None or session.closing or session.blocked:
+            session = sessions[step.connection] = Session(engine)
+        run(session, [list(step.words)], 0, 1)
+        session.out.clear()
+        yield step
+
+
+def reached(*roots):
+    """What hangs on some things and could change, by identity: containers and objects of ours."""
+    seen, stack = {}, list(roots)
+    while stack:
+        thing = stack.pop()
+        if id(thing) in seen or isinstance(thing, _CODE) or "cython" in type(thing).__name__:
+            continue
+        seen[id(thing)] = thing
+        stack += gc.get_referents(thing)
+    return {
+        place: thing
+        for place, thing in seen.items()
+        if isinstance(thing, _CONTAINERS) or type(thing).__module__.startswith("emulator")
+    }
+
+
+def parts(thing):
+    return [id(part) for part in gc.get_referents(thing)]
+
+
+def constants():
+    """What our modules and classes hold."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "emulator"]
+    classes = [found for module in modules for found in vars(module).values() if isinstance(found, type)]
+    return reached(*(value for owner in (*modules, *classes) for value in vars(owner).values()))
+
+
+def test_two_engines_share_nothing_that_changes():
+    one, other = Engine(Config(), ManualClock()), Engine(Config(), ManualClock())
+    before = {place: (thing, parts(thing)) for place, thing in constants().items()}
+    for case in CASES[::20]:
+        for engine in (one, other):
+            for _ in play(engine, case):
+                pass
+    held = reached(other)
+    common = [thing for place, thing in reached(one).items() if place in held]
+    assert common  # the commands as they are in the registry, at least
+    for thing in common:
+        assert id(thing) in before, f"both have come to hold {thing!r}"
+        assert parts(thing) == before[id(thing)][1], f"both hold {thing!r}, which has changed"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_nothing_worked_out_beforehand_is_stale(case):
+    """`Session.plain` and `Database.observed`: after each command they are what they would be if worked out anew."""
+    engine = Engine(Config(), ManualClock())
+    for step in play(engine, case):
+        for session in list(engine.sessions.values()):
+            kept = session.plain, session.output_limit
+            session.refresh()
+            assert kept == (session.plain, session.output_limit), step.text
+        for db in engine.databases:
+            told = db.observed, list(db.listeners)
+            db.observe()
+            assert told == (db.observed, list(db.listeners)), step.text
