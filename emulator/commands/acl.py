@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.registry import EMULATOR, Command, categories_of, command, container, every_command
@@ -28,10 +28,6 @@ _NO_FILE = (
     "and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis "
     "configuration."
 )
-
-
-def _wrong_words(name: str) -> CommandError:
-    return CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try ACL HELP.")
 
 
 @command(
@@ -85,7 +81,7 @@ def acl_whoami(client: Session) -> bytes:
 def acl_cat(client: Session, *category: bytes) -> list[bytes]:
     """The categories of commands, or the commands of one."""
     if len(category) > 1:
-        raise _wrong_words("CAT")
+        raise wrong_subcommand_arity(client)
     if not category:
         return [name.encode() for name in categories_of(client.engine.original_commands)]
     name = category[0].lower().decode("utf-8", "replace")
@@ -99,7 +95,7 @@ def acl_cat(client: Session, *category: bytes) -> list[bytes]:
 def acl_genpass(client: Session, *bits: bytes) -> bytes:
     """A random password of so many bits, 256 unless told otherwise, in hexadecimal."""
     if len(bits) > 1:
-        raise _wrong_words("GENPASS")
+        raise wrong_subcommand_arity(client)
     size = integer(bits[0]) if bits else 256
     if not 0 < size <= 4096:
         raise CommandError(
@@ -137,7 +133,7 @@ def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
     """What was refused lately, the newest first."""
     journal = client.engine.acl.journal
     if len(count_or_reset) > 1:
-        raise _wrong_words("LOG")
+        raise wrong_subcommand_arity(client)
     most = 10
     if count_or_reset:
         if count_or_reset[0].upper() == b"RESET":

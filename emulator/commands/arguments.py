@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, SYNTAX, CommandError, as_text
+from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, SYNTAX, CommandError, as_text
 from emulator.protocol.long_double import parse_long_double
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_double, parse_integer
 
@@ -30,7 +30,7 @@ def wrong_subcommand_arity(client: Session) -> CommandError:
     """The error of a sub-command whose number of arguments only it can judge."""
     container, name = client.words[:2]
     return CommandError(
-        f"ERR unknown subcommand or wrong number of arguments for '{as_text(name)}'. "
+        f"ERR unknown subcommand or wrong number of arguments for '{as_text(name[:128])}'. "
         f"Try {as_text(container.upper())} HELP."
     )
 
@@ -59,6 +59,11 @@ def bounded(text: bytes, least: int, most: int, error: str) -> int:
     if number is None or not least <= number <= most:
         raise CommandError(error)
     return number
+
+
+def positive(text: bytes, most: int = INT64_MAX) -> int:
+    """An integer from 0 up to a limit."""
+    return bounded(text, 0, most, NOT_POSITIVE)
 
 
 def magnitude(text: bytes) -> int:

@@ -94,6 +94,7 @@ def _offset(client: Session, text: bytes, bits: int) -> int:
 
 
 def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
+    """The operations in the words, which are no options: their order counts, and each may come again."""
     steps: list[_Step] = []
     overflow = b"WRAP"
     place = 0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 from emulator.clients.description import describe, kind_of
-from emulator.commands.arguments import bounded, integer, milliseconds, wrong_subcommand_arity
+from emulator.commands.arguments import integer, milliseconds, wrong_subcommand_arity
 from emulator.commands.connection import check_name, is_one_word
+from emulator.commands.options import TEXT, Given, Options, at_least, read_options
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, REPLY_OFF, REPLY_ON, REPLY_SKIP_NEXT, Reply, Status, Verbatim
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
+    from emulator.acl.user import User
     from emulator.clients.session import Session
 
 container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
@@ -133,47 +136,52 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
             raise CommandError("ERR No such client")
         _kill(victims)
         return OK
-    words = (filter_or_address, *options)
-    if len(words) % 2:
-        raise CommandError(SYNTAX)
-    victims = list(client.engine.sessions.values())
-    skip_me = True
-    for option, value in zip(words[::2], words[1::2], strict=True):
-        if option.upper() == b"SKIPME":
-            if value.lower() not in (b"yes", b"no"):
-                raise CommandError(SYNTAX)
-            skip_me = value.lower() == b"yes"
-        else:
-            victims = _filtered(client, victims, option.upper(), value)
-    if skip_me:
-        victims = [session for session in victims if session is not client]
+    known: Options = {**_FILTERS, b"USER": (1, partial(_user, client))}
+    given = read_options((filter_or_address, *options), known)
+    victims = [session for session in client.engine.sessions.values() if _passes(session, given)]
+    if given.get(b"SKIPME", True) and client in victims:
+        victims.remove(client)
     _kill(victims)
     return len(victims)
 
 
-def _filtered(client: Session, sessions: Sequence[Session], option: bytes, value: bytes) -> list[Session]:
-    if option == b"ID":
-        number = bounded(value, 1, INT64_MAX, "ERR client-id should be greater than 0")
-        return [session for session in sessions if session.id == number]
-    if option == b"TYPE":
-        kind = _client_type(value)
-        return [session for session in sessions if kind_of(session) == kind]
-    if option == b"ADDR":
-        return [session for session in sessions if session.address == value]
-    if option == b"LADDR":
-        return [session for session in sessions if session.local_address == value]
-    if option == b"USER":
-        user = client.engine.acl.table.get(value)
-        if user is None:
-            raise CommandError(f"ERR No such user '{as_text(value)}'")
-        return [session for session in sessions if session.user is user]
-    if option == b"MAXAGE":
-        age = integer(value, "ERR maxage is not an integer or out of range")
-        if age <= 0:
-            raise CommandError("ERR maxage should be greater than 0")
-        now = client.engine.clock.now
-        return [session for session in sessions if (now - session.created) // 1000 >= age]
-    raise CommandError(SYNTAX)
+def _user(client: Session, name: bytes) -> User:
+    user = client.engine.acl.table.get(name)
+    if user is None:
+        raise CommandError(f"ERR No such user '{as_text(name)}'")
+    return user
+
+
+def _yes_or_no(word: bytes) -> bool:
+    value = word.lower()
+    if value not in (b"yes", b"no"):
+        raise CommandError(SYNTAX)
+    return value == b"yes"
+
+
+_FILTERS: Final[Options] = {
+    b"ID": at_least(1, "ERR client-id should be greater than 0"),
+    b"TYPE": (1, _client_type),
+    b"ADDR": TEXT,
+    b"LADDR": TEXT,
+    b"MAXAGE": at_least(1, "ERR maxage should be greater than 0", "ERR maxage is not an integer or out of range"),
+    b"SKIPME": (1, _yes_or_no),
+}
+_ASPECTS: Final[dict[bytes, Callable[[Session], object]]] = {
+    b"ID": attrgetter("id"),
+    b"TYPE": kind_of,
+    b"ADDR": attrgetter("address"),
+    b"LADDR": attrgetter("local_address"),
+    b"USER": attrgetter("user"),
+}
+"""What has to be equal to the value of a filter."""
+
+
+def _passes(session: Session, filters: Given) -> bool:
+    age = (session.engine.clock.now - session.created) // 1000
+    return age >= filters.get(b"MAXAGE", age) and all(
+        aspect(session) == filters[word] for word, aspect in _ASPECTS.items() if word in filters
+    )
 
 
 def _kill(victims: Sequence[Session]) -> None:

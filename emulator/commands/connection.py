@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
 from emulator.commands.arguments import database, integer, wrong_arity
+from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
 from emulator.table.registry import command
 
@@ -86,6 +87,9 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
     return OK
 
 
+_HELLO_OPTIONS: Final[Options] = {b"AUTH": (2, lambda *credentials: credentials), b"SETNAME": (1, check_name)}
+
+
 @command("connection", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
 def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
     """Choose the protocol, authenticate and name the connection, and learn what the server is."""
@@ -94,19 +98,9 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         version = integer(arguments[0], "ERR Protocol version is not an integer or out of range")
         if version not in (2, 3):
             raise CommandError("NOPROTO unsupported protocol version")
-    credentials: tuple[bytes, bytes] | None = None
-    name: bytes | None = None
-    words = list(arguments[1:])
-    while words:
-        option = words[0].upper()
-        if option == b"AUTH" and len(words) > 2:
-            credentials = words[1], words[2]
-            del words[:3]
-        elif option == b"SETNAME" and len(words) > 1:
-            name = check_name(words[1])
-            del words[:2]
-        else:
-            raise CommandError(f"ERR Syntax error in HELLO option '{as_text(words[0])}'")
+    given = read_options(arguments[1:], _HELLO_OPTIONS, error="ERR Syntax error in HELLO option '{}'")
+    credentials: tuple[bytes, bytes] | None = given.get(b"AUTH")
+    name: bytes | None = given.get(b"SETNAME")
     session = _authenticate(client, b"HELLO", *credentials) if credentials else client
     if not session.authenticated and not session.engine.acl.open_to_all:
         raise CommandError(

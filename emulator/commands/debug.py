@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.reply_buffer import NEVER, PATIENCE
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import integer, positive, wrong_subcommand_arity
 from emulator.config.kinds import parse_memory
 from emulator.config.notifications import STRING
 from emulator.datatypes.digest import Digest
@@ -58,10 +58,10 @@ def _action(function: Action, name: str = "") -> Action:
 def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     """Look into the server, or make it do what it should not."""
     client.check_protected("debug")
+    client.words = (b"debug", subcommand, *arguments)  # which the short way does not set
     least, most, action = _ACTIONS.get(subcommand.upper(), (1, 0, debug))
     if not least <= len(arguments) <= most:
-        word = as_text(subcommand[:128])
-        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{word}'. Try DEBUG HELP.")
+        raise wrong_subcommand_arity(client)
     return action(client, *arguments)
 
 
@@ -102,17 +102,10 @@ def _digest_value(client: Session, *keys: bytes) -> Reply:
     return [Status(bytes(Digest() if entry is None else of_value(entry, Digest()))) for entry in entries]
 
 
-def _positive(word: bytes) -> int:
-    number = integer(word, "ERR value is out of range, must be positive")
-    if number < 0:
-        raise CommandError("ERR value is out of range, must be positive")
-    return number
-
-
 @_action
 def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
     """Make keys of a prefix and a number, with values of a size; those there are stay."""
-    number, length = _positive(count), _positive(size)
+    number, length = positive(count), positive(size)
     for index in range(number):
         key, value = b"%b:%d" % (prefix, index), b"value:%d" % index
         if client.db.find(key) is None:
@@ -300,7 +293,7 @@ def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
     elif name == b"RESIZING":
         buffers.resizing = _flag(value)
     else:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'REPLYBUFFER'. Try DEBUG HELP.")
+        raise wrong_subcommand_arity(client)
     return OK
 
 
@@ -343,7 +336,7 @@ def _mark_internal_client(client: Session, unmark: bytes = b"UNMARK") -> Reply:
 def _repl_pause(client: Session, step: bytes) -> Reply:
     """Stop at a step of replication."""
     if step.lower() not in (b"clear", b"after-fork", b"before-rdb-channel", b"on-streaming-repl-buf"):
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'REPL-PAUSE'. Try DEBUG HELP.")
+        raise wrong_subcommand_arity(client)
     return OK
 
 
@@ -388,7 +381,7 @@ def _script(client: Session, word: bytes) -> Reply:
     """Write the scripts that are known to the log."""
     scripts = client.engine.scripting.scripts
     if word.upper() != b"LIST" and word.lower() not in scripts:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'SCRIPT'. Try DEBUG HELP.")
+        raise wrong_subcommand_arity(client)
     for name, script in scripts.items():
         if word.upper() == b"LIST" or name == word.lower():
             logger.log(NOTICE, "script %s: %s", as_text(name), as_text(script.source))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from emulator.commands.arguments import INT32_MAX, bounded, double, integer, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, bounded, double, integer, positive, wrong_subcommand_arity
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
 from emulator.controls.instances import Moved
 from emulator.controls.renewal import renew
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import NOT_POSITIVE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.suggestions import did_you_mean
 from emulator.table.registry import EMULATOR, command, container
@@ -57,7 +57,7 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
     elif word == b"RESET":
         engine.reset_clock()
     elif word != b"GET":
-        number = bounded(milliseconds[0], 0, _LATEST, "ERR value is out of range, must be positive")
+        number = positive(milliseconds[0], _LATEST)
         engine.turn_clock(number if word == b"SET" else engine.clock.now + number)
     return {b"now": engine.clock.now, b"frozen": engine.clock.frozen}
 
@@ -92,7 +92,10 @@ _TAKING = (*_WORDS, *_NUMBERS, b"PROBABILITY", b"ERROR", b"DELAY")
 
 
 def _fault(words: Sequence[bytes]) -> Fault:
-    """The fault that the words of EMULATOR FAULT ADD mean."""
+    """The fault that the words of EMULATOR FAULT ADD mean.
+
+    They are read here, not by `read_options`, since the errors are friendlier: they tell what may have been meant.
+    """
     conditions: dict[str, Any] = {}
     effect = ""
     position = 0
@@ -109,13 +112,13 @@ def _fault(words: Sequence[bytes]) -> Fault:
         elif word in _WORDS:
             conditions[_WORDS[word]] = value
         elif word in _NUMBERS:
-            conditions[_NUMBERS[word]] = bounded(value, 1, INT32_MAX, "ERR value is out of range, must be positive")
+            conditions[_NUMBERS[word]] = bounded(value, 1, INT32_MAX, NOT_POSITIVE)
         elif word == b"PROBABILITY":
             conditions["probability"] = double(value)
         elif word == b"ERROR":
             effect, conditions["text"] = ERROR, value.decode("utf-8", "surrogateescape")
         else:
-            number = bounded(value, 0, INT32_MAX, "ERR value is out of range, must be positive")
+            number = positive(value, INT32_MAX)
             effect, conditions["milliseconds"] = DELAY, number
     if not effect:
         raise CommandError("ERR a fault needs an effect: ERROR, DELAY, DROP-BEFORE, DROP-AFTER, HALF, STALL or REFUSE")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import wrong_subcommand_arity
+from emulator.commands.options import FLAG, Options, if_any, once, read_options
 from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments, note_words
 from emulator.datatypes.glob import matcher
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Reply, Set, Status
 from emulator.table.keyspec import numkeys
 from emulator.table.registry import command, container
@@ -71,10 +72,8 @@ def fcall_ro(client: Session, function: bytes, numkeys: bytes, *words: bytes) ->
 def function_load(client: Session, code: bytes, *more: bytes) -> bytes:
     """Create a library, or with REPLACE put it in the place of one; its name."""
     *options, source = (code, *more)
-    for option in options:
-        if option.upper() != b"REPLACE":
-            raise CommandError(f"ERR Unknown option given: {as_text(option)}")
-    name = client.engine.scripting.libraries.load(source, bool(options))
+    given = read_options(options, {b"REPLACE": FLAG}, error="ERR Unknown option given: {}")
+    name = client.engine.scripting.libraries.load(source, bool(given))
     client.engine.dirty += 1
     return name
 
@@ -113,6 +112,16 @@ def function_flush(client: Session, *mode: bytes) -> Status:
     return OK
 
 
+def _library_name(*name: bytes) -> bytes:
+    if not name:
+        raise CommandError("ERR library name argument was not given")
+    return name[0]
+
+
+_LIST_OPTIONS: Final[Options] = {b"WITHCODE": FLAG, b"LIBRARYNAME": (if_any, _library_name)}
+_LIST_RULES: Final = once(b"WITHCODE") | once(b"LIBRARYNAME")
+
+
 @command(
     "scripting",
     container="function",
@@ -123,20 +132,9 @@ def function_flush(client: Session, *mode: bytes) -> Status:
 )
 def function_list(client: Session, *options: bytes) -> list[Reply]:
     """The libraries and their functions, with WITHCODE their code as well."""
-    pattern: bytes | None = None
-    with_code = False
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option == b"WITHCODE" and not with_code:
-            with_code = True
-        elif option == b"LIBRARYNAME" and pattern is None:
-            pattern = next(words, None)
-            if pattern is None:
-                raise CommandError("ERR library name argument was not given")
-        else:
-            raise CommandError(f"ERR Unknown argument {as_text(word)}")
-    matches = matcher(b"*" if pattern is None else pattern, ignore_case=True)
+    given = read_options(options, _LIST_OPTIONS, _LIST_RULES, error="ERR Unknown argument {}")
+    pattern, with_code = given.get(b"LIBRARYNAME", b"*"), b"WITHCODE" in given
+    matches = matcher(pattern, ignore_case=True)
     found = client.engine.scripting.libraries.libraries.values()
     return [_described(library, with_code) for library in found if matches(library.name)]
 

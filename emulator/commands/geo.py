@@ -69,7 +69,7 @@ _ADD_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"CH"), FLAG)
 def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *more: bytes) -> Reply:
     """Add members with their places; how many are new (with CH: new or moved)."""
     given, rest = leading_options((longitude, latitude, member, *more), _ADD_OPTIONS)
-    if len(rest) % 3 or {b"NX", b"XX"} <= given.keys():
+    if not rest or len(rest) % 3 or {b"NX", b"XX"} <= given.keys():
         raise CommandError(SYNTAX)
     places = [_place(x, y) for x, y in zip(rest[::3], rest[1::3], strict=True)]
     scores = [float(geohash.encode(place)) for place in places]
@@ -131,9 +131,9 @@ _RULES: Final = rivals(b"FROMMEMBER", b"FROMLONLAT") | rivals(b"BYRADIUS", b"BYB
 class _Search:
     """The arguments of a search, read in Redis's order; ``target`` is where the result goes, if anywhere."""
 
-    def __init__(self, name: str, members: ZSet | None, target: bytes | None = None) -> None:
-        self.name = name
-        self.members = members
+    def __init__(self, client: Session, key: bytes, target: bytes | None = None) -> None:
+        self.name = "GEOSEARCH" if target is None else "GEOSEARCHSTORE"
+        self.members = client.db.read(key, ZSet)
         self.target = target
         self.centre: Place | None = None
         self.box: tuple[float, float] | None = None
@@ -270,7 +270,7 @@ def _stores(start: int) -> list[KeySpec]:
 
 
 def _by_place(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> Reply:
-    search = _Search("GEORADIUS", client.db.read(key, ZSet))
+    search = _Search(client, key)
     search.centre = _place(words[0], words[1])
     search.take_radius(words[2], words[3])
     search.options(words[4:], may_store)
@@ -278,7 +278,7 @@ def _by_place(client: Session, key: bytes, words: Sequence[bytes], may_store: bo
 
 
 def _by_member(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> Reply:
-    search = _Search("GEORADIUS", client.db.read(key, ZSet))
+    search = _Search(client, key)
     if search.members is not None:
         search.centre_on(words[0])
         search.take_radius(words[1], words[2])
@@ -324,7 +324,7 @@ def geosearch(
     client: Session, key: bytes, centre: bytes, at: bytes, shape: bytes, size: bytes, unit: bytes, *options: bytes
 ) -> Reply:
     """Members within a circle or a box round a place or a member."""
-    search = _Search("GEOSEARCH", client.db.read(key, ZSet))
+    search = _Search(client, key)
     search.search_options((centre, at, shape, size, unit, *options))
     return search.answer(client)
 
@@ -348,6 +348,6 @@ def geosearchstore(
     *options: bytes,
 ) -> Reply:
     """Store the members within a circle or a box round a place or a member; how many there are."""
-    search = _Search("GEOSEARCHSTORE", client.db.read(source, ZSet), destination)
+    search = _Search(client, source, destination)
     search.search_options((centre, at, shape, size, unit, *options))
     return search.answer(client)

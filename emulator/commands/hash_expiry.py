@@ -276,6 +276,8 @@ class _SetOptions(NamedTuple):
 
 
 def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
+    # No `read_options`: each time is checked against the clock where it stands, and to declare four options anew for each
+    # call would cost a third of it.
     exists: bool | None = None
     moment: int | None = None
     keep = False

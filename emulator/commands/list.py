@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import bounded, integer, magnitude, multi_pop
+from emulator.commands.arguments import integer, magnitude, multi_pop, positive, wrong_arity
 from emulator.commands.options import at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
@@ -113,11 +112,11 @@ def rpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
 
 def _pop(client: Session, name: str, key: bytes, count: Sequence[bytes], side: bytes) -> Reply:
     if len(count) > 1:
-        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+        raise wrong_arity(name)
     if not count:
         source = client.db.edit(key, List)
         return None if source is None else pop(client, key, source, side)[0]
-    most = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive")
+    most = positive(count[0])
     source = client.db.edit(key, List)
     if source is None:
         return NULL_ARRAY

@@ -9,10 +9,10 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer
+from emulator.commands.options import at_least, read_options
 from emulator.keyspace.memory import Memory, resident_memory
 from emulator.keyspace.weight import weigh
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
@@ -28,11 +28,7 @@ _TIPS = "nondeterministic_output request_policy:all_shards response_policy:speci
 @command("server", container="memory", since="4.0.0", flags="readonly", keys=[keys("RO", 2)], acl="", complexity="O(1)")
 def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     """Bytes that a key and its value take, about."""
-    for position in range(0, len(options), 2):
-        if options[position].upper() != b"SAMPLES" or position + 1 == len(options):
-            raise CommandError(SYNTAX)
-        if integer(options[position + 1]) < 0:
-            raise CommandError(SYNTAX)
+    read_options(options, {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)})
     entry = client.db.find(key)
     return None if entry is None else weigh(key, entry.value, entry.deadline is not None)
 

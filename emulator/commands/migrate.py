@@ -7,14 +7,14 @@ where nothing may wait, everybody waits for it, as they always do in Redis.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.clients.blocking import Block
 from emulator.commands.arguments import integer
 from emulator.commands.dump import serialized
+from emulator.commands.options import FLAG, Options, last_given, read_options
 from emulator.protocol.client_side import encoded
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys, keyword
 from emulator.table.registry import command
@@ -110,42 +110,32 @@ def migrate(
     return block
 
 
+def _together(*words: bytes) -> Sequence[bytes]:
+    return words
+
+
+_OPTIONS: Final[Options] = {b"COPY": FLAG, b"REPLACE": FLAG, b"AUTH": (1, _together), b"AUTH2": (2, _together)}
+
+
 def _order(
     host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, options: Sequence[bytes]
 ) -> _Order:
-    copy = replace = False
-    names: Sequence[bytes] = (key,)
-    credentials: list[bytes] = []
-    words = iter(options)
-    for word in words:
-        option = word.upper()
-        if option == b"COPY":
-            copy = True
-        elif option == b"REPLACE":
-            replace = True
-        elif option in (b"AUTH", b"AUTH2"):
-            wanted = 1 if option == b"AUTH" else 2
-            credentials = list(islice(words, wanted))
-            if len(credentials) < wanted:
-                raise CommandError(SYNTAX)
-        elif option == b"KEYS":
-            if key:
-                raise CommandError(
-                    "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string"
-                )
-            names = list(words)
-        else:
-            raise CommandError(SYNTAX)
+    def only_names(*names: bytes) -> Sequence[bytes]:
+        if key:
+            raise CommandError("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string")
+        return names
+
+    given = read_options(options, {**_OPTIONS, b"KEYS": (len, only_names)})
     patience = integer(timeout)
     return _Order(
         host,
         port,
         integer(destination_db),
         patience if patience > 0 else _DEFAULT_TIMEOUT,
-        names,
-        credentials,
-        copy,
-        replace,
+        given.get(b"KEYS", (key,)),
+        given.get(last_given(given, (b"AUTH", b"AUTH2")), ()),
+        b"COPY" in given,
+        b"REPLACE" in given,
     )
 
 

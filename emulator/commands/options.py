@@ -47,6 +47,11 @@ UP_TO_LIMIT: Final[Options] = {b"LIMIT": at_least(0, "ERR LIMIT can't be negativ
 """The option of SINTERCARD and ZINTERCARD."""
 
 
+def if_any(words: Sequence[bytes]) -> int:
+    """The number of words behind an option that answers an error of its own where none is left."""
+    return min(len(words), 1)
+
+
 class Rule(NamedTuple):
     """The options after which another may not be given, and the error; the reader's own where it is empty."""
 
@@ -98,7 +103,7 @@ def leading_options(
             break
         size, read = option
         stop = place + 1 + (size if isinstance(size, int) else size(words[place + 1 :]))
-        if stop > end or (word in rules and not _allowed(rules[word], given)):
+        if stop > end or (given and word in rules and not _allowed(rules[word], given)):
             break
         value = read(*words[place + 1 : stop])
         given.pop(word, None)

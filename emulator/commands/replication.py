@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.blocking import Block
-from emulator.commands.arguments import bounded, integer, milliseconds
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.commands.arguments import bounded, integer, milliseconds, positive
+from emulator.commands.options import FLAG, Options, at_least, once, read_options
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.inline import split_inline
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
 from emulator.table.registry import command
 
@@ -41,7 +41,7 @@ def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
     """Wait until what was written is in append-only files, here and of replicas; where it is: nowhere."""
     local = _zero_or_one(numlocal)
-    wanted = bounded(numreplicas, 0, INT64_MAX, "ERR value is out of range, must be positive")
+    wanted = positive(numreplicas)
     most = milliseconds(client, timeout)
     if local:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
@@ -135,28 +135,18 @@ def sync(client: Session) -> None:
     raise CommandError(_UNSUPPORTED)
 
 
+_FAILOVER_OPTIONS: Final[Options] = {
+    b"TIMEOUT": at_least(1, "ERR FAILOVER timeout must be greater than 0", NOT_INTEGER),
+    b"TO": (2, lambda host, port: integer(port)),
+    b"FORCE": FLAG,
+}
+_FAILOVER_RULES: Final = once(b"TIMEOUT") | once(b"TO") | once(b"FORCE")
+
+
 @command("server", since="6.2.0", flags="admin noscript stale", complexity="O(1)")
 def failover(client: Session, *options: bytes) -> None:
     """Hand over to a replica, of which there is none."""
     if [option.upper() for option in options] == [b"ABORT"]:
         raise CommandError("ERR No failover in progress.")
-    _check_failover(options)
+    read_options(options, _FAILOVER_OPTIONS, _FAILOVER_RULES)
     raise CommandError("ERR FAILOVER requires connected replicas.")
-
-
-def _check_failover(options: Sequence[bytes]) -> None:
-    position = 0
-    while position < len(options):
-        option = options[position].upper()
-        left = len(options) - position - 1
-        if option == b"TIMEOUT" and left:
-            if integer(options[position + 1]) <= 0:
-                raise CommandError("ERR FAILOVER timeout must be greater than 0")
-            position += 2
-        elif option == b"TO" and left >= 2:
-            integer(options[position + 2])
-            position += 3
-        elif option == b"FORCE":
-            position += 1
-        else:
-            raise CommandError(SYNTAX)

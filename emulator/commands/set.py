@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import bounded, random_count
+from emulator.commands.arguments import bounded, positive, random_count
 from emulator.commands.options import UP_TO_LIMIT, read_options
 from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import SET
@@ -142,7 +142,7 @@ def spop(client: Session, key: bytes, *count: bytes) -> Reply:
     db, random = client.db, client.engine.random
     if len(count) > 1:
         raise CommandError(SYNTAX)
-    number = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive") if count else 1
+    number = positive(count[0]) if count else 1
     target = db.edit(key, Set)
     if target is None:
         return replies.Set() if count else None

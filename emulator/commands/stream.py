@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
-from emulator.commands.options import Options, at_least, read_options
+from emulator.commands.options import FLAG, Given, Options, at_least, last_given, leading_options, once, read_options
 from emulator.commands.stream_ids import (
     ACKED,
     DELREF,
@@ -20,7 +20,7 @@ from emulator.commands.stream_ids import (
 )
 from emulator.config.notifications import STREAM
 from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
-from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, SYNTAX, CommandError
+from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, CommandError
 from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -69,70 +69,52 @@ class Trimming(NamedTuple):
         return stream.trim_one_by_one(enough, may_go)
 
 
-class _Options:
-    """The options of XADD and XTRIM, read word by word."""
+def _threshold(words: Sequence[bytes]) -> int:
+    """How many words ``[=|~] threshold`` are."""
+    return 2 if len(words) > 1 and words[0] in (b"~", b"=") else 1
 
-    def __init__(self, words: Sequence[bytes]) -> None:
-        self.words = words
-        self.place = 0
-        self.make = True
-        self.length: int | None = None
-        self.least_id: int | None = None
-        self.whole_runs = False
-        self.limit: int | None = None
-        self.strategy = b""
 
-    def take(self, for_adding: bool) -> bool:
-        """Read the option that stands next; whether it was one."""
-        option = self.words[self.place].upper()
-        followed = self.place + 1 < len(self.words)
-        if option in (b"MAXLEN", b"MINID") and followed:
-            if self.length is not None or self.least_id is not None:
-                raise CommandError("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")
-            self._threshold(option)
-        elif option == b"LIMIT" and followed:
-            self.place += 1
-            self.limit = integer(self.words[self.place])
-            if self.limit < 0:
-                raise CommandError("ERR The LIMIT argument must be >= 0.")
-        elif option == b"NOMKSTREAM" and for_adding:
-            self.make = False
-        elif option in STRATEGIES and not self.strategy:
-            self.strategy = option
-        else:
-            return False
-        self.place += 1
-        return True
+def _max_length(*words: bytes) -> tuple[bool, int]:
+    length = integer(words[-1])
+    if length < 0:
+        raise CommandError("ERR The MAXLEN argument must be >= 0.")
+    return words[0] == b"~", length
 
-    def _threshold(self, option: bytes) -> None:
-        self.place += 1
-        word = self.words[self.place]
-        self.whole_runs = False
-        if word in (b"~", b"=") and self.place + 1 < len(self.words):
-            self.whole_runs = word == b"~"
-            self.place += 1
-            word = self.words[self.place]
-        if option == b"MINID":
-            self.least_id = exact_id(word)
-            return
-        self.length = integer(word)
-        if self.length < 0:
-            raise CommandError("ERR The MAXLEN argument must be >= 0.")
 
-    def trimming(self, client: Session, for_adding: bool) -> Trimming | None:
-        """What they come to; None where no trimming is asked for, as only XADD may."""
-        limit, asked = self.limit, self.length is not None or self.least_id is not None
-        if limit and not asked:
-            raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
-        if not asked and not for_adding:
-            raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-        if limit is not None and not self.whole_runs:
-            raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
-        if not asked:
-            return None
-        if limit is None and self.whole_runs:
-            limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
-        return Trimming(self.length, self.least_id, self.whole_runs, limit or 0, self.strategy or KEEPREF)
+def _least_id(*words: bytes) -> tuple[bool, int]:
+    return words[0] == b"~", exact_id(words[-1])
+
+
+_TRIM_OPTIONS: Final[Options] = {
+    **dict.fromkeys(STRATEGIES, FLAG),
+    b"MAXLEN": (_threshold, _max_length),
+    b"MINID": (_threshold, _least_id),
+    b"LIMIT": at_least(0, "ERR The LIMIT argument must be >= 0.", NOT_INTEGER),
+}
+_ADD_OPTIONS: Final = {**_TRIM_OPTIONS, b"NOMKSTREAM": FLAG}
+_TRIM_RULES: Final = once(*STRATEGIES) | once(
+    b"MAXLEN", b"MINID", error="ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
+)
+
+
+def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | None:
+    """The trimming that options ask for; None if they ask for none, as only XADD may."""
+    limit: int | None = given.get(b"LIMIT")
+    by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
+    asked = by_length or by_id
+    if limit and not asked:
+        raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
+    if not asked and not for_adding:
+        raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
+    whole_runs, threshold = asked or (False, 0)
+    if limit is not None and not whole_runs:
+        raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
+    if not asked:
+        return None
+    if limit is None and whole_runs:
+        limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
+    length, least_id = (threshold, None) if by_length else (None, threshold)
+    return Trimming(length, least_id, whole_runs, limit or 0, last_given(given, STRATEGIES, KEEPREF))
 
 
 @command(
@@ -145,11 +127,8 @@ class _Options:
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Take the oldest entries out of a stream, by its length or by their ids."""
-    read = _Options((strategy, threshold, *options))
-    while read.place < len(read.words):
-        if not read.take(for_adding=False):
-            raise CommandError(SYNTAX)
-    trimming = read.trimming(client, for_adding=False)
+    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
+    trimming = _trimming(client, given, for_adding=False)
     stream = client.db.edit(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -191,17 +170,18 @@ def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automat
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
     """Append an entry to a stream, which is created if need be; its id."""
     words: Body = (id, field, value, *more)
-    trimming, make, place = None, True, 0
+    trimming, make = None, True
     number, open_ended, automatic = 0, False, id == b"*"
     if not automatic:
-        options = _Options(words)
-        while not (automatic := words[options.place] == b"*") and options.take(for_adding=True):
-            if options.place == len(words):
-                raise wrong_arity("xadd")
+        given, rest = leading_options(words, _ADD_OPTIONS, _TRIM_RULES)
+        if not rest:
+            raise wrong_arity("xadd")
+        words = tuple(rest)
+        automatic = words[0] == b"*"
         if not automatic:
-            number, open_ended = _new_id(words[options.place])
-        trimming, make, place = options.trimming(client, for_adding=True), options.make, options.place
-    body = words[place + 1 :]
+            number, open_ended = _new_id(words[0])
+        trimming, make = _trimming(client, given, for_adding=True), b"NOMKSTREAM" not in given
+    body = words[1:]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")
     if not automatic and not number and not open_ended:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from emulator.commands.arguments import bounded
+from emulator.commands.options import FLAG, Options, last_given, once, read_options
 from emulator.datatypes.stream import MAX_ID
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_unsigned
@@ -68,24 +69,26 @@ STRATEGIES: Final = (KEEPREF, DELREF, ACKED)
 references, or it goes only when no group needs it any more."""
 
 
+def _counted(words: Sequence[bytes]) -> int:
+    """How many words ``numids id ...`` are."""
+    if not words:
+        return 1
+    size = 1 + bounded(words[0], 1, INT64_MAX, "ERR Number of IDs must be a positive integer")
+    if size > len(words):
+        raise CommandError("ERR The `numids` parameter must match the number of arguments")
+    return size
+
+
+_DELETION_OPTIONS: Final[Options] = {
+    **dict.fromkeys(STRATEGIES, FLAG),
+    b"IDS": (_counted, lambda count, *ids: ids),
+}
+
+
 def ids_to_delete(words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
     """The strategy and the ids, not read yet, in the arguments of XDELEX and XACKDEL."""
-    strategy = b""
-    ids: Sequence[bytes] = ()
-    place = 0
-    while place < len(words):
-        option = words[place].upper()
-        if option in STRATEGIES and not strategy:
-            strategy = option
-            place += 1
-        elif option == b"IDS" and place + 1 < len(words):
-            count = bounded(words[place + 1], 1, INT64_MAX, "ERR Number of IDs must be a positive integer")
-            ids = words[place + 2 : place + 2 + count]
-            if len(ids) < count:
-                raise CommandError("ERR The `numids` parameter must match the number of arguments")
-            place += 2 + count
-        else:
-            raise CommandError(SYNTAX)
+    given = read_options(words, _DELETION_OPTIONS, once(*STRATEGIES))
+    ids = given.get(b"IDS", ())
     if not ids:
         raise CommandError(SYNTAX)
-    return strategy or KEEPREF, ids
+    return last_given(given, STRATEGIES, KEEPREF), ids

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
+from emulator.commands.options import FLAG, TEXT, Options, at_least, last_given, read_options
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import Element, VectorSet
 from emulator.protocol.errors import CommandError, as_text
@@ -88,6 +89,15 @@ class _Addition(NamedTuple):
     attribute: bytes | None
 
 
+_ADD_OPTIONS: Final[Options] = {
+    **dict.fromkeys(_STORAGES, FLAG),
+    b"CAS": FLAG,
+    b"EF": at_least(1, "ERR invalid EF", most=1_000_000),
+    b"M": at_least(4, "ERR invalid M", most=4096),
+    b"SETATTR": TEXT,
+}
+
+
 def _addition(arguments: Sequence[bytes]) -> _Addition:
     """Read ``[REDUCE dimension] vector name [option ...]``."""
     words = iter(arguments)
@@ -98,24 +108,9 @@ def _addition(arguments: Sequence[bytes]) -> _Addition:
     name = next(words, None)
     if name is None:
         raise wrong_arity("VADD")
-    storage, links, attribute = BYTES, 16, None
-    for word in words:
-        option = word.upper()
-        if option in _STORAGES:
-            storage = _STORAGES[option]
-            continue
-        if option == b"CAS":
-            continue
-        argument = next(words, None)
-        if argument is None or option not in (b"EF", b"M", b"SETATTR"):
-            raise CommandError(_INVALID_OPTION)
-        if option == b"EF":
-            bounded(argument, 1, 1_000_000, "ERR invalid EF")
-        elif option == b"M":
-            links = bounded(argument, 4, 4096, "ERR invalid M")
-        else:
-            attribute = argument
-    return _Addition(vector, reduced, name, storage, links, attribute)
+    given = read_options(list(words), _ADD_OPTIONS, error=_INVALID_OPTION)
+    storage = _STORAGES.get(last_given(given, _STORAGES), BYTES)
+    return _Addition(vector, reduced, name, storage, given.get(b"M", 16), given.get(b"SETATTR"))
 
 
 def _check_fit(target: VectorSet, new: _Addition) -> None:
@@ -305,44 +300,46 @@ def vinfo(client: Session, *arguments: bytes) -> Reply:
 # Searching
 
 
+def _epsilon(text: bytes) -> float:
+    number = double(text, "ERR invalid EPSILON")
+    if number <= 0:
+        raise CommandError("ERR invalid EPSILON")
+    return number
+
+
+def _filter(text: bytes) -> Callable[[bytes], bool]:
+    from emulator.datatypes.vector_filter import Filter, FilterError
+
+    try:
+        return Filter(text)
+    except FilterError as error:
+        rest = text[error.position :] or text
+        raise CommandError(
+            f"ERR syntax error in FILTER expression near: {as_text(rest.partition(bytes(1))[0])}"
+        ) from None
+
+
+_SEARCH_OPTIONS: Final[Options] = {
+    **dict.fromkeys((b"WITHSCORES", b"WITHATTRIBS", b"TRUTH", b"NOTHREAD"), FLAG),
+    b"COUNT": at_least(1, "ERR invalid COUNT"),
+    b"EPSILON": (1, _epsilon),
+    b"EF": at_least(1, "ERR invalid EF"),
+    b"FILTER-EF": at_least(1, "ERR invalid FILTER-EF"),
+    b"FILTER": (1, _filter),
+}
+
+
 class _Search:
-    """The options of VSIM, those left out that only the graph has a use for."""
+    """The options of VSIM, without those that only a graph needs."""
 
-    def __init__(self, words: Iterator[bytes]) -> None:
-        self.with_scores = self.with_attributes = self.truth = False
-        self.count = 10
-        self.most_distant = math.inf
-        self.filter_effort = 0
-        self.accepts: Callable[[bytes], bool] | None = None
-        for word in words:
-            option = word.upper()
-            if option == b"WITHSCORES":
-                self.with_scores = True
-            elif option == b"WITHATTRIBS":
-                self.with_attributes = True
-            elif option == b"TRUTH":
-                self.truth = True
-            elif option != b"NOTHREAD":
-                self._read(option, next(words, None))
-
-    def _read(self, option: bytes, argument: bytes | None) -> None:
-        """An option that has an argument."""
-        if argument is None:
-            raise CommandError(_SYNTAX)
-        if option == b"COUNT":
-            self.count = bounded(argument, 1, INT64_MAX, "ERR invalid COUNT")
-        elif option == b"EPSILON":
-            self.most_distant = 2 * double(argument, "ERR invalid EPSILON")
-            if self.most_distant <= 0:
-                raise CommandError("ERR invalid EPSILON")
-        elif option == b"EF":
-            bounded(argument, 1, INT64_MAX, "ERR invalid EF")
-        elif option == b"FILTER-EF":
-            self.filter_effort = bounded(argument, 1, INT64_MAX, "ERR invalid FILTER-EF")
-        elif option == b"FILTER":
-            self.accepts = _filter(argument)
-        else:
-            raise CommandError(_SYNTAX)
+    def __init__(self, words: Sequence[bytes]) -> None:
+        given = read_options(words, _SEARCH_OPTIONS, error=_SYNTAX)
+        self.with_scores, self.with_attributes = b"WITHSCORES" in given, b"WITHATTRIBS" in given
+        self.truth = b"TRUTH" in given
+        self.count: int = given.get(b"COUNT", 10)
+        self.most_distant: float = 2 * given.get(b"EPSILON", math.inf)
+        self.filter_effort: int = given.get(b"FILTER-EF", 0)
+        self.accepts: Callable[[bytes], bool] | None = given.get(b"FILTER")
 
     def run(self, target: VectorSet, query: Vector) -> list[tuple[float, Element]]:
         """The nearest elements that are near enough and pass the filter.
@@ -373,18 +370,6 @@ class _Search:
         return [*scores, element.attribute] if self.with_attributes else scores
 
 
-def _filter(text: bytes) -> Callable[[bytes], bool]:
-    from emulator.datatypes.vector_filter import Filter, FilterError
-
-    try:
-        return Filter(text)
-    except FilterError as error:
-        rest = text[error.position :] or text
-        raise CommandError(
-            f"ERR syntax error in FILTER expression near: {as_text(rest.partition(bytes(1))[0])}"
-        ) from None
-
-
 def _query(target: VectorSet, words: Iterator[bytes]) -> Vector:
     """What VSIM looks for: ``ELE name`` or a vector."""
     kind = next(words).upper()
@@ -412,5 +397,5 @@ def vsim(client: Session, *arguments: bytes) -> Reply:
         return []
     words = iter(arguments[1:])
     query = _query(target, words)
-    search = _Search(words)
+    search = _Search(list(words))
     return search.reply(search.run(target, query), client.protocol)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import bounded, double, random_count, wrong_arity
+from emulator.commands.arguments import double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, format_double
+from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -165,7 +165,7 @@ def _pop(client: Session, key: bytes, count: Sequence[bytes], lowest: bool) -> R
         raise CommandError(SYNTAX)
     most = 1
     if count:
-        most = bounded(count[0], 0, INT64_MAX, "ERR value is out of range, must be positive")
+        most = positive(count[0])
     target = client.db.edit(key, ZSet)
     members = [] if target is None else pop(client, key, target, lowest, most)
     if count:

@@ -26,6 +26,7 @@ WRONGTYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of 
 SYNTAX: Final = "ERR syntax error"
 NO_REPLICAS: Final = "NOREPLICAS Not enough good replicas to write."
 NOT_INTEGER: Final = "ERR value is not an integer or out of range"
+NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 NOT_FLOAT: Final = "ERR value is not a valid float"
 NO_SUCH_KEY: Final = "ERR no such key"
 OUT_OF_RANGE: Final = "ERR index out of range"
