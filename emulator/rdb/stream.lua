@@ -22,17 +22,18 @@ end
 local function entries(ids, texts, lengths, width)
   local from, places, sizes = memory.view(texts), memory.view(ids), memory.view(lengths)
   local to = memory.room(#texts + #lengths / 4 * listpack.MOST_AROUND + #ids / ID * MOST_BESIDE)
-  local start, index, place = 0, 0, 0
-  for id = ID, #ids - ID, ID do
-    place = put_integer(SAME_FIELDS, to, place)
-    place = put_distance(places, id + HALF, HALF, to, place)
-    place = put_distance(places, id, 0, to, place)
-    for _ = 1, width do
-      local size = number_at(sizes, index)
-      place = put(from, start, size, to, place)
-      start, index = start + size, index + 4
+  local start, place, id, left = 0, 0, 0, 0
+  for index = 0, #lengths - 4, 4 do -- one flat loop, which is what LuaJIT is good at
+    if left == 0 then
+      id, left = id + ID, width
+      to[place], to[place + 1] = SAME_FIELDS, 1
+      place = put_distance(places, id + HALF, HALF, to, place + 2)
+      place = put_distance(places, id, 0, to, place)
     end
-    place = put_integer(width + 3, to, place)
+    local size = number_at(sizes, index)
+    place = put(from, start, size, to, place)
+    start, left = start + size, left - 1
+    if left == 0 then place = put_integer(width + 3, to, place) end
   end
   return memory.text(to, place)
 end

@@ -10,7 +10,8 @@ Source: the RDB file format; https://redis.io/docs/latest/develop/data-types/str
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
+from operator import lt
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
@@ -223,7 +224,7 @@ def _fill(run: Run, elements: list[bytes], size: int) -> bool:
         (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
         for later, sequence in zip(map(int, elements[1::step]), map(int, elements[2::step]), strict=True)
     ]
-    if run.ids[0] < run.first or any(id >= next for id, next in pairwise(run.ids)):
+    if run.ids[0] < run.first or not all(map(lt, run.ids, run.ids[1:])):
         raise BadData
     columns = [column for place, field in enumerate(run.fields, 3) for column in (repeat(field), elements[place::step])]
     run.bodies = list(zip(*columns, strict=False))
