@@ -11,6 +11,7 @@ import pytest
 from emulator.commands.dump import serialized
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.keyspace.database import type_name
+from emulator.rdb import crc64 as checksum
 from emulator.rdb import intset, listpack, lua, ziplist
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
@@ -139,7 +140,7 @@ def test_a_newer_version_is_refused(client):
     assert restore(client, payload) == b"-ERR DUMP payload version or checksum are wrong\r\n"
 
 
-def test_crc64():
+def test_crc64(some_lua):
     assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
     rnd = random.Random(1)
     for size in (0, 1, 1003, 3515, 3516, 7031, 7032, 50_000):
@@ -157,7 +158,7 @@ def _by_definition(data):
 
 
 def forget_lua():
-    for kept in (lua.function, lua._module, lua._execute):
+    for kept in (lua.function, lua._module, lua._execute, checksum._in_lua):
         kept.cache_clear()
 
 

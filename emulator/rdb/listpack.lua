@@ -263,8 +263,8 @@ local function unpack(data)
 end
 
 return {
-  pack = pack,
-  unpack = unpack,
+  pack = memory.tidy(pack),
+  unpack = memory.tidy(unpack),
   put = put,
   put_integer = put_integer,
   put_wide = put_wide,

@@ -12,7 +12,6 @@ local MOST_PER_BYTE = LONGEST_COPY / LARGEST_COPY -- ... so that no more can com
 local UNROLLED, UNROLLED_END = 16, 19
 local SLOTS = 65536
 local HIGHEST = 2 ^ 31 - 1
-local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
 
 -- Where three bytes were last, by what they hash to.  What earlier calls left there lies before `base`.
 local places, base, size_before = memory.numbers(SLOTS), 0, 0
@@ -130,13 +129,5 @@ local function decompress(data, size)
   return written == size and memory.text(to, written) or nil
 end
 
--- A function whose memory is given back at once where it took much.
-local function tidy(work)
-  return function(data, limit)
-    local result = work(data, limit)
-    if #data > LARGE then collectgarbage() end
-    return result
-  end
-end
-
+local tidy = memory.tidy
 return { compress = tidy(compress), decompress = tidy(decompress) }

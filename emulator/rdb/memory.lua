@@ -3,18 +3,34 @@
 -- memory but its user, who also holds the text that he has a view of: a view alone does not keep it.
 
 local FURTHEST = 8192
+local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
+
+-- A function whose memory is given back at once where it took much.
+local function tidy(work)
+  local function after(size, ...)
+    if size > LARGE then collectgarbage() end
+    return ...
+  end
+  return function(data, ...) return after(#data, work(data, ...)) end
+end
 local found, ffi = pcall(require, "ffi")
 
 if found then
-  local bit, bytes, room, numbers = require("bit"), ffi.typeof("const uint8_t *"), ffi.typeof("uint8_t[?]"), ffi.typeof("int32_t[?]")
+  local bit, bytes, words = require("bit"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
+  local room, numbers = ffi.typeof("uint8_t[?]"), ffi.typeof("int32_t[?]")
   return {
+    tidy = tidy,
     view = function(text) return ffi.cast(bytes, text) end,
     room = function(size) return ffi.new(room, size) end,
     numbers = function(count) return ffi.new(numbers, count) end,
     text = function(from, size) return ffi.string(from, size) end,
     copy = function(to, place, from, start, size) ffi.copy(to + place, from + start, size) end,
+    words = function(text) return ffi.cast(words, text) end,
     band = bit.band,
     rshift = bit.rshift,
+    bor = bit.bor,
+    bxor = bit.bxor,
+    lshift = bit.lshift,
   }
 end
 
@@ -41,6 +57,7 @@ local function new_room()
 end
 
 return {
+  tidy = tidy,
   view = function(text)
     return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end })
   end,
