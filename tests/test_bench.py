@@ -7,7 +7,7 @@ import os
 import pytest
 
 from conformance import bench, servers
-from conformance.bench import client, cpu, throughput
+from conformance.bench import client, cpu, throughput, wide
 from conformance.bench.throughput import Figure, Load
 
 
@@ -58,6 +58,14 @@ def test_cpu(figures_of):
     assert list(figures) == ["2"] and list(figures["2"]) == list(cpu.TESTS)
     for row in figures["2"].values():
         assert list(row) == ["emulator", "oracle", "floor"] and min(row.values()) > 0
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+def test_wide(figures_of):
+    figures = figures_of("wide")
+    assert len(figures["ratios"]) == len(wide.CASES.split("\n")) + len(wide.ALONE.split("\n")) - 4
+    assert list(figures["ratios"]) == list(figures["emulator"]) == list(figures["oracle"])
+    assert set(figures["beyond"]) <= set(figures["ratios"])
 
 
 def test_scale(figures_of):

@@ -9,8 +9,10 @@ import random
 import pytest
 
 from emulator.commands.dump import serialized
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.types import type_name
-from emulator.rdb import intset, listpack, ziplist
+from emulator.rdb import crc64 as checksum
+from emulator.rdb import intset, listpack, lua, ziplist
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
 from emulator.rdb.payload import sealed
@@ -66,7 +68,7 @@ def restore(client, payload, key=b"copy"):
     return client.play(b"RESTORE " + key + b" 0 " + quoted(payload) + b" REPLACE")
 
 
-def test_every_value_comes_back(client, values):
+def test_every_value_comes_back(client, values, some_lua):
     for entry in list(values.live()):
         payload = serialized(client.engine, entry.value)
         assert restore(client, payload) == b"+OK\r\n", entry.key
@@ -138,7 +140,7 @@ def test_a_newer_version_is_refused(client):
     assert restore(client, payload) == b"-ERR DUMP payload version or checksum are wrong\r\n"
 
 
-def test_crc64():
+def test_crc64(some_lua):
     assert crc64(b"123456789") == 0xE9C6D914C4B8D9CA
     rnd = random.Random(1)
     for size in (0, 1, 1003, 3515, 3516, 7031, 7032, 50_000):
@@ -155,7 +157,33 @@ def _by_definition(data):
     return number
 
 
-def test_lzf():
+def forget_lua():
+    for kept in (lua.function, lua._module, lua._execute, checksum._in_lua):
+        kept.cache_clear()
+
+
+@pytest.fixture
+def plain_lua(monkeypatch):
+    """What runs over bytes does so in the Lua that is there where LuaJIT is not."""
+    monkeypatch.setattr(lua, "_LUAS", ("lua51",))
+    forget_lua()
+    yield
+    forget_lua()
+
+
+@pytest.fixture(params=["the quickest", "plain"])
+def some_lua(request):
+    if request.param == "plain":
+        request.getfixturevalue("plain_lua")
+
+
+def test_both_luas_make_the_same_bytes(client, values, request):
+    payloads = [serialized(client.engine, entry.value) for entry in values.live()]
+    request.getfixturevalue("plain_lua")
+    assert payloads == [serialized(client.engine, entry.value) for entry in values.live()]
+
+
+def test_lzf(some_lua):
     rnd = random.Random(1)
     for _ in range(500):
         data = bytes(rnd.choice(b"abc") for _ in range(rnd.randrange(5, 600)))
@@ -170,14 +198,14 @@ def test_lzf():
     assert compress(rnd.randbytes(300), 296) is None
 
 
-def test_listpacks_and_intsets():
+def test_listpacks_and_intsets(some_lua):
     rnd = random.Random(1)
     for _ in range(300):
         texts = [rnd.randbytes(rnd.choice((0, 3, 63, 64, 125, 126, 5000))) for _ in range(rnd.randrange(10))]
         numbers = sorted({rnd.randrange(-(2**exponent), 2**exponent) for exponent in rnd.sample(range(1, 64), 9)})
         elements = texts + [b"%d" % number for number in numbers]
         assert listpack.unpack(listpack.pack(elements)) == elements
-        assert listpack.pack([*texts, *numbers]) == listpack.pack(elements)
+        assert listpack.unpack_measured(listpack.pack(elements)).size == HEADER_SIZE + sum(map(entry_size, elements))
         assert intset.unpack(intset.pack(numbers)) == numbers
 
 

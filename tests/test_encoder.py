@@ -152,11 +152,20 @@ def test_printed_doubles_read_back():
 def test_the_short_way_to_digits_is_that_of_grisu2():
     rng = random.Random(1)
     decimals = [round(rng.random() * 10 ** rng.randrange(9), rng.randrange(1, 7)) for _ in range(3000)]
+    decimals += [rng.random() * 10 ** rng.randrange(9) for _ in range(3000)]
     halves = [rng.randrange(1, 10 ** rng.randrange(1, 15)) / 2 ** rng.randrange(1, 12) for _ in range(3000)]
     certain = [number for number in decimals + halves if numbers._certain_digits(number)]
-    assert len(certain) > 3000
+    assert len(certain) > 8000
     for number in certain:
         assert numbers._certain_digits(number) == _with_a_fraction(numbers._grisu2(number))
+
+
+def test_many_doubles_are_as_one_after_the_other():
+    rng = random.Random(1)
+    scores = [rng.uniform(0.0001, 20_000) * rng.choice((1, 1, 1, -1)) for _ in range(20_000)]
+    scores += [5.0, 0.0, -0.0, 1e-3, 1e4, math.inf, math.nan, 1e100, 0.1, 1.0 / 3]
+    scores += [round(score, digits) for score in scores[:3000] for digits in (1, 3)]
+    assert numbers.format_doubles(scores) == list(map(format_double, scores))
 
 
 def _with_a_fraction(digits_and_power):

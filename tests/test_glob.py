@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from emulator.datatypes.glob import matcher
+from emulator.datatypes.glob import _OFTEN, _SHORT_NAME, _compile, _expression, _match, matcher
 
 
 def naive(pattern: bytes, name: bytes) -> bool:
@@ -25,7 +25,34 @@ def test_every_short_pattern_against_every_short_name():
         for letters in itertools.product(b"ab*?", repeat=size):
             pattern = bytes(letters)
             matches = matcher(pattern)
-            assert [matches(name) for name in names] == [naive(pattern, name) for name in names], pattern
+            expected = [naive(pattern, name) for name in names]
+            assert [matches(name) for name in names] == expected, pattern
+            assert [bool(re.fullmatch(_expression(_compile(pattern, False)), name)) for name in names] == expected
+
+
+def test_a_regular_expression_tells_the_same():
+    rnd = random.Random(1)
+    for _ in range(3000):
+        pattern = bytes(rnd.choices(b"ab\n*?[]^-\\", k=rnd.randrange(9)))
+        pieces = _compile(pattern, False)
+        found = re.compile(_expression(pieces), re.DOTALL).fullmatch
+        for _ in range(20):
+            name = bytes(rnd.choices(b"ab\n-]", k=rnd.randrange(7)))
+            assert (found(name) is not None) is _match(pieces, name), (pattern, name)
+
+
+def test_what_is_asked_often_is_asked_of_a_regular_expression():
+    matches = matcher(b"a*[b-d]*e?")
+    for _ in range(3 * _OFTEN):
+        assert matches(b"a..c..ef") and not matches(b"a.....ef")
+    assert matches(b"a" + b"c" * _SHORT_NAME + b"ef")
+
+
+def test_no_name_is_too_much_for_a_regular_expression():
+    """Each of many stars could begin anywhere, if what is behind it fails."""
+    pattern, name = b"*a" * 31 + b"*b", b"a" * _SHORT_NAME
+    matches = matcher(pattern)
+    assert not any(matches(name) for _ in range(1000 + _OFTEN))
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,14 @@ from conformance.bench import (
     startup,
     throughput,
     vectors,
+    wide,
 )
 from conformance.bench.client import Failed
 
 PROGRAMS = {
     "throughput": throughput.run,
     "cpu": cpu.run,
+    "wide": wide.run,
     "scale": scale.run,
     "stall": stall.run,
     "startup": startup.run,
@@ -69,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes",
         type=_numbers,
-        help="scale (1000,100000,1000000), vectors (100000), large and stall (1000000): elements",
+        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large and stall (1000000): elements",
     )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser

@@ -50,6 +50,10 @@ class _Plain(list[int]):
     __slots__ = ()
 
 
+Node = tuple[Sequence[bytes], int, bool]
+"""Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
+
+
 class List:
     """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
 
@@ -83,15 +87,14 @@ class List:
         return new
 
     @classmethod
-    def of_listpacks(cls, listpacks: Iterable[tuple[Sequence[bytes], bool]], limit: int) -> List:
+    def of_listpacks(cls, listpacks: Iterable[Node], limit: int) -> List:
         """A list of the values that some listpacks hold, or of which one stands alone."""
         new = cls()
         new.fill, new.nodes = limit, deque()
-        for values, alone in listpacks:
-            size = sum(map(entry_size, values))
+        for values, size, alone in listpacks:
             new.values.extend(values)
-            new.nodes.append((_Plain if alone else list)((len(values), HEADER_SIZE + size)))
-            new.size += size
+            new.nodes.append((_Plain if alone else list)((len(values), size)))
+            new.size += size - HEADER_SIZE
         new.settle(limit)
         return new
 

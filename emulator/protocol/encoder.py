@@ -7,7 +7,7 @@ else calls `encode`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from itertools import chain, islice, starmap
+from itertools import chain, islice
 from typing import Any
 
 from emulator.protocol.errors import CommandError
@@ -291,15 +291,13 @@ def _pairs_3(pairs: Pairs) -> Opened:
     return _array(pairs) if whole is None else (whole, ())
 
 
-def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[list[Any], list[Any]], bytes]) -> bytes | None:
+def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
     """Pairs of a short string and a double or another short string, put together at once; None for others."""
-    if {first.__class__ for first, _ in pairs} != _STRINGS_ONLY:
+    firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
+    if set(map(type, firsts)) != _STRINGS_ONLY or set(map(type, seconds)) not in (_STRINGS_ONLY, _DOUBLES_ONLY):
         return None
-    if {second.__class__ for _, second in pairs} not in (_STRINGS_ONLY, _DOUBLES_ONLY):
-        return None
-    portions = (([first for first, _ in some], [second for _, second in some]) for some in _portions(pairs))
     try:
-        return b"".join([head[:-2], *starmap(portion, portions), b"\r\n"])
+        return b"".join([head[:-2], *map(portion, _portions(firsts), _portions(seconds)), b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
 

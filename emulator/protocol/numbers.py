@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -125,10 +124,16 @@ def format_double(number: float) -> bytes:
     return _format_double(number)
 
 
-def format_doubles(numbers: Sequence[float]) -> list[bytes]:
-    """The same for many; quicker where all are whole."""
+def format_doubles(numbers: list[float]) -> list[bytes]:
+    """The same for many; quicker where all are whole, or lie between 0.001 and 10,000, where digits are laid out plainly."""
     whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
-    if not whole or (0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number)):
+    if not whole:
+        texts = repr(numbers)[1:-1].encode().split(b", ")
+        return [
+            text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
+            for text, number in zip(texts, numbers, strict=True)
+        ]
+    if 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
         return list(map(format_double, numbers))
     return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 
@@ -159,24 +164,29 @@ def _layout(digits: str, power: int, most: int) -> str:
 
 
 def _certain_digits(number: float) -> tuple[str, int] | None:
-    """What `_grisu2` is known to come to, for the price of `repr`; None where that is not certain.
-
-    Of numbers with 15 digits at most, one lies between a double's boundaries (the middles between it and its neighbours).
-    Grisu2 finds it unless it takes it to lie beyond them, and it knows them to a thousandth of their distance.
-    """
-    whole, _, part = repr(number).partition(".")
+    """What `_grisu2` is known to come to, for the price of `repr`; None where that is not certain."""
+    text = repr(number)
+    whole, _, part = text.partition(".")
     digits = (whole + part).lstrip("0")
-    if len(digits) > _CERTAIN_DIGITS or not digits.isdigit():
-        return None
+    return (digits, -len(part)) if digits.isdigit() and _is_certain(text.encode(), number) else None
+
+
+def _is_certain(text: bytes, number: float) -> bool:
+    """Whether Grisu2 is known to find the digits of a positive double's `repr`, which is not whole and has no exponent.
+
+    They are the nearest of the fewest that lie between a double's boundaries (the middles between it and its neighbours).
+    Grisu2 finds the same unless it takes them to lie beyond a boundary, or the next ones to be as near; it knows all of
+    them to a thousandth of the distance between the boundaries.
+    """
+    whole, _, part = text.partition(b".")
     fraction, exponent = math.frexp(number)
-    significand, unit = int(fraction * (1 << 53)), 10 ** len(part)
-    error = abs((int(digits) << 53 - exponent) - significand * unit)
-    if significand == _HIDDEN_BIT or 256 * error > 127 * unit:
-        return None
-    return digits, -len(part)
+    significand, between, step = int(fraction * _SIGNIFICANDS), _POWERS[len(part)], 1 << 53 - exponent
+    error = abs(int(whole + part) * step - significand * between)
+    return significand != _HIDDEN_BIT and 256 * error <= 127 * between and 128 * (step - 2 * error) > between
 
 
-_CERTAIN_DIGITS = 15
+_SIGNIFICANDS = 1 << 53
+_POWERS = [10**power for power in range(32)]
 _HIDDEN_BIT = 1 << 52
 
 

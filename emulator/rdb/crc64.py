@@ -2,13 +2,7 @@
 
 Source: D. T. Jones, "An Improved 64-bit Cyclic Redundancy Check for Protein Sequences"; reflected, no initial value.
 Eight bytes are taken at a time ("slicing by eight", Kounavis and Berry): a table says for each of the eight places what a
-byte there comes to once the others behind it have gone by.
-
-What is large is folded first.  The checksum is the remainder of the bits as a polynomial over GF(2), the first bit being
-the highest power, and modulo Jones's polynomial x^14063 = x^618 + x^606 + x^356 + x^29 + x^18 + 1 (found by search; few
-terms so close together are rare).  So a bit may be taken away at the front and added at six places some 14,000 bits behind
-it; squaring both sides, the same holds for all distances doubled, time and again.  Thus large integers halve the data
-with a few shifts.
+byte there comes to once the others behind it have gone by.  LuaJIT does it where lupa has it.
 """
 
 from __future__ import annotations
@@ -16,14 +10,12 @@ from __future__ import annotations
 from array import array
 from functools import cache
 from sys import byteorder
+from typing import Any
+
+from emulator.rdb.lua import function
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 _LOW = 0xFF
-_POWERS = (0, 18, 29, 356, 606, 618)
-_FAR = 14063
-_DISTANCES = [_FAR - power for power in _POWERS]
-"""How far behind a bit the six are that it may be replaced by."""
-_NEAR = min(_DISTANCES)
 
 
 @cache
@@ -40,26 +32,24 @@ def _tables() -> list[list[int]]:
     return tables
 
 
-def _folded(data: bytes) -> bytes:
-    """Fewer bytes, at most some 3,500, with the same checksum."""
-    number = int.from_bytes(data, "little")
-    size = 8 * len(data)
-    while size >= 2 * _FAR:
-        scale = 1 << (size // (2 * _FAR)).bit_length() - 1
-        count = scale * _NEAR & ~7
-        front = number & (1 << count) - 1
-        moved = 0
-        for distance in _DISTANCES:
-            moved ^= front << scale * distance - count
-        number = number >> count ^ moved
-        size -= count
-    return number.to_bytes(size // 8, "little")
+@cache
+def _in_lua() -> Any:
+    """What computes the 16-bit quarters of a checksum, the lowest first; None where only plain Lua is there."""
+    prepared = function("crc64", "prepared")
+    return prepared and prepared(b"".join([number.to_bytes(8, "little") for table in _tables() for number in table]))
 
 
 def crc64(data: bytes) -> int:
     """The checksum of some bytes.  O(n)."""
+    quick = _in_lua()
+    if quick is None:
+        return _slowly(data)
+    a, b, c, d = map(int, quick(data))
+    return a | b << 16 | c << 32 | d << 48
+
+
+def _slowly(data: bytes) -> int:
     t0, t1, t2, t3, t4, t5, t6, t7 = _tables()
-    data = _folded(data)
     whole = len(data) & ~7
     words = array("Q", data[:whole])
     if byteorder == "big":

@@ -15,7 +15,8 @@ from emulator.datatypes import hash as hashes
 from emulator.datatypes import set as sets
 from emulator.datatypes import zset as zsets
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List
+from emulator.datatypes.list import List, Node
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import parse_integer, read_double
@@ -81,23 +82,24 @@ def _list_ziplist(reader: Reader, limits: Limits) -> List:
 
 
 def _list_of_ziplists(reader: Reader, limits: Limits) -> List:
-    return _of_nodes([(ziplist.unpack(packed), False) for packed in _strings(reader)], limits)
+    nodes = [ziplist.unpack(packed) for packed in _strings(reader)]
+    return _of_nodes([(values, HEADER_SIZE + sum(map(entry_size, values)), False) for values in nodes], limits)
 
 
 def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
-    nodes: list[tuple[list[bytes], bool]] = []
+    nodes: list[Node] = []
     for _ in range(reader.length()):
         container, content = reader.length(), reader.string()
         if container == kinds.PLAIN_NODE:
-            nodes.append(([content], True))
+            nodes.append(([content], HEADER_SIZE + entry_size(content), True))
         elif container == kinds.PACKED_NODE:
-            nodes.append((listpack.unpack(content), False))
+            nodes.append((*listpack.unpack_measured(content), False))
         else:
             raise BadData
     return _of_nodes(nodes, limits)
 
 
-def _of_nodes(nodes: Sequence[tuple[list[bytes], bool]], limits: Limits) -> List:
+def _of_nodes(nodes: Sequence[Node], limits: Limits) -> List:
     filled = [node for node in nodes if node[0]]
     if not filled:
         raise BadData

@@ -47,7 +47,7 @@ def _set(value: Set, text: Text) -> tuple[int, bytes]:
     if value.encoding is INTSET:
         return kinds.SET_INTSET, text(intset.pack([int(member) for member in value]))
     if value.packed:
-        return kinds.SET_LISTPACK, text(listpack.pack(value))
+        return kinds.SET_LISTPACK, text(listpack.pack(list(value)))
     return kinds.SET, length(len(value)) + b"".join(map(text, value))
 
 
@@ -55,10 +55,12 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
     deadlines = value.deadlines
     if value.packed:
         if deadlines is None:
-            return kinds.HASH_LISTPACK, text(listpack.pack(chain.from_iterable(value.items())))
+            return kinds.HASH_LISTPACK, text(listpack.pack(list(chain.from_iterable(value.items()))))
         moments = deadlines.by_field
         triples = ((field, content, b"%d" % moments.get(field, 0)) for field, content in value.items())
-        return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + text(listpack.pack(chain.from_iterable(triples)))
+        return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + text(
+            listpack.pack(list(chain.from_iterable(triples)))
+        )
     first = value.next_deadline
     count = length(len(value))
     if deadlines is None or first is None:
@@ -77,7 +79,7 @@ def _moment(milliseconds: int | None) -> bytes:
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
         pairs = ((member, format_double(score)) for score, member in value.order)
-        return kinds.ZSET_LISTPACK, text(listpack.pack(chain.from_iterable(pairs)))
+        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(pairs))))
     number = struct.Struct("<d").pack
     backwards = [text(member) + number(score) for score, member in reversed(value.order)]
     return kinds.ZSET, length(len(value)) + b"".join(backwards)

@@ -9,13 +9,16 @@ Source: the RDB file format; https://redis.io/docs/latest/develop/data-types/str
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Sequence
+from itertools import chain, repeat
+from operator import lt
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import Body, Run, Stream
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 from emulator.rdb import kinds, listpack
+from emulator.rdb.lua import function
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 
@@ -31,7 +34,7 @@ def save(value: Stream, text: Text) -> tuple[int, bytes]:
     """A stream's kind and its bytes.  O(n)."""
     parts = [length(len(value.runs))]
     for run in value.runs:
-        parts += text(run.first.to_bytes(_ID_SIZE)), text(listpack.pack(_elements(run)))
+        parts += text(run.first.to_bytes(_ID_SIZE)), text(_packed(run))
     parts += (
         length(len(value)),
         _id(value.last_id),
@@ -54,18 +57,42 @@ def _count(number: int) -> bytes:
     return length(number & UINT64_MAX)
 
 
-def _elements(run: Run) -> list[bytes | int]:
-    """What a run's listpack holds."""
+def _packed(run: Run) -> bytes:
+    """A run's listpack."""
+    head = [b"%d" % len(run.ids), b"%d" % len(run.deleted), b"%d" % len(run.fields), *run.fields, b"0"]
+    values = None if run.deleted else _values(run)
+    if values is None:
+        return listpack.pack(head + _elements(run))
+    ids = b"".join([id.to_bytes(_ID_SIZE, "little") for id in (run.first, *run.ids)])
+    width = len(run.fields)
+    body = function("stream", "entries")(ids, *listpack.columns(values), width)
+    return listpack.framed(listpack.body(head) + body, len(head) + len(run.ids) * (width + 4))
+
+
+def _values(run: Run) -> Sequence[bytes] | None:
+    """The values of all entries where each has the fields of the first; None where one has others."""
+    columns = list(zip(*run.bodies, strict=False))
+    width = sum(map(len, run.bodies))
+    if width != len(columns) * len(run.bodies) or len(columns) != 2 * len(run.fields):
+        return None
+    if any(column.count(field) != len(column) for column, field in zip(columns[::2], run.fields, strict=True)):
+        return None
+    return columns[1] if len(columns) == 2 else list(chain.from_iterable(zip(*columns[1::2], strict=True)))
+
+
+def _elements(run: Run) -> list[bytes]:
+    """The same as elements one by one, whatever fields they have and whether they are deleted."""
     first, fields = run.first, run.fields
-    elements: list[bytes | int] = [len(run.ids), len(run.deleted), len(fields), *fields, 0]
+    elements: list[bytes] = []
     here = [(id, body, 0) for id, body in zip(run.ids, run.bodies, strict=True)]
     gone = [(id, body, _DELETED) for id, body in run.deleted]
-    for id, body, flags in sorted(here + gone, key=lambda entry: entry[0]) if gone else here:
+    for id, body, flags in sorted(here + gone, key=lambda entry: entry[0]):
         later, sequence = wrapped((id >> 64) - (first >> 64)), wrapped((id & UINT64_MAX) - (first & UINT64_MAX))
+        distance = b"%d" % later, b"%d" % sequence
         if body[::2] == fields:
-            elements += [flags | _SAME_FIELDS, later, sequence, *body[1::2], len(fields) + 3]
+            elements += b"%d" % (flags | _SAME_FIELDS), *distance, *body[1::2], b"%d" % (len(fields) + 3)
         else:
-            elements += [flags, later, sequence, len(body) // 2, *body, len(body) + 4]
+            elements += b"%d" % flags, *distance, b"%d" % (len(body) // 2), *body, b"%d" % (len(body) + 4)
     return elements
 
 
@@ -139,18 +166,25 @@ def _read_run(reader: Reader) -> Run:
     if len(first) != _ID_SIZE:
         raise BadData
     try:
-        return _run(int.from_bytes(first), listpack.unpack(reader.string()))
+        return _run(int.from_bytes(first), *listpack.unpack_measured(reader.string()))
     except (IndexError, ValueError):
         raise BadData from None
 
 
-def _run(first: int, elements: list[bytes]) -> Run:
-    """A run of what its listpack holds; raises IndexError at the end of that, ValueError for a number that is none."""
+def _run(first: int, elements: list[bytes], size: int) -> Run:
+    """A run of what its listpack holds, and its bytes.
+
+    Raises IndexError at the end of what it holds, ValueError for a number that is none.
+    """
     alive, deleted, width = map(int, elements[:3])
     place = 4 + width
     if width < 0 or int(elements[place - 1]) != 0 or alive <= 0:
         raise BadData
     run = Run(first, tuple(elements[3 : place - 1]))
+    if not deleted and _fill(run, elements[place:], size):
+        if len(run.ids) != alive:
+            raise BadData
+        return run
     milliseconds, least = first >> 64, first & UINT64_MAX
     before = -1
     while place < len(elements):
@@ -174,6 +208,28 @@ def _run(first: int, elements: list[bytes]) -> Run:
     if (len(run.ids), len(run.deleted)) != (alive, deleted):
         raise BadData
     return run
+
+
+def _fill(run: Run, elements: list[bytes], size: int) -> bool:
+    """Put entries into a run of so many bytes in all, if each has the fields of the first; whether that was so."""
+    width, count = len(run.fields), len(elements)
+    step = width + 4
+    entries = count // step
+    if not width or count != entries * step or elements[::step].count(b"%d" % _SAME_FIELDS) != entries:
+        return False
+    if elements[step - 1 :: step].count(b"%d" % (width + 3)) != entries:
+        return False
+    milliseconds, least = run.first >> 64, run.first & UINT64_MAX
+    run.ids = [
+        (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
+        for later, sequence in zip(map(int, elements[1::step]), map(int, elements[2::step]), strict=True)
+    ]
+    if run.ids[0] < run.first or not all(map(lt, run.ids, run.ids[1:])):
+        raise BadData
+    columns = [column for place, field in enumerate(run.fields, 3) for column in (repeat(field), elements[place::step])]
+    run.bodies = list(zip(*columns, strict=False))
+    run.last, run.size = run.ids[-1], size
+    return True
 
 
 def _with_fields(fields: Body, values: list[bytes]) -> Body:

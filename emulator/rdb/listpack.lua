@@ -1,0 +1,273 @@
+-- Listpacks for listpack.py: the elements between the header and the end mark.  Places are counted from 0.
+
+local use = ...
+local memory = use("memory")
+local band, rshift, copy, floor = memory.band, memory.rshift, memory.copy, math.floor
+local MINUS, ZERO, NINE, LINE_BREAK = 45, 48, 57, 10
+local WORD = 2 ^ 32
+local MOST_AROUND = 10 -- bytes round a text: what it is and its size before it, the size of both behind it
+local CERTAIN = 15 -- so many digits say an integer that a number of Lua can be
+local MILLION = 1000000
+local HEADER = 6
+local BEYOND = ("\0"):rep(16)
+local WIDTHS = { [0xF1] = 2, [0xF2] = 3, [0xF3] = 4, [0xF4] = 8 }
+
+local function number_at(from, place)
+  return from[place] + from[place + 1] * 256 + from[place + 2] * 65536 + from[place + 3] * 16777216
+end
+
+-- The size of an element as it stands behind it: groups of 7 bits, all but the first with the top bit set.
+local function put_size(size, to, place)
+  if size < 128 then
+    to[place] = size
+    return place + 1
+  end
+  local unit = size < 16383 and 128 or size < 2097151 and 16384 or size < 268435455 and 2097152 or 268435456
+  local mark = 0
+  while unit >= 1 do
+    to[place] = floor(size / unit) % 128 + mark
+    place, unit, mark = place + 1, unit / 128, 128
+  end
+  return place
+end
+
+-- The lowest bytes of a number, from two to four; written out, since LuaJIT is good at one loop round it all.
+local function put_bytes(number, width, to, place)
+  to[place], to[place + 1] = band(number, 255), band(rshift(number, 8), 255)
+  if width > 2 then to[place + 2] = band(rshift(number, 16), 255) end
+  if width > 3 then to[place + 3] = band(rshift(number, 24), 255) end
+  return place + width
+end
+
+local function put_wide(low, high, to, place)
+  to[place] = 0xF4
+  place = put_bytes(high, 4, to, put_bytes(low, 4, to, place + 1))
+  to[place] = 9
+  return place + 1
+end
+
+local function put_integer(number, to, place)
+  if number >= 0 and number < 128 then
+    to[place], to[place + 1] = number, 1
+    return place + 2
+  end
+  if number >= -4096 and number < 4096 then
+    to[place], to[place + 1], to[place + 2] = 0xC0 + band(rshift(number, 8), 31), band(number, 255), 2
+    return place + 3
+  end
+  local magnitude = number < 0 and -1 - number or number
+  if magnitude >= 2147483648 then return put_wide(number, floor(number / WORD), to, place) end
+  local width = magnitude < 32768 and 2 or magnitude < 8388608 and 3 or 4
+  to[place] = 0xEF + width
+  place = put_bytes(number, width, to, place + 1)
+  to[place] = width + 1
+  return place + 1
+end
+
+local function put_text(from, start, size, to, place)
+  local first = place
+  if size < 64 then
+    to[place] = 0x80 + size
+    place = place + 1
+  elseif size < 4096 then
+    to[place], to[place + 1] = 0xE0 + rshift(size, 8), band(size, 255)
+    place = place + 2
+  else
+    to[place] = 0xF0
+    place = put_bytes(size, 4, to, place + 1)
+  end
+  copy(to, place, from, start, size)
+  place = place + size
+  return put_size(place - first, to, place)
+end
+
+-- The number that digits say, not quite where it is large; nil where they are something else.
+local function number_of(from, start, stop)
+  local number = 0
+  for place = start, stop - 1 do
+    local digit = from[place]
+    if digit < ZERO or digit > NINE then return nil end
+    number = number * 10 + digit - ZERO
+  end
+  return number
+end
+
+-- A text of 16 to 19 digits as an integer of 64 bits: the place behind it, nil where it is too large.
+local function put_long(from, start, stop, negative, to, place)
+  local high, low = 0, 0
+  for digit = start, stop - 1 do
+    low = low * 10 + from[digit] - ZERO
+    high = high * 10 + floor(low / WORD)
+    low = low % WORD
+  end
+  if high > 2147483647 and not (negative and high == 2147483648 and low == 0) then return nil end
+  if negative then
+    high = (WORD - high - (low > 0 and 1 or 0)) % WORD
+    low = (WORD - low) % WORD
+  end
+  return put_wide(low, high, to, place)
+end
+
+local function put(from, start, size, to, place)
+  local first = size > 0 and size <= 20 and from[start] or 0
+  if first == ZERO and size == 1 then return put_integer(0, to, place) end
+  local negative = first == MINUS
+  local digits, stop = negative and start + 1 or start, start + size
+  if (negative or first > ZERO and first <= NINE) and digits < stop and from[digits] > ZERO and stop - digits < 20 then
+    local number = number_of(from, digits, stop)
+    if number and stop - digits <= CERTAIN then return put_integer(negative and -number or number, to, place) end
+    local behind = number and put_long(from, digits, stop, negative, to, place)
+    if behind then return behind end
+  end
+  return put_text(from, start, size, to, place)
+end
+
+-- Elements by the texts behind one another and their lengths, four bytes each.
+local function pack(texts, lengths)
+  local from, sizes, count = memory.view(texts), memory.view(lengths), #lengths
+  local to = memory.room(#texts + count / 4 * MOST_AROUND)
+  local start, place = 0, 0
+  for index = 0, count - 4, 4 do
+    local size = number_at(sizes, index)
+    place = put(from, start, size, to, place)
+    start = start + size
+  end
+  return memory.text(to, place)
+end
+
+-- Reading
+
+local scratch = memory.room(64)
+
+-- Digits of a whole number that a number of Lua can be, at least so many.
+local function put_digits(number, least, to, place)
+  local unit, count = 10, 1
+  while count < least or unit <= number do unit, count = unit * 10, count + 1 end
+  for _ = 1, count do
+    unit = unit / 10
+    local digit = floor(number / unit)
+    to[place] = ZERO + digit
+    place, number = place + 1, number - digit * unit
+  end
+  return place
+end
+
+local function put_decimal(number, to, place)
+  if number < 0 then
+    to[place] = MINUS
+    return put_digits(-number, 1, to, place + 1)
+  end
+  return put_digits(number, 1, to, place)
+end
+
+-- The same for an integer of 64 bits by its halves.
+local function put_wide_decimal(low, high, to, place)
+  local negative = high >= WORD / 2
+  if negative then
+    high = WORD - high - (low > 0 and 1 or 0)
+    low = (WORD - low) % WORD
+    to[place] = MINUS
+    place = place + 1
+  end
+  local part = high % MILLION * WORD + low
+  local upper = floor(high / MILLION) * WORD + floor(part / MILLION)
+  if upper == 0 then return put_digits(part % MILLION, 1, to, place) end
+  return put_digits(part % MILLION, 6, to, put_digits(upper, 1, to, place))
+end
+
+-- The head of a text at a place: where it begins and its bytes; nil where there is no text.
+local function text_at(from, place)
+  local code = from[place]
+  if code < 0x80 then return nil end
+  if code < 0xC0 then return place + 1, code - 0x80 end
+  if code < 0xE0 then return nil end
+  if code < 0xF0 then return place + 2, band(code, 15) * 256 + from[place + 1] end
+  if code == 0xF0 then return place + 5, number_at(from, place + 1) end
+  return nil
+end
+
+-- An integer at a place as text: the places behind both, and the size that it should have; nil where there is none.
+local function put_integer_at(from, place, to, written)
+  local code = from[place]
+  local number
+  if code < 0x80 then
+    number, place = code, place + 1
+  elseif code < 0xE0 then
+    number, place = band(code, 31) * 256 + from[place + 1], place + 2
+    if number >= 4096 then number = number - 8192 end
+  else
+    local width = WIDTHS[code]
+    if not width then return nil end
+    local low = number_at(from, place + 1)
+    if width == 8 then
+      local high = number_at(from, place + 5)
+      if high > 0 and high < WORD - 1 then
+        return place + 9, put_wide_decimal(low, high, to, written), 10
+      end
+      number = high == 0 and low or low - WORD
+    else
+      local limit = 256 ^ width
+      number = low % limit
+      if number >= limit / 2 then number = number - limit end
+    end
+    place = place + 1 + width
+  end
+  return place, put_decimal(number, to, written), put_integer(number, scratch, 0)
+end
+
+-- The size of a text in a listpack; one that says an integer stands there as such.
+local function size_of(from, start, size)
+  local first = size > 0 and size <= 20 and from[start] or 0
+  if first == MINUS or first >= ZERO and first <= NINE then return put(from, start, size, scratch, 0) end
+  local whole = size + (size < 64 and 1 or size < 4096 and 2 or 5)
+  return whole + put_size(whole, scratch, 0)
+end
+
+-- The place behind the size that stands behind an element; nil where that is another one.
+local function behind(from, place, size)
+  local count = put_size(size, scratch, 0)
+  for offset = 0, count - 1 do
+    if from[place + offset] ~= scratch[offset] then return nil end
+  end
+  return place + count
+end
+
+-- The texts of the elements, a line break behind each; their lengths, four bytes each; how many bytes they should take.  The
+-- bytes end with an end mark and are followed by zeros, so that what is cut off is read up to there and not beyond; they are
+-- named once more at the end, since a view does not keep them from being collected.
+local function unpack(data)
+  local padded = data .. BEYOND
+  local from, stop = memory.view(padded), #data - 1
+  local to, lengths = memory.room(#data * 3), memory.room(#data * 2)
+  local place, written, counted, whole = HEADER, 0, 0, 0
+  while place < stop do
+    local start, size = text_at(from, place)
+    local first, next, room = written
+    if start then
+      next = start + size
+      if next > stop then return nil end
+      copy(to, written, from, start, size)
+      written, room = written + size, size_of(from, start, size)
+    else
+      next, written, room = put_integer_at(from, place, to, written)
+      if not next or next > stop then return nil end
+    end
+    place = behind(from, next, next - place)
+    if not place then return nil end
+    counted, whole = put_bytes(written - first, 4, lengths, counted), whole + room
+    to[written] = LINE_BREAK
+    written = written + 1
+  end
+  if place ~= #padded - #BEYOND - 1 then return nil end
+  return memory.text(to, written), memory.text(lengths, counted), whole
+end
+
+return {
+  pack = memory.tidy(pack),
+  unpack = memory.tidy(unpack),
+  put = put,
+  put_integer = put_integer,
+  put_wide = put_wide,
+  number_at = number_at,
+  MOST_AROUND = MOST_AROUND,
+}

@@ -1,0 +1,72 @@
+-- Bytes to read and to write, counted from 0: memory itself by LuaJIT's FFI; elsewhere stand-ins for it, which are slow.
+-- A room is written in ascending order and read no further back than `FURTHEST`.  Nobody checks the bounds of
+-- memory but its user, who also holds the text that he has a view of: a view alone does not keep it.
+
+local FURTHEST = 8192
+local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
+
+-- A function whose memory is given back at once where it took much.
+local function tidy(work)
+  local function after(size, ...)
+    if size > LARGE then collectgarbage() end
+    return ...
+  end
+  return function(data, ...) return after(#data, work(data, ...)) end
+end
+local found, ffi = pcall(require, "ffi")
+
+if found then
+  local bit, bytes, words = require("bit"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
+  local room, numbers = ffi.typeof("uint8_t[?]"), ffi.typeof("int32_t[?]")
+  return {
+    tidy = tidy,
+    view = function(text) return ffi.cast(bytes, text) end,
+    room = function(size) return ffi.new(room, size) end,
+    numbers = function(count) return ffi.new(numbers, count) end,
+    text = function(from, size) return ffi.string(from, size) end,
+    copy = function(to, place, from, start, size) ffi.copy(to + place, from + start, size) end,
+    words = function(text) return ffi.cast(words, text) end,
+    band = bit.band,
+    rshift = bit.rshift,
+    bor = bit.bor,
+    bxor = bit.bxor,
+    lshift = bit.lshift,
+  }
+end
+
+local byte, char, floor = string.byte, string.char, math.floor
+local HALF = FURTHEST / 2
+
+-- The last bytes stand in a ring; each half of it that is full becomes a string.
+local function new_room()
+  local ring, pieces = {}, {}
+  local function put(_, place, value)
+    ring[place % FURTHEST + 1] = value
+    if (place + 1) % HALF == 0 then
+      local last = place % FURTHEST + 1
+      pieces[#pieces + 1] = char(unpack(ring, last - HALF + 1, last))
+    end
+  end
+  local function rest(size)
+    local last = size % FURTHEST
+    pieces[#pieces + 1] = char(unpack(ring, last - size % HALF + 1, last))
+    return table.concat(pieces)
+  end
+  local stand_in = { __index = function(_, place) return ring[place % FURTHEST + 1] end, __newindex = put, __call = function(_, size) return rest(size) end }
+  return setmetatable({}, stand_in)
+end
+
+return {
+  tidy = tidy,
+  view = function(text)
+    return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end })
+  end,
+  room = new_room,
+  numbers = function() return setmetatable({}, { __index = function() return 0 end }) end,
+  text = function(room, size) return room(size) end,
+  copy = function(to, place, from, start, size)
+    for offset = 0, size - 1 do to[place + offset] = from[start + offset] end
+  end,
+  band = function(number, mask) return number % (mask + 1) end,
+  rshift = function(number, bits) return floor(number / 2 ^ bits) end,
+}
