@@ -61,8 +61,14 @@ def play(arguments: argparse.Namespace) -> int:
         differing.add(difference.case.id)
         print(f"{difference}\n", flush=True)
 
-    with servers.oracle(binary) as oracle, servers.emulator(arguments.subject, *options) as subject:
-        tallies = play_all(cases, Side(subject), Side(oracle), accepted, show)
+    tallies: dict[str, Tally] = {}
+    for modules in dict.fromkeys(servers.modules_of(case.group) for case, _ in cases):
+        some = [played for played in cases if servers.modules_of(played[0].group) == modules]
+        with (
+            servers.oracle(binary, modules=modules) as oracle,
+            servers.emulator(arguments.subject, *options, modules=modules) as subject,
+        ):
+            tallies |= play_all(some, Side(subject), Side(oracle), accepted, show)
     print_table(tallies)
     commands = sum(len(case.steps) for case, _ in cases)
     print(f"{len(cases)} cases, {commands} steps")

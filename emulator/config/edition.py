@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
 _COMMON_ANCESTOR: Final = "7.2.4"
 """The version of Redis that Valkey began with."""
 
-_VECTORSET: Final = {b"name": b"vectorset", b"ver": 1, b"path": b"", b"args": []}
+
+@dataclass(frozen=True)
+class Module:
+    """A module that a server has.
+
+    ``name``, ``version`` (10000 for each major one, 100 for each minor one), ``options`` and ``path`` are what MODULE LIST
+    and INFO tell.  ``word`` is what the directive ``modules`` calls it, none where it cannot be left out.  Its commands and
+    its types, of these names, are in `emulator.modules.<package>`, which is imported when one of them is needed.
+    """
+
+    name: str
+    version: int
+    options: str = ""
+    word: str = ""
+    package: str = ""
+    types: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def listed(self) -> dict[bytes, Any]:
+        """What MODULE LIST and HELLO tell of it."""
+        return {b"name": self.name.encode(), b"ver": self.version, b"path": self.path.encode(), b"args": []}
 
 
 @dataclass(frozen=True, eq=False)
 class Edition:
-    """A server of some version.
+    """A server of some version, with its modules.
 
-    ``modules`` is what MODULE LIST tells of it: what is built in and yet counts as a module.  Commands and directives
-    are those that came up to its version: each says ``since`` when it is there (`emulator.commands.table.table`,
-    `emulator.config.store.Store`).
+    Commands and directives are those that came up to its version, and those of its modules: each says ``since`` when it is
+    there (`emulator.commands.table.table`, `emulator.config.store.Store`).
     """
 
     name: str
     version: str
-    modules: tuple[dict[bytes, Any], ...] = ()
+    modules: tuple[Module, ...] = ()
 
     @property
     def compat(self) -> str:
@@ -53,6 +75,14 @@ class Edition:
             return 80
         return 13 if self.includes("8.6.0") else 12 if self.includes("7.4.0") else 11
 
+    def has(self, module: str) -> bool:
+        """Whether it has the module of this name; all of them have what is no module's."""
+        return not module or any(module == known.name for known in self.modules)
+
+    def only(self, words: Collection[str]) -> Edition:
+        """The same server with no other modules than those that are chosen by these words or cannot be left out."""
+        return _only(self, frozenset(words))
+
     @property
     def number(self) -> int:
         """The version with a byte for each part: 0x00080203."""
@@ -61,21 +91,37 @@ class Edition:
 
 
 @cache
+def _only(edition: Edition, words: frozenset[str]) -> Edition:
+    modules = tuple(module for module in edition.modules if not module.word or module.word in words)
+    return edition if modules == edition.modules else replace(edition, modules=modules)
+
+
+def load_module(module: Module) -> None:
+    """Enter the commands and types of a module, unless that has been done."""
+    if module.package:
+        import_module(f"emulator.modules.{module.package}.commands")
+
+
+@cache
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-REDIS_8_2: Final = Edition("redis", "8.2.3", (_VECTORSET,))
-_LUA: Final = {b"name": b"lua", b"ver": 1, b"path": b"lua", b"args": []}
+_VECTORSET: Final = Module("vectorset", 1, "handle-io-errors|handle-repl-async-load", types=("vectorset",))
+_JSON: Final = Module("ReJSON", 80200, "handle-io-errors", "json", "json", ("ReJSON-RL",))
+_LUA: Final = Module("lua", 1, path="lua")
+
+REDIS_8_2: Final = Edition("redis", "8.2.3", (_VECTORSET, _JSON))
+"""Redis 8.2 with the modules of its official image, but for search."""
 EDITIONS: Final = {
     edition.compat: edition
     for edition in (
         Edition("redis", "7.2.4"),
         Edition("redis", "7.4.1"),
-        Edition("redis", "8.0.3", (_VECTORSET,)),
+        Edition("redis", "8.0.3", (_VECTORSET, _JSON)),
         REDIS_8_2,
-        Edition("redis", "8.4.0", (_VECTORSET,)),
-        Edition("redis", "8.6.2", (_VECTORSET,)),
+        Edition("redis", "8.4.0", (_VECTORSET, _JSON)),
+        Edition("redis", "8.6.2", (_VECTORSET, _JSON)),
         Edition("valkey", "9.1.2", (_LUA,)),
     )
 }

@@ -31,7 +31,8 @@ class Directive(Generic[T]):
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
     them; ``hidden`` ones match no glob.  ``since`` and ``valkey`` are the versions that brought it, unless every edition
-    has it.  ``several`` tells that the value is a list of words, ``binary`` that its words do not end at the first NUL byte.
+    has it, and ``module`` is the module that it is for.  ``several`` tells that the value is a list of words, ``binary``
+    that its words do not end at the first NUL byte.
     """
 
     several = False
@@ -47,6 +48,7 @@ class Directive(Generic[T]):
         hidden: bool = False,
         since: str = "0.0.0",
         valkey: str = "",
+        module: str = "",
     ) -> None:
         self.default = default
         self.aliases = aliases.split()
@@ -55,6 +57,7 @@ class Directive(Generic[T]):
         self.hidden = hidden
         self.since = since
         self.valkey = valkey
+        self.module = module
         self.name = ""
         self.attribute = ""
 
