@@ -1,7 +1,8 @@
 """``python -m conformance grammar``: writes down what the oracle's COMMAND DOCS says of the arguments of every command.
 
 The emulator answers its own COMMAND DOCS from that file, the documentation's table of commands is made from it.  One line a
-command: its group, since when it is there, whether it is deprecated, its arguments.
+command: its group, since when it is there, whether it is deprecated, its arguments.  Other editions have files of their own
+for what is otherwise there.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.resp import Connection, Reply
 
-FILE = servers.ROOT / "emulator" / "commands" / "grammar.json"
+FOLDER = servers.ROOT / "emulator" / "commands"
+FILE = FOLDER / "grammar.json"
+EDITIONS = ("8.6", "valkey-9.1")
 
 _LEFT_OUT = frozenset(("summary", "complexity", "history", "subcommands"))
 
@@ -59,12 +63,21 @@ def read(address: servers.Address) -> dict[str, dict[str, Any]]:
     return dict(sorted(found.items()))
 
 
+def _write(path: Path, entries: dict[str, dict[str, Any]]) -> None:
+    lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(f"{len(lines)} commands and sub-commands in {path.relative_to(servers.ROOT)}")
+
+
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance grammar", description=__doc__)
     parser.add_argument("--oracle", metavar="URL|PATH")
     options = parser.parse_args(arguments)
     with servers.oracle(options.oracle) as oracle:
-        lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in read(oracle).items()]
-    FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    print(f"{len(lines)} commands and sub-commands in {FILE.relative_to(servers.ROOT)}")
+        base = read(oracle)
+    _write(FILE, base)
+    for edition in EDITIONS:
+        with servers.oracle(oracles.binary(edition)) as oracle:
+            there = read(oracle)
+        _write(FOLDER / f"grammar-{edition}.json", {name: it for name, it in there.items() if it != base.get(name)})
     return 0

@@ -110,7 +110,7 @@ def _listed(words: Iterable[str]) -> str:
 
 def render() -> str:
     """Two tables: the directives that are ours alone, and those of Redis."""
-    directives = sorted(set(Config.directives.values()), key=lambda directive: directive.name)
+    directives = sorted(set(Config().directives.values()), key=lambda directive: directive.name)
     lines = ["## Our own", "", "| option | for | takes | default | remarks |", "| --- | --- | --- | --- | --- |"]
     lines += [
         f"| `--{each.name}` | {OWN[each.name]} | {takes(each)} | {default(each)} | {'; '.join(remarks(each))} |"

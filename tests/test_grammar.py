@@ -5,17 +5,20 @@ import pytest
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.commands import command
+from emulator.commands.table import table
 from emulator.config.directives import Config
+from emulator.config.edition import EDITIONS as EDITIONS_BY_NAME
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
-from emulator.table.registry import REGISTRY
+from emulator.table.registry import every_command
 
-ENTRIES = {
-    each.full_name.decode(): each
-    for entry in REGISTRY.values()
-    for each in (entry, *entry.subcommands.values())
-    if not each.hidden
-}
+EDITIONS = [EDITIONS_BY_NAME[name] for name in ("8.2", "8.6", "valkey-9.1")]
+COMMANDS = [
+    pytest.param(edition, entry, id=f"{edition.compat}-{entry.full_name.decode()}")
+    for edition in EDITIONS
+    for entry in every_command(table(edition, hidden=False).known)
+    if entry.module in ("", "vectorset")
+]
 TYPES = {"string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block"}
 
 
@@ -26,23 +29,27 @@ def parts(arguments):
         yield from parts(argument.get("arguments", []))
 
 
-@pytest.mark.parametrize("name", sorted(ENTRIES))
-def test_group_and_version_are_those_of_the_table(name):
-    entry, written = ENTRIES[name], command._data("grammar")[name]
+@pytest.mark.parametrize(("edition", "entry"), COMMANDS)
+def test_group_and_version_are_those_of_the_table(edition, entry):
+    written = command.grammar(edition)[entry.full_name.decode()]
     assert written["group"] == entry.group.replace("_", "-")
-    assert written.get("since", "") == ("" if entry.module else entry.since)
+    if entry.module:
+        assert ("since" in written) == edition.includes("8.4.0")
+    else:
+        assert written["since"] == ((edition.is_valkey and entry.valkey) or entry.since)
 
 
-@pytest.mark.parametrize("name", sorted(ENTRIES))
-def test_keys_of_the_grammar_are_among_the_key_specifications(name):
-    arguments = list(parts(command._data("grammar")[name].get("arguments", [])))
+@pytest.mark.parametrize(("edition", "entry"), COMMANDS)
+def test_keys_of_the_grammar_are_among_the_key_specifications(edition, entry):
+    arguments = list(parts(command.grammar(edition)[entry.full_name.decode()].get("arguments", [])))
     assert {argument["type"] for argument in arguments} <= TYPES
     found = {argument["key_spec_index"] for argument in arguments if "key_spec_index" in argument}
-    assert found <= set(range(len(ENTRIES[name].keys)))
+    assert found <= set(range(len(entry.keys)))
 
 
 def test_the_grammar_is_read_when_it_is_asked_for():
     command._data.cache_clear()
+    command.grammar.cache_clear()
     session = Session(Engine(Config(), ManualClock()))
     run(session, [[b"COMMAND"], [b"COMMAND", b"INFO", b"get"]], 0, 2)
     assert not command._data.cache_info().currsize

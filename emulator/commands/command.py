@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from emulator.config.edition import Edition
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
@@ -77,35 +78,45 @@ def _key_spec(spec: KeySpec) -> dict[bytes, Reply]:
     return described
 
 
-def _docs(entry: Command) -> dict[bytes, Reply]:
-    if entry.module:
+def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
+    written = grammar(edition).get(entry.full_name.decode(), {})
+    if entry.module and "since" not in written:
         return {b"group": entry.group.encode(), b"module": entry.module.encode()}
     described: dict[bytes, Reply] = {
         b"summary": entry.summary.encode(),
-        b"since": entry.since.encode(),
+        b"since": written.get("since", entry.since).encode(),
         b"group": entry.group.replace("_", "-").encode(),
     }
     if entry.complexity:
         described[b"complexity"] = entry.complexity.encode()
-    written = _data("grammar").get(entry.full_name.decode(), {})
+    if entry.module:
+        described[b"module"] = entry.module.encode()
     if "doc_flags" in written:
         described[b"doc_flags"] = _statuses(written["doc_flags"])
     for field in ("deprecated_since", "replaced_by"):
         if field in written:
             described[field.encode()] = written[field].encode()
-    history = _data("history").get(entry.full_name.decode())
-    if history is not None:
+    history = [told for told in _data("history").get(entry.full_name.decode(), ()) if edition.includes(told[0])]
+    if history:
         described[b"history"] = Set([[version.encode(), text.encode()] for version, text in history])
     if "arguments" in written:
-        described[b"arguments"] = [_argument(argument) for argument in written["arguments"]]
+        described[b"arguments"] = _arguments(edition, written)
     if entry.subcommands:
-        described[b"subcommands"] = {sub.full_name: _docs(sub) for sub in entry.subcommands.values()}
+        described[b"subcommands"] = {sub.full_name: _docs(edition, sub) for sub in entry.subcommands.values()}
     return described
 
 
 @cache
+def grammar(edition: Edition) -> dict[str, Any]:
+    """What is written down of the commands of an edition, by their names: arguments, deprecation, since when."""
+    if edition.is_valkey:
+        return _data("grammar") | _data("grammar-valkey-9.1")
+    return _data("grammar") | (_data("grammar-8.6") if edition.includes("8.4.0") else {})
+
+
+@cache
 def _data(name: str) -> dict[str, Any]:
-    """What is written down of commands by their names: ``grammar``, arguments and deprecation, or ``history``."""
+    """What a file beside this one says of commands by their names: ``history``, or ``grammar`` in its editions."""
     import json
     from importlib.resources import files
 
@@ -113,7 +124,13 @@ def _data(name: str) -> dict[str, Any]:
     return data
 
 
-def _argument(written: dict[str, Any]) -> dict[bytes, Reply]:
+def _arguments(edition: Edition, written: dict[str, Any]) -> list[Reply]:
+    """The arguments that came up to an edition's version."""
+    there = (part for part in written["arguments"] if edition.is_valkey or edition.includes(part.get("since", "0")))
+    return [_argument(edition, part) for part in there]
+
+
+def _argument(edition: Edition, written: dict[str, Any]) -> dict[bytes, Reply]:
     described: dict[bytes, Reply] = {b"name": written["name"].encode(), b"type": written["type"].encode()}
     if written["type"] not in _WITHOUT_TEXT or "display_text" in written:
         described[b"display_text"] = written.get("display_text", written["name"]).encode()
@@ -125,7 +142,7 @@ def _argument(written: dict[str, Any]) -> dict[bytes, Reply]:
     if "flags" in written:
         described[b"flags"] = _statuses(written["flags"])
     if "arguments" in written:
-        described[b"arguments"] = [_argument(part) for part in written["arguments"]]
+        described[b"arguments"] = _arguments(edition, written)
     return described
 
 
@@ -170,8 +187,9 @@ def command_info(client: Session, *names: bytes) -> list[Reply]:
 )
 def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
     """What commands are for, or all of them."""
+    edition = client.engine.config.edition
     found = [_lookup(client, name) for name in names] if names else _all(client)
-    return {entry.full_name: _docs(entry) for entry in found if entry is not None}
+    return {entry.full_name: _docs(edition, entry) for entry in found if entry is not None}
 
 
 @command(
