@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.grammar import plain
 from conformance.resp import Connection, Reply
 
@@ -117,10 +117,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--missing", action="store_true", help="list what the subject lacks")
     parser.add_argument("--strict", action="store_true", help="fail when anything is missing")
     parser.add_argument("--modules", type=lambda words: words.split(","), default=[], help="json,bf,timeseries or some")
+    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1")
     options = parser.parse_args(arguments)
+    binary = options.oracle or oracles.binary(options.edition)
     with (
-        servers.oracle(options.oracle, modules=options.modules) as oracle,
-        servers.emulator(options.subject, modules=options.modules) as subject,
+        servers.oracle(binary, modules=options.modules) as oracle,
+        servers.emulator(options.subject, "--compat", options.edition, modules=options.modules) as subject,
     ):
         report = compare(read_table(subject), read_table(oracle))
     for name, lines in report.different.items():

@@ -6,8 +6,9 @@ fields, and so does any hash command that finds one whose time is up (`hash.read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
 from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
@@ -57,6 +58,63 @@ def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a
     return words[2:]
 
 
+def _is_free(client: Session) -> bool:
+    """Whether options may stand in any order, behind the fields too."""
+    return client.engine.config.edition.includes("8.4.0")
+
+
+def _in_any_order(
+    words: Sequence[bytes],
+    options: Mapping[bytes, Callable[[bytes], object] | None],
+    rivals: Sequence[tuple[Collection[bytes], str]],
+    name: str,
+    words_a_field: int = 1,
+) -> tuple[Sequence[bytes], dict[bytes, object]]:
+    """The fields (with their values, where a field has two words) and the options given.
+
+    An option is followed by what reads its value, None where it has none.  Of several `rivals` only one may be given, and
+    that once.  Without a `name` of the command errors are those of HEXPIRE.
+    """
+    fields: Sequence[bytes] | None = None
+    given: dict[bytes, object] = {}
+    place = 0
+    while place < len(words):
+        word = words[place].upper()
+        place += 1
+        if word == b"FIELDS":
+            if fields is not None:
+                raise CommandError("ERR FIELDS keyword specified multiple times")
+            if len(words) - place < (1 if name else 2):
+                raise wrong_arity(name) if name else CommandError(_TOO_FEW)
+            bad_count = "ERR invalid number of fields" if name else _BAD_COUNT
+            end = place + 1 + words_a_field * bounded(words[place], 1, INT32_MAX, bad_count)
+            if end > len(words):
+                raise CommandError("ERR wrong number of arguments")
+            fields, place = words[place + 1 : end], end
+        elif word in options:
+            for others, error in rivals:
+                if word in others and not given.keys().isdisjoint(others):
+                    raise CommandError(error)
+            read = options[word]
+            if read is not None and place == len(words):
+                raise CommandError("ERR missing expire time")
+            given[word] = True if read is None else read(words[place])
+            place += read is not None
+        else:
+            raise CommandError(
+                "ERR unknown argument" + ("" if word in _OF_OTHERS else f": {as_text(words[place - 1])}")
+            )
+    if fields is None:
+        raise CommandError("ERR missing FIELDS argument")
+    return fields, given
+
+
+_TOO_FEW: Final = "ERR FIELDS requires at least numfields and one field argument"
+_BAD_COUNT: Final = "ERR Parameter `numFields` should be greater than 0"
+_OF_OTHERS: Final = frozenset((*TIME_UNITS, b"PERSIST", b"KEEPTTL", b"FNX", b"FXX"))
+"""Options of HGETEX and HSETEX, each of which knows those of the other by name."""
+
+
 # Setting deadlines
 
 
@@ -65,8 +123,8 @@ def _expire(
 ) -> list[int]:
     target = edit_hash(client, key)
     moment = _moment(client, name, when, unit, absolute)
-    condition = _CONDITIONS.get(words[0].upper())
-    fields = _fields(words if condition is None else words[1:], "ERR Parameter `numFields` should be greater than 0")
+    option, fields = _condition_and_fields(client, words)
+    condition = _CONDITIONS.get(option)
     if target is None:
         return [_NO_FIELD] * len(fields)
     target.provide_for_deadlines()
@@ -77,6 +135,16 @@ def _expire(
     if _DELETED in results:
         removed(client, key, target, results.count(_DELETED))
     return results
+
+
+def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
+    if not _is_free(client):
+        option = words[0].upper()
+        return option, _fields(words[1:] if option in _CONDITIONS else words, _BAD_COUNT)
+    fields, given = _in_any_order(words, dict.fromkeys(_CONDITIONS), (), "")
+    if len(given) > 1:
+        raise CommandError("ERR Multiple condition flags specified")
+    return next(iter(given), b""), fields
 
 
 def _expire_field(
@@ -224,28 +292,53 @@ def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field
 def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """The values of fields, whose deadlines are set or taken away."""
     target = edit_hash(client, key, (field, *more))
-    words: Sequence[bytes] = (option, count, field, *more)
-    moment: int | None = None
-    choice = option.upper()
-    if choice in TIME_UNITS:
-        moment = _moment(client, "hgetex", count, *TIME_UNITS[choice])
-        words = words[2:]
-    elif choice == b"PERSIST":
-        words = words[1:]
-    if len(words) < 2:
-        raise wrong_arity("hgetex")
-    fields = _fields(words)
+    read = _words_of_hgetex if not _is_free(client) else _free_words_of_hgetex
+    fields, moment, persists = read(client, (option, count, field, *more))
     if target is None:
         return [None] * len(fields)
     if moment is not None:
         return _take_or_expire(client, key, target, fields, moment)
     values = [target.fields.get(name) for name in fields]
-    if choice == b"PERSIST":
+    if persists:
         target.provide_for_deadlines()
         persisted = sum([target.persist(name) for name in fields])
         if persisted:
             client.db.changed(key, HASH, b"hpersist", persisted)
     return values
+
+
+_HgetexWords: TypeAlias = tuple[Sequence[bytes], int | None, bool]
+"""The fields, the moment at which they are to expire, and whether their deadlines are taken away."""
+
+
+def _words_of_hgetex(client: Session, words: Sequence[bytes]) -> _HgetexWords:
+    moment: int | None = None
+    choice = words[0].upper()
+    if choice in TIME_UNITS:
+        moment = _moment(client, "hgetex", words[1], *TIME_UNITS[choice])
+        words = words[2:]
+    elif choice == b"PERSIST":
+        words = words[1:]
+    if len(words) < 2:
+        raise wrong_arity("hgetex")
+    return _fields(words), moment, choice == b"PERSIST"
+
+
+def _times(client: Session, name: str) -> dict[bytes, Callable[[bytes], object]]:
+    return {word: partial(_read_moment, client, name, *units) for word, units in TIME_UNITS.items()}
+
+
+def _read_moment(client: Session, name: str, unit: int, absolute: bool, text: bytes) -> int:
+    return _moment(client, name, text, unit, absolute)
+
+
+def _free_words_of_hgetex(client: Session, words: Sequence[bytes]) -> _HgetexWords:
+    options: dict[bytes, Callable[[bytes], object] | None] = {**_times(client, "hgetex"), b"PERSIST": None}
+    error = "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified"
+    fields, given = _in_any_order(words, options, [(options, error)], "hgetex")
+    moment = next((value for word, value in given.items() if word in TIME_UNITS), None)
+    assert isinstance(moment, int | None)
+    return fields, moment, b"PERSIST" in given
 
 
 def _take_or_expire(
@@ -275,7 +368,24 @@ class _SetOptions(NamedTuple):
     pairs: Sequence[bytes]
 
 
+_ONE_PRESENCE: Final = "ERR Only one of FXX or FNX arguments can be specified"
+_ONE_EXPIRY: Final = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
+
+
+def _free_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
+    times = _times(client, "hsetex")
+    flags = dict.fromkeys((b"FNX", b"FXX", b"KEEPTTL"))
+    rivals = [((b"FNX", b"FXX"), _ONE_PRESENCE), ((*times, b"KEEPTTL"), _ONE_EXPIRY)]
+    pairs, given = _in_any_order(words, times | flags, rivals, "hsetex", words_a_field=2)
+    exists = b"FXX" in given if b"FXX" in given or b"FNX" in given else None
+    moment = next((value for word, value in given.items() if word in times), None)
+    assert isinstance(moment, int | None)
+    return _SetOptions(exists, moment, b"KEEPTTL" in given, pairs)
+
+
 def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
+    if _is_free(client):
+        return _free_set_options(client, words)
     # No `read_options`: each time is checked against the clock where it stands, and to declare four options anew for each
     # call would cost a third of it.
     exists: bool | None = None
@@ -286,11 +396,11 @@ def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
         option = word.upper()
         if option in (b"FNX", b"FXX"):
             if exists is not None:
-                raise CommandError("ERR Only one of FXX or FNX arguments can be specified")
+                raise CommandError(_ONE_PRESENCE)
             exists = option == b"FXX"
         elif option == b"KEEPTTL" or option in TIME_UNITS:
             if keep or moment is not None:
-                raise CommandError("ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified")
+                raise CommandError(_ONE_EXPIRY)
             keep = option == b"KEEPTTL"
             moment = None if keep else _moment(client, "hsetex", next(rest, b""), *TIME_UNITS[option])
         elif option == b"FIELDS":
