@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
-from emulator.commands.options import FLAG, Given, Options, at_least, last_given, leading_options, once, read_options
+from emulator.commands.options import (
+    FLAG,
+    Given,
+    Options,
+    Rule,
+    at_least,
+    last_given,
+    leading_options,
+    once,
+    read_options,
+)
 from emulator.commands.stream_ids import (
     ACKED,
     DELREF,
@@ -18,6 +29,8 @@ from emulator.commands.stream_ids import (
     ids_to_delete,
     start_of_interval,
 )
+from emulator.commands.stream_messages import MESSAGE_OPTIONS, MESSAGE_RULES, known_message, new_stream, record_message
+from emulator.config.edition import Edition
 from emulator.config.notifications import STREAM
 from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
 from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, CommandError
@@ -97,6 +110,14 @@ _TRIM_RULES: Final = once(*STRATEGIES) | once(
 )
 
 
+@cache
+def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
+    """XADD's options in an edition, and which of them exclude each other."""
+    if edition.includes("8.6.0"):
+        return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
+    return _ADD_OPTIONS, _TRIM_RULES
+
+
 def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | None:
     """The trimming that options ask for; None if they ask for none, as only XADD may."""
     limit: int | None = given.get(b"LIMIT")
@@ -170,10 +191,10 @@ def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automat
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
     """Append an entry to a stream, which is created if need be; its id."""
     words: Body = (id, field, value, *more)
-    trimming, make = None, True
+    trimming, make, message = None, True, None
     number, open_ended, automatic = 0, False, id == b"*"
     if not automatic:
-        given, rest = leading_options(words, _ADD_OPTIONS, _TRIM_RULES)
+        given, rest = leading_options(words, *_add_options(client.engine.config.edition))
         if not rest:
             raise wrong_arity("xadd")
         words = tuple(rest)
@@ -181,6 +202,9 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
         if not automatic:
             number, open_ended = _new_id(words[0])
         trimming, make = _trimming(client, given, for_adding=True), b"NOMKSTREAM" not in given
+        message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
+        if message is not None and not automatic:
+            raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
     body = words[1:]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")
@@ -191,13 +215,17 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     if stream is None:
         if not make:
             return None
-        stream = Stream()
+        stream = new_stream(client)
         new = _next_id(client, stream, number, open_ended, automatic)
         db.insert(key, stream)
     else:
+        if message is not None and (known := known_message(client, stream, message, body)) is not None:
+            return format_id(known)
         new = _next_id(client, stream, number, open_ended, automatic)
         if key in db.blocked:
             client.engine.blocking.signal(db, key, Stream)
+    if message is not None:
+        record_message(client, stream, message, body, new)
     stream.append(new, body, config.stream_node_max_bytes, config.stream_node_max_entries)
     db.changed(key, STREAM, b"xadd")
     if trimming is not None:

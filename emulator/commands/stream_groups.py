@@ -11,6 +11,7 @@ from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.commands.options import FLAG, Given, Option, Options, at_least, last_given, leading_options, read_options
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
+from emulator.commands.stream_messages import new_stream
 from emulator.config.notifications import STREAM
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import Stream, format_id
@@ -95,7 +96,7 @@ def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes
     else:
         id = exact_id(id_or_dollar)
     if stream is None:
-        stream = Stream()
+        stream = new_stream(client)
         client.db.insert(key, stream)
         client.db.touch(key)
     if group in stream.groups:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.commands.stream import entries
+from emulator.commands.stream_messages import figures as messages
 from emulator.datatypes.consumers import NEVER_ACTIVE, UNKNOWN, Consumer, Group
 from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
@@ -39,18 +40,18 @@ def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Re
     """What there is to know about a stream; with FULL its entries and groups as well."""
     stream = _existing(client, key)
     if not options:
-        return _overview(stream)
+        return _overview(client, stream)
     with_count = len(options) == 3 and options[1].upper() == b"COUNT"
     if options[0].upper() != b"FULL" or not (len(options) == 1 or with_count):
         raise wrong_subcommand_arity(client)
     count = max(integer(options[2]), 0) if with_count else 10
-    return _figures(stream) | {
+    return _figures(client, stream) | {
         b"entries": entries(stream.range(0, MAX_ID), count),
         b"groups": [_full_group(stream, name, stream.groups[name], count) for name in sorted(stream.groups)],
     }
 
 
-def _figures(stream: Stream) -> dict[bytes, Reply]:
+def _figures(client: Session, stream: Stream) -> dict[bytes, Reply]:
     return {
         b"length": len(stream),
         b"radix-tree-keys": len(stream.runs),
@@ -59,13 +60,14 @@ def _figures(stream: Stream) -> dict[bytes, Reply]:
         b"max-deleted-entry-id": format_id(stream.max_deleted),
         b"entries-added": stream.added,
         b"recorded-first-entry-id": format_id(stream.first_id),
+        **(messages(stream) if client.engine.config.edition.includes("8.6.0") else {}),
     }
 
 
-def _overview(stream: Stream) -> dict[bytes, Reply]:
+def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
     first = entries(stream.range(0, MAX_ID), 1)
     last = entries(stream.reverse_range(0, MAX_ID), 1)
-    return _figures(stream) | {
+    return _figures(client, stream) | {
         b"groups": len(stream.groups),
         b"first-entry": first[0] if first else None,
         b"last-entry": last[0] if last else None,

@@ -42,6 +42,7 @@ from emulator.commands import (  # noqa: F401
     stream,
     stream_groups,
     stream_info,
+    stream_messages,
     stream_read,
     string,
     string_conditions,

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Final
 
 from emulator.datatypes.consumers import UNKNOWN, Group, next_count
+from emulator.datatypes.idempotence import Idempotence
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
 from emulator.datatypes.radix import tree_nodes, tree_size
 from emulator.protocol.numbers import UINT64_MAX, wrapped
@@ -94,7 +95,8 @@ class Stream:
     """A stream and its consumer groups; it may be empty.  Looking up an entry is O(log n), appending O(1).
 
     ``last_id`` is the greatest id ever given, ``added`` how many entries there ever were, modulo 2**64 and
-    signed, ``max_deleted`` the greatest id deleted on purpose (trimming does not count), ``size`` the bytes of the runs.
+    signed, ``max_deleted`` the greatest id deleted on purpose (trimming does not count), ``size`` the bytes of the runs;
+    ``idempotence`` is what is known of the messages of producers, None until there is one that says who it is.
     """
 
     __slots__ = (
@@ -104,6 +106,7 @@ class Stream:
         "_tree_nodes",
         "added",
         "groups",
+        "idempotence",
         "last_id",
         "max_deleted",
         "runs",
@@ -118,6 +121,7 @@ class Stream:
         self._length = 0
         self.last_id = self.max_deleted = self.added = 0
         self.groups: dict[bytes, Group] = {}
+        self.idempotence: Idempotence | None = None
         self._least_read = 0
         self.size = 0
 
@@ -139,6 +143,7 @@ class Stream:
         twin._length, twin.size = self._length, self.size
         twin.last_id, twin.max_deleted, twin.added = self.last_id, self.max_deleted, self.added
         twin.groups = {name: group.copy() for name, group in self.groups.items()}
+        twin.idempotence = self.idempotence and self.idempotence.copy()
         return twin
 
     @property
