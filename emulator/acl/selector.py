@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from emulator.datatypes.glob import matcher
 from emulator.protocol.replies import Reply
-from emulator.table.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command
+from emulator.table.registry import CATEGORIES, EMULATOR, NO_AUTH, Command, every_command, find_command
 
 UNKNOWN_COMMAND: Final = "Unknown command or category name in ACL"
 BAD_SYNTAX: Final = "Syntax error"
@@ -275,10 +275,3 @@ _LETTERS: Final = {b"": READ | WRITE, b"%R": READ, b"%W": WRITE, b"%RW": READ | 
 
 def _has_spaces(text: bytes) -> bool:
     return any(byte in b" \t\n\v\f\r\0" for byte in text)
-
-
-def find_command(commands: Mapping[bytes, Command], name: bytes) -> Command | None:
-    """The command or sub-command of a full name such as ``config|get``."""
-    outer, bar, sub = name.lower().partition(b"|")
-    entry = commands.get(outer)
-    return entry.subcommands.get(sub) if bar and entry is not None else entry

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
 from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
-from emulator.table.registry import CATEGORIES, EMULATOR, Command, command, container, every_command
+from emulator.protocol.text import to_bytes
+from emulator.table.registry import CATEGORIES, EMULATOR, called_command, command, container, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -112,20 +112,13 @@ def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes)
     if user is None:
         raise CommandError(f"ERR User '{as_text(username)}' not found")
     words = (name, *arguments)
-    entry = _named(client, words)
+    entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError(f"ERR Command '{as_text(name)}' not found")
     if not entry.least <= len(words) <= entry.most:
         raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
     denial = user.check(entry, words)
-    return OK if denial is None else explanation(user, denial, verbose=True).encode("utf-8", "surrogateescape")
-
-
-def _named(client: Session, words: Sequence[bytes]) -> Command | None:
-    entry = client.engine.commands.known.get(words[0].lower())
-    if entry is not None and entry.subcommands and len(words) > 1:
-        return entry.subcommands.get(words[1].lower())
-    return entry
+    return OK if denial is None else to_bytes(explanation(user, denial, verbose=True))
 
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N entries shown")

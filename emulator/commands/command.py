@@ -10,7 +10,16 @@ from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
 from emulator.table.keyspec import KeySpec
-from emulator.table.registry import EMULATOR, FLAG, Command, command, container, every_command
+from emulator.table.registry import (
+    EMULATOR,
+    FLAG,
+    Command,
+    called_command,
+    command,
+    container,
+    every_command,
+    find_command,
+)
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -39,13 +48,6 @@ container(
     complexity="O(N) for N commands",
     bare=_bare,
 )
-
-
-def _lookup(client: Session, name: bytes) -> Command | None:
-    """A command by its name, a sub-command by ``container|name``."""
-    outer, bar, inner = name.lower().partition(b"|")
-    found = client.engine.commands.known.get(outer)
-    return found.subcommands.get(inner) if found is not None and bar else found
 
 
 def _statuses(words: Iterable[str]) -> Set:
@@ -156,7 +158,7 @@ def command_info(client: Session, *names: bytes) -> list[Reply]:
     """Arity, flags, keys and categories of commands, or of all."""
     if not names:
         return [_info(entry) for entry in _all(client)]
-    found = [_lookup(client, name) for name in names]
+    found = [find_command(client.engine.commands.known, name) for name in names]
     return [_info(entry) if entry is not None else None for entry in found]
 
 
@@ -171,7 +173,7 @@ def command_info(client: Session, *names: bytes) -> list[Reply]:
 )
 def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
     """What commands are for, or all of them."""
-    found = [_lookup(client, name) for name in names] if names else _all(client)
+    found = [find_command(client.engine.commands.known, name) for name in names] if names else _all(client)
     return {entry.full_name: _docs(entry) for entry in found if entry is not None}
 
 
@@ -206,9 +208,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys in the words of a call, with what the command does to them."""
-    entry = client.engine.commands.known.get(words[0].lower())
-    if entry is not None and entry.subcommands and len(words) > 1:
-        entry = entry.subcommands.get(words[1].lower())
+    entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError("ERR Invalid command specified")
     specs = [spec for spec in entry.keys if "not_key" not in spec.flags]

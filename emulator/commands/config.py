@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from emulator.config.kinds import decoded
 from emulator.controls.renewal import forget_statistics
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
+from emulator.protocol.text import to_text
 from emulator.stats.log import NOTICE
 from emulator.table.registry import command, container
 
@@ -57,7 +57,7 @@ def config_resetstat(client: Session) -> Status:
 def config_rewrite(client: Session) -> Status:
     """Bring the configuration file up to date."""
     try:
-        client.engine.config.rewrite([decoded(user.describe()) for user in client.engine.acl.in_order])
+        client.engine.config.rewrite([to_text(user.describe()) for user in client.engine.acl.in_order])
     except CommandError as error:
         if client.engine.config.file:
             logger.warning("CONFIG REWRITE failed: %s", str(error).rpartition(": ")[2])

@@ -24,6 +24,7 @@ from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
+from emulator.protocol.text import to_text
 from emulator.stats.log import NOTICE
 from emulator.table.registry import command
 
@@ -269,7 +270,7 @@ def _pause_cron(client: Session, switch: bytes) -> Reply:
 @_action
 def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
     """From which size on a list's value has a node for itself; 0 is the default."""
-    number = parse_memory(size.decode("utf-8", "surrogateescape"))
+    number = parse_memory(to_text(size))
     if number is None or not 0 <= number <= _MOST_PACKED:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
     client.engine.set_packed_threshold(number)
@@ -401,7 +402,7 @@ def _script(client: Session, word: bytes) -> Reply:
 @_action
 def _error(client: Session, text: bytes) -> Reply:
     """Answer with an error."""
-    raise CommandError(text.decode("utf-8", "surrogateescape").translate({10: " ", 13: " "}))
+    raise CommandError(to_text(text).translate({10: " ", 13: " "}))
 
 
 @_action

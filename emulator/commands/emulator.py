@@ -11,6 +11,7 @@ from emulator.controls.instances import Moved
 from emulator.controls.renewal import renew
 from emulator.protocol.errors import NOT_POSITIVE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.protocol.text import to_bytes, to_text
 from emulator.suggestions import did_you_mean
 from emulator.table.registry import EMULATOR, command, container
 
@@ -116,7 +117,7 @@ def _fault(words: Sequence[bytes]) -> Fault:
         elif word == b"PROBABILITY":
             conditions["probability"] = double(value)
         elif word == b"ERROR":
-            effect, conditions["text"] = ERROR, value.decode("utf-8", "surrogateescape")
+            effect, conditions["text"] = ERROR, to_text(value)
         else:
             number = positive(value, INT32_MAX)
             effect, conditions["milliseconds"] = DELAY, number
@@ -129,7 +130,7 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
     return {
         b"id": fault.id,
         b"effect": fault.effect.encode(),
-        b"text": fault.text.encode("utf-8", "surrogateescape") if fault.effect == ERROR else b"",
+        b"text": to_bytes(fault.text) if fault.effect == ERROR else b"",
         b"milliseconds": fault.milliseconds,
         b"command": fault.command,
         b"key": fault.key,

@@ -16,6 +16,7 @@ from emulator.clients.memory import usage
 from emulator.keyspace.memory import Memory, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.protocol.replies import Verbatim
+from emulator.protocol.text import to_bytes
 from emulator.table.registry import command, every_command
 
 if TYPE_CHECKING:
@@ -422,4 +423,4 @@ def info(client: Session, *sections: bytes) -> Verbatim:
         if name in wanted:
             lines = [f"# {title}", *(f"{field}:{value}" for field, value in fields(client.engine))]
             texts.append("\r\n".join(lines) + "\r\n")
-    return Verbatim("\r\n".join(texts).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\r\n".join(texts)))

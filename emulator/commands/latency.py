@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Reply, Verbatim
+from emulator.protocol.text import to_bytes
 from emulator.stats.latency import Event, graph
-from emulator.table.registry import command, container, every_command
+from emulator.table.registry import command, container, every_command, find_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -60,7 +61,7 @@ def latency_graph(client: Session, event: bytes) -> Verbatim:
     taken = [millis for _, millis in found.samples]
     head = f"{as_text(event)} - high {max(taken)} ms, low {min(taken)} ms (all time high {found.worst} ms)"
     lines = [head, "-" * 80, *graph(found, client.engine.clock.now // 1000), ""]
-    return Verbatim("\n".join(lines).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\n".join(lines)))
 
 
 @command(
@@ -74,7 +75,7 @@ def latency_doctor(client: Session) -> Verbatim:
         return Verbatim(advice.encode())
     if not engine.latency.events:
         return Verbatim(b"Nothing has taken longer than latency-monitor-threshold so far.\n")
-    return Verbatim("\n".join(_report(engine)).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\n".join(_report(engine))))
 
 
 def _report(engine: Engine) -> Iterator[str]:
@@ -123,10 +124,7 @@ def _named(engine: Engine, names: Iterable[bytes]) -> Iterator[Command]:
     if not names:
         yield from every_command(engine.commands)
     for name in names:
-        first, bar, second = name.lower().partition(b"|")
-        entry = engine.commands.get(first)
-        if entry is not None and bar:
-            entry = entry.subcommands.get(second)
+        entry = find_command(engine.commands, name)
         if entry is not None:
             yield entry
             yield from entry.subcommands.values()

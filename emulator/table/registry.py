@@ -270,6 +270,21 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
         yield from entry.subcommands.values()
 
 
+def find_command(commands: Mapping[bytes, Command], name: bytes) -> Command | None:
+    """Return the command or sub-command of a full name such as ``config|get``, None if there is none."""
+    outer, bar, sub = name.lower().partition(b"|")
+    entry = commands.get(outer)
+    return entry.subcommands.get(sub) if bar and entry is not None else entry
+
+
+def called_command(commands: Mapping[bytes, Command], words: Sequence[bytes]) -> Command | None:
+    """Return the command or sub-command that some words call, None if there is none."""
+    entry = commands.get(words[0].lower())
+    return (
+        entry.subcommands.get(words[1].lower()) if entry is not None and entry.subcommands and len(words) > 1 else entry
+    )
+
+
 def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
     code = fn.__code__
     given = code.co_argcount - 1
