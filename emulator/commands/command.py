@@ -141,7 +141,7 @@ def _argument(written: dict[str, Any]) -> dict[bytes, Reply]:
     complexity="O(1)",
 )
 def command_count(client: Session) -> int:
-    """How many commands there are."""
+    """Returns the number of commands."""
     return len(_all(client))
 
 
@@ -155,7 +155,7 @@ def command_count(client: Session) -> int:
     complexity="O(N) for N commands",
 )
 def command_info(client: Session, *names: bytes) -> list[Reply]:
-    """Arity, flags, keys and categories of commands, or of all."""
+    """Returns arity, flags, keys and categories of some or all commands."""
     if not names:
         return [_info(entry) for entry in _all(client)]
     found = [find_command(client.engine.commands.known, name) for name in names]
@@ -172,7 +172,7 @@ def command_info(client: Session, *names: bytes) -> list[Reply]:
     complexity="O(N) for N commands",
 )
 def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
-    """What commands are for, or all of them."""
+    """Returns the documentation of some or all commands."""
     found = [find_command(client.engine.commands.known, name) for name in names] if names else _all(client)
     return {entry.full_name: _docs(entry) for entry in found if entry is not None}
 
@@ -187,7 +187,7 @@ def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
     complexity="O(N) for N commands",
 )
 def command_list(client: Session, *filterby: bytes) -> list[bytes]:
-    """The names of all commands, or of those of a module, an ACL category or a glob pattern."""
+    """Returns the names of all commands, or of those of a module, an ACL category or a pattern."""
     if not filterby:
         return [entry.full_name for entry in every_command(client.engine.commands.known) if not entry.hidden]
     if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
@@ -231,7 +231,7 @@ def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]
     complexity="O(N) for N arguments",
 )
 def command_getkeys(client: Session, name: bytes, *arguments: bytes) -> list[bytes]:
-    """The keys in a call of a command."""
+    """Returns the keys in a full command."""
     return [key for key, _ in _keys_of(client, (name, *arguments))]
 
 
@@ -244,5 +244,5 @@ def command_getkeys(client: Session, name: bytes, *arguments: bytes) -> list[byt
     complexity="O(N) for N arguments",
 )
 def command_getkeysandflags(client: Session, name: bytes, *arguments: bytes) -> list[Reply]:
-    """The keys in a call of a command, and what it does to each."""
+    """Returns the keys in a full command, each with the flags of its use."""
     return [[key, _statuses(flags.split())] for key, flags in _keys_of(client, (name, *arguments))]

@@ -27,7 +27,7 @@ _EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
     "server", container="config", since="2.0.0", flags=_ADMIN, acl="", complexity="O(N) for N parameters and patterns"
 )
 def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes, bytes]:
-    """The parameters whose names match, with their values."""
+    """Returns the parameters whose names match a pattern, with their values."""
     return client.engine.config.get((pattern, *patterns))
 
 
@@ -41,21 +41,21 @@ def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes,
     complexity="O(N) for N parameters given",
 )
 def config_set(client: Session, name: bytes, value: bytes, *more: bytes) -> Status:
-    """Change parameters, all of them or none."""
+    """Sets configuration parameters, either all that are given or none."""
     client.engine.config.set((name, value, *more), client.is_local)
     return OK
 
 
 @command("server", container="config", since="2.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
 def config_resetstat(client: Session) -> Status:
-    """Set the statistics of INFO back."""
+    """Resets the statistics that INFO reports."""
     forget_statistics(client.engine)
     return OK
 
 
 @command("server", container="config", since="2.8.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
 def config_rewrite(client: Session) -> Status:
-    """Bring the configuration file up to date."""
+    """Writes the current parameters to the configuration file."""
     try:
         client.engine.config.rewrite([to_text(user.describe()) for user in client.engine.acl.in_order])
     except CommandError as error:

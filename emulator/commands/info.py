@@ -407,7 +407,7 @@ _DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "lat
     complexity="O(1)",
 )
 def info(client: Session, *sections: bytes) -> Verbatim:
-    """Sections of facts and figures about the server; ``all`` and ``everything`` ask for every one."""
+    """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")

@@ -27,13 +27,13 @@ container("latency", group="server", since="2.8.13", acl="", help_since="2.8.13"
     "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
 )
 def latency_latest(client: Session) -> list[Reply]:
-    """For each event when it last took too long, how many milliseconds then, and at worst."""
+    """Returns the latest and the greatest latency of each event."""
     return [[name, *event.samples[-1], event.worst] for name, event in client.engine.latency.events.items()]
 
 
 @command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
 def latency_history(client: Session, event: bytes) -> list[Reply]:
-    """When an event took too long, and how many milliseconds, the oldest first."""
+    """Returns the latencies of an event with their times, oldest first."""
     found = client.engine.latency.events.get(event)
     return [list(sample) for sample in found.samples] if found else []
 
@@ -47,14 +47,14 @@ def latency_history(client: Session, event: bytes) -> list[Reply]:
     complexity="O(N) for N events",
 )
 def latency_reset(client: Session, *events: bytes) -> int:
-    """Forget what some events took, or all; how many were known."""
+    """Clears the latencies of some or all events; returns how many events had any."""
     latency = client.engine.latency
     return latency.forget(events or list(latency.events))
 
 
 @command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
 def latency_graph(client: Session, event: bytes) -> Verbatim:
-    """A picture of what an event took."""
+    """Returns a graph of the latencies of an event."""
     found = client.engine.latency.events.get(event)
     if found is None:
         raise CommandError(f"ERR No samples available for event '{as_text(event)}'")
@@ -68,7 +68,7 @@ def latency_graph(client: Session, event: bytes) -> Verbatim:
     "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
 )
 def latency_doctor(client: Session) -> Verbatim:
-    """A report on what took too long, with advice."""
+    """Returns a report on latencies, with advice."""
     engine = client.engine
     if not engine.config.latency_monitor_threshold:
         advice = "Latency is not monitored: CONFIG SET latency-monitor-threshold <milliseconds> switches that on.\n"
@@ -110,7 +110,7 @@ def _figures(event: Event) -> str:
     complexity="O(N) for N commands",
 )
 def latency_histogram(client: Session, *commands: bytes) -> dict[bytes, Reply]:
-    """For each command how many calls took at most so many microseconds, in powers of two."""
+    """Returns the distribution of the latencies of commands, in powers of two of microseconds."""
     client.engine.count_durations()
     return {
         entry.full_name: {b"calls": entry.durations.tracked, b"histogram_usec": entry.durations.by_powers()}
