@@ -28,12 +28,12 @@ def load_accepted(path: Path = HERE / "accepted.txt") -> dict[str, str]:
 
 def select(groups: Sequence[str], match: str, protocols: Sequence[int], edition: str = "8.2") -> list[tuple[Case, int]]:
     """The cases asked for that are played on an edition, with the protocols that they are played on."""
-    release = (7, 2) if edition.startswith("valkey") else tuple(map(int, edition.split(".")))
+    release = (7, 2, 4) if edition.startswith("valkey") else (*map(int, edition.split(".")), 99)
     return [
         (case, protocol)
         for case in load_all(HERE / "cases")
         if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
-        if (edition in case.editions if case.editions else case.since[:2] <= release < case.until)
+        if (edition in case.editions if case.editions else case.is_for(release))
         for protocol in case.protocols
         if protocol in protocols
     ]

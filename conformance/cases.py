@@ -1,4 +1,4 @@
-"""Case files: plain text, no expected answers (the format is told in README.md beside this file)."""
+"""Case files: plain text, no expected answers (the format is told in CONTRIBUTING.md)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _PREFIX = re.compile(r"^\[(?P<marks>[^]]*)\]\s*")
 _CAPTURE = re.compile(r"^(?P<name>[a-z]+) = ")
 _CONNECTION = re.compile(r"^(?P<name>[a-z]+): ")
 _REPEAT = re.compile(rb"\$\((.+?)\*(\d+)\)")
+_FOR = re.compile(r"^for (?P<names>[A-Z]+(?: [A-Z]+)*) in(?P<values>(?: .*)?)$")
+_NAME = re.compile(r"\$([A-Z]+)")
 _CAPTURED = re.compile(rb"\$\{([a-z]+)\}")
 
 
@@ -46,10 +48,9 @@ class Step:
 
 @dataclass
 class Case:
-    """A named list of steps, and the protocols it is played on.
+    """A named list of steps, the protocols it is played on, and the versions: from `since` on and before `until`.
 
-    ``editions`` are those it is played on alone, by the names that ``--compat`` takes; without any on those from ``since`` to
-    before ``until``.
+    ``editions`` are those it is played on alone, by the names that ``--compat`` takes; without any it is played on all.
     """
 
     group: str
@@ -57,7 +58,7 @@ class Case:
     path: Path
     line: int
     since: tuple[int, ...] = ()
-    until: tuple[int, ...] = (99,)
+    until: tuple[int, ...] | None = None
     editions: frozenset[str] = frozenset()
     protocols: tuple[int, ...] = (2, 3)
     steps: list[Step] = field(default_factory=list)
@@ -66,27 +67,71 @@ class Case:
     def id(self) -> str:
         return f"{self.group}/{self.name}"
 
+    def is_for(self, version: tuple[int, ...]) -> bool:
+        """Whether the case is played where the oracle has this version."""
+        return self.since <= version and (self.until is None or version < self.until)
+
 
 def load(path: Path) -> list[Case]:
     """The cases of a file."""
     cases: list[Case] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip() or line.startswith("#"):
-            continue
-        try:
+    number = 0
+    try:
+        for number, line in _repeated(path.read_text(encoding="utf-8").splitlines()):
+            if not line.strip() or line.startswith("#"):
+                continue
             if line.startswith("==="):
                 cases.append(_case(line, path, number))
             elif not cases:
                 raise CaseError("a step before the first case")
             else:
                 cases[-1].steps.append(parse_step(line, number))
-        except (CaseError, ValueError) as error:
-            raise CaseError(f"{path}:{number}: {error}") from None
+    except (CaseError, ValueError) as error:
+        raise CaseError(f"{path}:{number}: {error}") from None
     names = [case.name for case in cases]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise CaseError(f"{path}: cases of the same name: {', '.join(sorted(twice))}")
     return cases
+
+
+def _repeated(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines and their numbers; those between ``for`` and ``end`` once for each row of values."""
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
+        match = _FOR.match(line)
+        if match is None:
+            yield number, line
+            continue
+        block = _block(numbered)
+        values = match["values"]
+        while block and block[0][1].startswith(" "):
+            values += block.pop(0)[1]
+        for row in _rows(match["names"].split(), split(values)):
+            yield from ((place, _filled(text, row)) for place, text in block)
+
+
+def _filled(text: str, row: dict[str, str]) -> str:
+    return _NAME.sub(lambda name: row.get(name[1], name[0]), text)
+
+
+def _block(numbered: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines up to ``end``, which is read as well."""
+    block = []
+    for number, line in numbered:
+        if line == "end":
+            return block
+        block.append((number, line))
+    raise CaseError("a `for` without `end`")
+
+
+def _rows(names: list[str], values: list[bytes]) -> Iterator[dict[str, str]]:
+    """What each name stands for, row by row."""
+    if not values or len(values) % len(names):
+        raise CaseError(f"{len(values)} values are no rows of {len(names)}")
+    for start in range(0, len(values), len(names)):
+        row = values[start : start + len(names)]
+        yield dict(zip(names, (value.decode() for value in row), strict=True))
 
 
 def load_all(folder: Path) -> Iterator[Case]:
@@ -104,16 +149,20 @@ def _case(line: str, path: Path, number: int) -> Case:
     while tags:
         tag = tags.pop(0)
         if tag == "@since" and tags:
-            case.since = tuple(int(part) for part in tags.pop(0).split("."))
-        elif tag == "@until" and tags:
-            case.until = tuple(int(part) for part in tags.pop(0).split("."))
+            case.since = _version(tags.pop(0))
         elif tag == "@edition" and tags:
             case.editions = frozenset(tags.pop(0).split(","))
         elif tag in ("@resp2", "@resp3"):
             case.protocols = (int(tag[-1]),)
+        elif tag == "@until" and tags:
+            case.until = _version(tags.pop(0))
         else:
             raise CaseError(f"unknown tag {tag}")
     return case
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def parse_step(line: str, number: int = 0) -> Step:

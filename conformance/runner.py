@@ -190,7 +190,7 @@ def play_all(
     met: set[str] = set()
     version = oracle.version
     for case, protocol in cases:
-        if not case.since <= version < case.until:
+        if not case.is_for(version):
             continue
         tally = tallies.setdefault(case.group, Tally())
         tally.cases += 1

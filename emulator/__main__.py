@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
+from emulator.protocol.text import to_bytes
 from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def _load_users(server: Server, options: Options, log: Log) -> bool:
         )
         return False
     try:
-        acl.declare([[word.encode("utf-8", "surrogateescape") for word in words] for words in options.users])
+        acl.declare([[to_bytes(word) for word in words] for words in options.users])
     except CommandError as error:
         log.warn(str(error))
         log.warn("Critical error while loading ACLs. Exiting.")

@@ -41,7 +41,8 @@ def play_group(sides, group, protocol):
     accepted = load_accepted()
     cases = select([group], "", [protocol])
     assert cases
-    differences = [play(case, protocol, *sides) for case, protocol in cases]
+    version = sides[1].version
+    differences = [play(case, protocol, *sides) for case, protocol in cases if case.is_for(version)]
     found = [difference for difference in differences if difference is not None]
     assert not [str(difference) for difference in found if difference.case.id not in accepted]
 
@@ -107,6 +108,45 @@ def test_case_files(tmp_path):
     with pytest.raises(CaseError):
         load(path)
     path.write_text("=== one\nPING\n=== one\nPING\n")
+    with pytest.raises(CaseError):
+        load(path)
+
+
+def test_the_versions_of_a_case(tmp_path):
+    path = tmp_path / "group.case"
+    path.write_text("=== one @since 7.4 @until 8.4\nPING\n=== two\nPING\n")
+    one, two = load(path)
+    versions = [(7, 2, 1), (7, 4, 0), (8, 2, 3), (8, 4), (8, 6, 0)]
+    assert [one.is_for(version) for version in versions] == [False, True, True, False, False]
+    assert all(two.is_for(version) for version in versions)
+
+
+def test_cases_for_several_commands(tmp_path):
+    path = tmp_path / "group.case"
+    path.write_text(
+        "for POP in LPOP RPOP\n=== $POP of nothing\n$POP l\n$POP $OTHER\n=== $POP twice\n$POP l\nend\n=== last\nPING\n"
+    )
+    cases = load(path)
+    assert [case.name for case in cases] == ["LPOP of nothing", "LPOP twice", "RPOP of nothing", "RPOP twice", "last"]
+    assert [step.words for step in cases[2].steps] == [[b"RPOP", b"l"], [b"RPOP", b"$OTHER"]]
+    assert cases[3].line == cases[1].line == 5
+
+
+def test_cases_for_rows_of_values(tmp_path):
+    path = tmp_path / "group.case"
+    path.write_text('for WAIT REST in\n  "BLPOP l" ""\n  BLMPOP "1 l LEFT"\n=== $WAIT\n$WAIT 0 $REST\nend\n')
+    assert [case.steps[0].words for case in load(path)] == [
+        [b"BLPOP", b"l", b"0"],
+        [b"BLMPOP", b"0", b"1", b"l", b"LEFT"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["for A in x\n=== $A\nPING\n", "for A B in x\n=== $A\nend\n", "for A in x y\n=== one\nend\n"]
+)
+def test_a_for_that_is_not_written_as_it_should_be(tmp_path, text):
+    path = tmp_path / "group.case"
+    path.write_text(text)
     with pytest.raises(CaseError):
         load(path)
 

@@ -14,6 +14,7 @@ import redis
 
 import emulator
 from conformance import servers
+from emulator.protocol.client_side import encoded
 from tests.script_attacks import ATTACKS
 
 LIMIT = 60 << 20
@@ -39,7 +40,7 @@ class Raw:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
 
     def send(self, *words):
-        self.socket.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+        self.socket.sendall(encoded(words))
 
     def ask(self, *words):
         """The reply with its last line, which a PING behind it marks."""

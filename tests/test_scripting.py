@@ -5,6 +5,7 @@ import gc
 
 import pytest
 
+from emulator.protocol.client_side import encoded
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.runtime import Lua
 
@@ -178,7 +179,7 @@ def test_compiled_chunks_without_tail_calls():
 
 async def _call(port, *words):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words))
+    writer.write(encoded(words))
     return reader, writer
 
 

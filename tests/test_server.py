@@ -7,10 +7,11 @@ import socket
 import pytest
 
 from emulator.clients.memory import usage
+from emulator.protocol.client_side import encoded
 
 
 def command(*words: bytes) -> bytes:
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+    return encoded(words)
 
 
 async def connect(server):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from conformance import servers
-from conformance.resp import Closed, Connection
+from conformance.resp import Closed, Connection, encoded
 from conformance.servers import Address
 
 SERVERS: dict[str, Callable[[], AbstractContextManager[Address]]] = {
@@ -25,7 +25,7 @@ class Failed(Exception):
 
 def encode(*words: bytes) -> bytes:
     """A command as bytes."""
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+    return encoded(words)
 
 
 _ECHO = encode(b"ECHO", _MARK)

@@ -16,6 +16,7 @@ from typing import Any
 from conformance import servers
 from conformance.bench.client import Failed
 from conformance.bench.idle import cpu_seconds
+from conformance.resp import encoded
 
 _CONNECTIONS = 50
 _PIPELINE = 100
@@ -43,10 +44,7 @@ def _http(path: str, body: object, encoding: str = "") -> Exchange:
 
 
 def _resp(*commands: list[str]) -> Exchange:
-    sent = b"".join(
-        b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word.encode()) for word in words)
-        for words in commands
-    )
+    sent = b"".join(encoded([word.encode() for word in words]) for words in commands)
 
     async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(sent)

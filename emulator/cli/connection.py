@@ -12,6 +12,7 @@ from emulator.cli.formatting import text_of
 from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Received
+from emulator.protocol.text import to_bytes
 
 if TYPE_CHECKING:
     from emulator.cli.options import Options
@@ -40,7 +41,7 @@ class Connection:
         steps = []
         if options.password:
             user = [options.user.encode()] if options.user else []
-            steps.append(("AUTH failed", [b"AUTH", *user, options.password.encode("utf-8", "surrogateescape")]))
+            steps.append(("AUTH failed", [b"AUTH", *user, to_bytes(options.password)]))
         if options.db:
             steps.append((f"SELECT {options.db} failed", [b"SELECT", b"%d" % options.db]))
         if options.protocol == 3:
@@ -139,9 +140,7 @@ def _unix(options: Options) -> socket.socket:
 def _tcp(options: Options) -> socket.socket:
     """A connection to the first of the host's addresses that takes one."""
     family = _FAMILIES.get(options.family, socket.AF_UNSPEC)
-    found = socket.getaddrinfo(
-        options.host.encode("utf-8", "surrogateescape"), options.port, family, socket.SOCK_STREAM
-    )
+    found = socket.getaddrinfo(to_bytes(options.host), options.port, family, socket.SOCK_STREAM)
     failure = OSError("no address")
     for kind, form, number, _, address in found:
         connection = socket.socket(kind, form, number)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from emulator.cli.connection import Connection, Lost, Unreachable
-from emulator.cli.formatting import STANDARD, raw, shown, text_of
+from emulator.cli.formatting import STANDARD, raw, shown
 from emulator.cli.options import Options, whole
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
@@ -144,7 +144,7 @@ class Conversation:
     def _print(self, reply: Received, as_text: bool = False) -> None:
         options = self.options
         if options.fail_on_error and not self.interactive and isinstance(reply, CommandError):
-            raise Failed(text_of(reply).decode("utf-8", "surrogateescape"))
+            raise Failed(str(reply))
         self.write(raw(reply) if as_text else shown(reply, options.output, options.delimiter, options.end))
 
     def _print_push(self, push: list[Received]) -> None:

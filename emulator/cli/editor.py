@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from emulator.protocol.text import to_bytes
+
 try:
     import termios
     import tty
@@ -235,7 +237,7 @@ class Editor:
 
 
 def _write(text: str) -> None:
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.write(to_bytes(text))
     sys.stdout.buffer.flush()
 
 

@@ -8,6 +8,7 @@ from emulator.protocol.client_side import Double, LargeNumber
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import quoted
 from emulator.protocol.replies import Attributed, Named, Received, Set, Status, Verbatim
+from emulator.protocol.text import to_bytes
 
 STANDARD: Final = "standard"
 RAW: Final = "raw"
@@ -29,7 +30,7 @@ def shown(reply: Received, output: str, delimiter: bytes = b"\n", end: bytes = b
 
 def text_of(error: CommandError) -> bytes:
     """An error's own bytes."""
-    return str(error).encode("utf-8", "surrogateescape")
+    return to_bytes(str(error))
 
 
 def _truth(value: bool) -> bytes:

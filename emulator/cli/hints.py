@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from emulator.cli.documentation import Argument, Command
 from emulator.protocol.inline import split_inline
+from emulator.protocol.text import to_bytes
 
 _HELP = ("help ", "? ")
 
@@ -22,7 +23,7 @@ def completions(line: str, commands: Sequence[Command]) -> list[str]:
 
 def hint(line: str, commands: Sequence[Command]) -> str:
     """The arguments that are still to come, with a space in front where one is missing; empty where the words do not fit."""
-    split = split_inline(line.encode("utf-8", "surrogateescape"))
+    split = split_inline(to_bytes(line))
     if not split:
         return ""
     words = [word.decode("utf-8", "replace") for word in split]

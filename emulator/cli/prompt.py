@@ -16,6 +16,7 @@ from emulator.cli.formatting import STANDARD
 from emulator.cli.history import History, is_secret, path_of
 from emulator.cli.options import whole
 from emulator.protocol.inline import split_inline
+from emulator.protocol.text import to_bytes, to_text
 
 _SLOW = 0.5
 _CLEAR = b"\x1b[H\x1b[2J"
@@ -98,7 +99,7 @@ class Prompt:
 
     def _take(self, line: str) -> None:
         conversation = self._conversation
-        words = split_inline(line.encode("utf-8", "surrogateescape"))
+        words = split_inline(to_bytes(line))
         if words is None:
             conversation.write(b"Invalid argument(s)\n")
             self._history.add(line)
@@ -127,7 +128,7 @@ class Prompt:
 
             conversation.write(help_on(words[1:], self._documentation()))
         elif name == b"connect" and len(words) == 3:
-            options.host, options.port = words[1].decode("utf-8", "surrogateescape"), whole(words[2].decode("latin-1"))
+            options.host, options.port = to_text(words[1]), whole(words[2].decode("latin-1"))
             options.socket = ""
             self._connect()
         elif name == b"clear" and len(words) == 1:
@@ -207,4 +208,4 @@ class _Lines:
         if not self._buffer:
             return None
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.removesuffix(b"\r").decode("utf-8", "surrogateescape")
+        return to_text(line.removesuffix(b"\r"))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import encode
 from emulator.protocol.replies import Push, Reply
+from emulator.protocol.text import to_text
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def collision(tracked: Tracked | None, prefixes: Sequence[bytes]) -> str:
         others += [("another provided", other) for other in prefixes[place + 1 :]]
         for kind, other in others:
             if prefix.startswith(other) or other.startswith(prefix):
-                shown, clash = (text.decode("utf-8", "surrogateescape") for text in (prefix, other))
+                shown, clash = (to_text(text) for text in (prefix, other))
                 overlap = f"Prefix '{shown}' overlaps with {kind} prefix '{clash}'."
                 return f"{overlap} Prefixes for a single client must not overlap."
     return ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.acl.users import explanation
 from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
-from emulator.table.registry import EMULATOR, Command, categories_of, command, container, every_command
+from emulator.protocol.text import to_bytes
+from emulator.table.lookup import called_command
+from emulator.table.registry import EMULATOR, categories_of, command, container, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -34,7 +35,7 @@ _NO_FILE = (
     "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N rules"
 )
 def acl_setuser(client: Session, username: bytes, *rules: bytes) -> Status:
-    """Make a user or change its rules."""
+    """Creates a user or changes the rules of one."""
     if any(byte in b" \t\n\v\f\r\0" for byte in username):
         raise CommandError("ERR Usernames can't contain spaces or null characters")
     client.engine.acl.change(username, rules)
@@ -45,7 +46,7 @@ def acl_setuser(client: Session, username: bytes, *rules: bytes) -> Status:
     "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N clients"
 )
 def acl_deluser(client: Session, username: bytes, *more: bytes) -> int:
-    """Delete users and close their connections; how many there were."""
+    """Deletes users and closes their connections; returns how many users were deleted."""
     names = (username, *more)
     if b"default" in names:
         raise CommandError("ERR The 'default' user cannot be removed")
@@ -54,32 +55,32 @@ def acl_deluser(client: Session, username: bytes, *more: bytes) -> int:
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N rules")
 def acl_getuser(client: Session, username: bytes) -> dict[bytes, Reply] | None:
-    """The rules of a user."""
+    """Returns the rules of a user, or null if there is no such user."""
     user = client.engine.acl.table.get(username)
     return None if user is None else user.fields()
 
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
 def acl_list(client: Session) -> list[bytes]:
-    """Every user with its rules, as the ACL file has them."""
+    """Returns all users with their rules, in the form of the ACL file."""
     return [b"user " + user.describe() for user in client.engine.acl.in_order]
 
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
 def acl_users(client: Session) -> list[bytes]:
-    """The names of the users."""
+    """Returns the names of all users."""
     return [user.name for user in client.engine.acl.in_order]
 
 
 @command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
 def acl_whoami(client: Session) -> bytes:
-    """The user that the connection has authenticated as."""
+    """Returns the name of the user that the connection is authenticated as."""
     return client.user.name
 
 
 @command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
 def acl_cat(client: Session, *category: bytes) -> list[bytes]:
-    """The categories of commands, or the commands of one."""
+    """Returns the command categories, or the commands of one category."""
     if len(category) > 1:
         raise wrong_subcommand_arity(client)
     if not category:
@@ -93,7 +94,7 @@ def acl_cat(client: Session, *category: bytes) -> list[bytes]:
 
 @command("server", container="acl", since="6.0.0", flags=_OPEN, acl="", complexity="O(1)")
 def acl_genpass(client: Session, *bits: bytes) -> bytes:
-    """A random password of so many bits, 256 unless told otherwise, in hexadecimal."""
+    """Returns a random password in hexadecimal, of 256 bits unless another number is given."""
     if len(bits) > 1:
         raise wrong_subcommand_arity(client)
     size = integer(bits[0]) if bits else 256
@@ -107,30 +108,23 @@ def acl_genpass(client: Session, *bits: bytes) -> bytes:
 
 @command("server", container="acl", since="7.0.0", flags=_ADMIN, acl="", complexity="O(1)")
 def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes) -> Status | bytes:
-    """Whether a user may run a command, without running it."""
+    """Checks whether a user may run a command; the command is not run."""
     user = client.engine.acl.table.get(username)
     if user is None:
         raise CommandError(f"ERR User '{as_text(username)}' not found")
     words = (name, *arguments)
-    entry = _named(client, words)
+    entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError(f"ERR Command '{as_text(name)}' not found")
     if not entry.least <= len(words) <= entry.most:
         raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
     denial = user.check(entry, words)
-    return OK if denial is None else explanation(user, denial, verbose=True).encode("utf-8", "surrogateescape")
-
-
-def _named(client: Session, words: Sequence[bytes]) -> Command | None:
-    entry = client.engine.commands.known.get(words[0].lower())
-    if entry is not None and entry.subcommands and len(words) > 1:
-        return entry.subcommands.get(words[1].lower())
-    return entry
+    return OK if denial is None else to_bytes(explanation(user, denial, verbose=True))
 
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N entries shown")
 def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
-    """What was refused lately, the newest first."""
+    """Returns the latest refusals, newest first, or clears them with RESET."""
     journal = client.engine.acl.journal
     if len(count_or_reset) > 1:
         raise wrong_subcommand_arity(client)
@@ -146,7 +140,7 @@ def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
 
 @command("server", container="acl", since="6.0.0", flags=_ADMIN, acl="", complexity="O(N) for N users")
 def acl_load(client: Session) -> Status:
-    """Take the users of the ACL file in place of those there are."""
+    """Replaces the users by those of the ACL file."""
     if not client.engine.config.aclfile:
         raise CommandError(_NO_FILE)
     client.engine.acl.load()
@@ -157,7 +151,7 @@ def acl_load(client: Session) -> Status:
     "server", container="acl", since="6.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(N) for N users"
 )
 def acl_save(client: Session) -> Status:
-    """Write the users to the ACL file."""
+    """Writes the users to the ACL file."""
     if not client.engine.config.aclfile:
         raise CommandError(_NO_FILE)
     try:

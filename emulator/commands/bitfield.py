@@ -142,7 +142,7 @@ def _key_of_bitfield(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     complexity="O(1) for each operation",
 )
 def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None]:
-    """Read, set and increment integers within a string; null for one that does not fit under OVERFLOW FAIL."""
+    """Reads, sets and increments integers in a string; returns null for one that does not fit under OVERFLOW FAIL."""
     steps = _steps(client, operations)
     writing = [step for step in steps if step.operation != b"GET"]
     if not writing:
@@ -182,7 +182,7 @@ def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None
     complexity="O(1) for each operation",
 )
 def bitfield_ro(client: Session, key: bytes, *operations: bytes) -> list[int]:
-    """Read integers within a string."""
+    """Reads integers in a string."""
     steps = _steps(client, operations)
     if any(step.operation != b"GET" for step in steps):
         raise CommandError("ERR BITFIELD_RO only supports the GET subcommand")

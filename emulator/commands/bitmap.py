@@ -37,7 +37,7 @@ def bit_offset(client: Session, text: bytes) -> int:
     complexity="O(1)",
 )
 def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
-    """Set or clear a bit; what it was."""
+    """Sets or clears a bit; returns its previous value."""
     place = bit_offset(client, offset)
     bit = bounded(value, 0, 1, "ERR bit is not an integer or out of range")
     entry, before = find_string(client, key)
@@ -53,7 +53,7 @@ def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
 
 @command("bitmap", since="2.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def getbit(client: Session, key: bytes, offset: bytes) -> int:
-    """A bit; 0 beyond the end."""
+    """Returns a bit of a string, 0 beyond its end."""
     place = bit_offset(client, offset)
     text = read_string(client, key)
     return text[place >> 3] >> (7 - (place & 7)) & 1 if place >> 3 < len(text) else 0
@@ -102,7 +102,7 @@ def _pieces(text: Text, first: int, last: int) -> Iterator[tuple[int, int, int]]
 
 @command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
-    """How many bits are set, in all or in a range."""
+    """Counts the bits that are set in a string, or in a range of it."""
     if len(options) not in (0, 2, 3):
         raise CommandError(SYNTAX)
     start, end = map(integer, options[:2]) if options else (0, None)
@@ -116,7 +116,7 @@ def bitcount(client: Session, key: bytes, *options: bytes) -> int:
 
 @command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
 def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
-    """The first bit that is set or clear, in all or in a range; -1 where there is none."""
+    """Returns the position of the first bit that is set or clear, or -1 if there is none."""
     wanted_bit = integer(bit)
     if wanted_bit not in (0, 1):
         raise CommandError("ERR The bit argument must be 1 or 0.")
@@ -170,7 +170,7 @@ _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
     complexity="O(N)",
 )
 def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: bytes) -> int:
-    """Combine strings bit by bit, and store the result; its length."""
+    """Combines strings bit by bit and stores the result; returns its length in bytes."""
     name = operation.upper()
     if name not in _OPERATIONS and name != b"NOT":
         raise CommandError(SYNTAX)

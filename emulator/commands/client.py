@@ -36,13 +36,13 @@ def _client_type(name: bytes) -> bytes:
 
 @command("connection", container="client", since="5.0.0", flags="noscript loading stale", complexity="O(1)")
 def client_id(client: Session) -> int:
-    """The id of the connection."""
+    """Returns the id of the connection."""
     return client.id
 
 
 @command("connection", container="client", since="2.6.9", flags="noscript loading stale", complexity="O(1)")
 def client_getname(client: Session) -> bytes | None:
-    """The name of the connection, null where it has none."""
+    """Returns the name of the connection, or null if it has none."""
     return client.name or None
 
 
@@ -55,7 +55,7 @@ def client_getname(client: Session) -> bytes | None:
     complexity="O(1)",
 )
 def client_setname(client: Session, name: bytes) -> Status:
-    """Name the connection; the empty name takes the name away."""
+    """Names the connection; an empty name removes the old one."""
     client.name = check_name(name)
     return OK
 
@@ -69,7 +69,7 @@ def client_setname(client: Session, name: bytes) -> Status:
     complexity="O(1)",
 )
 def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
-    """Tell the library, and its version, that the client uses."""
+    """Sets the name or the version of the client library."""
     name = option.lower()
     if name not in (b"lib-name", b"lib-ver"):
         raise CommandError(f"ERR Unrecognized option '{as_text(option)}'")
@@ -91,7 +91,7 @@ def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
     complexity="O(1)",
 )
 def client_info(client: Session) -> Verbatim:
-    """The connection's own line of CLIENT LIST."""
+    """Returns the line of CLIENT LIST that describes the connection."""
     return Verbatim(describe(client) + b"\n")
 
 
@@ -107,7 +107,7 @@ def client_info(client: Session) -> Verbatim:
     complexity="O(N) for N clients",
 )
 def client_list(client: Session, *options: bytes) -> Verbatim:
-    """A line for each client, of one type or with certain ids."""
+    """Lists the connected clients: all, those of a type, or those with certain ids."""
     sessions = list(client.engine.sessions.values())
     if len(options) == 2 and options[0].upper() == b"TYPE":
         kind = _client_type(options[1])
@@ -129,7 +129,7 @@ def client_list(client: Session, *options: bytes) -> Verbatim:
     complexity="O(N) for N clients",
 )
 def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> Reply:
-    """Close the connection from an address, or those that pass every filter."""
+    """Closes the connection from an address, or all connections that pass every filter."""
     if not options:
         victims = [session for session in list(client.engine.sessions.values()) if session.address == filter_or_address]
         if not victims:
@@ -197,7 +197,7 @@ def _kill(victims: Sequence[Session]) -> None:
     complexity="O(log N) for N clients",
 )
 def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
-    """End another client's wait, as if its time were up or with an error; whether it did wait."""
+    """Ends the wait of a blocked client by a timeout or an error; returns 1 if the client was blocked."""
     if len(reason) > 1:
         raise wrong_subcommand_arity(client)
     how = reason[0].upper() if reason else b"TIMEOUT"
@@ -220,7 +220,7 @@ def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
     complexity="O(1)",
 )
 def client_pause(client: Session, timeout: bytes, *mode: bytes) -> Status:
-    """Let the commands of all clients, or only those that write, wait for some milliseconds."""
+    """Suspends the commands of all clients for some milliseconds, with WRITE only those that write."""
     which = b"ALL"
     if mode:
         which = mode[0].upper()
@@ -239,7 +239,7 @@ def client_pause(client: Session, timeout: bytes, *mode: bytes) -> Status:
     complexity="O(N) for N paused clients",
 )
 def client_unpause(client: Session) -> Status:
-    """End a pause."""
+    """Ends a pause and resumes the suspended clients."""
     client.engine.pause.stop()
     return OK
 
@@ -256,7 +256,7 @@ def _switch(word: bytes) -> bool:
 
 @command("connection", container="client", since="3.2.0", flags="noscript loading stale", complexity="O(1)")
 def client_reply(client: Session, mode: bytes) -> Reply:
-    """Whether commands are answered from now on; SKIP leaves out the answer to the next one."""
+    """Turns the replies to the connection on or off; SKIP drops the next reply."""
     which = mode.upper()
     if which not in (b"ON", b"OFF", b"SKIP"):
         raise CommandError(SYNTAX)
@@ -272,14 +272,14 @@ def client_reply(client: Session, mode: bytes) -> Reply:
 
 @command("connection", container="client", since="7.0.0", flags="admin noscript loading stale", complexity="O(1)")
 def client_no_evict(client: Session, switch: bytes) -> Status:
-    """Whether the connection is spared when clients are closed to save memory."""
+    """Protects the connection from eviction under maxmemory-clients, or ends the protection."""
     client.no_evict = _switch(switch)
     return OK
 
 
 @command("connection", container="client", since="7.2.0", flags="noscript loading stale", complexity="O(1)")
 def client_no_touch(client: Session, switch: bytes) -> Status:
-    """Whether the connection's commands leave the access times of keys alone."""
+    """Keeps the connection's commands from updating access times and frequencies of keys."""
     client.no_touch = _switch(switch)
     client.refresh()
     return OK

@@ -61,7 +61,7 @@ def _check(client: Session, options: Given, prefixes: Sequence[bytes]) -> None:
     complexity="O(1), beyond that O(N) for N prefixes",
 )
 def client_tracking(client: Session, status: bytes, *options: bytes) -> Status:
-    """Whether the server is to tell of changes to the keys that the client has read, or that begin with a prefix."""
+    """Turns client-side caching on or off: the connection is notified when keys that it has read change."""
     prefixes: list[bytes] = []
     given = _parse(client, options, prefixes)
     tracking = client.engine.tracking
@@ -86,7 +86,7 @@ def client_tracking(client: Session, status: bytes, *options: bytes) -> Status:
 
 @command("connection", container="client", since="6.0.0", flags=_FLAGS, complexity="O(1)")
 def client_caching(client: Session, yes_or_no: bytes) -> Status:
-    """Whether the keys of the next command are tracked, in the modes OPTIN and OPTOUT."""
+    """Tracks the keys of the next command (OPTIN mode) or does not track them (OPTOUT mode)."""
     tracked = client.tracked
     if tracked is None:
         raise CommandError(
@@ -106,7 +106,7 @@ def client_caching(client: Session, yes_or_no: bytes) -> Status:
 
 @command("connection", container="client", since="6.2.0", flags=_FLAGS, complexity="O(1)")
 def client_trackinginfo(client: Session) -> dict[bytes, Reply]:
-    """How the connection is tracked."""
+    """Returns how client-side caching is set up for the connection."""
     tracked = client.tracked
     if tracked is None:
         return {b"flags": Set([b"off"]), b"redirect": -1, b"prefixes": []}
@@ -116,5 +116,5 @@ def client_trackinginfo(client: Session) -> dict[bytes, Reply]:
 
 @command("connection", container="client", since="6.0.0", flags=_FLAGS, complexity="O(1)")
 def client_getredir(client: Session) -> int:
-    """The client that is told instead of this one: 0 for none, -1 where nobody is tracked."""
+    """Returns the id of the client that receives invalidations: 0 for this one, -1 without tracking."""
     return -1 if client.tracked is None else client.tracked.redirect

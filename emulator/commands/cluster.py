@@ -102,17 +102,17 @@ for _name, _arity, _since, _flags, _tips, _complexity, _summary in _SUBCOMMANDS:
 
 @command("cluster", since="3.0.0", flags="fast", acl="connection", complexity="O(1)")
 def asking(client: Session) -> None:
-    """Follow an ASK redirection."""
+    """Allows the next command to use a slot that is being imported (cluster)."""
     _refuse()
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
 def readonly(client: Session) -> None:
-    """Let the connection read from a replica."""
+    """Allows the connection to read from a cluster replica."""
     _refuse()
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
 def readwrite(client: Session) -> None:
-    """Let the connection read from masters only."""
+    """Ends READONLY: the connection reads from cluster masters only."""
     _refuse()

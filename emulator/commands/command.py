@@ -11,7 +11,7 @@ from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import Reply, Set, Status
 from emulator.table.keyspec import KeySpec
-from emulator.table.lookup import by_full_name
+from emulator.table.lookup import by_full_name, called_command
 from emulator.table.registry import EMULATOR, FLAG, Command, command, container, every_command
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _argument(edition: Edition, written: dict[str, Any]) -> dict[bytes, Reply]:
     complexity="O(1)",
 )
 def command_count(client: Session) -> int:
-    """How many commands there are."""
+    """Returns the number of commands."""
     return len(_all(client))
 
 
@@ -169,7 +169,7 @@ def command_count(client: Session) -> int:
     complexity="O(N) for N commands",
 )
 def command_info(client: Session, *names: bytes) -> list[Reply]:
-    """Arity, flags, keys and categories of commands, or of all."""
+    """Returns arity, flags, keys and categories of some or all commands."""
     if not names:
         return [_info(entry) for entry in _all(client)]
     found = [_lookup(client, name) for name in names]
@@ -186,7 +186,7 @@ def command_info(client: Session, *names: bytes) -> list[Reply]:
     complexity="O(N) for N commands",
 )
 def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
-    """What commands are for, or all of them."""
+    """Returns the documentation of some or all commands."""
     edition = client.engine.config.edition
     found = [_lookup(client, name) for name in names] if names else _all(client)
     return {entry.full_name: _docs(edition, entry) for entry in found if entry is not None}
@@ -202,7 +202,7 @@ def command_docs(client: Session, *names: bytes) -> dict[bytes, Reply]:
     complexity="O(N) for N commands",
 )
 def command_list(client: Session, *filterby: bytes) -> list[bytes]:
-    """The names of all commands, or of those of a module, an ACL category or a glob pattern."""
+    """Returns the names of all commands, or of those of a module, an ACL category or a pattern."""
     if not filterby:
         return [entry.full_name for entry in every_command(client.engine.commands.known) if not entry.hidden]
     if len(filterby) != 3 or filterby[0].upper() != b"FILTERBY":
@@ -223,9 +223,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     """The keys in the words of a call, with what the command does to them."""
-    entry = client.engine.commands.known.get(words[0].lower())
-    if entry is not None and entry.subcommands and len(words) > 1:
-        entry = entry.subcommands.get(words[1].lower())
+    entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError("ERR Invalid command specified")
     specs = [spec for spec in entry.keys if "not_key" not in spec.flags]
@@ -248,7 +246,7 @@ def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]
     complexity="O(N) for N arguments",
 )
 def command_getkeys(client: Session, name: bytes, *arguments: bytes) -> list[bytes]:
-    """The keys in a call of a command."""
+    """Returns the keys in a full command."""
     return [key for key, _ in _keys_of(client, (name, *arguments))]
 
 
@@ -261,5 +259,5 @@ def command_getkeys(client: Session, name: bytes, *arguments: bytes) -> list[byt
     complexity="O(N) for N arguments",
 )
 def command_getkeysandflags(client: Session, name: bytes, *arguments: bytes) -> list[Reply]:
-    """The keys in a call of a command, and what it does to each."""
+    """Returns the keys in a full command, each with the flags of its use."""
     return [[key, _statuses(flags.split())] for key, flags in _keys_of(client, (name, *arguments))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from emulator.config.kinds import decoded
 from emulator.controls.renewal import forget_statistics
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
+from emulator.protocol.text import to_text
 from emulator.stats.log import NOTICE
 from emulator.table.registry import command, container
 
@@ -27,7 +27,7 @@ _EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
     "server", container="config", since="2.0.0", flags=_ADMIN, acl="", complexity="O(N) for N parameters and patterns"
 )
 def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes, bytes]:
-    """The parameters whose names match, with their values."""
+    """Returns the parameters whose names match a pattern, with their values."""
     return client.engine.config.get((pattern, *patterns))
 
 
@@ -41,23 +41,23 @@ def config_get(client: Session, pattern: bytes, *patterns: bytes) -> dict[bytes,
     complexity="O(N) for N parameters given",
 )
 def config_set(client: Session, name: bytes, value: bytes, *more: bytes) -> Status:
-    """Change parameters, all of them or none."""
+    """Sets configuration parameters, either all that are given or none."""
     client.engine.config.set((name, value, *more), client.is_local)
     return OK
 
 
 @command("server", container="config", since="2.0.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
 def config_resetstat(client: Session) -> Status:
-    """Set the statistics of INFO back."""
+    """Resets the statistics that INFO reports."""
     forget_statistics(client.engine)
     return OK
 
 
 @command("server", container="config", since="2.8.0", flags=_ADMIN, acl="", tips=_EVERYWHERE, complexity="O(1)")
 def config_rewrite(client: Session) -> Status:
-    """Bring the configuration file up to date."""
+    """Writes the current parameters to the configuration file."""
     try:
-        client.engine.config.rewrite([decoded(user.describe()) for user in client.engine.acl.in_order])
+        client.engine.config.rewrite([to_text(user.describe()) for user in client.engine.acl.in_order])
     except CommandError as error:
         if client.engine.config.file:
             logger.warning("CONFIG REWRITE failed: %s", str(error).rpartition(": ")[2])

@@ -26,7 +26,7 @@ _BAD_NAME = "ERR Client names cannot contain spaces, newlines or special charact
     complexity="O(1)",
 )
 def ping(client: Session, *message: bytes) -> Reply:
-    """Ask whether the server is alive; a message is given back."""
+    """Returns PONG, or the message that is given."""
     if len(message) > 1:
         raise wrong_arity("ping")
     if client.protocol == 2 and client.subscriptions:
@@ -36,13 +36,13 @@ def ping(client: Session, *message: bytes) -> Reply:
 
 @command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
 def echo(client: Session, message: bytes) -> bytes:
-    """Give a message back."""
+    """Returns the message that is given."""
     return message
 
 
 @command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
 def select(client: Session, index: bytes) -> Status:
-    """Choose the database of the connection."""
+    """Selects the database of the connection."""
     client.db = database(client, index)
     return OK
 
@@ -72,7 +72,7 @@ def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> S
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
 def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
-    """Authenticate with a password, or with a user's name and password."""
+    """Authenticates the connection with a password, or with a user name and a password."""
     if len(password) > 1:
         raise CommandError(SYNTAX)
     if password:
@@ -92,7 +92,7 @@ _HELLO_OPTIONS: Final[Options] = {b"AUTH": (2, lambda *credentials: credentials)
 
 @command("connection", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
 def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
-    """Choose the protocol, authenticate and name the connection, and learn what the server is."""
+    """Selects the protocol, optionally authenticates and names the connection; returns facts about the server."""
     version = None
     if arguments:
         version = integer(arguments[0], "ERR Protocol version is not an integer or out of range")
@@ -126,14 +126,14 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
 def quit_(client: Session, *ignored: bytes) -> Status:
-    """Close the connection."""
+    """Closes the connection."""
     client.close()
     return OK
 
 
 @command("connection", since="6.2.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
 def reset(client: Session) -> Status:
-    """Make the connection as good as new."""
+    """Resets the connection to the state of a new one."""
     engine = client.engine
     client.queue = None
     client.queue_failed = False

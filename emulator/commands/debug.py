@@ -25,6 +25,7 @@ from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
+from emulator.protocol.text import to_text
 from emulator.stats.log import NOTICE
 from emulator.table.registry import command
 
@@ -56,7 +57,7 @@ def _action(function: Action, name: str = "") -> Action:
 
 @command("server", since="1.0.0", flags="admin noscript loading stale protected", complexity="that of the sub-command")
 def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
-    """Look into the server, or make it do what it should not."""
+    """Inspects the server or puts it into unusual states, for tests."""
     client.check_protected("debug")
     client.words = (b"debug", subcommand, *arguments)  # which the short way does not set
     least, most, action = _ACTIONS.get(subcommand.upper(), (1, 0, debug))
@@ -67,7 +68,7 @@ def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
 
 @_action
 def _help(client: Session) -> Reply:
-    """What the sub-commands do."""
+    """Lists the sub-commands."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for name, (_, _, action) in sorted(_ACTIONS.items()):
         lines += [name.decode(), f"    {(action.__doc__ or '').partition(chr(10))[0]}"]
@@ -91,20 +92,20 @@ def _flag(word: bytes) -> bool:
 
 @_action
 def _digest(client: Session) -> Reply:
-    """A fingerprint of the whole data set."""
+    """Returns a fingerprint of all data."""
     return Status(bytes(of_databases(client.engine.databases)))
 
 
 @_action
 def _digest_value(client: Session, *keys: bytes) -> Reply:
-    """Fingerprints of the values of keys."""
+    """Returns fingerprints of the values of keys."""
     entries = [client.db.find(key) for key in keys]
     return [Status(bytes(Digest() if entry is None else of_value(entry, Digest()))) for entry in entries]
 
 
 @_action
 def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
-    """Make keys of a prefix and a number, with values of a size; those there are stay."""
+    """Creates numbered keys with a prefix and values of a size; existing keys stay."""
     number, length = positive(count), positive(size)
     for index in range(number):
         key, value = b"%b:%d" % (prefix, index), b"value:%d" % index
@@ -115,7 +116,7 @@ def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes
 
 @_action
 def _object(client: Session, key: bytes) -> Reply:
-    """How a value is kept."""
+    """Returns how a value is stored."""
     from emulator.rdb import payload, save
 
     entry = _entry(client, key)
@@ -137,7 +138,7 @@ def _object(client: Session, key: bytes) -> Reply:
 
 @_action
 def _sdslen(client: Session, key: bytes) -> Reply:
-    """The lengths of a key and its string."""
+    """Returns the lengths and the allocations of a key and its string."""
     entry = _entry(client, key)
     kind = entry.encoding
     if kind not in (b"raw", b"embstr"):
@@ -152,7 +153,7 @@ def _sdslen(client: Session, key: bytes) -> Reply:
 
 @_action
 def _listpack(client: Session, key: bytes) -> Reply:
-    """Write what is in a listpack to the log."""
+    """Writes the contents of a listpack to the log."""
     entry = _entry(client, key)
     if not entry.encoding.startswith(b"listpack"):
         raise CommandError("ERR Not a listpack encoded object.")
@@ -162,7 +163,7 @@ def _listpack(client: Session, key: bytes) -> Reply:
 
 @_action
 def _quicklist(client: Session, key: bytes, full: bytes = b"0") -> Reply:
-    """Write the nodes of a quicklist to the log."""
+    """Writes the nodes of a quicklist to the log."""
     value = _entry(client, key).value
     if not isinstance(value, List) or value.nodes is None:
         raise CommandError("ERR Not a quicklist encoded object.")
@@ -180,7 +181,7 @@ def _table(title: str, count: int) -> str:
 
 @_action
 def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
-    """The sizes of the tables that the real server would have for a database."""
+    """Returns the sizes that the hash tables of a database have in the real server."""
     index = integer(dbid)
     if not 0 <= index < len(client.engine.databases):
         raise CommandError("ERR Out of range database")
@@ -191,7 +192,7 @@ def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
 
 @_action
 def _htstats_key(client: Session, key: bytes, full: bytes = b"") -> Reply:
-    """The size of the table that the real server would have for a value."""
+    """Returns the size that the hash table of a value has in the real server."""
     entry = _entry(client, key)
     if entry.encoding not in (b"hashtable", b"skiplist"):
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
@@ -235,7 +236,7 @@ _LONGEST_SLEEP = float(1 << 63) / 1e9
 
 @_action
 def _sleep(client: Session, seconds: bytes) -> Reply:
-    """Let the whole server stand still."""
+    """Stops the whole server for some seconds."""
     try:
         duration = float(seconds)
     except ValueError:
@@ -247,22 +248,22 @@ def _sleep(client: Session, seconds: bytes) -> Reply:
 
 @_action
 def _set_active_expire(client: Session, switch: bytes) -> Reply:
-    """Whether keys and fields expire by themselves, or only when somebody looks for them."""
+    """Turns active expiry on or off; without it, keys expire when they are accessed."""
     client.engine.set_active_expire(_flag(switch))
     return OK
 
 
 @_action
 def _pause_cron(client: Session, switch: bytes) -> Reply:
-    """Whether what the server does from time to time is put off: expiring."""
+    """Pauses or resumes periodic work, which is active expiry."""
     client.engine.set_active_expire(not _flag(switch))
     return OK
 
 
 @_action
 def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
-    """From which size on a list's value has a node for itself; 0 is the default."""
-    number = parse_memory(size.decode("utf-8", "surrogateescape"))
+    """Sets the size from which a list element has a node of its own; 0 is the default."""
+    number = parse_memory(to_text(size))
     if number is None or not 0 <= number <= _MOST_PACKED:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
     client.engine.set_packed_threshold(number)
@@ -271,14 +272,14 @@ def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
 
 @_action
 def _set_disable_deny_scripts(client: Session, switch: bytes) -> Reply:
-    """Whether scripts may call what they otherwise may not."""
+    """Allows scripts to call commands with the flag noscript, or forbids it again."""
     client.engine.scripting.may_call_all = _flag(switch)
     return OK
 
 
 @_action
 def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
-    """How the real server sizes its buffers of replies."""
+    """Sets how the real server resizes reply buffers."""
     name, word = option.upper(), value.upper()
     buffers = client.engine.reply_buffers
     replies = [session.replies for session in list(client.engine.sessions.values())]
@@ -322,19 +323,19 @@ for _name, _count, _summary in (
 
 @_action
 def _replicate(client: Session, word: bytes, *more: bytes) -> Reply:
-    """Tell replicas something."""
+    """Accepts a command for replicas; there are none."""
     return OK
 
 
 @_action
 def _mark_internal_client(client: Session, unmark: bytes = b"UNMARK") -> Reply:
-    """Count the connection as one of the server's own."""
+    """Marks the connection as internal."""
     return OK
 
 
 @_action
 def _repl_pause(client: Session, step: bytes) -> Reply:
-    """Stop at a step of replication."""
+    """Accepts a step of replication to pause at."""
     if step.lower() not in (b"clear", b"after-fork", b"before-rdb-channel", b"on-streaming-repl-buf"):
         raise wrong_subcommand_arity(client)
     return OK
@@ -342,7 +343,7 @@ def _repl_pause(client: Session, step: bytes) -> Reply:
 
 @_action
 def _clusterlink(client: Session, kill: bytes, direction: bytes, node: bytes) -> Reply:
-    """Cut a link of a cluster."""
+    """Closes a link of the cluster bus."""
     raise CommandError("ERR Debug option only available for cluster mode enabled setup!")
 
 
@@ -356,7 +357,7 @@ _action(_internal_secret, "INTERNAL_SECRET")
 
 @_action
 def _client_eviction(client: Session) -> Reply:
-    """How much the clients take that may be disconnected."""
+    """Returns the memory of the clients that may be evicted."""
     eviction = client.engine.client_eviction
     if not eviction.limit:
         raise CommandError("ERR maxmemory-clients is disabled.")
@@ -372,13 +373,13 @@ def _client_eviction(client: Session) -> Reply:
 
 @_action
 def _config_rewrite_force_all(client: Session) -> Reply:
-    """CONFIG REWRITE."""
+    """Writes all parameters to the configuration file, defaults included."""
     raise CommandError("ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address")
 
 
 @_action
 def _script(client: Session, word: bytes) -> Reply:
-    """Write the scripts that are known to the log."""
+    """Writes the cached scripts to the log."""
     scripts = client.engine.scripting.scripts
     if word.upper() != b"LIST" and word.lower() not in scripts:
         raise wrong_subcommand_arity(client)
@@ -393,20 +394,20 @@ def _script(client: Session, word: bytes) -> Reply:
 
 @_action
 def _error(client: Session, text: bytes) -> Reply:
-    """Answer with an error."""
-    raise CommandError(text.decode("utf-8", "surrogateescape").translate({10: " ", 13: " "}))
+    """Returns an error with a given text."""
+    raise CommandError(to_text(text).translate({10: " ", 13: " "}))
 
 
 @_action
 def _log(client: Session, message: bytes) -> Reply:
-    """Write something to the log."""
+    """Writes a message to the log."""
     logger.warning("DEBUG LOG: %s", as_text(message))
     return OK
 
 
 @_action
 def _structsize(client: Session) -> Reply:
-    """The sizes of the real server's structures."""
+    """Returns the sizes of the real server's structures."""
     return b"bits:64 robj:16 dictentry:24 sdshdr5:1 sdshdr8:3 sdshdr16:5 sdshdr32:9 sdshdr64:17 "
 
 
@@ -428,7 +429,7 @@ _PROTOCOL: Final[dict[bytes, Any]] = {
 
 @_action
 def _protocol(client: Session, kind: bytes) -> Reply:
-    """An example of a type of reply."""
+    """Returns an example of a reply type."""
     name = kind.lower()
     if name == b"push":
         if client.protocol < 3:

@@ -51,7 +51,7 @@ def _value_of(engine: Host, serialized_value: bytes) -> Value:
     complexity="O(N) for N bytes",
 )
 def dump(client: Session, key: bytes) -> bytes | None:
-    """A value in serialised form, null where there is no key."""
+    """Returns the serialized value of a key, or null if the key does not exist."""
     value = client.db.get(key)
     return None if value is None else serialized(client.engine, value)
 
@@ -74,7 +74,7 @@ _ONE_USE: Final = rivals(b"IDLETIME", b"FREQ")
     complexity="O(N) for N bytes, O(N*log(N)) for sorted sets",
 )
 def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Status:
-    """Create a key from the serialised form of a value."""
+    """Creates a key from a serialized value."""
     given = read_options(options, _OPTIONS, _ONE_USE)
     db, now = client.db, client.engine.clock.now
     if b"REPLACE" not in given and db.lookup_write(key) is not None:
@@ -113,5 +113,5 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     complexity="O(N) for N bytes, O(N*log(N)) for sorted sets",
 )
 def restore_asking(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *options: bytes) -> Status:
-    """Create a key from the serialised form of a value, in a cluster."""
+    """Creates a key from a serialized value, in a slot that is being imported (cluster)."""
     return restore(client, key, ttl, serialized_value, *options)

@@ -11,6 +11,7 @@ from emulator.controls.instances import Moved
 from emulator.controls.renewal import renew
 from emulator.protocol.errors import NOT_POSITIVE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
+from emulator.protocol.text import to_bytes, to_text
 from emulator.suggestions import did_you_mean
 from emulator.table.registry import EMULATOR, command, container
 
@@ -46,7 +47,7 @@ def _known(action: bytes, *actions: bytes) -> bytes:
     complexity="O(N) for N keys and clients whose time comes",
 )
 def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict[bytes, Reply]:
-    """FREEZE or RESUME the clock, ADVANCE it by ms or SET it to ms since the epoch, RESET it to the machine's, or GET it."""
+    """FREEZE, RESUME, ADVANCE (by ms), SET (to ms since the epoch) or RESET the clock; returns the time, as GET does."""
     engine, word = client.engine, _known(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
@@ -71,7 +72,7 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
     complexity="O(N) for N commands and clients",
 )
 def emulator_reset(client: Session) -> Status:
-    """Bring everything that clients can change back to what it was when the server began."""
+    """Restores everything that clients can change to its state at the start of the server."""
     renew(client.engine, client)
     return OK
 
@@ -116,7 +117,7 @@ def _fault(words: Sequence[bytes]) -> Fault:
         elif word == b"PROBABILITY":
             conditions["probability"] = double(value)
         elif word == b"ERROR":
-            effect, conditions["text"] = ERROR, value.decode("utf-8", "surrogateescape")
+            effect, conditions["text"] = ERROR, to_text(value)
         else:
             number = positive(value, INT32_MAX)
             effect, conditions["milliseconds"] = DELAY, number
@@ -129,7 +130,7 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
     return {
         b"id": fault.id,
         b"effect": fault.effect.encode(),
-        b"text": fault.text.encode("utf-8", "surrogateescape") if fault.effect == ERROR else b"",
+        b"text": to_bytes(fault.text) if fault.effect == ERROR else b"",
         b"milliseconds": fault.milliseconds,
         b"command": fault.command,
         b"key": fault.key,
@@ -144,7 +145,7 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
 
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
 def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
-    """ADD a fault (its id), LIST the faults with how often each has fired, CLEAR one or all."""
+    """ADD a fault (returns its id), LIST the faults and how often each fired, or CLEAR one or all."""
     faults, word = client.engine.faults, _known(action, b"ADD", b"LIST", b"CLEAR")
     if word == b"ADD":
         return faults.add(_fault(words)).id
@@ -164,7 +165,7 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     complexity="O(N) for N keys",
 )
 def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
-    """SAVE the data set under a name, RESTORE it (how many keys were looked at), DROP it, or LIST the names."""
+    """SAVE the data under a name, RESTORE them (returns the number of keys examined), DROP or LIST snapshots."""
     snapshots, word = client.engine.snapshots, _known(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
     if len(name) != (word != b"LIST"):
         raise wrong_subcommand_arity(client)
@@ -187,7 +188,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     complexity="O(N) for N clients or keyspaces",
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
-    """USE a keyspace as the same user (the empty name is the server's own), DROP one, GET this one's name, LIST all."""
+    """USE a keyspace ("" is the server's own) as the same user, DROP one, GET the current name, or LIST all names."""
     keyspaces, word = client.engine.keyspaces, _known(action, b"USE", b"DROP", b"GET", b"LIST")
     if len(name) != (word in (b"USE", b"DROP")):
         raise wrong_subcommand_arity(client)
@@ -204,7 +205,7 @@ def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | M
 
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(1)")
 def emulator_seed(client: Session, seed: bytes) -> Status:
-    """Let what is random repeat: SPOP, RANDOMKEY, evictions, vectors and the rest, from a seed on."""
+    """Seeds all random choices (SPOP, RANDOMKEY, evictions, vectors and others), which makes them repeatable."""
     client.engine.random.seed(integer(seed))
     return OK
 
@@ -213,7 +214,7 @@ def emulator_seed(client: Session, seed: bytes) -> Status:
     EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded"
 )
 def emulator_record(client: Session, action: bytes) -> Reply:
-    """START to record what clients send, STOP, GET the calls recorded, or their LINES as redis-cli takes them."""
+    """START or STOP recording calls; GET returns the recorded calls, LINES returns them as lines for redis-cli."""
     recording, word = client.engine.recording, _known(action, b"START", b"STOP", b"GET", b"LINES")
     if word == b"START":
         recording.start()

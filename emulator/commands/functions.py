@@ -42,7 +42,7 @@ def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], re
     complexity="that of the function",
 )
 def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a function of a library."""
+    """Calls a function of a library."""
     return _call(client, function, numkeys, words)
 
 
@@ -54,7 +54,7 @@ def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Re
     complexity="that of the function",
 )
 def fcall_ro(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a function of a library that does not write."""
+    """Calls a function of a library; the function may not write."""
     return _call(client, function, numkeys, words, reading=True)
 
 
@@ -70,7 +70,7 @@ def fcall_ro(client: Session, function: bytes, numkeys: bytes, *words: bytes) ->
     complexity="O(1)",
 )
 def function_load(client: Session, code: bytes, *more: bytes) -> bytes:
-    """Create a library, or with REPLACE put it in the place of one; its name."""
+    """Creates a library, with REPLACE in place of an existing one; returns its name."""
     *options, source = (code, *more)
     given = read_options(options, {b"REPLACE": FLAG}, error="ERR Unknown option given: {}")
     name = client.engine.scripting.libraries.load(source, bool(given))
@@ -87,7 +87,7 @@ def function_load(client: Session, code: bytes, *more: bytes) -> bytes:
     complexity="O(1)",
 )
 def function_delete(client: Session, library_name: bytes) -> Status:
-    """Delete a library and its functions."""
+    """Deletes a library and its functions."""
     if not client.engine.scripting.libraries.delete(library_name):
         raise CommandError("ERR Library not found")
     client.engine.dirty += 1
@@ -103,7 +103,7 @@ def function_delete(client: Session, library_name: bytes) -> Status:
     complexity="O(N) for N functions",
 )
 def function_flush(client: Session, *mode: bytes) -> Status:
-    """Delete every library."""
+    """Deletes all libraries."""
     if len(mode) > 1:
         raise wrong_subcommand_arity(client)
     flush_mode(mode, "ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
@@ -131,7 +131,7 @@ _LIST_RULES: Final = once(b"WITHCODE") | once(b"LIBRARYNAME")
     complexity="O(N) for N functions",
 )
 def function_list(client: Session, *options: bytes) -> list[Reply]:
-    """The libraries and their functions, with WITHCODE their code as well."""
+    """Returns the libraries and their functions, with WITHCODE their code as well."""
     given = read_options(options, _LIST_OPTIONS, _LIST_RULES, error="ERR Unknown argument {}")
     pattern, with_code = given.get(b"LIBRARYNAME", b"*"), b"WITHCODE" in given
     matches = matcher(pattern, ignore_case=True)
@@ -161,7 +161,7 @@ def _described(library: Library, with_code: bool) -> dict[bytes, Reply]:
     complexity="O(1)",
 )
 def function_stats(client: Session) -> dict[bytes, Reply]:
-    """What is running, and how many libraries and functions there are."""
+    """Returns the function that is running, and the numbers of libraries and functions."""
     client.engine.scripting.refuse_busy(by_function=True)
     libraries = client.engine.scripting.libraries
     running = client.engine.busy
@@ -181,7 +181,7 @@ def function_stats(client: Session) -> dict[bytes, Reply]:
     complexity="O(1)",
 )
 def function_kill(client: Session) -> Status:
-    """Stop the function that is running, unless it has written already."""
+    """Stops the running function, unless it has already written."""
     client.engine.scripting.kill(by_function=True)
     return OK
 
@@ -194,7 +194,7 @@ def function_kill(client: Session) -> Status:
     complexity="O(N) for N functions",
 )
 def function_dump(client: Session) -> bytes:
-    """All libraries in a form that FUNCTION RESTORE takes."""
+    """Returns all libraries in serialized form, for FUNCTION RESTORE."""
     from emulator.rdb import payload
 
     libraries = client.engine.scripting.libraries.libraries.values()
@@ -211,7 +211,7 @@ def function_dump(client: Session) -> bytes:
     complexity="O(N) for N functions",
 )
 def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -> Status:
-    """Load the libraries of FUNCTION DUMP: APPEND to those there are, REPLACE those of the same name, or FLUSH first."""
+    """Restores serialized libraries: adds them (APPEND), replaces those of the same name (REPLACE), or all (FLUSH)."""
     from emulator.rdb import payload
     from emulator.rdb.lzf import BadData
 

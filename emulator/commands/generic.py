@@ -38,7 +38,7 @@ _SAME = "ERR source and destination objects are the same"
     complexity="O(N) for N keys",
 )
 def del_(client: Session, key: bytes, *more: bytes) -> int:
-    """Delete keys; how many there were."""
+    """Deletes keys; returns how many existed."""
     delete = client.db.unlink if client.engine.config.lazyfree_lazy_user_del else client.db.delete
     return sum([delete(name) for name in (key, *more)])
 
@@ -52,7 +52,7 @@ def del_(client: Session, key: bytes, *more: bytes) -> int:
     complexity="O(1) a key",
 )
 def unlink(client: Session, key: bytes, *more: bytes) -> int:
-    """Delete keys; how many there were."""
+    """Deletes keys and frees their memory in the background; returns how many existed."""
     unlink = client.db.unlink
     return sum([unlink(name) for name in (key, *more)])
 
@@ -66,7 +66,7 @@ def unlink(client: Session, key: bytes, *more: bytes) -> int:
     complexity="O(N) for N keys",
 )
 def exists(client: Session, key: bytes, *more: bytes) -> int:
-    """How many of the keys exist, each as often as it is named."""
+    """Counts the keys that exist; a key that is named twice counts twice."""
     return sum([client.db.get(name, uses=False) is not None for name in (key, *more)])
 
 
@@ -79,13 +79,13 @@ def exists(client: Session, key: bytes, *more: bytes) -> int:
     complexity="O(N) for N keys",
 )
 def touch(client: Session, key: bytes, *more: bytes) -> int:
-    """Note keys as accessed now; how many of them exist."""
+    """Updates the access time of keys; returns how many exist."""
     return sum([client.db.get(name) is not None for name in (key, *more)])
 
 
 @command("generic", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def type_(client: Session, key: bytes) -> Status:
-    """The type of the value at a key, none where there is no key."""
+    """Returns the type of the value at a key, or none if the key does not exist."""
     value = client.db.get(key, uses=False)
     return Status(b"none" if value is None else type_name(value))
 
@@ -131,25 +131,25 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
 
 @command("generic", since="1.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def expire(client: Session, key: bytes, seconds: bytes, *options: bytes) -> int:
-    """Let a key expire after some seconds; whether that was set."""
+    """Sets the expiry of a key in seconds; returns 1 if it was set."""
     return _expire(client, "expire", key, seconds, 1000, client.engine.clock.now, options)
 
 
 @command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def pexpire(client: Session, key: bytes, milliseconds: bytes, *options: bytes) -> int:
-    """Let a key expire after some milliseconds; whether that was set."""
+    """Sets the expiry of a key in milliseconds; returns 1 if it was set."""
     return _expire(client, "pexpire", key, milliseconds, 1, client.engine.clock.now, options)
 
 
 @command("generic", since="1.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def expireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
-    """Let a key expire at a time in seconds since the epoch; whether that was set."""
+    """Sets the expiry of a key to a time in seconds since the epoch; returns 1 if it was set."""
     return _expire(client, "expireat", key, unix_time, 1000, 0, options)
 
 
 @command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
-    """Let a key expire at a time in milliseconds since the epoch; whether that was set."""
+    """Sets the expiry of a key to a time in milliseconds since the epoch; returns 1 if it was set."""
     return _expire(client, "pexpireat", key, unix_time, 1, 0, options)
 
 
@@ -171,7 +171,7 @@ def _deadline(client: Session, key: bytes) -> int:
     complexity="O(1)",
 )
 def ttl(client: Session, key: bytes) -> int:
-    """The seconds, rounded, that a key has left; -1 without expiry, -2 where there is no key."""
+    """Returns the remaining time of a key in seconds, rounded; -1 without expiry, -2 if the key does not exist."""
     left = pttl(client, key)
     return left if left < 0 else (left + 500) // 1000
 
@@ -185,27 +185,27 @@ def ttl(client: Session, key: bytes) -> int:
     complexity="O(1)",
 )
 def pttl(client: Session, key: bytes) -> int:
-    """The milliseconds that a key has left; -1 without expiry, -2 where there is no key."""
+    """Returns the remaining time of a key in milliseconds; -1 without expiry, -2 if the key does not exist."""
     moment = _deadline(client, key)
     return moment if moment < 0 else moment - client.engine.clock.now
 
 
 @command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def expiretime(client: Session, key: bytes) -> int:
-    """When a key expires, in seconds since the epoch, rounded; -1 without expiry, -2 where there is no key."""
+    """Returns when a key expires, in seconds since the epoch; -1 without expiry, -2 if the key does not exist."""
     moment = _deadline(client, key)
     return moment if moment < 0 else (moment + 500) // 1000
 
 
 @command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def pexpiretime(client: Session, key: bytes) -> int:
-    """When a key expires, in milliseconds since the epoch; -1 without expiry, -2 where there is no key."""
+    """Returns when a key expires, in milliseconds since the epoch; -1 without expiry, -2 if the key does not exist."""
     return _deadline(client, key)
 
 
 @command("generic", since="2.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def persist(client: Session, key: bytes) -> int:
-    """Take a key's expiry away; whether it had one."""
+    """Removes the expiry of a key; returns 1 if it had one."""
     db = client.db
     entry = db.lookup_write(key)
     if entry is None or entry.deadline is None:
@@ -257,7 +257,7 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
     complexity="O(1)",
 )
 def rename(client: Session, key: bytes, newkey: bytes) -> Status:
-    """Give a key another name, in place of whatever has that."""
+    """Renames a key and replaces a key that has the new name."""
     _rename(client, key, newkey, True)
     return OK
 
@@ -270,7 +270,7 @@ def rename(client: Session, key: bytes, newkey: bytes) -> Status:
     complexity="O(1)",
 )
 def renamenx(client: Session, key: bytes, newkey: bytes) -> int:
-    """Give a key another name that is free; whether it was."""
+    """Renames a key unless the new name exists; returns 1 if it was renamed."""
     return int(_rename(client, key, newkey, False))
 
 
@@ -282,7 +282,7 @@ def renamenx(client: Session, key: bytes, newkey: bytes) -> int:
     complexity="O(N) for N elements",
 )
 def copy(client: Session, source: bytes, destination: bytes, *options: bytes) -> int:
-    """Copy a value to another key or database; whether that was done."""
+    """Copies a value to another key or database; returns 1 if it was copied."""
     known: Options = {b"REPLACE": FLAG, b"DB": (1, partial(database, client))}
     given = read_options(options, known)
     target = given.get(b"DB", client.db)
@@ -309,7 +309,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
 
 @command("generic", since="1.0.0", flags="write fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def move(client: Session, key: bytes, db: bytes) -> int:
-    """Move a key to another database where it does not exist yet; whether that was done."""
+    """Moves a key to another database unless it exists there; returns 1 if it was moved."""
     target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)
@@ -336,7 +336,7 @@ def move(client: Session, key: bytes, db: bytes) -> int:
     complexity="O(N) for N keys in the database",
 )
 def keys_(client: Session, pattern: bytes) -> list[bytes]:
-    """The names of all keys that match a glob pattern."""
+    """Returns all keys that match a pattern."""
     matches = matcher(pattern)
     return [entry.key for entry in client.db.live() if matches(entry.key)]
 
@@ -349,7 +349,7 @@ def keys_(client: Session, pattern: bytes) -> list[bytes]:
     complexity="O(1)",
 )
 def randomkey(client: Session) -> bytes | None:
-    """The name of some key, null where there is none."""
+    """Returns a random key, or null if the database is empty."""
     entry = client.db.random_entry()
     return None if entry is None else entry.key
 
@@ -362,7 +362,7 @@ def randomkey(client: Session) -> bytes | None:
     complexity="O(1) a call, O(N) for all",
 )
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
-    """Some keys and the cursor to go on with, 0 at the end."""
+    """Returns some keys and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
     asked = scan_options(options, KEYS)
     after, entries = client.db.scan(position, asked.most)
@@ -389,7 +389,7 @@ container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
     complexity="O(1)",
 )
 def object_encoding(client: Session, key: bytes) -> bytes | None:
-    """How a value is represented inside, null where there is no key."""
+    """Returns the internal encoding of a value, or null if the key does not exist."""
     entry = client.db.inspect(key)
     return None if entry is None else entry.encoding
 
@@ -404,7 +404,7 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
     complexity="O(1)",
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
-    """How many refer to a value: values are never shared."""
+    """Returns the reference count of a value, which is 1: values are not shared."""
     return None if client.db.inspect(key) is None else 1
 
 
@@ -418,7 +418,7 @@ def object_refcount(client: Session, key: bytes) -> int | None:
     complexity="O(1)",
 )
 def object_idletime(client: Session, key: bytes) -> int | None:
-    """Seconds since a key was last accessed, null where there is no key."""
+    """Returns the seconds since a key was last accessed, or null if the key does not exist."""
     entry = client.db.inspect(key)
     if entry is None:
         return None
@@ -440,7 +440,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
     complexity="O(1)",
 )
 def object_freq(client: Session, key: bytes) -> int | None:
-    """The access frequency counter of a key; an error unless an LFU policy is in force."""
+    """Returns the access frequency counter of a key; an error unless an LFU policy is in force."""
     entry, frequency = client.db.inspect(key), client.db.frequency
     if entry is None:
         return None

@@ -67,7 +67,7 @@ _ADD_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"CH"), FLAG)
     complexity="O(log N) a member",
 )
 def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, member: bytes, *more: bytes) -> Reply:
-    """Add members with their places; how many are new (with CH: new or moved)."""
+    """Adds members with their positions; returns how many are new (with CH: new or moved)."""
     given, rest = leading_options((longitude, latitude, member, *more), _ADD_OPTIONS)
     if not rest or len(rest) % 3 or {b"NX", b"XX"} <= given.keys():
         raise CommandError(SYNTAX)
@@ -78,7 +78,7 @@ def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, membe
 
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1)")
 def geodist(client: Session, key: bytes, member1: bytes, member2: bytes, *unit: bytes) -> bytes | None:
-    """The distance between two members, null where one is absent."""
+    """Returns the distance between two members, or null if one is missing."""
     if len(unit) > 1:
         raise CommandError(SYNTAX)
     metres = _unit(unit[0]) if unit else 1.0
@@ -95,7 +95,7 @@ def _distance_text(number: float) -> bytes:
 
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
 def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
-    """The places of members as geohashes of 11 letters."""
+    """Returns the positions of members as geohash strings of 11 characters."""
     members = client.db.read(key, ZSet)
     scores = [None if members is None else members.scores.get(name) for name in member]
     return [None if score is None else geohash.as_text(geohash.number_of(score)) for score in scores]
@@ -103,7 +103,7 @@ def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
 
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
 def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
-    """Longitude and latitude of members."""
+    """Returns longitude and latitude of members."""
     members = client.db.read(key, ZSet)
     places = [_place_of(members, name) for name in member]
     return [NULL_ARRAY if place is None else list(place) for place in places]
@@ -293,7 +293,7 @@ _COST: Final = "O(N+log M) for N members in the bounding box and M in all"
 def georadius(
     client: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *options: bytes
 ) -> Reply:
-    """Members within a distance of a place, answered or stored."""
+    """Returns or stores the members within a distance of a position."""
     return _by_place(client, key, (longitude, latitude, radius, unit, *options), may_store=True)
 
 
@@ -301,13 +301,13 @@ def georadius(
 def georadius_ro(
     client: Session, key: bytes, longitude: bytes, latitude: bytes, radius: bytes, unit: bytes, *options: bytes
 ) -> Reply:
-    """Members within a distance of a place."""
+    """Returns the members within a distance of a position."""
     return _by_place(client, key, (longitude, latitude, radius, unit, *options), may_store=False)
 
 
 @command("geo", since="3.2.0", flags="write denyoom", keys=_stores(5), complexity=_COST)
 def georadiusbymember(client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes) -> Reply:
-    """Members within a distance of a member, answered or stored."""
+    """Returns or stores the members within a distance of a member."""
     return _by_member(client, key, (member, radius, unit, *options), may_store=True)
 
 
@@ -315,7 +315,7 @@ def georadiusbymember(client: Session, key: bytes, member: bytes, radius: bytes,
 def georadiusbymember_ro(
     client: Session, key: bytes, member: bytes, radius: bytes, unit: bytes, *options: bytes
 ) -> Reply:
-    """Members within a distance of a member."""
+    """Returns the members within a distance of a member."""
     return _by_member(client, key, (member, radius, unit, *options), may_store=False)
 
 
@@ -323,7 +323,7 @@ def georadiusbymember_ro(
 def geosearch(
     client: Session, key: bytes, centre: bytes, at: bytes, shape: bytes, size: bytes, unit: bytes, *options: bytes
 ) -> Reply:
-    """Members within a circle or a box round a place or a member."""
+    """Returns the members within a circle or a box around a position or a member."""
     search = _Search(client, key)
     search.search_options((centre, at, shape, size, unit, *options))
     return search.answer(client)
@@ -347,7 +347,7 @@ def geosearchstore(
     unit: bytes,
     *options: bytes,
 ) -> Reply:
-    """Store the members within a circle or a box round a place or a member; how many there are."""
+    """Stores the members within a circle or a box around a position or a member; returns how many."""
     search = _Search(client, source, destination)
     search.search_options((centre, at, shape, size, unit, *options))
     return search.answer(client)

@@ -88,13 +88,13 @@ def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequenc
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def hget(client: Session, key: bytes, field: bytes) -> bytes | None:
-    """The value of a field, null where there is none."""
+    """Returns the value of a field, or null if there is none."""
     return read_hash(client, key, (field,)).fields.get(field)
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
 def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
-    """The values of several fields, null for one that is absent."""
+    """Returns the values of several fields, null for each that is missing."""
     get = read_hash(client, key, (field, *more)).fields.get
     return [get(field), *map(get, more)]
 
@@ -108,7 +108,7 @@ def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes
     complexity="O(N) for N fields in the hash",
 )
 def hgetall(client: Session, key: bytes) -> dict[bytes, bytes]:
-    """All fields with their values."""
+    """Returns all fields with their values."""
     return dict(read_hash(client, key).items())
 
 
@@ -121,7 +121,7 @@ def hgetall(client: Session, key: bytes) -> dict[bytes, bytes]:
     complexity="O(N) for N fields in the hash",
 )
 def hkeys(client: Session, key: bytes) -> list[bytes]:
-    """All fields."""
+    """Returns all fields."""
     return [field for field, _ in read_hash(client, key).items()]
 
 
@@ -134,25 +134,25 @@ def hkeys(client: Session, key: bytes) -> list[bytes]:
     complexity="O(N) for N fields in the hash",
 )
 def hvals(client: Session, key: bytes) -> list[bytes]:
-    """All values."""
+    """Returns all values."""
     return [value for _, value in read_hash(client, key).items()]
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hlen(client: Session, key: bytes) -> int:
-    """The number of fields, 0 where there is no hash; while nothing expires by itself, expired ones count as well."""
+    """Returns the number of fields, 0 if there is no hash; without active expiry, expired fields count as well."""
     return len(read_hash(client, key) if client.engine.expires_actively else client.db.read(key, Hash) or ())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hexists(client: Session, key: bytes, field: bytes) -> int:
-    """Whether a field is there."""
+    """Returns 1 if a field exists, else 0."""
     return int(field in read_hash(client, key, (field,)).fields)
 
 
 @command("hash", since="3.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hstrlen(client: Session, key: bytes, field: bytes) -> int:
-    """The length in bytes of a field's value, 0 where there is none."""
+    """Returns the length of a field's value in bytes, 0 if there is none."""
     return len(read_hash(client, key, (field,)).fields.get(field, b""))
 
 
@@ -161,7 +161,7 @@ def hstrlen(client: Session, key: bytes, field: bytes) -> int:
 
 @command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1) a field")
 def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> int:
-    """Set fields to values; how many of them are new."""
+    """Sets fields to values; returns how many fields are new."""
     if len(more) % 2:
         raise wrong_arity("hset")
     target = open_hash(client, key)
@@ -178,7 +178,7 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
 
 @command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
 def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Status:
-    """Set fields to values."""
+    """Sets fields to values."""
     if len(more) % 2:
         raise wrong_arity("hmset")
     hset(client, key, field, value, *more)
@@ -187,7 +187,7 @@ def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes)
 
 @command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1)")
 def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
-    """Set a field that is not there yet; whether that was so."""
+    """Sets a field unless it exists; returns 1 if it was set."""
     target = open_hash(client, key, (field,))
     if field in target.fields:
         return 0
@@ -198,7 +198,7 @@ def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
 
 @command("hash", since="2.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N fields")
 def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
-    """Remove fields; how many of them there were."""
+    """Removes fields; returns how many existed."""
     target = edit_hash(client, key)
     if target is None:
         return 0
@@ -213,7 +213,7 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
 
 @command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
-    """Add to the integer in a field (0 where there is none); the sum."""
+    """Adds to the integer in a field, 0 if there is none; returns the sum."""
     amount = integer(increment)
     target = edit_hash(client, key, (field,)) or Hash()
     current = parse_integer(target.fields.get(field, b"0"))
@@ -228,7 +228,7 @@ def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
 
 @command("hash", since="2.6.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) -> bytes:
-    """Add to the number in a field (0 where there is none) with the precision of a long double; the sum."""
+    """Adds to the number in a field, 0 if there is none, with long double precision; returns the sum."""
     amount = parse_long_double(increment)
     if amount is None:
         raise CommandError(NOT_FLOAT)
@@ -265,7 +265,7 @@ def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: b
     complexity="O(N) for N fields returned",
 )
 def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
-    """A field at random; with a count several different ones, with a negative one possibly the same again."""
+    """Returns a random field, or several: different ones for a positive count, repeatable ones for a negative."""
     if not options:
         target = read_hash(client, key, None)
         return target.index.choose(client.engine.random) if target else None
@@ -290,7 +290,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
     complexity="O(1) a call, O(N) for all",
 )
 def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
-    """Some fields with their values, and the cursor to go on with, 0 at the end."""
+    """Returns some fields with their values and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
     target = read_hash(client, key)
     if not target:

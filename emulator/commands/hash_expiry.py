@@ -171,7 +171,7 @@ def _deadlines_set(client: Session, key: bytes, count: int) -> None:
 def hexpire(
     client: Session, key: bytes, seconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
-    """Let fields expire after some seconds; for each what came of it."""
+    """Sets the expiry of fields in seconds; returns a status for each field."""
     return _expire(client, "hexpire", key, seconds, 1000, False, (option, count, field, *more))
 
 
@@ -179,7 +179,7 @@ def hexpire(
 def hpexpire(
     client: Session, key: bytes, milliseconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
-    """Let fields expire after some milliseconds; for each what came of it."""
+    """Sets the expiry of fields in milliseconds; returns a status for each field."""
     return _expire(client, "hpexpire", key, milliseconds, 1, False, (option, count, field, *more))
 
 
@@ -187,7 +187,7 @@ def hpexpire(
 def hexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
-    """Let fields expire at a time in seconds since the epoch; for each what came of it."""
+    """Sets the expiry of fields to a time in seconds since the epoch; returns a status for each field."""
     return _expire(client, "hexpireat", key, unix_time, 1000, True, (option, count, field, *more))
 
 
@@ -195,13 +195,13 @@ def hexpireat(
 def hpexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
-    """Let fields expire at a time in milliseconds since the epoch; for each what came of it."""
+    """Sets the expiry of fields to a time in milliseconds since the epoch; returns a status for each field."""
     return _expire(client, "hpexpireat", key, unix_time, 1, True, (option, count, field, *more))
 
 
 @command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
 def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
-    """Take the deadlines of fields away; 1 for each that had one, -1 for one that had none, -2 where there is no field."""
+    """Removes the expiry of fields; returns 1 for each that had one, -1 without expiry, -2 without field."""
     target = edit_hash(client, key)
     fields = _fields((option, count, field, *more))
     if target is None:
@@ -248,7 +248,7 @@ def _seconds(milliseconds: int) -> int:
     complexity="O(N) for N fields",
 )
 def httl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
-    """The seconds, rounded up, that fields have left; -1 without deadline, -2 where there is no field."""
+    """Returns the remaining time of fields in seconds, rounded up; -1 without expiry, -2 without field."""
     return [_seconds(left) for left in hpttl(client, key, option, count, field, *more)]
 
 
@@ -261,7 +261,7 @@ def httl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes,
     complexity="O(N) for N fields",
 )
 def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
-    """The milliseconds that fields have left; -1 without deadline, -2 where there is no field."""
+    """Returns the remaining time of fields in milliseconds; -1 without expiry, -2 without field."""
     now = client.engine.clock.now
     moments = _deadlines(client, key, (option, count, field, *more))
     return [moment if moment < 0 else moment - now for moment in moments]
@@ -269,13 +269,13 @@ def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes
 
 @command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
 def hexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
-    """When fields expire, in seconds since the epoch, rounded up; -1 for never, -2 where there is no field."""
+    """Returns when fields expire, in seconds since the epoch, rounded up; -1 without expiry, -2 without field."""
     return [_seconds(moment) for moment in _deadlines(client, key, (option, count, field, *more))]
 
 
 @command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
 def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
-    """When fields expire, in milliseconds since the epoch; -1 for never, -2 where there is no field."""
+    """Returns when fields expire, in milliseconds since the epoch; -1 without expiry, -2 without field."""
     return _deadlines(client, key, (option, count, field, *more))
 
 
@@ -290,7 +290,7 @@ def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field
     complexity="O(N) for N fields",
 )
 def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
-    """The values of fields, whose deadlines are set or taken away."""
+    """Returns the values of fields, and sets or removes their expiry."""
     target = edit_hash(client, key, (field, *more))
     read = _words_of_hgetex if not _is_free(client) else _free_words_of_hgetex
     fields, moment, persists = read(client, (option, count, field, *more))
@@ -425,7 +425,7 @@ def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
     complexity="O(N) for N fields",
 )
 def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, value: bytes, *more: bytes) -> int:
-    """Set fields to values and let them expire, where all of them (FXX) or none (FNX) exist; whether that was done."""
+    """Sets fields with an expiry, optionally only if all (FXX) or none (FNX) of them exist; returns 1 if they were set."""
     options = _set_options(client, (option, count, field, value, *more))
     fields = options.pairs[::2]
     target = edit_hash(client, key, fields if options.exists is not None else ())
@@ -460,7 +460,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     complexity="O(N) for N fields",
 )
 def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
-    """The values of fields, which are removed."""
+    """Returns the values of fields and removes the fields."""
     target = edit_hash(client, key, (field, *more))
     fields = _fields((option, count, field, *more))
     if target is None:

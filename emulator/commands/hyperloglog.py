@@ -67,7 +67,7 @@ def _registers(text: bytes | bytearray) -> bytes:
     complexity="O(1) an element",
 )
 def pfadd(client: Session, key: bytes, *element: bytes) -> int:
-    """Count elements; 1 where the estimate has changed or the key is new."""
+    """Adds elements to a HyperLogLog; returns 1 if the estimate changed or the key is new."""
     sketch, new = _edit(client, key)
     limit = client.engine.config.hll_sparse_max_bytes
     try:
@@ -96,7 +96,7 @@ def pfadd(client: Session, key: bytes, *element: bytes) -> int:
     complexity="O(1), with several keys O(N)",
 )
 def pfcount(client: Session, key: bytes, *more: bytes) -> int:
-    """About how many different elements were counted, under several keys together."""
+    """Returns the estimated number of different elements in one or several HyperLogLogs."""
     if more:
         return hyperloglog.estimate(_merged(client, (key, *more))[0])
     value = client.db.get(key)
@@ -120,7 +120,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     complexity="O(N) for N keys",
 )
 def pfmerge(client: Session, destkey: bytes, *sourcekey: bytes) -> Status:
-    """Count under a key what was counted under others as well."""
+    """Merges HyperLogLogs into one."""
     merged, dense = _merged(client, (destkey, *sourcekey))
     target, _ = _edit(client, destkey)
     hyperloglog.merge(target, merged, dense, client.engine.config.hll_sparse_max_bytes)
@@ -133,7 +133,7 @@ def pfmerge(client: Session, destkey: bytes, *sourcekey: bytes) -> Status:
 
 @command("hyperloglog", since="2.8.9", flags="write denyoom admin", keys=[keys("RW access", 2)], complexity="O(N)")
 def pfdebug(client: Session, subcommand: bytes, key: bytes) -> Reply:
-    """Look into a sketch: its registers, its runs, its encoding."""
+    """Returns internals of a HyperLogLog: its registers, its runs or its encoding."""
     name = subcommand.upper()
     if name == b"SIMD":
         return _simd(key)
@@ -180,7 +180,7 @@ def _decoded(text: bytes | bytearray) -> bytes:
 
 @command("hyperloglog", since="2.8.9", flags="admin", complexity="O(N)")
 def pfselftest(client: Session) -> Status:
-    """Whether counting works: registers in both forms, and the error of the estimate."""
+    """Tests the HyperLogLog implementation: registers in both encodings, and the error of the estimate."""
     sparse, dense = hyperloglog.new(), hyperloglog.new()
     hyperloglog.to_dense(dense)
     for number in range(1, _TESTED + 1):

@@ -16,6 +16,7 @@ from emulator.clients.memory import usage
 from emulator.keyspace.memory import Memory, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.protocol.replies import Verbatim
+from emulator.protocol.text import to_bytes
 from emulator.table.registry import command, every_command
 
 if TYPE_CHECKING:
@@ -454,7 +455,7 @@ _DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "lat
     complexity="O(1)",
 )
 def info(client: Session, *sections: bytes) -> Verbatim:
-    """Sections of facts and figures about the server; ``all`` and ``everything`` ask for every one."""
+    """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
@@ -471,4 +472,4 @@ def info(client: Session, *sections: bytes) -> Verbatim:
         if name in wanted:
             told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
-    return Verbatim("\r\n".join(texts).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\r\n".join(texts)))

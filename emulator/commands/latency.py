@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Reply, Verbatim
+from emulator.protocol.text import to_bytes
 from emulator.stats.latency import Event, graph
 from emulator.table.lookup import by_full_name
 from emulator.table.registry import command, container, every_command
@@ -26,13 +27,13 @@ container("latency", group="server", since="2.8.13", acl="", help_since="2.8.13"
     "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
 )
 def latency_latest(client: Session) -> list[Reply]:
-    """For each event when it last took too long, how many milliseconds then, and at worst."""
+    """Returns the latest and the greatest latency of each event."""
     return [[name, *event.samples[-1], event.worst] for name, event in client.engine.latency.events.items()]
 
 
 @command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
 def latency_history(client: Session, event: bytes) -> list[Reply]:
-    """When an event took too long, and how many milliseconds, the oldest first."""
+    """Returns the latencies of an event with their times, oldest first."""
     found = client.engine.latency.events.get(event)
     return [list(sample) for sample in found.samples] if found else []
 
@@ -46,34 +47,34 @@ def latency_history(client: Session, event: bytes) -> list[Reply]:
     complexity="O(N) for N events",
 )
 def latency_reset(client: Session, *events: bytes) -> int:
-    """Forget what some events took, or all; how many were known."""
+    """Clears the latencies of some or all events; returns how many events had any."""
     latency = client.engine.latency
     return latency.forget(events or list(latency.events))
 
 
 @command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")
 def latency_graph(client: Session, event: bytes) -> Verbatim:
-    """A picture of what an event took."""
+    """Returns a graph of the latencies of an event."""
     found = client.engine.latency.events.get(event)
     if found is None:
         raise CommandError(f"ERR No samples available for event '{as_text(event)}'")
     taken = [millis for _, millis in found.samples]
     head = f"{as_text(event)} - high {max(taken)} ms, low {min(taken)} ms (all time high {found.worst} ms)"
     lines = [head, "-" * 80, *graph(found, client.engine.clock.now // 1000), ""]
-    return Verbatim("\n".join(lines).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\n".join(lines)))
 
 
 @command(
     "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
 )
 def latency_doctor(client: Session) -> Verbatim:
-    """A report on what took too long, with advice."""
+    """Returns a report on latencies, with advice."""
     if not client.engine.config.latency_monitor_threshold:
         advice = "Latency is not monitored: CONFIG SET latency-monitor-threshold <milliseconds> switches that on.\n"
         return Verbatim(advice.encode())
     if not client.engine.latency.events:
         return Verbatim(b"Nothing has taken longer than latency-monitor-threshold so far.\n")
-    return Verbatim("\n".join(_report(client)).encode("utf-8", "surrogateescape"))
+    return Verbatim(to_bytes("\n".join(_report(client))))
 
 
 def _report(client: Session) -> Iterator[str]:
@@ -109,7 +110,7 @@ def _figures(event: Event) -> str:
     complexity="O(N) for N commands",
 )
 def latency_histogram(client: Session, *commands: bytes) -> dict[bytes, Reply]:
-    """For each command how many calls took at most so many microseconds, in powers of two."""
+    """Returns the distribution of the latencies of commands, in powers of two of microseconds."""
     client.engine.count_durations()
     return {
         entry.full_name: {b"calls": entry.durations.tracked, b"histogram_usec": entry.durations.by_powers()}

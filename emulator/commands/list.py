@@ -70,7 +70,7 @@ def removed(client: Session, key: bytes, source: List, event: bytes, count: int)
     complexity="O(1) a value",
 )
 def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
-    """Put values before the first of a list, one after the other; its length."""
+    """Adds elements at the head of a list, one after the other; returns its length."""
     return push(client, key, (element, *more), LEFT)
 
 
@@ -82,7 +82,7 @@ def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     complexity="O(1) a value",
 )
 def rpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
-    """Put values after the last of a list; its length."""
+    """Adds elements at the tail of a list; returns its length."""
     return push(client, key, (element, *more), RIGHT)
 
 
@@ -94,7 +94,7 @@ def rpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     complexity="O(1) a value",
 )
 def lpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
-    """Put values before the first of a list that exists; its length."""
+    """Adds elements at the head of a list that exists; returns its length."""
     return push(client, key, (element, *more), LEFT, create=False)
 
 
@@ -106,7 +106,7 @@ def lpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     complexity="O(1) a value",
 )
 def rpushx(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
-    """Put values after the last of a list that exists; its length."""
+    """Adds elements at the tail of a list that exists; returns its length."""
     return push(client, key, (element, *more), RIGHT, create=False)
 
 
@@ -131,7 +131,7 @@ def _pop(client: Session, name: str, key: bytes, count: Sequence[bytes], side: b
     complexity="O(N) for N values",
 )
 def lpop(client: Session, key: bytes, *count: bytes) -> Reply:
-    """Take the first value of a list, or some."""
+    """Removes and returns the first element of a list, or several."""
     return _pop(client, "lpop", key, count, LEFT)
 
 
@@ -143,7 +143,7 @@ def lpop(client: Session, key: bytes, *count: bytes) -> Reply:
     complexity="O(N) for N values",
 )
 def rpop(client: Session, key: bytes, *count: bytes) -> Reply:
-    """Take the last value of a list, or some."""
+    """Removes and returns the last element of a list, or several."""
     return _pop(client, "rpop", key, count, RIGHT)
 
 
@@ -152,7 +152,7 @@ def rpop(client: Session, key: bytes, *count: bytes) -> Reply:
 
 @command("list", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def llen(client: Session, key: bytes) -> int:
-    """The length of a list, 0 where there is none."""
+    """Returns the length of a list, 0 if there is none."""
     values = client.db.read(key, List)
     return 0 if values is None else len(values)
 
@@ -165,7 +165,7 @@ def llen(client: Session, key: bytes) -> int:
     complexity="O(N) for N values up to it, O(1) at the ends",
 )
 def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
-    """The value at an index, negative ones counting from the end; null where there is none."""
+    """Returns the element at an index, which counts from the end if negative; null if there is none."""
     values = client.db.read(key, List)
     if values is None:
         return None
@@ -183,7 +183,7 @@ def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
     complexity="O(S+N) for N values at a distance of S from an end",
 )
 def lrange(client: Session, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
-    """The values from start to stop, both included; negative indexes count from the end."""
+    """Returns the elements from start to stop, inclusive; negative indexes count from the end."""
     first, last = integer(start), integer(stop)
     values = client.db.read(key, List)
     if values is None:
@@ -206,7 +206,7 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
     complexity="O(N) for N values looked at",
 )
 def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
-    """The index of a value that is equal, or with COUNT the indexes of several."""
+    """Returns the index of an element, or with COUNT the indexes of its occurrences."""
     given = read_options(options, _POSITION_OPTIONS)
     rank, count, most = given.get(b"RANK", 1), given.get(b"COUNT"), given.get(b"MAXLEN", 0)
     values = client.db.read(key, List)
@@ -262,7 +262,7 @@ def _positions(values: List, element: bytes, rank: int, count: int, most: int) -
     complexity="O(N) for N values up to it, O(1) at the ends",
 )
 def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
-    """Replace the value at an index."""
+    """Replaces the element at an index."""
     target = client.db.edit(key, List)
     if target is None:
         raise CommandError(NO_SUCH_KEY)
@@ -290,7 +290,7 @@ def _as_int(number: int) -> int:
     complexity="O(N) for N values up to the pivot",
 )
 def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: bytes) -> int:
-    """Put a value before or after one that is equal to the pivot; the length, or -1 without such a one."""
+    """Inserts an element before or after a pivot; returns the length, or -1 if there is no such pivot."""
     side = where.upper()
     if side not in (b"BEFORE", b"AFTER"):
         raise CommandError(SYNTAX)
@@ -309,7 +309,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
 
 @command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values")
 def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
-    """Take away values that are equal, from the first or (negative count) the last on, all with 0; how many."""
+    """Removes occurrences of an element: from the head, from the tail (negative count) or all (0); returns how many."""
     most = magnitude(count)
     target = client.db.edit(key, List)
     if target is None:
@@ -322,7 +322,7 @@ def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
 
 @command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values removed")
 def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
-    """Keep only the values from start to stop, both included."""
+    """Removes all elements but those from start to stop, inclusive."""
     first, last = integer(start), integer(stop)
     target = client.db.edit(key, List)
     if target is not None:
@@ -366,7 +366,7 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     complexity="O(1)",
 )
 def lmove(client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> bytes | None:
-    """Move a value from an end of a list to an end of another, or the same."""
+    """Moves an element from an end of a list to an end of another or the same list, and returns it."""
     return transfer(client, source, destination, side_of(wherefrom), side_of(whereto))
 
 
@@ -378,7 +378,7 @@ def lmove(client: Session, source: bytes, destination: bytes, wherefrom: bytes, 
     complexity="O(1)",
 )
 def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | None:
-    """Move the last value of a list to the head of another."""
+    """Moves the last element of a list to the head of another, and returns it."""
     return transfer(client, source, destination, RIGHT, LEFT)
 
 
@@ -402,5 +402,5 @@ def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> li
     complexity="O(N+M) for N keys and M values",
 )
 def lmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply:
-    """Take values from an end of the first of several lists that is there."""
+    """Removes and returns elements from an end of the first list that is not empty."""
     return mpop(client, *multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))) or NULL_ARRAY

@@ -38,7 +38,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> R
     complexity="O(N) for N keys",
 )
 def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
-    """Take the first value of the first list that has one, waiting for it if need be."""
+    """Removes and returns the first element of the first list that is not empty; waits if all are empty."""
     return _blocking_pop(client, (key, key_or_timeout, *more), LEFT)
 
 
@@ -50,7 +50,7 @@ def blpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> R
     complexity="O(N) for N keys",
 )
 def brpop(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
-    """Take the last value of the first list that has one, waiting for it if need be."""
+    """Removes and returns the last element of the first list that is not empty; waits if all are empty."""
     return _blocking_pop(client, (key, key_or_timeout, *more), RIGHT)
 
 
@@ -74,7 +74,7 @@ def _blocking_move(client: Session, source: bytes, target: bytes, take: bytes, p
 def blmove(
     client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, seconds: bytes
 ) -> Reply | Block:
-    """Move a value from an end of a list to an end of another, waiting for it if need be."""
+    """Moves an element from an end of a list to an end of another, and returns it; waits if there is none."""
     take, put = side_of(wherefrom), side_of(whereto)
     return _blocking_move(client, source, destination, take, put, timeout(client, seconds))
 
@@ -87,7 +87,7 @@ def blmove(
     complexity="O(1)",
 )
 def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: bytes) -> Reply | Block:
-    """Move the last value of a list to the head of another, waiting for it if need be."""
+    """Moves the last element of a list to the head of another, and returns it; waits if there is none."""
     return _blocking_move(client, source, destination, RIGHT, LEFT, timeout(client, seconds))
 
 
@@ -99,7 +99,7 @@ def brpoplpush(client: Session, source: bytes, destination: bytes, seconds: byte
     complexity="O(N+M) for N keys and M values",
 )
 def blmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
-    """Take values from an end of the first of several lists that has some, waiting for them if need be."""
+    """Removes and returns elements from an end of the first list that is not empty; waits if all are empty."""
     names, side, count = multi_pop((numkeys, key, where, *options), (LEFT, RIGHT))
     wait = timeout(client, seconds)
 

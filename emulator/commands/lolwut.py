@@ -113,7 +113,7 @@ _PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int, str]] = {
 
 @command("server", since="5.0.0", flags="readonly fast")
 def lolwut(client: Session, *options: bytes) -> Verbatim:
-    """A picture or a poem made by the computer, and the version; VERSION chooses which, and its size may follow."""
+    """Returns a computer-made picture or poem and the version; VERSION selects which, its size may follow."""
     version, arguments = _NEWEST, options
     if len(options) > 1 and options[0].upper() == b"VERSION":
         version, arguments = integer(options[1]), options[2:]

@@ -27,7 +27,7 @@ _TIPS = "nondeterministic_output request_policy:all_shards response_policy:speci
 
 @command("server", container="memory", since="4.0.0", flags="readonly", keys=[keys("RO", 2)], acl="", complexity="O(1)")
 def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
-    """Bytes that a key and its value take, about."""
+    """Returns the approximate memory of a key and its value, in bytes."""
     read_options(options, {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)})
     entry = client.db.find(key)
     return None if entry is None else weigh(key, entry.value, entry.deadline is not None)
@@ -35,7 +35,7 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
 def memory_stats(client: Session) -> dict[bytes, Reply]:
-    """How much memory is used for what."""
+    """Returns what the memory is used for."""
     engine = client.engine
     memory = Memory(engine)
     resident = resident_memory()
@@ -86,7 +86,7 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
 def memory_doctor(client: Session) -> Verbatim:
-    """What is wrong with the use of memory, if anything."""
+    """Returns a report on problems of memory usage."""
     if Memory(client.engine).used < 5 << 20:
         return Verbatim(
             b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these "
@@ -100,7 +100,7 @@ def memory_doctor(client: Session) -> Verbatim:
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
 def memory_malloc_stats(client: Session) -> Verbatim:
-    """What Python's allocator tells of itself."""
+    """Returns the statistics of Python's allocator."""
     counts = ", ".join(map(str, gc.get_count()))
     return Verbatim(f"Allocator: Python's. Objects watched by the collector, by generation: {counts}.\n".encode())
 
@@ -114,6 +114,6 @@ def memory_malloc_stats(client: Session) -> Verbatim:
     complexity="O(N) for N objects",
 )
 def memory_purge(client: Session) -> Status:
-    """Give memory back that is no longer needed."""
+    """Releases memory that is no longer needed."""
     gc.collect()
     return OK

@@ -87,7 +87,7 @@ def _keys_of_migrate(args: Sequence[bytes]) -> list[tuple[bytes, str]]:
 def migrate(
     client: Session, host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, *options: bytes
 ) -> Reply | Block:
-    """Move keys to another server, or copy them."""
+    """Moves or copies keys to another server."""
     order = _order(host, port, key, destination_db, timeout, options)
     db, engine = client.db, client.engine
     parcels = _parcels(db, order)

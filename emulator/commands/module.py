@@ -27,23 +27,23 @@ _REFUSED = "ERR Error loading the extension. Please check the server logs."
     complexity="O(N) for N modules",
 )
 def module_list(client: Session) -> list[Reply]:
-    """The modules that are loaded."""
+    """Returns the loaded modules."""
     return [module.listed for module in client.engine.config.edition.modules]
 
 
 @command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")
 def module_load(client: Session, path: bytes, *arguments: bytes) -> None:
-    """Load a module, which is refused: modules are machine code."""
+    """Refuses to load a module: modules are machine code."""
     raise CommandError(_REFUSED)
 
 
 @command("server", container="module", since="7.0.0", flags=_FLAGS, acl="", complexity="O(1)")
 def module_loadex(client: Session, path: bytes, *arguments: bytes) -> None:
-    """Load a module with parameters, which is refused: modules are machine code."""
+    """Refuses to load a module with parameters: modules are machine code."""
     raise CommandError(_REFUSED)
 
 
 @command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")
 def module_unload(client: Session, name: bytes) -> None:
-    """Unload a module, of which there is none that could be."""
+    """Refuses to unload a module, since none can be loaded."""
     raise CommandError("ERR Error unloading module: no such module with that name")

@@ -15,13 +15,13 @@ _UNSUPPORTED = "ERR persistence is not supported by redis-emulator: what it hold
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi", complexity="O(N) for N keys")
 def save(client: Session) -> None:
-    """Save the data to disk, which is refused."""
+    """Refuses to save the data to disk: this server keeps them in memory only."""
     raise CommandError(_UNSUPPORTED)
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
 def bgsave(client: Session, *schedule: bytes) -> None:
-    """Save the data to disk in the background, which is refused."""
+    """Refuses to save the data to disk in the background: this server keeps them in memory only."""
     if [word.upper() for word in schedule] not in ([], [b"SCHEDULE"]):
         raise CommandError(SYNTAX)
     raise CommandError(_UNSUPPORTED)
@@ -29,7 +29,7 @@ def bgsave(client: Session, *schedule: bytes) -> None:
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
 def bgrewriteaof(client: Session) -> None:
-    """Write the append-only file anew, which is refused."""
+    """Refuses to rewrite the append-only file: there is none."""
     raise CommandError(_UNSUPPORTED)
 
 
@@ -42,5 +42,5 @@ def bgrewriteaof(client: Session) -> None:
     complexity="O(1)",
 )
 def lastsave(client: Session) -> int:
-    """When the data were last saved, in seconds since the epoch: when the server started."""
+    """Returns the time of the last save in seconds since the epoch, which is the start of the server."""
     return client.engine.started // 1000

@@ -49,25 +49,25 @@ def _count(client: Session, own: dict[bytes, None]) -> int:
 
 @command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N channels")
 def subscribe(client: Session, channel: bytes, *more: bytes) -> Replies:
-    """Receive what is published to channels."""
+    """Subscribes to channels."""
     return _subscribe(client, b"subscribe", client.engine.pubsub.channels, client.channels, (channel, *more))
 
 
 @command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N channels")
 def unsubscribe(client: Session, *channels: bytes) -> Replies:
-    """Receive no more of channels, or of any channel."""
+    """Unsubscribes from some or all channels."""
     return _unsubscribe(client, b"unsubscribe", client.engine.pubsub.channels, client.channels, channels)
 
 
 @command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N patterns")
 def psubscribe(client: Session, pattern: bytes, *more: bytes) -> Replies:
-    """Receive what is published to channels that match patterns."""
+    """Subscribes to all channels that match patterns."""
     return _subscribe(client, b"psubscribe", client.engine.pubsub.patterns, client.patterns, (pattern, *more))
 
 
 @command("pubsub", since="2.0.0", flags="pubsub noscript loading stale", acl="", complexity="O(N) for N patterns")
 def punsubscribe(client: Session, *patterns: bytes) -> Replies:
-    """Receive no more of patterns, or of any pattern."""
+    """Unsubscribes from some or all patterns."""
     return _unsubscribe(client, b"punsubscribe", client.engine.pubsub.patterns, client.patterns, patterns)
 
 
@@ -80,7 +80,7 @@ def punsubscribe(client: Session, *patterns: bytes) -> Replies:
     complexity="O(N) for N channels",
 )
 def ssubscribe(client: Session, shardchannel: bytes, *more: bytes) -> Replies:
-    """Receive what is published to shard channels."""
+    """Subscribes to shard channels."""
     return _subscribe(client, b"ssubscribe", client.engine.pubsub.shards, client.shards, (shardchannel, *more))
 
 
@@ -93,7 +93,7 @@ def ssubscribe(client: Session, shardchannel: bytes, *more: bytes) -> Replies:
     complexity="O(N) for N channels",
 )
 def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
-    """Receive no more of shard channels, or of any shard channel."""
+    """Unsubscribes from some or all shard channels."""
     return _unsubscribe(client, b"sunsubscribe", client.engine.pubsub.shards, client.shards, shardchannels)
 
 
@@ -105,7 +105,7 @@ def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
     complexity="O(N+M) for N receivers and M patterns",
 )
 def publish(client: Session, channel: bytes, message: bytes) -> int:
-    """Publish a message; how many clients received it."""
+    """Publishes a message to a channel; returns how many clients received it."""
     return client.engine.pubsub.publish(channel, message)
 
 
@@ -118,7 +118,7 @@ def publish(client: Session, channel: bytes, message: bytes) -> int:
     complexity="O(N) for N receivers",
 )
 def spublish(client: Session, shardchannel: bytes, message: bytes) -> int:
-    """Publish a message to a shard channel; how many clients received it."""
+    """Publishes a message to a shard channel; returns how many clients received it."""
     return client.engine.pubsub.publish_shard(shardchannel, message)
 
 
@@ -142,7 +142,7 @@ def _numbers(table: Subscribers, channels: Sequence[bytes]) -> list[Reply]:
     complexity="O(N) for N channels",
 )
 def pubsub_channels(client: Session, *pattern: bytes) -> list[Reply]:
-    """Channels that have subscribers."""
+    """Returns the channels that have subscribers."""
     return _active(client, client.engine.pubsub.channels, pattern)
 
 
@@ -155,13 +155,13 @@ def pubsub_channels(client: Session, *pattern: bytes) -> list[Reply]:
     complexity="O(N) for N channels",
 )
 def pubsub_numsub(client: Session, *channels: bytes) -> list[Reply]:
-    """How many subscribers channels have."""
+    """Returns the numbers of subscribers of channels."""
     return _numbers(client.engine.pubsub.channels, channels)
 
 
 @command("pubsub", container="pubsub", since="2.8.0", flags="pubsub loading stale", acl="", complexity="O(1)")
 def pubsub_numpat(client: Session) -> int:
-    """How many patterns are subscribed to."""
+    """Returns the number of patterns that clients are subscribed to."""
     return len(client.engine.pubsub.patterns)
 
 
@@ -174,7 +174,7 @@ def pubsub_numpat(client: Session) -> int:
     complexity="O(N) for N channels",
 )
 def pubsub_shardchannels(client: Session, *pattern: bytes) -> list[Reply]:
-    """Shard channels that have subscribers."""
+    """Returns the shard channels that have subscribers."""
     return _active(client, client.engine.pubsub.shards, pattern)
 
 
@@ -187,5 +187,5 @@ def pubsub_shardchannels(client: Session, *pattern: bytes) -> list[Reply]:
     complexity="O(N) for N channels",
 )
 def pubsub_shardnumsub(client: Session, *shardchannels: bytes) -> list[Reply]:
-    """How many subscribers shard channels have."""
+    """Returns the numbers of subscribers of shard channels."""
     return _numbers(client.engine.pubsub.shards, shardchannels)

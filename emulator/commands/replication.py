@@ -23,13 +23,13 @@ _TIPS = "request_policy:all_shards response_policy:agg_min"
 
 @command("server", since="2.8.12", flags="noscript loading stale fast", acl="admin dangerous", complexity="O(1)")
 def role(client: Session) -> list[Reply]:
-    """What the server is in replication: a master, its offset and its replicas."""
+    """Returns the role of the server in replication: master, its offset and its replicas."""
     return [b"master", 0, []]
 
 
 @command("generic", since="3.0.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Wait until so many replicas have what was written; how many do: always none."""
+    """Waits until replicas have acknowledged the writes; returns how many did: always 0."""
     wanted = integer(numreplicas)
     most = milliseconds(client, timeout)
     if wanted <= 0:
@@ -39,7 +39,7 @@ def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
 
 @command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Wait until what was written is in append-only files, here and of replicas; where it is: nowhere."""
+    """Waits until the writes are in append-only files, local and of replicas; returns how many are: always 0."""
     local = _zero_or_one(numlocal)
     wanted = positive(numreplicas)
     most = milliseconds(client, timeout)
@@ -67,19 +67,19 @@ def _replicaof(host: bytes, port: bytes) -> Status:
 
 @command("server", since="5.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
 def replicaof(client: Session, host: bytes, port: bytes) -> Status:
-    """Become a replica, which is refused, or with NO ONE stay a master."""
+    """Refuses to become a replica; NO ONE is accepted."""
     return _replicaof(host, port)
 
 
 @command("server", since="1.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
 def slaveof(client: Session, host: bytes, port: bytes) -> Status:
-    """Become a replica, which is refused, or with NO ONE stay a master; an old name."""
+    """Refuses to become a replica; NO ONE is accepted (old name of REPLICAOF)."""
     return _replicaof(host, port)
 
 
 @command("server", since="3.0.0", flags="admin noscript loading stale allow_busy", complexity="O(1)")
 def replconf(client: Session, *pairs: bytes) -> Reply:
-    """What a replica says of itself before it asks for data; there it ends."""
+    """Accepts what a replica reports before it asks for the data."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
@@ -125,13 +125,13 @@ _REPLCONF: Final[dict[bytes, Callable[[bytes], object]]] = {
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")
 def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes) -> None:
-    """Ask for data as a replica does, which is refused."""
+    """Refuses to start replication."""
     raise CommandError(_UNSUPPORTED)
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi")
 def sync(client: Session) -> None:
-    """Ask for data as an old replica does, which is refused."""
+    """Refuses to start replication in the old form."""
     raise CommandError(_UNSUPPORTED)
 
 
@@ -145,7 +145,7 @@ _FAILOVER_RULES: Final = once(b"TIMEOUT") | once(b"TO") | once(b"FORCE")
 
 @command("server", since="6.2.0", flags="admin noscript stale", complexity="O(1)")
 def failover(client: Session, *options: bytes) -> None:
-    """Hand over to a replica, of which there is none."""
+    """Refuses to hand over to a replica, since there is none."""
     if [option.upper() for option in options] == [b"ABORT"]:
         raise CommandError("ERR No failover in progress.")
     read_options(options, _FAILOVER_OPTIONS, _FAILOVER_RULES)

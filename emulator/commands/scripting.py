@@ -68,7 +68,7 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
     complexity="that of the script",
 )
 def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a Lua script."""
+    """Runs a Lua script."""
     return _evaluate(client, script, numkeys, words)
 
 
@@ -80,7 +80,7 @@ def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Repl
     complexity="that of the script",
 )
 def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a Lua script that may not write."""
+    """Runs a Lua script that may not write."""
     return _evaluate(client, script, numkeys, words, reading=True)
 
 
@@ -92,7 +92,7 @@ def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Re
     complexity="that of the script",
 )
 def evalsha(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a Lua script that the server knows, by its SHA-1."""
+    """Runs a cached Lua script, named by its SHA-1."""
     return _evaluate_known(client, sha1, numkeys, words)
 
 
@@ -104,7 +104,7 @@ def evalsha(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Repl
     complexity="that of the script",
 )
 def evalsha_ro(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Reply:
-    """Run a Lua script that the server knows, and that may not write, by its SHA-1."""
+    """Runs a cached Lua script that may not write, named by its SHA-1."""
     return _evaluate_known(client, sha1, numkeys, words, reading=True)
 
 
@@ -120,7 +120,7 @@ def evalsha_ro(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> R
     complexity="O(N) for N bytes of the script",
 )
 def script_load(client: Session, script: bytes) -> bytes:
-    """Keep a script without running it; its SHA-1."""
+    """Caches a script without running it; returns its SHA-1."""
     return client.engine.scripting.load(script)
 
 
@@ -133,7 +133,7 @@ def script_load(client: Session, script: bytes) -> bytes:
     complexity="O(N) for N scripts asked for",
 )
 def script_exists(client: Session, sha1: bytes, *more: bytes) -> list[int]:
-    """Which scripts the server knows."""
+    """Returns for each SHA-1 whether such a script is cached."""
     known = client.engine.scripting.scripts
     return [int(name.lower() in known) for name in (sha1, *more)]
 
@@ -153,7 +153,7 @@ def flush_mode(options: Sequence[bytes], error: str) -> None:
     complexity="O(N) for N scripts",
 )
 def script_flush(client: Session, *mode: bytes) -> Status:
-    """Forget every script."""
+    """Removes all cached scripts."""
     flush_mode(mode, "ERR SCRIPT FLUSH only support SYNC|ASYNC option")
     client.engine.scripting.flush()
     return OK
@@ -168,14 +168,14 @@ def script_flush(client: Session, *mode: bytes) -> Status:
     complexity="O(1)",
 )
 def script_kill(client: Session) -> Status:
-    """Stop the script that is running, unless it has written already."""
+    """Stops the running script, unless it has already written."""
     client.engine.scripting.kill(by_function=False)
     return OK
 
 
 @command("scripting", container="script", since="3.2.0", flags="noscript", complexity="O(1)")
 def script_debug(client: Session, mode: bytes) -> Status:
-    """The Lua debugger is not offered: NO is accepted, YES and SYNC are refused."""
+    """Accepts NO; YES and SYNC are refused, since there is no Lua debugger."""
     choice = mode.upper()
     if choice in (b"YES", b"SYNC"):
         raise CommandError("ERR The Lua debugger is not available on this server")

@@ -28,7 +28,7 @@ logger = logging.getLogger("emulator")
     complexity="O(1)",
 )
 def dbsize(client: Session) -> int:
-    """How many keys the database has."""
+    """Returns the number of keys in the database."""
     return len(client.db)
 
 
@@ -53,7 +53,7 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
     complexity="O(N) for N keys",
 )
 def flushall(client: Session, *mode: bytes) -> Status:
-    """Delete every key of every database."""
+    """Deletes all keys of all databases."""
     return _flush(client, client.engine.databases, mode)
 
 
@@ -66,13 +66,13 @@ def flushall(client: Session, *mode: bytes) -> Status:
     complexity="O(N) for N keys",
 )
 def flushdb(client: Session, *mode: bytes) -> Status:
-    """Delete every key of the database."""
+    """Deletes all keys of the database."""
     return _flush(client, [client.db], mode)
 
 
 @command("server", since="4.0.0", flags="write fast", acl="keyspace dangerous", complexity="O(N) for N clients waiting")
 def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
-    """Exchange the contents of two databases."""
+    """Swaps the contents of two databases."""
     first = bounded(index1, INT32_MIN, INT32_MAX, "ERR invalid first DB index")
     second = bounded(index2, INT32_MIN, INT32_MAX, "ERR invalid second DB index")
     if not all(0 <= index < len(client.engine.databases) for index in (first, second)):
@@ -84,7 +84,7 @@ def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
 
 @command("server", since="2.6.0", flags="loading stale fast", tips="nondeterministic_output", complexity="O(1)")
 def time(client: Session) -> list[bytes]:
-    """The time: seconds since the epoch, and microseconds."""
+    """Returns the time as seconds since the epoch and microseconds."""
     seconds, micros = divmod(client.engine.clock.micros(), 1_000_000)
     return [b"%d" % seconds, b"%d" % micros]
 
@@ -96,7 +96,7 @@ def time(client: Session) -> list[bytes]:
     complexity="O(1) without saving",
 )
 def shutdown(client: Session, *options: bytes) -> Reply:
-    """End the server."""
+    """Stops the server."""
     chosen = {word.upper() for word in options}
     if not chosen <= {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= chosen:
         raise CommandError(SYNTAX)
@@ -115,7 +115,7 @@ def shutdown(client: Session, *options: bytes) -> Reply:
 
 @command("server", since="1.0.0", flags="admin noscript loading stale")
 def monitor(client: Session) -> Reply:
-    """See every command that is run from now on, by whomever."""
+    """Streams all commands that the server runs from now on."""
     if client.deny_blocking:
         raise CommandError("ERR MONITOR isn't allowed for DENY BLOCKING client")
     if client in client.engine.monitor.sessions:
@@ -136,7 +136,7 @@ container("slowlog", group="server", since="2.2.12", acl="", help_since="6.2.0",
     complexity="O(N) for N entries",
 )
 def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
-    """The newest entries of the slow log; -1 asks for all."""
+    """Returns the newest entries of the slow log; -1 asks for all."""
     if len(count) > 1:
         raise wrong_subcommand_arity(client)
     most = 10
@@ -155,7 +155,7 @@ def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     complexity="O(1)",
 )
 def slowlog_len(client: Session) -> int:
-    """How many entries the slow log has."""
+    """Returns the number of entries in the slow log."""
     return len(client.engine.slowlog.entries)
 
 
@@ -168,6 +168,6 @@ def slowlog_len(client: Session) -> int:
     complexity="O(N) for N entries",
 )
 def slowlog_reset(client: Session) -> Status:
-    """Forget the slow log's entries."""
+    """Deletes all entries of the slow log."""
     client.engine.slowlog.entries.clear()
     return OK

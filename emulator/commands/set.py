@@ -34,7 +34,7 @@ def _read(client: Session, key: bytes) -> Set:
 
 @command("set", since="1.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1) a member")
 def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
-    """Add members; how many of them are new."""
+    """Adds members; returns how many are new."""
     db, limits = client.db, client.engine.config
     target = db.edit(key, Set)
     if target is None:
@@ -53,7 +53,7 @@ def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
 
 @command("set", since="1.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N members named")
 def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
-    """Remove members; how many of them there were."""
+    """Removes members; returns how many existed."""
     target = client.db.edit(key, Set)
     if target is None:
         return 0
@@ -72,13 +72,13 @@ def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     complexity="O(N) for N members",
 )
 def smembers(client: Session, key: bytes) -> replies.Set:
-    """All members."""
+    """Returns all members."""
     return replies.Set(_read(client, key))
 
 
 @command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def sismember(client: Session, key: bytes, member: bytes) -> int:
-    """Whether a member is in the set."""
+    """Returns 1 if a member is in the set, else 0."""
     return int(member in _read(client, key).members)
 
 
@@ -86,14 +86,14 @@ def sismember(client: Session, key: bytes, member: bytes) -> int:
     "set", since="6.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N members named"
 )
 def smismember(client: Session, key: bytes, member: bytes, *more: bytes) -> list[int]:
-    """For each of several members whether it is in the set."""
+    """Returns 1 or 0 for each of several members."""
     members = _read(client, key).members
     return [int(name in members) for name in (member, *more)]
 
 
 @command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def scard(client: Session, key: bytes) -> int:
-    """The number of members, 0 where there is no set."""
+    """Returns the number of members, 0 if there is no set."""
     return len(_read(client, key).members)
 
 
@@ -105,7 +105,7 @@ def scard(client: Session, key: bytes) -> int:
     complexity="O(1)",
 )
 def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> int:
-    """Move a member from one set to another; whether it was there."""
+    """Moves a member to another set; returns 1 if it existed."""
     db, limits = client.db, client.engine.config
     origin = db.edit(source, Set)
     if origin is None:
@@ -138,7 +138,7 @@ def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> 
     complexity="O(N) for N members returned",
 )
 def spop(client: Session, key: bytes, *count: bytes) -> Reply:
-    """Remove a member at random, with a count several; what was removed."""
+    """Removes and returns a random member, or several."""
     db, random = client.db, client.engine.random
     if len(count) > 1:
         raise CommandError(SYNTAX)
@@ -170,7 +170,7 @@ def spop(client: Session, key: bytes, *count: bytes) -> Reply:
     complexity="O(N) for N members returned",
 )
 def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
-    """A member at random; with a count several different ones, with a negative one possibly the same again."""
+    """Returns a random member, or several: different ones for a positive count, repeatable ones for a negative."""
     random = client.engine.random
     if not count:
         target = _read(client, key)
@@ -193,7 +193,7 @@ def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
     complexity="O(1) a call, O(N) for all",
 )
 def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
-    """Some members, and the cursor to go on with, 0 at the end."""
+    """Returns some members and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
     target = _read(client, key)
     if not target:
@@ -256,7 +256,7 @@ def _store(client: Session, destination: bytes, members: Iterable[bytes], event:
     complexity="O(N*M) for M sets, the smallest of N members",
 )
 def sinter(client: Session, key: bytes, *more: bytes) -> replies.Set:
-    """The members that are in every one of several sets."""
+    """Returns the members that all of several sets have."""
     return replies.Set(_intersection(_read_all(client, (key, *more))))
 
 
@@ -268,7 +268,7 @@ def sinter(client: Session, key: bytes, *more: bytes) -> replies.Set:
     complexity="O(N*M) for M sets, the smallest of N members",
 )
 def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members that are in every one of several sets; how many."""
+    """Stores the members that all of several sets have; returns how many."""
     return _store(client, destination, _intersection(_read_all(client, (key, *more))), b"sinterstore")
 
 
@@ -280,7 +280,7 @@ def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -
     complexity="O(N*M) for M sets, the smallest of N members",
 )
 def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
-    """How many members are in every one of several sets, counted up to a limit."""
+    """Counts the members that all of several sets have, up to a limit."""
     number = bounded(count, 1, INT64_MAX, "ERR numkeys should be greater than 0")
     words = (key, *more)
     if number > len(words):
@@ -299,7 +299,7 @@ def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
     complexity="O(N) for N members in all",
 )
 def sunion(client: Session, key: bytes, *more: bytes) -> replies.Set:
-    """The members that are in any of several sets."""
+    """Returns the members that any of several sets has."""
     return replies.Set(_union(_read_all(client, (key, *more))))
 
 
@@ -311,7 +311,7 @@ def sunion(client: Session, key: bytes, *more: bytes) -> replies.Set:
     complexity="O(N) for N members in all",
 )
 def sunionstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members that are in any of several sets; how many."""
+    """Stores the members that any of several sets has; returns how many."""
     return _store(client, destination, _union(_read_all(client, (key, *more))), b"sunionstore")
 
 
@@ -324,7 +324,7 @@ def sunionstore(client: Session, destination: bytes, key: bytes, *more: bytes) -
     complexity="O(N) for N members in all",
 )
 def sdiff(client: Session, key: bytes, *more: bytes) -> replies.Set:
-    """The members of the first set that are in no other."""
+    """Returns the members of the first set that no other set has."""
     return replies.Set(_difference(_read_all(client, (key, *more))))
 
 
@@ -336,5 +336,5 @@ def sdiff(client: Session, key: bytes, *more: bytes) -> replies.Set:
     complexity="O(N) for N members in all",
 )
 def sdiffstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members of the first set that are in no other; how many."""
+    """Stores the members of the first set that no other set has; returns how many."""
     return _store(client, destination, _difference(_read_all(client, (key, *more))), b"sdiffstore")

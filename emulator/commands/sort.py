@@ -169,7 +169,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     complexity="O(N+M*log(M)) for N elements of which M are returned",
 )
 def sort(client: Session, key: bytes, *options: bytes) -> Reply:
-    """The elements of a list, set or sorted set in order, or their number where they are stored as a list."""
+    """Sorts the elements of a list, set or sorted set; returns or stores them."""
     parsed = _parse(options, may_store=True)
     _check_user(client, "sort", (b"sort", key, *options), parsed)
     result = _sorted(client, key, parsed)
@@ -198,7 +198,7 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
     complexity="O(N+M*log(M)) for N elements of which M are returned",
 )
 def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
-    """The elements of a list, set or sorted set in order."""
+    """Sorts the elements of a list, set or sorted set and returns them."""
     parsed = _parse(options, may_store=False)
     _check_user(client, "sort_ro", (b"sort_ro", key, *options), parsed)
     return _sorted(client, key, parsed)

@@ -147,7 +147,7 @@ def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | Non
     complexity="O(N) for N entries that go",
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
-    """Take the oldest entries out of a stream, by its length or by their ids."""
+    """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
     given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
     trimming = _trimming(client, given, for_adding=False)
     stream = client.db.edit(key, Stream)
@@ -189,7 +189,7 @@ def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automat
     complexity="O(1), and O(N) for N entries that are trimmed",
 )
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
-    """Append an entry to a stream, which is created if need be; its id."""
+    """Appends an entry to a stream, which is created if necessary; returns the id."""
     words: Body = (id, field, value, *more)
     trimming, make, message = None, True, None
     number, open_ended, automatic = 0, False, id == b"*"
@@ -240,7 +240,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
 
 @command("stream", since="5.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def xlen(client: Session, key: bytes) -> int:
-    """How many entries a stream has."""
+    """Returns the number of entries."""
     stream = client.db.read(key, Stream)
     return 0 if stream is None else len(stream)
 
@@ -267,7 +267,7 @@ def _range(client: Session, key: bytes, low: bytes, high: bytes, options: Sequen
     complexity="O(N) for N entries returned",
 )
 def xrange(client: Session, key: bytes, start: bytes, end: bytes, *options: bytes) -> Reply:
-    """The entries with ids from start to end, the oldest first."""
+    """Returns the entries with ids from start to end, oldest first."""
     return _range(client, key, start, end, options, reverse=False)
 
 
@@ -279,7 +279,7 @@ def xrange(client: Session, key: bytes, start: bytes, end: bytes, *options: byte
     complexity="O(N) for N entries returned",
 )
 def xrevrange(client: Session, key: bytes, end: bytes, start: bytes, *options: bytes) -> Reply:
-    """The entries with ids from end down to start, the newest first."""
+    """Returns the entries with ids from end to start, newest first."""
     return _range(client, key, start, end, options, reverse=True)
 
 
@@ -288,7 +288,7 @@ def xrevrange(client: Session, key: bytes, end: bytes, start: bytes, *options: b
 
 @command("stream", since="5.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
 def xdel(client: Session, key: bytes, id: bytes, *more: bytes) -> int:
-    """Delete entries of a stream; how many there were."""
+    """Deletes entries; returns how many existed."""
     stream = client.db.edit(key, Stream)
     if stream is None:
         return 0
@@ -314,7 +314,7 @@ def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
 
 @command("stream", since="8.2.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
 def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
-    """Delete entries of a stream, minding consumer groups: 1 deleted, 2 still needed, -1 not there."""
+    """Deletes entries with respect to consumer groups; returns 1 (deleted), 2 (still referenced) or -1 (missing) each."""
     stream = client.db.edit(key, Stream)
     strategy, texts = ids_to_delete((ids, numids, id, *more))
     if stream is None:
@@ -331,7 +331,7 @@ _ENTRIES_ADDED: Final = at_least(0, "ERR entries_added must be positive", NOT_IN
 
 @command("stream", since="5.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Status:
-    """Set the last id of a stream, as a copy of it has to be told."""
+    """Sets the last id of a stream and related counters; meant for replication."""
     id = exact_id(last_id)
 
     def max_deleted_id(text: bytes) -> int:

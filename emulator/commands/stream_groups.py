@@ -86,7 +86,7 @@ def _group_options(client: Session, options: Sequence[bytes], may_make: bool) ->
     complexity="O(1)",
 )
 def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes, *options: bytes) -> Status:
-    """Create a consumer group, which will read what comes after an id."""
+    """Creates a consumer group, which reads the entries after an id."""
     make, read = _group_options(client, options, may_make=True)
     stream = client.db.edit(key, Stream) if make else _existing(client, key)
     if len(options) > 3:
@@ -115,7 +115,7 @@ def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes
     complexity="O(1)",
 )
 def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes, *options: bytes) -> Status:
-    """Let a consumer group read on from another id."""
+    """Sets the id after which a consumer group continues to read."""
     _, read = _group_options(client, options, may_make=False)
     stream, found = _existing_group(client, key, group)
     if len(options) > 2:
@@ -135,7 +135,7 @@ def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes,
     complexity="O(N) for N entries pending",
 )
 def xgroup_destroy(client: Session, key: bytes, group: bytes) -> int:
-    """Delete a consumer group; who waits for it is told."""
+    """Deletes a consumer group; clients that wait for it receive an error."""
     stream = _existing(client, key)
     if stream.groups.pop(group, None) is None:
         return 0
@@ -154,7 +154,7 @@ def xgroup_destroy(client: Session, key: bytes, group: bytes) -> int:
     complexity="O(1)",
 )
 def xgroup_createconsumer(client: Session, key: bytes, group: bytes, consumer: bytes) -> int:
-    """Create a consumer in a group; 0 where it was there already."""
+    """Creates a consumer in a group; returns 0 if it already exists."""
     _, found = _existing_group(client, key, group)
     if consumer in found.consumers:
         return 0
@@ -171,7 +171,7 @@ def xgroup_createconsumer(client: Session, key: bytes, group: bytes, consumer: b
     complexity="O(N) for N entries pending",
 )
 def xgroup_delconsumer(client: Session, key: bytes, group: bytes, consumer: bytes) -> int:
-    """Delete a consumer of a group; how many entries it had pending, which nobody has now."""
+    """Deletes a consumer; returns the number of entries that were pending for it and no longer are."""
     _, found = _existing_group(client, key, group)
     known = found.consumers.get(consumer)
     if known is None:
@@ -186,7 +186,7 @@ def xgroup_delconsumer(client: Session, key: bytes, group: bytes, consumer: byte
 
 @command("stream", since="5.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1) for each entry")
 def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> int:
-    """Acknowledge entries, which are pending no more; how many were."""
+    """Acknowledges pending entries; returns how many were pending."""
     stream = client.db.read(key, Stream)
     found = None if stream is None else stream.groups.get(group)
     if found is None:
@@ -204,7 +204,7 @@ def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> 
     complexity="O(1) for each entry",
 )
 def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
-    """Acknowledge entries and delete them: 1 deleted, 2 acknowledged but still needed by another group, -1 not pending."""
+    """Acknowledges and deletes entries; returns 1 (deleted), 2 (still referenced) or -1 (not pending) each."""
     stream = client.db.edit(key, Stream)
     strategy, texts = ids_to_delete((ids, numids, id, *more))
     found = None if stream is None else stream.groups.get(group)
@@ -239,7 +239,7 @@ def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes
 def xclaim(
     client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, id: bytes, *more: bytes
 ) -> list[Reply]:
-    """Let a consumer have entries that are pending with others for longer than a time."""
+    """Assigns pending entries that have been idle for a time to a consumer."""
     stream, found = _required(client.db.read(key, Stream), key, group)
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
     words = (id, *more)
@@ -330,7 +330,7 @@ _AUTOCLAIM_OPTIONS: Final = {b"JUSTID": FLAG, b"COUNT": at_least(1, "ERR COUNT m
 def xautoclaim(
     client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, start: bytes, *options: bytes
 ) -> list[Reply]:
-    """Let a consumer have the entries pending with others for longer than a time, in portions.
+    """Finds pending entries that have been idle for a time, in portions, and assigns them to a consumer.
 
     Answers the id to go on from (0-0 at the end), the entries, and the ids of those that exist no more.
     """
@@ -375,7 +375,7 @@ def xautoclaim(
     complexity="O(N) for N entries returned or passed over",
 )
 def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list[Reply]:
-    """What a consumer group has pending: in all, or entry by entry with consumer, idle time and number of deliveries."""
+    """Returns a summary of the pending entries of a group, or the entries with consumer, idle time and deliveries."""
     if not options:
         return _summary(_required(client.db.read(key, Stream), key, group)[1])
     if not 3 <= len(options) <= 6:

@@ -37,7 +37,7 @@ def _existing(client: Session, key: bytes) -> Stream:
     complexity="O(1), with FULL O(N) for N entries returned",
 )
 def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Reply]:
-    """What there is to know about a stream; with FULL its entries and groups as well."""
+    """Returns facts about a stream; with FULL, its entries and groups as well."""
     stream = _existing(client, key)
     if not options:
         return _overview(client, stream)
@@ -113,7 +113,7 @@ def _full_consumer(consumer: Consumer, count: int) -> dict[bytes, Reply]:
     complexity="O(1)",
 )
 def xinfo_groups(client: Session, key: bytes) -> list[Reply]:
-    """The consumer groups of a stream."""
+    """Returns the consumer groups of a stream."""
     stream = _existing(client, key)
     return [
         {
@@ -136,7 +136,7 @@ def xinfo_groups(client: Session, key: bytes) -> list[Reply]:
     complexity="O(1)",
 )
 def xinfo_consumers(client: Session, key: bytes, group: bytes) -> list[Reply]:
-    """The consumers of a group: ``idle`` is since they asked last, ``inactive`` since they got something (-1: never)."""
+    """Returns the consumers of a group, with the times since they last asked (idle) and last received (inactive)."""
     stream = _existing(client, key)
     found = stream.groups.get(group)
     if found is None:

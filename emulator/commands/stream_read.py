@@ -98,7 +98,7 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     keys=[keyword("RO access", b"STREAMS", 1, last=-1, limit=2)],
 )
 def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) -> Reply | Block:
-    """Entries of several streams behind the ids given, waiting for some if need be."""
+    """Returns the entries after given ids from one or several streams; with BLOCK, waits if there are none."""
     request = _Request(client, "xread", (streams, key, id, *more))
     behind = [_after(client, name, text) for name, text in zip(request.keys, request.texts, strict=True)]
 
@@ -148,7 +148,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
 def xreadgroup(
     client: Session, group: bytes, name: bytes, consumer: bytes, streams: bytes, key: bytes, id: bytes, *more: bytes
 ) -> Reply | Block:
-    """Entries of several streams for a consumer of a group: new ones, waiting for some if need be, or its pending ones."""
+    """Returns new or pending entries to a consumer of a group; with BLOCK, waits if there are no new ones."""
     request = _Request(client, "xreadgroup", (group, name, consumer, streams, key, id, *more))
     clock = client.engine.clock
 

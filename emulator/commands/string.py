@@ -84,7 +84,7 @@ def _check_size(client: Session, size: int) -> None:
 
 @command("string", since="1.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def get(client: Session, key: bytes) -> bytes | None:
-    """The string at a key, null where there is none."""
+    """Returns the string at a key, or null if there is none."""
     value = client.db.get(key)
     if value.__class__ is bytes or value is None:
         return value
@@ -102,7 +102,7 @@ def get(client: Session, key: bytes) -> bytes | None:
     complexity="O(N) for N keys",
 )
 def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
-    """The strings at several keys; null for one that is absent or not a string."""
+    """Returns the strings at several keys, null for each that is missing or of another type."""
     get_value = client.db.get
     values = [get_value(name) for name in (key, *more)]
     return [bytes(value) if isinstance(value, STRINGS) else None for value in values]
@@ -110,7 +110,7 @@ def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
 
 @command("string", since="2.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def strlen(client: Session, key: bytes) -> int:
-    """The length of a string in bytes, 0 where there is none."""
+    """Returns the length of a string in bytes, 0 if there is none."""
     return len(read_string(client, key))
 
 
@@ -122,7 +122,7 @@ def strlen(client: Session, key: bytes) -> int:
     complexity="O(N) for N bytes returned",
 )
 def getrange(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
-    """The bytes from start to end, both included; negative offsets count from the end."""
+    """Returns the bytes from start to end, inclusive; negative offsets count from the end."""
     first, last = integer(start), integer(end)
     value = read_string(client, key)
     size = len(value)
@@ -141,7 +141,7 @@ def getrange(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
     complexity="O(N) for N bytes returned",
 )
 def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
-    """The old name of GETRANGE."""
+    """Returns a part of a string (old name of GETRANGE)."""
     return getrange(client, key, start, end)
 
 
@@ -165,7 +165,7 @@ def _key_of_set(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     complexity="O(1)",
 )
 def set_(client: Session, key: bytes, value: bytes, *options: bytes) -> Reply:
-    """Set a key to a string, whatever it held."""
+    """Sets a key to a string, whatever its previous type."""
     if not options:
         client.db.put(key, value, STRING, b"set")
         return OK
@@ -222,7 +222,7 @@ def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_t
 
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("OW insert", 1)], complexity="O(1)")
 def setnx(client: Session, key: bytes, value: bytes) -> int:
-    """Set a key that does not exist; whether that was so."""
+    """Sets a key unless it exists; returns 1 if it was set."""
     if client.db.lookup_write(key) is not None:
         return 0
     client.db.put(key, value, STRING, b"set")
@@ -231,14 +231,14 @@ def setnx(client: Session, key: bytes, value: bytes) -> int:
 
 @command("string", since="2.0.0", flags="write denyoom", keys=[keys("OW update", 1)], complexity="O(1)")
 def setex(client: Session, key: bytes, seconds: bytes, value: bytes) -> Status:
-    """Set a key that expires after some seconds."""
+    """Sets a key with an expiry in seconds."""
     _store(client, key, value, deadline(client, "setex", seconds, 1000, False))
     return OK
 
 
 @command("string", since="2.6.0", flags="write denyoom", keys=[keys("OW update", 1)], complexity="O(1)")
 def psetex(client: Session, key: bytes, milliseconds: bytes, value: bytes) -> Status:
-    """Set a key that expires after some milliseconds."""
+    """Sets a key with an expiry in milliseconds."""
     _store(client, key, value, deadline(client, "psetex", milliseconds, 1, False))
     return OK
 
@@ -251,7 +251,7 @@ def psetex(client: Session, key: bytes, milliseconds: bytes, value: bytes) -> St
     complexity="O(1)",
 )
 def getset(client: Session, key: bytes, value: bytes) -> bytes | None:
-    """Set a key and return what it held."""
+    """Sets a key and returns its previous value."""
     previous = _read(client, key)
     client.db.put(key, value, STRING, b"set")
     return previous
@@ -265,7 +265,7 @@ def getset(client: Session, key: bytes, value: bytes) -> bytes | None:
     complexity="O(1)",
 )
 def getdel(client: Session, key: bytes) -> bytes | None:
-    """The string at a key, which is deleted."""
+    """Returns the string at a key and deletes the key."""
     value = _read(client, key)
     if value is not None:
         client.db.delete(key)
@@ -280,7 +280,7 @@ def getdel(client: Session, key: bytes) -> bytes | None:
     complexity="O(1)",
 )
 def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
-    """The string at a key, whose expiry is set or taken away."""
+    """Returns the string at a key, and sets or removes its expiry."""
     chosen = read_options(options, _GETEX_OPTIONS, _RULES)
     value = _read(client, key)
     if value is None:
@@ -308,7 +308,7 @@ def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     complexity="O(N) for N keys",
 )
 def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
-    """Set several keys at once."""
+    """Sets several keys."""
     put = client.db.put
     if len(more) % 2:
         raise wrong_arity("mset")
@@ -360,7 +360,7 @@ def msetex(client: Session, numkeys: bytes, key: bytes, value: bytes, *more: byt
     complexity="O(N) for N keys",
 )
 def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
-    """Set several keys at once if none of them exists; whether that was so."""
+    """Sets several keys if none of them exists; returns 1 if they were set."""
     if len(more) % 2:
         raise wrong_arity("msetnx")
     db = client.db
@@ -375,7 +375,7 @@ def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
 
 @command("string", since="2.0.0", flags="write denyoom fast", keys=[keys("RW insert", 1)], complexity="O(1) amortised")
 def append(client: Session, key: bytes, value: bytes) -> int:
-    """Append to a string; its new length."""
+    """Appends to a string, which is created if necessary; returns its length."""
     entry, current = find_string(client, key)
     db = client.db
     if entry is None:
@@ -399,7 +399,7 @@ def append(client: Session, key: bytes, value: bytes) -> int:
     complexity="O(M) for M bytes written",
 )
 def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
-    """Overwrite part of a string from an offset on, zero-padded up to there; its new length."""
+    """Overwrites part of a string from an offset, after zero bytes if needed; returns its length."""
     start = integer(offset)
     if start < 0:
         raise CommandError("ERR offset is out of range")
@@ -439,25 +439,25 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
 
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def incr(client: Session, key: bytes) -> int:
-    """Add one to the number at a key (0 where there is none)."""
+    """Adds 1 to the integer at a key, 0 if there is none; returns the sum."""
     return _increment(client, key, 1)
 
 
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def decr(client: Session, key: bytes) -> int:
-    """Take one from the number at a key."""
+    """Subtracts 1 from the integer at a key, 0 if there is none; returns the difference."""
     return _increment(client, key, -1)
 
 
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def incrby(client: Session, key: bytes, increment: bytes) -> int:
-    """Add to the number at a key."""
+    """Adds to the integer at a key, 0 if there is none; returns the sum."""
     return _increment(client, key, integer(increment))
 
 
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def decrby(client: Session, key: bytes, decrement: bytes) -> int:
-    """Take from the number at a key."""
+    """Subtracts from the integer at a key, 0 if there is none; returns the difference."""
     amount = integer(decrement)
     if amount == INT64_MIN:
         raise CommandError("ERR decrement would overflow")
@@ -466,7 +466,7 @@ def decrby(client: Session, key: bytes, decrement: bytes) -> int:
 
 @command("string", since="2.6.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def incrbyfloat(client: Session, key: bytes, increment: bytes) -> bytes:
-    """Add to the number at a key, with the precision of a long double."""
+    """Adds to the number at a key, 0 if there is none, with long double precision; returns the sum."""
     entry, current = find_string(client, key)
     value = parse_long_double(bytes(current)) if entry is not None else ZERO
     amount = parse_long_double(increment)
@@ -507,7 +507,7 @@ _LCS_OPTIONS: Final = {b"LEN": FLAG, b"IDX": FLAG, b"WITHMATCHLEN": FLAG, b"MINM
     complexity="O(N*M) for strings of N and M bytes",
 )
 def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
-    """The longest common subsequence of two strings, its length, or where it lies in them."""
+    """Returns the longest common subsequence of two strings, its length (LEN) or its matches (IDX)."""
     one, other = map(_compared, [client.db.get(key1), client.db.get(key2)])
     given = read_options(options, _LCS_OPTIONS)
     if b"LEN" in given and b"IDX" in given:

@@ -23,7 +23,7 @@ _REASONS: Final = {
 
 @command("transactions", since="1.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
 def multi(client: Session) -> Status:
-    """Queue the commands that follow until EXEC."""
+    """Starts a transaction: the commands that follow are queued until EXEC."""
     if client.queue is not None:
         raise CommandError("ERR MULTI calls can not be nested")
     client.open_queue()
@@ -37,7 +37,7 @@ def multi(client: Session) -> Status:
     complexity="that of the queued commands",
 )
 def exec_(client: Session) -> Reply:
-    """Run the queued commands as one, unless a watched key has changed."""
+    """Runs the queued commands as one, unless a watched key has changed."""
     queue = client.queue
     if queue is None:
         raise CommandError("ERR EXEC without MULTI")
@@ -106,7 +106,7 @@ def _leave(client: Session) -> None:
     complexity="O(N) for N queued commands",
 )
 def discard(client: Session) -> Status:
-    """Forget the queued commands and the watched keys."""
+    """Discards the queued commands and the watched keys."""
     if client.queue is None:
         raise CommandError("ERR DISCARD without MULTI")
     _leave(client)
@@ -121,7 +121,7 @@ def discard(client: Session) -> Status:
     complexity="O(1) a key",
 )
 def watch(client: Session, key: bytes, *more: bytes) -> Status:
-    """Let the next EXEC do nothing if one of the keys changes before it."""
+    """Watches keys: the next EXEC runs nothing if one of them has changed."""
     if client.queue is not None:
         raise CommandError("ERR WATCH inside MULTI is not allowed")
     if not client.dirty_cas:
@@ -132,6 +132,6 @@ def watch(client: Session, key: bytes, *more: bytes) -> Status:
 
 @command("transactions", since="2.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
 def unwatch(client: Session) -> Status:
-    """Forget the watched keys."""
+    """Stops watching keys."""
     client.unwatch()
     return OK

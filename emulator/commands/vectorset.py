@@ -133,7 +133,7 @@ def _check_fit(target: VectorSet, new: _Addition) -> None:
 
 @_command("VADD", "write denyoom")
 def vadd(client: Session, *arguments: bytes) -> bool:
-    """Add an element with its vector, or give it another; whether it is new."""
+    """Adds an element with its vector, or replaces its vector; returns whether it is new."""
     if len(arguments) < 4:
         raise wrong_arity("VADD")
     key, db = arguments[0], client.db
@@ -154,7 +154,7 @@ def vadd(client: Session, *arguments: bytes) -> bool:
 
 @_command("VREM", "write")
 def vrem(client: Session, *arguments: bytes) -> bool:
-    """Remove an element; whether it was there."""
+    """Removes an element; returns whether it existed."""
     if len(arguments) != 2:
         raise wrong_arity("VREM")
     key, name = arguments
@@ -169,7 +169,7 @@ def vrem(client: Session, *arguments: bytes) -> bool:
 
 @_command("VSETATTR", "write fast")
 def vsetattr(client: Session, *arguments: bytes) -> bool:
-    """Give an element an attribute, with no text take it away; whether the element is there."""
+    """Sets the attributes of an element, or removes them if the text is empty; returns whether the element exists."""
     if len(arguments) != 3:
         raise wrong_arity("VSETATTR")
     key, name, attribute = arguments
@@ -187,7 +187,7 @@ def vsetattr(client: Session, *arguments: bytes) -> bool:
 
 @_command("VGETATTR", "readonly fast")
 def vgetattr(client: Session, *arguments: bytes) -> bytes | None:
-    """An element's attribute."""
+    """Returns the attributes of an element, or null if it has none."""
     if len(arguments) != 2:
         raise wrong_arity("VGETATTR")
     found = _find(client, *arguments)
@@ -196,7 +196,7 @@ def vgetattr(client: Session, *arguments: bytes) -> bytes | None:
 
 @_command("VISMEMBER", "readonly")
 def vismember(client: Session, *arguments: bytes) -> bool:
-    """Whether an element is in the set."""
+    """Returns whether an element is in the set."""
     if len(arguments) != 2:
         raise wrong_arity("VISMEMBER")
     return _find(client, *arguments) is not None
@@ -204,7 +204,7 @@ def vismember(client: Session, *arguments: bytes) -> bool:
 
 @_command("VEMB", "readonly fast")
 def vemb(client: Session, *arguments: bytes) -> Reply:
-    """An element's vector, with RAW as it is stored: form, codes, norm and for int8 the range of the codes."""
+    """Returns the vector of an element; with RAW, as it is stored: form, codes, norm and for int8 the range."""
     if len(arguments) < 2:
         raise wrong_arity("VEMB")
     key, name, *options = arguments
@@ -222,7 +222,7 @@ def vemb(client: Session, *arguments: bytes) -> Reply:
 
 @_command("VLINKS", "readonly fast")
 def vlinks(client: Session, *arguments: bytes) -> list[Reply] | None:
-    """The elements linked to one, for each of its levels from the highest; with WITHSCORES how similar they are."""
+    """Returns the elements linked to an element, from its highest level down; with WITHSCORES their similarity."""
     if not 2 <= len(arguments) <= 3 or (len(arguments) == 3 and arguments[2].upper() != b"WITHSCORES"):
         raise wrong_arity("VLINKS")
     found = _find(client, *arguments[:2])
@@ -236,7 +236,7 @@ def vlinks(client: Session, *arguments: bytes) -> list[Reply] | None:
 
 @_command("VRANDMEMBER", "readonly")
 def vrandmember(client: Session, *arguments: bytes) -> Reply:
-    """An element at random; with a count several different ones, with a negative one possibly the same again."""
+    """Returns a random element, or several: different ones for a positive count, repeatable ones for a negative."""
     if not 1 <= len(arguments) <= 2:
         raise wrong_arity("VRANDMEMBER")
     random = client.engine.random
@@ -253,7 +253,7 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
 
 @_command("VCARD", "readonly fast")
 def vcard(client: Session, *arguments: bytes) -> int:
-    """The number of elements, 0 where there is no set."""
+    """Returns the number of elements, 0 if there is no set."""
     if len(arguments) != 1:
         raise wrong_arity("VCARD")
     return len(client.db.read(arguments[0], VectorSet) or ())
@@ -261,7 +261,7 @@ def vcard(client: Session, *arguments: bytes) -> int:
 
 @_command("VDIM", "readonly fast")
 def vdim(client: Session, *arguments: bytes) -> int:
-    """The dimension of the vectors as they are stored."""
+    """Returns the dimension of the stored vectors."""
     if len(arguments) != 1:
         raise wrong_arity("VDIM")
     found = client.db.read(arguments[0], VectorSet)
@@ -278,7 +278,7 @@ def _uid(client: Session, found: VectorSet) -> int:
 
 @_command("VINFO", "readonly fast")
 def vinfo(client: Session, *arguments: bytes) -> Reply:
-    """How a set stores its vectors, and how many."""
+    """Returns facts about a vector set: how it stores vectors, and how many."""
     if len(arguments) != 1:
         raise wrong_arity("VINFO")
     found = client.db.read(arguments[0], VectorSet)
@@ -389,7 +389,7 @@ def _query(target: VectorSet, words: Iterator[bytes]) -> Vector:
 
 @_command("VSIM", "readonly")
 def vsim(client: Session, *arguments: bytes) -> Reply:
-    """The elements most similar to one of them, or to a vector."""
+    """Returns the elements most similar to an element or a vector."""
     if len(arguments) < 3:
         raise wrong_arity("VSIM")
     target = client.db.read(arguments[0], VectorSet)

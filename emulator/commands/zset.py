@@ -41,7 +41,7 @@ def pairs(members: Sequence[Scored]) -> Pairs:
     complexity="O(log N) a member",
 )
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
-    """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
+    """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
     plain = score.upper() not in _OPTIONS
     if plain and not more:  # as in most calls
         return add_scores(client, key, (double(score),), (member,), _NO_OPTIONS)
@@ -119,7 +119,7 @@ def add_scores(
     complexity="O(log N)",
 )
 def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float | None:
-    """Add to a member's score (0 where it is not there); the new score."""
+    """Adds to the score of a member, 0 if it is missing; returns the new score."""
     if increment.upper() in _OPTIONS:  # Redis reads it as ZADD's
         raise CommandError(SYNTAX)
     amount = double(increment)
@@ -137,7 +137,7 @@ def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> flo
     complexity="O(log N) a member",
 )
 def zrem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
-    """Take members away; how many there were."""
+    """Removes members; returns how many existed."""
     target = client.db.edit(key, ZSet)
     if target is None:
         return 0
@@ -181,7 +181,7 @@ def _pop(client: Session, key: bytes, count: Sequence[bytes], lowest: bool) -> R
     complexity="O(log(N)*M) for M members taken",
 )
 def zpopmin(client: Session, key: bytes, *count: bytes) -> Reply:
-    """Take the member with the lowest score, or some."""
+    """Removes and returns the member with the lowest score, or several."""
     return _pop(client, key, count, lowest=True)
 
 
@@ -193,7 +193,7 @@ def zpopmin(client: Session, key: bytes, *count: bytes) -> Reply:
     complexity="O(log(N)*M) for M members taken",
 )
 def zpopmax(client: Session, key: bytes, *count: bytes) -> Reply:
-    """Take the member with the highest score, or some."""
+    """Removes and returns the member with the highest score, or several."""
     return _pop(client, key, count, lowest=False)
 
 
@@ -202,14 +202,14 @@ def zpopmax(client: Session, key: bytes, *count: bytes) -> Reply:
 
 @command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def zcard(client: Session, key: bytes) -> int:
-    """How many members there are."""
+    """Returns the number of members, 0 if there is no sorted set."""
     members = client.db.read(key, ZSet)
     return 0 if members is None else len(members)
 
 
 @command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def zscore(client: Session, key: bytes, member: bytes) -> float | None:
-    """The score of a member, null where it is not there."""
+    """Returns the score of a member, or null if it is missing."""
     members = client.db.read(key, ZSet)
     return None if members is None else members.scores.get(member)
 
@@ -222,7 +222,7 @@ def zscore(client: Session, key: bytes, member: bytes) -> float | None:
     complexity="O(N) for N members",
 )
 def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[float | None]:
-    """The scores of members, null for one that is not there."""
+    """Returns the scores of members, null for each that is missing."""
     members = client.db.read(key, ZSet)
     return [None if members is None else members.scores.get(name) for name in (member, *more)]
 
@@ -243,13 +243,13 @@ def _rank(client: Session, key: bytes, member: bytes, options: Sequence[bytes], 
 
 @command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Reply:
-    """The rank of a member, 0 for the lowest score; null where it is not there."""
+    """Returns the rank of a member, 0 for the lowest score, or null if it is missing."""
     return _rank(client, key, member, options, "zrank", backwards=False)
 
 
 @command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zrevrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Reply:
-    """The rank of a member, 0 for the highest score; null where it is not there."""
+    """Returns the rank of a member, 0 for the highest score, or null if it is missing."""
     return _rank(client, key, member, options, "zrevrank", backwards=True)
 
 
@@ -262,7 +262,7 @@ def zrevrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Rep
     complexity="O(N) for N members returned",
 )
 def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
-    """A member at random; with a count several, with a negative one possibly the same again."""
+    """Returns a random member, or several: different ones for a positive count, repeatable ones for a negative."""
     if not options:
         members = client.db.read(key, ZSet)
         return None if members is None else members.dense().choose(client.engine.random)
@@ -291,7 +291,7 @@ def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
     complexity="O(1) a call, O(N) for all",
 )
 def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
-    """Some members with scores, and the cursor to go on with, 0 at the end."""
+    """Returns some members with scores and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
     members = client.db.read(key, ZSet)
     if members is None:

@@ -36,7 +36,7 @@ def _mpop(client: Session, names: Sequence[bytes], where: bytes, count: int) -> 
     complexity="O(K)+O(M*log(N)) for K keys and M members taken",
 )
 def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
-    """Take members with the lowest or highest scores from the first of several sorted sets that is there."""
+    """Removes and returns members with the lowest or highest scores from the first sorted set that is not empty."""
     return _mpop(client, *multi_pop((numkeys, key, where, *options), (MIN, MAX))) or NULL_ARRAY
 
 
@@ -48,7 +48,7 @@ def zmpop(client: Session, numkeys: bytes, key: bytes, where: bytes, *options: b
     complexity="O(K)+O(M*log(N)) for K keys and M members taken",
 )
 def bzmpop(client: Session, seconds: bytes, numkeys: bytes, key: bytes, where: bytes, *options: bytes) -> Reply | Block:
-    """Take members from the first of several sorted sets that is there, waiting for one if need be."""
+    """Removes and returns members from the first sorted set that is not empty; waits if all are empty."""
     names, place, count = multi_pop((numkeys, key, where, *options), (MIN, MAX))
     wait = timeout(client, seconds)
 
@@ -80,7 +80,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> 
     complexity="O(log N)",
 )
 def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
-    """Take the member with the lowest score of the first sorted set that is there, waiting for one if need be."""
+    """Removes and returns the lowest member of the first sorted set that is not empty; waits if all are empty."""
     return _blocking_pop(client, (key, key_or_timeout, *more), lowest=True)
 
 
@@ -92,5 +92,5 @@ def bzpopmin(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -
     complexity="O(log N)",
 )
 def bzpopmax(client: Session, key: bytes, key_or_timeout: bytes, *more: bytes) -> Reply | Block:
-    """Take the member with the highest score of the first sorted set that is there, waiting for one if need be."""
+    """Removes and returns the highest member of the first sorted set that is not empty; waits if all are empty."""
     return _blocking_pop(client, (key, key_or_timeout, *more), lowest=False)

@@ -167,7 +167,7 @@ def _answer(result: Scores, with_scores: bool) -> Reply:
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
 )
 def zunion(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
-    """The members of any of several sorted sets, their scores aggregated."""
+    """Returns the members that any of several sorted sets has, with aggregated scores."""
     query = _query(client, "zunion", (numkeys, key, *more))
     return _answer(_union(query), query.with_scores)
 
@@ -180,7 +180,7 @@ def zunion(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     complexity="O(N)+O(M*log(M)) for N members in all and M in the result",
 )
 def zunionstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members of any of several sorted sets; how many there are."""
+    """Stores the members that any of several sorted sets has; returns how many."""
     query = _query(client, "zunionstore", (numkeys, key, *more), stores=True)
     return store(client, destination, _union(query), b"zunionstore")
 
@@ -193,7 +193,7 @@ def zunionstore(client: Session, destination: bytes, numkeys: bytes, key: bytes,
     complexity="O(N*K)+O(M*log(M)) for N members in the smallest of K and M in the result",
 )
 def zinter(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
-    """The members of all of several sorted sets, their scores aggregated."""
+    """Returns the members that all of several sorted sets have, with aggregated scores."""
     query = _query(client, "zinter", (numkeys, key, *more))
     return _answer(_intersection(query), query.with_scores)
 
@@ -206,7 +206,7 @@ def zinter(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     complexity="O(N*K)+O(M*log(M)) for N members in the smallest of K and M in the result",
 )
 def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members of all of several sorted sets; how many there are."""
+    """Stores the members that all of several sorted sets have; returns how many."""
     query = _query(client, "zinterstore", (numkeys, key, *more), stores=True)
     return store(client, destination, _intersection(query), b"zinterstore")
 
@@ -219,7 +219,7 @@ def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes,
     complexity="O(N*K) for N members in the smallest of K",
 )
 def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int:
-    """How many members all of several sorted sets have in common, counted up to a limit."""
+    """Counts the members that all of several sorted sets have, up to a limit."""
     names, options = _names("zintercard", (numkeys, key, *more))
     first, *others = sorted((_members(client, name) for name in names), key=len)
     limit = read_options(options, UP_TO_LIMIT).get(b"LIMIT", 0)
@@ -240,7 +240,7 @@ def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int
     complexity="O(L+(N-K)log(N)) for L members in all, N in the first and K in the result",
 )
 def zdiff(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
-    """The members of the first of several sorted sets that are in none of the others."""
+    """Returns the members of the first sorted set that no other has."""
     query = _query(client, "zdiff", (numkeys, key, *more), weighs=False)
     return _answer(_difference(query), query.with_scores)
 
@@ -253,6 +253,6 @@ def zdiff(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> Reply:
     complexity="O(L+(N-K)log(N)) for L members in all, N in the first and K in the result",
 )
 def zdiffstore(client: Session, destination: bytes, numkeys: bytes, key: bytes, *more: bytes) -> int:
-    """Store the members of the first of several sorted sets that are in none of the others; how many there are."""
+    """Stores the members of the first sorted set that no other has; returns how many."""
     query = _query(client, "zdiffstore", (numkeys, key, *more), weighs=False, stores=True)
     return store(client, destination, _difference(query), b"zdiffstore")

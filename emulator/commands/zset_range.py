@@ -153,7 +153,7 @@ def _answer(client: Session, key: bytes, query: _Query) -> Reply:
     complexity="O(log(N)+M) for M members returned",
 )
 def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
-    """The members of a range of ranks, scores or bytes, possibly backwards."""
+    """Returns a range of members, by ranks, scores or bytes, forwards or backwards."""
     return _answer(client, key, _parse(start, stop, options, _OPTIONS))
 
 
@@ -165,7 +165,7 @@ def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: byt
     complexity="O(log(N)+M) for M members stored",
 )
 def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes, *options: bytes) -> int:
-    """Store a range of a sorted set under another key; how many members it has."""
+    """Stores a range of members in another sorted set; returns how many."""
     query = _parse(min, max, options, _STORE_OPTIONS)
     return store(client, dst, {member: score for score, member in _select(client, src, query)}, b"zrangestore")
 
@@ -189,7 +189,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes)
     complexity="O(log(N)+M) for M members returned",
 )
 def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
-    """The members of a range of ranks, the highest score first."""
+    """Returns the members in a range of ranks, highest score first."""
     return _answer(client, key, _parse(start, stop, options, backwards=True))
 
 
@@ -201,7 +201,7 @@ def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: 
     complexity="O(log(N)+M) for M members returned",
 )
 def zrangebyscore(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
-    """The members with scores in a range."""
+    """Returns the members in a range of scores, lowest first."""
     return _answer(client, key, _parse(min, max, options, kind=BY_SCORE))
 
 
@@ -213,7 +213,7 @@ def zrangebyscore(client: Session, key: bytes, min: bytes, max: bytes, *options:
     complexity="O(log(N)+M) for M members returned",
 )
 def zrevrangebyscore(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
-    """The members with scores in a range, the highest first."""
+    """Returns the members in a range of scores, highest first."""
     return _answer(client, key, _parse(max, min, options, kind=BY_SCORE, backwards=True))
 
 
@@ -225,7 +225,7 @@ def zrevrangebyscore(client: Session, key: bytes, max: bytes, min: bytes, *optio
     complexity="O(log(N)+M) for M members returned",
 )
 def zrangebylex(client: Session, key: bytes, min: bytes, max: bytes, *options: bytes) -> Reply:
-    """The members in a range of bytes."""
+    """Returns the members in a range of bytes, first to last."""
     return _answer(client, key, _parse(min, max, options, kind=BY_LEX))
 
 
@@ -237,7 +237,7 @@ def zrangebylex(client: Session, key: bytes, min: bytes, max: bytes, *options: b
     complexity="O(log(N)+M) for M members returned",
 )
 def zrevrangebylex(client: Session, key: bytes, max: bytes, min: bytes, *options: bytes) -> Reply:
-    """The members in a range of bytes, the last first."""
+    """Returns the members in a range of bytes, last to first."""
     return _answer(client, key, _parse(max, min, options, kind=BY_LEX, backwards=True))
 
 
@@ -254,13 +254,13 @@ def _count(client: Session, key: bytes, ranks: Ranks) -> int:
 
 @command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
-    """How many members have scores in a range."""
+    """Counts the members in a range of scores."""
     return _count(client, key, _ranks(BY_SCORE, min, max))
 
 
 @command("sorted_set", since="2.8.9", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zlexcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
-    """How many members are in a range of bytes."""
+    """Counts the members in a range of bytes."""
     return _count(client, key, _ranks(BY_LEX, min, max))
 
 
@@ -282,7 +282,7 @@ def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
     complexity="O(log(N)+M) for M members removed",
 )
 def zremrangebyrank(client: Session, key: bytes, start: bytes, stop: bytes) -> int:
-    """Take the members of a range of ranks away; how many."""
+    """Removes the members in a range of ranks; returns how many."""
     return _remove(client, key, _ranks(BY_RANK, start, stop), b"zremrangebyrank")
 
 
@@ -294,7 +294,7 @@ def zremrangebyrank(client: Session, key: bytes, start: bytes, stop: bytes) -> i
     complexity="O(log(N)+M) for M members removed",
 )
 def zremrangebyscore(client: Session, key: bytes, min: bytes, max: bytes) -> int:
-    """Take the members with scores in a range away; how many."""
+    """Removes the members in a range of scores; returns how many."""
     return _remove(client, key, _ranks(BY_SCORE, min, max), b"zremrangebyscore")
 
 
@@ -306,5 +306,5 @@ def zremrangebyscore(client: Session, key: bytes, min: bytes, max: bytes) -> int
     complexity="O(log(N)+M) for M members removed",
 )
 def zremrangebylex(client: Session, key: bytes, min: bytes, max: bytes) -> int:
-    """Take the members in a range of bytes away; how many."""
+    """Removes the members in a range of bytes; returns how many."""
     return _remove(client, key, _ranks(BY_LEX, min, max), b"zremrangebylex")

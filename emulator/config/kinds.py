@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from emulator.protocol.inline import quoted
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer, saturated
+from emulator.protocol.text import to_bytes
 
 T = TypeVar("T")
 
@@ -151,7 +152,7 @@ class Integer(Directive[int]):
         return self._bounded(self._number(words[0]))
 
     def _number(self, word: str) -> int:
-        number = parse_integer(word.encode("utf-8", "surrogateescape"))
+        number = parse_integer(to_bytes(word))
         if number is None:
             raise ConfigError(_NOT_INTEGER)
         return number
@@ -240,7 +241,7 @@ class MemoryOrPercent(Memory):
     """Bytes, or for a percentage its negative."""
 
     def _number(self, word: str) -> int:
-        percent = parse_integer(word[:-1].encode("utf-8", "surrogateescape")) if word.endswith("%") else None
+        percent = parse_integer(to_bytes(word[:-1])) if word.endswith("%") else None
         number = parse_memory(word) if percent is None or percent < 0 else -percent
         if number is None:
             raise ConfigError("argument must be a memory or percent value")
@@ -322,11 +323,6 @@ def c_integer(word: str, base: int = 10) -> int | None:
     return min(max(-number if text[0] == "-" else number, INT64_MIN), INT64_MAX)
 
 
-def decoded(words: bytes) -> str:
-    """A setting as text: any bytes survive."""
-    return words.decode("utf-8", "surrogateescape")
-
-
 def quote(text: str) -> str:
     """Text in double quotes, readable for `protocol.inline`."""
-    return quoted(text.encode("utf-8", "surrogateescape")).decode()
+    return quoted(to_bytes(text)).decode()

@@ -19,6 +19,7 @@ from emulator.config.kinds import (
 )
 from emulator.config.notifications import format_flags, parse_flags
 from emulator.protocol.numbers import parse_double
+from emulator.protocol.text import to_bytes
 
 SavePoints = tuple[tuple[int, int], ...]
 Limit = tuple[int, int, int]
@@ -149,7 +150,7 @@ class Percentiles(Directive[tuple[float, ...]]):
     def parse(self, words: Sequence[str], current: tuple[float, ...]) -> tuple[float, ...]:
         if list(words) == [""]:
             return ()
-        values = [parse_double(word.encode("utf-8", "surrogateescape")) for word in words]
+        values = [parse_double(to_bytes(word)) for word in words]
         found = tuple(value for value in values if value is not None)
         if len(found) != len(values):
             raise ConfigError(f"Invalid {self.name} parameters")

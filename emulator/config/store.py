@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from emulator.config.edition import REDIS_8_2, Edition
-from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, decoded
+from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.text import to_bytes, to_text
 
 Hook = Callable[[], object]
 
@@ -79,7 +80,7 @@ class Store:
         found: dict[str, tuple[bytes, bytes]] = {}
         for pattern in patterns:
             if _GLOB.isdisjoint(pattern):
-                name = decoded(pattern).lower()
+                name = to_text(pattern).lower()
                 if name in self.directives and name not in found:
                     found[name] = pattern, self._shown(self.directives[name])
                 continue
@@ -90,13 +91,13 @@ class Store:
         return dict(found.values())
 
     def _shown(self, directive: Directive[Any]) -> bytes:
-        return directive.format(getattr(self, directive.attribute)).encode("utf-8", "surrogateescape")
+        return to_bytes(directive.format(getattr(self, directive.attribute)))
 
     def assign(self, name: str, words: Sequence[str]) -> None:
         """Set a directive at start-up, from its words in a file; raises `ConfigError`.  No hook is called."""
         directive = self.directives[name]
         if directive.several and len(words) == 1 and words[0]:
-            words = list(map(decoded, split_inline(words[0].encode("utf-8", "surrogateescape")) or ()))
+            words = list(map(to_text, split_inline(to_bytes(words[0])) or ()))
         elif not directive.several and len(words) != 1:
             raise ConfigError("wrong number of arguments")
         setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
@@ -165,7 +166,7 @@ class Store:
             raise CommandError(SYNTAX)
         changes: dict[str, tuple[str, Directive[Any], str]] = {}
         for position in range(0, len(pairs), 2):
-            spelt = decoded(pairs[position])
+            spelt = to_text(pairs[position])
             name = spelt.lower()
             directive = self.directives.get(name)
             if directive is None:
@@ -173,7 +174,7 @@ class Store:
             reason = self._refusal(directive, local) or ("duplicate parameter" if name in changes else "")
             if reason:
                 raise _failed(spelt, reason)
-            changes[name] = name, directive, decoded(pairs[position + 1])
+            changes[name] = name, directive, to_text(pairs[position + 1])
         return list(changes.values())
 
     def _refusal(self, directive: Directive[Any], local: bool) -> str:

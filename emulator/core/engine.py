@@ -41,6 +41,7 @@ from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
+from emulator.protocol.text import to_bytes
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
@@ -216,7 +217,7 @@ class Engine:
         self._latency_tracking = self.config.latency_tracking
 
     def _apply_password(self) -> None:
-        self.acl.set_password(self.config.requirepass.encode("utf-8", "surrogateescape"))
+        self.acl.set_password(to_bytes(self.config.requirepass))
 
     def _apply_memory_limit(self) -> None:
         self.refresh_sessions()

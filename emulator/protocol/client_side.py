@@ -10,6 +10,7 @@ from typing import Protocol
 
 from emulator.protocol.errors import CommandError, ProtocolError
 from emulator.protocol.replies import Attributed, Named, Push, Received, Set, Status, Verbatim
+from emulator.protocol.text import to_text
 
 
 class Stream(Protocol):
@@ -102,4 +103,4 @@ def _payload(stream: Stream, size: int) -> bytes:
 
 
 def _error(text: bytes) -> CommandError:
-    return CommandError(text.decode("utf-8", "surrogateescape"))
+    return CommandError(to_text(text))

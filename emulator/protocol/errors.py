@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from emulator.protocol.text import to_text
+
 
 class CommandError(Exception):
     """What a command raises to answer an error reply, such as ``CommandError("WRONGTYPE Operation against …")``.
@@ -34,4 +36,4 @@ OUT_OF_RANGE: Final = "ERR index out of range"
 
 def as_text(words: bytes) -> str:
     """A client's own words for use in an error's text: any bytes survive up to the first zero byte, where C ends a string."""
-    return words.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    return to_text(words.partition(b"\0")[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from emulator.protocol.text import to_bytes
 from emulator.rest.encoding import json_text
 
 if TYPE_CHECKING:
@@ -32,4 +33,4 @@ class Opening(NamedTuple):
 
 def failure(text: str, status: int = 400) -> Answer:
     """``{"error": …}``"""
-    return Answer(status, b'{"error":%b}' % json_text(text.encode("utf-8", "surrogateescape")), [JSON_TYPE])
+    return Answer(status, b'{"error":%b}' % json_text(to_bytes(text)), [JSON_TYPE])

@@ -32,6 +32,7 @@ from emulator.protocol.replies import (
     Status,
     Verbatim,
 )
+from emulator.protocol.text import to_bytes
 from emulator.rest.texts import in_rest
 
 _OK = b'{"result":"OK"}'
@@ -40,7 +41,7 @@ _NULL = b'{"result":null}'
 
 def text_of(error: CommandError) -> bytes:
     """An error's text as the service words it."""
-    return in_rest(str(error)).encode("utf-8", "surrogateescape")
+    return to_bytes(in_rest(str(error)))
 
 
 def json_text(value: bytes) -> bytes:

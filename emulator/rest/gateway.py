@@ -12,6 +12,7 @@ from emulator.acl.users import explanation
 from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Received, Status
+from emulator.protocol.text import to_bytes, to_text
 from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import refusal, without_types
 from emulator.rest.encoding import Format
@@ -71,7 +72,7 @@ class GatewayDatabase(Database):
         if found is None:
             return None
         name, password = found
-        for secret in (password, token.encode("utf-8", "surrogateescape")):
+        for secret in (password, to_bytes(token)):
             upstream = await self._as_user(name, secret)
             if upstream is not None:
                 return Access(upstream)
@@ -79,7 +80,7 @@ class GatewayDatabase(Database):
 
     async def _as_user(self, name: bytes, password: bytes) -> Upstream | None:
         """The Redis as a user sees it; None where the password is wrong now, or any other would do as well."""
-        words = [name.decode("utf-8", "surrogateescape"), password.decode("utf-8", "surrogateescape")]
+        words = [to_text(name), to_text(password)]
         upstream = self._upstream.as_user(*words)
         try:
             other, own = await upstream.run([[b"AUTH", name, random_token().encode()], [b"AUTH", name, password]])

@@ -16,6 +16,7 @@ from emulator.core.dispatch import Outcome, run
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NoReply, Push, Replies, Status
+from emulator.protocol.text import to_bytes, to_text
 from emulator.rest.database import Database, Stream
 from emulator.rest.dialect import is_special, own_way, refusal
 from emulator.rest.encoding import Format
@@ -195,7 +196,7 @@ class LocalDatabase(Database):
         run(session, [command], 0, 1)
         if session.out[0].startswith(b"-"):
             session.forget()
-            raise CommandError(session.out[0][1:].decode("utf-8", "surrogateescape"))
+            raise CommandError(to_text(session.out[0][1:]))
         return LocalStream(session)
 
 
@@ -247,5 +248,5 @@ _EVENTS: Encoders = {
     Replies: lambda pushes: b"".join(map(push_event, pushes)),
     Status: monitor_event,
     NoReply: lambda _: b"",
-    CommandError: lambda error: b"-" + str(error).encode("utf-8", "surrogateescape"),
+    CommandError: lambda error: b"-" + to_bytes(str(error)),
 }

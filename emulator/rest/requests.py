@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote_to_bytes
 
+from emulator.protocol.text import to_text
 from emulator.rest.texts import (
     EMPTY_BODY,
     EMPTY_COMMAND,
@@ -65,11 +66,11 @@ class Request(NamedTuple):
         """The token: ``_token`` of the query, or that of the header Authorization with or without ``Bearer``."""
         for name, value in self.query:
             if name == b"_token":
-                return (value or b"").decode("utf-8", "surrogateescape")
+                return to_text(value or b"")
         given = self.headers.get(b"authorization", b"").strip()
         scheme, _, token = given.partition(b" ")
         found = token.strip() if scheme.lower() == b"bearer" else given
-        return found.decode("utf-8", "surrogateescape") or None
+        return to_text(found) or None
 
 
 def _pair(part: bytes) -> tuple[bytes, bytes | None]:

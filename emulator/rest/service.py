@@ -7,6 +7,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from emulator.protocol.errors import CommandError
+from emulator.protocol.text import to_text
 from emulator.rest.answers import JSON_TYPE, Answer, Headers, Opening, failure
 from emulator.rest.call import Call
 from emulator.rest.encoding import text_of
@@ -109,7 +110,7 @@ class RestService:
     def _failed(self, request: Request, database: Database, error: BadRequest | CommandError) -> Answer:
         if isinstance(error, BadRequest):
             return self._finished(request, failure(error.text, error.status), database)
-        text = text_of(error).decode("utf-8", "surrogateescape")
+        text = to_text(text_of(error))
         return self._finished(request, failure(text), database)
 
     # What all answers have

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.text import to_bytes
 
 UNAUTHORIZED: Final = (
     "WRONGPASS invalid or missing auth token. See "
@@ -63,7 +64,7 @@ def in_rest(text: str) -> str:
     """An error in the service's words where it has words of its own."""
     if text.startswith(_UNKNOWN):
         name = text[len(_UNKNOWN) :].partition("', with args")[0]
-        return str(not_available(name.encode("utf-8", "surrogateescape")))
+        return str(not_available(to_bytes(name)))
     text = text.removeprefix(_DISCARDED)
     if text.startswith(_DYNAMIC_KEY):
         return _WHERE.sub("", text)

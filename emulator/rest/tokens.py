@@ -11,6 +11,8 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from typing import TYPE_CHECKING, Final
 
+from emulator.protocol.text import to_bytes
+
 if TYPE_CHECKING:
     from emulator.acl.user import User
     from emulator.core.engine import Engine
@@ -66,14 +68,14 @@ class Tokens:
     def __init__(self, engine: Engine, token: str, read_only: str = "") -> None:
         self._engine = engine
         self.token = token
-        self._token = token.encode("utf-8", "surrogateescape")
-        self._read_only = read_only.encode("utf-8", "surrogateescape")
+        self._token = to_bytes(token)
+        self._read_only = to_bytes(read_only)
         if read_only:
             engine.acl.change(READ_ONLY_USER, [*_READ_ONLY_RULES, b">" + self._read_only])
 
     def user(self, token: str) -> User | None:
         """The user whose token it is, None where it is nobody's."""
-        given = token.encode("utf-8", "surrogateescape")
+        given = to_bytes(token)
         acl = self._engine.acl
         if hmac.compare_digest(given, self._token):
             user: User | None = acl.default

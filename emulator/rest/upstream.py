@@ -21,6 +21,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from emulator import system
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NullArray, Received, Status
+from emulator.protocol.text import to_text
 
 Words = Sequence[bytes]
 Address = tuple[str, int]
@@ -43,7 +44,7 @@ class ReplyParser(_AsyncRESP2Parser):
             return None if rest == b"-1" else await self._read(int(rest))
         if kind == b"*":
             return NULL if rest == b"-1" else [await self._read_response() for _ in range(int(rest))]
-        text = rest.decode("utf-8", "surrogateescape")
+        text = to_text(rest)
         error: Any = self.parse_error(text)  # type: ignore[no-untyped-call]
         if isinstance(error, AuthenticationError):  # which is an answer here, not the end of the connection
             error = ResponseError(text)

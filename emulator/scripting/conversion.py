@@ -27,6 +27,7 @@ from emulator.protocol.replies import (
     Status,
     Verbatim,
 )
+from emulator.protocol.text import to_bytes, to_text
 
 if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
@@ -42,7 +43,7 @@ class ToLua:
             bytearray: bytes,
             int: lambda value: value,
             Status: lambda value: lua.status(bytes(value)),
-            CommandError: lambda value: lua.failure(str(value).encode("utf-8", "surrogateescape")),
+            CommandError: lambda value: lua.failure(to_bytes(str(value))),
             Attributed: lambda value: self(value.reply),
             list: self._array,
             tuple: self._array,
@@ -134,7 +135,7 @@ def _one_line(text: bytes) -> bytes:
 
 
 def _error(text: bytes, counted: bool) -> CommandError:
-    error = CommandError(text.decode("utf-8", "surrogateescape"))
+    error = CommandError(to_text(text))
     error.counted = counted
     return error
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Reply
+from emulator.protocol.text import to_text
 from emulator.scripting.scripts import KEY_LOCKING, NO_WRITES
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class Libraries:
         if timed_out or exhausted:
             problem = b"ERR FUNCTION LOAD timeout" if timed_out else b"ERR not enough memory"
         if problem is not None:
-            text = problem.decode("utf-8", "surrogateescape")
+            text = to_text(problem)
             raise CommandError(f"ERR Error registering functions: {text}")
         if not library.functions:
             raise CommandError("ERR No functions registered")

@@ -11,6 +11,7 @@ from emulator.acl.users import explanation
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
 from emulator.protocol.numbers import format_double
+from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 
@@ -90,7 +91,7 @@ class Invocation:
             if command is not None:
                 command.rejected += 1
             engine.stats.count_error(str(error))
-            return None, str(error).encode("utf-8", "surrogateescape")
+            return None, to_bytes(str(error))
         session = self.session
         session.last_command = command
         reply = engine.dispatch.nested(session, command, args)
@@ -98,7 +99,7 @@ class Invocation:
         if kind is bytes or kind is int:
             return reply
         if kind is CommandError:
-            return None, str(reply).encode("utf-8", "surrogateescape")
+            return None, to_bytes(str(reply))
         return self.lua.converted(reply, self._convert)
 
     def check_command(self, words: Sequence[Any]) -> Any:

@@ -23,6 +23,7 @@ from lupa import lua51
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply, Status
+from emulator.protocol.text import to_text
 from emulator.scripting import bits, packing
 from emulator.scripting.bytecode import without_tail_calls
 from emulator.scripting.conversion import ToLua
@@ -234,7 +235,7 @@ class Lua:
             chunk, problem = None, [_NO_MEMORY]
         if not chunk:
             self.tidy()
-            raise CommandError(problem[0].removeprefix(b"ERR ").decode("utf-8", "surrogateescape"))
+            raise CommandError(to_text(problem[0].removeprefix(b"ERR ")))
         return chunk
 
     def reserve(self, size: int) -> None:

@@ -15,6 +15,7 @@ from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
+from emulator.protocol.text import to_text
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
@@ -407,7 +408,7 @@ def _script_error(
     name: bytes, text: bytes, source: bytes | None = None, line: int | None = None, counted: bool | None = None
 ) -> CommandError:
     """The error of a script, with the place where it happened; `counted` where it is in the statistics already."""
-    message = text.decode("utf-8", "surrogateescape")
+    message = to_text(text)
     if source is not None and line is not None:
         message += f" script: {as_text(name)}, on {as_text(source)}:{line}."
     error = CommandError(message)

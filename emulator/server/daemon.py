@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from emulator.protocol.text import to_bytes
 from emulator.system import hush
 
 _READY = b"\0"
@@ -30,7 +31,7 @@ class Starter:
         """The server is there: the process that started it prints these lines and ends."""
         logging.getLogger("emulator").removeHandler(self._warnings)
         hush(2)
-        os.write(self._pipe, _READY + "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+        os.write(self._pipe, _READY + to_bytes("".join(f"{line}\n" for line in lines)))
         os.close(self._pipe)
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from emulator.config.directives import Config, ConfigError
 from emulator.config.edition import REDIS_8_2, Edition, edition_named
-from emulator.config.kinds import decoded, quote
+from emulator.config.kinds import quote
 from emulator.protocol.inline import split_inline
+from emulator.protocol.text import to_bytes, to_text
 from emulator.suggestions import did_you_mean, nearest
 from emulator.version import __version__
 
@@ -122,7 +123,7 @@ def _edition(argv: Sequence[str], environ: Mapping[str, str]) -> Edition:
     """The edition that is asked for, which decides what directives there are."""
     name = environ.get("REDIS_COMPAT") or REDIS_8_2.compat
     given = split_inline(environ.get("REDIS_ARGS", "").encode("utf-8", "surrogateescape")) or []
-    words = [*map(decoded, given), *argv]
+    words = [*map(to_text, given), *argv]
     for option, value in pairwise(words):
         if option == "--compat":
             name = value
@@ -159,10 +160,10 @@ def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
         options.notes.append("REDIS_PORT is a container link's and not used: it is no port number")
     lines = []
     if "REDIS_ARGS" in used:
-        words = split_inline(environ["REDIS_ARGS"].encode("utf-8", "surrogateescape"))
+        words = split_inline(to_bytes(environ["REDIS_ARGS"]))
         if words is None:
             raise FatalConfigError(f"Reading REDIS_ARGS\n>>> '{environ['REDIS_ARGS']}'\nUnbalanced quotes")
-        lines += _option_lines(list(map(decoded, words)))
+        lines += _option_lines(list(map(to_text, words)))
     lines += [f"{directive} {quote(environ[name])}" for name, directive in _VARIABLES.items() if name in used]
     if used:
         Loader(options, "the environment").load("\n".join(lines))
@@ -221,7 +222,7 @@ def _option_lines(words: Sequence[str]) -> list[str]:
     for place, word in enumerate(words):
         if complete and word.startswith("--"):
             lines.append(word[2:])
-            complete = len(split_inline(word.encode("utf-8", "surrogateescape")) or ()) != 1
+            complete = len(split_inline(to_bytes(word)) or ()) != 1
             following = words[place + 1] if place + 1 < len(words) else "--"
             if word.lower() == "--save" and following.startswith("--"):
                 lines[-1] += ' ""'
@@ -293,12 +294,12 @@ class Loader:
                 raise FatalConfigError(f"Reading {self.source}, at line {number}\n>>> '{line}'\n{error}") from None
 
     def _take(self, line: str) -> None:
-        encoded = split_inline(line.encode("utf-8", "surrogateescape"))
+        encoded = split_inline(to_bytes(line))
         if encoded is None:
             raise ConfigError("Unbalanced quotes in configuration line")
         if not encoded:
             return
-        name, *words = map(decoded, encoded)
+        name, *words = map(to_text, encoded)
         name = name.lower()
         fits, handler = self._special.get(name, (None, None))
         if name in self.config.directives:
@@ -346,7 +347,7 @@ class Loader:
     def _rename_command(self, words: list[str]) -> None:
         from emulator.commands.table import table
 
-        names = {decoded(name).lower() for name in table(self.config.edition).known}
+        names = {to_text(name).lower() for name in table(self.config.edition).known}
         for old, new in self.options.renamed:
             names = names - {old} | ({new} - {""})
         old, new = words[0].lower(), words[1].lower()

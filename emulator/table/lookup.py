@@ -45,3 +45,11 @@ def by_full_name(commands: Mapping[bytes, Command], name: bytes) -> Command | No
     outer, bar, sub = name.lower().partition(b"|")
     entry = commands.get(outer)
     return entry.subcommands.get(sub) if bar and entry is not None else entry
+
+
+def called_command(commands: Mapping[bytes, Command], words: Sequence[bytes]) -> Command | None:
+    """Return the command or sub-command that some words call, None if there is none."""
+    entry = commands.get(words[0].lower())
+    return (
+        entry.subcommands.get(words[1].lower()) if entry is not None and entry.subcommands and len(words) > 1 else entry
+    )
