@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate, islice
 from math import inf
 
@@ -24,7 +25,7 @@ _QUICKLIST = 40
 _NODE_HEAD = 32
 _FEW_NODES = 8
 _FEW_VALUES = 16
-"""So many are deleted from a deque one by one more quickly than by making another."""
+"""So many are found and deleted in a deque one by one more quickly than by looking at each value."""
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
@@ -284,10 +285,11 @@ class List:
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""
-        index %= len(self.values)
-        if self.nodes is not None:
-            self._set_in_nodes(self.nodes, index, value)
-        self.size += entry_size(value) - entry_size(self.values[index])
+        old = self.values[index]
+        growth = entry_size(value) - entry_size(old)
+        if self.nodes is not None and (growth or len(value) != len(old)):
+            self._set_in_nodes(self.nodes, index % len(self.values), old, value)
+        self.size += growth
         self.values[index] = value
 
     def insert(self, index: int, value: bytes, after: bool = False) -> None:
@@ -301,10 +303,9 @@ class List:
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
-        if not self.values.count(value):  # a quick look, since that is how it often is
+        found = self._find(value, most, backwards)
+        if not found:
             return 0
-        found = [index for index, other in enumerate(self.values) if other == value]
-        found = found[-most:] if backwards else found[:most]
         size = entry_size(value)
         self.size -= len(found) * size
         if self.nodes is not None:
@@ -316,6 +317,20 @@ class List:
             chosen = frozenset(found)
             self.values = deque([other for index, other in enumerate(self.values) if index not in chosen])
         return len(found)
+
+    def _find(self, value: bytes, most: int, backwards: bool) -> list[int]:
+        """The indexes, in their order, of up to `most` values that are equal, from the last one on if `backwards`.  O(n)."""
+        values = self.values
+        if backwards:
+            values = values.copy()
+            values.reverse()
+        found: list[int] = []
+        with suppress(ValueError):
+            while len(found) < min(most, _FEW_VALUES):
+                found.append(values.index(value, found[-1] + 1 if found else 0))
+        if len(found) == _FEW_VALUES < most:
+            found = list(islice((index for index, other in enumerate(values) if other == value), most))
+        return [len(values) - 1 - index for index in reversed(found)] if backwards else found
 
     def trim(self, start: int, stop: int) -> None:
         """Keep the values from start up to stop.  O(values taken away)."""
@@ -343,9 +358,8 @@ class List:
                 return len(self.nodes) - place, index
         raise IndexError(index)
 
-    def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes) -> None:
+    def _set_in_nodes(self, nodes: deque[list[int]], index: int, old: bytes, value: bytes) -> None:
         """A value is to be replaced by one that may be too large for its node, or large no more."""
-        old = self.values[index]
         place, offset = self._locate(index)
         node = nodes[place]
         large, was_large = len(value) > _largest(self.fill), node.__class__ is _Plain
