@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
 from emulator.commands.stream_ids import (
@@ -18,7 +20,7 @@ from emulator.commands.stream_ids import (
     start_of_interval,
 )
 from emulator.config.notifications import STREAM
-from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
+from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream
 from emulator.protocol.errors import NO_SUCH_KEY, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
@@ -118,8 +120,8 @@ class _Options:
         if self.length < 0:
             raise CommandError("ERR The MAXLEN argument must be >= 0.")
 
-    def trimming(self, client: Session, for_adding: bool) -> Trimming | None:
-        """What they come to; None where no trimming is asked for, as only XADD may."""
+    def trimming(self, run: int, for_adding: bool) -> Trimming | None:
+        """What they come to, with so many entries in a run; None where no trimming is asked for, as only XADD may."""
         limit, asked = self.limit, self.length is not None or self.least_id is not None
         if limit and not asked:
             raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
@@ -130,7 +132,7 @@ class _Options:
         if not asked:
             return None
         if limit is None and self.whole_runs:
-            limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
+            limit = min(100 * run, 1_000_000) or 10_000
         return Trimming(self.length, self.least_id, self.whole_runs, limit or 0, self.strategy or KEEPREF)
 
 
@@ -148,7 +150,7 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
     while read.place < len(read.words):
         if not read.take(for_adding=False):
             raise CommandError(SYNTAX)
-    trimming = read.trimming(client, for_adding=False)
+    trimming = read.trimming(client.engine.config.stream_node_max_entries, for_adding=False)
     stream = client.db.edit(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -159,24 +161,63 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
 # Adding
 
 
-def _new_id(text: bytes) -> tuple[int, bool]:
-    """The id that is asked for, and whether the stream is to find its sequence number (``ms-*``)."""
+class _Asked(NamedTuple):
+    """What stands before the fields of XADD, up to a ``place``.
+
+    The id is None for ``*``; with ``ms-*`` it is `open_ended`, and the stream is to find the sequence number.
+    """
+
+    trimming: Trimming | None = None
+    make: bool = True
+    id: int | None = None
+    open_ended: bool = False
+    place: int = 0
+
+
+def _asked(words: Body, run: int) -> _Asked:
+    """The options and the id in the words of XADD, with so many entries in a run of a stream."""
+    options = _Options(words)
+    while words[options.place] != b"*" and options.take(for_adding=True):
+        if options.place == len(words):
+            raise wrong_arity("xadd")
+    text = words[options.place]
     open_ended = text.endswith(b"-*")
-    return exact_id(text[:-2] if open_ended else text), open_ended
+    id = None if text == b"*" else exact_id(text[:-2] if open_ended else text)
+    return _Asked(options.trimming(run, for_adding=True), options.make, id, open_ended, options.place)
 
 
-def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automatic: bool) -> int:
+@lru_cache(maxsize=64)
+def _asked_again(words: Body, run: int) -> _Asked:
+    """The same for words that end with the id ``*``, kept since they come time and again; raises ValueError for others."""
+    asked = _asked(words, run)
+    if asked.id is not None:
+        raise ValueError(words)  # which may be long and must not be kept
+    return asked
+
+
+def _any_asked(words: Body, run: int) -> _Asked:
+    if b"*" in words:
+        with suppress(ValueError):
+            return _asked_again(words[: words.index(b"*") + 1], run)
+    return _asked(words, run)
+
+
+def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
     """The id of the next entry of a stream."""
-    last = stream.last_id
+    last, id = stream.last_id, asked.id
     if last == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
-    if automatic:
-        return max(client.engine.clock.now << 64, last + 1)
-    if open_ended and id >> 64 == last >> 64 and last & UINT64_MAX != UINT64_MAX:
+    if id is None:
+        now = client.engine.clock.now << 64
+        return now if now > last else last + 1
+    if asked.open_ended and id >> 64 == last >> 64 and last & UINT64_MAX != UINT64_MAX:
         return last + 1
     if id <= last:
         raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
     return id
+
+
+_PLAIN: Final = _Asked()
 
 
 @command(
@@ -189,41 +230,32 @@ def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automat
 )
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
     """Append an entry to a stream, which is created if need be; its id."""
+    db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    trimming, make, place = None, True, 0
-    number, open_ended, automatic = 0, False, id == b"*"
-    if not automatic:
-        options = _Options(words)
-        while not (automatic := words[options.place] == b"*") and options.take(for_adding=True):
-            if options.place == len(words):
-                raise wrong_arity("xadd")
-        if not automatic:
-            number, open_ended = _new_id(words[options.place])
-        trimming, make, place = options.trimming(client, for_adding=True), options.make, options.place
-    body = words[place + 1 :]
+    asked = _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries)
+    body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")
-    if not automatic and not number and not open_ended:
+    if asked.id == 0 and not asked.open_ended:
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
-    db, config = client.db, client.engine.config
     stream = db.edit(key, Stream)
     if stream is None:
-        if not make:
+        if not asked.make:
             return None
         stream = Stream()
-        new = _next_id(client, stream, number, open_ended, automatic)
+        new = _next_id(client, stream, asked)
         db.insert(key, stream)
     else:
-        new = _next_id(client, stream, number, open_ended, automatic)
+        new = _next_id(client, stream, asked)
         if key in db.blocked:
             client.engine.blocking.signal(db, key, Stream)
     stream.append(new, body, config.stream_node_max_bytes, config.stream_node_max_entries)
     db.changed(key, STREAM, b"xadd")
-    if trimming is not None:
-        gone = trimming.apply(stream)
+    if asked.trimming is not None:
+        gone = asked.trimming.apply(stream)
         if gone:
             db.changed(key, STREAM, b"xtrim", 0)
-    return format_id(new)
+    return b"%d-%d" % (new >> 64, new & UINT64_MAX)
 
 
 # Reading
