@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import accumulate, islice
 from math import inf
 
@@ -53,6 +54,10 @@ class _Plain(list[int]):
 
 Node = tuple[Sequence[bytes], int, bool]
 """Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
+
+
+_NO_NODE = _Plain()
+"""Stands for a node that takes no more."""
 
 
 class List:
@@ -172,23 +177,29 @@ class List:
 
     # Ends
 
-    def extend_left(self, values: Iterable[bytes]) -> None:
+    def extend_left(self, values: Sequence[bytes]) -> None:
         """Put values before the first, one after the other.  O(1) each."""
-        nodes, fill, largest = self.nodes, self.fill, _largest(self.fill)
+        nodes = self.nodes
+        if nodes is None:
+            self.values.extendleft(values)
+            self.size += sum(map(entry_size, values))
+            return
+        most_bytes, most_values, largest = _room(self.fill)
+        node = nodes[0] if nodes else _NO_NODE
         for value in values:
             self.values.appendleft(value)
             size = entry_size(value)
             self.size += size
-            if nodes is None:
-                continue
-            if len(value) > largest:
+            length = len(value)
+            if length > largest:
                 nodes.appendleft(_Plain((1, HEADER_SIZE + size)))
-            elif nodes and _accepts(nodes[0], value, fill):
-                node = nodes[0]
+                node = _NO_NODE
+            elif node.__class__ is list and node[1] + length + _OVERHEAD <= most_bytes and node[0] < most_values:
                 node[0] += 1
                 node[1] += size
             else:
-                nodes.appendleft([1, HEADER_SIZE + size])
+                node = [1, HEADER_SIZE + size]
+                nodes.appendleft(node)
 
     def extend_right(self, values: Sequence[bytes]) -> None:
         """Put values after the last.  O(1) each."""
@@ -198,8 +209,7 @@ class List:
         nodes = self.nodes
         if nodes is None:
             return
-        most_bytes, most_values = _limits(self.fill)
-        largest = _largest(self.fill)
+        most_bytes, most_values, largest = _room(self.fill)
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):
             if len(value) > largest:
@@ -457,20 +467,24 @@ def _change(node: list[int], count: int, size: int) -> None:
 
 def _exceeds(size: int, count: int, limit: int) -> bool:
     """Whether a listpack of that size and number of values is beyond the limit."""
-    most_bytes, most_values = _limits(limit)
+    most_bytes, most_values, _ = _room(limit)
     return size > most_bytes or count > most_values
 
 
-def _limits(limit: int) -> tuple[int, float]:
-    """The most bytes and values that a listpack may have."""
-    return (_SIZES[min(-limit, 5) - 1], inf) if limit < 0 else (_SAFE_SIZE, max(limit, 1))
+def _room(limit: int) -> tuple[int, float, int]:
+    """The most bytes and values that a listpack may have, and the bytes of the largest value that may stand in one."""
+    return _room_with(limit, limit.packed if isinstance(limit, Fill) else 0)
+
+
+@lru_cache(maxsize=64)
+def _room_with(limit: int, packed: int) -> tuple[int, float, int]:
+    most_bytes = _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
+    return most_bytes, inf if limit < 0 else max(limit, 1), packed - 1 if packed else most_bytes
 
 
 def _largest(limit: int) -> int:
     """The bytes of the largest value that does not have a node for itself."""
-    if isinstance(limit, Fill):
-        return limit.packed - 1
-    return _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
+    return _room(limit)[2]
 
 
 def _accepts(node: list[int], value: bytes, limit: int) -> bool:
