@@ -24,7 +24,7 @@ from conformance.resp import Connection
 _SIZES: Final = (20, 20_000)
 _ENOUGH: Final = 0.03
 """Seconds of CPU time after which a figure is good."""
-_REST: Final = 0.005
+_REST: Final = 0.02
 """Seconds to see whether a server is at rest,"""
 _AT_REST: Final = 0.1
 """which it is where it uses less than this part of them."""

@@ -21,7 +21,6 @@ from emulator.table.registry import command, container
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.keyspace.database import Database
-    from emulator.keyspace.entry import Entry
 
 _SAME = "ERR source and destination objects are the same"
 
@@ -366,12 +365,10 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     position = scan_cursor(cursor)
     asked = scan_options(options, KEYS)
     after, entries = client.db.scan(position, asked.most)
-    found = [entry.key for entry in entries if asked.matches(entry.key) and _is_of(entry, asked.kind)]
-    return [b"%d" % after, found]
-
-
-def _is_of(entry: Entry, kind: bytes | None) -> bool:
-    return kind is None or type_name(entry.value) == kind
+    if asked.kind is not None:
+        entries = [entry for entry in entries if type_name(entry.value) == asked.kind]
+    matches = asked.matches
+    return [b"%d" % after, [entry.key for entry in entries if matches(entry.key)]]
 
 
 # Introspection

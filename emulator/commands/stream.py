@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,7 +30,14 @@ from emulator.commands.stream_ids import (
     ids_to_delete,
     start_of_interval,
 )
-from emulator.commands.stream_messages import MESSAGE_OPTIONS, MESSAGE_RULES, known_message, new_stream, record_message
+from emulator.commands.stream_messages import (
+    MESSAGE_OPTIONS,
+    MESSAGE_RULES,
+    Message,
+    known_message,
+    new_stream,
+    record_message,
+)
 from emulator.config.edition import Edition
 from emulator.config.notifications import STREAM
 from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
@@ -118,8 +126,8 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     return _ADD_OPTIONS, _TRIM_RULES
 
 
-def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | None:
-    """The trimming that options ask for; None if they ask for none, as only XADD may."""
+def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
+    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may."""
     limit: int | None = given.get(b"LIMIT")
     by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
     asked = by_length or by_id
@@ -133,7 +141,7 @@ def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | Non
     if not asked:
         return None
     if limit is None and whole_runs:
-        limit = min(100 * client.engine.config.stream_node_max_entries, 1_000_000) or 10_000
+        limit = min(100 * run, 1_000_000) or 10_000
     length, least_id = (threshold, None) if by_length else (None, threshold)
     return Trimming(length, least_id, whole_runs, limit or 0, last_given(given, STRATEGIES, KEEPREF))
 
@@ -149,7 +157,7 @@ def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | Non
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
     given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
-    trimming = _trimming(client, given, for_adding=False)
+    trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False)
     stream = client.db.edit(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -160,24 +168,67 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
 # Adding
 
 
-def _new_id(text: bytes) -> tuple[int, bool]:
-    """The id that is asked for, and whether the stream is to find its sequence number (``ms-*``)."""
+class _Asked(NamedTuple):
+    """What stands before the fields of XADD, up to a ``place``.
+
+    The id is None for ``*``; with ``ms-*`` it is `open_ended`, and the stream is to find the sequence number.
+    """
+
+    trimming: Trimming | None = None
+    make: bool = True
+    id: int | None = None
+    open_ended: bool = False
+    place: int = 0
+    message: Message | None = None
+
+
+def _asked(words: Body, run: int, edition: Edition) -> _Asked:
+    """The options and the id in the words of XADD, with so many entries in a run of a stream."""
+    given, rest = leading_options(words, *_add_options(edition))
+    if not rest:
+        raise wrong_arity("xadd")
+    text = rest[0]
     open_ended = text.endswith(b"-*")
-    return exact_id(text[:-2] if open_ended else text), open_ended
+    id = None if text == b"*" else exact_id(text[:-2] if open_ended else text)
+    message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
+    trimming = _trimming(given, run, for_adding=True)
+    if message is not None and id is not None:
+        raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
+    return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
 
 
-def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automatic: bool) -> int:
+@lru_cache(maxsize=64)
+def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
+    """The same for words that end with the id ``*``, kept since they come time and again; raises ValueError for others."""
+    asked = _asked(words, run, edition)
+    if asked.id is not None:
+        raise ValueError(words)  # which may be long and must not be kept
+    return asked
+
+
+def _any_asked(words: Body, run: int, edition: Edition) -> _Asked:
+    if b"*" in words:
+        with suppress(ValueError, CommandError):
+            return _asked_again(words[: words.index(b"*") + 1], run, edition)
+    return _asked(words, run, edition)
+
+
+def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
     """The id of the next entry of a stream."""
-    last = stream.last_id
+    last, id = stream.last_id, asked.id
     if last == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
-    if automatic:
-        return max(client.engine.clock.now << 64, last + 1)
-    if open_ended and id >> 64 == last >> 64 and last & UINT64_MAX != UINT64_MAX:
+    if id is None:
+        now = client.engine.clock.now << 64
+        return now if now > last else last + 1
+    if asked.open_ended and id >> 64 == last >> 64 and last & UINT64_MAX != UINT64_MAX:
         return last + 1
     if id <= last:
         raise CommandError("ERR The ID specified in XADD is equal or smaller than the target stream top item")
     return id
+
+
+_PLAIN: Final = _Asked()
 
 
 @command(
@@ -190,49 +241,37 @@ def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automat
 )
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
     """Appends an entry to a stream, which is created if necessary; returns the id."""
+    db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    trimming, make, message = None, True, None
-    number, open_ended, automatic = 0, False, id == b"*"
-    if not automatic:
-        given, rest = leading_options(words, *_add_options(client.engine.config.edition))
-        if not rest:
-            raise wrong_arity("xadd")
-        words = tuple(rest)
-        automatic = words[0] == b"*"
-        if not automatic:
-            number, open_ended = _new_id(words[0])
-        trimming, make = _trimming(client, given, for_adding=True), b"NOMKSTREAM" not in given
-        message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
-        if message is not None and not automatic:
-            raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
-    body = words[1:]
+    asked = _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition)
+    body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")
-    if not automatic and not number and not open_ended:
+    if asked.id == 0 and not asked.open_ended:
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
-    db, config = client.db, client.engine.config
     stream = db.edit(key, Stream)
     if stream is None:
-        if not make:
+        if not asked.make:
             return None
         stream = new_stream(client)
-        new = _next_id(client, stream, number, open_ended, automatic)
+        new = _next_id(client, stream, asked)
         db.insert(key, stream)
     else:
-        if message is not None and (known := known_message(client, stream, message, body)) is not None:
+        known = None if asked.message is None else known_message(client, stream, asked.message, body)
+        if known is not None:
             return format_id(known)
-        new = _next_id(client, stream, number, open_ended, automatic)
+        new = _next_id(client, stream, asked)
         if key in db.blocked:
             client.engine.blocking.signal(db, key, Stream)
-    if message is not None:
-        record_message(client, stream, message, body, new)
+    if asked.message is not None:
+        record_message(client, stream, asked.message, body, new)
     stream.append(new, body, config.stream_node_max_bytes, config.stream_node_max_entries)
     db.changed(key, STREAM, b"xadd")
-    if trimming is not None:
-        gone = trimming.apply(stream)
+    if asked.trimming is not None:
+        gone = asked.trimming.apply(stream)
         if gone:
             db.changed(key, STREAM, b"xtrim", 0)
-    return format_id(new)
+    return b"%d-%d" % (new >> 64, new & UINT64_MAX)
 
 
 # Reading

@@ -55,10 +55,14 @@ def _separate(number: int) -> tuple[int, int]:
 
 def encode(place: Place, steps: int = STEPS, latitude_limit: float = LATITUDE_LIMIT) -> int:
     """The number of the cell in which a place lies."""
+    return _interleave(*_cell_of(place, steps, latitude_limit))
+
+
+def _cell_of(place: Place, steps: int, latitude_limit: float) -> Cell:
     longitude, latitude = place
     x = (latitude + latitude_limit) / (latitude_limit + latitude_limit)
     y = (longitude + LONGITUDE_LIMIT) / (LONGITUDE_LIMIT + LONGITUDE_LIMIT)
-    return _interleave(int(x * (1 << steps)) & 0xFFFFFFFF, int(y * (1 << steps)) & 0xFFFFFFFF)
+    return int(x * (1 << steps)) & 0xFFFFFFFF, int(y * (1 << steps)) & 0xFFFFFFFF
 
 
 class Area(NamedTuple):
@@ -70,9 +74,13 @@ class Area(NamedTuple):
     north: float
 
 
-def area_of(number: int, steps: int = STEPS) -> Area:
-    """The cell of a number."""
-    x, y = _separate(number)
+Cell = tuple[int, int]
+"""Where a cell lies from south to north and from west to east: the numbers whose bits alternate in that of the cell."""
+
+
+def _area(cell: Cell, steps: int) -> Area:
+    """What a cell covers."""
+    x, y = cell
     cells = 1 << steps
     latitudes, longitudes = LATITUDE_LIMIT + LATITUDE_LIMIT, LONGITUDE_LIMIT + LONGITUDE_LIMIT
     return Area(
@@ -201,17 +209,18 @@ class Shape(NamedTuple):
         """Ranges of 52-bit numbers, the second end not included, in which every place of the shape lies, in Redis's order."""
         bounds = self._bounds()
         steps = _estimate_steps(self._radius(), self.centre[1])
-        cell = encode(self.centre, steps)
+        cell = _cell_of(self.centre, steps, LATITUDE_LIMIT)
         if steps > 1 and not _reaches(cell, steps, bounds):
             steps -= 1
-            cell = encode(self.centre, steps)
+            cell = _cell_of(self.centre, steps, LATITUDE_LIMIT)
         shift = 2 * (STEPS - steps)
         found: list[tuple[int, int]] = []
-        last: int | None = None
-        for number in _cells(cell, steps, bounds):
-            if number != last:
+        last: Cell | None = None
+        for part in _cells(cell, steps, bounds):
+            if part != last:
+                number = _interleave(*part)
                 found.append((number << shift, (number + 1) << shift))
-            last = number
+            last = part
         return found
 
 
@@ -236,29 +245,29 @@ def _estimate_steps(metres: float, latitude: float) -> int:
     return min(max(steps, 1), STEPS)
 
 
-def _neighbour(number: int, steps: int, east: int, north: int) -> int:
+def _neighbour(cell: Cell, steps: int, east: int, north: int) -> Cell:
     """The cell beside one, round the world.
 
     A cell on the outermost line (longitude 180) has a bit too many, which stays unless one moves in that direction.
     """
     mask = (1 << steps) - 1
-    x, y = _separate(number)
-    return _interleave((x + north) & mask if north else x, (y + east) & mask if east else y)
+    x, y = cell
+    return (x + north) & mask if north else x, (y + east) & mask if east else y
 
 
-def _reaches(cell: int, steps: int, bounds: Area) -> bool:
+def _reaches(cell: Cell, steps: int, bounds: Area) -> bool:
     """Whether the cells round one cell go as far as the bounds."""
     return not (
-        area_of(_neighbour(cell, steps, 0, 1), steps).north < bounds.north
-        or area_of(_neighbour(cell, steps, 0, -1), steps).south > bounds.south
-        or area_of(_neighbour(cell, steps, 1, 0), steps).east < bounds.east
-        or area_of(_neighbour(cell, steps, -1, 0), steps).west > bounds.west
+        _area(_neighbour(cell, steps, 0, 1), steps).north < bounds.north
+        or _area(_neighbour(cell, steps, 0, -1), steps).south > bounds.south
+        or _area(_neighbour(cell, steps, 1, 0), steps).east < bounds.east
+        or _area(_neighbour(cell, steps, -1, 0), steps).west > bounds.west
     )
 
 
-def _cells(cell: int, steps: int, bounds: Area) -> list[int]:
+def _cells(cell: Cell, steps: int, bounds: Area) -> list[Cell]:
     """A cell and those of its eight neighbours that are needed to cover the bounds, which may be no numbers."""
-    area = area_of(cell, steps)
+    area = _area(cell, steps)
     wide = steps < 2
     east = wide or not area.east > bounds.east
     west = wide or not area.west < bounds.west

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
 from itertools import accumulate, islice
 from math import inf
 
@@ -24,7 +26,7 @@ _QUICKLIST = 40
 _NODE_HEAD = 32
 _FEW_NODES = 8
 _FEW_VALUES = 16
-"""So many are deleted from a deque one by one more quickly than by making another."""
+"""So many are found and deleted in a deque one by one more quickly than by looking at each value."""
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
@@ -52,6 +54,10 @@ class _Plain(list[int]):
 
 Node = tuple[Sequence[bytes], int, bool]
 """Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
+
+
+_NO_NODE = _Plain()
+"""Stands for a node that takes no more."""
 
 
 class List:
@@ -169,23 +175,29 @@ class List:
 
     # Ends
 
-    def extend_left(self, values: Iterable[bytes]) -> None:
+    def extend_left(self, values: Sequence[bytes]) -> None:
         """Put values before the first, one after the other.  O(1) each."""
-        nodes, fill, largest = self.nodes, self.fill, _largest(self.fill)
+        nodes = self.nodes
+        if nodes is None:
+            self.values.extendleft(values)
+            self.size += sum(map(entry_size, values))
+            return
+        most_bytes, most_values, largest = _room(self.fill)
+        node = nodes[0] if nodes else _NO_NODE
         for value in values:
             self.values.appendleft(value)
             size = entry_size(value)
             self.size += size
-            if nodes is None:
-                continue
-            if len(value) > largest:
+            length = len(value)
+            if length > largest:
                 nodes.appendleft(_Plain((1, HEADER_SIZE + size)))
-            elif nodes and _accepts(nodes[0], value, fill):
-                node = nodes[0]
+                node = _NO_NODE
+            elif node.__class__ is list and node[1] + length + _OVERHEAD <= most_bytes and node[0] < most_values:
                 node[0] += 1
                 node[1] += size
             else:
-                nodes.appendleft([1, HEADER_SIZE + size])
+                node = [1, HEADER_SIZE + size]
+                nodes.appendleft(node)
 
     def extend_right(self, values: Sequence[bytes]) -> None:
         """Put values after the last.  O(1) each."""
@@ -195,8 +207,7 @@ class List:
         nodes = self.nodes
         if nodes is None:
             return
-        most_bytes, most_values = _limits(self.fill)
-        largest = _largest(self.fill)
+        most_bytes, most_values, largest = _room(self.fill)
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):
             if len(value) > largest:
@@ -282,10 +293,11 @@ class List:
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""
-        index %= len(self.values)
-        if self.nodes is not None:
-            self._set_in_nodes(self.nodes, index, value)
-        self.size += entry_size(value) - entry_size(self.values[index])
+        old = self.values[index]
+        growth = entry_size(value) - entry_size(old)
+        if self.nodes is not None and (growth or len(value) != len(old)):
+            self._set_in_nodes(self.nodes, index % len(self.values), old, value)
+        self.size += growth
         self.values[index] = value
 
     def insert(self, index: int, value: bytes, after: bool = False) -> None:
@@ -299,10 +311,9 @@ class List:
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
-        if not self.values.count(value):  # a quick look, since that is how it often is
+        found = self._find(value, most, backwards)
+        if not found:
             return 0
-        found = [index for index, other in enumerate(self.values) if other == value]
-        found = found[-most:] if backwards else found[:most]
         size = entry_size(value)
         self.size -= len(found) * size
         if self.nodes is not None:
@@ -314,6 +325,20 @@ class List:
             chosen = frozenset(found)
             self.values = deque([other for index, other in enumerate(self.values) if index not in chosen])
         return len(found)
+
+    def _find(self, value: bytes, most: int, backwards: bool) -> list[int]:
+        """The indexes, in their order, of up to `most` values that are equal, from the last one on if `backwards`.  O(n)."""
+        values = self.values
+        if backwards:
+            values = values.copy()
+            values.reverse()
+        found: list[int] = []
+        with suppress(ValueError):
+            while len(found) < min(most, _FEW_VALUES):
+                found.append(values.index(value, found[-1] + 1 if found else 0))
+        if len(found) == _FEW_VALUES < most:
+            found = list(islice((index for index, other in enumerate(values) if other == value), most))
+        return [len(values) - 1 - index for index in reversed(found)] if backwards else found
 
     def trim(self, start: int, stop: int) -> None:
         """Keep the values from start up to stop.  O(values taken away)."""
@@ -341,9 +366,8 @@ class List:
                 return len(self.nodes) - place, index
         raise IndexError(index)
 
-    def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes) -> None:
+    def _set_in_nodes(self, nodes: deque[list[int]], index: int, old: bytes, value: bytes) -> None:
         """A value is to be replaced by one that may be too large for its node, or large no more."""
-        old = self.values[index]
         place, offset = self._locate(index)
         node = nodes[place]
         large, was_large = len(value) > _largest(self.fill), node.__class__ is _Plain
@@ -441,20 +465,24 @@ def _change(node: list[int], count: int, size: int) -> None:
 
 def _exceeds(size: int, count: int, limit: int) -> bool:
     """Whether a listpack of that size and number of values is beyond the limit."""
-    most_bytes, most_values = _limits(limit)
+    most_bytes, most_values, _ = _room(limit)
     return size > most_bytes or count > most_values
 
 
-def _limits(limit: int) -> tuple[int, float]:
-    """The most bytes and values that a listpack may have."""
-    return (_SIZES[min(-limit, 5) - 1], inf) if limit < 0 else (_SAFE_SIZE, max(limit, 1))
+def _room(limit: int) -> tuple[int, float, int]:
+    """The most bytes and values that a listpack may have, and the bytes of the largest value that may stand in one."""
+    return _room_with(limit, limit.packed if isinstance(limit, Fill) else 0)
+
+
+@lru_cache(maxsize=64)
+def _room_with(limit: int, packed: int) -> tuple[int, float, int]:
+    most_bytes = _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
+    return most_bytes, inf if limit < 0 else max(limit, 1), packed - 1 if packed else most_bytes
 
 
 def _largest(limit: int) -> int:
     """The bytes of the largest value that does not have a node for itself."""
-    if isinstance(limit, Fill):
-        return limit.packed - 1
-    return _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
+    return _room(limit)[2]
 
 
 def _accepts(node: list[int], value: bytes, limit: int) -> bool:

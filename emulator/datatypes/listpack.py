@@ -13,16 +13,21 @@ HEADER_SIZE = 7
 _INTEGERS = ((12, 2), (15, 3), (23, 4), (31, 5))
 """Bits of magnitude and the bytes that an integer of so many takes."""
 _ZERO = ord("0")
+_AFTER_DIGITS = b":"
+"""No number is as great as this."""
+_SHORT = 64
 
 
 def entry_size(value: bytes) -> int:
     """Bytes that an element takes in a listpack."""
     length = len(value)
+    if length < _SHORT and value > _AFTER_DIGITS:  # what most values are
+        return length + 2
     if length <= 20 and (value.isdigit() or value[:1] == b"-"):
         number = int(value) if length < 19 and value[0] > _ZERO else parse_integer(value)
         if number is not None:
             return integer_size(number)
-    if length < 64:
+    if length < _SHORT:
         return length + 2
     size = length + (2 if length < 4096 else 5)
     return size + back_length_size(size)

@@ -60,16 +60,21 @@ class Run:
 
     def append(self, id: int, body: Body) -> None:
         """Put in an entry whose id is greater than every other."""
-        count = len(self.ids)
+        ids = self.ids
+        fields = len(body) // 2
         if body[::2] == self.fields:
-            size = sum(map(entry_size, body[1::2])) + integer_size(len(body) // 2 + 3)
+            size = 2 if fields < 125 else integer_size(fields + 3)
+            for value in body[1::2]:
+                size += entry_size(value)
         else:
-            size = sum(map(entry_size, body)) + integer_size(len(body) // 2) + integer_size(len(body) + 4)
-        later, sequence = (id >> 64) - (self.first >> 64), (id & UINT64_MAX) - (self.first & UINT64_MAX)
-        self.size += size + integer_size(later) + integer_size(sequence) + 2
-        if count >= 127:
-            self.size += integer_size(count + 1) - integer_size(count)
-        self.ids.append(id)
+            size = sum(map(entry_size, body)) + integer_size(fields) + integer_size(len(body) + 4)
+        later = (id >> 64) - (self.first >> 64)
+        sequence = (id & UINT64_MAX) - (self.first & UINT64_MAX)
+        self.size += size + integer_size(later) + (2 if sequence == 0 else integer_size(sequence)) + 2
+        ids.append(id)
+        count = len(ids)
+        if count >= 128:
+            self.size += integer_size(count) - integer_size(count - 1)
         self.bodies.append(body)
         self.last = id
 
@@ -160,8 +165,8 @@ class Stream:
         """Add an entry whose id is greater than ``last_id``; a limit of 0 for a run is none."""
         if self.runs:
             run = self.runs[-1]
-            full = run.size + sum(map(len, body)) >= min(max_bytes or _LARGEST_RUN, _LARGEST_RUN)
-            if full or 0 < max_entries <= len(run.ids) + len(run.deleted):
+            most = max_bytes if 0 < max_bytes < _LARGEST_RUN else _LARGEST_RUN
+            if run.size + sum(map(len, body)) >= most or 0 < max_entries <= len(run.ids) + len(run.deleted):
                 run = self._new_run(id, body)
         else:
             run = self._new_run(id, body)
@@ -323,6 +328,9 @@ class Stream:
 
         `whole_runs` leaves a run that would be cut, a `limit` other than 0 leaves one with which more than so many would go.
         """
+
+        if self._length <= length or (whole_runs and self._length - len(self.runs[0].ids) < length):
+            return 0
 
         def goes(run: Run) -> bool:
             return self._length - len(run.ids) >= length

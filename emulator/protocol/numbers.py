@@ -89,6 +89,8 @@ def read_double(text: bytes) -> float | None:
 
     No text is 0; a zero byte ends it.
     """
+    if text.isdigit() and len(text) < 300:
+        return float(text)
     text = text.partition(b"\0")[0]
     if not text:
         return 0.0

@@ -5,6 +5,8 @@ Source: https://redis.io/docs/latest/commands/dump/, the RDB file format.
 
 from __future__ import annotations
 
+import struct
+
 from emulator.protocol.numbers import parse_integer
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
@@ -18,7 +20,10 @@ _LONG, _LONGER, _ENCODED = 0x40, 0x80, 0xC0
 _HUGE = 0x81
 _INTEGERS = {0: 1, 1: 2, 2: 4}
 """The encodings of integers in so many bytes."""
-_INTEGER_HEADS = [(bytes((_ENCODED | code,)), width) for code, width in _INTEGERS.items()]
+_BYTE, _SHORT_NUMBER, _NUMBER = (struct.Struct(form).pack for form in ("<Bb", "<Bh", "<Bi"))
+"""An integer behind its encoding, in one, two and four bytes."""
+_MOST = 1 << 31
+_ZERO = ord("0")
 _SHORT = [bytes((number,)) for number in range(_LONG)]
 """Lengths that take one byte."""
 _LZF = 3
@@ -39,12 +44,11 @@ def plain_string(text: bytes) -> bytes:
     """A string, as an integer of up to 4 bytes where it is the text of one."""
     size = len(text)
     if size <= _LONGEST_NUMBER and (text.isdigit() or text[:1] == b"-"):
-        number = parse_integer(text)
-        if number is not None:
-            bits = (number if number >= 0 else ~number).bit_length()
-            for head, width in _INTEGER_HEADS:
-                if bits < 8 * width:
-                    return head + number.to_bytes(width, "little", signed=True)
+        number = int(text) if text[0] > _ZERO else parse_integer(text)
+        if number is not None and -_MOST <= number < _MOST:
+            if -128 <= number < 128:
+                return _BYTE(_ENCODED, number)
+            return _SHORT_NUMBER(_ENCODED | 1, number) if -32768 <= number < 32768 else _NUMBER(_ENCODED | 2, number)
     return (_SHORT[size] if size < _LONG else length(size)) + text
 
 
