@@ -116,7 +116,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
         db.discard(key)
     entry = db.insert(key, value)
     if deadline:
-        db.expire_at(entry, deadline)
+        entry = db.expire_at(entry, deadline)
     if db.frequency is None and wanted.idle is not None:
         entry.access = now - 1000 * wanted.idle
     elif db.frequency is not None and wanted.frequency is not None:

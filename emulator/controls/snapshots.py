@@ -40,7 +40,7 @@ class Snapshot:
         self.moment = now = engine.clock.now
         self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
         self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
-        self.with_deadlines = [{entry.key for entry in db.fields_with_expiry} for db in engine.databases]
+        self.with_deadlines = [set(db.fields_with_expiry) for db in engine.databases]
         self.changed: list[set[bytes] | None] = [set() for _ in engine.databases]
 
 
@@ -114,7 +114,7 @@ class Snapshots:
             entry = db.insert(key, value)
             entry.access = saved.access
             if saved.left is not None:
-                db.expire_at(entry, self._engine.clock.now + saved.left)
+                entry = db.expire_at(entry, self._engine.clock.now + saved.left)
             db.schedule_fields(entry)
         db.reweigh(key)
         db.touch(key)

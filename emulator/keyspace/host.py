@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from emulator.stats.latency import Latency
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
+    from emulator.keyspace.observed import Listener
 
 
 class Snapshots(Protocol):
@@ -55,7 +56,7 @@ class Host(host.Host, Protocol):
     def databases(self) -> Sequence[Database]: ...
 
     @property
-    def listeners(self) -> Sequence[Callable[[Database, bytes], object]]: ...
+    def listeners(self) -> Sequence[Listener]: ...
 
     @property
     def snapshots(self) -> Snapshots: ...

@@ -47,7 +47,7 @@ class Memory:
         self.scripts = scripting.scripts_memory
         self.functions = scripting.functions_memory
         self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))
-        slots = sum(len(db) + len(db.expiring) for db in engine.databases)
+        slots = sum(len(db) + db.expiring for db in engine.databases)
         self.overhead = AT_REST + self.clients + SLOT * slots
         self.dataset = max(self.used - self.overhead, 0)
         self.dataset_share = self.dataset * 100 / max(self.used - AT_REST, 1)
