@@ -172,14 +172,14 @@ def test_keys_are_indexed_when_somebody_first_scans(client, engine):
     db = engine.databases[0]
     client.play("MSET a 1 b 2 c 3")
     client.play("DEL a")
-    assert db._dense is None
+    assert db._index is None
     client.play("SCAN 0")
     client.play("SET d 4")
     client.play("DEL b")
     db.index_of_keys._check()
     assert sorted(db.index_of_keys) == [b"c", b"d"]
     client.play("FLUSHALL")
-    assert db._dense is None and client.play("SCAN 0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
+    assert db._index is None and client.play("SCAN 0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
 
 
 def test_keys_that_expire_are_indexed_when_one_is_to_be_evicted(client, engine):

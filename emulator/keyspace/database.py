@@ -5,8 +5,8 @@ Reading goes through `Database.read`, which counts hits and misses; looking up i
 `delete`, `expire_at` and the others that call it): that one place counts what changed, touches the sessions that WATCH
 the key, wakes those blocked on it and sends the keyspace notification.
 
-Random picks and SCAN go by a dense index of the keys (`emulator.datatypes.dense`), which is made when one of them first
-needs it, and kept from then on: so what is there from a scan's start to its end is returned, with no state for each scan.
+Random picks and SCAN go by an array of the keys (`emulator.keyspace.key_index`), which is made when one of them first
+needs it, and kept from then on.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW
-from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.types import Value
 from emulator.keyspace import types  # noqa: F401 (it enters the types)
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
 from emulator.keyspace.expiry import Expiring
+from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.weighed import MOST_UNWEIGHED
 from emulator.keyspace.weight import freed_lazily
@@ -177,8 +177,8 @@ class Database(Expiring):
         """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
         access = self.clock.now if self.frequency is None else self.frequency.fresh()
         self.entries[key] = entry = Entry(key, value, access)
-        if self._dense is not None:
-            self._dense.add(key)
+        if self._index is not None:
+            self._index.add(key)
         if value.__class__ is Hash and value.deadlines is not None:
             self.schedule_fields(entry)
         if self.observed:
@@ -219,10 +219,10 @@ class Database(Expiring):
             self.signal(key, None)
         if count:
             self.lazyfree.run(count, self._free(self.entries, self.fields_with_expiry))
-        for index in (self._dense, self._volatile):
+        for index in (self._index, self._volatile):
             if index is not None:
                 self.lazyfree.add(index)
-        self._dense = self._volatile = None
+        self._index = self._volatile = None
         self.entries, self.fields_with_expiry = {}, {}
         self.sizes.clear()
         self._unweighed.clear()
@@ -259,22 +259,22 @@ class Database(Expiring):
         return (entry for entry in self.entries.values() if entry.deadline is None or entry.deadline > now)
 
     @property
-    def index_of_keys(self) -> DenseIndex:
+    def index_of_keys(self) -> KeyIndex:
         """The keys in no order, to choose from and to scan.  O(keys) the first time."""
-        if self._dense is None:
-            self._dense = DenseIndex(self.entries)
-        return self._dense
+        if self._index is None:
+            self._index = KeyIndex(self.entries)
+        return self._index
 
     def has_evictable(self, volatile: bool) -> bool:
         """Whether there is a key at all among those in which a victim is sought."""
         return bool(self.expiring if volatile else self.entries)
 
-    def evictable(self, volatile: bool) -> DenseIndex:
+    def evictable(self, volatile: bool) -> KeyIndex:
         """The keys among which a victim is sought, for reading: all, or those with an expiry.  O(keys) the first time."""
         if not volatile:
             return self.index_of_keys
         if self._volatile is None:
-            self._volatile = DenseIndex(entry.key for entry in self.entries.values() if entry.deadline is not None)
+            self._volatile = KeyIndex(entry.key for entry in self.entries.values() if entry.deadline is not None)
         return self._volatile
 
     def random_entry(self) -> Entry | None:

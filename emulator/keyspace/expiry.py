@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.config.notifications import EVICTED, EXPIRED, GENERIC, HASH
-from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.hash import Hash
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
+from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE
 from emulator.keyspace.weighed import Weighed
 from emulator.keyspace.weight import freed_lazily
@@ -24,7 +24,7 @@ class Expiring(Weighed):
 
     __slots__ = (
         "_deadlines",
-        "_dense",
+        "_index",
         "_latest_deadline",
         "_volatile",
         "fields_with_expiry",
@@ -40,8 +40,8 @@ class Expiring(Weighed):
         self.stats = engine.stats
         self.fields_with_expiry: dict[bytes, FieldTimer] = {}
         self._deadlines = self._latest_deadline = 0
-        self._dense: DenseIndex | None = None
-        self._volatile: DenseIndex | None = None
+        self._index: KeyIndex | None = None
+        self._volatile: KeyIndex | None = None
 
     def find(self, key: bytes) -> Entry | None:
         """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""
@@ -142,8 +142,8 @@ class Expiring(Weighed):
         self.sizes[size_class] -= 1
         if entry.deadline is not None:
             self.persist(entry)
-        if self._dense is not None:
-            self._dense.remove(key)
+        if self._index is not None:
+            self._index.remove(key)
         value = entry.value
         if value.__class__ is Hash and key in self.fields_with_expiry:
             self.wheel.cancel(self.fields_with_expiry.pop(key))
