@@ -25,7 +25,7 @@ from emulator.protocol.replies import Push, Reply
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 _CHANNEL: Final = b"__redis__:invalidate"
@@ -90,7 +90,7 @@ class Tracking(Timer):
 
     __slots__ = ("_effort", "_engine", "changed", "clients", "crowded", "own", "prefixes", "table")
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
         self._engine = engine
         self.clients: dict[Tracked, None] = {}

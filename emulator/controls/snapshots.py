@@ -15,7 +15,7 @@ from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 
 class Saved:
@@ -36,7 +36,7 @@ class Snapshot:
     ``with_deadlines`` the hashes whose fields do.
     """
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         self.moment = now = engine.clock.now
         self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
         self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
@@ -47,7 +47,7 @@ class Snapshot:
 class Snapshots:
     """The snapshots of an engine, by name."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         self._engine = engine
         self.snapshots: dict[bytes, Snapshot] = {}
 

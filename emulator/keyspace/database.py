@@ -28,7 +28,7 @@ from emulator.protocol.errors import WRONGTYPE, CommandError
 
 if TYPE_CHECKING:
     from emulator.keyspace.frequency import Frequency
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 V = TypeVar("V")
 
@@ -45,7 +45,7 @@ class Database(Expiring):
 
     __slots__ = ("frequency",)
 
-    def __init__(self, engine: Host, index: int) -> None:
+    def __init__(self, engine: HostOfData, index: int) -> None:
         super().__init__(engine, index)
         self.frequency: Frequency | None = None
 

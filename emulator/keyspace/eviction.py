@@ -17,7 +17,7 @@ from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 _POOL_SIZE: Final = 16
 _AT_ONCE: Final = 128
@@ -29,7 +29,7 @@ class Eviction(Timer):
 
     __slots__ = ("_engine", "_next", "_pool")
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         super().__init__()
         self._engine = engine
         self._pool: list[tuple[int, int, bytes]] = []

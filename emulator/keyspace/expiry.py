@@ -14,7 +14,7 @@ from emulator.keyspace.weighed import Weighed
 from emulator.keyspace.weight import freed_lazily
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 
 class Expiring(Weighed):
@@ -33,7 +33,7 @@ class Expiring(Weighed):
         "wheel",
     )
 
-    def __init__(self, engine: Host, index: int) -> None:
+    def __init__(self, engine: HostOfData, index: int) -> None:
         super().__init__(engine, index)
         self.wheel = engine.wheel
         self.lazyfree = engine.lazyfree

@@ -12,7 +12,7 @@ from emulator.keyspace.entry import Entry
 if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 Listener = Callable[["Observed", bytes], object]
 """Who is told of each change of a key, when it has happened; see `Engine.listen`."""
@@ -27,7 +27,7 @@ class Observed:
 
     __slots__ = ("blocked", "clock", "engine", "entries", "index", "listeners", "observed", "watchers")
 
-    def __init__(self, engine: Host, index: int) -> None:
+    def __init__(self, engine: HostOfData, index: int) -> None:
         self.engine = engine
         self.index = index
         self.clock = engine.clock

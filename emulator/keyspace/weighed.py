@@ -9,7 +9,7 @@ from emulator.keyspace.observed import Observed
 from emulator.keyspace.weight import SLOT, shared, size_class, weigh
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 MOST_UNWEIGHED: Final = 255
 
@@ -23,7 +23,7 @@ class Weighed(Observed):
 
     __slots__ = ("_unweighed", "expiring", "memory", "sizes")
 
-    def __init__(self, engine: Host, index: int) -> None:
+    def __init__(self, engine: HostOfData, index: int) -> None:
         super().__init__(engine, index)
         self.expiring = 0
         self.memory = 0
