@@ -1,9 +1,11 @@
 """The engine with a clock turned by hand: expiry, blocking, pauses, iteration, replies out of turn."""
 
 import random
+import tracemalloc
 
 import pytest
 
+from emulator.clients.session import Session
 from emulator.config.directives import Config
 from emulator.config.edition import Edition
 from emulator.core.dispatch import run
@@ -162,7 +164,48 @@ def test_a_scan_returns_what_is_there_from_start_to_end(client, engine, seed):
             name = b"x%d" % rng.randrange(700)
             client.play(rng.choice([b"DEL ", b"INCR ", b"DEL "]) + name)
     assert permanent <= seen
-    assert [entry.index for entry in db._dense] == list(range(len(db)))
+    db.index_of_keys._check()
+    assert set(db.index_of_keys) == set(db.entries)
+
+
+def test_keys_are_indexed_when_somebody_first_scans(client, engine):
+    db = engine.databases[0]
+    client.play("MSET a 1 b 2 c 3")
+    client.play("DEL a")
+    assert db._index is None
+    client.play("SCAN 0")
+    client.play("SET d 4")
+    client.play("DEL b")
+    db.index_of_keys._check()
+    assert sorted(db.index_of_keys) == [b"c", b"d"]
+    client.play("FLUSHALL")
+    assert db._index is None and client.play("SCAN 0") == b"*2\r\n$1\r\n0\r\n*0\r\n"
+
+
+def test_keys_that_expire_are_indexed_when_one_is_to_be_evicted(client, engine):
+    db = engine.databases[0]
+    client.play("MSET a 1 b 2 c 3 d 4")
+    client.play("EXPIRE a 100")
+    assert sorted(db.evictable(volatile=True)) == [b"a"]
+    for line in ("EXPIRE b 100", "EXPIRE c 100", "PERSIST a", "EXPIRE b 50", "DEL c", "SET d 5 EX 9", "RENAME d e"):
+        client.play(line)
+    db.evictable(volatile=True)._check()
+    assert sorted(db.evictable(volatile=True)) == [b"b", b"e"] and db.expiring == 2
+
+
+@pytest.mark.parametrize(("options", "most"), [([], 200), ([b"EX", b"1000"], 300)], ids=["for ever", "for a while"])
+def test_a_key_takes_little_memory(engine, options, most):
+    session = Session(engine)
+    count = 80_000
+    tracemalloc.start()
+    try:
+        for number in range(count):
+            run(session, [[b"SET", b"key:%d" % number, b"value:%d" % number, *options]], 0, 1)
+            session.out.clear()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken / count < most
 
 
 def test_random_keys_reach_every_key(client, engine):

@@ -43,7 +43,7 @@ def test_everything_comes_back(client, engine, seed):
     assert digest(client) == between
     for db in engine.databases:
         db.weigh()
-        assert db.memory == sum(entry.size for entry in db.entries.values())
+        assert db.memory == sum(entry.weight[0] for entry in db.entries.values())
 
 
 def test_only_what_has_changed_is_looked_at(client):

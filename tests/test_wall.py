@@ -12,7 +12,7 @@ from emulator.commands import migrate
 from emulator.core import effects
 from emulator.datatypes.list import List
 from emulator.datatypes.wheel import Timer
-from emulator.keyspace.entry import Entry
+from emulator.keyspace.entry import ExpiringEntry
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.testing.values import VALUES
 
@@ -98,7 +98,7 @@ def others_live(server, logged):
 
 def test_a_key_that_expires(server, others_live, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Entry, "fire", bug)
+        patch.setattr(ExpiringEntry, "fire", bug)
         client = client_of(server)
         client.set("k", "v", px=1)
         server.clock.advance(1)

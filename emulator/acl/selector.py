@@ -210,9 +210,9 @@ class Selector:
                 if "not_key" not in flags and not self._allows_key(key, access(flags)):
                     return Denial(BY_KEY, key, place)
         if not self.all_channels and command.name in _CHANNELS:
-            start, end, literal = _CHANNELS[command.name]
+            start, end, are_patterns = _CHANNELS[command.name]
             for place, channel in enumerate(args[start:end]):
-                if not self.allows_channel(channel, literal):
+                if not self.allows_channel(channel, are_patterns):
                     return Denial(BY_CHANNEL, channel, place)
         return None
 
@@ -225,12 +225,12 @@ class Selector:
     def _allows_key(self, key: bytes, needed: int) -> bool:
         return any(mode & needed == needed and matcher(pattern)(key) for pattern, mode in self._patterns.items())
 
-    def allows_channel(self, channel: bytes, literal: bool) -> bool:
-        """Whether a channel may be used; a pattern (`literal`) only where it is one of the rules itself."""
+    def allows_channel(self, channel: bytes, is_pattern: bool) -> bool:
+        """Whether a channel may be used; a pattern only where it is one of the rules itself."""
         if self.all_channels:
             return True
         return channel in self._channels or (
-            not literal and any(matcher(pattern)(channel) for pattern in self._channels)
+            not is_pattern and any(matcher(pattern)(channel) for pattern in self._channels)
         )
 
     @property

@@ -119,9 +119,9 @@ class User:
             for selector in (self.root, *self.selectors)
         )
 
-    def allows_channel(self, channel: bytes, literal: bool) -> bool:
-        """Whether the user may use a channel, or with `literal` a pattern of channels."""
-        return any(selector.allows_channel(channel, literal) for selector in (self.root, *self.selectors))
+    def allows_channel(self, channel: bytes, is_pattern: bool) -> bool:
+        """Whether the user may use a channel, or a pattern of channels."""
+        return any(selector.allows_channel(channel, is_pattern) for selector in (self.root, *self.selectors))
 
     # As text
 

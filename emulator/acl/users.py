@@ -38,7 +38,7 @@ class Client(Protocol):
         ...
 
 
-class Host(Protocol):
+class HostOfUsers(Protocol):
     """An engine, as its users know it."""
 
     clock: Clock
@@ -57,7 +57,7 @@ class Host(Protocol):
 class Users:
     """The users; ``default`` is who every connection is at first."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfUsers) -> None:
         self._engine = engine
         self.journal = Journal()
         self.default = self._all_powerful()

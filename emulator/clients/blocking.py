@@ -26,7 +26,7 @@ from emulator.protocol.replies import Reply
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
     from emulator.keyspace.database import Database
 
@@ -69,7 +69,7 @@ class Block(Timer):
 class Blocking:
     """The blocked clients of an engine."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}

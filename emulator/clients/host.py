@@ -54,7 +54,7 @@ class Propagates(Protocol):
     def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], R]) -> R: ...
 
 
-class Host(Protocol):
+class HostOfClients(Protocol):
     """An engine, as its clients' subsystems know it; see `emulator.core.engine.Engine` for what is meant."""
 
     clock: Clock

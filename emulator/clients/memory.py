@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emulator.datatypes.footprint import DICT_ENTRY, POINTER, allocated, buckets
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 logger = logging.getLogger("emulator")
@@ -151,7 +151,7 @@ def _tree_nodes(words: Collection[bytes]) -> int:
 class ClientMemory:
     """What the clients of an engine take together beside themselves, as of a moment ago."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
         self._found = 0
         self._again_at = 0
@@ -192,7 +192,7 @@ def _has_more(session: Session) -> bool:
 class ClientEviction:
     """Watches over what all clients take; ``limit`` is 0 where there is none."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
         self._sizes: dict[Session, int] = {}
         self._total = 0

@@ -10,7 +10,7 @@ from emulator.protocol.replies import Status
 from emulator.table.registry import ADMIN, SKIP_MONITOR, Command
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 REDACTED: Final = b"(redacted)"
@@ -22,7 +22,7 @@ _SECRETS: Final = frozenset(
 class Monitor:
     """The clients of an engine that monitor it."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
         self.sessions: dict[Session, None] = {}
 

@@ -13,7 +13,7 @@ from emulator.datatypes.wheel import Timer
 if TYPE_CHECKING:
     from asyncio import Transport
 
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
     class Connection(Protocol):
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         transport: Transport
 
         @property
-        def engine(self) -> Host: ...
+        def engine(self) -> HostOfClients: ...
 
 
 logger = logging.getLogger("emulator")

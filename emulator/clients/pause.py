@@ -12,7 +12,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.table.registry import MAY_REPLICATE, WRITE, Command
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 
@@ -21,7 +21,7 @@ class Pause(Timer):
 
     __slots__ = ("active", "engine", "writes_only")
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
         self.engine = engine
         self.active = False

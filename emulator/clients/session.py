@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from emulator.clients.tracking import Tracked
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
+    from emulator.keyspace.observed import Observed
     from emulator.table.registry import Command
 
 
@@ -141,7 +142,7 @@ class Session:
         self.last_command: Command | None = None
         self.words: Sequence[bytes] = ()
         self.total_commands = self.total_input = self.total_output = 0
-        self.watched: dict[tuple[Database, bytes], bool] = {}
+        self.watched: dict[tuple[Observed, bytes], bool] = {}
         self.channels: dict[bytes, None] = {}
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}

@@ -26,7 +26,7 @@ from emulator.protocol.text import to_text
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 _CHANNEL: Final = b"__redis__:invalidate"
@@ -91,7 +91,7 @@ class Tracking(Timer):
 
     __slots__ = ("_effort", "_engine", "changed", "clients", "crowded", "own", "prefixes", "table")
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
         self._engine = engine
         self.clients: dict[Tracked, None] = {}

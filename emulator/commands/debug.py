@@ -186,7 +186,7 @@ def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
     if not 0 <= index < len(client.engine.databases):
         raise CommandError("ERR Out of range database")
     db = client.engine.databases[index]
-    text = _table("Dictionary HT", len(db)) + _table("Expires HT", len(db.expiring))
+    text = _table("Dictionary HT", len(db)) + _table("Expires HT", db.expiring)
     return Verbatim(text.encode())
 
 

@@ -15,19 +15,19 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 _MOST_FREQUENT = 255
 
 
-def serialized(engine: Host, value: Value) -> bytes:
+def serialized(engine: HostOfData, value: Value) -> bytes:
     """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
     from emulator.rdb import save  # only a server that is asked for it needs it
 
     return save.serialized(value, engine.config.rdbcompression, engine.config.edition.rdb_version)
 
 
-def _value_of(engine: Host, serialized_value: bytes) -> Value:
+def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     """The value of a payload."""
     from emulator.rdb import load, payload
     from emulator.rdb.lzf import BadData
@@ -92,7 +92,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
         db.discard(key)
     entry = db.insert(key, value)
     if deadline:
-        db.expire_at(entry, deadline)
+        entry = db.expire_at(entry, deadline)
     if db.frequency is None and b"IDLETIME" in given:
         entry.access = now - 1000 * given[b"IDLETIME"]
     elif db.frequency is not None and b"FREQ" in given:

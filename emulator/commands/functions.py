@@ -37,7 +37,7 @@ def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], re
 @command(
     "scripting",
     since="7.0.0",
-    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the function",
 )
@@ -49,7 +49,7 @@ def fcall(client: Session, function: bytes, numkeys: bytes, *words: bytes) -> Re
 @command(
     "scripting",
     since="7.0.0",
-    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RO access", 2, notes=ANY_READING)],
     complexity="that of the function",
 )

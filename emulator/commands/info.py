@@ -414,7 +414,7 @@ def _keyspace(engine: Engine) -> Fields:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={len(db.expiring)},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
             )
 
 

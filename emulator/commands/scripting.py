@@ -63,7 +63,7 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
 @command(
     "scripting",
     since="2.6.0",
-    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RW access update", 2, notes=ANY_USE)],
     complexity="that of the script",
 )
@@ -75,7 +75,7 @@ def eval_(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Repl
 @command(
     "scripting",
     since="7.0.0",
-    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RO access", 2, notes=ANY_READING)],
     complexity="that of the script",
 )
@@ -87,7 +87,7 @@ def eval_ro(client: Session, script: bytes, numkeys: bytes, *words: bytes) -> Re
 @command(
     "scripting",
     since="2.6.0",
-    flags="may_replicate noscript stale skip_monitor no_mandatory_keys",
+    flags="may_replicate noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RW access update", 2)],
     complexity="that of the script",
 )
@@ -99,7 +99,7 @@ def evalsha(client: Session, sha1: bytes, numkeys: bytes, *words: bytes) -> Repl
 @command(
     "scripting",
     since="7.0.0",
-    flags="readonly noscript stale skip_monitor no_mandatory_keys",
+    flags="readonly noscript stale skip_monitor no_mandatory_keys runs_script",
     keys=[numkeys("RO access", 2)],
     complexity="that of the script",
 )

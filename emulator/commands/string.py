@@ -214,7 +214,7 @@ def _moment(client: Session, name: str, chosen: Given) -> int | None:
 def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_ttl: bool = False) -> None:
     """Set a key and let it expire at a moment, even one that has passed."""
     db = client.db
-    db.put(key, value, STRING, b"set", keep_ttl)
+    db.put(key, value, STRING, b"set", keep_ttl or moment is not None)
     if moment is not None:
         db.expire_at(db.entries[key], moment)
         db.notify(GENERIC, b"expire", key)

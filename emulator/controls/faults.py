@@ -16,7 +16,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
 
 ERROR: Final = "error"
@@ -102,7 +102,7 @@ class Delay(Timer):
 class Faults:
     """The faults of an engine."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
         self.faults: dict[int, Fault] = {}
         self._last_id = 0

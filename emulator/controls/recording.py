@@ -11,7 +11,7 @@ from emulator.protocol.inline import quoted
 from emulator.table.registry import ADMIN
 
 if TYPE_CHECKING:
-    from emulator.clients.host import Host
+    from emulator.clients.host import HostOfClients
     from emulator.clients.session import Session
     from emulator.table.registry import Command
 
@@ -72,7 +72,7 @@ def _shown(word: bytes) -> str:
 class Recording:
     """The recording of an engine; ``active`` while it goes on."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
         self.active = False
         self.commands = Calls()

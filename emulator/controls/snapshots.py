@@ -15,7 +15,7 @@ from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 
 class Saved:
@@ -36,18 +36,18 @@ class Snapshot:
     ``with_deadlines`` the hashes whose fields do.
     """
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         self.moment = now = engine.clock.now
         self.databases = [{entry.key: Saved(entry, now) for entry in db.live()} for db in engine.databases]
         self.expiring = [[key for key, entry in saved.items() if entry.left is not None] for saved in self.databases]
-        self.with_deadlines = [{entry.key for entry in db.fields_with_expiry} for db in engine.databases]
+        self.with_deadlines = [set(db.fields_with_expiry) for db in engine.databases]
         self.changed: list[set[bytes] | None] = [set() for _ in engine.databases]
 
 
 class Snapshots:
     """The snapshots of an engine, by name."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         self._engine = engine
         self.snapshots: dict[bytes, Snapshot] = {}
 
@@ -114,7 +114,7 @@ class Snapshots:
             entry = db.insert(key, value)
             entry.access = saved.access
             if saved.left is not None:
-                db.expire_at(entry, self._engine.clock.now + saved.left)
+                entry = db.expire_at(entry, self._engine.clock.now + saved.left)
             db.schedule_fields(entry)
         db.reweigh(key)
         db.touch(key)

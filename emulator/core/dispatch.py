@@ -43,7 +43,7 @@ from emulator.table.registry import (
     NO_MULTI,
     PROTECTED,
     READONLY,
-    SKIP_MONITOR,
+    RUNS_SCRIPT,
     SKIP_SLOWLOG,
     WRITE,
     Command,
@@ -250,7 +250,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     try:
         command = session.last_command = find(engine.commands, args)
         flags = command.flags
-        if flags & SKIP_MONITOR and command.least <= len(args):
+        if flags & RUNS_SCRIPT and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
         _check(session, command, flags, args)
         if engine.pause.holds(command, flags, session):
@@ -354,7 +354,7 @@ nested = cast("Callable[[Session, Command, Sequence[bytes]], Reply]", call)
 def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     session.words = args
     monitor = session.engine.monitor
-    if monitor.sessions and command.flags & SKIP_MONITOR:
+    if monitor.sessions and command.flags & RUNS_SCRIPT:
         monitor.show_always(session, args)
     started = perf_counter()
     try:

@@ -36,11 +36,12 @@ from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
 from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
-from emulator.keyspace.database import Database, Listener
+from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
+from emulator.keyspace.observed import Listener, Observed
 from emulator.protocol.text import to_bytes
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
@@ -482,7 +483,7 @@ class Engine:
 
     @staticmethod
     def _rehome_watchers(one: Database, two: Database) -> None:
-        other = {one: two, two: one}
+        other: dict[Observed, Database] = {one: two, two: one}
         watching = (*one.watchers.values(), *two.watchers.values())
         for session in {session for sessions in watching for session in sessions}:
             session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.core.effects import effects_of
 from emulator.protocol.replies import OK
-from emulator.table.registry import MAY_REPLICATE, SKIP_MONITOR, WRITE, Command
+from emulator.table.registry import MAY_REPLICATE, RUNS_SCRIPT, WRITE, Command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Propagation:
 
 def _acts(command: Command) -> bool:
     """Whether a command changes data by itself: neither EXEC nor a script does, nor what is for administrators."""
-    runs_others = command.name == b"exec" or bool(command.flags & SKIP_MONITOR)
+    runs_others = command.name == b"exec" or bool(command.flags & RUNS_SCRIPT)
     return bool(command.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not command.hidden
 
 

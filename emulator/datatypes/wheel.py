@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 logger = logging.getLogger("emulator")
 
@@ -31,14 +31,23 @@ _PORTION = 10_000  # timers copied at a time from a slot that is worked off
 _HORIZON = 1 << (_BITS * _LEVELS)
 
 
+class Due(Protocol):
+    """What a wheel keeps: a `Timer`, or something like one."""
+
+    deadline: int | None
+
+    def fire(self) -> int | None: ...
+
+    def failed(self, error: Exception) -> None: ...
+
+
 class Timer:
     """Something with a deadline, in milliseconds of the clock of its wheel; a subclass says what happens then."""
 
-    __slots__ = ("_slot", "deadline")
+    __slots__ = ("deadline",)
 
     def __init__(self) -> None:
         self.deadline: int | None = None
-        self._slot: _Slot | None = None
 
     def fire(self) -> int | None:
         """The deadline has come and the wheel has let go of the timer, which may be set anew.
@@ -49,17 +58,16 @@ class Timer:
 
     def failed(self, error: Exception) -> None:
         """`fire` has raised, which is a bug: whoever waits for the timer is told so, and the other timers go on."""
-        logger.error("internal error in a timer", exc_info=error)
+        log_failure(error)
 
 
-class _Slot(dict[Timer, None]):
-    """Timers in the order in which they were set, and where in the wheel they are."""
+def log_failure(error: Exception) -> None:
+    """A timer has raised."""
+    logger.error("internal error in a timer", exc_info=error)
 
-    __slots__ = ("index", "level")
 
-    def __init__(self, level: int, index: int) -> None:
-        self.level = level
-        self.index = index
+_Slot = dict[Due, None]
+"""Timers in the order in which they were set."""
 
 
 class Wheel:
@@ -69,7 +77,19 @@ class Wheel:
     ``on_earlier``.
     """
 
-    __slots__ = ("_current", "_far", "_held", "_masks", "_now", "_pending", "_slots", "alarm", "count", "on_earlier")
+    __slots__ = (
+        "_current",
+        "_current_level",
+        "_far",
+        "_held",
+        "_masks",
+        "_now",
+        "_pending",
+        "_slots",
+        "alarm",
+        "count",
+        "on_earlier",
+    )
 
     def __init__(self, now: int) -> None:
         self.alarm = NEVER
@@ -80,37 +100,58 @@ class Wheel:
         self._now = now
         self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
         self._masks = [0] * _LEVELS
-        self._far = _Slot(_LEVELS, 0)
-        self._held = _Slot(_LEVELS, 0)
-        self._current = _Slot(0, 0)  # the slot being worked off
-        self._pending: list[Timer] = []  # the first of its timers, the next one last
+        self._far: _Slot = {}
+        self._held: _Slot = {}
+        self._current: _Slot = {}  # the slot being worked off
+        self._current_level = 0
+        self._pending: list[Due] = []  # the first of its timers, the next one last
         self.count = 0
 
-    def set(self, timer: Timer, deadline: int) -> None:
+    def set(self, timer: Due, deadline: int) -> None:
         """Let `timer` fire at `deadline`, wherever it was before."""
-        if timer._slot is not None:
+        if timer.deadline is not None:
             self.cancel(timer)
         timer.deadline = deadline
         self.count += 1
-        self._place(timer, deadline)
+        slot, level, index = self._where(deadline)
+        if slot is None:
+            slot = self._open(level, index)
+        slot[timer] = None
         if deadline < self.alarm:
             self.alarm = deadline
             if self.on_earlier is not None:
                 self.on_earlier()
 
-    def cancel(self, timer: Timer) -> None:
+    def cancel(self, timer: Due) -> None:
         """Forget the timer's deadline; nothing happens where it has none."""
-        timer.deadline = None
-        slot = timer._slot
-        if slot is None:
+        deadline = timer.deadline
+        if deadline is None:
             return
+        timer.deadline = None
+        slot, level, index = self._where(deadline)
+        if slot is None or timer not in slot:
+            slot = self._current if timer in self._current else self._held
+            if timer not in slot:
+                return  # it is firing
         del slot[timer]
-        timer._slot = None
         self.count -= 1
-        level, index = slot.level, slot.index
         if not slot and level < _LEVELS and self._slots[level][index] is slot:
             self._masks[level] &= ~(1 << index)
             self._slots[level][index] = None
+
+    def _where(self, deadline: int) -> tuple[_Slot | None, int, int]:
+        """The slot of a timer, its level and index, as long as the time has not come to it: None where it is not in use."""
+        now = self._now
+        moment = deadline if deadline > now else now
+        distance = moment ^ now
+        if distance < _SLOTS:
+            level = 0
+        elif distance < _HORIZON:
+            level = (distance.bit_length() - 1) // _BITS
+        else:
+            return self._far, _LEVELS, 0
+        index = (moment >> (level * _BITS)) & _MASK
+        return self._slots[level][index], level, index
 
     def rewind(self, now: int) -> None:
         """Go back to an earlier moment.  O(timers)."""
@@ -118,22 +159,25 @@ class Wheel:
         timers = [timer for slot in (self._current, self._far, self._held, *used) for timer in slot]
         self._begin(now)
         for timer in timers:
-            timer._slot = None
-        for timer in timers:
-            assert timer.deadline is not None
-            self.set(timer, timer.deadline)
+            self._put_in(timer)
 
-    def hold(self, timer: Timer) -> None:
+    def _put_in(self, timer: Due) -> None:
+        """Let a timer that is in no slot fire at the deadline that it has."""
+        deadline, timer.deadline = timer.deadline, None
+        assert deadline is not None
+        self.set(timer, deadline)
+
+    def hold(self, timer: Due) -> None:
         """Keep a timer that has just fired, with its deadline, until `release`."""
         self._held[timer] = None
-        timer._slot = self._held
         self.count += 1
 
     def release(self) -> None:
         """Let the timers that were held fire once more."""
-        for timer in list(self._held):
-            assert timer.deadline is not None
-            self.set(timer, timer.deadline)
+        held, self._held = self._held, {}
+        self.count -= len(held)
+        for timer in held:
+            self._put_in(timer)
 
     def next_moment(self) -> int | None:
         """When `advance` has something to do next (a deadline, or a slot to be moved down); None for never."""
@@ -154,30 +198,16 @@ class Wheel:
                     self._now = max(now, self._now)
                     return False
                 self._now, level, index = found
-                self._current = self._take(level, index)
+                self._current, self._current_level = self._take(level, index), level
             self._pending = list(islice(self._current, _PORTION))
             self._pending.reverse()
         return True
 
-    def _place(self, timer: Timer, deadline: int) -> None:
-        now = self._now
-        moment = deadline if deadline > now else now
-        distance = moment ^ now
-        if distance < _SLOTS:
-            level = 0
-        elif distance < _HORIZON:
-            level = (distance.bit_length() - 1) // _BITS
-        else:
-            self._far[timer] = None
-            timer._slot = self._far
-            return
-        index = (moment >> (level * _BITS)) & _MASK
-        slot = self._slots[level][index]
-        if slot is None:
-            slot = self._slots[level][index] = _Slot(level, index)
-            self._masks[level] |= 1 << index
-        slot[timer] = None
-        timer._slot = slot
+    def _open(self, level: int, index: int) -> _Slot:
+        """Begin to use a slot."""
+        slot = self._slots[level][index] = {}
+        self._masks[level] |= 1 << index
+        return slot
 
     def _next_slot(self) -> tuple[int, int, int] | None:
         """Start, level and index of the first slot in use."""
@@ -196,7 +226,7 @@ class Wheel:
 
     def _take(self, level: int, index: int) -> _Slot:
         if level == _LEVELS:
-            slot, self._far = self._far, _Slot(_LEVELS, 0)
+            slot, self._far = self._far, {}
             return slot
         taken = self._slots[level][index]
         assert taken is not None
@@ -207,24 +237,36 @@ class Wheel:
     def _work_off(self, most: int) -> int:
         """Fire the timers of the current slot or, from a coarse one, move them down; the steps that are left."""
         pending, slot = self._pending, self._current
-        due = slot.level == 0
+        due = self._current_level == 0
         while pending and most > 0:
             most -= 1
             timer = pending.pop()
-            if timer._slot is not slot:
+            if timer not in slot:
                 continue
             del slot[timer]
-            timer._slot = None
             deadline = timer.deadline
             assert deadline is not None
             if due:
                 self.count -= 1
-                try:
-                    most -= timer.fire() or 0
-                except Exception as error:
-                    timer.failed(error)
-                if timer._slot is None:
-                    timer.deadline = None
+                most -= self._fire(timer)
             else:
-                self._place(timer, deadline)
+                finer, level, index = self._where(deadline)
+                if finer is None:
+                    finer = self._open(level, index)
+                finer[timer] = None
         return most
+
+    def _fire(self, timer: Due) -> int:
+        """Let a timer fire, which has no deadline any more unless it gets one thereby; the further steps that took."""
+        steps = 0
+        try:
+            steps = timer.fire() or 0
+        except Exception as error:
+            timer.failed(error)
+        if timer.deadline is not None and not self._has(timer, timer.deadline):
+            timer.deadline = None
+        return steps
+
+    def _has(self, timer: Due, deadline: int) -> bool:
+        slot = self._where(deadline)[0]
+        return timer in self._held or (slot is not None and timer in slot)

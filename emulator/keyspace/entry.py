@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes import string
 from emulator.datatypes.types import Value
-from emulator.datatypes.wheel import Timer
+from emulator.datatypes.wheel import Timer, log_failure
 from emulator.keyspace.weight import UNCLASSED
 
 if TYPE_CHECKING:
-    from emulator.keyspace.database import Database
+    from emulator.keyspace.expiry import Expiring
 
+UNWEIGHED: Final = (0, UNCLASSED)
 _FIELDS_A_SLICE = 250
 _FIELDS_A_STEP = 5
 """Fields that go in the time that a key takes."""
 
 
-class Entry(Timer):
-    """A key with its value; as a timer it is the key's expiry.
+class Entry:
+    """A key with its value.  Keys are so many that each slot counts: one with an expiry has an `ExpiringEntry` instead.
 
-    ``index`` is its place among all keys, ``place`` among those with an expiry; ``size`` is what it was last weighed
-    at, ``size_class`` where it is counted.
+    ``weight`` is the bytes that it was last weighed at, and the class of sizes in which it is counted.
     """
 
-    __slots__ = ("access", "db", "index", "key", "place", "size", "size_class", "value")
+    __slots__ = ("access", "key", "value", "weight")
 
-    def __init__(self, db: Database, key: bytes, value: Value, index: int, access: int) -> None:
-        self.deadline = None
-        self._slot = None
-        self.db = db
+    deadline: int | None = None
+
+    def __init__(self, key: bytes, value: Value, access: int, weight: tuple[int, int] = UNWEIGHED) -> None:
         self.key = key
         self.value = value
-        self.index = index
         self.access = access
-        self.size = 0
-        self.place = -1
-        self.size_class = UNCLASSED
+        self.weight = weight
 
     @property
     def encoding(self) -> bytes:
@@ -45,6 +41,20 @@ class Entry(Timer):
         if isinstance(value, bytes | bytearray):
             return string.encoding(value, self.key, self.deadline is not None)
         return value.encoding
+
+
+class ExpiringEntry(Entry):
+    """A key that has an expiry, or had one; as a timer it is the key's expiry."""
+
+    __slots__ = ("db", "deadline")
+
+    def __init__(self, db: Expiring, entry: Entry) -> None:
+        self.key = entry.key
+        self.value = entry.value
+        self.access = entry.access
+        self.weight = entry.weight
+        self.db = db
+        self.deadline: int | None = None
 
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:
@@ -55,26 +65,27 @@ class Entry(Timer):
             self.db.wheel.hold(self)
 
     def failed(self, error: Exception) -> None:
-        super().failed(error)
+        log_failure(error)
         if self.db.entries.get(self.key) is self and self.deadline is not None:
             self.db.wheel.hold(self)  # so that it still counts as expired for whoever looks it up
 
 
 class FieldTimer(Timer):
-    """The first deadline among the fields of a hash."""
+    """The first deadline among the fields of the hash at a key."""
 
-    __slots__ = ("entry",)
+    __slots__ = ("db", "key")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, db: Expiring, key: bytes) -> None:
         super().__init__()
-        self.entry = entry
+        self.db = db
+        self.key = key
 
     def fire(self) -> int:
-        if self.entry not in self.entry.db.fields_with_expiry:
+        db = self.db
+        if db.fields_with_expiry.get(self.key) is not self:
             return 0  # it was flushed, and is still to be freed
-        engine = self.entry.db.engine
-        if engine.expires_actively:
+        if db.engine.expires_actively:
             self.deadline = None
-            return self.entry.db.expire_fields(self.entry, _FIELDS_A_SLICE) // _FIELDS_A_STEP
-        engine.wheel.hold(self)
+            return db.expire_fields(db.entries[self.key], _FIELDS_A_SLICE) // _FIELDS_A_STEP
+        db.wheel.hold(self)
         return 0

@@ -17,7 +17,7 @@ from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 _POOL_SIZE: Final = 16
 _AT_ONCE: Final = 128
@@ -29,7 +29,7 @@ class Eviction(Timer):
 
     __slots__ = ("_engine", "_next", "_pool")
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         super().__init__()
         self._engine = engine
         self._pool: list[tuple[int, int, bytes]] = []
@@ -61,15 +61,16 @@ class Eviction(Timer):
         for _ in range(_AT_ONCE):
             if engine.used_memory <= limit:
                 return False
-            entry = self._victim()
-            if entry is None:
+            victim = self._victim()
+            if victim is None:
                 return True
-            entry.db.evict(entry)
+            db, key = victim
+            db.evict(db.entries[key])
         if self.deadline is None:
             engine.waits.set(self, engine.clock.elapsed + 1)
         return False
 
-    def _victim(self) -> Entry | None:
+    def _victim(self) -> tuple[Database, bytes] | None:
         scope, _, order = self._engine.config.maxmemory_policy.partition("-")
         volatile = scope == "volatile"
         if order == "random":
@@ -79,18 +80,19 @@ class Eviction(Timer):
                 return None
             while self._pool:
                 _, index, key = self._pool.pop()
-                entry = self._engine.databases[index].entries.get(key)
+                db = self._engine.databases[index]
+                entry = db.entries.get(key)
                 if entry is not None and (not volatile or entry.deadline is not None):
-                    return entry
+                    return db, key
 
-    def _any(self, volatile: bool) -> Entry | None:
+    def _any(self, volatile: bool) -> tuple[Database, bytes] | None:
         """A key by lot, of one database after another."""
         databases = self._engine.databases
         for _ in databases:
             self._next = (self._next + 1) % len(databases)
-            keys = databases[self._next].evictable(volatile)
-            if keys:
-                return self._engine.random.choice(keys)
+            db = databases[self._next]
+            if db.has_evictable(volatile):
+                return db, db.evictable(volatile).choose(self._engine.random)
         return None
 
     def _draw(self, volatile: bool, order: str) -> bool:
@@ -98,25 +100,24 @@ class Eviction(Timer):
         engine, pool = self._engine, self._pool
         found = False
         for db in engine.databases:
-            keys = db.evictable(volatile)
-            if not keys:
+            if not db.has_evictable(volatile):
                 continue
             found = True
-            choose = engine.random.randrange
+            keys = db.evictable(volatile)
             for _ in range(min(engine.config.maxmemory_samples, len(keys))):
-                entry = keys[choose(len(keys))]
-                candidate = self._urgency(entry, order), db.index, entry.key
+                key = keys.choose(engine.random)
+                candidate = _urgency(db, db.entries[key], order), db.index, key
                 if (len(pool) < _POOL_SIZE or candidate > pool[0]) and candidate not in pool:
                     insort(pool, candidate)
                     if len(pool) > _POOL_SIZE:
                         del pool[0]
         return found
 
-    def _urgency(self, entry: Entry, order: str) -> int:
-        """The greater, the sooner the key has to go."""
-        db: Database = entry.db
-        if order == "ttl":
-            return -(entry.deadline or 0)
-        if order == "lfu" and db.frequency is not None:
-            return 255 - db.frequency.counter(entry.access)
-        return db.clock.now - entry.access
+
+def _urgency(db: Database, entry: Entry, order: str) -> int:
+    """The greater, the sooner the key has to go."""
+    if order == "ttl":
+        return -(entry.deadline or 0)
+    if order == "lfu" and db.frequency is not None:
+        return 255 - db.frequency.counter(entry.access)
+    return db.clock.now - entry.access

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from emulator.clients import host
 from emulator.clients.blocking import Blocking
+from emulator.clients.host import HostOfClients
 from emulator.clients.memory import ClientMemory
 from emulator.clients.pause import Pause
 from emulator.datatypes.wheel import Wheel
@@ -16,9 +16,10 @@ from emulator.stats.latency import Latency
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
+    from emulator.keyspace.observed import Listener
 
 
-class Snapshots(Protocol):
+class NotesChanges(Protocol):
     """Who keeps what the data were like."""
 
     @property
@@ -37,7 +38,7 @@ class Scripts(Protocol):
     def functions_memory(self) -> int: ...
 
 
-class Host(host.Host, Protocol):
+class HostOfData(HostOfClients, Protocol):
     """An engine, as its databases know it; see `emulator.core.engine.Engine` for what is meant."""
 
     random: Random
@@ -55,10 +56,10 @@ class Host(host.Host, Protocol):
     def databases(self) -> Sequence[Database]: ...
 
     @property
-    def listeners(self) -> Sequence[Callable[[Database, bytes], object]]: ...
+    def listeners(self) -> Sequence[Listener]: ...
 
     @property
-    def snapshots(self) -> Snapshots: ...
+    def snapshots(self) -> NotesChanges: ...
 
     @property
     def scripting(self) -> Scripts: ...

@@ -10,13 +10,13 @@ from emulator.datatypes.footprint import POINTER, buckets
 from emulator.keyspace.weight import SLOT
 
 if TYPE_CHECKING:
-    from emulator.keyspace.host import Host
+    from emulator.keyspace.host import HostOfData
 
 AT_REST: Final = 690_000
 """What the real server uses before the first key."""
 
 
-def used_memory(engine: Host) -> int:
+def used_memory(engine: HostOfData) -> int:
     """What counts against ``maxmemory``.  O(databases), beside what has to be weighed after changes."""
     total = AT_REST + CLIENT * len(engine.sessions) + engine.client_memory.beyond()
     for db in engine.databases:
@@ -37,7 +37,7 @@ def resident_memory() -> int:
 class Memory:
     """The figures of a moment, for INFO and MEMORY STATS."""
 
-    def __init__(self, engine: Host) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         scripting = engine.scripting
         self.used = engine.used_memory
         self.peak = engine.stats.peak_memory
@@ -47,7 +47,7 @@ class Memory:
         self.scripts = scripting.scripts_memory
         self.functions = scripting.functions_memory
         self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))
-        slots = sum(len(db) + len(db.expiring) for db in engine.databases)
+        slots = sum(len(db) + db.expiring for db in engine.databases)
         self.overhead = AT_REST + self.clients + SLOT * slots
         self.dataset = max(self.used - self.overhead, 0)
         self.dataset_share = self.dataset * 100 / max(self.used - AT_REST, 1)

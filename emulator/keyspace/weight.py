@@ -56,6 +56,15 @@ def size_class(value: Value) -> int:
     return type.number << 6 | len(value).bit_length() if type.sizes else UNCLASSED
 
 
+_MOST_SHARED: Final = 1024
+_SHARED: Final[dict[tuple[int, int], tuple[int, int]]] = {}
+
+
+def shared(weight: tuple[int, int]) -> tuple[int, int]:
+    """The one weight (bytes and class) for all keys that are as small as most keys are: of these there are not many."""
+    return _SHARED.setdefault(weight, weight) if weight[0] < _MOST_SHARED else weight
+
+
 def describe_sizes(counts: dict[int, int]) -> list[tuple[str, str]]:
     """The distributions, by name, of so many values in each class: ``1=5,2K=1``."""
     names = {type.number: type.sizes for type in TYPES.values()}

@@ -22,7 +22,7 @@ KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
-    "touches_arbitrary_keys"
+    "touches_arbitrary_keys runs_script"
 ).split()
 CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
@@ -46,7 +46,8 @@ ADMIN: Final = FLAG["admin"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
 FAST: Final = FLAG["fast"]
-_HIDDEN: Final = MAY_REPLICATE | PROTECTED
+RUNS_SCRIPT: Final = FLAG["runs_script"]
+_HIDDEN: Final = MAY_REPLICATE | PROTECTED | RUNS_SCRIPT
 
 _CATEGORY_OF_GROUP: Final = {
     "string": "string",
@@ -181,7 +182,7 @@ class Command:
 
     @property
     def flag_names(self) -> list[str]:
-        """Flags as COMMAND INFO tells them: those that follow from the keys too, not ``may_replicate`` and ``protected``."""
+        """Flags as COMMAND INFO tells them: those that follow from the keys too, but not the hidden ones."""
         flags = self.flags
         if not all(spec.is_plain for spec in self.keys):
             flags |= FLAG["movablekeys"]

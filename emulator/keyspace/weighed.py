@@ -1,0 +1,69 @@
+"""What the keys of a database weigh in the real server, and how many there are of each size."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from emulator.keyspace.observed import Observed
+from emulator.keyspace.weight import SLOT, shared, size_class, weigh
+
+if TYPE_CHECKING:
+    from emulator.keyspace.host import HostOfData
+
+MOST_UNWEIGHED: Final = 255
+
+
+class Weighed(Observed):
+    """Keys that are weighed when somebody asks, or when many have changed.
+
+    ``memory`` is what the keys weighed last, ``sizes`` how many there are of each class, ``expiring`` how many have an
+    expiry.
+    """
+
+    __slots__ = ("_unweighed", "expiring", "memory", "sizes")
+
+    def __init__(self, engine: HostOfData, index: int) -> None:
+        super().__init__(engine, index)
+        self.expiring = 0
+        self.memory = 0
+        self.sizes = Counter[int]()
+        self._unweighed: set[bytes] = set()
+
+    def weigh(self) -> int:
+        """Bytes that the keys would take in the real server, with their places in its tables.
+
+        O(keys changed since the last time), of which there are never many.
+        """
+        entries, sizes = self.entries, self.sizes
+        for key in self._unweighed:
+            entry = entries.get(key)
+            if entry is not None:
+                value = entry.value
+                before = entry.weight
+                # strings are so many that their class is worked out here
+                found = len(value).bit_length() if value.__class__ is bytes else size_class(value)
+                weight = weigh(key, value, entry.deadline is not None), found
+                if weight != before:
+                    self.memory += weight[0] - before[0]
+                    sizes[before[1]] -= 1
+                    sizes[found] += 1
+                    entry.weight = shared(weight)
+        if self.engine.snapshots.snapshots:
+            self.engine.snapshots.note(self.index, self._unweighed)
+        self._unweighed.clear()
+        return self.memory + self.overhead + self.expires_overhead
+
+    def reweigh(self, key: bytes) -> None:
+        """The encoding of a value has changed, if not the value."""
+        self._unweighed.add(key)
+
+    @property
+    def overhead(self) -> int:
+        """Bytes for the places of the keys in the real server's table."""
+        return SLOT * len(self.entries)
+
+    @property
+    def expires_overhead(self) -> int:
+        """Bytes for the places of those that expire."""
+        return SLOT * self.expiring
