@@ -58,7 +58,9 @@ def read(client: Session, key: bytes) -> Document | None:
 
 
 def edit(client: Session, key: bytes) -> Document | None:
-    """The document at a key that is about to be changed."""
+    """The document at a key that is opened in order to change it, of which who watches hears whatever comes of it."""
+    if client.db.observed:
+        client.db.touch(key)
     entry = client.db.lookup_write(key)
     if entry is None:
         return None

@@ -142,18 +142,22 @@ def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
         at = max(index + len(array), 0) if index < 0 else min(index, len(array) - 1)
         return shown(array.pop(at))
 
-    fits = is_a(list)
-    replies = update(client, key, document, target, lambda value: fits(value) and bool(value), pop, b"json.arrpop")
-    if target.legacy and any(map(fits, target.values(document.root))):
-        return next((reply for reply in reversed(replies) if reply is not None), None)
+    arrays = [value.__class__ is list for value in target.values(document.root)]
+    replies = update(client, key, document, target, _has_elements, pop, b"json.arrpop")
+    if target.legacy and True in arrays:
+        return replies[-1 - arrays[::-1].index(True)]
     return for_path(target, replies, _NOT_AN_ARRAY)
+
+
+def _has_elements(value: Json) -> bool:
+    return value.__class__ is list and bool(value)
 
 
 def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
     """The word behind FORMAT, if that comes first, and the other arguments."""
     if len(arguments) < 2 or arguments[0].upper() != b"FORMAT":
         return b"", arguments
-    named = arguments[1].upper()
+    named = arguments[1]
     if named not in _FORMATS:
         raise CommandError(WRONG_FORMAT)
     check_protocol(client)

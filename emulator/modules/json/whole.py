@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.config.notifications import MODULE
+from emulator.keyspace.lazyfree import LARGE
 from emulator.modules.json.access import (
     NOT_AT_ROOT,
     ROOT,
@@ -34,7 +35,6 @@ from emulator.modules.json.path import Path, path
 from emulator.modules.json.removal import merged, remove
 from emulator.modules.json.steps import Place
 from emulator.modules.json.text import Json, copied, decoded, laid_out, parse, written
-from emulator.keyspace.lazyfree import LARGE
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.modules import command
@@ -61,11 +61,16 @@ class _Change(NamedTuple):
     name: str
 
 
-def _aim(document: Document, target: Path) -> _Change:
-    """Where to put a value; raises for a path that could lead to several places and leads to none."""
+def _aim(document: Document, target: Path, condition: bytes = b"") -> _Change:
+    """Where to put a value: with XX only in the place of another, with NX only where there is none.
+
+    Raises where there is none and the path could lead to several.
+    """
     places = target.find(document.root) if target.fixed is None else _fixed(document, target.fixed)
-    if places:
+    if condition == b"XX" or (places and not condition):
         return _Change(places, None, "")
+    if places and target.fixed is not None:
+        return _Change((), None, "")
     if target.fixed is None:
         raise CommandError(_NO_STATIC_PATH)
     name = target.fixed[-1]
@@ -129,9 +134,7 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
         _set_root(client, document, value)
         announce(client, key, document, b"json.set", len(text))
         return OK
-    change = _aim(document, target)
-    if condition == (b"NX" if change.places else b"XX"):
-        return None
+    change = _aim(document, target, condition)
     document.admit(value)
     if not _put(document, change, value):
         return None
@@ -148,8 +151,11 @@ def _condition(options: Sequence[bytes]) -> bytes:
         if option in (b"NX", b"XX") and not condition:
             condition = option
         elif option == b"FORMAT":
-            if next(words, b"").upper() not in (b"STRING", b"JSON"):
-                raise CommandError(WRONG_FORMAT)
+            kind = next(words, None)
+            if kind is None:
+                raise _arity("set")
+            if kind not in (b"STRING", b"JSON"):
+                raise CommandError("ERR wrong format")
         else:
             raise CommandError(SYNTAX)
     return condition
@@ -230,16 +236,17 @@ def _read_layout(
     for word in words:
         option = word.upper()
         if option in layout or option == b"FORMAT":
+            if option == b"FORMAT":
+                check_protocol(client)
             given = next(words, None)
             if given is None:
                 raise _arity("get")
-            if option == b"FORMAT":
-                check_protocol(client)
-                if given.upper() not in _FORMATS:
-                    raise CommandError(WRONG_FORMAT)
-                format = _FORMATS[given.upper()]
+            if option in layout:
+                layout[option] = given.decode("utf-8", "ignore")
+            elif given in _FORMATS:
+                format = _FORMATS[given]
             else:
-                layout[option] = decoded(given)
+                raise CommandError(WRONG_FORMAT)
         elif option != b"NOESCAPE":
             paths.append(word)
     return format, (layout[b"INDENT"], layout[b"NEWLINE"], layout[b"SPACE"]), paths
