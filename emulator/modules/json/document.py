@@ -20,13 +20,15 @@ _MOST_LEVELS: Final = 480
 """Python's own stack bounds what can be printed; one text brings at most 127 levels, so that only who nests one document in
 another time and again meets this."""
 _AT_ONCE: Final = 10_000
-"""Bytes of text from which on a document is weighed when it is set: many such ones to be weighed would take long."""
-_BYTES_A_PART: Final = 16
+"""Bytes of text from which on a document is weighed when it is set: to weigh many such ones together would take long."""
+_BYTES_A_PART: Final = 16_000
+"""So that what is freed a little at a time is what would take milliseconds."""
 
 _POINTER: Final = 8
 _SMALL: Final = range(-128, 384)
 _SHORT: Final = range(-(1 << 23), 1 << 23)
 _HEADER: Final = 24
+"""What an array has beside its places, and an object; a place in an object is as large, and so is a double."""
 _LEAST_ROOM: Final = 4
 
 
@@ -82,20 +84,25 @@ class Document:
 
 def weight(value: Json) -> int:
     """The bytes that a value takes, its own pointer included.  O(n)."""
-    kind = value.__class__
-    if kind is str:
-        return _POINTER + (len(value) if value.isascii() else len(value.encode()))
-    if kind is int:
-        return _POINTER + (0 if value in _SMALL else 4 if value in _SHORT else 16)
-    if kind is float:
-        return _POINTER + 16
-    if kind is list and value:
-        return _POINTER + 16 + _POINTER * _room(len(value)) + sum(map(weight, value))
-    if kind is dict and value:
-        names = "".join(value)
-        size = len(names) if names.isascii() else len(names.encode())
-        return _HEADER + _HEADER * _room(len(value)) + size + sum(map(weight, value.values()))
-    return _POINTER
+    size = 0
+    waiting: list[Iterable[Json]] = [(value,)]
+    while waiting:
+        for part in waiting.pop():
+            kind = part.__class__
+            if kind is str:
+                size += _POINTER + (len(part) if part.isascii() else len(part.encode()))
+            elif kind is int:
+                size += _POINTER if part in _SMALL else _POINTER + 4 if part in _SHORT else _POINTER + 16
+            elif kind is dict and part:
+                names = "".join(part)
+                size += _HEADER + _HEADER * _room(len(part)) + len(names if names.isascii() else names.encode())
+                waiting.append(part.values())
+            elif kind is list and part:
+                size += _HEADER + _POINTER * _room(len(part))
+                waiting.append(part)
+            else:
+                size += _HEADER if kind is float else _POINTER
+    return size
 
 
 def _room(count: int) -> int:
@@ -126,7 +133,6 @@ register(
         b"ReJSON-RL",
         (Document,),
         _digest,
-        parts=len,
         payload=Payload(module.type_id("ReJSON-RL", _VERSION), _save, _load, "ReJSON"),
     )
 )
