@@ -117,7 +117,7 @@ def update(
     """Change what fits at the places of a path, the deepest and the last ones first; the replies, None where nothing fits."""
     replies: list[Reply] = []
     changed = False
-    for place in reversed(where.find(document.root)):
+    for place in reversed(where.find(document)):
         fitting = fits(current(document, place))
         replies.append(change(place) if fitting else None)
         changed |= fitting
@@ -127,9 +127,9 @@ def update(
     return replies
 
 
-def announce(client: Session, key: bytes, document: Document, event: bytes, text: int = 0) -> None:
-    """A document has changed: so many bytes of text came into it."""
-    document.changed(text)
+def announce(client: Session, key: bytes, document: Document, event: bytes) -> None:
+    """A document has changed."""
+    document.changed()
     client.db.changed(key, MODULE, event)
 
 

@@ -39,8 +39,8 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
     """Add values at the end of arrays."""
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
-    document.admit(added)
     target = path(where)
+    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
 
     def append(place: Place) -> int:
         array: list[Json] = place[2]
@@ -57,9 +57,9 @@ def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, value: 
     index = integer(at)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
-    document.admit(added)
     target = path(where)
-    for array in target.values(document.root):
+    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
+    for array in target.values(document):
         if array.__class__ is list and not -len(array) <= index <= len(array):
             raise CommandError("ERR index out of bounds")
 
@@ -83,7 +83,7 @@ def json_arrindex(
     document = read(client, key)
     if document is None:
         raise CommandError(f"ERR Path '{target.given}' does not exist")
-    found = target.values(document.root)
+    found = target.values(document)
     if not target.legacy:
         return [_index(array, sought, first, end) if array.__class__ is list else None for array in found]
     if not found:
@@ -116,7 +116,7 @@ def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: byte
     target = path(where)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [len(array) if array.__class__ is list else None for array in found]
     if not found or found[0].__class__ is not list:
@@ -142,7 +142,7 @@ def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
         at = max(index + len(array), 0) if index < 0 else min(index, len(array) - 1)
         return shown(array.pop(at))
 
-    arrays = [value.__class__ is list for value in target.values(document.root)]
+    arrays = [value.__class__ is list for value in target.values(document)]
     replies = update(client, key, document, target, _has_elements, pop, b"json.arrpop")
     if target.legacy and True in arrays:
         return replies[-1 - arrays[::-1].index(True)]

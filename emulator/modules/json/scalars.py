@@ -52,7 +52,7 @@ def _calculate(
     """Do something to the numbers at a path and to one that is given; the results."""
     document = existing(edit(client, key))
     target = path(where)
-    numbers = [value for value in target.values(document.root) if is_number(value)]
+    numbers = [value for value in target.values(document) if is_number(value)]
     given = _operand(text) if numbers else 0
     if not all(math.isfinite(work_out(value, given)) for value in numbers):
         raise CommandError("ERR result is not a number")
@@ -109,11 +109,13 @@ def json_strappend(client: Session, key: bytes, *arguments: bytes) -> Reply:
     document = existing(edit(client, key))
     target = path(arguments[0] if len(arguments) == 2 else ROOT)
     added = ""
-    if any(map(is_a(str), target.values(document.root))):
+    strings = [value for value in target.values(document) if value.__class__ is str]
+    if strings:
         added = parse_argument(arguments[-1])
         if added.__class__ is not str:
             shown = written(added).decode()
             raise CommandError(f"WRONGTYPE wrong type of path value - expected string but found {shown}")
+        document.admit(added, len(arguments[-1]), len(strings))
 
     def append(place: Place) -> int:
         value: str = current(document, place) + added
@@ -134,7 +136,7 @@ def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: byte
     target = path(where)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [_length(value) if value.__class__ is str else None for value in found]
     if not found:
@@ -168,7 +170,7 @@ def json_objkeys(client: Session, key: bytes, where: bytes = ROOT, *ignored: byt
     target = path(where)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [_names(value) if value.__class__ is dict else None for value in found]
     if not found:
@@ -191,7 +193,7 @@ def json_objlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: byte
         if target.legacy:
             return None
         raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
-    found = target.values(document.root)
+    found = target.values(document)
     if not target.legacy:
         return [len(value) if value.__class__ is dict else None for value in found]
     if not found:

@@ -66,7 +66,7 @@ def _aim(document: Document, target: Path, condition: bytes = b"") -> _Change:
 
     Raises where there is none and the path could lead to several.
     """
-    places = target.find(document.root) if target.fixed is None else _fixed(document, target.fixed)
+    places = target.find(document) if target.fixed is None else _fixed(document, target.fixed)
     if condition == b"XX" or (places and not condition):
         return _Change(places, None, "")
     if places and target.fixed is not None:
@@ -107,11 +107,11 @@ def _put(document: Document, change: _Change, value: Json) -> bool:
     return bool(change.places)
 
 
-def _set_root(client: Session, document: Document, value: Json) -> None:
+def _set_root(client: Session, document: Document, value: Json, text: int) -> None:
     """Make another document of a value; what was in it is freed a little at a time."""
     if len(document) > LARGE and isinstance(document.root, dict | list):
         client.db.lazyfree.add(document.root)
-    document.root = value
+    document.reset(value, text)
 
 
 @command
@@ -131,14 +131,14 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
     if not target.steps:
         if condition == b"NX":
             return None
-        _set_root(client, document, value)
-        announce(client, key, document, b"json.set", len(text))
+        _set_root(client, document, value, len(text))
+        client.db.changed(key, MODULE, b"json.set")
         return OK
     change = _aim(document, target, condition)
-    document.admit(value)
+    document.admit(value, len(text), max(len(change.places), 1))
     if not _put(document, change, value):
         return None
-    announce(client, key, document, b"json.set", len(text))
+    announce(client, key, document, b"json.set")
     return OK
 
 
@@ -174,16 +174,16 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
             raise CommandError(NOT_AT_ROOT)
         change = None if document is None or not target.steps else _aim(document, target)
         if document is not None and change is not None:
-            document.admit(value)
+            document.admit(value, len(given), max(len(change.places), 1))
         changes.append((name, document, change, value, len(given)))
     for name, document, change, value, size in changes:
         if document is None:
             client.db.put(name, Document(value, size), MODULE, b"json.mset", keep_ttl=True)
         elif change is None:
-            _set_root(client, document, value)
-            announce(client, name, document, b"json.mset", size)
+            _set_root(client, document, value, size)
+            client.db.changed(name, MODULE, b"json.mset")
         elif (change.parent is None or change.name not in change.parent) and _put(document, change, value):
-            announce(client, name, document, b"json.mset", size)
+            announce(client, name, document, b"json.mset")
     return OK
 
 
@@ -201,12 +201,12 @@ def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options:
         client.db.put(key, Document(value, len(text)), MODULE, b"json.merge")
         return OK
     change = _aim(document, target)
-    document.admit(value)
+    document.admit(value, len(text), max(len(change.places), 1))
     for place in reversed(change.places):
         replace(document, place, merged(current(document, place), copied(value)))
     if not change.places and not _put(document, change, value):
         return None
-    announce(client, key, document, b"json.merge", len(text))
+    announce(client, key, document, b"json.merge")
     return OK
 
 
@@ -255,7 +255,7 @@ def _read_layout(
 def _values(document: Document, where: bytes) -> Sequence[Json]:
     """The values at one of several paths, none where it cannot be read."""
     try:
-        return path(where).values(document.root)
+        return path(where).values(document)
     except CommandError:
         return ()
 
@@ -264,7 +264,7 @@ def _picture(document: Document, paths: Sequence[bytes]) -> Json:
     """What is shown of a document: a value, those at a path, or an object of those at several."""
     if len(paths) == 1:
         target = path(paths[0])
-        values = target.values(document.root)
+        values = target.values(document)
         if not target.legacy:
             return values
         if not values:
@@ -280,7 +280,7 @@ def _several(document: Document, paths: Sequence[bytes]) -> dict[str, Json]:
     for name, target in targets.items():
         if target is None:
             continue
-        values = target.values(document.root)
+        values = target.values(document)
         if legacy and not values:
             raise CommandError(f"ERR Path '{name}' does not exist")
         picture[name] = values[0] if legacy else values
@@ -310,7 +310,7 @@ def _found(client: Session, key: bytes, target: Path) -> Reply:
     value = client.db.get(key)
     if not isinstance(value, Document):
         return None
-    values = target.values(value.root)
+    values = target.values(value)
     if not target.legacy:
         return written(values)
     return written(values[0]) if values else None
@@ -323,7 +323,7 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
     reply: Reply = None
     if document is not None:
         target = path(where)
-        names = [type_name(value).encode() for value in target.values(document.root)]
+        names = [type_name(value).encode() for value in target.values(document)]
         reply = names if not target.legacy else names[0] if names else None
     return [reply] if client.protocol == RESP3 else reply
 
@@ -335,7 +335,7 @@ def json_resp(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
     if document is None:
         return None
     target = path(where)
-    values = target.values(document.root)
+    values = target.values(document)
     if not target.legacy:
         return [old_reply(value) for value in values]
     if not values:
@@ -356,7 +356,7 @@ def json_del(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) 
     if not target.steps:
         client.db.delete(key, b"json.del", MODULE)
         return 1
-    count = remove(target.find(document.root))
+    count = remove(target.find(document))
     if count:
         announce(client, key, document, b"json.del")
         if not document.root and document.root.__class__ in (list, dict):
@@ -402,7 +402,7 @@ def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     document = read(client, arguments[0])
     if document is None:
         return 0 if target.legacy else []
-    weights = [weight(value) for value in target.values(document.root)]
+    weights = [weight(value) for value in target.values(document)]
     if not target.legacy:
         return weights
     if not weights:
