@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.config.notifications import MODULE
 from emulator.modules.json.document import Document
-from emulator.modules.json.path import Path
+from emulator.modules.json.path import Path, path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json
+from emulator.modules.json.text import Json, decoded
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply
@@ -44,6 +44,22 @@ def integer(text: bytes) -> int:
     if number is None:
         raise CommandError("Couldn't parse as integer")
     return number
+
+
+def check_text(*words: bytes) -> None:
+    """Raise where one of the words is no UTF-8, before anything else is looked at."""
+    for word in words:
+        if not word.isascii():
+            decoded(word)
+
+
+def path_or_root(where: bytes) -> Path:
+    """A path that need not be given; what is no UTF-8 does not count as one."""
+    try:
+        check_text(where)
+    except CommandError:
+        return path(ROOT)
+    return path(where)
 
 
 # Documents

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.modules.json.access import (
     ROOT,
+    check_text,
     current,
     edit,
     existing,
@@ -14,6 +15,7 @@ from emulator.modules.json.access import (
     integer,
     is_a,
     no_such_path,
+    path_or_root,
     read,
     update,
     wrong_kind,
@@ -37,6 +39,7 @@ _FORMATS: Final[dict[bytes, Format]] = {b"STRINGS": written, b"EXPAND1": expande
 @command
 def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *values: bytes) -> Reply:
     """Add values at the end of arrays."""
+    check_text(where)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
     target = path(where)
@@ -54,6 +57,7 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
 @command
 def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, value: bytes, *values: bytes) -> Reply:
     """Put values before an element of arrays."""
+    check_text(where)
     index = integer(at)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
@@ -77,6 +81,7 @@ def json_arrindex(
     client: Session, key: bytes, where: bytes, value: bytes, start: bytes = b"0", stop: bytes = b"0"
 ) -> Reply:
     """The index of the first element that is the same as a value; -1 where there is none."""
+    check_text(where, value)
     first, end = integer(start), integer(stop)
     sought = parse_argument(value)
     target = path(where)
@@ -113,7 +118,7 @@ def _same(one: Json, other: Json) -> bool:
 def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many elements arrays have."""
     document = read(client, key)
-    target = path(where)
+    target = path_or_root(where)
     if document is None and target.legacy:
         return None
     found = target.values(existing(document))
@@ -165,8 +170,9 @@ def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequenc
 
 
 @command
-def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes) -> Reply:
+def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes, *ignored: bytes) -> Reply:
     """Keep the elements from one to another alone."""
+    check_text(where)
     first, last = integer(start), integer(stop)
     document = existing(edit(client, key))
     target = path(where)

@@ -11,11 +11,13 @@ from emulator.modules.json.access import (
     NOT_AT_ROOT,
     ROOT,
     announce,
+    check_text,
     current,
     edit,
     existing,
     is_number,
     no_such_path,
+    path_or_root,
     read,
     replace,
     type_name,
@@ -117,6 +119,7 @@ def _set_root(client: Session, document: Document, value: Json, text: int) -> No
 @command
 def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: bytes) -> Status | None:
     """Set the values at a path, or a whole document."""
+    check_text(where, text, *options)
     condition = _condition(options)
     document = edit(client, key)
     value = parse(text)
@@ -169,6 +172,7 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
         raise _arity("mset")
     changes = []
     for name, place, given in zip(words[::3], words[1::3], words[2::3], strict=True):
+        check_text(place, given)
         document, value, target = edit(client, name), parse(given), path(place)
         if document is None and target.steps:
             raise CommandError(NOT_AT_ROOT)
@@ -190,6 +194,7 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
 @command
 def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options: bytes) -> Status | None:
     """Merge a value into those at a path: what is null in it goes, what has parts is merged, all else is replaced."""
+    check_text(where, text, *options)
     if options:
         raise CommandError(SYNTAX)
     document = edit(client, key)
@@ -234,6 +239,8 @@ def _read_layout(
     paths: list[bytes] = []
     words = iter(arguments)
     for word in words:
+        if not _is_text(word):
+            break
         option = word.upper()
         if option in layout or option == b"FORMAT":
             if option == b"FORMAT":
@@ -242,7 +249,7 @@ def _read_layout(
             if given is None:
                 raise _arity("get")
             if option in layout:
-                layout[option] = given.decode("utf-8", "ignore")
+                layout[option] = decoded(given)
             elif given in _FORMATS:
                 format = _FORMATS[given]
             else:
@@ -250,6 +257,14 @@ def _read_layout(
         elif option != b"NOESCAPE":
             paths.append(word)
     return format, (layout[b"INDENT"], layout[b"NEWLINE"], layout[b"SPACE"]), paths
+
+
+def _is_text(word: bytes) -> bool:
+    try:
+        check_text(word)
+    except CommandError:
+        return False
+    return True
 
 
 def _values(document: Document, where: bytes) -> Sequence[Json]:
@@ -302,6 +317,7 @@ def _text(value: Json, layout: tuple[str, str, str]) -> bytes:
 def json_mget(client: Session, key: bytes, where: bytes, *others: bytes) -> list[Reply]:
     """The values at a path in several documents."""
     words = (key, where, *others)
+    check_text(words[-1])
     target = _readable(words[-1])
     return [None if target is None else _found(client, name, target) for name in words[:-1]]
 
@@ -322,7 +338,7 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
     document = read(client, key)
     reply: Reply = None
     if document is not None:
-        target = path(where)
+        target = path_or_root(where)
         names = [type_name(value).encode() for value in target.values(document)]
         reply = names if not target.legacy else names[0] if names else None
     return [reply] if client.protocol == RESP3 else reply
@@ -331,6 +347,7 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
 @command
 def json_resp(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """The values at a path as values of the protocol, in an old form."""
+    check_text(where)
     document = read(client, key)
     if document is None:
         return None
@@ -349,6 +366,7 @@ def json_resp(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
 @command
 def json_del(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> int:
     """Delete the values at a path, or a whole document; how many there were."""
+    check_text(where)
     document = edit(client, key)
     if document is None:
         return 0
@@ -370,6 +388,7 @@ command(json_del, "json_forget")
 @command
 def json_clear(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> int:
     """Empty arrays and objects and make numbers 0; how many were not so before."""
+    check_text(where)
     document = existing(edit(client, key))
 
     def clear(place: Place) -> int:
@@ -391,6 +410,7 @@ def _can_be_cleared(value: Json) -> bool:
 @command
 def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     """What values weigh."""
+    check_text(subcommand)
     name = subcommand.upper()
     if name == b"HELP":
         return [b"MEMORY <key> [path] - reports memory usage", b"HELP                - this message"]
@@ -398,7 +418,7 @@ def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
         raise CommandError("ERR unknown subcommand - try `JSON.DEBUG HELP`")
     if not arguments:
         raise _arity("debug")
-    target = path(arguments[1] if len(arguments) > 1 else ROOT)
+    target = path_or_root(arguments[1] if len(arguments) > 1 else ROOT)
     document = read(client, arguments[0])
     if document is None:
         return 0 if target.legacy else []
