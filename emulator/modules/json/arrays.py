@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.modules.json.access import (
     ROOT,
+    check_text,
     current,
     edit,
     existing,
@@ -14,6 +15,7 @@ from emulator.modules.json.access import (
     integer,
     is_a,
     no_such_path,
+    path_or_root,
     read,
     update,
     wrong_kind,
@@ -37,10 +39,11 @@ _FORMATS: Final[dict[bytes, Format]] = {b"STRINGS": written, b"EXPAND1": expande
 @command
 def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *values: bytes) -> Reply:
     """Add values at the end of arrays."""
+    check_text(where)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
-    document.admit(added)
     target = path(where)
+    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
 
     def append(place: Place) -> int:
         array: list[Json] = place[2]
@@ -54,12 +57,13 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
 @command
 def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, value: bytes, *values: bytes) -> Reply:
     """Put values before an element of arrays."""
+    check_text(where)
     index = integer(at)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
-    document.admit(added)
     target = path(where)
-    for array in target.values(document.root):
+    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
+    for array in target.values(document):
         if array.__class__ is list and not -len(array) <= index <= len(array):
             raise CommandError("ERR index out of bounds")
 
@@ -77,13 +81,14 @@ def json_arrindex(
     client: Session, key: bytes, where: bytes, value: bytes, start: bytes = b"0", stop: bytes = b"0"
 ) -> Reply:
     """The index of the first element that is the same as a value; -1 where there is none."""
+    check_text(where, value)
     first, end = integer(start), integer(stop)
     sought = parse_argument(value)
     target = path(where)
     document = read(client, key)
     if document is None:
         raise CommandError(f"ERR Path '{target.given}' does not exist")
-    found = target.values(document.root)
+    found = target.values(document)
     if not target.legacy:
         return [_index(array, sought, first, end) if array.__class__ is list else None for array in found]
     if not found:
@@ -113,10 +118,10 @@ def _same(one: Json, other: Json) -> bool:
 def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many elements arrays have."""
     document = read(client, key)
-    target = path(where)
+    target = path_or_root(where)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [len(array) if array.__class__ is list else None for array in found]
     if not found or found[0].__class__ is not list:
@@ -142,18 +147,22 @@ def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
         at = max(index + len(array), 0) if index < 0 else min(index, len(array) - 1)
         return shown(array.pop(at))
 
-    fits = is_a(list)
-    replies = update(client, key, document, target, lambda value: fits(value) and bool(value), pop, b"json.arrpop")
-    if target.legacy and any(map(fits, target.values(document.root))):
-        return next((reply for reply in reversed(replies) if reply is not None), None)
+    arrays = [value.__class__ is list for value in target.values(document)]
+    replies = update(client, key, document, target, _has_elements, pop, b"json.arrpop")
+    if target.legacy and True in arrays:
+        return replies[-1 - arrays[::-1].index(True)]
     return for_path(target, replies, _NOT_AN_ARRAY)
+
+
+def _has_elements(value: Json) -> bool:
+    return value.__class__ is list and bool(value)
 
 
 def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
     """The word behind FORMAT, if that comes first, and the other arguments."""
     if len(arguments) < 2 or arguments[0].upper() != b"FORMAT":
         return b"", arguments
-    named = arguments[1].upper()
+    named = arguments[1]
     if named not in _FORMATS:
         raise CommandError(WRONG_FORMAT)
     check_protocol(client)
@@ -161,8 +170,9 @@ def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequenc
 
 
 @command
-def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes) -> Reply:
+def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes, *ignored: bytes) -> Reply:
     """Keep the elements from one to another alone."""
+    check_text(where)
     first, last = integer(start), integer(stop)
     document = existing(edit(client, key))
     target = path(where)

@@ -51,9 +51,9 @@ def at_path(path: Sequence[Step], from_root: bool, fixed: Sequence[str | int] | 
 
     def values(current: Json, scope: Scope) -> Sequence[Json]:
         found: Any = [(None, None, scope.root if from_root else current)]
+        scope.spend(1)
         for step in path:
             found = step(found, scope)
-            scope.spend(len(found))
         return [value for _, _, value in found]
 
     return Operand(values, True)
@@ -138,5 +138,4 @@ def _matches(one: Json, other: Json, scope: Scope) -> bool:
     if one.__class__ is not str or other.__class__ is not str:
         return False
     search = searcher(other)
-    scope.spend(len(one))
-    return search is not None and search(one)
+    return search is not None and search(one, scope.spend)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from emulator.modules.json import filters, steps
 from emulator.modules.json.filters import Condition, Operand
 from emulator.modules.json.steps import Scope, Step
 from emulator.modules.json.text import Json, decoded
 from emulator.protocol.errors import CommandError
+
+if TYPE_CHECKING:
+    from emulator.modules.json.document import Document
 
 _SPACE: Final = re.compile(" *")
 _NAME: Final = re.compile(r"[A-Za-z0-9\-_`~+#%$^/:\x80-\U0010ffff]+")
@@ -55,19 +58,19 @@ class Path:
             reader.fail(reader.at, "EOI", "'..'")
         self.fixed: list[str | int] | None = reader.fixed
 
-    def find(self, root: Json) -> list[steps.Place]:
+    def find(self, document: Document) -> list[steps.Place]:
         """The places in a document that the path leads to, in the order of the document."""
-        found: list[steps.Place] = [(None, None, root)]
-        scope = Scope(root)
+        found: list[steps.Place] = [(None, None, document.root)]
+        scope = Scope(document.root, document.text)
         for step in self.steps:
             found = step(found, scope)
-            scope.spend(len(found))
         return found
 
-    def values(self, root: Json) -> list[Json]:
+    def values(self, document: Document) -> list[Json]:
         """What stands at these places."""
         if self.fixed is None:
-            return [value for _, _, value in self.find(root)]
+            return [value for _, _, value in self.find(document)]
+        root = document.root
         for key in self.fixed:
             kind = root.__class__
             if kind is dict and key in root:
