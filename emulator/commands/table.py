@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from emulator.commands import (  # noqa: F401
     acl,
     bitfield,
@@ -48,9 +50,30 @@ from emulator.commands import (  # noqa: F401
     zset_combine,
     zset_range,
 )
-from emulator.table.registry import REGISTRY, Commands
+from emulator.config.edition import REDIS_8_2, Edition
+from emulator.table.registry import REGISTRY, Command, Commands
 
 
-def table(hidden: bool = True) -> Commands:
-    """A table for one engine, with the `hidden` commands or without them."""
-    return Commands({entry.name.lower(): entry for entry in REGISTRY.values() if hidden or not entry.hidden})
+def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
+    """The commands of an edition for one engine, with the `hidden` ones or without them."""
+    return Commands({entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden})
+
+
+@cache
+def _commands(edition: Edition) -> tuple[Command, ...]:
+    """The commands of an edition, each with its sub-commands of that edition; the hidden ones are in every edition."""
+    return tuple(
+        entry if entry.hidden else _of(edition, entry)
+        for entry in REGISTRY.values()
+        if entry.hidden or edition.includes(entry.since)
+    )
+
+
+def _of(edition: Edition, entry: Command) -> Command:
+    missing = [name for name, sub in entry.subcommands.items() if not edition.includes(sub.since)]
+    if not missing:
+        return entry
+    entry = entry.clone()
+    for name in missing:
+        del entry.subcommands[name]
+    return entry

@@ -29,21 +29,29 @@ class Directive(Generic[T]):
     """One directive.
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
-    them; ``hidden`` ones match no glob.  ``several`` tells that the value is a list of words, ``binary`` that its words
-    do not end at the first NUL byte.
+    them; ``hidden`` ones match no glob.  ``since`` is the version of Redis that brought it, unless every edition has it.
+    ``several`` tells that the value is a list of words, ``binary`` that its words do not end at the first NUL byte.
     """
 
     several = False
     binary = False
 
     def __init__(
-        self, default: T, *, aliases: str = "", immutable: bool = False, protected: bool = False, hidden: bool = False
+        self,
+        default: T,
+        *,
+        aliases: str = "",
+        immutable: bool = False,
+        protected: bool = False,
+        hidden: bool = False,
+        since: str = "0.0.0",
     ) -> None:
         self.default = default
         self.aliases = aliases.split()
         self.immutable = immutable
         self.protected = protected
         self.hidden = hidden
+        self.since = since
         self.name = ""
         self.attribute = ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
-from emulator.config.edition import REDIS_8_2
+from emulator.config.edition import REDIS_8_2, Edition
 from emulator.config.kinds import ConfigError, Directive, decoded
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
@@ -23,28 +23,41 @@ class Store:
     ``file`` is the path of the configuration file, empty where there is none.
     """
 
-    directives: ClassVar[dict[str, Directive[Any]]]
-    """Every directive by its name and by its aliases."""
+    directives: dict[str, Directive[Any]]
+    """Every directive by its name and by its aliases; an instance has those of its edition."""
+
+    _by_edition: ClassVar[dict[Edition, dict[str, Directive[Any]]]]
 
     def __init_subclass__(cls) -> None:
         cls.directives = {}
+        cls._by_edition = {}
         for attribute, directive in list(vars(cls).items()):
             if isinstance(directive, Directive):
                 cls.directives.update(dict.fromkeys((directive.name, *directive.aliases), directive))
                 delattr(cls, attribute)
 
-    def __init__(self) -> None:
+    def __init__(self, edition: Edition = REDIS_8_2) -> None:
         self.file = ""
-        self.edition = REDIS_8_2
+        self.edition = edition
         self._hooks: dict[str, list[Hook]] = {}
         self._at_start: dict[Directive[Any], Any] = {}
         for directive in self.directives.values():
             setattr(self, directive.attribute, directive.initial())
+        self.directives = self._of(edition)  # the attributes are there whatever the edition
+
+    @classmethod
+    def _of(cls, edition: Edition) -> dict[str, Directive[Any]]:
+        """The directives of an edition, looked out once."""
+        if edition not in cls._by_edition:
+            known = cls.directives.items()
+            cls._by_edition[edition] = {
+                name: directive for name, directive in known if edition.includes(directive.since)
+            }
+        return cls._by_edition[edition]
 
     def copy(self) -> Self:
         """The same settings once more, with no file and nobody to be told of changes."""
-        twin = type(self)()
-        twin.edition = self.edition
+        twin = type(self)(self.edition)
         for directive in self.directives.values():
             setattr(twin, directive.attribute, getattr(self, directive.attribute))
         return twin

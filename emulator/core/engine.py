@@ -116,7 +116,7 @@ class Engine:
         )
         self.in_background = None
         self.rates = Rates(self)
-        self.commands = table(hidden=self.config.emulator_commands)
+        self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known.copy()
         self.keyspaces = Keyspaces(self)
         self.acl = Users(self)

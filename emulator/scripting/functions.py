@@ -140,7 +140,7 @@ class Libraries:
         lua.started, lua.patience = monotonic(), _LOAD_SECONDS
         lua.set_loading(True)
         try:
-            outcome = lua.protected(lambda: (lua.load_library(chunk),))
+            outcome = lua.protected(lua.load_library, chunk)
         finally:
             self._loading = None
             lua.on_slow = on_slow_script
@@ -220,8 +220,6 @@ class Libraries:
                 raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
             read_only = True
         lua = self.lua
-        tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if KEY_LOCKING in function.flags else None
-        return self._scripting.run(
-            lua, client, function.name, read_only, lambda: lua.run_function(function.callback, *tables), True, declared
-        )
+        invocation = self._scripting.invocation(lua, client, function.name, read_only, declared, by_function=True)
+        return self._scripting.run(invocation, lua.run_function, function.callback, keys, arguments)

@@ -25,24 +25,33 @@ class Invocation:
     """A script that runs for a client; ``session`` is the one that its commands run in, ``name`` its SHA-1 or function.
 
     ``wrote`` tells whether it has changed something: it can no longer be killed then.  ``declared`` are the only keys that it
-    may use, None where it may use any.
+    may use, None where it may use any.  A client that is ``plain`` has a user who may do everything, and nothing that
+    `_check_state` asks about holds for it.
     """
 
     def __init__(
-        self, lua: Lua, client: Session, session: Session, name: bytes, read_only: bool, by_function: bool
+        self,
+        lua: Lua,
+        client: Session,
+        session: Session,
+        name: bytes,
+        read_only: bool,
+        declared: frozenset[bytes] | None = None,
+        by_function: bool = False,
     ) -> None:
+        self.lua = lua
         self.client = client
         self.session = session
         self.name = name
         self.read_only = read_only
+        self.declared = declared
         self.by_function = by_function
         self.wrote = False
-        self.declared: frozenset[bytes] | None = None
         self.killed = False
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
         self._engine = client.engine
-        self._lua = lua
+        self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
         self._protocol = 2
 
@@ -54,7 +63,7 @@ class Invocation:
     @protocol.setter
     def protocol(self, version: int) -> None:
         self._protocol = version
-        self._convert = self._lua.converters[version]
+        self._convert = self.lua.converters[version]
         self.session.set_protocol(version)
 
     @property
@@ -64,27 +73,32 @@ class Invocation:
 
     def invoke(self, words: Sequence[Any]) -> Any:
         """``redis.call``: the reply as Lua has it, or None and the text of an error."""
+        engine = self._engine
         command: Command | None = None
         try:
             args = [word if word.__class__ is bytes else _text(word) for word in words]
-            command = self._find(args)
+            known = engine.commands.get(args[0])
+            command = self._find(args) if known is None or known.subcommands else known
             if not command.least <= len(args) <= command.most:
                 raise CommandError(_WRONG_NUMBER)
-            self._check(command, args)
+            if self._bound or command.flags & NOSCRIPT or not self.client.plain:
+                self._check(command, args)
+            elif command.flags & WRITE:
+                self.wrote = True
         except CommandError as error:
             if command is not None:
                 command.rejected += 1
-            self._engine.stats.count_error(str(error))
+            engine.stats.count_error(str(error))
             return None, str(error).encode("utf-8", "surrogateescape")
         session = self.session
         session.last_command = command
-        reply = self._engine.call(session, command, args)
+        reply = engine.call(session, command, args)
         kind = reply.__class__
         if kind is bytes or kind is int:
             return reply
         if kind is CommandError:
             return None, str(reply).encode("utf-8", "surrogateescape")
-        return self._lua.converted(reply, self._convert)
+        return self.lua.converted(reply, self._convert)
 
     def check_command(self, words: Sequence[Any]) -> Any:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""

@@ -36,7 +36,6 @@ LuaError: Final[type[Exception]] = lua51.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
 """Bytes that Lua may have while it runs scripts; they are stopped when they have three quarters of it."""
 _SLACK: Final = 4096
-_LITTLE: Final = 65536
 _NO_MEMORY: Final = b"ERR not enough memory"
 _VALUE: Final = 64
 """What Lua needs for a value beside its bytes."""
@@ -187,12 +186,18 @@ class Lua:
 
     # What the engine uses
 
-    def protected(self, start: Callable[[], Outcome], limit: int | None = None) -> Outcome:
+    def begin(self, invocation: Invocation, patience: float) -> None:
+        """A script is about to run; after `patience` seconds it counts as slow."""
+        self.current = invocation
+        self.started = invocation.started
+        self.patience = patience
+
+    def protected(self, run: Callable[..., Any], *words: Any, limit: int = _MEMORY_LIMIT) -> Outcome:
         """The outcome of Lua code that runs within a limit of memory; of an error that Lua itself met False and its text."""
-        self._limit(_MEMORY_LIMIT if limit is None else limit)
+        self._limit(limit)
         self._running = True
         try:
-            outcome = start()
+            outcome = run(*words)
         except (LuaError, MemoryError) as error:
             return False, _text(error)
         finally:
@@ -223,7 +228,7 @@ class Lua:
         """A chunk; raises CommandError where it is not Lua."""
         self.reserve(_COMPILING * len(code))
         compiler = self._host[b"compile_library" if as_library else b"compile_script"]
-        chunk, *problem = self.protected(lambda: compiler(code))
+        chunk, *problem = self.protected(compiler, code)
         if self.exhausted:
             self.stop()
             chunk, problem = None, [_NO_MEMORY]
@@ -241,12 +246,16 @@ class Lua:
             if self.memory + size > self._most_memory:
                 raise CommandError(_NO_MEMORY.decode())
 
-    def arguments(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> tuple[Any, Any]:
-        """KEYS and ARGV; raises CommandError where there is no memory for them."""
-        size = sum(map(len, keys)) + sum(map(len, arguments)) + _VALUE * (len(keys) + len(arguments))
-        if size > _LITTLE:
+    def call(self, run: Callable[..., Outcome], body: Any, keys: Sequence[bytes], words: Sequence[bytes]) -> Outcome:
+        """Run a chunk or a function with KEYS and ARGV, protected; raises CommandError where there is no memory for them."""
+        count = len(keys) + len(words)
+        size = sum(map(len, keys)) + sum(map(len, words)) + _VALUE * count
+        if self._used() + size > self._most_memory:
             self.reserve(size)
-        return self.table(list(keys)), self.table(list(arguments))
+        if count > _PIECE:
+            tables = self.table(list(keys)), self.table(list(words))
+            return self.protected(run, body, None, *tables)
+        return self.protected(run, body, len(keys), *keys, *words)
 
     def table(self, values: list[Any]) -> Any:
         """A Lua array."""
@@ -254,7 +263,7 @@ class Lua:
 
     def parts(self, table: Any) -> list[Any]:
         """All that a table holds, as `to_reply` wants it; raises CommandError where Lua cannot tell."""
-        length, *found = self.protected(lambda: self._flatten(table), limit=0)
+        length, *found = self.protected(self._flatten, table, limit=0)
         if length is False:
             raise CommandError(found[0].decode())
         if length <= _PIECE:

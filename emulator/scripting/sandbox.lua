@@ -566,12 +566,21 @@ local function outcome(ok, value)
   return false, text, value.source, value.line, value.ignore_error_stats_update
 end
 
-function host.run_script(chunk, keys, arguments)
-  host.script_globals.KEYS, host.script_globals.ARGV = keys, arguments
+-- The keys and the other arguments: so many words are keys, the rest are not.  Without a number they are tables already.
+local function divided(count, ...)
+  if not count then return ... end
+  if count == 0 then return {}, {...} end
+  return {unpack({...}, 1, count)}, {select(count + 1, ...)}
+end
+
+function host.run_script(chunk, ...)
+  local globals = host.script_globals
+  globals.KEYS, globals.ARGV = divided(...)
   return outcome(xpcall(chunk, locate))
 end
 
-function host.run_function(callback, keys, arguments)
+function host.run_function(callback, ...)
+  local keys, arguments = divided(...)
   return outcome(xpcall(function() return callback(keys, arguments) end, locate))
 end
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Sequence
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.session import Session
@@ -253,34 +252,40 @@ class Scripting:
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:
             raise CommandError(_READ_ONLY_ONLY)
-        tables = lua.arguments(keys, arguments)
         declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
-        return self.run(lua, client, name, read_only, lambda: lua.run_script(script.chunk, *tables), declared=declared)
+        invocation = self.invocation(lua, client, name, read_only, declared)
+        return self.run(invocation, lua.run_script, script.chunk, keys, arguments)
 
-    def run(
+    def invocation(
         self,
         lua: Lua,
         client: Session,
         name: bytes,
         read_only: bool,
-        start: Callable[[], tuple[Any, ...]],
+        declared: frozenset[bytes] | None,
         by_function: bool = False,
-        declared: frozenset[bytes] | None = None,
-    ) -> Reply:
-        """Run Lua code for a client; its result as a reply.  Raises CommandError where it fails.
-
-        Where `declared` is given no other keys may be used.
-        """
-        invocation = self._invocation(lua, client, self._script_session(client), name, read_only, by_function)
-        invocation.declared = declared
+    ) -> Invocation:
+        """A run that is about to begin; where `declared` is given no other keys may be used."""
+        session = self._script_session(client)
+        invocation = self._invocation(lua, client, session, name, read_only, declared, by_function)
         invocation.killed = self._ending
-        lua.current = invocation
+        return invocation
+
+    def run(
+        self,
+        invocation: Invocation,
+        run: Callable[..., tuple[Any, ...]],
+        body: Any,
+        keys: Sequence[bytes],
+        arguments: Sequence[bytes],
+    ) -> Reply:
+        """Run a chunk or a function; its result as a reply.  Raises CommandError where it fails."""
+        lua, name = invocation.lua, invocation.name
         clock = self.engine.clock
         clock.hold()
-        lua.started = monotonic()
-        lua.patience = self.engine.config.busy_reply_threshold / 1000
+        lua.begin(invocation, self.engine.config.busy_reply_threshold / 1000)
         try:
-            ok, *result = lua.protected(start)
+            ok, *result = lua.call(run, body, keys, arguments)
             if ok:
                 reply = self._reply(lua, result[0] if result else None, invocation.protocol)
         finally:
@@ -297,7 +302,7 @@ class Scripting:
         if reply.__class__ is CommandError:
             raise reply
         if reply.__class__ is Nested:
-            self._count_errors(client, reply)
+            self._count_errors(invocation.client, reply)
         return reply
 
     def _count_errors(self, client: Session, reply: Nested) -> None:

@@ -1,0 +1,61 @@
+"""An edition decides which commands, sub-commands and directives there are, and what the server calls itself."""
+
+import pytest
+
+from emulator.clients.session import Session
+from emulator.clock import ManualClock
+from emulator.config.directives import Config
+from emulator.config.edition import REDIS_8_2, Edition
+from emulator.core.engine import Engine
+from tests.conftest import Client
+
+OLD = Edition("redis", "7.0.15")
+
+
+@pytest.fixture
+def old():
+    return Client(Engine(Config(OLD), ManualClock()))
+
+
+def test_an_edition_has_what_came_up_to_its_version():
+    assert OLD.includes("7.0.0")
+    assert OLD.includes("7.0.15")
+    assert not OLD.includes("7.2.0")
+    assert REDIS_8_2.includes("8.2.3")
+    assert not REDIS_8_2.includes("8.10.0")
+
+
+def test_an_older_edition_has_the_commands_that_redis_7_0_15_lists(old):
+    names = old.play("COMMAND LIST").split(b"\r\n")[2::2]
+    assert len(names) == 366
+    assert {b"getex", b"client|no-evict"} <= set(names)
+    assert not {b"hsetex", b"vadd", b"waitaof", b"client|setinfo", b"cluster|slot-stats"} & set(names)
+
+
+def test_what_an_edition_lacks_is_unknown_to_it(old):
+    assert old.play("HSETEX h FIELDS 1 f v").startswith(b"-ERR unknown command 'HSETEX'")
+    assert old.play("CLIENT SETINFO lib-name x").startswith(b"-ERR unknown subcommand 'SETINFO'")
+    assert old.play("CONFIG GET locale-collate") == b"*0\r\n"
+    assert old.play("CONFIG SET set-max-listpack-entries 5").startswith(b"-ERR Unknown option")
+
+
+def test_what_it_lacks_is_not_missing_beside_it(old, client):
+    assert old.play("HSETEX h FIELDS 1 f v").startswith(b"-ERR")
+    assert client.play("HSETEX h FIELDS 1 f v") == b":1\r\n"
+    assert client.play("CONFIG GET locale-collate") == b"*2\r\n$14\r\nlocale-collate\r\n$0\r\n\r\n"
+
+
+def test_the_server_calls_itself_by_its_edition(old):
+    assert b"redis_version:7.0.15\r\n" in old.play("INFO server")
+    assert b"7.0.15" in old.play("HELLO")
+    assert old.play("EVAL 'return redis.REDIS_VERSION_NUM' 0") == b":%d\r\n" % 0x07000F
+
+
+def test_a_keyspace_beside_it_is_of_the_same_edition(old):
+    other = Session(old.engine.sibling())
+    assert other.engine.config.edition is OLD
+    assert b"hsetex" not in other.engine.commands.known
+
+
+def test_an_older_edition_has_what_no_redis_has(old):
+    assert old.play("EMULATOR SEED 7") == b"+OK\r\n"
