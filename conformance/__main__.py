@@ -57,8 +57,14 @@ def play(arguments: argparse.Namespace) -> int:
         differing.add(difference.case.id)
         print(f"{difference}\n", flush=True)
 
-    with servers.oracle(arguments.oracle) as oracle, servers.emulator(arguments.subject) as subject:
-        tallies = play_all(cases, Side(subject), Side(oracle), accepted, show)
+    tallies: dict[str, Tally] = {}
+    for modules in dict.fromkeys(servers.modules_of(case.group) for case, _ in cases):
+        some = [played for played in cases if servers.modules_of(played[0].group) == modules]
+        with (
+            servers.oracle(arguments.oracle, modules=modules) as oracle,
+            servers.emulator(arguments.subject, modules=modules) as subject,
+        ):
+            tallies |= play_all(some, Side(subject), Side(oracle), accepted, show)
     print_table(tallies)
     commands = sum(len(case.steps) for case, _ in cases)
     print(f"{len(cases)} cases, {commands} steps")

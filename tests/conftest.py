@@ -98,17 +98,24 @@ def serve():
     return play
 
 
-@pytest.fixture(scope="module")
-def addresses():
-    """A subject and an oracle; without an oracle a visible skip, in CI a failure."""
+@contextlib.contextmanager
+def with_modules(modules=()):
+    """A subject and an oracle with the same modules; without an oracle a visible skip, in CI a failure."""
     with contextlib.ExitStack() as stack:
         try:
-            oracle = stack.enter_context(servers.oracle())
+            oracle = stack.enter_context(servers.oracle(modules=modules))
         except servers.NoOracle as error:
             if os.environ.get("CI"):
                 pytest.fail(str(error))
             pytest.skip(str(error))
-        yield stack.enter_context(servers.emulator()), oracle
+        yield stack.enter_context(servers.emulator(modules=modules)), oracle
+
+
+@pytest.fixture(scope="module")
+def addresses():
+    """The base servers of `with_modules`."""
+    with with_modules() as both:
+        yield both
 
 
 def free_port() -> int:

@@ -16,6 +16,7 @@ PAGE = DOCS / "options.md"
 OWN = {
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
     "emulator-max-keyspaces": "how many named keyspaces there may be",
+    "modules": "which modules there are beside Redis's own data types: `none`, or their names with commas between",
     "rest-bind": "the addresses that the REST API listens on",
     "rest-database": "a further database of the REST API: `NAME:TOKEN` or `NAME:TOKEN:READONLYTOKEN`; may be repeated",
     "rest-port": "the port of the REST API; `0` is none, `auto` a free one",
@@ -55,6 +56,8 @@ def takes(directive: kinds.Directive[Any]) -> str:
     """What a directive takes, in words."""
     if isinstance(directive, kinds.ShutdownOptions):
         return f"`default`, or some of {_listed(directive.choices[1:])}"
+    if isinstance(directive, special.Modules):
+        return f"`none`, or some of {_listed(list(directive.default))}, with commas between"
     if isinstance(directive, kinds.Choice):
         return f"one of {_listed(directive.choices)}"
     if isinstance(directive, kinds.Clamped):

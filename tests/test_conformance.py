@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance import coverage, table
+from conformance import coverage, servers, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
@@ -10,8 +10,13 @@ from conformance.pages import written
 from conformance.resp import Reply
 from conformance.runner import Side, play
 from emulator.table.registry import REGISTRY
+from tests.conftest import with_modules
 
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
+
+
+BASE = [group for group in GROUPS if not servers.modules_of(group)]
+OF_MODULES = [group for group in GROUPS if servers.modules_of(group)]
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +25,19 @@ def sides(addresses):
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", BASE)
 def test_group(sides, group, protocol):
+    play_group(sides, group, protocol)
+
+
+@pytest.mark.parametrize("group", OF_MODULES)
+def test_group_of_a_module(group):
+    with with_modules(servers.modules_of(group)) as addresses:
+        for protocol in (2, 3):
+            play_group([Side(address) for address in addresses], group, protocol)
+
+
+def play_group(sides, group, protocol):
     accepted = load_accepted()
     cases = select([group], "", [protocol])
     assert cases

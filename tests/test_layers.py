@@ -22,6 +22,7 @@ ROOMS = (
     "controls",
     "scripting",
     "commands",
+    "modules",
     "core",
     "sockets",
     "rest",

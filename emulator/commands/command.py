@@ -194,7 +194,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
     asked = value.lower().startswith(EMULATOR.encode())
     entries = [entry for entry in every_command(client.engine.commands.known) if asked or not entry.hidden]
     if kind == b"MODULE":
-        return [entry.name for entry in entries if entry.module and entry.module.encode() == value.lower()]
+        return [entry.name for entry in entries if entry.module and entry.module.lower().encode() == value.lower()]
     if kind == b"ACLCAT":
         category = value.lower().decode("utf-8", "replace")
         return [entry.full_name for entry in entries if category in entry.categories]

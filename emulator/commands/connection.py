@@ -125,7 +125,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"id": session.id,
         b"mode": b"standalone",
         b"role": b"master",
-        b"modules": [dict(module) for module in edition.modules],
+        b"modules": [module.listed for module in edition.modules],
     }
     return greeting if session is client else Moved(session, greeting)
 

@@ -319,7 +319,7 @@ def _modules(engine: Engine) -> Fields:
     for module in engine.config.edition.modules:
         yield (
             "module",
-            f"name={module[b'name'].decode()},ver={module[b'ver']},api=1,filters=0,usedby=[],using=[],options=[]",
+            f"name={module.name},ver={module.version},api=1,filters=0,usedby=[],using=[],options=[{module.options}]",
         )
 
 

@@ -1,4 +1,4 @@
-"""MODULE: what is built in counts as a module where it does in the real server; others cannot be loaded."""
+"""MODULE: what the edition has counts as a module where it does in the real server; others cannot be loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFUSED = "ERR Error loading the extension. Please check the server logs."
 )
 def module_list(client: Session) -> list[Reply]:
     """The modules that are loaded."""
-    return [dict(module) for module in client.engine.config.edition.modules]
+    return [module.listed for module in client.engine.config.edition.modules]
 
 
 @command("server", container="module", since="4.0.0", flags=_FLAGS, acl="", complexity="O(1)")

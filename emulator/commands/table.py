@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 
 from emulator.commands import (  # noqa: F401
     acl,
@@ -51,6 +52,7 @@ from emulator.commands import (  # noqa: F401
     zset_range,
 )
 from emulator.config.edition import REDIS_8_2, Edition
+from emulator.table import modules
 from emulator.table.registry import REGISTRY, Command, Commands
 
 
@@ -62,11 +64,12 @@ def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
 @cache
 def _commands(edition: Edition) -> tuple[Command, ...]:
     """The commands of an edition, each with its sub-commands of that edition; the hidden ones are in every edition."""
-    return tuple(
+    own = (
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()
         if entry.hidden or edition.includes(entry.since)
     )
+    return (*own, *chain.from_iterable(map(modules.commands, edition.modules)))
 
 
 def _of(edition: Edition, entry: Command) -> Command:

@@ -28,6 +28,7 @@ from emulator.config.special import (
     HostName,
     Locale,
     Master,
+    Modules,
     NodeName,
     NotificationFlags,
     OomScores,
@@ -157,6 +158,7 @@ class Config(Store):
     min_replicas_max_lag = Integer(10, 0, INT_MAX, aliases="min-slaves-max-lag")
     min_replicas_to_write = Integer(0, 0, INT_MAX, aliases="min-slaves-to-write")
     no_appendfsync_on_rewrite = Boolean(False)
+    modules = Modules(immutable=True, hidden=True)
     notify_keyspace_events = NotificationFlags(0)
     oom_score_adj = Choice("no", "no yes relative absolute")
     oom_score_adj_values = OomScores((0, 200, 800))

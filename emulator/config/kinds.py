@@ -29,7 +29,8 @@ class Directive(Generic[T]):
     """One directive.
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
-    them; ``hidden`` ones match no glob.  ``since`` is the version of Redis that brought it, unless every edition has it.
+    them; ``hidden`` ones match no glob.  ``since`` is the version of Redis that brought it, unless every edition has it, and
+    ``module`` the module that it is for.
     ``several`` tells that the value is a list of words, ``binary`` that its words do not end at the first NUL byte.
     """
 
@@ -45,6 +46,7 @@ class Directive(Generic[T]):
         protected: bool = False,
         hidden: bool = False,
         since: str = "0.0.0",
+        module: str = "",
     ) -> None:
         self.default = default
         self.aliases = aliases.split()
@@ -52,6 +54,7 @@ class Directive(Generic[T]):
         self.protected = protected
         self.hidden = hidden
         self.since = since
+        self.module = module
         self.name = ""
         self.attribute = ""
 

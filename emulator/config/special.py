@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from emulator.config.edition import REDIS_8_2
 from emulator.config.kinds import (
     ConfigError,
     Directive,
@@ -47,6 +49,26 @@ class Save(Directive[SavePoints]):
 
     def lines(self, value: SavePoints) -> list[tuple[str, bool]]:
         return [(f"save {seconds} {changes}", True) for seconds, changes in value] or [('save ""', True)]
+
+
+class Modules(Directive[tuple[str, ...]]):
+    """Words that choose modules, separated by commas or spaces, or ``none``."""
+
+    several = True
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__(tuple(module.word for module in REDIS_8_2.modules if module.word), **traits)
+
+    def parse(self, words: Sequence[str], current: tuple[str, ...]) -> tuple[str, ...]:
+        named = [name.lower() for word in words for name in word.split(",") if name]
+        if named == ["none"]:
+            return ()
+        if not named or not set(named) <= set(self.default):
+            raise ConfigError(f"argument must be none, or some of {','.join(self.default)}")
+        return tuple(word for word in self.default if word in named)
+
+    def format(self, value: tuple[str, ...]) -> str:
+        return ",".join(value) or "none"
 
 
 class OutputLimits(Directive[Limits]):

@@ -51,9 +51,16 @@ class Store:
         if edition not in cls._by_edition:
             known = cls.directives.items()
             cls._by_edition[edition] = {
-                name: directive for name, directive in known if edition.includes(directive.since)
+                name: directive
+                for name, directive in known
+                if edition.includes(directive.since) and edition.has(directive.module)
             }
         return cls._by_edition[edition]
+
+    def settle_modules(self, words: Sequence[str]) -> None:
+        """Have no other modules than those that are chosen, from the start of the server on."""
+        self.edition = self.edition.only(words)
+        self.directives = self._of(self.edition)
 
     def copy(self) -> Self:
         """The same settings once more, with no file and nobody to be told of changes."""

@@ -71,6 +71,7 @@ class Engine:
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
         self.config = config or Config()
+        self.config.settle_modules(self.config.modules)
         if not isinstance(clock, Clock | None):
             raise TypeError(f"clock={clock!r}: a Clock of emulator.clock is wanted")
         self.clock = clock or Clock()

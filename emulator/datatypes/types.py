@@ -50,12 +50,14 @@ class Payload:
     """How the values of a module's type stand in payloads and files, between the module's id and the end.
 
     ``id`` has the name of the type, of nine letters, and in the ten lowest bits the version of what `save` writes
-    (`emulator.rdb.module.type_id`).  `load` is given the version that it reads; it raises `BadData`.
+    (`emulator.rdb.module.type_id`).  `load` is given the version that it reads; it raises `BadData`.  A server without the
+    `module` reads no such values.
     """
 
     id: int
     save: Callable[[Any, Text], Iterable[bytes]]
     load: Callable[[Reader, int], Structure]
+    module: str = ""
 
 
 def _one_part(value: object) -> int:

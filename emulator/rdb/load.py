@@ -31,8 +31,8 @@ V = TypeVar("V", Set, Hash, ZSet)
 _MOST_TIME = 1 << 48
 
 
-class Limits(hashes.Limits, sets.Limits, zsets.Limits, Protocol):
-    """What small encodings may hold."""
+class Limits(hashes.Limits, sets.Limits, zsets.Limits, module.Server, Protocol):
+    """What small encodings may hold, and which modules there are."""
 
     @property
     def list_max_listpack_size(self) -> int: ...

@@ -6,8 +6,9 @@ Source: the RDB file format, module values of the second kind.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from emulator.config.edition import load_module
 from emulator.datatypes.types import TYPES, Structure, Text, payload_of
 from emulator.protocol.numbers import wrapped
 from emulator.rdb import kinds
@@ -15,6 +16,7 @@ from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 
 if TYPE_CHECKING:
+    from emulator.config.edition import Edition
     from emulator.rdb.payload import Reader
 
 _END, _SIGNED, _UNSIGNED, _FLOAT, _DOUBLE, _STRING = range(6)
@@ -105,10 +107,21 @@ def read_string(reader: Reader) -> bytes:
     return reader.string()
 
 
-def load(reader: Reader, limits: object) -> Structure:
-    """A value of the type whose id comes next.  O(n)."""
-    payload, version = payload_of(reader.length())
-    if payload is None:
+class Server(Protocol):
+    """Who reads."""
+
+    @property
+    def edition(self) -> Edition: ...
+
+
+def load(reader: Reader, server: Server) -> Structure:
+    """A value of the type whose id comes next; its module is imported if need be.  O(n)."""
+    id, edition = reader.length(), server.edition
+    for module in edition.modules:
+        if any(type_id(name, 0) >> 10 == id >> 10 for name in module.types):
+            load_module(module)
+    payload, version = payload_of(id)
+    if payload is None or not edition.has(payload.module):
         raise BadData
     value = payload.load(reader, version)
     _expect(reader, _END)

@@ -150,7 +150,7 @@ class Command:
             self.arity, self.least, self.most = -2, _UNBOUNDED, 0
         else:
             self.summary = (fn.__doc__ or "").partition("\n")[0]
-            self.arity, self.least, self.most = _arity(fn, self.skip)
+            self.arity, self.least, self.most = arity(fn, self.skip)
 
     def reset(self) -> None:
         """Forget the statistics."""
@@ -276,7 +276,8 @@ def categories_of(table: Mapping[bytes, Command]) -> list[str]:
     return list(dict.fromkeys((*CATEGORIES, *declared)))
 
 
-def _arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
+def arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
+    """The arity as COMMAND INFO tells it, and the fewest and most words of a call, with the `skip` words of its name."""
     code = fn.__code__
     given = code.co_argcount - 1
     needed = skip + given - len(fn.__defaults__ or ())

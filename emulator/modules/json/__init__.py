@@ -1,0 +1,1 @@
+"""JSON documents, as the module ReJSON has them."""

@@ -1,0 +1,227 @@
+"""What is wrong with a text that is no JSON, in the words of the real module: looked for once it is known to be wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NoReturn
+
+from emulator.modules.json.number import OutOfRange, read_double
+
+MOST_LEVELS: Final = 127
+
+_SPACE: Final = re.compile(rb"[ \t\n\r]*")
+_NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_PART_OF_STRING: Final = re.compile(rb'[^"\\\x00-\x1f]*')
+_HEX: Final = re.compile(rb"[0-9a-fA-F]{4}")
+_WORDS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
+
+
+class _Fault(Exception):
+    """What is wrong, and before how many bytes."""
+
+
+def fault(text: bytes) -> str:
+    """The error of a text that is not what it should be.  O(n)."""
+    reader = _Reader(text)
+    try:
+        reader.document()
+    except _Fault as found:
+        what, position = found.args
+        before = text[: min(position, len(text))]
+        lines, column = before.count(b"\n"), len(before) - before.rfind(b"\n") - 1
+        return f"{what} at line {lines + 1} column {column}"
+    raise AssertionError("nothing is wrong")
+
+
+class _Reader:
+    """Goes through a text until something is wrong, and raises `_Fault`."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.at = 0
+
+    def document(self) -> None:
+        """One value and nothing behind it."""
+        closers: list[bytes] = []
+        self.value(closers)
+        while closers:
+            self.go_on(closers)
+        if self.peek():
+            self.wrong_here("trailing characters")
+
+    def wrong(self, what: str) -> NoReturn:
+        """What has been read last is wrong."""
+        raise _Fault(what, self.at)
+
+    def wrong_here(self, what: str) -> NoReturn:
+        """The next byte is wrong."""
+        raise _Fault(what, self.at + 1)
+
+    def peek(self) -> bytes:
+        """The next byte that is no space, nothing at the end."""
+        match = _SPACE.match(self.text, self.at)
+        assert match is not None
+        self.at = match.end()
+        return self.text[self.at : self.at + 1]
+
+    def value(self, closers: list[bytes]) -> None:
+        """A value, or the beginning of one, whose end is then noted in `closers`."""
+        byte = self.peek()
+        if byte == b'"':
+            self.at += 1
+            self.string()
+        elif byte in (b"[", b"{") and byte:
+            if len(closers) == MOST_LEVELS:
+                self.wrong_here("recursion limit exceeded")
+            self.at += 1
+            self.opened(b"]" if byte == b"[" else b"}", closers)
+        elif byte in _WORDS:
+            self.word(_WORDS[byte])
+        elif byte == b"-" or byte.isdigit():
+            self.number()
+        elif not byte:
+            self.wrong("EOF while parsing a value")
+        else:
+            self.wrong_here("expected value")
+
+    def opened(self, closer: bytes, closers: list[bytes]) -> None:
+        """What comes first in an array or object."""
+        if self.peek() == closer:
+            self.at += 1
+            return
+        closers.append(closer)
+        if not self.peek():
+            self.wrong(f"EOF while parsing {'a list' if closer == b']' else 'an object'}")
+        if closer == b"}":
+            self.member()
+        self.value(closers)
+
+    def go_on(self, closers: list[bytes]) -> None:
+        """What comes after a value in an array or object: its end, or another value."""
+        closer, byte = closers[-1], self.peek()
+        if byte == closer:
+            self.at += 1
+            closers.pop()
+            return
+        if not byte:
+            self.wrong(f"EOF while parsing {'a list' if closer == b']' else 'an object'}")
+        if byte != b",":
+            self.wrong_here(f"expected `,` or `{closer.decode()}`")
+        self.at += 1
+        following = self.peek()
+        if following == closer:
+            self.wrong_here("trailing comma")
+        if not following:
+            self.wrong("EOF while parsing a value")
+        if closer == b"}":
+            self.member()
+        self.value(closers)
+
+    def member(self) -> None:
+        """The name of a member and the colon."""
+        if self.peek() != b'"':
+            self.wrong_here("key must be a string")
+        self.at += 1
+        self.string()
+        byte = self.peek()
+        if not byte:
+            self.wrong("EOF while parsing an object")
+        if byte != b":":
+            self.wrong_here("expected `:`")
+        self.at += 1
+
+    def word(self, expected: bytes) -> None:
+        """``true``, ``false`` or ``null``."""
+        for byte in expected:
+            if self.at == len(self.text):
+                self.wrong("EOF while parsing a value")
+            self.at += 1
+            if self.text[self.at - 1] != byte:
+                self.wrong("expected ident")
+
+    def number(self) -> None:
+        """A number within the range of doubles."""
+        match = _NUMBER.match(self.text, self.at)
+        if match is None:
+            self.at += 1  # a minus alone
+            self.number_ends()
+        else:
+            number = match[0].decode()
+            self.at = match.end()
+            following = self.text[self.at : self.at + 1]
+            if number.lstrip("-") == "0" and following.isdigit():
+                self.wrong_here("invalid number")
+            if following == b"." and "." not in number and "e" not in number.lower():
+                self.at += 1
+                self.number_ends_here()
+            if following in (b"e", b"E") and "e" not in number.lower():
+                self.at += 1
+                self.at += self.text[self.at : self.at + 1] in (b"+", b"-") and self.at < len(self.text)
+                self.number_ends()
+            try:
+                read_double(number)
+            except OutOfRange:
+                self.wrong("number out of range")
+
+    def number_ends(self) -> NoReturn:
+        """A digit is missing, where the byte that came instead has been read."""
+        if self.at == len(self.text):
+            self.wrong("EOF while parsing a value")
+        self.at += 1
+        self.wrong("invalid number")
+
+    def number_ends_here(self) -> NoReturn:
+        """A digit is missing."""
+        if self.at == len(self.text):
+            self.wrong("EOF while parsing a value")
+        self.wrong_here("invalid number")
+
+    def string(self) -> None:
+        """A string whose first quote has been read."""
+        while True:
+            match = _PART_OF_STRING.match(self.text, self.at)
+            assert match is not None
+            self.at = match.end()
+            byte = self.text[self.at : self.at + 1]
+            self.at += len(byte)
+            if byte == b'"':
+                return
+            if not byte:
+                self.wrong("EOF while parsing a string")
+            if byte != b"\\":
+                self.wrong("control character (\\u0000-\\u001F) found while parsing a string")
+            self.escape()
+
+    def escape(self) -> None:
+        """What comes after a backslash."""
+        byte = self.text[self.at : self.at + 1]
+        self.at += len(byte)
+        if not byte:
+            self.wrong("EOF while parsing a string")
+        if byte != b"u":
+            if byte not in b'"\\/bfnrt':
+                self.wrong("invalid escape")
+            return
+        code = self.hex()
+        if 0xDC00 <= code <= 0xDFFF:
+            self.wrong("lone leading surrogate in hex escape")
+        if 0xD800 <= code <= 0xDBFF:
+            for expected in b"\\u":
+                if self.at == len(self.text):
+                    self.wrong("EOF while parsing a string")
+                self.at += 1
+                if self.text[self.at - 1] != expected:
+                    self.wrong("unexpected end of hex escape")
+            if not 0xDC00 <= self.hex() <= 0xDFFF:
+                self.wrong("lone leading surrogate in hex escape")
+
+    def hex(self) -> int:
+        """Four hexadecimal digits."""
+        if self.at + 4 > len(self.text):
+            self.at = len(self.text)
+            self.wrong("EOF while parsing a string")
+        digits = self.text[self.at : self.at + 4]
+        self.at += 4
+        if not _HEX.fullmatch(digits):
+            self.wrong("invalid escape")
+        return int(digits, 16)

@@ -1,0 +1,302 @@
+"""The two path languages: JSONPath, which begins with ``$``, and the legacy one, which is read as JSONPath too.
+
+A path becomes steps of `emulator.modules.json.steps`.  The reader goes through the text once; where it cannot go on it tells
+the place and what it expected there, by the names that the real module's grammar has for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NoReturn
+
+from emulator.modules.json import filters, steps
+from emulator.modules.json.filters import Condition, Operand
+from emulator.modules.json.steps import Scope, Step
+from emulator.modules.json.text import Json, decoded
+from emulator.protocol.errors import CommandError
+
+_SPACE: Final = re.compile(" *")
+_NAME: Final = re.compile(r"[A-Za-z0-9\-_`~+#%$^/:\x80-\U0010ffff]+")
+_QUOTED: Final = re.compile(r"""'((?:[^'\\]|\\['\\])*)'|"((?:[^"\\]|\\["\\])*)\"""")
+_ESCAPED: Final = re.compile(r"\\(.)")
+_INTEGER: Final = re.compile(r"-?\d+")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
+_POSITIVE: Final = re.compile(r"[1-9]\d*")
+_OPERATOR: Final = re.compile("==|!=|=~|>=|>|<=|<")
+_WORD: Final = re.compile("true|false|null")
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_MOST_GROUPS: Final = 100
+_CACHED: Final = 512
+_LONGEST_CACHED: Final = 512
+
+_STRINGS, _NUMBERS, _RANGE = "'<string>[,<string>,...]'", "'<number>'", "['start:end:steps']"
+_AFTER_PATH: Final = ("ge", "gt", "le", "lt", "eq", "ne", "re", "and", "or", "'..'")
+_OPERANDS: Final = ("decimal", "from_current", "from_root", "boolean_true", "boolean_false", "null")
+
+
+class Path:
+    """A path: its steps, and the names and indexes that it consists of where it leads to one place at most.
+
+    ``text`` is what errors show; ``fixed`` is None where there may be many matches.
+    """
+
+    __slots__ = ("fixed", "given", "legacy", "steps", "text")
+
+    def __init__(self, given: bytes) -> None:
+        text = decoded(given)
+        self.given = text
+        self.legacy = not text.startswith("$") or (len(text) > 1 and text[1] not in ".[")
+        self.text = _as_jsonpath(text) if self.legacy else text
+        reader = _Reader(self.text)
+        self.steps: Sequence[Step] = reader.path(1)
+        if reader.at < len(self.text):
+            reader.fail(reader.at, "EOI", "'..'")
+        self.fixed: list[str | int] | None = reader.fixed
+
+    def find(self, root: Json) -> list[steps.Place]:
+        """The places in a document that the path leads to, in the order of the document."""
+        found: list[steps.Place] = [(None, None, root)]
+        scope = Scope(root)
+        for step in self.steps:
+            found = step(found, scope)
+            scope.spend(len(found))
+        return found
+
+    def values(self, root: Json) -> list[Json]:
+        """What stands at these places."""
+        if self.fixed is None:
+            return [value for _, _, value in self.find(root)]
+        for key in self.fixed:
+            kind = root.__class__
+            if kind is dict and key in root:
+                root = root[key]
+            elif kind is list and key.__class__ is int and key < len(root):
+                root = root[max(key, -len(root))] if root else root
+            else:
+                return []
+        return [root]
+
+
+def _as_jsonpath(text: str) -> str:
+    if text == ".":
+        return "$"
+    return f"${text}" if text.startswith(".") else f"$.{text}"
+
+
+def path(given: bytes) -> Path:
+    """A path as it is given; raises the error of one that cannot be read."""
+    return _cached(given) if len(given) <= _LONGEST_CACHED else Path(given)
+
+
+_cached: Final = lru_cache(_CACHED)(Path)
+
+
+class _Reader:
+    """Reads a path of JSONPath from a place on; ``at`` is where it has come to."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.fixed: list[str | int] | None = []
+        self.groups = 0
+
+    def fail(self, at: int, *expected: str) -> NoReturn:
+        """Raise the error of what is not expected."""
+        raise CommandError(f"Error at position {at}: expected one of the following: {', '.join(expected)}")
+
+    def skip(self) -> None:
+        """Go on behind spaces."""
+        match = _SPACE.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+
+    def took(self, word: str) -> bool:
+        """Whether a word comes next, which is taken then."""
+        self.skip()
+        found = self.text.startswith(word, self.at)
+        if found:
+            self.at += len(word)
+        return found
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """What comes next, if it is as `pattern` says, and is taken then."""
+        self.skip()
+        found = pattern.match(self.text, self.at)
+        if found is not None:
+            self.at = found.end()
+        return found
+
+    # Steps
+
+    def path(self, at: int) -> list[Step]:
+        """The steps from a place behind ``$`` or ``@`` on, as far as they go."""
+        self.at = at
+        found: list[Step] = []
+        while True:
+            if self.took(".."):
+                self.fixed = None
+                step, looks_at_all = self.after_point()
+                found += (steps.everything if looks_at_all else steps.containers, step)
+            elif self.took("."):
+                found.append(self.after_point()[0])
+            elif self.took("["):
+                found.append(self.bracket()[0])
+            else:
+                return found
+
+    def after_point(self) -> tuple[Step, bool]:
+        """A step behind a point, and whether it looks at values without parts."""
+        if self.took("["):
+            return self.bracket()
+        if self.took("*"):
+            self.fixed = None
+            return steps.children, False
+        name = self.match(_NAME)
+        if name is None:
+            self.fail(self.at, "<string>", "'*'")
+        return self.named([name[0]]), False
+
+    def named(self, names: list[str]) -> Step:
+        self.note(names)
+        return steps.member(names[0]) if len(names) == 1 else steps.members(names)
+
+    def note(self, keys: Sequence[str | int]) -> None:
+        """Keep the way of a path that leads to one place at most."""
+        if self.fixed is not None:
+            self.fixed = [*self.fixed, keys[0]] if len(keys) == 1 else None
+
+    def bracket(self) -> tuple[Step, bool]:
+        """What stands in brackets, whose first one was read."""
+        opened = self.at - 1
+        self.skip()
+        start = self.at
+        if self.took("?"):
+            self.fixed = None
+            condition = self.condition()
+            if not self.took("]"):
+                self.fail(self.at, "and", "or")
+            return steps.filtered(condition), True
+        if self.took("*"):
+            self.fixed = None
+            if not self.took("]"):
+                self.fail(start, _STRINGS, _NUMBERS, _RANGE)
+            return steps.children, False
+        if names := self.names():
+            if not self.took("]"):
+                self.fail(start, _NUMBERS, _RANGE)
+            return self.named(names), False
+        self.at = start
+        return self.numbers(opened, start), False
+
+    def names(self) -> list[str]:
+        """Quoted names with commas between."""
+        start = self.at
+        found = []
+        while match := self.match(_QUOTED):
+            found.append(_unquoted(match))
+            if not self.took(","):
+                return found
+        if found:
+            self.fail(start, _NUMBERS, _RANGE)
+        return found
+
+    def numbers(self, opened: int, start: int) -> Step:
+        """Indexes with commas between, or a range."""
+        first = self.match(_INTEGER)
+        if self.took(":"):
+            return self.range(opened, None if first is None else int(first[0][:20]))
+        if first is None:
+            self.fail(start, _STRINGS, _NUMBERS, _RANGE, "'*'")
+        indexes = [int(first[0][:20])]
+        while self.took(","):
+            following = self.match(_INTEGER)
+            if following is None:
+                self.fail(self.at, _NUMBERS)
+            indexes.append(int(following[0][:20]))
+        if not self.took("]"):
+            self.fail(start, _RANGE)
+        self.note(indexes)
+        return steps.indexed(indexes)
+
+    def range(self, opened: int, start: int | None) -> Step:
+        """What comes behind the first colon."""
+        self.fixed = None
+        stop = self.match(_INTEGER)
+        stride = None
+        if self.took(":"):
+            stride = self.match(_POSITIVE)
+            self.skip()
+            if stride is None and not self.text.startswith("]", self.at):
+                self.fail(self.at, "pos_number")
+        elif stop is None and not self.text.startswith("]", self.at):
+            self.fail(self.at, _NUMBERS)
+        if not self.took("]"):
+            self.fail(opened, "EOI", "'..'")
+        return steps.ranged(start, int(stop[0][:20]) if stop else None, int(stride[0][:20]) if stride else 1)
+
+    # Filters
+
+    def condition(self) -> Condition:
+        """Comparisons joined by ``||`` and ``&&``, of which the latter bind more closely."""
+        either = [self.conjunction()]
+        while self.took("||"):
+            either.append(self.conjunction())
+        return either[0] if len(either) == 1 else filters.any_of(either)
+
+    def conjunction(self) -> Condition:
+        both = [self.comparison()]
+        while self.took("&&"):
+            both.append(self.comparison())
+        return both[0] if len(both) == 1 else filters.all_of(both)
+
+    def comparison(self) -> Condition:
+        """One comparison, an operand alone, or a condition in parentheses."""
+        self.skip()
+        start = self.at
+        if self.took("("):
+            self.groups += 1
+            if self.groups > _MOST_GROUPS:
+                self.fail(start, "single_filter")
+            condition = self.condition()
+            if not self.took(")"):
+                self.fail(self.at, "and", "or")
+            self.groups -= 1
+            return condition
+        left = self.operand()
+        if left is None:
+            self.fail(start, "single_filter")
+        operator = self.match(_OPERATOR)
+        if operator is None:
+            self.skip()
+            if self.text[self.at : self.at + 1] not in (")", "]") and self.text[self.at : self.at + 2] not in (
+                "&&",
+                "||",
+            ):
+                self.fail(self.at, *(_AFTER_PATH if left.path else _AFTER_PATH[:-1]))
+            return filters.exists(left)
+        right = self.operand()
+        if right is None:
+            self.fail(self.at, *_OPERANDS)
+        return filters.compares(operator[0], left, right)
+
+    def operand(self) -> Operand | None:
+        """A number, a string, a word or a path; None where there is none."""
+        for mark in "@$":
+            if self.took(mark):
+                fixed, self.fixed = self.fixed, []
+                operand = filters.at_path(self.path(self.at), mark == "$", self.fixed)
+                self.fixed = fixed
+                return operand
+        if quoted := self.match(_QUOTED):
+            return filters.constant(_unquoted(quoted))
+        if number := self.match(_NUMBER):
+            return filters.constant(filters.number(number[0]))
+        if word := self.match(_WORD):
+            return filters.constant(_WORDS[word[0]])
+        return None
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    text = match[1] if match[2] is None else match[2]
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text

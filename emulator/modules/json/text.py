@@ -1,0 +1,126 @@
+"""JSON as text: reading it as strictly as the real module, with its errors, and writing it with its digits.
+
+The standard library's scanner reads and writes what it does alike; where the real module differs (numbers of many digits,
+exponents, nesting) it is told so.  What it refuses is read once more by `emulator.modules.json.fault` for the error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from emulator.modules.json.fault import MOST_LEVELS, fault
+from emulator.modules.json.number import number_text, read_double, read_integer
+from emulator.protocol.errors import CommandError
+
+Json = Any
+"""A document or a part of it: dict, list, str, int, float, bool or None."""
+
+_PECULIAR: Final = re.compile(r"[\d.]{17}|\d[eE]|-0")
+"""What may be a number that the real module reads otherwise than Python."""
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_LONG_EXPONENT: Final = re.compile(r"\de[+-]")
+_STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+_plain: Final = json.JSONDecoder(parse_constant=_no_constant).decode
+_exact: Final = json.JSONDecoder(parse_float=read_double, parse_int=read_integer, parse_constant=_no_constant).decode
+_encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+
+def decoded(data: bytes) -> str:
+    """An argument as text; raises the error of what is no UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise CommandError("Couldn't parse as UTF-8 string") from None
+
+
+def parse(data: bytes) -> Json:
+    """The value that a text has; raises the error of what is no JSON.  O(n)."""
+    text = decoded(data)
+    try:
+        value = (_exact if _PECULIAR.search(text) else _plain)(text)
+    except (ValueError, RecursionError):
+        raise CommandError(fault(data)) from None
+    if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
+        raise CommandError(fault(data))
+    if _SURROGATE.search(text) and not _is_text(value):
+        raise CommandError(fault(data))
+    return value
+
+
+def depth(value: Json) -> int:
+    """How deep arrays and objects are nested in one another; 0 for a value without parts.  O(n)."""
+    levels = 0
+    level = [value] if value.__class__ in (dict, list) else []
+    while level:
+        levels += 1
+        level = [
+            part
+            for container in level
+            for part in (container.values() if container.__class__ is dict else container)
+            if part.__class__ is dict or part.__class__ is list
+        ]
+    return levels
+
+
+def _is_text(value: Json) -> bool:
+    """Whether it has no half of a character."""
+    try:
+        _encode(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def copied(value: Json) -> Json:
+    """A value of its own that is the same.  O(n)."""
+    return _plain(_encode(value)) if value.__class__ in (dict, list) else value
+
+
+def written(value: Json) -> bytes:
+    """The shortest text of a value.  O(n)."""
+    return text_of(value).encode()
+
+
+def text_of(value: Json) -> str:
+    """The same as `str`."""
+    return _mended(_encode(value))
+
+
+def _mended(text: str) -> str:
+    """Where the library has written doubles with an exponent, the real module's digits."""
+    return _STRING_OR_EXPONENT.sub(_as_number, text) if _LONG_EXPONENT.search(text) else text
+
+
+def _as_number(match: re.Match[str]) -> str:
+    return match[0] if match[0][0] == '"' else number_text(float(match[0]))
+
+
+def laid_out(value: Json, indent: str, newline: str, space: str) -> str:
+    """The text of a value with each element in a line of its own.  O(n)."""
+    return "".join(_pieces(value, indent, f":{space}", newline))
+
+
+def _pieces(value: Json, indent: str, colon: str, outer: str) -> Iterator[str]:
+    """The text in pieces, where `outer` is the end of a line and the indent of the next one."""
+    if not value or not isinstance(value, dict | list):
+        yield text_of(value)
+        return
+    inner = outer + indent
+    named = isinstance(value, dict)
+    separator = "{" if named else "["
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield separator + inner
+        if named:
+            yield _encode(key) + colon
+        yield from _pieces(part, indent, colon, inner)
+        separator = ","
+    yield outer + ("}" if named else "]")
