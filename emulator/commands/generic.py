@@ -378,7 +378,7 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
 
 
 def _is_of(entry: Entry, kind: bytes | None) -> bool:
-    return kind is None or type_name(entry.value) == kind
+    return kind is None or type_name(entry.value).lower() == kind
 
 
 # Introspection

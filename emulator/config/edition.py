@@ -78,12 +78,15 @@ def _parts(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
+_SKETCHES = ("MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE")
+
 REDIS_8_2 = Edition(
     "redis",
     "8.2.3",
     (
         Module("vectorset", 1, "handle-io-errors|handle-repl-async-load", types=("vectorset",)),
         Module("ReJSON", 80200, "handle-io-errors", "json", "json", ("ReJSON-RL",)),
+        Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES),
     ),
 )
 """Redis 8.2 with the modules of its official image, but for search."""
