@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LOOSENESS = frozenset(("digits", "unordered", "deep", "pairs", "payload", "rounded", "shape", "type", "whole"))
+LOOSENESS = frozenset(
+    ("digits", "members", "unordered", "deep", "pairs", "payload", "rounded", "shape", "type", "whole")
+)
 _MARKS = LOOSENESS | {"blocks", "async", "replies", "about", "fields", "hide"}
 
 _HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+\d[\d.]*)?)*)\s*$")

@@ -243,12 +243,12 @@ class Database:
             self.discard(key)
             self.notify(GENERIC, b"del", key)
 
-    def delete(self, key: bytes, event: bytes = b"del") -> bool:
+    def delete(self, key: bytes, event: bytes = b"del", event_class: int = GENERIC) -> bool:
         """Delete a key and tell so; whether it was there."""
         if self.find(key) is None:
             return False
         self.discard(key)
-        self.changed(key, GENERIC, event)
+        self.changed(key, event_class, event)
         return True
 
     def unlink(self, key: bytes) -> bool:

@@ -22,10 +22,13 @@ _PACKAGES: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "mod
 _functions: Final[dict[bytes, Callable[..., Any]]] = {}
 
 
-def command(fn: Function) -> Function:
-    """Enter the function of a module's command: ``json_set`` for JSON.SET.  Its signature is the arity."""
-    name = fn.__name__.replace("_", ".", 1)
-    _functions[name.encode()] = _judging(fn, name)
+def command(fn: Function, name: str = "") -> Function:
+    """Enter the function of a module's command: JSON.SET's is ``json_set``, if `name` says nothing else.
+
+    Its signature is the arity.
+    """
+    full_name = (name or fn.__name__).replace("_", ".", 1)
+    _functions[full_name.encode()] = _judging(fn, full_name)
     return fn
 
 

@@ -138,5 +138,4 @@ def _matches(one: Json, other: Json, scope: Scope) -> bool:
     if one.__class__ is not str or other.__class__ is not str:
         return False
     search = searcher(other)
-    scope.spend(len(one))
-    return search is not None and search(one)
+    return search is not None and search(one, scope.spend)

@@ -6,15 +6,17 @@ always the nearest; whole numbers are integers as long as they fit 64 bits.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, wrapped
 
 _DIGITS: Final = 10
 _MOST_POWER: Final = 308
 _POWERS: Final = tuple(float(f"1e{power}") for power in range(_MOST_POWER + 1))
 _INT32_MAX: Final = 2**31 - 1
+_UINT32_MAX: Final = 2**32 - 1
 _SHORTEST: Final = re.compile(r"(-?)(\d)(?:\.(\d+))?e([+-]\d+)")
 _PLAIN_FROM: Final = -5
 """The least power of ten that is printed as zeros behind the point."""
@@ -94,15 +96,33 @@ def number_text(value: int | float) -> str:
     return f"{sign}{first}{'.' if others else ''}{others}e{exponent}"
 
 
-def sum_of(one: int | float, other: int | float) -> int | float:
+def added(one: int | float, other: int | float) -> int | float:
     """The sum: an integer where both are and it fits 64 bits, else a double."""
-    return _fitting(one + other)
+    return _in_integers(one, other, one + other)
 
 
-def product_of(one: int | float, other: int | float) -> int | float:
+def multiplied(one: int | float, other: int | float) -> int | float:
     """The product, in the same way."""
-    return _fitting(one * other)
+    return _in_integers(one, other, one * other)
 
 
-def _fitting(number: int | float) -> int | float:
-    return float(number) if number.__class__ is int and not INT64_MIN <= number <= INT64_MAX else number
+def raised(one: int | float, other: int | float) -> int | float:
+    """A power, in the same way; an integer's negative power is what 32 bits without a sign make of it."""
+    if _is_signed(one) and _is_signed(other):
+        if other < 0:
+            return wrapped(pow(int(one), int(other) & _UINT32_MAX, UINT64_MAX + 1))
+        if abs(one) <= 1 or other <= 64:
+            return _in_integers(one, other, int(one) ** int(other))
+    try:
+        return math.pow(one, other)
+    except (OverflowError, ValueError):
+        return math.inf
+
+
+def _is_signed(number: int | float) -> bool:
+    return number.__class__ is int and INT64_MIN <= number <= INT64_MAX
+
+
+def _in_integers(one: int | float, other: int | float, result: int | float) -> int | float:
+    """A result, as a double where an operand or the result is no signed integer of 64 bits."""
+    return result if _is_signed(one) and _is_signed(other) and _is_signed(result) else float(result)

@@ -56,6 +56,14 @@ def parse(data: bytes) -> Json:
     return value
 
 
+def parse_argument(data: bytes) -> Json:
+    """The same for an argument that is no text of a document: its errors have a code."""
+    try:
+        return parse(data)
+    except CommandError as error:
+        raise CommandError(f"ERR {error}") from None
+
+
 def depth(value: Json) -> int:
     """How deep arrays and objects are nested in one another; 0 for a value without parts.  O(n)."""
     levels = 0

@@ -1,0 +1,65 @@
+"""Taking values out of documents.
+
+An object keeps its members in the order in which they came, but when one goes, the last one takes its place, as in the
+real module.  Python's dicts close the gap instead; so who takes out several does it by a list, once for each object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from emulator.modules.json.steps import Place
+from emulator.modules.json.text import Json
+
+
+def remove(places: Sequence[Place]) -> int:
+    """Take out what stands at places; how many there were, those within others not counted.  O(n) of what is touched."""
+    gone: set[int] = set()
+    by_container: dict[int, tuple[Json, dict[str | int, None]]] = {}
+    for container, key, value in places:
+        if id(container) not in gone:
+            by_container.setdefault(id(container), (container, {}))[1][key] = None
+            _note(value, gone)
+    for container, keys in by_container.values():
+        if isinstance(container, list):
+            container[:] = [value for at, value in enumerate(container) if at not in keys]
+        else:
+            _remove_members(container, reversed(keys))
+    return sum(len(keys) for _, keys in by_container.values())
+
+
+def _note(value: Json, gone: set[int]) -> None:
+    """Enter the arrays and objects that go with a value."""
+    if value.__class__ not in (dict, list) or id(value) in gone:
+        return
+    gone.add(id(value))
+    for part in value.values() if isinstance(value, dict) else value:
+        _note(part, gone)
+
+
+def _remove_members(members: dict[str, Json], names: Iterable[str | int]) -> None:
+    order = list(members)
+    places = {name: at for at, name in enumerate(order)}
+    for name in names:
+        last = order.pop()
+        at = places.pop(str(name))
+        if last != name:
+            order[at] = last
+            places[last] = at
+    kept = {name: members[name] for name in order}
+    members.clear()
+    members.update(kept)
+
+
+def merged(value: Json, patch: Json) -> Json:
+    """A value with a patch merged into it, which it may keep parts of.  O(n)."""
+    if not isinstance(patch, dict):
+        return patch
+    target: dict[str, Json] = value if isinstance(value, dict) else {}
+    gone = [name for name, part in patch.items() if part is None and name in target]
+    if gone:
+        _remove_members(target, gone)
+    for name, part in patch.items():
+        if part is not None:
+            target[name] = merged(target.get(name), part)
+    return target

@@ -1,0 +1,201 @@
+"""JSON.NUM*, STR*, TOGGLE and OBJ*: the commands of numbers, strings, truth values and of the names in objects."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from emulator.modules.json import number
+from emulator.modules.json.access import (
+    ROOT,
+    current,
+    edit,
+    existing,
+    for_path,
+    is_a,
+    is_number,
+    no_such_path,
+    read,
+    replace,
+    update,
+    wrong_kind,
+)
+from emulator.modules.json.formats import RESP3
+from emulator.modules.json.formats import number as number_reply
+from emulator.modules.json.path import path
+from emulator.modules.json.steps import Place
+from emulator.modules.json.text import Json, parse_argument, written
+from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import Reply
+from emulator.table.modules import command
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+
+Number = int | float
+
+_NOT_A_STRING: Final = "not a string"
+
+
+# Numbers
+
+
+def _calculate(
+    client: Session,
+    key: bytes,
+    where: bytes,
+    text: bytes,
+    work_out: Callable[[Number, Number], Number],
+    event: bytes,
+) -> Reply:
+    """Do something to the numbers at a path and to one that is given; the results."""
+    document = existing(edit(client, key))
+    target = path(where)
+    numbers = [value for value in target.values(document.root) if is_number(value)]
+    given = _operand(text) if numbers else 0
+    if not all(math.isfinite(work_out(value, given)) for value in numbers):
+        raise CommandError("ERR result is not a number")
+
+    def calculate(place: Place) -> Number:
+        result = work_out(current(document, place), given)
+        replace(document, place, result)
+        return result
+
+    replies = update(client, key, document, target, is_number, calculate, event)
+    if client.protocol == RESP3:
+        return [number_reply(reply) for reply in replies]
+    if not target.legacy:
+        return written(replies)
+    fitting = [reply for reply in replies if reply is not None]
+    if not fitting:
+        raise CommandError(f"ERR Path '{target.text}' does not exist or does not contains a number")
+    return written(fitting[-1])
+
+
+def _operand(text: bytes) -> Number:
+    given: Json = parse_argument(text)
+    if not is_number(given):
+        raise CommandError("bad input number")
+    return given  # type: ignore[no-any-return]
+
+
+@command
+def json_numincrby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+    """Add to numbers."""
+    return _calculate(client, key, where, by, number.added, b"json.numincrby")
+
+
+@command
+def json_nummultby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+    """Multiply numbers."""
+    return _calculate(client, key, where, by, number.multiplied, b"json.nummultby")
+
+
+@command
+def json_numpowby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+    """Raise numbers to a power."""
+    return _calculate(client, key, where, by, number.raised, b"json.numpowby")
+
+
+# Strings and truth values
+
+
+@command
+def json_strappend(client: Session, key: bytes, *arguments: bytes) -> Reply:
+    """Add to the end of strings."""
+    if not 1 <= len(arguments) <= 2:
+        raise CommandError("ERR wrong number of arguments for 'json.strappend' command")
+    document = existing(edit(client, key))
+    target = path(arguments[0] if len(arguments) == 2 else ROOT)
+    added = ""
+    if any(map(is_a(str), target.values(document.root))):
+        added = parse_argument(arguments[-1])
+        if added.__class__ is not str:
+            shown = written(added).decode()
+            raise CommandError(f"WRONGTYPE wrong type of path value - expected string but found {shown}")
+
+    def append(place: Place) -> int:
+        value: str = current(document, place) + added
+        replace(document, place, value)
+        return _length(value)
+
+    return for_path(target, update(client, key, document, target, is_a(str), append, b"json.strappend"), _NOT_A_STRING)
+
+
+def _length(value: str) -> int:
+    return len(value) if value.isascii() else len(value.encode())
+
+
+@command
+def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
+    """How many bytes strings have."""
+    document = read(client, key)
+    target = path(where)
+    if document is None and target.legacy:
+        return None
+    found = target.values(existing(document).root)
+    if not target.legacy:
+        return [_length(value) if value.__class__ is str else None for value in found]
+    if not found:
+        raise no_such_path(target)
+    if found[0].__class__ is not str:
+        raise wrong_kind("string", found[0])
+    return _length(found[0])
+
+
+@command
+def json_toggle(client: Session, key: bytes, where: bytes) -> Reply:
+    """Make true of false and false of true."""
+    document = existing(edit(client, key))
+    target = path(where)
+
+    def toggle(place: Place) -> Reply:
+        value = not current(document, place)
+        replace(document, place, value)
+        return written(value) if target.legacy else int(value)
+
+    return for_path(target, update(client, key, document, target, is_a(bool), toggle, b"json.toggle"), "not a bool")
+
+
+# Objects
+
+
+@command
+def json_objkeys(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
+    """The names in objects."""
+    document = read(client, key)
+    target = path(where)
+    if document is None and target.legacy:
+        return None
+    found = target.values(existing(document).root)
+    if not target.legacy:
+        return [_names(value) if value.__class__ is dict else None for value in found]
+    if not found:
+        return None
+    if found[0].__class__ is not dict:
+        raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
+    return _names(found[0])
+
+
+def _names(value: dict[str, Json]) -> list[Reply]:
+    return [name.encode() for name in value]
+
+
+@command
+def json_objlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
+    """How many members objects have."""
+    document = read(client, key)
+    target = path(where)
+    if document is None:
+        if target.legacy:
+            return None
+        raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
+    found = target.values(document.root)
+    if not target.legacy:
+        return [len(value) if value.__class__ is dict else None for value in found]
+    if not found:
+        return None
+    if found[0].__class__ is not dict:
+        raise wrong_kind("object", found[0])
+    return len(found[0])

@@ -1,0 +1,160 @@
+"""JSON where 8.2 answers otherwise than the older module that the conformance suite has, and what no other server shows."""
+
+import pytest
+
+from emulator.modules.json.path import path
+from emulator.modules.json.text import parse, written
+
+
+def bulk(text):
+    data = text.encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+@pytest.fixture
+def play(client):
+    """Run a line and see what the document ``d`` is then."""
+
+    def run(line, document=None):
+        if document is not None:
+            assert client.play(b"JSON.SET d $ '" + document.encode() + b"'") == b"+OK\r\n"
+        return client.play(line)
+
+    return run
+
+
+# The last member or element of a document takes the key with it
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "count"),
+    [
+        ('{"a":1}', "JSON.DEL d $.a", 1),
+        ("[1]", "JSON.DEL d $[0]", 1),
+        ('{"a":1,"b":[1],"c":null}', "JSON.DEL d $.*", 3),
+        ("[0,1,2,3,4,5,6,7,8,9,10,11]", "JSON.DEL d $[*]", 12),
+    ],
+)
+def test_a_document_that_has_nothing_left_goes(client, play, document, line, count):
+    assert play(line, document) == b":%d\r\n" % count
+    assert client.play("EXISTS d") == b":0\r\n"
+
+
+def test_a_document_that_was_empty_stays(client, play):
+    assert play("JSON.DEL d $.a", "{}") == b":0\r\n"
+    assert client.play("JSON.GET d") == bulk("{}")
+
+
+def test_an_empty_part_stays(client, play):
+    assert play("JSON.DEL d $.a.b", '{"a":{"b":1}}') == b":1\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":{}}')
+
+
+# Many places
+
+
+def test_all_that_fits_is_deleted(client, play):
+    elements = ",".join(f'{{"x":{number % 3}}}' for number in range(12))
+    assert play('JSON.DEL d "$[?(@.x>0)]"', f"[{elements}]") == b":8\r\n"
+    assert client.play("JSON.GET d $[*].x") == bulk("[0,0,0,0]")
+
+
+def test_what_is_within_something_deleted_does_not_count(client, play):
+    assert play("JSON.DEL d $..a", '{"a":{"a":{"a":1}},"b":{"a":2}}') == b":2\r\n"
+    assert client.play("JSON.GET d") == bulk('{"b":{}}')
+
+
+def test_a_place_that_is_met_twice_is_deleted_once(client, play):
+    assert play('JSON.DEL d "$..[?(@==1)]"', "[1,2,[1]]") == b":2\r\n"
+    assert client.play("JSON.GET d") == bulk("[2,[]]")
+
+
+def test_the_deepest_places_are_changed_first(client, play):
+    popped = b"*8\r\n$2\r\n[]\r\n$2\r\n[]\r\n$2\r\n[]\r\n$1\r\n1\r\n$-1\r\n$-1\r\n$1\r\n3\r\n$-1\r\n"
+    assert play("JSON.ARRPOP d $..*", "[[[[1]]],[2,[3]]]") == popped
+    assert client.play("JSON.GET d") == bulk("[[],[2]]")
+
+
+def test_every_place_is_set(client, play):
+    assert play("JSON.SET d $..* 5", '{"a":[1,{"b":2}],"c":3}') == b"+OK\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":5,"c":5}')
+
+
+def test_a_value_set_at_several_places_is_several_values(client, play):
+    play("JSON.SET d $.* [1]", '{"a":1,"b":2}')
+    assert client.play("JSON.ARRAPPEND d $.a 2") == b"*1\r\n:2\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":[1,2],"b":[1]}')
+
+
+# Filters
+
+
+def test_an_operand_that_has_several_values_fits_by_any(play):
+    assert play('JSON.GET d "$[?(@.*==1)]"', '[[1,2],{"x":2,"y":1},[3]]') == bulk('[[1,2],{"x":2,"y":1}]')
+    assert play('JSON.GET d "$[?(@[*]>2)]"') == bulk("[[3]]")
+
+
+def test_names_may_have_any_letters(play):
+    assert play("JSON.GET d $.é", '{"é":1,"日本":2}') == bulk("[1]")
+    assert play("JSON.GET d .日本") == bulk("2")
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("text", "column"), [("1 x", 3), ("trueabc", 5), ("[1,2]1", 6), ('"x" "y"', 5), ('{"a":1}}', 8), ("1\0", 2)]
+)
+def test_nothing_may_follow_a_value(client, text, column):
+    words = b'"' + b"".join(b"\\x%02x" % byte for byte in text.encode()) + b'"'
+    assert client.play(b"JSON.SET d $ " + words) == b"-trailing characters at line 1 column %d\r\n" % column
+
+
+def test_a_path_that_cannot_be_read_is_told_by_its_place(play):
+    expected = b"-Error at position 10: expected one of the following: pos_number\r\n"
+    assert play('JSON.GET d "$..book[::-1].t"', "{}") == expected
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "result"),
+    [
+        ("9223372036854775807", "JSON.NUMINCRBY d $ 1", "[9.223372036854776e18]"),
+        ("-9223372036854775808", "JSON.NUMINCRBY d $ -1", "[-9.223372036854776e18]"),
+        ("5", "JSON.NUMMULTBY d $ 9223372036854775807", "[4.611686018427388e19]"),
+        ("10", "JSON.NUMPOWBY d $ 20", "[1e20]"),
+        ("-8", "JSON.NUMPOWBY d $ 3", "[-512]"),
+    ],
+)
+def test_what_is_too_large_for_an_integer_is_a_double(play, number, line, result):
+    assert play(line, number) == bulk(result)
+
+
+@pytest.mark.parametrize("line", ["JSON.NUMPOWBY d $ 1e300", "JSON.NUMPOWBY d $ 9223372036854775807"])
+def test_a_result_that_is_no_number_is_refused(play, line):
+    assert play(line, "10") == b"-ERR result is not a number\r\n"
+
+
+def test_a_root_of_something_negative_is_no_number(play):
+    assert play("JSON.NUMPOWBY d $ 0.5", "-8") == b"-ERR result is not a number\r\n"
+
+
+# ACL
+
+
+def test_the_commands_have_a_category(client):
+    assert b"json" in client.play("ACL CAT")
+    assert client.play("COMMAND INFO json.get").count(b"@json") == 1
+    client.play("ACL SETUSER bob on nopass ~* +@json")
+    assert client.play("ACL DRYRUN bob JSON.SET d $ 1") == b"+OK\r\n"
+
+
+def test_text_is_written_as_it_is_read():
+    for text in ('[1e-6,1e16,"1e+16",0.00001,"a\\"1e-07"]', '{"é":"\\u001f"}', "[[],{}]", "-0.0"):
+        assert written(parse(text.encode())).decode() == text
+
+
+def test_paths_that_begin_with_a_dollar_may_be_legacy():
+    assert [path(given).legacy for given in (b"$", b"$.a", b"$[0]", b"$a", b".", b"a")] == [False] * 3 + [True] * 3
