@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.pages import DOCS, written
-from emulator.config import kinds, special
+from emulator.config import kinds, of_modules, special
 from emulator.config.directives import Config
 from emulator.config.unkept import REASONS, refusal
 from emulator.server.options import _VARIABLES
@@ -60,6 +60,9 @@ def takes(directive: kinds.Directive[Any]) -> str:
         return f"`none`, or some of {_listed(list(directive.default))}, with commas between"
     if isinstance(directive, kinds.Choice):
         return f"one of {_listed(directive.choices)}"
+    if isinstance(directive, of_modules.ModuleNumber):
+        words = "between {} and {}" if directive.open else "from {} to {}"
+        return "a number " + words.format(directive.least, f"{directive.most:g}")
     if isinstance(directive, kinds.Clamped):
         return f"an integer, brought between {directive.lowest} and {directive.highest}"
     found = next((text for kind, text in _TAKES.items() if isinstance(directive, kind)), None)

@@ -21,6 +21,7 @@ from emulator.config.kinds import (
     ShutdownOptions,
     Text,
 )
+from emulator.config.of_modules import ModuleInteger, ModuleNumber
 from emulator.config.special import (
     Addresses,
     Directory,
@@ -73,10 +74,18 @@ class Config(Store):
     auto_aof_rewrite_min_size = Memory(64 << 20, unsigned=False)
     auto_aof_rewrite_percentage = Integer(100, 0, INT_MAX)
     bgsave_cpulist = Text(aliases="bgsave_cpulist", immutable=True)
+    bf_error_rate = ModuleNumber(0.01, 0, 1, open=True, module="bf")
+    bf_expansion_factor = ModuleInteger(2, 0, 32768, module="bf")
+    bf_initial_size = ModuleInteger(100, 1, 1 << 30, module="bf")
     bind = Addresses("127.0.0.1 -::1")
     bind_source_addr = Text()
     bio_cpulist = Text(aliases="bio_cpulist", immutable=True)
     busy_reply_threshold = Integer(5000, 0, INT64_MAX, aliases="lua-time-limit")
+    cf_bucket_size = ModuleInteger(2, 1, 255, module="bf")
+    cf_expansion_factor = ModuleInteger(1, 0, 32768, module="bf")
+    cf_initial_size = ModuleInteger(1024, 4, 1 << 30, module="bf")
+    cf_max_expansions = ModuleInteger(32, 1, 65535, module="bf")
+    cf_max_iterations = ModuleInteger(20, 1, 65535, module="bf")
     client_output_buffer_limit = OutputLimits(
         {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
     )

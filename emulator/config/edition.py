@@ -109,19 +109,22 @@ def _parts(version: str) -> tuple[int, ...]:
 
 _VECTORSET: Final = Module("vectorset", 1, "handle-io-errors|handle-repl-async-load", types=("vectorset",))
 _JSON: Final = Module("ReJSON", 80200, "handle-io-errors", "json", "json", ("ReJSON-RL",))
+_SKETCHES: Final = ("MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE")
+_BLOOM: Final = Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES)
+_MODULES: Final = (_VECTORSET, _JSON, _BLOOM)
 _LUA: Final = Module("lua", 1, path="lua")
 
-REDIS_8_2: Final = Edition("redis", "8.2.3", (_VECTORSET, _JSON))
+REDIS_8_2: Final = Edition("redis", "8.2.3", _MODULES)
 """Redis 8.2 with the modules of its official image, but for search."""
 EDITIONS: Final = {
     edition.compat: edition
     for edition in (
         Edition("redis", "7.2.4"),
         Edition("redis", "7.4.1"),
-        Edition("redis", "8.0.3", (_VECTORSET, _JSON)),
+        Edition("redis", "8.0.3", _MODULES),
         REDIS_8_2,
-        Edition("redis", "8.4.0", (_VECTORSET, _JSON)),
-        Edition("redis", "8.6.2", (_VECTORSET, _JSON)),
+        Edition("redis", "8.4.0", _MODULES),
+        Edition("redis", "8.6.2", _MODULES),
         Edition("valkey", "9.1.2", (_LUA,)),
     )
 }

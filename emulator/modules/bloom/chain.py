@@ -1,0 +1,225 @@
+"""Bloom filters that grow: a chain of filters, each of which is larger and errs less often than the one before.
+
+The bits that stand for an item are those of RedisBloom, so the same items are taken for one another.
+Source: A. Kirsch and M. Mitzenmacher, "Less Hashing, Same Performance"; P. Almeida et al., "Scalable Bloom Filters".
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Final
+
+from emulator.modules.bloom.murmur import pair
+from emulator.modules.bloom.room import NoRoom, Room, copied, zeroed
+
+NOT_ROUNDED: Final = 1
+WIDE_HASHES: Final = 4
+FIXED: Final = 8
+"""Options of a chain: sizes are no powers of two, hashes have 64 bits, it does not grow."""
+
+TIGHTENING: Final = 0.5
+LARGEST_ERROR: Final = 0.25
+CHUNK: Final = 16 << 20
+"""The most bytes of a filter that are told at a time."""
+
+_MOST_LOADED: Final = 1024
+"""So many filters a header may tell of."""
+_BAD_DATA: Final = "ERR received bad data"
+_MASK: Final = (1 << 64) - 1
+_LN2: Final = 0.693147180559945
+_LN2_SQUARED: Final = 0.480453013918201
+_HEADER: Final = struct.Struct("<QIII")
+_LINK: Final = struct.Struct("<QQQddIQB")
+
+
+class BadChunk(Exception):
+    """What is to be loaded does not fit; the text says why."""
+
+
+class Filter:
+    """One filter of a chain, for so many ``entries``; ``size`` of them are in it.  Raises `NoRoom`, `ValueError`."""
+
+    __slots__ = ("bits", "bits_per_entry", "bytes", "entries", "error", "hashes", "room", "size")
+
+    def __init__(self, entries: int, error: float) -> None:
+        if not 0 < error < 1 or entries < 1:
+            raise ValueError
+        self.entries = entries
+        self.error = error
+        self.bits_per_entry = -math.log(error) / _LN2_SQUARED
+        self.hashes = math.ceil(_LN2 * self.bits_per_entry)
+        self.bits = int(entries * self.bits_per_entry) + 63 & ~63
+        self.bytes = self.bits >> 3
+        self.room = zeroed(self.bytes)
+        self.size = 0
+
+    def copy(self) -> Filter:
+        twin = Filter.__new__(Filter)
+        for slot in Filter.__slots__:
+            setattr(twin, slot, getattr(self, slot))
+        twin.room = copied(self.room)
+        return twin
+
+    def has(self, place: int, step: int) -> bool:
+        """Whether the bits of an item are all set, whose two hashes these are."""
+        room, bits = self.room, self.bits
+        for _ in range(self.hashes):
+            bit = place % bits
+            if not room[bit >> 3] >> (bit & 7) & 1:
+                return False
+            place = place + step & _MASK
+        return True
+
+    def add(self, place: int, step: int) -> None:
+        """Set the bits of an item."""
+        room, bits = self.room, self.bits
+        for _ in range(self.hashes):
+            bit = place % bits
+            room[bit >> 3] |= 1 << (bit & 7)
+            place = place + step & _MASK
+        self.size += 1
+
+
+class Full(Exception):
+    """A filter that does not grow has taken all the items that it may."""
+
+
+class Chain:
+    """A Bloom filter as a key holds it; ``growth`` is how many times larger than the last a new filter is.
+
+    Adding and looking up: O(n) in the item's length and O(hashes) in each filter.
+    """
+
+    __slots__ = ("filters", "growth", "options", "size")
+
+    encoding = b"raw"
+
+    def __init__(self, capacity: int, error: float, growth: int, fixed: bool) -> None:
+        """Raises `NoRoom`, and ValueError for an error rate too small to be halved."""
+        self.options = NOT_ROUNDED | WIDE_HASHES | (FIXED if fixed else 0)
+        self.growth = growth
+        self.size = 0
+        self.filters = [Filter(capacity, error if fixed else error * TIGHTENING)]
+
+    def __len__(self) -> int:
+        return 1
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it takes no more items than it was made for."""
+        return bool(self.options & FIXED)
+
+    @property
+    def capacity(self) -> int:
+        """How many items its filters are for."""
+        return sum(filter.entries for filter in self.filters)
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server."""
+        return 32 + sum(64 + filter.bytes for filter in self.filters)
+
+    def copy(self) -> Chain:
+        """The same items, independent of these.  O(n)."""
+        twin = Chain.__new__(Chain)
+        twin.options, twin.growth, twin.size = self.options, self.growth, self.size
+        twin.filters = [filter.copy() for filter in self.filters]
+        return twin
+
+    def has(self, item: bytes) -> bool:
+        """Whether an item may have been added."""
+        place, step = pair(item)
+        return any(filter.has(place, step) for filter in reversed(self.filters))
+
+    def add(self, item: bytes) -> bool:
+        """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where another filter is too large."""
+        place, step = pair(item)
+        filters = self.filters
+        for filter in reversed(filters):
+            if filter.has(place, step):
+                return False
+        last = filters[-1]
+        if last.size >= last.entries:
+            if self.options & FIXED:
+                raise Full
+            last = Filter(last.entries * self.growth, last.error * TIGHTENING)
+            filters.append(last)
+        last.add(place, step)
+        self.size += 1
+        return True
+
+    # As chunks
+
+    def append(self, entries: int, error: float, size: int) -> Filter:
+        """Add a filter with so many items, whose bytes are yet to come.  Raises as `Filter` does."""
+        if self.options & ~FIXED != NOT_ROUNDED | WIDE_HASHES:
+            raise ValueError
+        filter = Filter(entries, error)
+        filter.size = size
+        self.filters.append(filter)
+        self.size += size
+        return filter
+
+    def header(self) -> bytes:
+        """What has to be known of the filters before their bytes are loaded."""
+        parts = [_HEADER.pack(self.size, len(self.filters), self.options, self.growth)]
+        for one in self.filters:
+            numbers = (one.bytes, one.bits, one.size, one.error, one.bits_per_entry, one.hashes, one.entries, 0)
+            parts.append(_LINK.pack(*numbers))
+        return b"".join(parts)
+
+    def _find(self, position: int) -> tuple[Room, int] | None:
+        """The room in which a byte lies of all the filters' bytes, and its place there."""
+        for one in self.filters:
+            if 0 <= position < one.bytes:
+                return one.room, position
+            position -= one.bytes
+        return None
+
+    def chunk(self, iterator: int) -> tuple[int, bytes]:
+        """The next iterator and the bytes at this one, from 1 on; 0 and nothing behind the last."""
+        found = self._find(iterator - 1)
+        if found is None:
+            return 0, b""
+        room, start = found
+        portion = bytes(room[start : start + CHUNK])
+        return iterator + len(portion), portion
+
+    def load_chunk(self, iterator: int, portion: bytes) -> None:
+        """Take over the bytes that came with an iterator.  Raises `BadChunk`."""
+        if iterator < 1:
+            raise BadChunk(_BAD_DATA)
+        found = self._find(iterator - len(portion) - 1)
+        if found is None:
+            raise BadChunk("ERR invalid offset - no link found")
+        room, start = found
+        if len(portion) > len(room) - start:
+            raise BadChunk("ERR invalid chunk - Too big for current filter")
+        room[start : start + len(portion)] = portion
+
+    @staticmethod
+    def from_header(data: bytes) -> Chain:
+        """An empty chain as a header describes it.  Raises `BadChunk` where it is none that a chain would write."""
+        bad = BadChunk(_BAD_DATA)
+        if len(data) < _HEADER.size:
+            raise bad
+        _, count, options, growth = _HEADER.unpack_from(data)
+        if not 0 < count <= _MOST_LOADED or len(data) != _HEADER.size + count * _LINK.size:
+            raise bad
+        chain = bare(options, growth)
+        try:
+            for _, _, of_link, error, _, _, entries, _ in _LINK.iter_unpack(data[_HEADER.size :]):
+                chain.append(entries, error, of_link)
+        except (ValueError, NoRoom):
+            raise bad from None
+        if chain.header() != data:
+            raise bad
+        return chain
+
+
+def bare(options: int, growth: int) -> Chain:
+    """A chain to which its filters are yet to be appended."""
+    chain = Chain.__new__(Chain)
+    chain.size, chain.options, chain.growth, chain.filters = 0, options, growth, []
+    return chain

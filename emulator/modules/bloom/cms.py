@@ -1,0 +1,111 @@
+"""Count-min sketches: how often each item was counted, never less than it was.
+
+Source: G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The Count-Min Sketch and its Applications".
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from typing import Final
+
+from emulator.modules.bloom.murmur import hashes32
+from emulator.modules.bloom.room import copied, zeroed
+
+MOST: Final = (1 << 32) - 1
+"""No count is larger; one that is as large says no more than that."""
+
+MOST_DEPTH: Final = 4096
+"""More rows would only keep others waiting at each item."""
+
+_CELL: Final = 4
+_PORTION: Final = 4096
+"""Counters that are merged at a time."""
+
+
+class Overflow(Exception):
+    """A count would be less than 0 or more than `MOST`."""
+
+
+class Sketch:
+    """Counters in ``depth`` rows of ``width``; ``count`` is the sum of all increments.  Raises `NoRoom`.  O(depth) each."""
+
+    __slots__ = ("cells", "count", "depth", "room", "width")
+
+    encoding = b"raw"
+
+    def __init__(self, width: int, depth: int) -> None:
+        self.width = width
+        self.depth = depth
+        self.count = 0
+        self.room = zeroed(width * depth * _CELL)
+        self.cells = memoryview(self.room).cast("I")
+
+    def __len__(self) -> int:
+        return 1
+
+    @property
+    def footprint(self) -> int:
+        """Bytes that it takes in the real server, as that counts them."""
+        return 8 + 8 * self.width * self.depth
+
+    def copy(self) -> Sketch:
+        """The same counts, independent of these.  O(width * depth)."""
+        twin = Sketch.__new__(Sketch)
+        twin.width, twin.depth, twin.count = self.width, self.depth, self.count
+        twin.room = copied(self.room)
+        twin.cells = memoryview(twin.room).cast("I")
+        return twin
+
+    def _places(self, item: bytes) -> list[int]:
+        width = self.width
+        return [row * width + hash % width for row, hash in enumerate(hashes32(item, range(self.depth)))]
+
+    def add(self, item: bytes, increment: int) -> int:
+        """Count an item; its count, which `MOST` stands for if it would be larger."""
+        cells = self.cells
+        least = MOST
+        for place in self._places(item):
+            number = cells[place] = min(cells[place] + increment, MOST)
+            if number < least:
+                least = number
+        self.count += increment
+        return least
+
+    def query(self, item: bytes) -> int:
+        """How often an item was counted, at most."""
+        cells = self.cells
+        return min(cells[place] for place in self._places(item))
+
+    def merge(self, sources: Sequence[tuple[Sketch, int]]) -> None:
+        """Become the sum of sketches of the same size, each multiplied.  Raises `Overflow`, and nothing has changed then.
+
+        O(width * depth * sources).
+        """
+        starts = range(0, len(self.cells), _PORTION)
+        sums = [(start, portion) for start in starts if (portion := _sums(sources, start)) is not None]
+        if any(min(portion) < 0 or max(portion) > MOST for _, portion in sums):
+            raise Overflow
+        count = sum(source.count * factor for source, factor in sources)
+        for start in starts:
+            if not _is_zero(self, start):
+                self.cells[start : start + _PORTION] = array("I", bytes(self.cells[start : start + _PORTION].nbytes))
+        for start, portion in sums:
+            self.cells[start : start + _PORTION] = array("I", portion)
+        self.count = count
+
+
+def _is_zero(sketch: Sketch, start: int) -> bool:
+    """Whether a portion of the counters is zero, as most are of a sketch that is larger than need be."""
+    portion = sketch.room[start * _CELL : (start + _PORTION) * _CELL]
+    return portion.count(0) == len(portion)
+
+
+def _sums(sources: Sequence[tuple[Sketch, int]], start: int) -> list[int] | None:
+    """A portion of the sums, None where it is zero."""
+    columns = [
+        [number * factor for number in source.cells[start : start + _PORTION]]
+        for source, factor in sources
+        if not _is_zero(source, start)
+    ]
+    return list(map(sum, zip(*columns, strict=True))) if columns else None

@@ -1,0 +1,72 @@
+"""MurmurHash64A and MurmurHash2, by which the sketches find their places.
+
+What is done to the words of the data does not depend on the seed, so it is done once for several hashes of one item.
+Source: A. Appleby, MurmurHash2 and MurmurHash64A (public domain).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+_MASK: Final = (1 << 64) - 1
+_FACTOR: Final = 0xC6A4A7935BD1E995
+_FIRST_SEED: Final = 0xC6A4A7935BD1E995
+_SHORT_MASK: Final = (1 << 32) - 1
+_SHORT_FACTOR: Final = 0x5BD1E995
+
+
+def _words(data: bytes) -> list[int]:
+    """The whole words of eight bytes, mixed."""
+    mixed = []
+    for word in struct.unpack_from(f"<{len(data) >> 3}Q", data):
+        word = word * _FACTOR & _MASK
+        mixed.append((word ^ word >> 47) * _FACTOR & _MASK)
+    return mixed
+
+
+def _hash(length: int, words: Iterable[int], rest: bytes, seed: int) -> int:
+    hash = seed ^ length * _FACTOR & _MASK
+    for word in words:
+        hash = (hash ^ word) * _FACTOR & _MASK
+    if rest:
+        hash = (hash ^ int.from_bytes(rest, "little")) * _FACTOR & _MASK
+    hash = (hash ^ hash >> 47) * _FACTOR & _MASK
+    return hash ^ hash >> 47
+
+
+def hash64(data: bytes, seed: int = 0) -> int:
+    """A hash of 64 bits.  O(n)."""
+    length = len(data)
+    return _hash(length, _words(data) if length > 7 else (), data[length & ~7 :], seed)
+
+
+def pair(data: bytes) -> tuple[int, int]:
+    """The two hashes of 64 bits that a Bloom filter makes all others of; the first is the seed of the second.  O(n)."""
+    length = len(data)
+    words = _words(data) if length > 7 else ()
+    rest = data[length & ~7 :]
+    first = _hash(length, words, rest, _FIRST_SEED)
+    return first, _hash(length, words, rest, first)
+
+
+def hashes32(data: bytes, seeds: Iterable[int]) -> list[int]:
+    """A hash of 32 bits for each seed.  O(n) each."""
+    length = len(data)
+    words = []
+    for word in struct.unpack_from(f"<{length >> 2}I", data):
+        word = word * _SHORT_FACTOR & _SHORT_MASK
+        words.append((word ^ word >> 24) * _SHORT_FACTOR & _SHORT_MASK)
+    rest = int.from_bytes(data[length & ~3 :], "little")
+    ends_between = length & 3
+    found = []
+    for seed in seeds:
+        hash = seed ^ length
+        for word in words:
+            hash = (hash * _SHORT_FACTOR & _SHORT_MASK) ^ word
+        if ends_between:
+            hash = (hash ^ rest) * _SHORT_FACTOR & _SHORT_MASK
+        hash = (hash ^ hash >> 13) * _SHORT_FACTOR & _SHORT_MASK
+        found.append(hash ^ hash >> 15)
+    return found
