@@ -19,6 +19,7 @@ from sys import byteorder
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 _LOW = 0xFF
+_WORD = 8
 _POWERS = (0, 18, 29, 356, 606, 618)
 _FAR = 14063
 _DISTANCES = [_FAR - power for power in _POWERS]
@@ -56,15 +57,18 @@ def _folded(data: bytes) -> bytes:
     return number.to_bytes(size // 8, "little")
 
 
-def crc64(data: bytes) -> int:
-    """The checksum of some bytes.  O(n)."""
+def crc64(data: bytes, before: int = 0) -> int:
+    """The checksum of some bytes, which follow others that have the checksum `before`.  O(n)."""
     t0, t1, t2, t3, t4, t5, t6, t7 = _tables()
+    number = before
+    if before and len(data) >= _WORD:
+        number = 0
+        data = (int.from_bytes(data[:_WORD], "little") ^ before).to_bytes(_WORD, "little") + data[_WORD:]
     data = _folded(data)
     whole = len(data) & ~7
     words = array("Q", data[:whole])
     if byteorder == "big":
         words.byteswap()
-    number = 0
     for word in words:
         number ^= word
         number = (
