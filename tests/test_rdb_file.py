@@ -22,8 +22,8 @@ def sealed(body):
 def read(data, piece=1 << 20, newest=payload.RDB_VERSION, checks=True):
     """The records of some bytes, which come in pieces of a size."""
     stream = io.BytesIO(data)
-    reader = FileReader(lambda count: stream.read(min(count, piece)), checks)
-    return list(records(reader, Config(), newest))
+    reader = FileReader(lambda count: stream.read(min(count, piece)), checks, newest)
+    return list(records(reader, Config()))
 
 
 def keys(found):
@@ -91,7 +91,7 @@ def test_seconds_and_keys_without_elements():
         (HEAD + b"\0\1k\x81" + b"\xff" * 8, "Short read or OOM loading DB. Unrecoverable error, aborting now."),
         (
             HEAD + b"\xff" + b"\1" * 8,
-            f"Wrong RDB checksum expected: (101010101010101) but got ({crc64(HEAD + END):x}). Aborting now.",
+            f"Wrong RDB checksum expected: ({crc64(HEAD + END):x}) but got (101010101010101). Aborting now.",
         ),
         (HEAD + b"\x23\1k\1v\xff", "Internal error in RDB reading offset 12 -> Unknown RDB encoding type 35"),
         (HEAD + b"\x10\1k\1v\xff", "Internal error in RDB reading offset 14 -> The value of 'k' is damaged"),

@@ -193,6 +193,7 @@ def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> 
     found = None if stream is None else stream.groups.get(group)
     if found is None:
         return 0
+    client.db.alter(key)
     count = sum([found.acknowledge(number) for number in [exact_id(text) for text in (id, *more)]])
     client.db.amended(key, count=count)
     return count
@@ -243,6 +244,7 @@ def xclaim(
 ) -> list[Reply]:
     """Let a consumer have entries that are pending with others for longer than a time."""
     stream, found = _required(client.db.read(key, Stream), key, group)
+    client.db.alter(key)
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
     words = (id, *more)
     ids = list(_leading_ids(words))
@@ -352,6 +354,7 @@ def xautoclaim(
             raise CommandError(SYNTAX)
         count = bounded(argument, 1, _MOST_CLAIMED, "ERR COUNT must be > 0")
     stream, found = _required(client.db.read(key, Stream), key, group)
+    client.db.alter(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
     claimed: list[Reply] = []

@@ -39,12 +39,14 @@ class _EndOfFile(BadData):
 class FileReader(Reader):
     """Reads a file by `read`, which returns at most so many bytes, none at the end; keeps their checksum if it `checks`.
 
+    ``newest`` is the version of Redis's format up to which files are read; beyond our own, those of Valkey are as well.
     ``offset`` tells how many bytes have been read so far.
     """
 
-    def __init__(self, read: Callable[[int], bytes], checks: bool = True) -> None:
+    def __init__(self, read: Callable[[int], bytes], checks: bool = True, newest: int = RDB_VERSION) -> None:
         super().__init__(b"")
         self._read = read
+        self.newest = newest
         self.checks = checks
         self._before = 0
         self._sum = 0
@@ -85,13 +87,10 @@ class FileReader(Reader):
         return self._data[self._place :]
 
 
-def records(reader: FileReader, limits: Limits, newest: int = RDB_VERSION) -> Iterator[file.Record]:
-    """Everything in a file, one after another; raises `BadFile`.
-
-    ``newest`` is the version of Redis's format up to which files are read; beyond our own, those of Valkey are as well.
-    """
+def records(reader: FileReader, limits: Limits) -> Iterator[file.Record]:
+    """Everything in a file, one after another; raises `BadFile`."""
     try:
-        _read_header(reader, newest)
+        _read_header(reader)
         yield from _records(reader, limits)
     except _EndOfFile:
         raise BadFile(_SHORT, _INTERNAL.format(reader.offset, "Unexpected EOF reading RDB file")) from None
@@ -100,15 +99,15 @@ def records(reader: FileReader, limits: Limits, newest: int = RDB_VERSION) -> It
         raise BadFile(reason, "Terminating server after rdb file reading failure.") from None
 
 
-def _read_header(reader: FileReader, newest: int) -> None:
+def _read_header(reader: FileReader) -> None:
     head = reader.take(file.HEADER_SIZE)
-    reader.of_valkey = newest > RDB_VERSION and head.startswith(file.VALKEY_MAGIC)
+    reader.of_valkey = reader.newest > RDB_VERSION and head.startswith(file.VALKEY_MAGIC)
     magic = file.VALKEY_MAGIC if reader.of_valkey else file.MAGIC
     if not head.startswith(magic):
         raise BadFile("Wrong signature trying to load DB from file")
     digits = head[len(magic) :]
     reader.version = int(digits) if digits.isdigit() else 0
-    oldest, most = (_OLDEST_OF_VALKEY, NEWEST_OF_VALKEY) if reader.of_valkey else (1, newest)
+    oldest, most = (_OLDEST_OF_VALKEY, NEWEST_OF_VALKEY) if reader.of_valkey else (1, reader.newest)
     if not oldest <= reader.version <= most:
         raise BadFile(f"Can't handle RDB format version {reader.version}")
 
@@ -205,6 +204,6 @@ def _check_end(reader: FileReader) -> None:
     told = reader.integer(file.CHECKSUM_SIZE)
     if told and reader.checks and told != found:
         raise BadFile(
-            f"Wrong RDB checksum expected: ({told:x}) but got ({found:x}). Aborting now.",
+            f"Wrong RDB checksum expected: ({found:x}) but got ({told:x}). Aborting now.",
             _INTERNAL.format(reader.offset, "RDB CRC error"),
         )
