@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.keyspace.database import Database
 from emulator.protocol.errors import CommandError, as_text
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from emulator.persistence.work import Job
 
 logger = logging.getLogger("emulator")
+
+_PORTION: Final = 64
+"""Keys after which others may have their turn."""
 
 
 class Loading:
@@ -58,12 +61,16 @@ class Loading:
         for db in engine.databases:
             db.observed = False  # nobody hears of what is loaded
         try:
-            for record in records(self._reader, engine.config):
-                if record.__class__ is file.Key:
-                    self._enter(record)
-                    yield max(engine.config.key_load_delay, 0) or None
-                else:
+            for number, record in enumerate(records(self._reader, engine.config)):
+                if record.__class__ is not file.Key:
                     self._take(record)
+                    continue
+                self._enter(record)
+                if engine.config.key_load_delay > 0:
+                    yield engine.config.key_load_delay
+                elif not number % _PORTION:
+                    self._db.weigh()
+                    yield None
         finally:
             self._source.close()
             for db in engine.databases:
