@@ -15,6 +15,7 @@ from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.keyspace.database import Database
+from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
 
 from .conftest import Client
@@ -30,12 +31,12 @@ def without_use(pieces):
 
 def moment(engine):
     """The pieces of the data set as it is now."""
-    return without_use(Image(engine, changes=False).pieces())
+    return without_use(Image(engine, Dump(engine, False), changes=False).pieces())
 
 
 def played(engine, chance, act):
     """The pieces of an image in the midst of which something is done."""
-    image = Image(engine, changes=True)
+    image = Image(engine, Dump(engine, False), changes=True)
     pieces = image.pieces()
     found = [next(pieces) for _ in range(chance.randint(1, 1 + image.total // 2))]
     act()
@@ -99,7 +100,7 @@ def test_many_changes_while_an_image_is_made(seed):
     for _ in range(chance.randrange(200)):
         churn(client, chance, 50)
     expected = moment(engine)
-    image, found = Image(engine, changes=True), []
+    image, found = Image(engine, Dump(engine, False), changes=True), []
     for piece in image.pieces():
         found.append(piece)
         for _ in range(chance.randrange(4)):
@@ -115,7 +116,7 @@ def test_many_changes_while_an_image_is_made(seed):
 
 def test_an_image_that_is_given_up_leaves_no_trace(engine, client):
     client.play("MSET a 1 b 2 c 3")
-    image = Image(engine, changes=True)
+    image = Image(engine, Dump(engine, False), changes=True)
     next(image.pieces())
     client.play("SET a 2")
     image.close()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.persistence.folder import Written
 from emulator.persistence.work import Job, run_through
 from emulator.stats.log import NOTICE
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_CHUNK: Final = 64 << 10
 _RETRY_SECONDS: Final = 5
 """How long after a save has failed it is tried again by itself."""
 
@@ -73,9 +71,10 @@ class Dumps:
         return True
 
     def _image(self, changes: bool) -> Image:
-        from emulator.persistence.image import Image  # only a server that saves needs it
+        from emulator.persistence.forms import Dump  # only a server that saves needs these
+        from emulator.persistence.image import Image
 
-        return Image(self._engine, changes)
+        return Image(self._engine, Dump(self._engine, base_of_log=False), changes)
 
     def begin(self) -> None:
         """BGSAVE: write the data set as it is now, in slices."""
@@ -146,6 +145,8 @@ class Dumps:
 
     def _write(self, image: Image, temporary: str) -> Job:
         """Write a file under another name first; raises OSError with a line for the log."""
+        from emulator.persistence.writing import written
+
         engine = self._engine
         folder, config, where = engine.persistence.folder, engine.config, engine.config.dir
         try:
@@ -156,9 +157,8 @@ class Dumps:
             ) from None
         try:
             with closing(target):
-                yield from _written(engine, image, target)
-                yield target.sync
-            folder.rename(temporary, config.dbfilename)
+                yield from written(config, image, target)
+            yield partial(folder.rename, temporary, config.dbfilename)
         except BaseException as error:
             with suppress(OSError):
                 folder.remove(temporary)
@@ -166,35 +166,3 @@ class Dumps:
                 raise OSError(f"Write error while saving DB to the disk: {error.strerror}") from None
             raise
         logger.log(NOTICE, "DB saved on disk")
-
-
-def _written(engine: Engine, image: Image, target: Written) -> Job:
-    """Write an image with its checksum in chunks, and wait after each key as ``rdb-key-save-delay`` has it."""
-    from emulator.rdb import file
-    from emulator.rdb.crc64 import crc64
-
-    checks = engine.config.rdbchecksum
-    checksum = saved = 0
-    for chunk in _chunks(image.pieces()):
-        if isinstance(chunk, bytes):
-            checksum = crc64(chunk, checksum) if checks else 0
-            target.write(chunk)
-        delay = engine.config.rdb_key_save_delay
-        yield delay * (image.saved - saved) if delay > 0 else None
-        saved = image.saved
-    target.write(file.end(checksum))
-
-
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
-    """The pieces put together, and None for each that is kept for the next chunk."""
-    gathered: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        gathered.append(piece)
-        size += len(piece)
-        if size >= _CHUNK:
-            yield b"".join(gathered)
-            gathered, size = [], 0
-        else:
-            yield None
-    yield b"".join(gathered)

@@ -38,6 +38,15 @@ class Folder(Protocol):
     def create(self, name: str) -> Written:
         """Open a new file for writing; one of that name is gone."""
 
+    def append(self, name: str) -> Written:
+        """Open a file for writing at its end; it may be a new one."""
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file off."""
+
+    def make(self, name: str) -> None:
+        """Make a folder within, unless there is one."""
+
     def rename(self, name: str, new: str) -> None:
         """Give a file another name, for good: it has it also after the machine has failed."""
 
@@ -67,6 +76,15 @@ class Memory:
     def create(self, name: str) -> Written:
         self.files[name] = bytearray()
         return _InMemory(self.files[name])
+
+    def append(self, name: str) -> Written:
+        return _InMemory(self.files.setdefault(name, bytearray()))
+
+    def truncate(self, name: str, size: int) -> None:
+        del self._file(name)[size:]
+
+    def make(self, name: str) -> None:
+        pass
 
     def rename(self, name: str, new: str) -> None:
         self.files[new] = self._file(name)

@@ -1,4 +1,4 @@
-"""An image: the data set of a moment as the pieces of an RDB file, made in slices while clients go on changing it.
+"""An image: the data set of a moment as the pieces of a file, made in slices while clients go on changing it.
 
 Each database is walked as SCAN walks it, its dense list of keys downwards.  What is still to be saved are the entries below
 the walk's place, but for those in ``early``: entries that are saved before a change, or that have come down from above.
@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry, FieldTimer, Value
-from emulator.rdb import file
-from emulator.rdb.payload import plain_string, string
-from emulator.rdb.save import save
+from emulator.persistence.forms import Form
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
@@ -32,13 +30,10 @@ class Image:
     become bytes.  It has to be closed at last.
     """
 
-    def __init__(self, engine: Engine, changes: bool, base_of_log: bool = False) -> None:
-        self._engine = engine
-        self._text = string if engine.config.rdbcompression else plain_string
-        policy = engine.config.maxmemory_policy
-        self._tells_idle_time = policy.endswith("lru")
+    def __init__(self, engine: Engine, form: Form, changes: bool) -> None:
+        self.form = form
         self.saved = 0
-        self._head = self._header(base_of_log)
+        self._head = form.head()
         self._walks = [Walk(self, db) for db in engine.databases if db.entries]
         self.total = sum(walk.place for walk in self._walks)
         if changes:
@@ -51,39 +46,19 @@ class Image:
         for walk in self._walks:
             walk.abandon()
 
-    def _header(self, base_of_log: bool) -> bytes:
-        engine, text = self._engine, self._text
-        auxes = {
-            b"redis-ver": engine.config.edition.version.encode(),
-            b"redis-bits": b"64",
-            b"ctime": b"%d" % (engine.clock.now // 1000),
-            b"used-mem": b"%d" % engine.used_memory,
-            b"aof-base": b"%d" % base_of_log,
-        }
-        libraries = engine.scripting.libraries.libraries.values()
-        return (
-            file.header()
-            + b"".join(file.aux(name, value, text) for name, value in auxes.items())
-            + b"".join(file.library(library.code, text) for library in libraries)
-        )
-
     def pieces(self) -> Iterator[bytes]:
-        """The file but for its checksum, at most one key at a time."""
+        """Everything but a checksum, at most one key at a time."""
         yield self._head
         for walk in self._walks:
             yield walk.head
             yield from walk.pieces()
             walk.release()
-        yield bytes((file.END,))
+        yield self.form.end()
 
     def record(self, entry: Entry) -> bytes:
         """A key as it is now."""
         self.saved += 1
-        db = entry.db
-        kind, body = save(entry.value, self._text)
-        idle = (self._engine.clock.now - entry.access) // 1000 if self._tells_idle_time else None
-        frequency = None if db.frequency is None else db.frequency.counter(entry.access)
-        return file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
+        return self.form.key(entry)
 
 
 class Walk:
@@ -96,7 +71,7 @@ class Walk:
         self.place = len(self._dense)
         self._early: set[Entry] = set()
         self._pieces: list[bytes] = []
-        self.head = file.database(db.index, len(db.entries), len(db.expiring))
+        self.head = image.form.database(db)
 
     def pieces(self) -> Iterator[bytes]:
         """The keys, one at a time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -34,6 +35,18 @@ class Disk:
         """Open a new file for writing."""
         return _OnDisk(self._path(name), os.O_TRUNC)
 
+    def append(self, name: str) -> Written:
+        """Open a file for writing at its end."""
+        return _OnDisk(self._path(name), os.O_APPEND)
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file off."""
+        os.truncate(self._path(name), size)
+
+    def make(self, name: str) -> None:
+        """Make a folder within."""
+        os.makedirs(self._path(name), exist_ok=True)
+
     def rename(self, name: str, new: str) -> None:
         """Give a file another name, for good."""
         os.replace(self._path(name), self._path(new))
@@ -59,6 +72,8 @@ class _OnDisk:
 
     def __init__(self, path: str, mode: int) -> None:
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | mode | getattr(os, "O_BINARY", 0), 0o644)
+        self._lock = Lock()  # a thread may still wait for the disk when it is closed
+        self._closed = False
 
     def write(self, data: bytes) -> None:
         """Add data, all of it; OSError is raised where there is no room, and a part of it may be there."""
@@ -68,8 +83,12 @@ class _OnDisk:
 
     def sync(self) -> None:
         """Wait until it is on the disk."""
-        os.fsync(self._handle)
+        with self._lock:
+            if not self._closed:
+                os.fsync(self._handle)
 
     def close(self) -> None:
         """Let go of it."""
-        os.close(self._handle)
+        with self._lock:
+            self._closed = True
+            os.close(self._handle)
