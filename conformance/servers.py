@@ -84,11 +84,11 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, cwd: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process, from the moment it answers PING."""
+def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server process, from the moment it answers PING, in a folder of its own."""
     folder = tempfile.mkdtemp(prefix="conformance-")
     with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen(command, cwd=cwd or folder, stdout=log, stderr=log, env=environment())
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment())
         try:
             _await_pong(process, port, os.path.join(folder, "log"))
             yield process
@@ -144,7 +144,7 @@ def emulator(url: str | None = None, *options: str, modules: Sequence[str] = ())
         yield parse_address(url)
         return
     port = free_port()
-    with running(emulator_command(port, *options, modules=modules), port, ROOT):
+    with running(emulator_command(port, *options, modules=modules), port):
         yield "127.0.0.1", port
 
 

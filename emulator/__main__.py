@@ -12,6 +12,7 @@ from emulator.server.options import FatalConfigError, Information, Options, Star
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
+    from emulator.rdb.file_reader import BadFile
     from emulator.server.daemon import Starter
     from emulator.server.server import Server
     from emulator.stats.log import Log
@@ -52,6 +53,7 @@ def _run(options: Options) -> int:
     from emulator.config.directives import ConfigError
     from emulator.core.engine import Engine
     from emulator.server.daemon import go_to_background
+    from emulator.server.disk import Disk
     from emulator.server.server import Server
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
@@ -76,8 +78,10 @@ def _run(options: Options) -> int:
     log.line(NOTICE, "Configuration loaded")
     log.role = "M"
     _calm_the_collector()
+    engine = Engine(config)
+    engine.persistence.folder = Disk(config)
     try:
-        server = Server(Engine(config))
+        server = Server(engine)
     except ConfigError as error:
         log.warn(str(error))
         return 1
@@ -85,6 +89,7 @@ def _run(options: Options) -> int:
 
 
 async def _serve(server: Server, options: Options, log: Log, starter: Starter | None) -> int:
+    from emulator.rdb.file_reader import BadFile
     from emulator.stats.log import NOTICE
 
     config = server.config
@@ -93,12 +98,15 @@ async def _serve(server: Server, options: Options, log: Log, starter: Starter | 
     if not _load_users(server, options, log):
         return 1
     _tell_unkept(config, log)
+    _tell_where_data_go(config, log)
     log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
     if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
         return 1
     try:
         await server.start()
+    except BadFile as error:
+        return _refuse_data(error, log)
     except OSError as error:
         log.warn(error.args[0] if len(error.args) == 1 else f"Failed listening on port {config.port} (tcp), aborting.")
         return 1
@@ -107,6 +115,11 @@ async def _serve(server: Server, options: Options, log: Log, starter: Starter | 
         with open(config.pidfile, "w") as file:
             file.write(f"{os.getpid()}\n")
     log.line(NOTICE, "Server initialized")
+    try:
+        await server.load()
+    except BadFile as error:
+        await server.stop()
+        return _refuse_data(error, log)
     lines = [] if server.rest is None else server.rest.lines
     if lines:
         log.say(*lines)
@@ -116,7 +129,6 @@ async def _serve(server: Server, options: Options, log: Log, starter: Starter | 
     if starter is not None:
         starter.ready(lines)
     await server.wait_closed()
-    log.line(NOTICE, "User requested shutdown...")
     await server.stop()
     if config.pidfile and os.path.exists(config.pidfile):
         log.line(NOTICE, "Removing the pid file.")
@@ -125,6 +137,13 @@ async def _serve(server: Server, options: Options, log: Log, starter: Starter | 
         log.line(NOTICE, "Removing the unix socket file.")
     log.warn("Redis is now ready to exit, bye bye...")
     return 0
+
+
+def _refuse_data(error: BadFile, log: Log) -> int:
+    """The data that are kept cannot be loaded: the server ends, and leaves them as they are."""
+    for line in (*error.args, "Fatal error loading the DB, check server logs. Exiting."):
+        log.warn(line)
+    return 1
 
 
 def _raise_file_limit(config: Config, log: Log) -> None:
@@ -150,6 +169,17 @@ def _raise_file_limit(config: Config, log: Log) -> None:
         f"Current maximum open files is {allowed}. maxclients has been reduced to {config.maxclients} to compensate for low "
         "ulimit. If you need higher maxclients increase 'ulimit -n'."
     )
+
+
+def _tell_where_data_go(config: Config, log: Log) -> None:
+    from emulator.stats.log import NOTICE
+
+    path = os.path.join(config.dir, config.dbfilename)
+    if config.save:
+        points = ", ".join(f"{changes} changes in {seconds} seconds" for seconds, changes in config.save)
+        log.line(NOTICE, f"Data are kept in {path}: saved at the end and after {points} (--save '' for none)")
+    else:
+        log.line(NOTICE, f"Data are gone when the server ends, but for what is saved on demand in {path}")
 
 
 def _tell_unkept(config: Config, log: Log) -> None:
@@ -200,6 +230,10 @@ def _await_signals(server: Server, log: Log) -> None:
     import signal
 
     asked: list[int] = []
+    options = {
+        signal.SIGINT: server.config.directives["shutdown-on-sigint"].attribute,
+        signal.SIGTERM: server.config.directives["shutdown-on-sigterm"].attribute,
+    }
 
     def end(number: int, frame: object) -> None:
         if asked:
@@ -207,7 +241,9 @@ def _await_signals(server: Server, log: Log) -> None:
             os._exit(1)
         asked.append(number)
         log.signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
-        server.loop.call_soon_threadsafe(server.end_when_quiet)
+        chosen = getattr(server.config, options[signal.Signals(number)]).split()
+        save = True if "save" in chosen else False if "nosave" in chosen else None
+        server.loop.call_soon_threadsafe(server.end_when_quiet, save, "force" in chosen, asked.clear)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

@@ -155,7 +155,7 @@ VARYING = (
 def said(command, port, path):
     """What a server logs of `connections`, without moments, ports and buffers."""
     server = subprocess.Popen(
-        [*command, "--loglevel", "verbose", "--unixsocket", path], cwd=ROOT, stdout=subprocess.PIPE
+        [*command, "--loglevel", "verbose", "--unixsocket", path], cwd=os.path.dirname(path), stdout=subprocess.PIPE
     )
     for line in server.stdout:
         if b"Ready to accept connections unix" in line:

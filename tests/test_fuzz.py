@@ -46,7 +46,7 @@ def test_a_difference_is_found_and_shrunk(capsys, tmp_path):
     with contextlib.ExitStack() as stack:
         ports = [servers.free_port(), servers.free_port()]
         for port, options in zip(ports, [(), ("--rename-command", "STRLEN", "")], strict=True):
-            stack.enter_context(servers.running(servers.emulator_command(port, *options), port, servers.ROOT))
+            stack.enter_context(servers.running(servers.emulator_command(port, *options), port))
         arguments = ["--subject", f"127.0.0.1:{ports[1]}", "--oracle", f"127.0.0.1:{ports[0]}"]
         assert (
             main([*arguments, "--programs", "3", "--differences", "1", "--command", "strlen", "--command", "set"]) == 1

@@ -21,6 +21,7 @@ ROOMS = (
     "keyspace",
     "controls",
     "scripting",
+    "persistence",
     "commands",
     "modules",
     "core",

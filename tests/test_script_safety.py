@@ -61,7 +61,7 @@ class Raw:
 def port():
     number = servers.free_port()
     command = [sys.executable, "-c", WITH_LITTLE_MEMORY, "--port", str(number), *servers.OPTIONS]
-    with servers.running(command, number, servers.ROOT):
+    with servers.running(command, number):
         yield number
 
 
@@ -169,7 +169,7 @@ def looping(script):
     number = servers.free_port()
     command = servers.emulator_command(number, "--busy-reply-threshold", "20")
     with (
-        servers.running(command, number, servers.ROOT) as process,
+        servers.running(command, number) as process,
         contextlib.closing(Raw(number)) as busy,
         contextlib.closing(Raw(number)) as other,
     ):

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         processes: Processes = {}
         for name, command in _COMMANDS.items():
             port = servers.free_port()
-            process = stack.enter_context(servers.running(command(port), port, servers.ROOT))
+            process = stack.enter_context(servers.running(command(port), port))
             processes[name] = process.pid, port
             with contextlib.closing(connect(("127.0.0.1", port))) as connection:
                 for words in _PREPARED:

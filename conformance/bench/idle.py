@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, command in (("emulator", servers.emulator_command), ("oracle", servers.oracle_command)):
         port = servers.free_port()
-        with servers.running(command(port, "--maxclients", str(count + 10)), port, servers.ROOT) as process:
+        with servers.running(command(port, "--maxclients", str(count + 10)), port) as process:
             used = _at_rest(process, seconds)
             print(f"{name:<10}{used[0]:.0f} and {used[1]:.0f} ms of CPU time in {seconds:g} s each")
             crowd = _with_connections(process, port, count, seconds)

@@ -67,7 +67,7 @@ def _fixture(count: int, rounds: int) -> dict[str, float]:
 def _snapshot(size: int, changed: int) -> dict[str, float]:
     """Milliseconds to restore a data set of so many keys of which some have changed, and to load it anew."""
     port = servers.free_port()
-    with servers.running(servers.emulator_command(port), port, servers.ROOT):
+    with servers.running(servers.emulator_command(port), port):
         ask = connect(("127.0.0.1", port))
         value = "x" * 20
 

@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         f"pipeline of {_PIPELINE}, base64": (2_000, _http("/pipeline", many, "base64"), _resp(*many)),
     }
     figures: dict[str, Any] = {}
-    with servers.running(command, port, servers.ROOT) as process:
+    with servers.running(command, port) as process:
         asyncio.run(_exchanges(port, _resp(*filled), 1))
         for name, (count, by_rest, by_resp) in kinds.items():
             size = _CONNECTIONS if options.smoke else count

@@ -18,7 +18,6 @@ from emulator.config.notifications import STRING
 from emulator.datatypes.digest import Digest
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
-from emulator.datatypes.types import Value
 from emulator.keyspace.digest import of_databases, of_value
 from emulator.keyspace.entry import Entry
 from emulator.keyspace.weight import weigh
@@ -201,24 +200,12 @@ def _htstats_key(client: Session, key: bytes, full: bytes = b"") -> Reply:
 
 @_action
 def _reload(client: Session, *options: bytes) -> Reply:
-    """Have every value go to its serialised form and come back."""
-    if not {option.upper() for option in options} <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+    """Save the data set and load it again; NOSAVE, NOFLUSH and MERGE leave out steps of that."""
+    chosen = {option.upper() for option in options}
+    if not chosen <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
         raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
-    for db in client.engine.databases:
-        for key in list(db.entries):
-            entry = db.find(key)
-            if entry is not None:
-                entry.value = _reloaded(client, entry.value)
-                db.reweigh(key)
-                db.schedule_fields(entry)
+    client.engine.persistence.reload(b"NOSAVE" not in chosen, b"NOFLUSH" not in chosen, b"MERGE" in chosen)
     return OK
-
-
-def _reloaded(client: Session, value: Value) -> Value:
-    from emulator.rdb import load, payload, save
-
-    kind, body = save.save(value, payload.plain_string)
-    return load.load(kind, payload.Reader(body), client.engine.config)
 
 
 @_action

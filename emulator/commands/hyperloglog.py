@@ -106,6 +106,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     count = hyperloglog.cached_count(sketch)
     if count is None:
         count = hyperloglog.estimate(_registers(sketch))
+        client.db.alter(key)
         hyperloglog.cache_count(in_place(client, key, client.db.find(key), 0), count)
         client.engine.dirty += 1
         client.db.touch(key)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
     from emulator.core.engine import Engine
+    from emulator.persistence.loading import Loading
     from emulator.table.registry import Command
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
@@ -185,26 +186,29 @@ def _script_memory(engine: Engine, memory: Memory) -> Fields:
 
 
 def _persistence(engine: Engine) -> Fields:
+    persistence = engine.persistence
+    dumps, loading = persistence.dumps, persistence.loading
+    saved, total = (0, 0) if dumps.image is None else (dumps.image.saved, dumps.image.total)
     return [
-        ("loading", 0),
+        ("loading", int(loading is not None)),
         ("async_loading", 0),
         ("current_cow_peak", 0),
         ("current_cow_size", 0),
         ("current_cow_size_age", 0),
-        ("current_fork_perc", "0.00"),
-        ("current_save_keys_processed", 0),
-        ("current_save_keys_total", 0),
-        ("rdb_changes_since_last_save", engine.dirty),
-        ("rdb_bgsave_in_progress", 0),
-        ("rdb_last_save_time", engine.started // 1000),
-        ("rdb_last_bgsave_status", "ok"),
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_saves_consecutive_failures", 0, "8.4.0"),
+        ("current_fork_perc", f"{saved * 100 / (total or 1):.2f}"),
+        ("current_save_keys_processed", saved),
+        ("current_save_keys_total", total),
+        ("rdb_changes_since_last_save", dumps.changes),
+        ("rdb_bgsave_in_progress", int(dumps.image is not None)),
+        ("rdb_last_save_time", dumps.last_save),
+        ("rdb_last_bgsave_status", "err" if dumps.failed else "ok"),
+        ("rdb_last_bgsave_time_sec", dumps.last_duration),
+        ("rdb_current_bgsave_time_sec", dumps.duration),
+        ("rdb_saves", dumps.count),
+        ("rdb_saves_consecutive_failures", dumps.failures, "8.4.0"),
         ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
+        ("rdb_last_load_keys_expired", persistence.expired_keys),
+        ("rdb_last_load_keys_loaded", persistence.loaded_keys),
         ("aof_enabled", 0),
         ("aof_rewrite_in_progress", 0),
         ("aof_rewrite_scheduled", 0),
@@ -217,6 +221,20 @@ def _persistence(engine: Engine) -> Fields:
         ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
+        *([] if loading is None else _loading(engine, loading)),
+    ]
+
+
+def _loading(engine: Engine, loading: Loading) -> Fields:
+    passed = engine.clock.now // 1000 - loading.began
+    left = passed * (loading.total - loading.offset) // loading.offset if passed and loading.offset else 1
+    return [
+        ("loading_start_time", loading.began),
+        ("loading_total_bytes", loading.total),
+        ("loading_rdb_used_mem", loading.used_memory),
+        ("loading_loaded_bytes", loading.offset),
+        ("loading_loaded_perc", f"{loading.offset * 100 / (loading.total or 1):.2f}"),
+        ("loading_eta_seconds", max(left, 0)),
     ]
 
 

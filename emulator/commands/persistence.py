@@ -1,36 +1,50 @@
-"""SAVE and its kin: there are no files yet, and these commands say so."""
+"""SAVE and its kin: the data set goes to the files of the server."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.replies import OK, Status
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
-_UNSUPPORTED = "ERR persistence is not supported by redis-emulator: what it holds ends with the process"
+_IN_PROGRESS: Final = "ERR Background save already in progress"
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi", complexity="O(N) for N keys")
-def save(client: Session) -> None:
-    """Refuses to save the data to disk: this server keeps them in memory only."""
-    raise CommandError(_UNSUPPORTED)
+def save(client: Session) -> Status:
+    """Saves the data to disk while everybody waits."""
+    dumps = client.engine.persistence.dumps
+    if dumps.image is not None:
+        raise CommandError(_IN_PROGRESS)
+    dumps.count += 1
+    if not dumps.save():
+        raise CommandError("ERR")
+    return OK
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
-def bgsave(client: Session, *schedule: bytes) -> None:
-    """Refuses to save the data to disk in the background: this server keeps them in memory only."""
+def bgsave(client: Session, *schedule: bytes) -> Status:
+    """Saves the data as they are now to disk, in the background."""
     if [word.upper() for word in schedule] not in ([], [b"SCHEDULE"]):
         raise CommandError(SYNTAX)
-    raise CommandError(_UNSUPPORTED)
+    dumps = client.engine.persistence.dumps
+    if dumps.image is not None:
+        raise CommandError(_IN_PROGRESS)
+    if client.deny_blocking:
+        dumps.schedule()
+        return Status(b"Background saving scheduled")
+    dumps.begin()
+    return Status(b"Background saving started")
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
 def bgrewriteaof(client: Session) -> None:
     """Refuses to rewrite the append-only file: there is none."""
-    raise CommandError(_UNSUPPORTED)
+    raise CommandError("ERR the append-only file is not supported by redis-emulator")
 
 
 @command(
@@ -42,5 +56,5 @@ def bgrewriteaof(client: Session) -> None:
     complexity="O(1)",
 )
 def lastsave(client: Session) -> int:
-    """Returns the time of the last save in seconds since the epoch, which is the start of the server."""
-    return client.engine.started // 1000
+    """Returns the time of the last save in seconds since the epoch; before that, when the server started."""
+    return client.engine.persistence.dumps.last_save

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,6 @@ from emulator.table.registry import command, container
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.keyspace.database import Database
-
-logger = logging.getLogger("emulator")
 
 
 @command(
@@ -54,7 +51,9 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
 )
 def flushall(client: Session, *mode: bytes) -> Status:
     """Deletes all keys of all databases."""
-    return _flush(client, client.engine.databases, mode)
+    reply = _flush(client, client.engine.databases, mode)
+    client.engine.persistence.dumps.flushed()
+    return reply
 
 
 @command(
@@ -106,9 +105,9 @@ def shutdown(client: Session, *options: bytes) -> Reply:
         raise CommandError("ERR No shutdown in progress.")
     if b"NOSAVE" not in chosen:
         client.engine.scripting.check_quiet()
-    if b"SAVE" in chosen:
-        logger.warning("SHUTDOWN SAVE saves nothing: data are kept in memory only.")
-    client.engine.request_shutdown()
+    save = True if b"SAVE" in chosen else False if b"NOSAVE" in chosen else None
+    if not client.engine.request_shutdown(save, b"FORCE" in chosen):
+        raise CommandError("ERR Errors trying to SHUTDOWN. Check logs.")
     client.close()
     return NO_REPLY
 

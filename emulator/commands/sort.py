@@ -130,6 +130,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
         raise CommandError(WRONGTYPE)
     if isinstance(value, ZSet):
         client.db.reweigh(key)
+        client.db.alter(key)
         value.packed = False  # Redis converts what it sorts, and it stays so
     kept = options.store is not None or client.engine.scripting.owns(client)
     if isinstance(value, Set) and options.leaves_order and kept:

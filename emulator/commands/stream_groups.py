@@ -191,6 +191,7 @@ def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> 
     found = None if stream is None else stream.groups.get(group)
     if found is None:
         return 0
+    client.db.alter(key)
     count = sum([found.acknowledge(number) for number in [exact_id(text) for text in (id, *more)]])
     client.db.amended(key, count=count)
     return count
@@ -241,6 +242,7 @@ def xclaim(
 ) -> list[Reply]:
     """Assigns pending entries that have been idle for a time to a consumer."""
     stream, found = _required(client.db.read(key, Stream), key, group)
+    client.db.alter(key)
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
     words = (id, *more)
     ids = list(_leading_ids(words))
@@ -339,6 +341,7 @@ def xautoclaim(
     given = read_options(options, _AUTOCLAIM_OPTIONS)
     count, just_id = given.get(b"COUNT", 100), b"JUSTID" in given
     stream, found = _required(client.db.read(key, Stream), key, group)
+    client.db.alter(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
     claimed: list[Reply] = []

@@ -135,6 +135,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
             f"by specifying a proper ID, or use the > ID to get new messages. The {sign} ID would just return an empty "
             "result set."
         )
+    client.db.alter(key)
     return key, stream, stream.groups[name], _NEW if text == b">" else exact_id(text)
 
 

@@ -13,7 +13,6 @@ _NO_PLACE: Final = "processes and threads stay where the system puts them"
 
 REASONS: Final = {
     "appendonly": _IN_MEMORY,
-    "save": _IN_MEMORY,
     "activedefrag": "memory is not defragmented",
     "io-threads": "one thread does all the work",
     "oom-score-adj": "the system's out-of-memory score is left alone",
@@ -25,7 +24,7 @@ REASONS: Final = {
     "aof-rewrite-cpulist": _NO_PLACE,
     "bgsave-cpulist": _NO_PLACE,
 }
-"""Why a directive that is not at its default, or asks for something to be saved, has no effect."""
+"""Why a directive that is not at its default has no effect."""
 
 
 def refusal(config: Config) -> str | None:
@@ -39,9 +38,8 @@ def refusal(config: Config) -> str | None:
 
 def warnings(config: Config) -> list[str]:
     """A line for each directive that has no effect, and for each file of data that is not read."""
-    folder = Path(config.dir or ".")
-    files = [folder / name for name in (config.dbfilename, config.appenddirname) if name]
-    unread = [f"WARNING: {path} is not read, and stays as it is" for path in files if path.exists()]
+    log = Path(config.dir or ".") / config.appenddirname
+    unread = [f"WARNING: {log} is not read, and stays as it is"] if log.exists() else []
     return [line for name in REASONS if (line := warning(config, name)) is not None] + unread
 
 
@@ -49,5 +47,4 @@ def warning(config: Config, name: str) -> str | None:
     """The line for one directive; None where it asks for nothing."""
     directive = config.directives[name]
     value = getattr(config, directive.attribute)
-    asks = bool(value) if name == "save" else value != directive.default
-    return f"WARNING: '{name}' has no effect: {REASONS[name]}" if asks else None
+    return f"WARNING: '{name}' has no effect: {REASONS[name]}" if value != directive.default else None

@@ -44,6 +44,7 @@ def renew(engine: Engine, client: Session) -> None:
     forget_statistics(engine)
     engine.random.seed(engine.config.seed or None)
     engine.dirty = 0
+    engine.persistence.forget()
     engine.started = engine.clock.now
 
 

@@ -19,7 +19,7 @@ from emulator.clients.session import Session
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import NO_REPLICAS, CommandError
+from emulator.protocol.errors import LOADING, NO_REPLICAS, CommandError
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -39,6 +39,7 @@ from emulator.table.registry import (
     DENYOOM,
     FAST,
     MAY_REPLICATE,
+    MAY_WHILE_LOADING,
     NO_AUTH,
     NO_MULTI,
     PROTECTED,
@@ -319,6 +320,10 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         engine.tracking.trim()
         if engine.pending_work:
             engine.deliver_all()
+    if (misconf := engine.persistence.refusal_of_writes()) is not None and (
+        command.name == b"ping" or _may(session, command, flags, WRITE)
+    ):
+        raise CommandError(misconf)
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
@@ -326,6 +331,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
+    if engine.persistence.loading is not None and not command.flags & MAY_WHILE_LOADING:
+        raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
         raise CommandError(busy_text(engine.busy))
     if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:

@@ -42,6 +42,7 @@ from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener, Observed
+from emulator.persistence.persistence import Persistence
 from emulator.protocol.text import to_bytes
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
@@ -66,7 +67,8 @@ class Engine:
     ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session whose
     commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that runs
     for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None.
+    what takes long, and then go on with the outcome or the error; it may be None. ``on_shutdown`` tells the owner that it is
+    to end.
     """
 
     dispatch: Dispatch = dispatch
@@ -153,6 +155,7 @@ class Engine:
         self._packed_threshold = 0
         self.listeners: list[Listener] = []
         self.propagation = Propagation(self)
+        self.persistence = Persistence(self)
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
     def _follow_config(self) -> None:
@@ -291,6 +294,7 @@ class Engine:
             or bool(self.faults.faults)
             or self.recording.active
             or self.propagation.active
+            or self.persistence.attentive
         )
 
     def next_client_id(self) -> int:
@@ -441,11 +445,17 @@ class Engine:
         """Whom to tell when something is due earlier than `seconds_until_due` has told."""
         self.wheel.on_earlier = self.waits.on_earlier = listener
 
-    def request_shutdown(self) -> None:
-        """SHUTDOWN was called: tell the owner; a script that runs is stopped."""
+    def request_shutdown(self, save: bool | None = None, force: bool = False) -> bool:
+        """End, as SHUTDOWN does; false where that would lose data that cannot be saved, which `force` does not mind.
+
+        `save` is whether to save first; None does where there are save points.  A script that runs is stopped.
+        """
+        if not all(engine.persistence.prepare_to_end(save, force) for engine in self.keyspaces):
+            return False
         self.scripting.end()
         if self.on_shutdown is not None:
             self.on_shutdown()
+        return True
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

@@ -102,6 +102,9 @@ class Database(Expiring):
             return value
         raise CommandError(WRONGTYPE)
 
+    def alter(self, key: bytes) -> None:
+        """A value that was looked up for reading is about to be changed after all: whoever has to save it first may do so."""
+
     def peek(self, key: bytes) -> Value | None:
         """The value of a key for the server's own use: neither statistics nor access time are touched."""
         entry = self.find(key)

@@ -26,6 +26,13 @@ class ProtocolError(Exception):
 
 WRONGTYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
 SYNTAX: Final = "ERR syntax error"
+LOADING: Final = "LOADING Redis is loading the dataset in memory"
+MISCONF: Final = (
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may "
+    "modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+)
+
 NO_REPLICAS: Final = "NOREPLICAS Not enough good replicas to write."
 NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 NOT_POSITIVE: Final = "ERR value is out of range, must be positive"

@@ -16,6 +16,7 @@ from emulator.rdb.lua import function
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 _LOW = 0xFF
+_WORD = 8
 
 
 @cache
@@ -39,22 +40,23 @@ def _in_lua() -> Any:
     return prepared and prepared(b"".join([number.to_bytes(8, "little") for table in _tables() for number in table]))
 
 
-def crc64(data: bytes) -> int:
-    """The checksum of some bytes.  O(n)."""
+def crc64(data: bytes, before: int = 0) -> int:
+    """The checksum of some bytes, which follow others that have the checksum `before`.  O(n)."""
     quick = _in_lua()
-    if quick is None:
-        return _slowly(data)
+    if quick is None or (before and len(data) < _WORD):
+        return _slowly(data, before)
+    if before:  # what was before is the same as another first word
+        data = (int.from_bytes(data[:_WORD], "little") ^ before).to_bytes(_WORD, "little") + data[_WORD:]
     a, b, c, d = map(int, quick(data))
     return a | b << 16 | c << 32 | d << 48
 
 
-def _slowly(data: bytes) -> int:
+def _slowly(data: bytes, number: int) -> int:
     t0, t1, t2, t3, t4, t5, t6, t7 = _tables()
     whole = len(data) & ~7
     words = array("Q", data[:whole])
     if byteorder == "big":
         words.byteswap()
-    number = 0
     for word in words:
         number ^= word
         number = (

@@ -32,6 +32,10 @@ HASH_LISTPACK_EXPIRING_DRAFT: Final = 23
 HASH_EXPIRING: Final = 24
 HASH_LISTPACK_EXPIRING: Final = 25
 
+HASH_OF_VALKEY: Final = 0x100 | 22
+STREAM_4: Final = 0x100 | 26
+"""What only others write: Valkey 9, whose 22 is another one, and Redis 8.6.  No byte of a payload stands for them."""
+
 PLAIN_NODE: Final = 1
 PACKED_NODE: Final = 2
 """The nodes of a list: one value, or a listpack."""

@@ -18,8 +18,9 @@ from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List, Node
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
+from emulator.datatypes.stream import Stream
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.numbers import parse_integer, read_double
+from emulator.protocol.numbers import parse_integer, read_double, wrapped
 from emulator.rdb import intset, kinds, listpack, module, stream, ziplist
 from emulator.rdb.lzf import BadData
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 V = TypeVar("V", Set, Hash, ZSet)
 
 _MOST_TIME = 1 << 48
+
+
+class NoElements(BadData):
+    """An aggregate that is whole but empty: no key has one, and a file that does is read without it."""
 
 
 class Limits(hashes.Limits, sets.Limits, zsets.Limits, module.Server, Protocol):
@@ -43,7 +48,7 @@ def load(kind: int, reader: Reader, limits: Limits) -> Value:
     """The value that comes next, of a kind that was read before; raises `BadData`.  O(n)."""
     loader = _LOADERS.get(kind)
     if loader is None:
-        raise BadData
+        raise BadData(f"Unknown RDB encoding type {kind}")
     return loader(reader, limits)
 
 
@@ -55,7 +60,7 @@ def _strings(reader: Reader, each: int = 1) -> Iterator[bytes]:
     """As many strings as are counted, at least one."""
     count = reader.length()
     if not count:
-        raise BadData
+        raise NoElements
     return (reader.string() for _ in range(count * each))
 
 
@@ -77,7 +82,7 @@ def _list(reader: Reader, limits: Limits) -> List:
 def _list_ziplist(reader: Reader, limits: Limits) -> List:
     values = ziplist.unpack(reader.string())
     if not values:
-        raise BadData
+        raise NoElements
     return List.of_quicklist(values, limits.list_max_listpack_size)
 
 
@@ -102,7 +107,7 @@ def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
 def _of_nodes(nodes: Sequence[Node], limits: Limits) -> List:
     filled = [node for node in nodes if node[0]]
     if not filled:
-        raise BadData
+        raise NoElements
     return List.of_listpacks(filled, limits.list_max_listpack_size)
 
 
@@ -132,8 +137,10 @@ def _set_listpack(reader: Reader, limits: Limits) -> Set:
 
 def _distinct(value: V, count: int) -> V:
     """A value, which must have as many elements as were read and at least one."""
-    if not 0 < len(value) == count:
+    if len(value) != count:
         raise BadData
+    if not count:
+        raise NoElements
     return value
 
 
@@ -194,6 +201,15 @@ def _hash_listpack_expiring_draft(reader: Reader, limits: Limits) -> Hash:
         raise BadData
     pairs = list(zip(elements[::3], elements[1::3], strict=True))
     return _with_deadlines(_of_fields(pairs, limits), [_number(moment) for moment in elements[2::3]])
+
+
+def _hash_of_valkey(reader: Reader, limits: Limits) -> Hash:
+    """A hash in which each field has its deadline behind it, as a signed integer that is negative for never."""
+    pairs, moments = [], []
+    for _ in range(reader.length()):
+        pairs.append((reader.string(), reader.string()))
+        moments.append(max(wrapped(reader.integer(8)), 0))
+    return _with_deadlines(_of_fields(pairs, limits, limits.hash_max_listpack_value), moments)
 
 
 def _with_deadlines(value: Hash, moments: Sequence[int]) -> Hash:
@@ -270,6 +286,25 @@ def _packed_scores(elements: Sequence[bytes], limits: Limits) -> ZSet:
     return value
 
 
+# Streams
+
+
+def _stream_with_messages(reader: Reader, limits: Limits) -> Stream:
+    """A stream of Redis 8.6; what it remembers of messages so as to take each once has no counterpart here."""
+    value = stream.load(reader, limits)
+    for _ in range(2):  # how long and how many it remembers
+        reader.length()
+    for _ in range(reader.length()):
+        reader.string()
+        for _ in range(reader.length()):
+            reader.string()
+            for _ in range(2):  # the message's id
+                reader.length()
+    for _ in range(2):  # how many there were, and how many twice
+        reader.length()
+    return value
+
+
 _LOADERS: dict[int, Callable[[Reader, Limits], Value]] = {
     kinds.STRING: _string,
     kinds.LIST: _list,
@@ -295,4 +330,6 @@ _LOADERS: dict[int, Callable[[Reader, Limits], Value]] = {
     kinds.HASH_LISTPACK_EXPIRING_DRAFT: _hash_listpack_expiring_draft,
     kinds.HASH_EXPIRING: _hash_expiring,
     kinds.HASH_LISTPACK_EXPIRING: _hash_listpack_expiring,
+    kinds.HASH_OF_VALKEY: _hash_of_valkey,
+    kinds.STREAM_4: _stream_with_messages,
 }

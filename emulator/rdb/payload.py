@@ -128,10 +128,9 @@ class Reader:
         data, place = self._data, self._place
         if place < len(data) and data[place] < _LONG:
             end = place + 1 + data[place]
-            if end > len(data):
-                raise BadData
-            self._place = end
-            return data[place + 1 : end]
+            if end <= len(data):
+                self._place = end
+                return data[place + 1 : end]
         size, encoded = self._length()
         if not encoded:
             return self.take(size)

@@ -137,6 +137,8 @@ class Invocation:
     def _check_state(self, command: Command) -> None:
         """What the first command that writes depends on; a script that has written goes on."""
         engine = self._engine
+        if (misconf := engine.persistence.refusal_of_writes()) is not None:
+            raise CommandError(misconf)
         if engine.lacks_replicas:
             raise CommandError(NO_REPLICAS)
         if engine.out_of_memory and command.flags & DENYOOM and not self._may_grow():

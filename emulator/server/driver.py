@@ -35,6 +35,10 @@ class Driver:
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
         engine.lazyfree.begin = self._free_soon
+        engine.persistence.work.begin = self._work_soon
+        self._watch: asyncio.TimerHandle | None = None
+        if engine.persistence.folder.lasting:
+            self._look_after()
         idle_watch = IdleWatch(engine)
         engine.config.on_change("timeout", idle_watch.begin)
         idle_watch.begin()
@@ -44,7 +48,10 @@ class Driver:
         """Let nothing happen any more by itself."""
         if self._alarm is not None:
             self._alarm.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         self._engine.on_earlier(None)
+        self._engine.persistence.work.begin = None
 
     def _arm(self) -> None:
         """Let the engine advance when it is due."""
@@ -72,6 +79,22 @@ class Driver:
     def _free(self) -> None:
         if self._engine.lazyfree.step():
             self._free_soon()
+
+    def _work_soon(self) -> None:
+        """Save or load a little in each round of the loop."""
+        self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        self._engine.clock.tick()
+        if self._engine.persistence.work.step():
+            self._work_soon()
+
+    def _look_after(self) -> None:
+        """Do each second what is due to the files."""
+        self._watch = self._loop.call_later(1.0, self._look_after)
+        if self._engine.busy is None:
+            self._engine.clock.tick()
+            self._engine.persistence.check()
 
     def _in_background(
         self, work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]

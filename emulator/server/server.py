@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emulator.clients.description import describe
@@ -21,6 +22,7 @@ from emulator.sockets.listeners import Listeners
 from emulator.stats.log import told_of_fault
 
 if TYPE_CHECKING:
+    from emulator.rdb.file_reader import BadFile
     from emulator.rest.server import RestServer
 
 logger = logging.getLogger("emulator")
@@ -75,13 +77,14 @@ class Server:
     # Life cycle
 
     async def start(self) -> None:
-        """Listen.  When this returns, connections are accepted."""
+        """Listen.  When this returns, connections are accepted, and `load` is to be called."""
         self.loop = asyncio.get_running_loop()
         self._closed = self.loop.create_future()
         keyspaces = self.engine.keyspaces
         keyspaces.on_open, keyspaces.on_drop = self._drive, self._let_go
         for engine in keyspaces:
             self._drive(engine)
+        self.engine.persistence.open()
         try:
             await self._listeners.open()
             if self.config.rest_port:
@@ -116,12 +119,17 @@ class Server:
         await self.rest.start()
         return self.rest
 
-    def end_when_quiet(self) -> None:
-        """End as soon as no script is busy: until then clients hear that one is, and may kill it."""
+    def end_when_quiet(self, save: bool | None, force: bool, refused: Callable[[], object]) -> None:
+        """End as `Engine.request_shutdown` does as soon as no script is busy; tell where that is refused.
+
+        Until then clients hear that a script is busy, and may kill it.
+        """
+        if self._closed.done():
+            return  # it ends already, and what was said of saving holds
         if any(engine.busy for engine in self.engine.keyspaces):
-            self.loop.call_later(_QUIET_SECONDS, self.end_when_quiet)
-        else:
-            self.shut_down()
+            self.loop.call_later(_QUIET_SECONDS, self.end_when_quiet, save, force, refused)
+        elif not self.engine.request_shutdown(save, force):
+            refused()
 
     def end(self) -> None:
         """End, for whoever asks from another thread: a script that runs is stopped."""
@@ -138,6 +146,15 @@ class Server:
         self.stop_scripts()
         if not self._closed.done():
             self._closed.set_result(None)
+
+    async def load(self) -> None:
+        """Load what is kept, while clients hear that it is being loaded; raises `BadFile`."""
+        done: asyncio.Future[BadFile | None] = self.loop.create_future()
+        self.engine.persistence.load(done.set_result)
+        ended, _ = await asyncio.wait((done, self._closed), return_when=asyncio.FIRST_COMPLETED)
+        failure = done.result() if done in ended else None
+        if failure is not None:
+            raise failure
 
     async def wait_closed(self) -> None:
         """Wait until the server is asked to end."""

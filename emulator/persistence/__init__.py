@@ -1,0 +1,1 @@
+"""Data that outlive the process: files in Redis's formats, written and read in slices."""

@@ -1,0 +1,109 @@
+"""The seam to the disk: what an engine needs of a folder.  At first it has one in memory, its owner may give it another.
+
+Names are relative to ``dir``.  Everything raises OSError where the system does.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from typing import BinaryIO, Protocol
+
+
+class Written(Protocol):
+    """A file that is being written."""
+
+    def write(self, data: bytes) -> None:
+        """Add data at the end, all of it."""
+
+    def sync(self) -> None:
+        """Wait until everything written is on the disk.  It may take long, and be called from any thread."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class Folder(Protocol):
+    """A folder; ``lasting`` where its files are still there when the process has ended."""
+
+    lasting: bool
+
+    def read(self, name: str) -> BinaryIO:
+        """Open a file for reading."""
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+
+    def create(self, name: str) -> Written:
+        """Open a new file for writing; one of that name is gone."""
+
+    def append(self, name: str) -> Written:
+        """Open a file for writing at its end; it may be a new one."""
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file off."""
+
+    def make(self, name: str) -> None:
+        """Make a folder within, unless there is one."""
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name, for good: it has it also after the machine has failed."""
+
+    def remove(self, name: str) -> None:
+        """Delete a file."""
+
+
+class Memory:
+    """A folder that ends with the process."""
+
+    lasting = False
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytearray] = {}
+
+    def _file(self, name: str) -> bytearray:
+        if name not in self.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        return self.files[name]
+
+    def read(self, name: str) -> BinaryIO:
+        return io.BytesIO(self._file(name))
+
+    def size(self, name: str) -> int:
+        return len(self._file(name))
+
+    def create(self, name: str) -> Written:
+        self.files[name] = bytearray()
+        return _InMemory(self.files[name])
+
+    def append(self, name: str) -> Written:
+        return _InMemory(self.files.setdefault(name, bytearray()))
+
+    def truncate(self, name: str, size: int) -> None:
+        del self._file(name)[size:]
+
+    def make(self, name: str) -> None:
+        pass
+
+    def rename(self, name: str, new: str) -> None:
+        self.files[new] = self._file(name)
+        del self.files[name]
+
+    def remove(self, name: str) -> None:
+        self._file(name)
+        del self.files[name]
+
+
+class _InMemory:
+    def __init__(self, content: bytearray) -> None:
+        self._content = content
+
+    def write(self, data: bytes) -> None:
+        self._content += data
+
+    def sync(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

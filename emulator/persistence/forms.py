@@ -1,0 +1,110 @@
+"""The forms that an image can take: an RDB file, or commands that make the data set anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from emulator.protocol.client_side import encoded
+from emulator.rdb import file
+from emulator.rdb.payload import plain_string, string
+from emulator.rdb.save import save, serialized
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+    from emulator.keyspace.database import Database
+    from emulator.keyspace.entry import Entry
+
+
+class Form(Protocol):
+    """How data become bytes; ``checks`` where a checksum of them all is written at the end."""
+
+    checks: bool
+
+    def head(self) -> bytes:
+        """What comes before all keys."""
+
+    def database(self, db: Database) -> bytes:
+        """What comes before the keys of a database."""
+
+    def key(self, db: Database, entry: Entry) -> bytes:
+        """A key."""
+
+    def end(self) -> bytes:
+        """What comes behind all keys."""
+
+
+class Dump:
+    """An RDB file, which may be the base of an append-only file."""
+
+    def __init__(self, engine: Engine, base_of_log: bool) -> None:
+        self._engine = engine
+        self._base_of_log = base_of_log
+        self._text = string if engine.config.rdbcompression else plain_string
+        self._tells_idle_time = engine.config.maxmemory_policy.endswith("lru")
+        self.checks = True
+
+    def head(self) -> bytes:
+        """The header, what the file says of itself, and the functions."""
+        engine, text = self._engine, self._text
+        auxes = {
+            b"redis-ver": engine.config.edition.version.encode(),
+            b"redis-bits": b"64",
+            b"ctime": b"%d" % (engine.clock.now // 1000),
+            b"used-mem": b"%d" % engine.used_memory,
+            b"aof-base": b"%d" % self._base_of_log,
+        }
+        return (
+            file.header()
+            + b"".join(file.aux(name, value, text) for name, value in auxes.items())
+            + b"".join(file.library(code, text) for code in _libraries(engine))
+        )
+
+    def database(self, db: Database) -> bytes:
+        """A database's number, and how many keys it has."""
+        return file.database(db.index, len(db.entries), db.expiring)
+
+    def key(self, db: Database, entry: Entry) -> bytes:
+        """A key with its value, its deadline and how it has been used, where the policy goes by that."""
+        kind, body = save(entry.value, self._text)
+        idle = (self._engine.clock.now - entry.access) // 1000 if self._tells_idle_time else None
+        frequency = None if db.frequency is None else db.frequency.counter(entry.access)
+        return file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
+
+    def end(self) -> bytes:
+        """The mark of the end."""
+        return bytes((file.END,))
+
+
+class Commands:
+    """Commands: SET for strings, RESTORE for what has parts, so that no detail of it is lost."""
+
+    checks = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def head(self) -> bytes:
+        """The functions."""
+        return b"".join(encoded([b"FUNCTION", b"LOAD", code]) for code in _libraries(self._engine))
+
+    def database(self, db: Database) -> bytes:
+        """A database's number."""
+        return encoded([b"SELECT", b"%d" % db.index])
+
+    def key(self, db: Database, entry: Entry) -> bytes:
+        """A key."""
+        key, value, deadline = entry.key, entry.value, entry.deadline
+        if isinstance(value, bytes | bytearray):
+            words = [b"SET", key, bytes(value)]
+            return encoded(words if deadline is None else [*words, b"PXAT", b"%d" % deadline])
+        payload = serialized(value, self._engine.config.rdbcompression)
+        return encoded([b"RESTORE", key, b"%d" % (deadline or 0), payload, b"ABSTTL"])
+
+    def end(self) -> bytes:
+        """Nothing."""
+        return b""
+
+
+def _libraries(engine: Engine) -> Iterator[bytes]:
+    return (library.code for library in engine.scripting.libraries.libraries.values())

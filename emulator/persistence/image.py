@@ -1,0 +1,170 @@
+"""An image: the data set of a moment as the pieces of a file, made in slices while clients go on changing it.
+
+A walk through a database begins with a list of its keys, which is made in 10 ns a key, and goes from one to the next.
+While it is under way the database has the class `Walked`, whose ways to look a value up in order to change it save the
+key first, unless that is done; so nothing is paid for while there is no image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from emulator.datatypes.types import Value
+from emulator.keyspace.database import Database
+from emulator.keyspace.entry import Entry, FieldTimer
+from emulator.persistence.forms import Form
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+
+_PART = 1 << 16
+_PORTION = 100
+"""Keys of a flushed database that are saved before the next ones are freed."""
+
+
+class Image:
+    """The data set of an engine at the moment at which it is made.
+
+    Where `changes` is false nothing may change until it is used up.  ``total`` counts its keys, ``saved`` those that have
+    become bytes.  It has to be closed at last.
+    """
+
+    def __init__(self, engine: Engine, form: Form, changes: bool) -> None:
+        self.form = form
+        self.saved = 0
+        self._head = form.head()
+        self._walks = [Walk(self, db) for db in engine.databases if db.entries]
+        self.total = sum(map(len, self._walks))
+        if changes:
+            for walk in self._walks:
+                Walked.of[walk.db] = walk
+                walk.db.__class__ = Walked
+
+    def close(self) -> None:
+        """Give up what is not saved yet, and let changes go their usual way again."""
+        for walk in self._walks:
+            walk.abandon()
+
+    def pieces(self) -> Iterator[bytes]:
+        """Everything but a checksum, at most one key at a time."""
+        yield self._head
+        for walk in self._walks:
+            yield walk.head
+            yield from walk.pieces()
+            walk.release()
+        yield self.form.end()
+
+    def record(self, db: Database, entry: Entry) -> bytes:
+        """A key as it is now."""
+        self.saved += 1
+        return self.form.key(db, entry)
+
+
+class Walk:
+    """The keys of a database that are still to be saved, and what has become bytes and was not written yet."""
+
+    def __init__(self, image: Image, db: Database) -> None:
+        self.db = db
+        self._image = image
+        self._keys = list(db.entries)
+        self._done: list[set[bytes]] = [
+            set()
+        ]  # keys that are saved or came later; in parts, since a large set grows slowly
+        self._pieces: list[bytes] = []
+        self.head = image.form.database(db)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The keys, one at a time."""
+        while self._keys or self._pieces:
+            if self._pieces:
+                yield self._pieces.pop()
+            else:
+                self.keep(self._keys.pop())
+
+    def keep(self, key: bytes) -> None:
+        """Save a key, which is about to change, unless that is done."""
+        if self.leave_out(key) and (entry := self.db.entries.get(key)) is not None:
+            self._pieces.append(self._image.record(self.db, entry))
+
+    def leave_out(self, key: bytes) -> bool:
+        """A key needs not be saved any more; whether it still had to be."""
+        if any(key in part for part in self._done):
+            return False
+        if len(self._done[-1]) >= _PART:
+            self._done.append(set())
+        self._done[-1].add(key)
+        return True
+
+    def finish(self, entries: dict[bytes, Entry]) -> Iterator[int]:
+        """Save all that is left of `entries`, which are about to be freed, in portions."""
+        while self._keys:
+            for key in self._keys[-_PORTION:]:
+                if self.leave_out(key):
+                    self._pieces.append(self._image.record(self.db, entries[key]))
+            del self._keys[-_PORTION:]
+            yield _PORTION
+
+    def abandon(self) -> None:
+        """Save no more."""
+        self._keys.clear()
+        self._pieces.clear()
+        self.release()
+
+    def release(self) -> None:
+        """The database goes on by itself."""
+        if Walked.of.get(self.db) is self:
+            del Walked.of[self.db]
+            self.db.__class__ = Database
+
+
+class Walked(Database):
+    """A database under a walk: a key is saved before it changes."""
+
+    __slots__ = ()
+
+    of: ClassVar[dict[Database, Walk]] = {}
+
+    def alter(self, key: bytes) -> None:
+        Walked.of[self].keep(key)
+
+    def lookup_write(self, key: bytes) -> Entry | None:
+        Walked.of[self].keep(key)
+        return super().lookup_write(key)
+
+    def edit(self, key: bytes, kind: type[Any]) -> Any:
+        Walked.of[self].keep(key)
+        return super().edit(key, kind)
+
+    def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
+        Walked.of[self].keep(key)
+        super().put(key, value, event_class, event, keep_ttl)
+
+    def expire_at(self, entry: Entry, deadline: int) -> Entry:
+        Walked.of[self].keep(entry.key)
+        return super().expire_at(entry, deadline)
+
+    def persist(self, entry: Entry) -> None:
+        Walked.of[self].keep(entry.key)
+        super().persist(entry)
+
+    def expire_fields(self, entry: Entry, most: int, only: Iterable[bytes] | None = None) -> int:
+        Walked.of[self].keep(entry.key)
+        return super().expire_fields(entry, most, only)
+
+    def insert(self, key: bytes, value: Value) -> Entry:
+        Walked.of[self].leave_out(key)
+        return super().insert(key, value)
+
+    def discard(self, key: bytes) -> None:
+        Walked.of[self].keep(key)
+        super().discard(key)
+
+    def _free(self, entries: dict[bytes, Entry], field_timers: dict[bytes, FieldTimer]) -> Iterator[int]:
+        walk, freeing = Walked.of[self], super()._free(entries, field_timers)
+        walk.release()
+        return chain(walk.finish(entries), freeing)

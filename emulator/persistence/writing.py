@@ -1,0 +1,48 @@
+"""Writing an image to a file, in chunks and slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from emulator.persistence.folder import Written
+from emulator.persistence.image import Image
+from emulator.rdb import file
+from emulator.rdb.crc64 import crc64
+
+if TYPE_CHECKING:
+    from emulator.config.directives import Config
+    from emulator.persistence.work import Job
+
+_CHUNK: Final = 64 << 10
+
+
+def written(config: Config, image: Image, target: Written) -> Job:
+    """Write an image, with a checksum where its form has one, and wait after each key as ``rdb-key-save-delay`` has it."""
+    checks = image.form.checks and config.rdbchecksum
+    checksum = saved = 0
+    for chunk in _chunks(image.pieces()):
+        if chunk is not None:
+            checksum = crc64(chunk, checksum) if checks else 0
+            target.write(chunk)
+        delay = config.rdb_key_save_delay
+        yield delay * (image.saved - saved) if delay > 0 else None
+        saved = image.saved
+    if image.form.checks:
+        target.write(file.end(checksum))
+    yield target.sync
+
+
+def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes | None]:
+    """The pieces put together, and None for each that is kept for the next chunk."""
+    gathered: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _CHUNK:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+        else:
+            yield None
+    yield b"".join(gathered)

@@ -1,0 +1,125 @@
+"""An image has the data set of its moment, whatever is done while it is made.
+
+Every conformance case is played with an image begun before each command, in the midst of which the command is run.
+"""
+
+import random
+import re
+
+import pytest
+
+from conformance.__main__ import select
+from emulator.clients.session import Session
+from emulator.clock import ManualClock
+from emulator.config.directives import Config
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+from emulator.keyspace.database import Database
+from emulator.persistence.forms import Dump
+from emulator.persistence.image import Image, Walked
+
+from .conftest import Client
+from .test_funnel import _is_endless
+
+USE = re.compile(rb"^((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
+
+
+def without_use(pieces):
+    """Pieces, sorted, without how long ago and how often keys were used: for that no key is saved before it is looked at."""
+    return sorted(USE.sub(rb"\1", piece) for piece in pieces if piece)
+
+
+def moment(engine):
+    """The pieces of the data set as it is now."""
+    return without_use(Image(engine, Dump(engine, False), changes=False).pieces())
+
+
+def played(engine, chance, act):
+    """The pieces of an image in the midst of which something is done."""
+    image = Image(engine, Dump(engine, False), changes=True)
+    pieces = image.pieces()
+    found = [next(pieces) for _ in range(chance.randint(1, 1 + image.total // 2))]
+    act()
+    found += pieces
+    image.close()
+    return without_use(found)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not _is_endless(case)],
+    ids=lambda case: case.id,
+)
+def test_an_image_is_of_its_moment(case):
+    engine = Engine(Config(), ManualClock())
+    engine.lazyfree.begin = lambda: None
+    chance = random.Random(case.id)
+    sessions = {}
+    for step in case.steps:
+        if step.action != "command" or b"${" in b" ".join(step.words):
+            continue
+        session = sessions.get(step.connection)
+        if session is None or session.closing or session.blocked:
+            session = sessions[step.connection] = Session(engine)
+        expected = moment(engine)
+        found = played(engine, chance, lambda session=session, step=step: run(session, [step.words], 0, 1))
+        session.out.clear()
+        assert found == expected, step.text
+        while engine.lazyfree.step():
+            pass
+
+
+def churn(client, chance, keys):
+    """A random change."""
+    key = b"%d" % chance.randrange(keys)
+    client.play(
+        chance.choice(
+            (
+                b"SET %b %d" % (key, chance.randrange(1000)),
+                b"SET %b 1 PX 5" % key,
+                b"APPEND %b x" % key,
+                b"DEL %b" % key,
+                b"EXPIRE %b 100" % key,
+                b"PERSIST %b" % key,
+                b"RENAME %b %d" % (key, chance.randrange(keys)),
+                b"COPY %b %d DB 1 REPLACE" % (key, chance.randrange(keys)),
+                b"MOVE %b 1" % key,
+                b"SWAPDB 0 1",
+                b"FLUSHDB" if chance.random() < 0.1 else b"GETDEL %b" % key,
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_many_changes_while_an_image_is_made(seed):
+    chance = random.Random(seed)
+    engine = Engine(Config(), ManualClock())
+    engine.lazyfree.begin = lambda: None
+    client = Client(engine)
+    for _ in range(chance.randrange(200)):
+        churn(client, chance, 50)
+    expected = moment(engine)
+    image, found = Image(engine, Dump(engine, False), changes=True), []
+    for piece in image.pieces():
+        found.append(piece)
+        for _ in range(chance.randrange(4)):
+            churn(client, chance, 50)
+        if chance.random() < 0.1:
+            engine.clock.advance(0.003)
+            engine.advance()
+            engine.lazyfree.step()
+    image.close()
+    assert without_use(found) == expected
+    assert not Walked.of and all(db.__class__ is Database for db in engine.databases)
+
+
+def test_an_image_that_is_given_up_leaves_no_trace(engine, client):
+    client.play("MSET a 1 b 2 c 3")
+    image = Image(engine, Dump(engine, False), changes=True)
+    next(image.pieces())
+    client.play("SET a 2")
+    image.close()
+    assert not Walked.of and all(db.__class__ is Database for db in engine.databases)
+    client.play("FLUSHALL")
+    assert client.play("DBSIZE") == b":0\r\n"
