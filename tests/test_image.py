@@ -19,7 +19,7 @@ from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
 
 from .conftest import Client
-from .test_funnel import _is_endless
+from .test_funnel import is_endless
 
 USE = re.compile(rb"^((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
 
@@ -47,7 +47,7 @@ def played(engine, chance, act):
 
 @pytest.mark.parametrize(
     "case",
-    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not _is_endless(case)],
+    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not is_endless(case)],
     ids=lambda case: case.id,
 )
 def test_an_image_is_of_its_moment(case):

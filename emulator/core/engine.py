@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
@@ -42,6 +42,7 @@ from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener, Observed
+from emulator.persistence.host import InBackground
 from emulator.persistence.persistence import Persistence
 from emulator.protocol.text import to_bytes
 from emulator.scripting.scripts import Scripting
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 
 _STEPS_A_SLICE = 250
 
-InBackground = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None]
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
 

@@ -12,7 +12,7 @@ from emulator.persistence.work import Job, run_through
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.persistence.host import HostOfFiles
     from emulator.persistence.image import Image
 
 logger = logging.getLogger("emulator")
@@ -28,7 +28,7 @@ class Dumps:
     since one succeeded; ``last_duration`` is -1 where there was none yet.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: HostOfFiles) -> None:
         self._engine = engine
         self._saved_changes = 0
         self._last_try = 0

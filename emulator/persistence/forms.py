@@ -11,9 +11,9 @@ from emulator.rdb.payload import plain_string, string
 from emulator.rdb.save import save, serialized
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
     from emulator.keyspace.entry import Entry
+    from emulator.persistence.host import HostOfFiles
 
 
 class Form(Protocol):
@@ -37,7 +37,7 @@ class Form(Protocol):
 class Dump:
     """An RDB file, which may be the base of an append-only file."""
 
-    def __init__(self, engine: Engine, base_of_log: bool) -> None:
+    def __init__(self, engine: HostOfFiles, base_of_log: bool) -> None:
         self._engine = engine
         self._base_of_log = base_of_log
         self._text = string if engine.config.rdbcompression else plain_string
@@ -81,7 +81,7 @@ class Commands:
 
     checks = False
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: HostOfFiles) -> None:
         self._engine = engine
 
     def head(self) -> bytes:
@@ -106,5 +106,5 @@ class Commands:
         return b""
 
 
-def _libraries(engine: Engine) -> Iterator[bytes]:
+def _libraries(engine: HostOfFiles) -> Iterator[bytes]:
     return (library.code for library in engine.scripting.libraries.libraries.values())

@@ -17,7 +17,7 @@ from emulator.keyspace.entry import Entry, FieldTimer
 from emulator.persistence.forms import Form
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.persistence.host import HostOfFiles
 
 _PART = 1 << 16
 _PORTION = 100
@@ -31,7 +31,7 @@ class Image:
     become bytes.  It has to be closed at last.
     """
 
-    def __init__(self, engine: Engine, form: Form, changes: bool) -> None:
+    def __init__(self, engine: HostOfFiles, form: Form, changes: bool) -> None:
         self.form = form
         self.saved = 0
         self._head = form.head()

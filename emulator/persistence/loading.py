@@ -12,7 +12,7 @@ from emulator.rdb.file_reader import BadFile, FileReader, records
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.persistence.host import HostOfFiles
     from emulator.persistence.work import Job
 
 logger = logging.getLogger("emulator")
@@ -30,7 +30,7 @@ class Loading:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: HostOfFiles,
         reader: FileReader,
         source: BinaryIO,
         total: int,

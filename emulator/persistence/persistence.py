@@ -14,7 +14,7 @@ from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.persistence.host import HostOfFiles
     from emulator.persistence.loading import Loading
     from emulator.rdb.file_reader import BadFile
 
@@ -28,7 +28,7 @@ class Persistence:
     being loaded; ``loaded_keys`` and ``expired_keys`` are of the last file.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: HostOfFiles) -> None:
         self._engine = engine
         self.folder: Folder = Memory()
         self.work = Work(engine)

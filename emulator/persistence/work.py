@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.datatypes.wheel import Timer
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.persistence.host import HostOfFiles
 
 logger = logging.getLogger("emulator")
 
@@ -32,7 +32,7 @@ class Work(Timer):
 
     __slots__ = ("_engine", "_error", "_job", "_owed", "_waits", "begin")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: HostOfFiles) -> None:
         super().__init__()
         self._engine = engine
         self._job: Job | None = None
