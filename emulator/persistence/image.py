@@ -68,6 +68,7 @@ class Walk:
     def __init__(self, image: Image, db: Database) -> None:
         self.db = db
         self._image = image
+        self._entries = db.entries  # after a flush the database has others
         self._keys = list(db.entries)
         self._done: list[set[bytes]] = [
             set()
@@ -88,7 +89,7 @@ class Walk:
 
     def keep(self, key: bytes) -> None:
         """Save a key, which is about to change, unless that is done."""
-        if self.leave_out(key) and (entry := self.db.entries.get(key)) is not None:
+        if self.leave_out(key) and (entry := self._entries.get(key)) is not None:
             self._pieces.append(self._image.record(self.db, entry))
 
     def leave_out(self, key: bytes) -> bool:
@@ -100,13 +101,11 @@ class Walk:
         self._done[-1].add(key)
         return True
 
-    def finish(self, entries: dict[bytes, Entry]) -> Iterator[int]:
-        """Save all that is left of `entries`, which are about to be freed, in portions."""
+    def finish(self) -> Iterator[int]:
+        """Save all that is left, which is about to be freed, in portions."""
         while self._keys:
-            for key in self._keys[-_PORTION:]:
-                if self.leave_out(key):
-                    self._pieces.append(self._image.record(self.db, entries[key]))
-            del self._keys[-_PORTION:]
+            for _ in range(min(len(self._keys), _PORTION)):
+                self.keep(self._keys.pop())
             yield _PORTION
 
     def abandon(self) -> None:
@@ -167,4 +166,4 @@ class Walked(Database):
     def _free(self, entries: dict[bytes, Entry], field_timers: dict[bytes, FieldTimer]) -> Iterator[int]:
         walk, freeing = Walked.of[self], super()._free(entries, field_timers)
         walk.release()
-        return chain(walk.finish(entries), freeing)
+        return chain(walk.finish(), freeing)
