@@ -22,7 +22,7 @@ from conformance.bench.idle import cpu_seconds
 from conformance.resp import Connection
 
 _SIZES: Final = (20, 20_000)
-_ENOUGH: Final = 0.015
+_ENOUGH: Final = 0.01
 """Seconds of CPU time after which a figure is good."""
 _ROUNDS: Final = 2
 _REST: Final = 0.02
@@ -325,7 +325,7 @@ def _measured(server: _Server, case: _Case, enough: float) -> float:
     if not case.count:
         _send(server.connection, case.requests(1))
         case.count = 1
-    _await_rest(server.pid)
+        _await_rest(server.pid)
     while True:
         before = cpu_seconds(server.pid)
         _send(server.connection, case.requests(case.count))

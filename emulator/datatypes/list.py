@@ -159,7 +159,8 @@ class List:
         self.shared = twin.shared = True
         twin.size = self.size
         twin.fill = self.fill
-        twin.nodes = None if self.nodes is None else deque(node.__class__(node) for node in self.nodes)
+        if self.nodes is not None:
+            twin.nodes = deque([node.copy() if node.__class__ is list else _Plain(node) for node in self.nodes])
         return twin
 
     def _part(self) -> None:
