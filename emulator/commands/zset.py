@@ -41,7 +41,7 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Give members scores; how many are new (with CH: new or changed), or with INCR the new score."""
     if not more and score.upper() not in _OPTIONS:  # what most calls are
-        return add_scores(client, key, (double(score),), (member,), _NO_OPTIONS)
+        return _add_one(client, key, double(score), member)
     words = (score, member, *more)
     options = _NO_OPTIONS
     start = 0
@@ -55,6 +55,22 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
         _check_options(options, len(rest) // 2)
     scores = [double(text) for text in rest[::2]]
     return add_scores(client, key, scores, rest[1::2], options)
+
+
+def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
+    """The same for one member and without options: whether it is new."""
+    target = client.db.edit(key, ZSet)
+    if target is None:
+        added: int = add_scores(client, key, (score,), (member,), _NO_OPTIONS)
+        return added
+    limits = client.engine.config
+    if target.packed and limits.zset_max_listpack_entries < 1:
+        target.packed = False
+    old = target.scores.get(member)
+    if old != score:
+        target.set(member, score, limits)
+        client.db.changed(key, ZSET, b"zadd")
+    return int(old is None)
 
 
 def _check_options(options: frozenset[bytes], members: int) -> None:
