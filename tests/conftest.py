@@ -7,12 +7,14 @@ import os
 import pytest
 
 from conformance import servers
+from emulator import lua
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.protocol.inline import split_inline
+from emulator.rdb import crc64
 
 SLOW = frozenset(
     "bench cli cli_prompt client_features clients coming_from_fakeredis conformance container daemon funnel isolation "
@@ -47,6 +49,27 @@ class Client:
         data = b"".join(self.session.out)
         self.session.out.clear()
         return data
+
+
+def _forget_lua():
+    for kept in (lua.function, lua._module, lua._execute, crc64._in_lua):
+        kept.cache_clear()
+
+
+@pytest.fixture
+def plain_lua(monkeypatch):
+    """What runs over bytes does so in the Lua that is there where LuaJIT is not."""
+    monkeypatch.setattr(lua, "_LUAS", ("lua51",))
+    _forget_lua()
+    yield
+    _forget_lua()
+
+
+@pytest.fixture(params=["the quickest", "plain"])
+def some_lua(request):
+    """Once in the quickest Lua that there is, once in the plain one."""
+    if request.param == "plain":
+        request.getfixturevalue("plain_lua")
 
 
 @pytest.fixture

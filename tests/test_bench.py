@@ -64,7 +64,7 @@ def test_cpu(figures_of):
 def test_wide(figures_of):
     figures = figures_of("wide")
     assert len(figures["ratios"]) == len(wide.CASES.split("\n")) + len(wide.ALONE.split("\n")) - 4
-    assert list(figures["ratios"]) == list(figures["emulator"]) == list(figures["oracle"])
+    assert list(figures["ratios"]) == list(figures["micros"])
     assert set(figures["beyond"]) <= set(figures["ratios"])
 
 

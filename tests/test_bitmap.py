@@ -5,6 +5,7 @@ import random
 import pytest
 
 from emulator.commands import bitmap
+from emulator.datatypes import bits
 
 
 class Model:
@@ -37,6 +38,7 @@ class Model:
 def small_pieces(request, monkeypatch):
     """Long strings are read in pieces; here they are tiny."""
     monkeypatch.setattr(bitmap, "_PIECE", request.param)
+    monkeypatch.setattr(bits, "_FEW", 0)
 
 
 def number(reply):
@@ -45,7 +47,7 @@ def number(reply):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_steps(client, small_pieces, seed):
+def test_random_steps(client, small_pieces, some_lua, seed):
     rng = random.Random(seed)
     model = Model()
     for _ in range(400):

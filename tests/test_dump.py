@@ -11,8 +11,7 @@ import pytest
 from emulator.commands.dump import serialized
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.types import type_name
-from emulator.rdb import crc64 as checksum
-from emulator.rdb import intset, listpack, lua, ziplist
+from emulator.rdb import intset, listpack, ziplist
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
 from emulator.rdb.payload import sealed
@@ -155,26 +154,6 @@ def _by_definition(data):
         for _ in range(8):
             number = number >> 1 ^ (0x95AC9329AC4BC9B5 if number & 1 else 0)
     return number
-
-
-def forget_lua():
-    for kept in (lua.function, lua._module, lua._execute, checksum._in_lua):
-        kept.cache_clear()
-
-
-@pytest.fixture
-def plain_lua(monkeypatch):
-    """What runs over bytes does so in the Lua that is there where LuaJIT is not."""
-    monkeypatch.setattr(lua, "_LUAS", ("lua51",))
-    forget_lua()
-    yield
-    forget_lua()
-
-
-@pytest.fixture(params=["the quickest", "plain"])
-def some_lua(request):
-    if request.param == "plain":
-        request.getfixturevalue("plain_lua")
 
 
 def test_both_luas_make_the_same_bytes(client, values, request):

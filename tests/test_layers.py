@@ -34,7 +34,7 @@ ROOMS = (
 )
 """The folders of the package, the lowest first; the modules at its root are the ground or the ways in."""
 
-GROUND = frozenset(("_version", "clock", "suggestions", "system", "version", "wall"))
+GROUND = frozenset(("_version", "clock", "lua", "suggestions", "system", "version", "wall"))
 
 WITHOUT_A_LOOP = ROOMS[: ROOMS.index("sockets")]
 

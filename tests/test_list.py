@@ -17,6 +17,7 @@ from tests.conftest import Client
 def test_random_steps(limit, seed):
     rng = random.Random(seed)
     values, model = List(), []
+    twin, twin_model = None, []
     for _ in range(800):
         step = rng.randrange(9)
         fresh = [
@@ -60,9 +61,25 @@ def test_random_steps(limit, seed):
         start = rng.randint(0, len(model))
         stop = rng.randint(start, len(model))
         assert values.slice(start, stop) == model[start:stop]
-        twin = values.copy()
-        twin._check()
-        assert (list(twin), twin.encoding) == (model, values.encoding)
+        if twin is not None:
+            twin._check()
+            assert list(twin) == twin_model
+        twin, twin_model = values.copy(), model.copy()
+        assert twin.encoding == values.encoding
+        if rng.random() < 0.5:
+            twin, values = values, twin
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("most", [1, 15, 16, 17, 50, 1000])
+def test_many_equal_values_are_removed(most, backwards):
+    model = [b"%d" % (number % 3) for number in range(300)]
+    values = List.of(model, 20)
+    places = [index for index, value in enumerate(model) if value == b"1"]
+    chosen = places[-most:] if backwards else places[:most]
+    assert values.remove(b"1", most, backwards) == len(chosen)
+    values._check()
+    assert list(values) == [value for index, value in enumerate(model) if index not in chosen]
 
 
 def test_trim():

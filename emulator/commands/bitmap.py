@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
-from operator import and_, or_, xor
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import bounded, integer
 from emulator.commands.string import find_string, in_place, read_string
 from emulator.config.notifications import STRING
+from emulator.datatypes import bits
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.table.keyspec import keys
@@ -111,7 +111,16 @@ def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     if wanted.end is not None and wanted.end < wanted.start < 0:
         return 0
     first, last = _bits(wanted, len(text))
-    return sum(number.bit_count() for _, _, number in _pieces(text, first, last))
+    return _count(text, first, last)
+
+
+def _count(text: Text, first: int, last: int) -> int:
+    """How many bits are set from one to another, which is not included."""
+    start, stop = (first + 7) // 8, last // 8
+    if start >= stop:
+        return sum([number.bit_count() for _, _, number in _pieces(text, first, last)])
+    whole = sum([bits.count(bytes(text[place : min(place + _PIECE, stop)])) for place in range(start, stop, _PIECE)])
+    return _count(text, first, start * 8) + whole + _count(text, stop * 8, last)
 
 
 @command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
@@ -142,22 +151,28 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
 # BITOP
 
 
-def _exactly_one(numbers: list[int]) -> int:
-    once = more = 0
-    for number in numbers:
-        more |= once & number
-        once |= number
-    return once & ~more
+def _exactly_one(texts: list[bytes]) -> bytes:
+    once = more = bytes(len(texts[0]))
+    for text in texts:
+        more = _any([more, _both([once, text])])
+        once = _any([once, text])
+    return _both([once, _inverted(more)])
 
 
-_OPERATIONS: Final[dict[bytes, Callable[[list[int]], int]]] = {
-    b"AND": lambda numbers: reduce(and_, numbers),
-    b"OR": lambda numbers: reduce(or_, numbers),
-    b"XOR": lambda numbers: reduce(xor, numbers),
-    b"DIFF": lambda numbers: numbers[0] & ~reduce(or_, numbers[1:]),
-    b"DIFF1": lambda numbers: reduce(or_, numbers[1:]) & ~numbers[0],
-    b"ANDOR": lambda numbers: numbers[0] & reduce(or_, numbers[1:]),
+def _inverted(text: bytes) -> bytes:
+    return text.translate(_INVERTED)
+
+
+_both, _any = partial(bits.combined, "AND"), partial(bits.combined, "OR")
+_OPERATIONS: Final[dict[bytes, Callable[[list[bytes]], bytes]]] = {
+    b"AND": _both,
+    b"OR": _any,
+    b"XOR": partial(bits.combined, "XOR"),
+    b"DIFF": lambda texts: _both([texts[0], _inverted(_any(texts[1:]))]),
+    b"DIFF1": lambda texts: _both([_any(texts[1:]), _inverted(texts[0])]),
+    b"ANDOR": lambda texts: _both([texts[0], _any(texts[1:])]),
     b"ONE": _exactly_one,
+    b"NOT": lambda texts: _inverted(texts[0]),
 }
 _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 
@@ -172,7 +187,7 @@ _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: bytes) -> int:
     """Combines strings bit by bit and stores the result; returns its length in bytes."""
     name = operation.upper()
-    if name not in _OPERATIONS and name != b"NOT":
+    if name not in _OPERATIONS:
         raise CommandError(SYNTAX)
     if name == b"NOT" and more:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")
@@ -184,17 +199,16 @@ def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: 
     if not size:
         db.delete(destkey)
         return 0
-    result = bytearray(texts[0]).translate(_INVERTED) if name == b"NOT" else _combined(_OPERATIONS[name], texts, size)
-    db.put(destkey, result, STRING, b"set")
+    db.put(destkey, _combined(_OPERATIONS[name], texts, size), STRING, b"set")
     return size
 
 
-def _combined(operation: Callable[[list[int]], int], texts: Sequence[Text], size: int) -> bytearray:
+def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], size: int) -> bytearray:
     """The result of an operation, piece by piece; strings that are shorter than `size` are as if followed by zeros."""
     result = bytearray()
     for start in range(0, size, _PIECE):
-        numbers = [int.from_bytes(memoryview(text)[start : start + _PIECE], "little") for text in texts]
-        result += operation(numbers).to_bytes(min(_PIECE, size - start), "little")
+        end = min(start + _PIECE, size)
+        result += operation([bytes(text[start:end]).ljust(end - start, b"\0") for text in texts])
     return result
 
 

@@ -417,9 +417,8 @@ def _latencystats(engine: Engine) -> Fields:
     for entry in every_command(engine.commands):
         durations = entry.durations
         if durations.buckets:
-            told = [
-                f"{name}={durations.percentile(percent):.3f}" for name, percent in zip(names, percentages, strict=True)
-            ]
+            found = durations.percentiles(percentages)
+            told = [f"{name}={micros:.3f}" for name, micros in zip(names, found, strict=True)]
             yield f"latency_percentiles_usec_{entry.full_name.decode()}", ",".join(told)
 
 

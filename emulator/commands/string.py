@@ -424,9 +424,11 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
         db.insert(key, b"%d" % total)
     else:
         value = entry.value
-        if not isinstance(value, STRINGS):
-            raise CommandError(WRONGTYPE)
-        current = parse_integer(bytes(value))
+        if value.__class__ is not bytes:
+            if not isinstance(value, STRINGS):
+                raise CommandError(WRONGTYPE)
+            value = bytes(value)
+        current = parse_integer(value)
         if current is None:
             raise CommandError(NOT_INTEGER)
         total = current + amount

@@ -44,7 +44,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
     plain = score.upper() not in _OPTIONS
     if plain and not more:  # as in most calls
-        return add_scores(client, key, (double(score),), (member,), _NO_OPTIONS)
+        return _add_one(client, key, double(score), member)
     words = (score, member, *more)
     given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
     options = given.keys()
@@ -54,6 +54,21 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
         _check_options(options, len(rest) // 2)
     scores = [double(text) for text in rest[::2]]
     return add_scores(client, key, scores, rest[1::2], options)
+
+
+def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
+    """ZADD of one member without options; returns whether it is new."""
+    target = client.db.edit(key, ZSet)
+    if target is None:
+        return int(add_scores(client, key, (score,), (member,), _NO_OPTIONS) or 0)
+    limits = client.engine.config
+    if target.packed and limits.zset_max_listpack_entries < 1:
+        target.packed = False
+    old = target.scores.get(member)
+    if old != score:
+        target.set(member, score, limits)
+        client.db.changed(key, ZSET, b"zadd")
+    return int(old is None)
 
 
 def _check_options(options: Set[bytes], members: int) -> None:

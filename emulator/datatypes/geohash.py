@@ -78,17 +78,20 @@ Cell = tuple[int, int]
 """Where a cell lies from south to north and from west to east: the numbers whose bits alternate in that of the cell."""
 
 
+def _latitude(x: int, steps: int) -> float:
+    """The southern edge of the cells in a row."""
+    return -LATITUDE_LIMIT + (x * 1.0 / (1 << steps)) * (LATITUDE_LIMIT + LATITUDE_LIMIT)
+
+
+def _longitude(y: int, steps: int) -> float:
+    """The western edge of the cells in a column."""
+    return -LONGITUDE_LIMIT + (y * 1.0 / (1 << steps)) * (LONGITUDE_LIMIT + LONGITUDE_LIMIT)
+
+
 def _area(cell: Cell, steps: int) -> Area:
     """What a cell covers."""
     x, y = cell
-    cells = 1 << steps
-    latitudes, longitudes = LATITUDE_LIMIT + LATITUDE_LIMIT, LONGITUDE_LIMIT + LONGITUDE_LIMIT
-    return Area(
-        -LONGITUDE_LIMIT + (y * 1.0 / cells) * longitudes,
-        -LATITUDE_LIMIT + (x * 1.0 / cells) * latitudes,
-        -LONGITUDE_LIMIT + ((y + 1) * 1.0 / cells) * longitudes,
-        -LATITUDE_LIMIT + ((x + 1) * 1.0 / cells) * latitudes,
-    )
+    return Area(_longitude(y, steps), _latitude(x, steps), _longitude(y + 1, steps), _latitude(x + 1, steps))
 
 
 def number_of(score: float) -> int:
@@ -258,10 +261,10 @@ def _neighbour(cell: Cell, steps: int, east: int, north: int) -> Cell:
 def _reaches(cell: Cell, steps: int, bounds: Area) -> bool:
     """Whether the cells round one cell go as far as the bounds."""
     return not (
-        _area(_neighbour(cell, steps, 0, 1), steps).north < bounds.north
-        or _area(_neighbour(cell, steps, 0, -1), steps).south > bounds.south
-        or _area(_neighbour(cell, steps, 1, 0), steps).east < bounds.east
-        or _area(_neighbour(cell, steps, -1, 0), steps).west > bounds.west
+        _latitude(_neighbour(cell, steps, 0, 1)[0] + 1, steps) < bounds.north
+        or _latitude(_neighbour(cell, steps, 0, -1)[0], steps) > bounds.south
+        or _longitude(_neighbour(cell, steps, 1, 0)[1] + 1, steps) < bounds.east
+        or _longitude(_neighbour(cell, steps, -1, 0)[1], steps) > bounds.west
     )
 
 

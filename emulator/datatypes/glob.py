@@ -81,7 +81,7 @@ def _expression(pieces: list[_Piece]) -> bytes:
     return first + b"".join(b"(?>.*?%b)" % piece for piece in middle) + b".*" + last
 
 
-_OFTEN = 100
+_OFTEN = 20
 _SHORT_PATTERN = 64
 _SHORT_NAME = 256
 _SHORT = 1024

@@ -14,8 +14,9 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
-from operator import length_hint
 from typing import Final
+
+from emulator.lua import function
 
 REGISTERS: Final = 1 << 14
 HEADER_SIZE: Final = 16
@@ -143,18 +144,11 @@ def _raise_sparse(
 
 def _find(sketch: bytearray, index: int, start: int, first: int) -> tuple[int, int, int, int]:
     """The run that a register is in: its place, the place of the run before, its registers, how many of them come later."""
-    spans = _SPANS
-    codes = iter(bytes(sketch[start:]))
-    left = index - first
-    before = -1
-    for code in codes:
-        span = spans[code] or _long_zeros(code, next(codes, None))
-        left -= span
-        if left < 0:
-            place = len(sketch) - length_hint(codes) - _size(code)
-            return place, place - _size(before) if before >= 0 else place, span, -1 - left
-        before = code
-    raise Corrupted
+    found = function("datatypes/hyperloglog", "find")(bytes(sketch[start:]), index - first)
+    if found is None:
+        raise Corrupted
+    place, previous, span, behind = map(int, found)
+    return start + place, start + previous, span, behind
 
 
 def _size(code: int) -> int:

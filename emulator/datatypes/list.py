@@ -66,15 +66,17 @@ class List:
     ``size`` is the bytes that the values take in one listpack, and ``nodes`` is None while that is the encoding.  For a
     quicklist it has the number of values and the bytes of each of its listpacks (a large value that stands alone is counted
     as one), and ``fill`` is the limit for them: the one that held when it became a quicklist, whatever is configured later.
+    The values may be ``shared`` with a copy, until one of both changes.
     """
 
-    __slots__ = ("fill", "nodes", "size", "values")
+    __slots__ = ("fill", "nodes", "shared", "size", "values")
 
     def __init__(self) -> None:
         self.values: deque[bytes] = deque()
         self.size = HEADER_SIZE
         self.nodes: deque[list[int]] | None = None
         self.fill = 0
+        self.shared = False
 
     @classmethod
     def of(cls, values: Sequence[bytes], limit: int) -> List:
@@ -149,13 +151,20 @@ class List:
         return _QUICKLIST + len(self.nodes) * _NODE + self.size
 
     def copy(self) -> List:
-        """A list of its own with the same values.  O(n)."""
+        """A list of its own with the same values.  O(nodes); O(n) for the change that parts the two."""
         twin = List()
-        twin.values = self.values.copy()
+        twin.values = self.values
+        self.shared = twin.shared = True
         twin.size = self.size
         twin.fill = self.fill
-        twin.nodes = None if self.nodes is None else deque(node.__class__(node) for node in self.nodes)
+        if self.nodes is not None:
+            twin.nodes = deque([node.copy() if node.__class__ is list else _Plain(node) for node in self.nodes])
         return twin
+
+    def _part(self) -> None:
+        """Have values of one's own, which are about to change."""
+        self.values = self.values.copy()
+        self.shared = False
 
     # Encoding
 
@@ -177,6 +186,8 @@ class List:
 
     def extend_left(self, values: Sequence[bytes]) -> None:
         """Put values before the first, one after the other.  O(1) each."""
+        if self.shared:
+            self._part()
         nodes = self.nodes
         if nodes is None:
             self.values.extendleft(values)
@@ -201,6 +212,8 @@ class List:
 
     def extend_right(self, values: Sequence[bytes]) -> None:
         """Put values after the last.  O(1) each."""
+        if self.shared:
+            self._part()
         sizes = list(map(entry_size, values))
         self.values.extend(values)
         self.size += sum(sizes)
@@ -226,6 +239,8 @@ class List:
 
     def pop_left(self) -> bytes:
         """Take the first value.  O(1)."""
+        if self.shared:
+            self._part()
         value = self.values.popleft()
         size = entry_size(value)
         self.size -= size
@@ -239,6 +254,8 @@ class List:
 
     def pop_right(self) -> bytes:
         """Take the last value.  O(1)."""
+        if self.shared:
+            self._part()
         value = self.values.pop()
         size = entry_size(value)
         self.size -= size
@@ -252,6 +269,8 @@ class List:
 
     def take_left(self, count: int) -> list[bytes]:
         """Take some of the first values, of which there must be as many.  O(count)."""
+        if self.shared:
+            self._part()
         take = self.values.popleft
         taken = [take() for _ in range(count)]
         self._forget(taken, 0)
@@ -259,6 +278,8 @@ class List:
 
     def take_right(self, count: int) -> list[bytes]:
         """Take some of the last values, the last one first.  O(count)."""
+        if self.shared:
+            self._part()
         take = self.values.pop
         taken = [take() for _ in range(count)]
         self._forget(taken, -1)
@@ -293,6 +314,8 @@ class List:
 
     def set(self, index: int, value: bytes) -> None:
         """Replace a value.  O(n)."""
+        if self.shared:
+            self._part()
         old = self.values[index]
         growth = entry_size(value) - entry_size(old)
         if self.nodes is not None and (growth or len(value) != len(old)):
@@ -302,6 +325,8 @@ class List:
 
     def insert(self, index: int, value: bytes, after: bool = False) -> None:
         """Put a value before that at an index, or after it.  O(n)."""
+        if self.shared:
+            self._part()
         self.size += entry_size(value)
         if self.nodes:
             self._insert_into_nodes(self.nodes, index, value, after)
@@ -314,6 +339,8 @@ class List:
         found = self._find(value, most, backwards)
         if not found:
             return 0
+        if self.shared:
+            self._part()
         size = entry_size(value)
         self.size -= len(found) * size
         if self.nodes is not None:
@@ -343,7 +370,7 @@ class List:
     def trim(self, start: int, stop: int) -> None:
         """Keep the values from start up to stop.  O(values taken away)."""
         if start >= stop:
-            self.values, self.size = deque(), HEADER_SIZE
+            self.values, self.size, self.shared = deque(), HEADER_SIZE, False
             self.nodes = None if self.nodes is None else deque()
             return
         self.take_right(len(self.values) - stop)

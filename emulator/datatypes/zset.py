@@ -15,11 +15,12 @@ from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.footprint import allocated, node_room, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
 from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
 
+_WHOLE: Final = 2.0**53
 _SKIP_LIST: Final = 688
 """A skip list without nodes: the first one has room for all levels."""
 
@@ -101,10 +102,16 @@ class ZSet:
     def footprint(self) -> int:
         """Bytes that it takes in the real server.  O(n) for a small one."""
         if self.packed:
-            scores = format_doubles(list(self.scores.values())) if self.scores else []
-            return allocated(HEADER_SIZE + sum(map(entry_size, self.scores)) + sum(map(entry_size, scores)))
+            return allocated(HEADER_SIZE + sum(map(entry_size, self.scores)) + self._size_of_scores())
         count = len(self.scores)
         return _SKIP_LIST + table_size(count) + self.payload
+
+    def _size_of_scores(self) -> int:
+        """Bytes of the scores in a listpack."""
+        scores = list(self.scores.values())
+        if all(map(float.is_integer, scores)) and all(-_WHOLE < score < _WHOLE for score in scores):
+            return sum(map(integer_size, map(int, scores)))
+        return sum(map(entry_size, format_doubles(scores)))
 
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""

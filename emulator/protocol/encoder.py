@@ -281,13 +281,13 @@ def _attributed(value: Attributed) -> Opened:
 
 def _pairs_2(pairs: Pairs) -> Opened:
     """Pairs as RESP2 has them; many are put together at once, so that nothing is left to stand behind the head."""
-    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if 2 * len(pairs) >= _MANY else None
     return _array(_flat(pairs)) if whole is None else (whole, ())
 
 
 def _pairs_3(pairs: Pairs) -> Opened:
     """The same as RESP3 has them."""
-    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if 2 * len(pairs) >= _MANY else None
     return _array(pairs) if whole is None else (whole, ())
 
 

@@ -32,6 +32,8 @@ def wrapped(number: int) -> int:
 
 def parse_integer(text: bytes) -> int | None:
     """A signed 64-bit integer in its canonical spelling, else None."""
+    if text.isdigit() and text[0] > _ZERO and len(text) < _CERTAINLY_FITS:  # what most are
+        return int(text)
     if len(text) > 20:
         return None
     try:

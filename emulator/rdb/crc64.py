@@ -12,7 +12,7 @@ from functools import cache
 from sys import byteorder
 from typing import Any
 
-from emulator.rdb.lua import function
+from emulator.lua import function
 
 _POLYNOMIAL = 0x95AC9329AC4BC9B5
 _LOW = 0xFF
@@ -36,7 +36,7 @@ def _tables() -> list[list[int]]:
 @cache
 def _in_lua() -> Any:
     """What computes the 16-bit quarters of a checksum, the lowest first; None where only plain Lua is there."""
-    prepared = function("crc64", "prepared")
+    prepared = function("rdb/crc64", "prepared")
     return prepared and prepared(b"".join([number.to_bytes(8, "little") for table in _tables() for number in table]))
 
 

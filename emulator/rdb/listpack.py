@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
-from emulator.rdb.lua import function
+from emulator.lua import function
 from emulator.rdb.lzf import BadData
 
 _HEADER: Final = 6
@@ -37,7 +37,7 @@ def pack(elements: Sequence[bytes]) -> bytes:
 
 def body(elements: Sequence[bytes]) -> bytes:
     """What is between the header and the end mark."""
-    packed: bytes = function("listpack", "pack")(*columns(elements))
+    packed: bytes = function("rdb/listpack", "pack")(*columns(elements))
     return packed
 
 
@@ -64,7 +64,7 @@ def unpack_measured(data: bytes) -> Unpacked:
     """The same, and the bytes that they should take."""
     if len(data) <= _HEADER or int.from_bytes(data[:4], "little") != len(data) or not data.endswith(_END):
         raise BadData
-    found = function("listpack", "unpack")(data)
+    found = function("rdb/listpack", "unpack")(data)
     if found is None:
         raise BadData
     texts, lengths, size = found

@@ -8,7 +8,7 @@ Source: http://oldhome.schmorp.de/marc/liblzf.html
 
 from __future__ import annotations
 
-from emulator.rdb.lua import function
+from emulator.lua import function
 
 
 class BadData(Exception):
@@ -17,13 +17,13 @@ class BadData(Exception):
 
 def compress(data: bytes, most: int) -> bytes | None:
     """The data in fewer bytes than `most`; None where LibLZF finds no room for it, a few bytes early.  O(n)."""
-    packed: bytes | None = function("lzf", "compress")(data, most)
+    packed: bytes | None = function("rdb/lzf", "compress")(data, most)
     return packed
 
 
 def decompress(data: bytes, size: int) -> bytes:
     """The data again; raises `BadData`."""
-    whole: bytes | None = function("lzf", "decompress")(data, size)
+    whole: bytes | None = function("rdb/lzf", "decompress")(data, size)
     if whole is None:
         raise BadData
     return whole

@@ -97,7 +97,10 @@ class Reader:
         return piece
 
     def byte(self) -> int:
-        return self.take(1)[0]
+        if self.at_end:
+            raise BadData
+        self._place += 1
+        return self._data[self._place - 1]
 
     def integer(self, size: int) -> int:
         """An unsigned integer of so many bytes, the lowest first."""

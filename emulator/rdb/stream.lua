@@ -1,7 +1,7 @@
 -- Runs of streams for stream.py: entries that all have the fields of the first one, as they stand in a listpack.
 
 local use = ...
-local memory, listpack = use("memory"), use("listpack")
+local memory, listpack = use("memory"), use("rdb/listpack")
 local put, put_integer, put_wide, number_at = listpack.put, listpack.put_integer, listpack.put_wide, listpack.number_at
 local WORD = 2 ^ 32
 local SAME_FIELDS = 2

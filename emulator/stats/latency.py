@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -99,16 +101,19 @@ class Durations:
             found[min(nanos + nanos // 128 - 1, 1 << 30) // 1000] = calls
         return found
 
-    def percentile(self, percent: float) -> float:
-        """Microseconds within which so many per cent of the calls were done; with 0 the least there was."""
-        rank = max(int(percent / 100 * self.tracked + 0.5), 1)
-        steps = 0
-        for first, count in sorted(self.buckets.items()):
-            steps = first if percent == 0 else first + _width(first)
-            rank -= count
-            if rank <= 0:
-                break
-        return steps * _STEP * 1e6
+    def percentiles(self, percents: Sequence[float]) -> list[float]:
+        """Microseconds within which so many per cent of the calls were done; with 0 the least there was.
+
+        There must be calls in the buckets.
+        """
+        firsts = sorted(self.buckets)
+        reached = list(accumulate(map(self.buckets.__getitem__, firsts)))
+        found = []
+        for percent in percents:
+            rank = max(int(percent / 100 * reached[-1] + 0.5), 1)
+            first = firsts[min(bisect_left(reached, rank), len(firsts) - 1)]
+            found.append((first + _width(first) if percent else first) * _STEP * 1e6)
+        return found
 
 
 class Event:

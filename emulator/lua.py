@@ -13,14 +13,14 @@ _LUAS = ("luajit21", "luajit20", "lua51")
 
 @cache
 def function(module: str, name: str) -> Any:
-    """A function of a file of Lua beside this one."""
+    """A function of a file of Lua in this package (``rdb/lzf``); None for one that is there with LuaJIT only."""
     return _module(module.encode())[name.encode()]
 
 
 @cache
 def _module(name: bytes) -> Any:
-    """What a file of Lua returns; it gets those that it uses in the same way."""
-    return _execute()(Path(__file__).with_name(f"{name.decode()}.lua").read_bytes(), _module)
+    """What a file of Lua returns, which gets those that it uses by the same function."""
+    return _execute()((Path(__file__).parent / f"{name.decode()}.lua").read_bytes(), _module)
 
 
 @cache

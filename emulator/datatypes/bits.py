@@ -1,0 +1,30 @@
+"""Bits of long strings: eight bytes at a time in LuaJIT, where lupa has it, else as large integers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from operator import and_, or_, xor
+from typing import Final
+
+from emulator.lua import function
+
+_IN_INTEGERS: Final[dict[str, Callable[[int, int], int]]] = {"AND": and_, "OR": or_, "XOR": xor}
+
+_FEW = 256
+"""So many bytes are no reason to start Lua for."""
+
+
+def count(text: bytes) -> int:
+    """How many bits are set.  O(n)."""
+    quick = function("datatypes/bits", "count") if len(text) > _FEW else None
+    return int(quick(text)) if quick else int.from_bytes(text, "little").bit_count()
+
+
+def combined(operation: str, texts: list[bytes]) -> bytes:
+    """The texts, which are of the same length, combined bit by bit by ``AND``, ``OR`` or ``XOR``.  O(n)."""
+    quick = function("datatypes/bits", operation) if len(texts[0]) > _FEW else None
+    if quick:
+        return reduce(quick, texts)
+    numbers = (int.from_bytes(text, "little") for text in texts)
+    return reduce(_IN_INTEGERS[operation], numbers).to_bytes(len(texts[0]), "little")
