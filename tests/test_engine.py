@@ -193,13 +193,18 @@ def test_keys_that_expire_are_indexed_when_one_is_to_be_evicted(client, engine):
     assert sorted(db.evictable(volatile=True)) == [b"b", b"e"] and db.expiring == 2
 
 
-@pytest.mark.parametrize(("options", "most"), [([], 200), ([b"EX", b"1000"], 300)], ids=["for ever", "for a while"])
-def test_a_key_takes_little_memory(engine, options, most):
+@pytest.mark.parametrize(
+    ("expires", "most"),
+    [(None, 200), (1, 260), (1000, 290)],
+    ids=["for ever", "all until then", "each until another time"],
+)
+def test_a_key_takes_little_memory(engine, expires, most):
     session = Session(engine)
     count = 80_000
     tracemalloc.start()
     try:
         for number in range(count):
+            options = [] if expires is None else [b"EX", b"%d" % (1000 + number % expires)]
             run(session, [[b"SET", b"key:%d" % number, b"value:%d" % number, *options]], 0, 1)
             session.out.clear()
         taken = tracemalloc.get_traced_memory()[0]

@@ -66,13 +66,9 @@ class Expiring(Weighed):
             if self._volatile is not None:
                 self._volatile.add(entry.key)
         self._deadlines += deadline - before
-        if deadline == self._latest_deadline:
-            deadline = (
-                self._latest_deadline
-            )  # keys that are set together often have one deadline: they share the integer
-        else:
-            self._latest_deadline = deadline
-        self.wheel.set(timer, deadline)
+        if deadline != self._latest_deadline:
+            self._latest_deadline = deadline | 0  # a sum has room for one more digit, what `|` makes has not
+        self.wheel.set(timer, self._latest_deadline)  # keys that are set together often share one integer
         return timer
 
     def persist(self, entry: Entry) -> None:
