@@ -1,4 +1,4 @@
-"""COMMAND: what the server can do, told from the table of commands."""
+"""COMMAND: the table of commands as clients read it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _docs(entry: Command) -> dict[bytes, Reply]:
 
 @cache
 def _data(name: str) -> dict[str, Any]:
-    """What is written down of commands by their names: ``grammar``, arguments and deprecation, or ``history``."""
+    """Return the contents of a data file, by command name: ``grammar`` (arguments, deprecation) or ``history``."""
     import json
     from importlib.resources import files
 
@@ -207,7 +207,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 
 
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """The keys in the words of a call, with what the command does to them."""
+    """Return the keys in the words of a call, each with its flags."""
     entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError("ERR Invalid command specified")

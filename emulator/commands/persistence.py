@@ -1,4 +1,4 @@
-"""SAVE and its kin: there are no files yet, and these commands say so."""
+"""SAVE and related commands: they are refused, since there are no files yet."""
 
 from __future__ import annotations
 

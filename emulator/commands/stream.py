@@ -1,4 +1,4 @@
-"""Streams: adding, reading ranges, deleting and trimming entries."""
+"""Streams: adds, reads, deletes and trims entries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
-    """Entries as clients see them, id and fields; at most `count` unless it is 0."""
+    """Return entries as clients see them, id and fields; at most `count` unless it is 0."""
     chosen = islice(found, count) if count else found
     return [[b"%d-%d" % (id >> 64, id & UINT64_MAX), body] for id, body in chosen]  # `format_id` inline, for speed
 
@@ -40,7 +40,7 @@ def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
 
 
 class Trimming(NamedTuple):
-    """MAXLEN or MINID with their options; neither where nothing is to be trimmed."""
+    """A trimming by MAXLEN (`length`) or MINID (`least_id`), with their options."""
 
     length: int | None = None
     least_id: int | None = None
@@ -49,7 +49,7 @@ class Trimming(NamedTuple):
     strategy: bytes = KEEPREF
 
     def apply(self, stream: Stream) -> int:
-        """Trim a stream; how many entries went.  Where references matter Redis does not trim by ``~`` at all."""
+        """Trim a stream; return how many entries were removed.  DELREF and ACKED do not trim by ``~`` at all, as in Redis."""
         if self.strategy == KEEPREF:
             if self.length is not None:
                 return stream.trim_to_length(self.length, self.whole_runs, self.limit)
@@ -70,7 +70,7 @@ class Trimming(NamedTuple):
 
 
 def _threshold(words: Sequence[bytes]) -> int:
-    """How many words ``[=|~] threshold`` are."""
+    """Return the number of words of ``[=|~] threshold``."""
     return 2 if len(words) > 1 and words[0] in (b"~", b"=") else 1
 
 
@@ -98,7 +98,7 @@ _TRIM_RULES: Final = once(*STRATEGIES) | once(
 
 
 def _trimming(client: Session, given: Given, for_adding: bool) -> Trimming | None:
-    """The trimming that options ask for; None if they ask for none, as only XADD may."""
+    """Return the trimming that options ask for; None without any, which only XADD allows."""
     limit: int | None = given.get(b"LIMIT")
     by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
     asked = by_length or by_id
@@ -140,13 +140,13 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
 
 
 def _new_id(text: bytes) -> tuple[int, bool]:
-    """The id that is asked for, and whether the stream is to find its sequence number (``ms-*``)."""
+    """Return the id that was given, and whether the stream chooses its sequence number (``ms-*``)."""
     open_ended = text.endswith(b"-*")
     return exact_id(text[:-2] if open_ended else text), open_ended
 
 
 def _next_id(client: Session, stream: Stream, id: int, open_ended: bool, automatic: bool) -> int:
-    """The id of the next entry of a stream."""
+    """Return the id of the next entry of a stream."""
     last = stream.last_id
     if last == MAX_ID:
         raise CommandError("ERR The stream has exhausted the last possible ID, unable to add more items")
@@ -276,7 +276,7 @@ NOT_THERE = -1
 
 
 def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
-    """Delete an entry as the strategy says: `DELETED`, `STILL_NEEDED` by a consumer group, or `NOT_THERE`."""
+    """Delete an entry by a strategy; return `DELETED`, `STILL_NEEDED` (by a consumer group) or `NOT_THERE`."""
     if strategy == ACKED and stream.is_referenced(id):
         return STILL_NEEDED
     if strategy == DELREF:

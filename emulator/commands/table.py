@@ -52,5 +52,5 @@ from emulator.table.registry import REGISTRY, Commands
 
 
 def table(hidden: bool = True) -> Commands:
-    """A table for one engine, with the `hidden` commands or without them."""
+    """Return the table of one engine, with or without the `hidden` commands."""
     return Commands({entry.name.lower(): entry for entry in REGISTRY.values() if hidden or not entry.hidden})
