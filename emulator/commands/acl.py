@@ -1,4 +1,4 @@
-"""ACL: users, what they may do, and what they were refused."""
+"""ACL: users, their rules, and the log of refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading arguments: numbers, deadlines, options; each raises the error that Redis answers."""
+"""Reads arguments: numbers, deadlines, timeouts, keys; raises the errors that Redis answers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ INT32_MAX: Final = 2**31 - 1
 INT32_MIN: Final = -(2**31)
 
 TIME_UNITS: Final = {b"EX": (1000, False), b"PX": (1, False), b"EXAT": (1000, True), b"PXAT": (1, True)}
-"""Options that take a time: milliseconds a unit, and whether it is a moment rather than a span."""
+"""Options that take a time: the milliseconds of a unit, and whether the time is absolute."""
 
 
 def wrong_arity(name: str) -> CommandError:
-    """The error of a command whose number of arguments only it can judge."""
+    """Return the error of a command that checks its number of arguments itself."""
     return CommandError(f"ERR wrong number of arguments for '{name}' command")
 
 
 def wrong_subcommand_arity(client: Session) -> CommandError:
-    """The error of a sub-command whose number of arguments only it can judge."""
+    """Return the error of a sub-command that checks its number of arguments itself."""
     container, name = client.words[:2]
     return CommandError(
         f"ERR unknown subcommand or wrong number of arguments for '{as_text(name[:128])}'. "
@@ -36,7 +36,7 @@ def wrong_subcommand_arity(client: Session) -> CommandError:
 
 
 def integer(text: bytes, error: str = NOT_INTEGER) -> int:
-    """A signed 64-bit integer."""
+    """Return a signed 64-bit integer."""
     number = parse_integer(text)
     if number is None:
         raise CommandError(error)
@@ -44,7 +44,7 @@ def integer(text: bytes, error: str = NOT_INTEGER) -> int:
 
 
 def database(client: Session, text: bytes) -> Database:
-    """The database of an index."""
+    """Return the database with an index."""
     index = integer(text)
     if not INT32_MIN <= index <= INT32_MAX:
         raise CommandError(f"ERR value is out of range, value must between {INT32_MIN} and {INT32_MAX}")
@@ -54,7 +54,7 @@ def database(client: Session, text: bytes) -> Database:
 
 
 def bounded(text: bytes, least: int, most: int, error: str) -> int:
-    """An integer within bounds."""
+    """Return an integer within bounds."""
     number = parse_integer(text)
     if number is None or not least <= number <= most:
         raise CommandError(error)
@@ -62,12 +62,12 @@ def bounded(text: bytes, least: int, most: int, error: str) -> int:
 
 
 def positive(text: bytes, most: int = INT64_MAX) -> int:
-    """An integer from 0 up to a limit."""
+    """Return an integer from 0 up to a limit."""
     return bounded(text, 0, most, NOT_POSITIVE)
 
 
 def magnitude(text: bytes) -> int:
-    """An integer whose sign is a direction: any but the smallest, which has no opposite."""
+    """Return an integer whose sign is a direction; the smallest is refused, since it cannot be negated."""
     number = integer(text)
     if number == INT64_MIN:
         raise CommandError(f"ERR value is out of range, value must between {-INT64_MAX} and {INT64_MAX}")
@@ -75,7 +75,7 @@ def magnitude(text: bytes) -> int:
 
 
 def double(text: bytes, error: str = NOT_FLOAT) -> float:
-    """A double; NaN is none."""
+    """Return a double; NaN is refused."""
     number = parse_double(text)
     if number is None:
         raise CommandError(error)
@@ -83,7 +83,7 @@ def double(text: bytes, error: str = NOT_FLOAT) -> float:
 
 
 def deadline(client: Session, command: str, value: bytes, unit: int, absolute: bool) -> int:
-    """The moment that an option such as ``EX 10`` means, in milliseconds since the epoch; it must be positive."""
+    """Return the moment that an option such as ``EX 10`` means, in milliseconds since the epoch; it must be positive."""
     amount = integer(value)
     invalid = CommandError(f"ERR invalid expire time in '{command}' command")
     if amount <= 0 or amount > INT64_MAX // unit:
@@ -97,7 +97,7 @@ def deadline(client: Session, command: str, value: bytes, unit: int, absolute: b
 
 
 def timeout(client: Session, text: bytes) -> int:
-    """The timeout of a blocking command, from seconds with a fraction to milliseconds (rounded up); 0 is for ever."""
+    """Return the timeout of a blocking command in milliseconds, rounded up from decimal seconds; 0 means no timeout."""
     seconds = parse_double(text)
     if seconds is None:
         exact = parse_long_double(text)
@@ -115,7 +115,7 @@ def timeout(client: Session, text: bytes) -> int:
 
 
 def milliseconds(client: Session, text: bytes) -> int:
-    """A span of time in whole milliseconds."""
+    """Return a time span in milliseconds."""
     span = integer(text, "ERR timeout is not an integer or out of range")
     if span < 0:
         raise CommandError("ERR timeout is negative")
@@ -125,7 +125,7 @@ def milliseconds(client: Session, text: bytes) -> int:
 
 
 def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bool]:
-    """The count of HRANDFIELD and its kin, and whether it is followed by the word `values`."""
+    """Return the count of HRANDFIELD and similar commands, and whether the word `values` follows it."""
     count = magnitude(options[0])
     with_values = len(options) == 2 and bool(values) and options[1].upper() == values
     if len(options) > 1 and not with_values:
@@ -136,7 +136,7 @@ def random_count(options: Sequence[bytes], values: bytes = b"") -> tuple[int, bo
 
 
 def multi_pop(words: Sequence[bytes], places: tuple[bytes, bytes]) -> tuple[list[bytes], bytes, int]:
-    """The keys, the place and the count in the arguments of LMPOP, ZMPOP and their kin."""
+    """Return the keys, the end and the count in the arguments of LMPOP, ZMPOP and their blocking forms."""
     number = bounded(words[0], 1, INT64_MAX, "ERR numkeys should be greater than 0")
     if number + 1 >= len(words):
         raise CommandError(SYNTAX)

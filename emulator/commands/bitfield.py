@@ -21,7 +21,7 @@ _BAD_TYPE: Final = "ERR Invalid bitfield type. Use something like i16 u8. Note t
 
 
 class _Step(NamedTuple):
-    """One operation: ``value`` is what SET and INCRBY take, ``overflow`` what an INCRBY or SET that does not fit does."""
+    """One operation: ``value`` is the argument of SET and INCRBY, ``overflow`` their treatment of numbers that do not fit."""
 
     operation: bytes
     signed: bool
@@ -32,20 +32,20 @@ class _Step(NamedTuple):
 
     @property
     def limits(self) -> tuple[int, int]:
-        """The least and the greatest number that fit."""
+        """The smallest and the largest number that fit."""
         if self.signed:
             return -(1 << (self.bits - 1)), (1 << (self.bits - 1)) - 1
         return 0, (1 << self.bits) - 1
 
     def read(self, text: bytes | bytearray) -> int:
-        """The number that is there; beyond the end there are zeros."""
+        """Return the number in a string; bits beyond the end are zero."""
         first, last = self.offset >> 3, (self.offset + self.bits + 7) >> 3
         window = int.from_bytes(text[first:last].ljust(last - first, b"\0"))
         number = window >> (8 * last - self.offset - self.bits) & ((1 << self.bits) - 1)
         return self.wrapped(number)
 
     def write(self, text: bytearray, number: int) -> None:
-        """Put a number there; the string is long enough."""
+        """Write a number; the string must be long enough."""
         first, last = self.offset >> 3, (self.offset + self.bits + 7) >> 3
         shift = 8 * last - self.offset - self.bits
         mask = ((1 << self.bits) - 1) << shift
@@ -53,25 +53,25 @@ class _Step(NamedTuple):
         text[first:last] = window.to_bytes(last - first)
 
     def wrapped(self, number: int) -> int:
-        """A number modulo the width, with the sign that it has then."""
+        """Return a number modulo the width, with its resulting sign."""
         number &= (1 << self.bits) - 1
         return number - (1 << self.bits) if self.signed and number >> (self.bits - 1) else number
 
     def wanted(self, old: int) -> int:
-        """What is to be stored: the sum for INCRBY; SET takes a negative number for a large unsigned one."""
+        """Return the number to be stored, before overflow: INCRBY adds; SET reads negative numbers as large unsigned ones."""
         if self.operation == b"INCRBY":
             return old + self.value
         return self.value if self.signed else self.value & UINT64_MAX
 
     def fitting(self, number: int) -> int | None:
-        """What is stored for a number: itself where it fits, else as ``overflow`` says; None for nothing."""
+        """Return the number to be stored after overflow handling; None if nothing is stored."""
         least, most = self.limits
         if least <= number <= most:
             return number
         if self.overflow == b"FAIL":
             return None
         if self.overflow == b"SAT":
-            # Far below, the room that a SET leaves up to the greatest number overflows 64 bits in Redis's check.
+            # For numbers far below, Redis's check (maximum - number) overflows 64 bits, and SET saturates upwards.
             too_far = self.operation == b"SET" and most - number > INT64_MAX
             return most if number > most or too_far else least
         return self.wrapped(number)
@@ -94,7 +94,7 @@ def _offset(client: Session, text: bytes, bits: int) -> int:
 
 
 def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
-    """The operations in the words, which are no options: their order counts, and each may come again."""
+    """Return the operations. They are not options: their order matters, and each may be repeated."""
     steps: list[_Step] = []
     overflow = b"WRAP"
     place = 0
@@ -118,7 +118,7 @@ def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
 
 
 def _key_of_bitfield(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """BITFIELD only reads where there is nothing but GET; what is not well formed counts as writing."""
+    """BITFIELD only reads if all its operations are GET; malformed calls count as writes."""
     place = 2
     while place < len(words):
         operation, left = words[place].upper(), len(words) - place - 1
@@ -170,7 +170,7 @@ def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None
     if changes:
         client.db.changed(key, STRING, b"setbit", changes)
     elif grown:
-        client.db.touch(key)  # zeros were added although no number fitted: no event tells of it
+        client.db.touch(key)  # zeros were added although no number fitted; there is no event for this
     return answers
 
 

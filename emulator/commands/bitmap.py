@@ -25,7 +25,7 @@ Text = bytes | bytearray
 
 
 def bit_offset(client: Session, text: bytes) -> int:
-    """The offset of a bit in a string of allowed size."""
+    """Return the offset of a bit within the largest allowed string."""
     return bounded(text, 0, min(client.engine.config.proto_max_bulk_len * 8 - 1, INT64_MAX), BAD_OFFSET)
 
 
@@ -63,7 +63,7 @@ def getbit(client: Session, key: bytes, offset: bytes) -> int:
 
 
 class _Range(NamedTuple):
-    """The arguments of BITCOUNT and BITPOS for a range; ``end`` is None where it was not given."""
+    """The range arguments of BITCOUNT and BITPOS; ``end`` is None if it was not given."""
 
     start: int
     end: int | None
@@ -71,7 +71,7 @@ class _Range(NamedTuple):
 
 
 def _unit(options: Sequence[bytes]) -> bool:
-    """Whether a range is in bits rather than in bytes."""
+    """Return whether a range is given in bits rather than bytes."""
     unit = options[2].upper() if len(options) > 2 else b"BYTE"
     if unit not in (b"BIT", b"BYTE"):
         raise CommandError(SYNTAX)
@@ -79,7 +79,7 @@ def _unit(options: Sequence[bytes]) -> bool:
 
 
 def _bits(wanted: _Range, size: int) -> tuple[int, int]:
-    """The first bit of a range and the one behind its last, in a string of so many bytes; equal where it is empty."""
+    """Return the first bit of a range and the bit after its last, in a string of `size` bytes; equal if it is empty."""
     total = size * 8 if wanted.in_bits else size
     start, end = wanted.start, total - 1 if wanted.end is None else wanted.end
     start = max(start + total, 0) if start < 0 else start
@@ -144,7 +144,7 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
         set_bits = number if wanted_bit else number ^ ((1 << width) - 1)
         if set_bits:
             return place + width - set_bits.bit_length()
-    # Clear bits go on behind the end of the string, unless an end was given.
+    # Without an explicit end, the clear bits continue beyond the string.
     return len(text) * 8 if not wanted_bit and wanted.end is None else -1
 
 

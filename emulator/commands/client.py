@@ -1,4 +1,4 @@
-"""CLIENT: who is connected, what they do, and what is to be done with them."""
+"""CLIENT: connections, their settings, and actions on other clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _client_type(name: bytes) -> bytes:
     return b"replica" if kind == b"slave" else kind
 
 
-# Who am I
+# This connection
 
 
 @command("connection", container="client", since="5.0.0", flags="noscript loading stale", complexity="O(1)")
@@ -95,7 +95,7 @@ def client_info(client: Session) -> Verbatim:
     return Verbatim(describe(client) + b"\n")
 
 
-# The others
+# Other clients
 
 
 @command(
@@ -174,7 +174,7 @@ _ASPECTS: Final[dict[bytes, Callable[[Session], object]]] = {
     b"LADDR": attrgetter("local_address"),
     b"USER": attrgetter("user"),
 }
-"""What has to be equal to the value of a filter."""
+"""For each filter, the property of a session that must equal its value."""
 
 
 def _passes(session: Session, filters: Given) -> bool:

@@ -1,4 +1,4 @@
-"""CLIENT TRACKING and its kin: which keys a client wants to be told of; `emulator.clients.tracking` tells it."""
+"""CLIENT TRACKING and related commands; `emulator.clients.tracking` sends the invalidations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FLAG_OPTIONS: Final = dict.fromkeys((b"BCAST", b"OPTIN", b"OPTOUT", b"NOLOOP"),
 
 
 def _parse(client: Session, words: Sequence[bytes], prefixes: list[bytes]) -> Given:
-    """The options, of which PREFIX may be given more than once."""
+    """Return the options; PREFIX, which may be repeated, adds to `prefixes`."""
 
     def redirection(text: bytes) -> int:
         number = integer(text)

@@ -1,4 +1,4 @@
-"""The cluster group, as a server answers it whose cluster mode is off: every command is there and is refused."""
+"""The cluster group with cluster mode off: every command exists and is refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _refuse() -> NoReturn:
 
 
 def _refusal(arity: int) -> Callable[..., None]:
-    """A command that is refused; its signature is the arity."""
+    """Return the function of a refused command; its signature gives the arity."""
     shapes: dict[int, Callable[..., None]] = {
         2: lambda client: _refuse(),
         3: lambda client, argument: _refuse(),

@@ -1,4 +1,4 @@
-"""COMMAND: what the server can do, told from the table of commands."""
+"""COMMAND: the table of commands as clients read it."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def grammar(edition: Edition) -> dict[str, Any]:
 
 @cache
 def _data(name: str) -> dict[str, Any]:
-    """What a file beside this one says of commands by their names: ``history``, or ``grammar`` in its editions."""
+    """Return the contents of a data file, by command name: ``grammar`` (arguments, deprecation) or ``history``."""
     import json
     from importlib.resources import files
 
@@ -222,7 +222,7 @@ def command_list(client: Session, *filterby: bytes) -> list[bytes]:
 
 
 def _keys_of(client: Session, words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """The keys in the words of a call, with what the command does to them."""
+    """Return the keys in the words of a call, each with its flags."""
     entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError("ERR Invalid command specified")

@@ -1,4 +1,4 @@
-"""CONFIG: the directives of `emulator.config.directives` as clients read and change them."""
+"""CONFIG: reads and changes the directives of `emulator.config.directives`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection group: greeting, authentication, choice of database, farewell.  CLIENT is in `client`."""
+"""The connection group: greeting, authentication, selection of the database, closing.  CLIENT is in `client`."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def select(client: Session, index: bytes) -> Status:
 
 
 def is_one_word(text: bytes) -> bool:
-    """Whether a text is printable ASCII without spaces; as in C nothing counts that comes after a zero byte."""
+    """Return whether a text is printable ASCII without spaces; as in C, a zero byte ends the text."""
     return all(0x21 <= byte <= 0x7E for byte in text.partition(b"\0")[0])
 
 
 def check_name(name: bytes) -> bytes:
-    """A client's name must be one word."""
+    """Return a client's name; raise if it is not one word."""
     if not is_one_word(name):
         raise CommandError(_BAD_NAME)
     return name
 
 
 def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session:
-    """The session that is authenticated: the client's, or where the user stands for a keyspace the one there."""
+    """Return the authenticated session: the client's own, or a new one in a keyspace if the user name selects one."""
     if client.authenticate(user, password):
         return client
     keyspace = client.engine.keyspaces.of_user(user, password)
@@ -144,7 +144,7 @@ def reset(client: Session) -> Status:
     client.db = engine.databases[0]
     client.name = b""
     client.no_evict = client.no_touch = False
-    if client.reply_mode != REPLY_SKIP:  # which leaves out the answer to this command too
+    if client.reply_mode != REPLY_SKIP:  # SKIP also drops the reply to this command
         client.reply_mode = REPLY_ON
     client.forget_user()
     client.set_protocol(2)

@@ -1,7 +1,7 @@
-"""DEBUG: what test suites and people who look for bugs ask of a server.
+"""DEBUG: tools for test suites and for finding bugs.
 
-It is one command in Redis, without sub-commands in COMMAND INFO; here each of its words is a function in `_ACTIONS`, whose
-signature is its arity.  What is about the insides of the real server and has no counterpart here is accepted.
+Redis has it as one command, without sub-commands in COMMAND INFO; here each of its words is a function in `_ACTIONS`, whose
+signature gives the arity.  Words about internals of the real server that have no counterpart here are accepted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _HIGHEST_FILL: Final = 32767
 
 
 def _action(function: Action, name: str = "") -> Action:
-    """Enter a function as a word of DEBUG, of its own name unless told otherwise."""
+    """Register a function as a word of DEBUG, under its own name unless another is given."""
     code = function.__code__
     most = code.co_argcount - 1
     least = most - len(function.__defaults__ or ())
@@ -58,7 +58,7 @@ def _action(function: Action, name: str = "") -> Action:
 def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     """Inspects the server or puts it into unusual states, for tests."""
     client.check_protected("debug")
-    client.words = (b"debug", subcommand, *arguments)  # which the short way does not set
+    client.words = (b"debug", subcommand, *arguments)  # the fast path does not set them
     least, most, action = _ACTIONS.get(subcommand.upper(), (1, 0, debug))
     if not least <= len(arguments) <= most:
         raise wrong_subcommand_arity(client)
@@ -82,7 +82,7 @@ def _entry(client: Session, key: bytes) -> Entry:
 
 
 def _flag(word: bytes) -> bool:
-    """A switch is on for any number but zero, as C reads numbers."""
+    """Return a switch: on for any number but zero, read as C reads numbers."""
     return word.lstrip(b" +-0")[:1].isdigit()
 
 
@@ -218,7 +218,7 @@ def _loadaof(client: Session) -> Reply:
 
 
 _LONGEST_SLEEP = float(1 << 63) / 1e9
-"""In seconds.  Redis does not sleep for what is not a number or beyond its integers, Python cannot for longer."""
+"""The longest sleep of Python in seconds.  Redis does not sleep for texts that are no number or beyond its integers."""
 
 
 @_action
@@ -286,7 +286,7 @@ def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
 
 
 def _accept(name: str, count: int, summary: str) -> None:
-    """Enter a word that is accepted with so many arguments."""
+    """Register a word that is accepted without effect, with a number of arguments."""
 
     def accepted(client: Session, *arguments: bytes) -> Reply:
         return OK

@@ -1,4 +1,4 @@
-"""Values in serialised form: DUMP and RESTORE."""
+"""Serialized values: DUMP and RESTORE."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _MOST_FREQUENT = 255
 
 
 def serialized(engine: HostOfData, value: Value) -> bytes:
-    """A value as the payload that RESTORE takes, by the settings of the engine.  O(n)."""
+    """Return a value as a payload for RESTORE, by the settings of the engine.  O(n)."""
     from emulator.rdb import save  # only a server that is asked for it needs it
 
     return save.serialized(value, engine.config.rdbcompression, engine.config.edition.rdb_version)
 
 
 def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
-    """The value of a payload."""
+    """Return the value of a payload."""
     from emulator.rdb import load, payload
     from emulator.rdb.lzf import BadData
 

@@ -1,4 +1,4 @@
-"""EMULATOR: what no real Redis can do.  It does not stand in COMMAND LIST, and ``--emulator-commands no`` takes it away."""
+"""EMULATOR: functions that no real Redis has.  COMMAND LIST hides it, and ``--emulator-commands no`` removes it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FLAGS = "admin noscript loading stale no_multi"
 
 
 def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
-    """The error for a word that there is not, with the one that may have been meant."""
+    """Return the error for an unknown word, with a suggestion."""
     meant = did_you_mean(as_text(word), map(as_text, known))
     return CommandError(f"ERR there is no {what} '{as_text(word)}'.{meant}")
 
 
 def _known(action: bytes, *actions: bytes) -> bytes:
-    """The action that a word stands for."""
+    """Return the action that a word names."""
     word = action.upper()
     if word not in actions:
         raise _unknown("action", word, actions)
@@ -89,13 +89,13 @@ _EFFECTS = {
 
 
 _TAKING = (*_WORDS, *_NUMBERS, b"PROBABILITY", b"ERROR", b"DELAY")
-"""What a value follows."""
+"""The words that a value follows."""
 
 
 def _fault(words: Sequence[bytes]) -> Fault:
-    """The fault that the words of EMULATOR FAULT ADD mean.
+    """Return the fault that the words of EMULATOR FAULT ADD describe.
 
-    They are read here, not by `read_options`, since the errors are friendlier: they tell what may have been meant.
+    The words are read here, not by `read_options`, since the errors make suggestions.
     """
     conditions: dict[str, Any] = {}
     effect = ""

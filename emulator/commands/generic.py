@@ -153,7 +153,7 @@ def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) ->
 
 
 def _deadline(client: Session, key: bytes) -> int:
-    """The moment a key expires, -1 for never, -2 where there is no key."""
+    """Return the moment at which a key expires, -1 without expiry, -2 if the key does not exist."""
     db = client.db
     if db.get(key, uses=False) is None:
         return -2
@@ -218,7 +218,7 @@ def persist(client: Session, key: bytes) -> int:
 
 
 def _enter(db: Database, key: bytes, value: Value, deadline: int | None) -> None:
-    """Enter a key that does not exist, with its expiry."""
+    """Insert a new key with its expiry."""
     entry = db.insert(key, value)
     if deadline is not None:
         db.expire_at(entry, deadline)

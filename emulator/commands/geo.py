@@ -129,7 +129,7 @@ _RULES: Final = rivals(b"FROMMEMBER", b"FROMLONLAT") | rivals(b"BYRADIUS", b"BYB
 
 
 class _Search:
-    """The arguments of a search, read in Redis's order; ``target`` is where the result goes, if anywhere."""
+    """The arguments of a search, read in Redis's order; ``target`` is the key for the result, None to return it."""
 
     def __init__(self, client: Session, key: bytes, target: bytes | None = None) -> None:
         self.name = "GEOSEARCH" if target is None else "GEOSEARCHSTORE"
@@ -141,7 +141,7 @@ class _Search:
         self.unit = 1.0
 
     def centre_on(self, member: bytes) -> None:
-        """Search round a member, which must be there unless the whole key is missing."""
+        """Search around a member; raise if it is missing, unless the whole key is."""
         if self.members is None:
             return
         self.centre = _place_of(self.members, member)
@@ -202,7 +202,7 @@ class _Search:
             raise CommandError(f"ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
 
     def answer(self, client: Session) -> Reply:
-        """Search, and answer or store what is found."""
+        """Search, then return or store the result."""
         if self.any and not self.count:
             raise CommandError("ERR the ANY argument requires COUNT argument")
         found = self._found()
@@ -245,7 +245,7 @@ class _Search:
 
 
 def _within(members: ZSet, shape: Shape, most: int) -> Iterator[_Found]:
-    """The members in a shape, cell by cell; no further ones once there are `most`, unless it is 0."""
+    """Yield the members in a shape, cell by cell; at most `most` unless it is 0."""
     count = 0
     measure, place_of = shape.measure(), geohash.place_of
     for low, high in shape.ranges():

@@ -23,9 +23,9 @@ _NOTHING: Final = Hash()
 
 
 def read_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
-    """The hash at a key that is read, without fields that have expired; an empty one where there is none.
+    """Return the hash at a key for reading, without expired fields; an empty one if there is none.
 
-    While nothing expires by itself only those go for good that are `touched`, with None any.
+    Without active expiry, only the expired fields among `touched` are deleted; None means all fields.
     """
     target = client.db.read(key, Hash)
     if target is None:
@@ -36,9 +36,9 @@ def read_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 
 
 def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash | None:
-    """The hash at a key that is about to be changed.
+    """Return the hash at a key for writing.
 
-    Fields that have expired are gone, but while nothing expires by itself only those that are `touched`, with None any.
+    Expired fields are deleted; without active expiry, only those among `touched` (None means all fields).
     """
     target = client.db.edit(key, Hash)
     if target is not None and target.deadlines is not None:
@@ -48,7 +48,7 @@ def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 
 
 def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
-    """The hash at a key that is about to be filled, a new one where there is none."""
+    """Return the hash at a key for adding fields; a new one if there is none."""
     target = edit_hash(client, key, touched)
     if target is None:
         target = Hash()
@@ -57,7 +57,7 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 
 
 def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
-    """Tell that fields were taken from a hash."""
+    """Announce that fields were removed from a hash."""
     db = client.db
     db.shrunk(key, target, HASH, b"hdel", count)
     if target and target.deadlines is not None:
@@ -73,7 +73,7 @@ def _expire_due(client: Session, key: bytes, target: Hash, touched: Sequence[byt
 
 
 def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> Hash:
-    """The hash as a reader sees it: where what has expired stays in it for now, a copy without that.  O(n) then."""
+    """Return the hash as a reader sees it: a copy without expired fields if it still contains some (O(n)), else itself."""
     _expire_due(client, key, target, touched)
     deadline, now = target.next_deadline, client.engine.clock.now
     if deadline is None or deadline > now:
@@ -246,14 +246,14 @@ def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) ->
 
 
 def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: bytes, event: bytes) -> None:
-    """Set a field of a hash, which is entered where it is new; the field keeps a deadline that it has."""
+    """Set a field of a hash, and insert the hash if it is new; the field keeps its deadline."""
     if not target:
         client.db.insert(key, target)
     target.put(field, text, client.engine.config)
     client.db.changed(key, HASH, event)
 
 
-# Choosing and walking
+# Random fields and iteration
 
 
 @command(

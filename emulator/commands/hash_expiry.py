@@ -1,7 +1,7 @@
 """Hash fields that expire.
 
-A field's deadline is gone when the field is set anew; the hash is deleted with its last field.  The timing wheel expires
-fields, and so does any hash command that finds one whose time is up (`hash.read_hash`, `hash.edit_hash`).
+Setting a field removes its deadline; a hash is deleted with its last field.  The timing wheel expires fields, and so does
+any hash command that finds an expired one (`hash.read_hash`, `hash.edit_hash`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _CONDITIONS: Final[dict[bytes, Callable[[int | None, int], bool]]] = {
 
 
 def _moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) -> int:
-    """The moment that a time means, in milliseconds since the epoch; it may have passed."""
+    """Return the moment that a time means, in milliseconds since the epoch; it may be in the past."""
     amount = integer(text)
     if amount < 0:
         raise CommandError("ERR invalid expire time, must be >= 0")
@@ -50,7 +50,7 @@ def _moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) 
 
 
 def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a positive integer") -> Sequence[bytes]:
-    """The fields in ``FIELDS numfields field ...``."""
+    """Return the fields of ``FIELDS numfields field ...``."""
     if words[0].upper() != b"FIELDS":
         raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
     if bounded(words[1], 1, INT64_MAX, error) != len(words) - 2:
@@ -208,7 +208,7 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
         return [_NO_FIELD] * len(fields)
     results = [_persist_field(target, name, client.engine.clock.now) for name in fields]
     if _SET in results:
-        client.db.changed(key, HASH, b"hpersist", results.count(_SET))  # INFO counts the hash until the timer has fired
+        client.db.changed(key, HASH, b"hpersist", results.count(_SET))  # INFO counts the hash until the timer fires
     return results
 
 
@@ -222,7 +222,7 @@ def _persist_field(target: Hash, field: bytes, now: int) -> int:
 
 
 def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]:
-    """The moment at which each field expires, -1 for never, -2 where there is no field."""
+    """Return the moment at which each field expires, -1 without expiry, -2 without field."""
     target = read_hash(client, key)
     fields = _fields(words)
     moments = []
@@ -235,7 +235,7 @@ def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]
 
 
 def _seconds(milliseconds: int) -> int:
-    """Full seconds, rounded up; the negative answers stay."""
+    """Return seconds, rounded up; negative statuses are kept."""
     return milliseconds if milliseconds < 0 else (milliseconds + 999) // 1000
 
 
@@ -344,7 +344,7 @@ def _free_words_of_hgetex(client: Session, words: Sequence[bytes]) -> _HgetexWor
 def _take_or_expire(
     client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
 ) -> list[bytes | None]:
-    """Let the fields that are there expire at a moment, or where that has passed remove them; their values."""
+    """Set the expiry of existing fields, or remove them if the moment is past; return their values."""
     target.provide_for_deadlines()
     past = moment <= client.engine.clock.now
     values = [target.pop(name) if past else target.fields.get(name) for name in fields]
@@ -360,7 +360,7 @@ def _take_or_expire(
 
 
 class _SetOptions(NamedTuple):
-    """The options of HSETEX; ``exists`` is what FXX (true) and FNX (false) ask of every field."""
+    """The options of HSETEX; ``exists`` is True for FXX (all fields must exist), False for FNX (none may)."""
 
     exists: bool | None
     moment: int | None
@@ -411,7 +411,7 @@ def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
 
 
 def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
-    """The fields and values after ``numfields``."""
+    """Return the fields and values after ``numfields``."""
     if len(words) > 2 and bounded(words[0], 1, INT32_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
         return words[1:]
     raise wrong_arity("hsetex")

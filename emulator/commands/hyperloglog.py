@@ -21,7 +21,7 @@ _CORRUPTED: Final = "INVALIDOBJ Corrupted HLL object detected"
 
 
 def _checked(value: object) -> bytes | bytearray:
-    """A value that has the form of a sketch."""
+    """Return the value as a sketch; raise if it is none."""
     if not isinstance(value, bytes | bytearray):
         raise CommandError(WRONGTYPE)
     if not hyperloglog.is_sketch(value):
@@ -30,7 +30,7 @@ def _checked(value: object) -> bytes | bytearray:
 
 
 def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
-    """The sketch at a key as one that can be edited, and whether it had to be created."""
+    """Return the sketch at a key for writing, and whether it was created."""
     entry, text = find_string(client, key)
     if entry is not None:
         _checked(text)
@@ -159,7 +159,7 @@ def pfdebug(client: Session, subcommand: bytes, key: bytes) -> Reply:
 
 
 def _simd(switch: bytes) -> Status:
-    """There is nothing to switch; only the answer is Redis's."""
+    """Accept the switch, which has no effect here."""
     state = {b"ON": Status(b"enabled"), b"OFF": Status(b"disabled")}.get(switch.upper())
     if state is None:
         raise CommandError("ERR Argument must be ON or OFF")

@@ -1,7 +1,7 @@
-"""INFO: what the server is and what it has done so far, in sections of ``field:value`` lines.
+"""INFO: facts and figures about the server, in sections of ``field:value`` lines.
 
-A section tells only what is true of this server: fields about what it does not have (forks, replication links, a
-fragmenting allocator) are there where clients read them, with the value of a server at rest.
+Fields about things that this server lacks (forks, replication links, a fragmenting allocator) are included if clients read
+them, with the values of an idle server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _is_there(edition: Edition, since: Sequence[str]) -> bool:
 
 
 def _human(size: int) -> str:
-    """A size as people read it: 1.50M."""
+    """Return a size in readable form, such as 1.50M."""
     if size < 1024:
         return f"{size}B"
     power = min((size.bit_length() - 1) // 10, 5)
@@ -158,7 +158,7 @@ def _memory(engine: Engine) -> Fields:
 
 
 def _system_memory() -> int:
-    """Bytes of memory that the machine has, 0 where the system does not tell."""
+    """Return the machine's memory in bytes, 0 if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""The LATENCY commands; what they tell of is gathered in `emulator.stats.latency`."""
+"""The LATENCY commands; `emulator.stats.latency` collects the figures."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def latency_histogram(client: Session, *commands: bytes) -> dict[bytes, Reply]:
 
 
 def _named(table: Commands, names: Iterable[bytes]) -> Iterator[Command]:
-    """Commands by name, ``config|get`` among them; a container stands for its sub-commands; without names every one."""
+    """Yield the named commands (``config|get`` is a name too) with the sub-commands of containers; without names, all."""
     if not names:
         yield from every_command(table)
     for name in names:

@@ -26,7 +26,7 @@ _POPPED = {LEFT: b"lpop", RIGHT: b"rpop"}
 
 
 def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, create: bool = True) -> int:
-    """Put values at an end of a list; its length, 0 where there is none and `create` is false."""
+    """Add elements at an end of a list; return its length, 0 if there is no list and `create` is false."""
     db = client.db
     target = db.edit(key, List)
     if target is None:
@@ -45,7 +45,7 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
 
 
 def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) -> list[bytes]:
-    """Take up to `count` values from an end of a list."""
+    """Remove and return up to `count` elements from an end of a list."""
     if count == 1:
         values = [source.pop_left() if side == LEFT else source.pop_right()]
     else:
@@ -56,7 +56,7 @@ def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) 
 
 
 def removed(client: Session, key: bytes, source: List, event: bytes, count: int) -> None:
-    """Tell that values were taken from a list."""
+    """Announce that elements were removed from a list."""
     if source.nodes is not None and source.values:
         source.shrink(client.engine.config.list_max_listpack_size)
     client.db.shrunk(key, source, LIST, event, count)
@@ -192,7 +192,7 @@ def lrange(client: Session, key: bytes, start: bytes, stop: bytes) -> list[bytes
 
 
 def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
-    """Indexes as users give them, as a start and a stop in range."""
+    """Return the start and stop of a slice for indexes as users give them."""
     first = max(first + size, 0) if first < 0 else first
     last = last + size if last < 0 else min(last, size - 1)
     return (first, last + 1) if first <= last else (size, size)
@@ -278,7 +278,7 @@ def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
 
 
 def _as_int(number: int) -> int:
-    """The lower 32 bits as a C int: to so many Redis cuts the index of LSET."""
+    """Return the lower 32 bits as a C int: Redis truncates the index of LSET to them."""
     return (number + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
@@ -332,7 +332,7 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     return OK
 
 
-# From list to list
+# Moving between lists
 
 
 def side_of(word: bytes) -> bytes:
@@ -346,7 +346,7 @@ def side_of(word: bytes) -> bytes:
 
 
 def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
-    """Take a value from an end of one list and put it at an end of another; null where there is none to take."""
+    """Move an element from an end of one list to an end of another and return it; None if there is none."""
     db = client.db
     values = db.edit(source, List)
     if values is None:
@@ -386,7 +386,7 @@ def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | Non
 
 
 def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> list[Reply] | None:
-    """The name of the first list that is there, and values taken from it."""
+    """Return the name of the first list that is not empty, and elements removed from it."""
     for name in names:
         source = client.db.edit(name, List)
         if source is not None:

@@ -1,4 +1,4 @@
-"""Lists: the commands that wait for a value."""
+"""Lists: the commands that wait for an element."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LOLWUT: a picture or a poem made by the computer, and the version."""
+"""LOLWUT: computer art and the version."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _NEWEST = 8
 
 
 class _Canvas:
-    """Dots, eight to a character of Braille: two columns of four."""
+    """A canvas of dots; a Braille character has eight, in two columns of four."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
         self._cells = [bytearray((width + 1) // 2) for _ in range((height + 3) // 4)]
 
     def dot(self, x: int, y: int) -> None:
-        """Set a dot; outside nothing happens."""
+        """Set a dot; dots outside the canvas are ignored."""
         if 0 <= x < self.width and 0 <= y < self.height:
             below = y % 4
             bit = 6 + x % 2 if below == 3 else below + 3 * (x % 2)
@@ -40,13 +40,13 @@ class _Canvas:
             self.dot(round(start[0] + across * step / steps), round(start[1] + down * step / steps))
 
     def lines(self) -> Iterator[str]:
-        """The rows of characters."""
+        """Return the rows of characters."""
         for row in self._cells:
             yield "".join([chr(0x2800 + cell) for cell in row])
 
 
 def _squares(random: Random, columns: int = 66, across: int = 8, down: int = 12) -> Iterator[str]:
-    """Rows of squares that fall into disorder, after "Schotter" by Georg Nees (1968)."""
+    """Draw rows of squares with growing disorder, after "Schotter" by Georg Nees (1968)."""
     columns, across, down = (min(max(size, 1), most) for size, most in ((columns, 1000), (across, 200), (down, 200)))
     margin = 2 if columns > 4 else 0
     side = (columns * 2 - margin * 2) / across
@@ -71,7 +71,7 @@ _GREYS = ("97;107", "37;47", "90;100", "30;40")
 
 
 def _skyline(random: Random, columns: int = 80, rows: int = 20) -> Iterator[str]:
-    """A town at night in four greys of a terminal: blocks of houses, the nearer ones darker and lower."""
+    """Draw a town at night in four greys: blocks of houses, the nearer ones darker and lower."""
     columns, rows = min(max(columns, 1), 1000), min(max(rows, 1), 1000)
     shades = [[0] * columns for _ in range(rows)]
     for shade in range(1, len(_GREYS)):
@@ -98,7 +98,7 @@ _CLOSINGS = (
 
 
 def _poem(random: Random) -> Iterator[str]:
-    """Ten lines that chance puts together."""
+    """Compose a random poem of ten lines."""
     for _ in range(10):
         yield " " + "   ".join(random.choice(words) for words in (_OPENINGS, _DEEDS, _CLOSINGS)).upper()
 
@@ -108,7 +108,7 @@ _PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int, str]] = {
     6: (_skyline, 2, "A town at night, in characters. "),
     _NEWEST: (_poem, 0, "\n"),
 }
-"""By version: what draws, how many numbers it takes, and what is said below."""
+"""By version: the drawing function, the number of its arguments, and the text below the picture."""
 
 
 @command("server", since="5.0.0", flags="readonly fast")

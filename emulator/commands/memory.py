@@ -1,7 +1,7 @@
-"""MEMORY: what keys take, and how much is used for what.
+"""MEMORY: the memory of keys, and memory by its use.
 
-Figures are those of the real server's allocator for the same data (`emulator.keyspace.weight`); what a process of Python
-takes in fact is told as the resident set size.
+The figures are those of the real server's allocator for the same data (`emulator.keyspace.weight`); the memory of the
+Python process is reported as the resident set size.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""MIGRATE: keys go to another server.
+"""MIGRATE: moves keys to another server.
 
-The conversation with that server is a thread's, so that ours goes on serving others; within a transaction or a script,
-where nothing may wait, everybody waits for it, as they always do in Redis.
+A thread talks to the other server, while this one continues to serve clients.  Within transactions and scripts, which may
+not block, all clients wait for it, as they always do in Redis.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _READING: Final = "reading to target instance"
 
 
 class _Order(NamedTuple):
-    """What is asked for; ``credentials`` are the words after AUTH, ``timeout`` is in milliseconds."""
+    """A call of MIGRATE; ``credentials`` are the words after AUTH, ``timeout`` is in milliseconds."""
 
     host: bytes
     port: bytes
@@ -46,7 +46,7 @@ class _Order(NamedTuple):
 
 
 class _Parcel(NamedTuple):
-    """A key with its value in serialised form; ``ttl`` in milliseconds, 0 for none."""
+    """A key with its serialized value; ``ttl`` in milliseconds, 0 for none."""
 
     name: bytes
     ttl: int
@@ -54,14 +54,14 @@ class _Parcel(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """The lines that the other server answered, and what went wrong with the connection in the end."""
+    """The lines that the other server answered, and the failure of the connection, None if there was none."""
 
     lines: list[bytes]
     failure: str | None
 
 
 def _keys_of_migrate(args: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """The keys after the word KEYS, which may be an option's argument as well; else the one in front."""
+    """Return the keys after the word KEYS, even if it is the argument of an option; else the key argument."""
     skipped = {b"AUTH": 1, b"AUTH2": 2}
     names = args[3:4]
     position = 6
@@ -151,7 +151,7 @@ def _parcels(db: Database, order: _Order) -> list[_Parcel]:
 
 
 def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
-    """Say to the other server what is to be said and listen to what it answers, in the caller's thread."""
+    """Send all commands to the other server and read its answers, in the caller's thread."""
     import socket
 
     commands = [(b"AUTH", *order.credentials)] if order.credentials else []
@@ -180,7 +180,7 @@ def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
 
 
 def _conclude(db: Database, order: _Order, parcels: Sequence[_Parcel], answer: _Answer) -> Status:
-    """Delete what has arrived; raise what went wrong.  A key that was written to meanwhile stays."""
+    """Delete the keys that have arrived and raise errors.  A key that was written to meanwhile stays."""
     before = 2 if order.credentials else 1
     refusal = next((line for line in answer.lines[:before] if line.startswith(b"-")), None)
     admitted, changed = refusal is None, False
@@ -199,7 +199,7 @@ def _conclude(db: Database, order: _Order, parcels: Sequence[_Parcel], answer: _
 
 
 def _delete(db: Database, parcel: _Parcel) -> bool:
-    """Delete a key that has gone elsewhere; whether it still was what had been sent."""
+    """Delete a key that was moved; return False, and keep it, if its value has changed since."""
     entry = db.find(parcel.name)
     if entry is None:
         return True

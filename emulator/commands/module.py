@@ -1,4 +1,4 @@
-"""MODULE: what the edition has counts as a module where it does in the real server; others cannot be loaded."""
+"""MODULE: lists the built-in modules, as the real server does; others cannot be loaded."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One reader for options: the words that may follow a command's arguments in any order.
+"""Reads options: the words that may follow a command's arguments in any order.
 
-A command declares its options as a mapping from each word to what follows it, and gets those that were given as a mapping
-from the word to its value.  Values are read in the order in which they stand, so that of several mistakes the first one is
+A command declares its options as a mapping from a word to an `Option`, which tells what follows the word; it receives the
+given ones as a mapping from the word to its value.  Values are read from left to right, so the first of several mistakes is
 answered.
 """
 
@@ -15,16 +15,16 @@ from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 
 Option: TypeAlias = tuple[int | Callable[[Sequence[bytes]], int], Callable[..., Any]]
-"""How many words follow an option's own, and the function that makes the value of them.
+"""The number of words that follow the option, and the function that makes a value of them.
 
-The number may depend on the words that are left, which the function in its place is given.
+In place of the number, a function may tell it from the words that are left.
 """
 
 Options: TypeAlias = dict[bytes, Option]
-"""What options a command has: their words in upper case, and what follows each."""
+"""The options of a command, by their words in upper case."""
 
 Given: TypeAlias = dict[bytes, Any]
-"""The options of a call in upper case, with their values, in the order in which they were last given."""
+"""The options of a call in upper case with their values, in the order in which they were last given."""
 
 FLAG: Final[Option] = (0, lambda: True)
 TEXT: Final[Option] = (1, bytes)
@@ -32,7 +32,7 @@ LIMIT: Final[Option] = (2, lambda offset, count: (integer(offset), integer(count
 
 
 def at_least(least: int, error: str, not_integer: str = "", most: int = INT64_MAX) -> Option:
-    """An option with one integer within bounds; what is no integer has the same error unless it is given another."""
+    """Return an option with one integer within bounds; a text that is no integer raises `not_integer`, or else `error`."""
 
     def read(text: bytes) -> int:
         number = integer(text, not_integer or error)
@@ -48,24 +48,24 @@ UP_TO_LIMIT: Final[Options] = {b"LIMIT": at_least(0, "ERR LIMIT can't be negativ
 
 
 def if_any(words: Sequence[bytes]) -> int:
-    """The number of words behind an option that answers an error of its own where none is left."""
+    """Return 1, or 0 if no word is left: for options whose function raises the error of a missing word."""
     return min(len(words), 1)
 
 
 class Rule(NamedTuple):
-    """The options after which another may not be given, and the error; the reader's own where it is empty."""
+    """The options that may not precede an option, and the error; if empty, the reader's own."""
 
     others: Collection[bytes]
     error: str
 
 
 def rivals(*words: bytes, error: str = "") -> dict[bytes, Rule]:
-    """Only one of these options may be given, though more than once."""
+    """Return rules that allow only one of these options, though more than once."""
     return {word: Rule({*words} - {word}, error) for word in words}
 
 
 def once(*words: bytes, error: str = "") -> dict[bytes, Rule]:
-    """Only one of these options may be given, and that once."""
+    """Return rules that allow only one of these options, and only once."""
     return dict.fromkeys(words, Rule(words, error))
 
 
@@ -78,9 +78,9 @@ def read_options(
     rules: Mapping[bytes, Rule] = _NO_RULES,
     error: str = SYNTAX,
 ) -> Given:
-    """The options in the words of a call.
+    """Return the options in the words of a call.
 
-    A word that is unknown, lacks words behind it or breaks a rule raises the error, in whose text ``{}`` stands for the word.
+    Raises `error` for a word that is unknown, lacks its arguments or breaks a rule; ``{}`` in its text stands for the word.
     """
     if not words:
         return {}
@@ -93,7 +93,7 @@ def read_options(
 def leading_options(
     words: Sequence[bytes], known: Options, rules: Mapping[bytes, Rule] = _NO_RULES
 ) -> tuple[Given, Sequence[bytes]]:
-    """The options at the beginning of some words, and the words from the first that is none."""
+    """Return the options at the beginning of some words, and the words from the first that is not an option."""
     given: Given = {}
     place, end = 0, len(words)
     while place < end:
@@ -121,7 +121,7 @@ def _allowed(rule: Rule, given: Given) -> bool:
 
 
 def last_given(given: Given, words: Collection[bytes], otherwise: bytes = b"") -> bytes:
-    """The one of several options that was given last."""
+    """Return the one of several options that was given last."""
     for word in reversed(given):
         if word in words:
             return word

@@ -1,4 +1,4 @@
-"""SAVE and its kin: the data set goes to the files of the server."""
+"""SAVE and related commands: they are refused, since there are no files yet."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def _unsubscribe(
 
 
 def _count(client: Session, own: dict[bytes, None]) -> int:
-    """Shard channels are counted by themselves, channels and patterns together."""
+    """Return the number of subscriptions: shard channels are counted alone, channels and patterns together."""
     return len(own) if own is client.shards else len(client.channels) + len(client.patterns)
 
 

@@ -1,4 +1,4 @@
-"""Replication, as a master answers it that has no replicas, and never can: this server replicates neither way."""
+"""Replication: the commands answer as a master without replicas does; there is no replication yet."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ _REPLCONF: Final[dict[bytes, Callable[[bytes], object]]] = {
     b"rdb-filter-only": _check_filter,
     b"rdb-only": _zero_or_one,
 }
-"""What checks the value of each option that a replica may tell; there is nothing to be done about it."""
+"""The checks of the options that a replica may report; the options have no effect."""
 
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")

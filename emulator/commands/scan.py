@@ -1,4 +1,4 @@
-"""The arguments of SCAN and its kin: the cursor and the options."""
+"""The arguments of SCAN, HSCAN, SSCAN and ZSCAN: the cursor and the options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emulator.protocol.numbers import parse_unsigned
 
 
 def scan_cursor(text: bytes) -> int:
-    """An unsigned 64-bit integer."""
+    """Return a cursor, an unsigned 64-bit integer."""
     cursor = parse_unsigned(text)
     if cursor is None:
         raise CommandError("ERR invalid cursor")
@@ -44,7 +44,7 @@ class ScanOptions(NamedTuple):
 
 
 def scan_options(options: Sequence[bytes], known: Options = ELEMENTS) -> ScanOptions:
-    """The options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""
+    """Return the options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""
     given = read_options(options, known)
     matches = given.get(b"MATCH", _EVERYTHING)
     return ScanOptions(given.get(b"COUNT", 10), matches, b"NOVALUES" in given, given.get(b"TYPE"))

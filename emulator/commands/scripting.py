@@ -23,7 +23,7 @@ ANY_READING = "We cannot tell how the keys will be used so we assume the worst, 
 def keys_and_arguments(
     count: bytes, words: Sequence[bytes], error: str = NOT_INTEGER
 ) -> tuple[Sequence[bytes], Sequence[bytes]]:
-    """The keys and the other arguments of a script or function."""
+    """Return the keys and the other arguments of a script or function."""
     number = integer(count, error)
     if number > len(words):
         raise CommandError("ERR Number of keys can't be greater than number of args")
@@ -33,7 +33,7 @@ def keys_and_arguments(
 
 
 def note_words(client: Session, name: bytes, *words: bytes) -> None:
-    """Have the client's words, which FUNCTION STATS tells; they are there as they were sent where it came the long way."""
+    """Set the client's words for FUNCTION STATS; after the slow path they are already there, as they were sent."""
     known = client.words
     if len(known) != len(words) + 1 or known[1] is not words[0]:
         client.words = (name, *words)
@@ -139,7 +139,7 @@ def script_exists(client: Session, sha1: bytes, *more: bytes) -> list[int]:
 
 
 def flush_mode(options: Sequence[bytes], error: str) -> None:
-    """ASYNC or SYNC, which make no difference here."""
+    """Check a word ASYNC or SYNC; they make no difference here."""
     if len(options) > 1 or (options and options[0].upper() not in (b"ASYNC", b"SYNC")):
         raise CommandError(error)
 

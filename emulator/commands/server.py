@@ -1,4 +1,4 @@
-"""The server group: databases as wholes, time, slow log, shutdown.  COMMAND, CONFIG and INFO have modules of their own."""
+"""The server group: whole databases, time, slow log, shutdown.  COMMAND, CONFIG and INFO have modules of their own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
     count = sum([db.clear() for db in databases])
     client.engine.dirty += count
     lazy = mode[0].upper() == b"ASYNC" if mode else client.engine.config.lazyfree_lazy_user_flush
-    if lazy or not client.deny_blocking:  # without ASYNC a client waits for the thread that frees, where it may
+    if lazy or not client.deny_blocking:  # without ASYNC, the client waits for the end of freeing if it may block
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
     return OK

@@ -25,7 +25,7 @@ _NOTHING: Final = Set()
 
 
 def _read(client: Session, key: bytes) -> Set:
-    """The set at a key that is read, an empty one where there is none."""
+    """Return the set at a key for reading; an empty one if there is none."""
     return client.db.read(key, Set) or _NOTHING
 
 
@@ -109,7 +109,7 @@ def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> 
     db, limits = client.db, client.engine.config
     origin = db.edit(source, Set)
     if origin is None:
-        db.lookup_write(destination)  # it counts as used all the same
+        db.lookup_write(destination)  # it counts as used nevertheless
         return 0
     target = db.edit(destination, Set)
     if origin is target:
@@ -126,7 +126,7 @@ def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> 
     return 1
 
 
-# Choosing and walking
+# Random members and iteration
 
 
 @command(
@@ -211,7 +211,7 @@ def _read_all(client: Session, names: Sequence[bytes]) -> list[Set]:
 
 
 def _intersection(sets: Sequence[Set]) -> Iterator[bytes]:
-    """The members that are in every one, in the order of the smallest set.  O(N*M) for M sets of which one has N."""
+    """Yield the members that all sets have, in the order of the smallest set.  O(N*M) for M sets, the smallest with N."""
     first, *others = sorted(sets, key=len)
     members = iter(first)
     for other in others:
@@ -220,7 +220,7 @@ def _intersection(sets: Sequence[Set]) -> Iterator[bytes]:
 
 
 def _union(sets: Sequence[Set]) -> Iterable[bytes]:
-    """The members that are in any of the sets.  O(N) for N members in all."""
+    """Return the members that any of the sets has.  O(N) for N members in all."""
     union = dict[bytes, None]()
     for other in sets:
         union |= other.members
@@ -228,7 +228,7 @@ def _union(sets: Sequence[Set]) -> Iterable[bytes]:
 
 
 def _difference(sets: Sequence[Set]) -> Iterable[bytes]:
-    """The members of the first set that are in no other.  O(N) for N members in all."""
+    """Return the members of the first set that no other has.  O(N) for N members in all."""
     first, *others = sets
     left = dict.fromkeys(first)
     for other in others:
@@ -238,7 +238,7 @@ def _difference(sets: Sequence[Set]) -> Iterable[bytes]:
 
 
 def _store(client: Session, destination: bytes, members: Iterable[bytes], event: bytes) -> int:
-    """Put members as a set in a key's place, which is deleted where there are none."""
+    """Store members as a set, or delete the key if there are none; return how many."""
     result = Set.of(members, client.engine.config)
     if result:
         client.db.put(destination, result, SET, event)

@@ -1,4 +1,4 @@
-"""SORT: a list, set or sorted set in order, by its own elements or by keys that they point to."""
+"""SORT: sorts a list, set or sorted set by its elements or by keys that they refer to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STORE_NOTE = (
 
 
 class _Options(NamedTuple):
-    """The options of a call; `by` None sorts by the elements, and one without ``*`` has the order left as it is."""
+    """The options of a call; `by` None sorts by the elements, a pattern without ``*`` leaves their order unchanged."""
 
     by: bytes | None
     offset: int
@@ -68,14 +68,14 @@ def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
 
 
 def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:
-    """Patterns may lead to every key: who uses them must be allowed to read them all."""
+    """Raise unless the user may read every key, which the patterns could refer to."""
     for option, used in (("BY", options.by is not None), ("GET", bool(options.gets))):
         if used and not client.user.reads_every_key(REGISTRY[command_name], words):
             raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
 
 
 def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
-    """What a BY or GET pattern means for an element: ``#`` itself, ``key_*`` a string, ``key_*->field`` a hash's field."""
+    """Look up a BY or GET pattern for an element: ``#`` is itself, ``key_*`` a string, ``key_*->field`` a field of a hash."""
     if pattern == b"#":
         return element
     star = pattern.find(b"*")
@@ -102,9 +102,9 @@ def _number(text: bytes | None) -> float:
 
 
 def _order(client: Session, elements: list[bytes], options: _Options) -> None:
-    """Sort the elements by their texts or numbers; ties of numbers go by the elements' bytes.
+    """Sort the elements by their texts or numbers; equal numbers are ordered by the elements' bytes.
 
-    What is answered and not stored is collated, for which a zero byte ends a text.
+    Elements that are returned, not stored, are collated; for the collation a zero byte ends a text.
     """
     texts: list[bytes | None] = list(elements)
     if options.by is not None:
@@ -149,7 +149,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
 
 
 def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """The key sorted and, of the keys after STORE, the last; words that belong to other options are passed over."""
+    """Return the sorted key and the last key after STORE; the arguments of other options are skipped."""
     stored: list[tuple[bytes, str]] = []
     position = 2
     while position < len(words):
@@ -167,7 +167,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     keys=[keys("RO access", 1), unknown("RO access", _BY_NOTE), unknown("OW update", _STORE_NOTE)],
     key_finder=_keys_of_sort,
     acl="set sortedset list dangerous",
-    complexity="O(N+M*log(M)) for N elements of which M are returned",
+    complexity="O(N+M*log(M)) for N elements, M of them returned",
 )
 def sort(client: Session, key: bytes, *options: bytes) -> Reply:
     """Sorts the elements of a list, set or sorted set; returns or stores them."""
@@ -196,7 +196,7 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
     flags="readonly",
     keys=[keys("RO access", 1), unknown("RO access", _BY_NOTE)],
     acl="set sortedset list dangerous",
-    complexity="O(N+M*log(M)) for N elements of which M are returned",
+    complexity="O(N+M*log(M)) for N elements, M of them returned",
 )
 def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
     """Sorts the elements of a list, set or sorted set and returns them."""

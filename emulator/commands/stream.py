@@ -1,4 +1,4 @@
-"""Streams: adding, reading ranges, deleting and trimming entries."""
+"""Streams: adds, reads, deletes and trims entries."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
-    """Entries as clients see them, id and fields; at most `count` unless it is 0."""
+    """Return entries as clients see them, id and fields; at most `count` unless it is 0."""
     chosen = islice(found, count) if count else found
     return [[b"%d-%d" % (id >> 64, id & UINT64_MAX), body] for id, body in chosen]  # `format_id` inline, for speed
 
@@ -61,7 +61,7 @@ def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
 
 
 class Trimming(NamedTuple):
-    """MAXLEN or MINID with their options; neither where nothing is to be trimmed."""
+    """A trimming by MAXLEN (`length`) or MINID (`least_id`), with their options."""
 
     length: int | None = None
     least_id: int | None = None
@@ -70,7 +70,7 @@ class Trimming(NamedTuple):
     strategy: bytes = KEEPREF
 
     def apply(self, stream: Stream) -> int:
-        """Trim a stream; how many entries went.  Where references matter Redis does not trim by ``~`` at all."""
+        """Trim a stream; return how many entries were removed.  DELREF and ACKED do not trim by ``~`` at all, as in Redis."""
         if self.strategy == KEEPREF:
             if self.length is not None:
                 return stream.trim_to_length(self.length, self.whole_runs, self.limit)
@@ -91,7 +91,7 @@ class Trimming(NamedTuple):
 
 
 def _threshold(words: Sequence[bytes]) -> int:
-    """How many words ``[=|~] threshold`` are."""
+    """Return the number of words of ``[=|~] threshold``."""
     return 2 if len(words) > 1 and words[0] in (b"~", b"=") else 1
 
 
@@ -343,7 +343,7 @@ NOT_THERE = -1
 
 
 def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
-    """Delete an entry as the strategy says: `DELETED`, `STILL_NEEDED` by a consumer group, or `NOT_THERE`."""
+    """Delete an entry by a strategy; return `DELETED`, `STILL_NEEDED` (by a consumer group) or `NOT_THERE`."""
     if strategy == ACKED and stream.is_referenced(id):
         return STILL_NEEDED
     if strategy == DELREF:

@@ -1,4 +1,4 @@
-"""Streams: consumer groups, and what they have pending."""
+"""Streams: consumer groups and their pending entries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ container("xgroup", group="stream", since="5.0.0", acl="", help_since="5.0.0")
 
 
 def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consumer:
-    """A consumer of a group, which is created where there is none of that name."""
+    """Return a consumer of a group; it is created if it does not exist."""
     consumer: Consumer | None = group.consumers.get(name)
     if consumer is None:
         consumer = group.consumers[name] = Consumer(name, client.engine.clock.now)
@@ -69,7 +69,7 @@ _READ_OPTION: Final = {
 
 
 def _group_options(client: Session, options: Sequence[bytes], may_make: bool) -> tuple[bool, int]:
-    """MKSTREAM and ENTRIESREAD."""
+    """Return whether MKSTREAM was given, and the value of ENTRIESREAD."""
     known = {**_READ_OPTION, b"MKSTREAM": FLAG} if may_make else _READ_OPTION
     given, rest = leading_options(options, known)
     if rest:
@@ -302,14 +302,14 @@ _CLAIM_OPTIONS: Final[Options] = {
 
 
 def _delivery_time(given: Given, now: int) -> int:
-    """The moment of delivery that XCLAIM gives to entries: never in the future."""
+    """Return the moment of delivery that XCLAIM gives to entries; it is never in the future."""
     option = last_given(given, (b"IDLE", b"TIME"))
     moment: int = now - given.get(b"IDLE", 0) if option != b"TIME" else given[b"TIME"]
     return moment if 0 <= moment <= now else now
 
 
 def _claim(group: Group, id: int, consumer: Consumer, now: int, again: bool) -> None:
-    """Give a consumer what is pending with another, which counts as another delivery or not."""
+    """Assign a pending entry to a consumer; `again` counts it as another delivery."""
     group.give(id, consumer)
     pending: Pending = group.pending[id]
     if again:
@@ -334,7 +334,7 @@ def xautoclaim(
 ) -> list[Reply]:
     """Finds pending entries that have been idle for a time, in portions, and assigns them to a consumer.
 
-    Answers the id to go on from (0-0 at the end), the entries, and the ids of those that exist no more.
+    Returns the id to continue from (0-0 at the end), the entries, and the ids of entries that no longer exist.
     """
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
     first = start_of_interval(start)

@@ -22,7 +22,7 @@ def _unsigned(text: bytes) -> int:
 
 
 def exact_id(text: bytes, missing: int = 0) -> int:
-    """An id ``ms-seq``, or ``ms`` with the sequence number that is meant where there is none."""
+    """Return the id ``ms-seq``; `missing` is the sequence number if there is only ``ms``."""
     ms, dash, sequence = text.partition(b"-")
     if len(text) > 127:
         raise CommandError(INVALID)
@@ -33,7 +33,7 @@ def exact_id(text: bytes, missing: int = 0) -> int:
 
 
 def bound(text: bytes, missing: int = 0) -> int:
-    """The end of an interval: an id, ``-`` or ``+``."""
+    """Return an end of an interval: an id, ``-`` or ``+``."""
     if text == b"-":
         return 0
     if text == b"+":
@@ -42,7 +42,7 @@ def bound(text: bytes, missing: int = 0) -> int:
 
 
 def start_of_interval(text: bytes) -> int:
-    """The first id of an interval; ``(`` excludes the one given."""
+    """Return the first id of an interval; ``(`` excludes the given one."""
     if text[:1] != b"(":
         return bound(text)
     start = exact_id(text[1:]) + 1
@@ -52,7 +52,7 @@ def start_of_interval(text: bytes) -> int:
 
 
 def end_of_interval(text: bytes) -> int:
-    """The last id of an interval; ``(`` excludes the one given."""
+    """Return the last id of an interval; ``(`` excludes the given one."""
     if text[:1] != b"(":
         return bound(text, UINT64_MAX)
     end = exact_id(text[1:], UINT64_MAX) - 1
@@ -65,12 +65,12 @@ KEEPREF: Final = b"KEEPREF"
 DELREF: Final = b"DELREF"
 ACKED: Final = b"ACKED"
 STRATEGIES: Final = (KEEPREF, DELREF, ACKED)
-"""What becomes of an entry that consumer groups refer to: it goes and they keep the reference, it goes with the
-references, or it goes only when no group needs it any more."""
+"""The treatment of an entry that consumer groups refer to: it is deleted and the references stay, it is deleted with the
+references, or it is deleted only if no group needs it any more."""
 
 
 def _counted(words: Sequence[bytes]) -> int:
-    """How many words ``numids id ...`` are."""
+    """Return the number of words of ``numids id ...``."""
     if not words:
         return 1
     size = 1 + bounded(words[0], 1, INT64_MAX, "ERR Number of IDs must be a positive integer")
@@ -86,7 +86,7 @@ _DELETION_OPTIONS: Final[Options] = {
 
 
 def ids_to_delete(words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
-    """The strategy and the ids, not read yet, in the arguments of XDELEX and XACKDEL."""
+    """Return the strategy and the unparsed ids in the arguments of XDELEX and XACKDEL."""
     given = read_options(words, _DELETION_OPTIONS, once(*STRATEGIES))
     ids = given.get(b"IDS", ())
     if not ids:

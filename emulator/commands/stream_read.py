@@ -1,4 +1,4 @@
-"""Streams: reading what is new, and waiting for it."""
+"""Streams: reads new entries, and waits for them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _Request:
 
 
 def _after(client: Session, key: bytes, text: bytes) -> int:
-    """The id behind which to read: `_LAST` stands for the last entry, whichever that is when it comes to reading."""
+    """Return the id after which to read; `_LAST` stands for the last entry at the time of reading."""
     stream = client.db.read(key, Stream)
     if text == b"$":
         return 0 if stream is None else stream.last_id
@@ -173,7 +173,7 @@ def xreadgroup(
 
 
 def _deliver(stream: Stream, group: Group, consumer: Consumer, request: _Request, now: int) -> list[Reply]:
-    """Give a consumer the entries that its group has not read yet."""
+    """Deliver entries that the group has not read yet to a consumer."""
     new = stream.range(group.last_id + 1, MAX_ID)
     answer: list[Reply] = []
     for id, body in islice(new, request.count) if request.count else new:
@@ -187,7 +187,7 @@ def _deliver(stream: Stream, group: Group, consumer: Consumer, request: _Request
 
 
 def _history(stream: Stream, consumer: Consumer, after: int, count: int, now: int) -> list[Reply]:
-    """What a consumer has pending, delivered once more; without fields where the entry exists no more."""
+    """Deliver the pending entries of a consumer once more; entries that no longer exist have no fields."""
     answer: list[Reply] = []
     own = consumer.pending
     ids = own.irange(after + 1)

@@ -30,7 +30,7 @@ _LCS_CELL = 4
 
 
 def _read(client: Session, key: bytes) -> bytes | None:
-    """The string at a key that is read."""
+    """Return the string at a key for reading."""
     value = client.db.get(key)
     if value is None or value.__class__ is bytes:
         return value
@@ -40,7 +40,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
 
 
 def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
-    """The entry of a key that is about to be changed, and its string (empty where there is none)."""
+    """Return the entry of a key for writing, and its string (empty if there is none)."""
     entry = client.db.lookup_write(key)
     if entry is None:
         return None, b""
@@ -50,7 +50,7 @@ def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | byte
 
 
 def read_string(client: Session, key: bytes) -> bytes | bytearray:
-    """The string at a key that is read, as it is kept; empty where there is none."""
+    """Return the string at a key for reading, as it is stored; empty if there is none."""
     value = client.db.get(key)
     if value is None:
         return b""
@@ -60,7 +60,7 @@ def read_string(client: Session, key: bytes) -> bytes | bytearray:
 
 
 def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> bytearray:
-    """The string of a key as one that can be edited in place, zero-padded to a size; the caller tells of the change."""
+    """Return the string of a key for editing in place, zero-padded to a size; the caller announces the change."""
     text = b"" if entry is None else entry.value
     assert isinstance(text, STRINGS)
     if not isinstance(text, bytearray):
@@ -204,7 +204,7 @@ def _set_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
 
 
 def _moment(client: Session, name: str, chosen: Given) -> int | None:
-    """The deadline that the options ask for."""
+    """Return the deadline that the options ask for, None if they do not."""
     for option, units in TIME_UNITS.items():
         if option in chosen:
             return deadline(client, name, chosen[option], *units)
@@ -212,7 +212,7 @@ def _moment(client: Session, name: str, chosen: Given) -> int | None:
 
 
 def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_ttl: bool = False) -> None:
-    """Set a key and let it expire at a moment, even one that has passed."""
+    """Set a key that expires at a moment, which may be in the past."""
     db = client.db
     db.put(key, value, STRING, b"set", keep_ttl or moment is not None)
     if moment is not None:
@@ -524,9 +524,9 @@ def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
 
 
 def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:
-    """Positions in both strings of a longest common subsequence; the order of ties is Redis's.
+    """Return the positions of a longest common subsequence in both strings; of several, the one that Redis finds.
 
-    Dynamic programming with a row of the table in one integer: a bit is clear where the length grows from one column to the
+    Dynamic programming with a row of the table in one integer: a clear bit means that the length grows from one column to the
     next.  Source: H. Hyyro, "Bit-Parallel LCS-length Computation Revisited", AWOCA 2004.
     """
     places: dict[int, int] = {}
@@ -553,7 +553,7 @@ def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:
 
 
 def _matches(pairs: Sequence[tuple[int, int]], shortest: int, with_lengths: bool) -> list[Reply]:
-    """Runs of the subsequence that are contiguous in both strings, the last first."""
+    """Return the runs of the subsequence that are contiguous in both strings, last first."""
     runs: list[list[int]] = []
     for a, b in pairs:
         if runs and runs[-1][1] + 1 == a and runs[-1][3] + 1 == b:

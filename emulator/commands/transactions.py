@@ -59,7 +59,7 @@ def exec_(client: Session) -> Reply:
 
 
 def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
-    """The replies of queued commands.  All are run, but nothing is kept of what has become too much for the client."""
+    """Run the queued commands and return their replies.  Replies beyond the client's output limit are not kept."""
     produced = (
         _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args) for queued, args in queue
     )
@@ -78,7 +78,7 @@ def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply
 
 
 def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:
-    """The error of a queued command that the user may no longer run."""
+    """Return the error of a queued command that the user may no longer run."""
     denial = client.user.check(queued, args)
     if denial is None:
         return None

@@ -1,7 +1,6 @@
 """Vector sets: the commands of Redis's module of that name.
 
-The module judges arity itself, tells no keyspace events, and whatever it opens in order to write counts as changed for
-those who WATCH it.
+The module checks arity itself and sends no keyspace events; a key that it opens for writing counts as changed for WATCH.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Function = TypeVar("Function", bound=Callable[..., Reply])
 
 
 def _command(name: str, flags: str) -> Callable[[Function], Function]:
-    """Enter a command of the module, whose key is its first argument."""
+    """Register a command of the module; the key is its first argument."""
     return command(
         "module",
         name=name,
@@ -48,21 +47,21 @@ def _command(name: str, flags: str) -> Callable[[Function], Function]:
 
 
 def _open(client: Session, key: bytes) -> VectorSet | None:
-    """The vector set at a key that is about to be changed, of which who watches the key hears whatever comes of it."""
+    """Return the vector set for writing; watchers of the key are notified in any case."""
     if client.db.observed:
         client.db.touch(key)
     return client.db.edit(key, VectorSet)
 
 
 def _find(client: Session, key: bytes, name: bytes) -> tuple[VectorSet, Element] | None:
-    """An element of a vector set that is read."""
+    """Return a vector set and one of its elements, for reading; None if either is missing."""
     found = client.db.read(key, VectorSet)
     element = found.elements.get(name) if found is not None else None
     return (found, element) if found is not None and element is not None else None
 
 
 def _vector(kind: bytes, words: Iterator[bytes]) -> Sequence[float]:
-    """A vector: ``FP32 blob`` or ``VALUES dimension component ...``, of which the first word was read."""
+    """Read the vector after the word `kind`: ``FP32 blob`` or ``VALUES dimension component ...``."""
     given = next(words, b"")
     if kind == b"FP32" and given and not len(given) % 4:
         return array("f", given)
@@ -114,7 +113,7 @@ def _addition(arguments: Sequence[bytes]) -> _Addition:
 
 
 def _check_fit(target: VectorSet, new: _Addition) -> None:
-    """Raise where what is to be added is not of the set's kind."""
+    """Raise if the new element does not fit the set's parameters."""
     if new.storage is not target.storage:
         raise CommandError("ERR asked quantization mismatch with existing vector set")
     if new.links != target.links:
@@ -182,7 +181,7 @@ def vsetattr(client: Session, *arguments: bytes) -> bool:
     return True
 
 
-# Looking at elements
+# Reading elements
 
 
 @_command("VGETATTR", "readonly fast")
@@ -248,7 +247,7 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
     return [] if found is None else found.pick(random, client.producible(count))
 
 
-# Looking at the set
+# Reading properties
 
 
 @_command("VCARD", "readonly fast")
@@ -342,9 +341,9 @@ class _Search:
         self.accepts: Callable[[bytes], bool] | None = given.get(b"FILTER")
 
     def run(self, target: VectorSet, query: Vector) -> list[tuple[float, Element]]:
-        """The nearest elements that are near enough and pass the filter.
+        """Return the nearest elements within EPSILON that pass the filter.
 
-        The filter is asked about the nearest ones, FILTER-EF or a hundred times COUNT of them; with TRUTH about all.
+        The filter examines only the nearest ones: FILTER-EF or a hundred times COUNT of them; with TRUTH all.
         """
         count = min(self.count, len(target))
         effort = len(target) if self.truth else min(self.filter_effort or 100 * count, len(target))
@@ -356,7 +355,7 @@ class _Search:
         return element.attribute is not None and self.accepts(element.attribute)
 
     def reply(self, found: Sequence[tuple[float, Element]], protocol: int) -> Reply:
-        """Names, or names with what was asked for beside them."""
+        """Return the names, with scores and attributes if they were asked for."""
         wanted = self.with_scores + self.with_attributes
         if not wanted:
             return [element.name for _, element in found]
@@ -371,7 +370,7 @@ class _Search:
 
 
 def _query(target: VectorSet, words: Iterator[bytes]) -> Vector:
-    """What VSIM looks for: ``ELE name`` or a vector."""
+    """Return the vector that VSIM searches by: that of an element (``ELE name``) or a given one."""
     kind = next(words).upper()
     if kind == b"ELE":
         element = target.elements.get(next(words))

@@ -26,7 +26,7 @@ _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
 def pairs(members: Sequence[Scored]) -> Pairs:
-    """Members with their scores."""
+    """Return members with their scores."""
     return Pairs([(member, score) for score, member in members])
 
 
@@ -83,7 +83,7 @@ def _check_options(options: Set[bytes], members: int) -> None:
 def add_scores(
     client: Session, key: bytes, scores: Sequence[float], members: Sequence[bytes], options: Set[bytes]
 ) -> float | None:
-    """ZADD once its words are read; GEOADD comes here as well."""
+    """Execute ZADD or GEOADD after their arguments are read."""
     db = client.db
     increments = b"INCR" in options
     target = db.edit(key, ZSet)
@@ -94,7 +94,7 @@ def add_scores(
         target = ZSet()
     limits = client.engine.config
     if target.packed and len(members) > limits.zset_max_listpack_entries:
-        target.packed = False  # Redis goes by the number of words, before it sees which are the same
+        target.packed = False  # Redis converts by the number of words, before it notices duplicates
     added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):
@@ -135,7 +135,7 @@ def add_scores(
 )
 def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> float | None:
     """Adds to the score of a member, 0 if it is missing; returns the new score."""
-    if increment.upper() in _OPTIONS:  # Redis reads it as ZADD's
+    if increment.upper() in _OPTIONS:  # Redis reads it as an option of ZADD
         raise CommandError(SYNTAX)
     amount = double(increment)
     return add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
@@ -165,7 +165,7 @@ def zrem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
 
 
 def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> list[Scored]:
-    """Take up to `count` members with the lowest or highest scores."""
+    """Remove and return up to `count` members with the lowest or highest scores."""
     size = len(target)
     first, last = (0, min(count, size)) if lowest else (max(size - count, 0), size)
     members = target.slice(first, last, backwards=not lowest)
@@ -317,6 +317,6 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
         after, found = 0, list(members)
     else:
         after, found = members.dense().scan(position, count)
-        spell = b"%.17g".__mod__  # where Redis scans a hash table, scores are spelled out in full
+        spell = b"%.17g".__mod__  # for scans of a hash table, Redis prints scores in full
     scores = members.scores
     return [b"%d" % after, [item for member in found if matches(member) for item in (member, spell(scores[member]))]]

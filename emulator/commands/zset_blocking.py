@@ -1,4 +1,4 @@
-"""Sorted sets: pops from the first of several, waiting for a member if need be."""
+"""Sorted sets: pops from the first of several sets that is not empty, blocking or not."""
 
 from __future__ import annotations
 

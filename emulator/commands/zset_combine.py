@@ -1,4 +1,4 @@
-"""Sorted sets: unions, intersections and differences, of sets too (whose members all have the score 1)."""
+"""Sorted sets: unions, intersections and differences; members of plain sets have the score 1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Scores = dict[bytes, float]
 
 
 def _sum(one: float, two: float) -> float:
-    """What is not a number, such as the sum of both infinities, counts as zero."""
+    """Return the sum, zero instead of NaN (the sum of both infinities)."""
     total = one + two
     return 0.0 if math.isnan(total) else total
 
@@ -32,13 +32,13 @@ _AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {b"SUM": _sum
 
 
 class _Operand(NamedTuple):
-    """The members of one key, with the scores of a sorted set or as a plain set, and the weight of them."""
+    """The members of one key, as scores of a sorted set or as a plain set, and their weight."""
 
     members: Scores | Set
     weight: float = 1.0
 
     def scored(self) -> Iterable[tuple[bytes, float]]:
-        """The members with their weighted scores."""
+        """Yield the members with their weighted scores."""
         members, weight = self.members, self.weight
         if isinstance(members, Set):
             return ((member, weight) for member in members)
@@ -47,7 +47,7 @@ class _Operand(NamedTuple):
         return ((member, _weighed(score, weight)) for member, score in members.items())
 
     def score(self, member: bytes) -> float | None:
-        """The weighted score of one, possibly NaN, None where it is not a member.  O(1)."""
+        """Return the weighted score of a member, None if it is missing.  O(1)."""
         members = self.members
         if isinstance(members, Set):
             return self.weight if member in members else None
@@ -60,13 +60,13 @@ def _size(operand: _Operand) -> int:
 
 
 def _weighed(score: float, weight: float) -> float:
-    """Infinity times zero is zero."""
+    """Return the product; infinity times zero is zero."""
     product = score * weight
     return 0.0 if math.isnan(product) else product
 
 
 class _Query(NamedTuple):
-    """What is to be combined, how scores are aggregated, and whether they are asked for."""
+    """The sets to be combined, the function that aggregates scores, and whether scores are returned."""
 
     operands: list[_Operand]
     aggregate: Callable[[float, float], float]
@@ -74,7 +74,7 @@ class _Query(NamedTuple):
 
 
 def _names(name: str, words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
-    """The keys that a count announces, and the words after them."""
+    """Return the keys after ``numkeys``, and the words after them."""
     number = integer(words[0])
     if number < 1:
         raise CommandError(f"ERR at least 1 input key is needed for '{name}' command")
@@ -140,7 +140,7 @@ def _intersection(query: _Query) -> Scores:
 
 
 def _difference(query: _Query) -> Scores:
-    """The first less the others; each of them costs no more than the smaller of the two."""
+    """Return the first set without the members of the others.  Each step costs O(N) for the smaller of two sets."""
     first, *others = query.operands
     result = dict(first.scored())
     for other in others:

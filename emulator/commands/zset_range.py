@@ -35,13 +35,13 @@ def _score_end(text: bytes) -> tuple[float, bool]:
 
 
 def score_range(low: bytes, high: bytes) -> ScoreRange:
-    """The range of scores that ``(1`` and ``+inf`` mean."""
+    """Return the range of scores between two ends such as ``(1`` and ``+inf``."""
     (least, excludes_low), (most, excludes_high) = _score_end(low), _score_end(high)
     return ScoreRange(least, most, excludes_low, excludes_high)
 
 
 def _lex_end(text: bytes) -> tuple[bytes | None, bool, int]:
-    """The member, whether it is excluded, and -1 or 1 for the ends of the world ``-`` and ``+``."""
+    """Return the member, whether it is excluded, and -1 or 1 for the infinite ends ``-`` and ``+``."""
     if text in (b"-", b"+"):
         return None, False, -1 if text == b"-" else 1
     if text[:1] not in (b"(", b"["):
@@ -50,7 +50,7 @@ def _lex_end(text: bytes) -> tuple[bytes | None, bool, int]:
 
 
 def lex_range(low: bytes, high: bytes) -> LexRange:
-    """The range of members that ``[a`` and ``(b`` mean."""
+    """Return the range of members between two ends such as ``[a`` and ``(b``."""
     (least, excludes_low, low_end), (most, excludes_high, high_end) = _lex_end(low), _lex_end(high)
     empty = low_end > 0 or high_end < 0
     if least is not None and most is not None:
@@ -59,7 +59,7 @@ def lex_range(low: bytes, high: bytes) -> LexRange:
 
 
 def _ranks(kind: bytes, start: bytes, stop: bytes, backwards: bool = False) -> Ranks:
-    """The ranks of a range, to be found in a sorted set."""
+    """Return the function that finds the ranks of a range in a sorted set."""
     if kind == BY_SCORE:
         scores = score_range(start, stop)
         return lambda members: members.ranks_by_score(scores)
@@ -80,7 +80,7 @@ def _by_rank(first: int, last: int, size: int) -> tuple[int, int]:
 
 
 class _Query(NamedTuple):
-    """What a range command asks for; `most` -1 is no limit."""
+    """The arguments of a range command; `most` -1 means no limit."""
 
     kind: bytes
     backwards: bool
@@ -92,7 +92,7 @@ class _Query(NamedTuple):
 
 
 _FIXED_OPTIONS: Final = {b"WITHSCORES": FLAG, b"LIMIT": LIMIT}
-"""The options of the commands that have the kind and direction of the range in their name."""
+"""The options of commands whose name tells the kind and the direction of the range."""
 _STORE_OPTIONS: Final = {b"LIMIT": LIMIT, b"REV": FLAG, BY_SCORE: FLAG, BY_LEX: FLAG}
 _OPTIONS: Final = {**_STORE_OPTIONS, b"WITHSCORES": FLAG}
 _RULES: Final = once(BY_SCORE, BY_LEX) | once(b"REV")
@@ -171,7 +171,7 @@ def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes,
 
 
 def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes) -> int:
-    """Put a sorted set in the place of whatever a key holds, or delete the key where there are no members."""
+    """Store members as a sorted set, or delete the key if there are none; return how many."""
     db = client.db
     if scores:
         db.put(key, ZSet.of(scores, client.engine.config), ZSET, event)

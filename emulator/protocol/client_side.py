@@ -1,6 +1,6 @@
-"""The other side of the protocol, for those who talk to a server: commands to bytes, and bytes to replies.
+"""The client's side of the protocol: encodes commands and reads replies.
 
-Numbers that Python would print otherwise than they came keep their text.  Source: the RESP specification.
+Numbers that Python would print differently keep their text.  Source: the RESP specification.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from emulator.protocol.text import to_text
 
 
 class Stream(Protocol):
-    """Where replies are read from: a binary file, say.  Fewer bytes than asked for mean the end."""
+    """A source of replies, such as a binary file.  A read that returns too few bytes means the end."""
 
     def readline(self) -> bytes: ...
 
@@ -22,27 +22,27 @@ class Stream(Protocol):
 
 
 class Double(bytes):
-    """A double as it was printed."""
+    """A double in its original text."""
 
     __slots__ = ()
 
 
 class LargeNumber(bytes):
-    """A big number as it was printed."""
+    """A big number in its original text."""
 
     __slots__ = ()
 
 
 def encoded(words: Sequence[bytes]) -> bytes:
-    """A command as it is sent."""
+    """Return the bytes of a command."""
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
 
 
 def read_reply(stream: Stream) -> Received:
-    """The next reply.
+    """Read the next reply.
 
-    Besides the values of `replies` these are `Double` and `LargeNumber`; a map is `Named`, for its keys may be anything.
-    Raises EOFError where the stream ends, `ProtocolError` for what is no reply.
+    The values are those of `replies`, `Double` and `LargeNumber`; a map is `Named`, since its keys may be of any type.
+    Raises EOFError if the stream ends, `ProtocolError` for bytes that are no reply.
     """
     try:
         return _reply(stream)

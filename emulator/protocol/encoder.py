@@ -1,7 +1,6 @@
-"""Replies to bytes: one table of encoders for RESP2 and one for RESP3, keyed by the class of the value.
+"""Encodes replies: one table of encoders for RESP2 and one for RESP3, keyed by the class of the value.
 
-The tables are public so that the dispatch loop finds the encoder of the commonest replies with one lookup; everybody
-else calls `encode`.
+The tables are public so that the dispatch loop finds an encoder with one lookup; other callers use `encode`.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ _DOUBLES_ONLY = {float}
 _LISTS_ONLY = {list}
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
-"""The head of a bulk string behind another one, with the line break that ends that."""
+"""Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
-"""The same where the string is the first of a pair."""
+"""The same for the first string of a pair."""
 _MANY = 24
-"""Elements from which on it is quicker to look first whether all are short strings."""
+"""The number of elements from which a check whether all are short strings pays off."""
 _PORTION = 2000
-"""Elements that are put together at a time: so few that what it takes stays in the processor's cache."""
+"""The number of elements joined at a time: small enough for the processor's cache."""
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
@@ -66,7 +65,7 @@ def _status(value: bytes) -> bytes:
 
 
 def _error(value: CommandError) -> bytes:
-    """An error is one line: line breaks in it (they come from the client's own words) become spaces, at its end nothing."""
+    """Encode an error as one line: line breaks, which come from the client's words, become spaces, and vanish at the end."""
     text = str(value).encode("utf-8", "surrogateescape").rstrip(b"\r\n")
     return b"-%b\r\n" % text.replace(b"\r", b" ").replace(b"\n", b" ")
 
@@ -80,14 +79,14 @@ def _array_head(length: int) -> bytes:
 
 
 Opened = tuple[bytes, Collection[Reply]]
-"""An aggregate's head, and what stands behind it."""
+"""The head of an aggregate, and the values that follow it."""
 
 
 class _Encoder:
-    """The two protocols share everything but the heads of aggregates and a few scalar forms.
+    """Base of both protocols, which differ only in the heads of aggregates and a few scalars.
 
-    ``table`` has an encoder for each class of values; ``aggregates`` those that hold others, which are walked with a stack
-    of their own, since scripts may nest them deeper than Python calls functions.
+    ``table`` has an encoder for each class of values; ``aggregates`` has the classes of nested values, which are walked
+    with an explicit stack, since scripts may nest them deeper than Python's calls.
     """
 
     def __init__(self) -> None:
@@ -108,7 +107,7 @@ class _Encoder:
         }
 
     def complete(self) -> Encoders:
-        """The table, with the aggregates in it."""
+        """Return the table with the aggregates added."""
         for kind, opener in self.aggregates.items():
             self.table[kind] = self._writer(opener)
         self.table[list] = self._list
@@ -167,7 +166,7 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings, or of a stream's entries, put together at once; None where it is neither."""
+    """Encode an aggregate of short strings or stream entries at once; None for any other."""
     kinds = set(map(type, values))
     if kinds == _STRINGS_ONLY:
         portion = _strings
@@ -182,7 +181,7 @@ def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
 
 
 def _are_entries(values: Collection[Any]) -> bool:
-    """Whether all are pairs of an id and a tuple of strings, of as many each."""
+    """Return whether all are pairs of an id and a tuple of strings, of equal length."""
     if set(map(len, values)) != {2}:
         return False
     if {id.__class__ for id, _ in values} != _STRINGS_ONLY or {body.__class__ for _, body in values} != {tuple}:
@@ -192,7 +191,7 @@ def _are_entries(values: Collection[Any]) -> bool:
 
 
 def _entries(values: Collection[Any]) -> bytes:
-    """Entries of a stream, as `_strings` has strings: a column after the other."""
+    """Encode entries of a stream as `_strings` does strings, column by column."""
     bodies = [body for _, body in values]
     ids = [id for id, _ in values]
     count = len(bodies[0])
@@ -207,7 +206,7 @@ def _entries(values: Collection[Any]) -> bytes:
 
 
 def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
-    """The values, a portion at a time."""
+    """Yield the values in portions."""
     count = len(values)
     if count <= _PORTION:
         return (values,)
@@ -216,7 +215,7 @@ def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
 
 
 def _strings(values: Collection[bytes]) -> bytes:
-    """Strings as they stand behind one another, without the line break at the end; raises IndexError for a long one."""
+    """Encode consecutive strings without the last line break; raises IndexError for a long one."""
     parts = [b""] * (2 * len(values))
     parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
     parts[1::2] = values
@@ -280,19 +279,19 @@ def _attributed(value: Attributed) -> Opened:
 
 
 def _pairs_2(pairs: Pairs) -> Opened:
-    """Pairs as RESP2 has them; many are put together at once, so that nothing is left to stand behind the head."""
+    """Encode pairs for RESP2; many are joined at once, and then no values remain to follow the head."""
     whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if 2 * len(pairs) >= _MANY else None
     return _array(_flat(pairs)) if whole is None else (whole, ())
 
 
 def _pairs_3(pairs: Pairs) -> Opened:
-    """The same as RESP3 has them."""
+    """Encode pairs for RESP3."""
     whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if 2 * len(pairs) >= _MANY else None
     return _array(pairs) if whole is None else (whole, ())
 
 
 def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
-    """Pairs of a short string and a double or another short string, put together at once; None for others."""
+    """Encode pairs of a short string and a double or another short string at once; None for any other."""
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
     if set(map(type, firsts)) != _STRINGS_ONLY or set(map(type, seconds)) not in (_STRINGS_ONLY, _DOUBLES_ONLY):
         return None
@@ -330,5 +329,5 @@ RESP3: Encoders = _Resp3().complete()
 
 
 def encode(value: Reply, protocol: int) -> bytes:
-    """The bytes of a reply on RESP `protocol` 2 or 3.  Raises KeyError for a value of a class that is no reply."""
+    """Return the bytes of a reply on RESP `protocol` 2 or 3.  Raises KeyError for a value that is no reply."""
     return (RESP3 if protocol == 3 else RESP2)[value.__class__](value)

@@ -1,4 +1,4 @@
-"""Errors as a client sees them: one line that begins with an upper-case code, and the texts that many commands share."""
+"""Errors as clients see them, one line that begins with an upper-case code, and the texts that commands share."""
 
 from typing import Final
 
@@ -6,19 +6,19 @@ from emulator.protocol.text import to_text
 
 
 class CommandError(Exception):
-    """What a command raises to answer an error reply, such as ``CommandError("WRONGTYPE Operation against …")``.
+    """Raised by a command to answer an error, such as ``CommandError("WRONGTYPE Operation against …")``.
 
-    The text is the reply's, without the leading ``-``; its first word is the error code that clients and
-    ``INFO errorstats`` go by.  ``counted`` is true where the statistics have it already.
+    The text is the reply without the leading ``-``; its first word is the error code, which clients and ``INFO errorstats``
+    use.  ``counted`` is true if the statistics already include it.
     """
 
     counted = False
 
 
 class ProtocolError(Exception):
-    """The peer broke the protocol: it is told ``-ERR Protocol error: …`` and the connection is closed.
+    """Raised if the peer breaks the protocol: it receives ``-ERR Protocol error: …`` and the connection is closed.
 
-    ``unread`` is what could not be read.
+    ``unread`` has the bytes that could not be read.
     """
 
     unread = b""
@@ -42,5 +42,5 @@ OUT_OF_RANGE: Final = "ERR index out of range"
 
 
 def as_text(words: bytes) -> str:
-    """A client's own words for use in an error's text: any bytes survive up to the first zero byte, where C ends a string."""
+    """Return a client's words for an error's text: any bytes are kept up to the first zero byte, where C ends a string."""
     return to_text(words.partition(b"\0")[0])

@@ -1,8 +1,8 @@
-"""The quoting of inline commands, redis.conf and redis-cli.
+"""Splits and quotes words as inline commands, redis.conf and redis-cli do.
 
-Words are parted by white space; vertical tabs and form feeds count as such only where a word could begin.  In double
+White space separates words; vertical tabs and form feeds count as white space only where a word could begin.  In double
 quotes ``\\n \\r \\t \\b \\a \\xHH`` and a backslash before any other byte are escapes; in single quotes only ``\\'`` is.
-A closing quote must be followed by white space or the end.
+White space or the end must follow a closing quote.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BACKSLASH, _DOUBLE, _SINGLE = 0x5C, 0x22, 0x27
 
 
 def split_inline(line: bytes) -> list[bytes] | None:
-    """The words of a line, or None where its quotes are not balanced."""
+    """Return the words of a line, None if its quotes are not balanced."""
     line = line.partition(b"\0")[0]
     if not any(byte in line for byte in _SPECIAL):
         return line.split()
@@ -40,7 +40,7 @@ def split_inline(line: bytes) -> list[bytes] | None:
 
 
 def _quoted(line: bytes, position: int, quote: int, word: bytearray) -> int:
-    """Append what is inside the quotes; the position after them, or -1 when they are not closed as they should be."""
+    """Append the text inside the quotes; return the position after them, -1 if they are not closed properly."""
     size = len(line)
     while position < size:
         byte = line[position]
@@ -70,6 +70,6 @@ _SHOWN = {0x5C: b"\\\\", 0x22: b'\\"', 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t",
 
 
 def quoted(word: bytes) -> bytes:
-    """A word in double quotes, printable and readable for `split_inline`."""
+    """Return a word in double quotes, printable and readable by `split_inline`."""
     shown = (_SHOWN.get(byte) or (b"%c" % byte if 0x20 <= byte < 0x7F else b"\\x%02x" % byte) for byte in word)
     return b'"' + b"".join(shown) + b'"'

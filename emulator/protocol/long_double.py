@@ -1,7 +1,7 @@
-"""Numbers with the 64-bit significand of x86's long double, with which INCRBYFLOAT and HINCRBYFLOAT calculate.
+"""Numbers with the 64-bit significand of x86's long double, for INCRBYFLOAT and HINCRBYFLOAT.
 
-A finite one is a pair of integers, so that reading, adding and printing are exact up to the one rounding that the
-processor does as well (to the nearest, ties to even).
+A finite number is a pair of integers, so reading, adding and printing are exact up to the one rounding that the processor
+does as well (to nearest, ties to even).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _BITS: Final = 64
 _MAX_EXPONENT: Final = 16384
 _MIN_EXPONENT: Final = -16446
 _LONGEST: Final = 5 * 1024
-"""Redis copies a text into a buffer of this size, zero byte included, before it is read."""
+"""Redis copies a text into a buffer of this size, including a zero byte, before it reads the number."""
 _DECIMAL: Final = re.compile(rb"([-+]?)(\d*)\.?(\d*)(?:e([-+]?)(\d+))?", re.IGNORECASE)
 _PLACES: Final = 10**17
 _DIGITS_AT_ONCE: Final = 600
-"""How many digits are read or written at a time: Python refuses an integer of thousands."""
+"""The number of digits converted at a time, since Python refuses thousands at once."""
 
 
 class LongDouble(NamedTuple):
@@ -37,7 +37,7 @@ ZERO: Final = LongDouble(0, 0)
 
 
 def parse_long_double(text: bytes) -> LongDouble | float | None:
-    """The number that a text says, an infinity as a float; None for what is no number or is out of range."""
+    """Return the number of a text, a float for an infinity; None if the text is no number or out of range."""
     if len(text) >= _LONGEST:
         return None
     double = to_double(text)
@@ -64,7 +64,7 @@ def parse_long_double(text: bytes) -> LongDouble | float | None:
 
 
 def add_long_doubles(a: LongDouble | float, b: LongDouble | float) -> bytes | None:
-    """The sum of two numbers as `parse_long_double` reads them, as text; None where it is not finite."""
+    """Return the sum of two results of `parse_long_double` as text; None if it is not finite."""
     if isinstance(a, float) or isinstance(b, float):
         return None
     exponent = min(a.exponent, b.exponent)
@@ -76,7 +76,7 @@ def add_long_doubles(a: LongDouble | float, b: LongDouble | float) -> bytes | No
 
 
 def format_long_double(number: LongDouble) -> bytes:
-    """Seventeen decimals at the most, without trailing zeros."""
+    """Print a number with at most 17 decimals, without trailing zeros."""
     significand, exponent = number
     magnitude = abs(significand) * _PLACES
     scaled = magnitude << exponent if exponent >= 0 else _shifted(magnitude, -exponent)
@@ -86,17 +86,17 @@ def format_long_double(number: LongDouble) -> bytes:
 
 
 def _quotient(numerator: int, denominator: int) -> LongDouble:
-    """The nearest number to a positive quotient (a negative one is nearest to its magnitude's, negated)."""
+    """Return the number nearest to a quotient; the sign is applied after rounding the magnitude."""
     if numerator < 0:
         positive = _quotient(-numerator, denominator)
         return LongDouble(-positive.significand, positive.exponent)
     shift = max(_BITS + 2 - numerator.bit_length() + denominator.bit_length(), 0)
     quotient, rest = divmod(numerator << shift, denominator)
-    return _rounded(quotient << 1 | (rest > 0), -shift - 1)  # the last bit only says that there is more
+    return _rounded(quotient << 1 | (rest > 0), -shift - 1)  # a sticky bit for the remainder
 
 
 def _rounded(significand: int, exponent: int) -> LongDouble:
-    """The nearest number of 64 bits."""
+    """Round to 64 bits."""
     excess = significand.bit_length() - _BITS
     if excess <= 0:
         return LongDouble(significand, exponent)
@@ -105,7 +105,7 @@ def _rounded(significand: int, exponent: int) -> LongDouble:
 
 
 def _shifted(number: int, bits: int) -> int:
-    """A whole number divided by a power of two, to the nearest, ties to even."""
+    """Divide an integer by a power of two and round to nearest, ties to even."""
     kept = number >> bits
     lost = number - (kept << bits)
     half = 1 << (bits - 1)
@@ -113,7 +113,7 @@ def _shifted(number: int, bits: int) -> int:
 
 
 def _value(digits: bytes) -> int:
-    """The number that decimal digits say."""
+    """Return the integer of decimal digits."""
     if len(digits) <= _DIGITS_AT_ONCE:
         return int(digits or b"0")
     half = len(digits) // 2
@@ -122,7 +122,7 @@ def _value(digits: bytes) -> int:
 
 
 def _digits(number: int) -> str:
-    """The decimal digits of a number of any size."""
+    """Return the decimal digits of an integer of any size."""
     pieces = []
     while number >= 10**_DIGITS_AT_ONCE:
         number, piece = divmod(number, 10**_DIGITS_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Numbers as Redis reads and prints them.
+"""Reads and prints numbers as Redis does.
 
 Integers are strict (no sign ``+``, no spaces, no leading zeros).  Doubles are printed with Grisu2, whose digits are
 nearly always, but not always, the shortest ones: ``1e23`` is printed ``99999999999999990000000``, so Python's ``repr``
@@ -16,22 +16,22 @@ from functools import lru_cache
 
 _SPACES = b" \t\n\v\f\r"
 _LARGEST_PLAIN = 2.0**62
-"""Up to here whole doubles are printed as integers."""
+"""Whole doubles up to this size are printed as integers."""
 _ZERO = 0x30
 _CERTAINLY_FITS = 19
-"""So many digits may be too many for 64 bits."""
+"""A number with so many digits may exceed 64 bits."""
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
 
 
 def wrapped(number: int) -> int:
-    """What a signed 64-bit integer makes of a number: after its greatest comes its least."""
+    """Return a number wrapped to a signed 64-bit integer."""
     return (number - INT64_MIN & UINT64_MAX) + INT64_MIN
 
 
 def parse_integer(text: bytes) -> int | None:
-    """A signed 64-bit integer in its canonical spelling, else None."""
+    """Return a signed 64-bit integer, None if the text is not its canonical form."""
     if text.isdigit() and text[0] > _ZERO and len(text) < _CERTAINLY_FITS:  # what most are
         return int(text)
     if len(text) > 20:
@@ -46,14 +46,14 @@ def parse_integer(text: bytes) -> int | None:
 
 
 def is_integer(text: bytes) -> bool:
-    """Whether a text is a signed 64-bit integer; most are told at a glance, without reading the number."""
+    """Return whether a text is a signed 64-bit integer; most texts are judged without conversion."""
     if text.isdigit():
         return (text[0] > _ZERO and len(text) < _CERTAINLY_FITS) or parse_integer(text) is not None
     return text[:1] == b"-" and parse_integer(text) is not None
 
 
 def parse_unsigned(text: bytes) -> int | None:
-    """An unsigned 64-bit integer as C's strtoull reads it, a negative one modulo 2**64 unless in its canonical spelling."""
+    """Return an unsigned 64-bit integer as C's strtoull reads it, None if it is none; canonical negative ones are refused."""
     number = parse_integer(text)
     if number is not None:
         return number if number >= 0 else None
@@ -69,13 +69,13 @@ def parse_unsigned(text: bytes) -> int | None:
 
 
 def saturated(digits: bytes) -> int:
-    """The number that decimal digits say, however many there are; one that is larger than 2**64 counts as 2**64."""
+    """Return the integer of any number of decimal digits, at most 2**64."""
     significant = digits.lstrip(b"0")
     return min(int(significant or b"0"), 1 << 64) if len(significant) <= 20 else 1 << 64
 
 
 def parse_double(text: bytes) -> float | None:
-    """A double, decimal, hexadecimal or infinite, where the whole text is one; too large or too small ones are none."""
+    """Return a double (decimal, hexadecimal or infinite); None if the text is no number, or one too large or too small."""
     if text.isdigit() and len(text) < 300:
         return float(text)
     number = to_double(text)
@@ -87,9 +87,9 @@ def parse_double(text: bytes) -> float | None:
 
 
 def read_double(text: bytes) -> float | None:
-    """A double as SORT and ranges of scores take it: decimal, of any size (also too large or small).
+    """Return a double as SORT and score ranges read it: decimal, of any size (overflow and underflow included).
 
-    No text is 0; a zero byte ends it.
+    An empty text is 0; a zero byte ends the text.
     """
     if text.isdigit() and len(text) < 300:
         return float(text)
@@ -100,7 +100,7 @@ def read_double(text: bytes) -> float | None:
 
 
 def to_double(text: bytes) -> float | None:
-    """The nearest double where the whole text is a number, an infinity if need be; NaN is none."""
+    """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
     if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
         return None
     try:
@@ -122,14 +122,14 @@ def _parse_hexadecimal(text: bytes) -> float:
 
 
 def format_double(number: float) -> bytes:
-    """A double as replies, ZSCORE and the like print it."""
+    """Print a double as in replies such as ZSCORE's."""
     if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
         return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
     return _format_double(number)
 
 
 def format_doubles(numbers: list[float]) -> list[bytes]:
-    """The same for many; quicker where all are whole, or lie between 0.001 and 10,000, where digits are laid out plainly."""
+    """Print many doubles; faster if all are whole."""
     whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
     if not whole:
         texts = repr(numbers)[1:-1].encode().split(b", ")
@@ -154,7 +154,7 @@ def _format_double(number: float) -> bytes:
 
 
 def _layout(digits: str, power: int, most: int) -> str:
-    """Digits times ten to the power: plain while that stays short, scientific otherwise."""
+    """Print digits times a power of ten, in plain notation if that is short, else in scientific notation."""
     count = len(digits)
     exponent = power + count - 1
     if power >= 0 and abs(exponent) < count + 7:
@@ -168,7 +168,11 @@ def _layout(digits: str, power: int, most: int) -> str:
 
 
 def _certain_digits(number: float) -> tuple[str, int] | None:
-    """What `_grisu2` is known to come to, for the price of `repr`; None where that is not certain."""
+    """Return the result of `_grisu2` for the cost of `repr`; None if it is uncertain.
+
+    At most one number with up to 15 digits lies between a double's boundaries (halfway to its neighbours).  Grisu2 finds it
+    unless it places it outside of them, and it knows them to a thousandth of their distance.
+    """
     text = repr(number)
     whole, _, part = text.partition(".")
     digits = (whole + part).lstrip("0")
@@ -210,7 +214,7 @@ def _cached_power(k: int) -> tuple[int, int]:
 
 
 def _multiply(a: int, b: int) -> int:
-    """The upper half of a 64 by 64 bit product, rounded as the reference implementation does."""
+    """Return the upper half of a 64 by 64 bit product, rounded as in the paper's implementation."""
     low = 0xFFFFFFFF
     high_low = (a >> 32) * (b & low)
     low_high = (a & low) * (b >> 32)
@@ -219,7 +223,7 @@ def _multiply(a: int, b: int) -> int:
 
 
 def _scale(exponent: int) -> tuple[int, int, int]:
-    """The cached power that brings a number of that exponent into the range of the digit generator."""
+    """Return the power of ten that scales a number of that exponent into the range of the digit generator."""
     index = int((-(exponent + 87) * 0.30102999566398114 + 348) / 8)
     while True:
         significand, power = _cached_power(-348 + 8 * index)
@@ -233,7 +237,7 @@ def _scale(exponent: int) -> tuple[int, int, int]:
 
 
 def _grisu2(number: float) -> tuple[str, int]:
-    """Decimal digits and power of ten of a positive double."""
+    """Return the decimal digits and the power of ten of a positive double."""
     bits = struct.unpack("<Q", struct.pack("<d", number))[0]
     fraction, biased = bits & (_HIDDEN_BIT - 1), bits >> 52
     if biased:
@@ -257,7 +261,7 @@ def _grisu2(number: float) -> tuple[str, int]:
 
 
 def _generate(value: int, upper: int, delta: int, shift: int) -> tuple[list[int], int]:
-    """Digits of the number between the boundaries that needs the fewest, and the power of its last digit."""
+    """Return the shortest digits between the boundaries, and the power of the last digit."""
     one = 1 << shift
     distance = upper - value
     whole, part = upper >> shift, upper & (one - 1)

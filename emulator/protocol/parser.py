@@ -1,4 +1,4 @@
-"""Requests from bytes: a sans-I/O parser for RESP arrays of bulk strings and inline commands.
+"""Parses requests without I/O: RESP arrays of bulk strings, and inline commands.
 
 Two ways through the same grammar.  The quick one splits everything that has arrived at CRLF, takes names and arguments
 by slicing and verifies their lengths; it covers what well-behaved clients send.  Whatever it cannot vouch for (a torn
@@ -29,7 +29,7 @@ _length_of: Final = {b"$%d" % number: number for number in range(1024)}.get
 
 
 class RequestParser:
-    """Turns what a client sends into commands.
+    """Turns a client's bytes into commands.
 
     `feed` returns the commands that are complete.  After a protocol error it returns those before it and sets `error`;
     nothing is parsed from then on.  While `restricted` (no authentication yet) limits are tighter and `feed` returns
@@ -63,33 +63,33 @@ class RequestParser:
 
     @property
     def buffered(self) -> int:
-        """Bytes held of what is not yet a complete command."""
+        """The number of bytes held of an incomplete command."""
         return self.unparsed + self._arguments_size
 
     @property
     def unparsed(self) -> int:
-        """Bytes held of an argument that is not complete."""
+        """The number of bytes held of an incomplete argument."""
         gathered = self._bulk_length + 2 - self._missing if self._pieces else 0
         return len(self._buffer) + gathered
 
     @property
     def begun(self) -> tuple[int, int]:
-        """Bytes and number of the arguments there are of the command that is not complete."""
+        """The bytes and the number of the complete arguments of an incomplete command."""
         return self._arguments_size, len(self._arguments)
 
     @property
     def announced(self) -> int:
-        """Bytes of the large argument that is under way, 0 where there is none."""
+        """The size of the large argument that is being received, 0 if there is none."""
         return self._bulk_length + 2 if self._bulk_length >= _LARGE_BULK else 0
 
     def feed(self, data: bytes) -> list[Command]:
-        """The commands that `data` completes, in order."""
+        """Return the commands that `data` completes, in order."""
         if self.error is not None:
             return []
         if self._buffer or self._awaited or self.restricted:
             return self._feed_begun(data)
         lines = data.split(b"\r\n")
-        match lines:  # a single command of few words is what clients send most
+        match lines:  # clients mostly send a single command of few words
             case [b"*1", size, name, b""]:
                 if _length_of(size) == len(name):
                     return [[name]]
@@ -125,7 +125,7 @@ class RequestParser:
         return commands
 
     def _feed_begun(self, data: bytes) -> list[Command]:
-        """Complete the command that is under way; the others may go the quick way again."""
+        """Complete the current command; the next ones may take the quick way again."""
         commands: list[Command] = []
         self._feed_carefully(data, commands, most=1)
         if commands and self._buffer and not self.restricted:
@@ -134,7 +134,7 @@ class RequestParser:
         return commands
 
     def _feed_carefully(self, data: bytes, commands: list[Command], most: int = 1 << 62) -> None:
-        """Add what `data` completes to the commands until there are so many."""
+        """Add the commands that `data` completes, up to a number of commands."""
         if self._pieces:
             data = self._gather(data, commands)
         buffer = self._buffer + data if self._buffer else data
@@ -168,7 +168,7 @@ class RequestParser:
             self._arguments_size = 0
 
     def _line(self, buffer: bytes, position: int, what: str) -> tuple[bytes, int] | None:
-        """The line at position and where the next begins; None while it is incomplete."""
+        """Return the line at the position and the start of the next; None while it is incomplete."""
         end = buffer.find(b"\r", position)
         if end >= 0 and buffer.find(b"\0", position, end) >= 0:
             end = -1
@@ -221,7 +221,7 @@ class RequestParser:
         return len(buffer)
 
     def _gather(self, data: bytes, commands: list[Command]) -> bytes:
-        """Add to the large bulk under way; what is left of `data` once it is complete."""
+        """Add to the current large bulk; return the rest of `data` once it is complete."""
         self._pieces.append(data[: self._missing])
         rest = data[self._missing :]
         self._missing -= len(data) - len(rest)
@@ -234,7 +234,7 @@ class RequestParser:
 
     def _inline(self, buffer: bytes, position: int, commands: list[Command]) -> int:
         end = buffer.find(b"\n", position)
-        if end < 0 or buffer.find(b"\0", position, end) >= 0:  # Redis looks for the line's end as C looks in a string
+        if end < 0 or buffer.find(b"\0", position, end) >= 0:  # Redis searches a line's end as in a C string
             if len(buffer) - position > INLINE_LIMIT:
                 raise ProtocolError("too big inline request")
             return -1
@@ -248,9 +248,9 @@ class RequestParser:
 
 
 def _alike(lines: list[bytes], last: int) -> tuple[list[Command], int]:
-    """The commands in the first `last` lines where all have as many words, as in most pipelines; the line to go on with.
+    """Return the commands in the first `last` lines if all have equally many words, as in most pipelines, and the next line.
 
-    Their lengths are verified all at once.  None, and 0, where they differ or a length is wrong.
+    All lengths are verified at once.  Returns None and 0 if the numbers differ or a length is wrong.
     """
     count = _count_of(lines[0])
     if count is None:

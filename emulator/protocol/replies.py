@@ -1,4 +1,4 @@
-"""The values that commands return and the encoder knows, beside Python's own.
+"""The types of replies that commands return besides Python's own.
 
 ``None`` is null, ``bytes`` a bulk string, ``int`` an integer, ``float`` a double, ``bool`` a boolean, ``list`` and
 ``tuple`` an array, ``dict`` a map, ``set`` a set, a `CommandError` an error in its place.  The types below are the rest.
@@ -29,7 +29,7 @@ class Status(bytes):
 
 
 class Verbatim(bytes):
-    """A verbatim string of three letters of format; a bulk string on RESP2."""
+    """A verbatim string in text format; a bulk string on RESP2."""
 
     format = b"txt"
 
@@ -41,7 +41,7 @@ class BigNumber(bytes):
 
 
 class Set(list["Reply"]):
-    """A set whose members keep the order given; an array on RESP2."""
+    """A set whose members keep their order; an array on RESP2."""
 
     __slots__ = ()
 
@@ -59,46 +59,46 @@ class Pairs(list[tuple["Reply", "Reply"]]):
 
 
 class Named(list[tuple["Reply", "Reply"]]):
-    """Names that may come twice, each with a reply: an array of two-element arrays on RESP2, a map on RESP3."""
+    """Pairs of a name, which may repeat, and a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 
     __slots__ = ()
 
 
 class Replies(list["Reply"]):
-    """Several replies to one command, one after another (SUBSCRIBE answers once for each channel)."""
+    """Several consecutive replies to one command (SUBSCRIBE answers once for each channel)."""
 
     __slots__ = ()
 
 
 class Nested(list["Reply"]):
-    """One reply as its parts in the order in which they are printed: a `Head` comes before the elements of its aggregate.
+    """One reply as a flat list of its parts in printing order: a `Head` precedes the elements of its aggregate.
 
-    So a script's reply may be nested deeper than calls of Python may.
+    This allows scripts to nest replies deeper than Python's calls.
     """
 
     __slots__ = ()
 
 
 class Head(int):
-    """Opens an array of so many elements within a `Nested`."""
+    """Opens an array with a number of elements within a `Nested`."""
 
     __slots__ = ()
 
 
 class SetHead(Head):
-    """Opens a set of so many members."""
+    """Opens a set with a number of members."""
 
     __slots__ = ()
 
 
 class MapHead(Head):
-    """Opens a map of so many pairs."""
+    """Opens a map with a number of pairs."""
 
     __slots__ = ()
 
 
 class Attributed:
-    """A reply with attributes, of which RESP2 tells nothing; a dict of them is sent, `Named` ones have been read."""
+    """A reply with attributes, which RESP2 omits; attributes to be sent are a dict, those that were read are `Named`."""
 
     __slots__ = ("attributes", "reply")
 
@@ -114,7 +114,7 @@ class NullArray:
 
 
 class NoReply:
-    """Nothing is sent at all."""
+    """Returned by commands that send no reply."""
 
     __slots__ = ()
 
@@ -123,7 +123,7 @@ REPLY_ON: Final = 0
 REPLY_OFF: Final = 1
 REPLY_SKIP_NEXT: Final = 2
 REPLY_SKIP: Final = 3
-"""The modes of CLIENT REPLY; a skip first lets its own command pass."""
+"""The modes of CLIENT REPLY; SKIP_NEXT becomes SKIP after its own command."""
 
 OK: Final = Status(b"OK")
 QUEUED: Final = Status(b"QUEUED")

@@ -1,4 +1,4 @@
-"""How much a reply comes to, found out before it is turned into bytes."""
+"""Measures replies before they are encoded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from emulator.protocol.replies import Attributed
 
 _FRAME: Final = 3
 SHORTEST: Final = 6
-"""The bytes of an empty string."""
+"""The size of an empty string in bytes."""
 
 
 def size_of(reply: object, most: int) -> int:
-    """The bytes that a reply takes in RESP at least.  Whoever wants to know whether it is more than `most` waits no longer
-    than it takes to find that out.
-    """
+    """Return the least number of bytes that a reply takes in RESP.  Counting stops once it exceeds `most`."""
     size = 0
     for value in _leaves(reply):
         size += _FRAME + (len(value) if isinstance(value, bytes | bytearray) else 0)
@@ -39,7 +37,7 @@ def _leaves(reply: object) -> Iterator[object]:
 
 
 def _elements(value: object) -> Iterator[object] | None:
-    """What an aggregate holds; None for anything else."""
+    """Return the values in an aggregate; None for other values."""
     if isinstance(value, list | tuple | set | frozenset):
         return iter(value)
     if isinstance(value, dict):

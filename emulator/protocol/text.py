@@ -1,4 +1,4 @@
-"""Bytes as text and back again: what is not UTF-8 survives the way there and back."""
+"""Converts bytes to text and back without loss: bytes that are not UTF-8 survive."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ def to_text(data: bytes) -> str:
 
 
 def to_bytes(text: str) -> bytes:
-    """Return the bytes of a text, those that `to_text` was given among them."""
+    """Return the bytes of a text; for a result of `to_text`, the original bytes."""
     return text.encode("utf-8", "surrogateescape")

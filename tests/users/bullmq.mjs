@@ -29,6 +29,7 @@ await queue.pause(); await queue.resume();
 await queue.upsertJobScheduler('every', { every: 50 }, { name: 'job', data: { n: 1 } });
 await until(() => seen.completed >= 503);
 await queue.removeJobScheduler('every');
+await until(async () => { const left = await queue.getJobCounts('wait', 'active'); return left.wait + left.active === 0; });
 const counts = await queue.getJobCounts('completed', 'failed', 'wait', 'active');
 console.log(JSON.stringify({ done: new Set(done).size, retried: failedOnce.size, sum, completed: seen.completed >= 503, failed: counts.failed, active: counts.active }));
 await Promise.all([worker, children, parents].map(w => w.close()));
