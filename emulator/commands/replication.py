@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.clients.blocking import Block
 from emulator.commands.arguments import bounded, integer, milliseconds
+from emulator.persistence.append_log import OFF
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import INT64_MAX
@@ -39,16 +40,22 @@ def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
 
 @command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Wait until what was written is in append-only files, here and of replicas; where it is: nowhere."""
+    """Wait until what was written is in append-only files, here and of replicas, of which there are none."""
     local = _zero_or_one(numlocal)
     wanted = bounded(numreplicas, 0, INT64_MAX, "ERR value is out of range, must be positive")
     most = milliseconds(client, timeout)
-    if local:
+    log = client.engine.persistence.log
+    if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    nowhere: list[Reply] = [0, 0]
-    if wanted == 0:
-        return nowhere
-    return client.block((), most, object, lambda: None, timeout_reply=nowhere)
+    if log.holds_replies:
+        log.flush()
+    found: list[Reply] = [int(log.state != OFF and log.is_synced), 0]
+    if wanted == 0 and found[0] >= local:
+        return found
+    block = client.block((), most, object, lambda: None, timeout_reply=found)
+    if wanted == 0 and isinstance(block, Block):
+        log.wait(block)
+    return block
 
 
 def _zero_or_one(word: bytes) -> int:

@@ -61,6 +61,7 @@ class Engine:
     names that clients use, ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes;
     ``current`` is the session whose commands run; ``pending_work`` says that `work` has something to do after the command;
     ``busy`` is the script that has been running for too long, and ``on_busy`` lets the owner serve the others meanwhile;
+    ``unwritten`` is what the append-only file has still to get before replies leave;
     ``on_shutdown`` tells the owner that it is to end;
     ``in_background`` lets it do in a thread what takes long, and then go on with the outcome or the error; it may be None.
     """
@@ -126,6 +127,7 @@ class Engine:
         self._deferred: list[tuple[Session, bytes]] = []
         self._last_client_id = 0
         self.persistence = Persistence(self)
+        self.unwritten = self.persistence.log.unwritten
         self.databases = [Database(self, index) for index in range(self.config.databases)]
         self.config.on_change("notify-keyspace-events", self._apply_notifications)
         self.config.on_change("slowlog-log-slower-than", self._apply_slowness)
@@ -234,7 +236,7 @@ class Engine:
 
     def expiry_changed(self) -> None:
         """Find out anew whether keys and fields expire by themselves."""
-        self.expires_actively = self._active_expire and not self.pause.active
+        self.expires_actively = self._active_expire and not self.pause.active and self.persistence.loading is None
         if self.expires_actively:
             self.wheel.release()
 

@@ -42,6 +42,23 @@ Listener = Callable[[Unit], object]
 class Propagation:
     """The listeners of an engine, and the unit under way."""
 
+    @staticmethod
+    def as_stream(unit: Unit, db: int | None) -> Iterator[Sequence[bytes]]:
+        """The commands of a unit as a log has them whose last command was for database `db`.
+
+        Several stand between MULTI and EXEC, and SELECT before the first for another database.
+        """
+        several = len(unit) > 1
+        if several:
+            yield [b"MULTI"]
+        for effect in unit:
+            if effect.db != db:
+                db = effect.db
+                yield [b"SELECT", b"%d" % db]
+            yield effect.words
+        if several:
+            yield [b"EXEC"]
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._unit: Unit = []
@@ -109,20 +126,3 @@ def _acts(command: Command) -> bool:
     """Whether a command changes data by itself: neither EXEC nor a script does, nor what is for administrators."""
     runs_others = command.name == b"exec" or bool(command.flags & SKIP_MONITOR)
     return bool(command.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not command.hidden
-
-
-def as_stream(unit: Unit, db: int | None) -> Iterator[Sequence[bytes]]:
-    """The commands of a unit as a log has them whose last command was for database `db`.
-
-    Several stand between MULTI and EXEC, and SELECT before the first for another database.
-    """
-    several = len(unit) > 1
-    if several:
-        yield [b"MULTI"]
-    for effect in unit:
-        if effect.db != db:
-            db = effect.db
-            yield [b"SELECT", b"%d" % db]
-        yield effect.words
-    if several:
-        yield [b"EXEC"]
