@@ -122,6 +122,15 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 if elapsed >= engine.slow_seconds:
                     note_slow(session, command, args, elapsed)
                 started = finished
+            elif session.logged and command is not None and command.least <= words <= command.most:
+                reply = engine.propagation.follow(session, command, args, _plainly, session, command, args)
+                session.last_command = command
+                finished = perf_counter()
+                elapsed = finished - started
+                command.note(elapsed + OFFSET)
+                if elapsed >= engine.slow_seconds:
+                    note_slow(session, command, args, elapsed)
+                started = finished
             else:
                 otherwise += 1
                 try:
@@ -166,6 +175,14 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _plainly(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
+    """The short way for a session whose effects are followed."""
+    try:
+        return command.fn(session, *args[1:])  # type: ignore[misc]
+    except Exception as error:
+        return failure(session.engine, command, error)
 
 
 def execute(session: Session, args: Sequence[bytes]) -> Reply:
@@ -371,7 +388,7 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Reply:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
-        return propagation.follow(session, command, args, lambda: _call(session, command, args))
+        return propagation.follow(session, command, args, _call, session, command, args)
     return _call(session, command, args)
 
 

@@ -29,6 +29,8 @@ Effects = Iterator[Words]
 _TIMES: Final = frozenset((b"EX", b"PX", b"EXAT", b"PXAT"))
 _NEW: Final = frozenset((b">", b"18446744073709551615-18446744073709551615"))
 _PIECE: Final = 1024
+_PLAIN_SET: Final = 3
+"""Words of SET that has no options."""
 _ID: Final = re.compile(rb"\d+-\d+").fullmatch
 _XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", b"KEEPREF", b"DELREF", b"ACKED"))
 
@@ -38,7 +40,9 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
     if reply.__class__ is Block:
         return ()
     instead = _INSTEAD.get(command.full_name)
-    return [words] if instead is None else list(instead(session, words, reply))
+    if instead is None or (instead is _set and len(words) == _PLAIN_SET):
+        return [words]
+    return list(instead(session, words, reply))
 
 
 def _gone(session: Session, key: bytes) -> Words:

@@ -266,7 +266,6 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
-            or self.propagation.active
             or self.persistence.attentive
         )
 

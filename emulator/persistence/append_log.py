@@ -213,8 +213,11 @@ class AppendLog:
             if second != self._second:
                 self._second = second
                 self.unwritten.append(b"#TS:%d\r\n" % second)
-        for words in self._engine.propagation.as_stream(unit, self._db):
-            self.unwritten.append(encoded(words))
+        if len(unit) == 1 and unit[0].db == self._db:
+            self.unwritten.append(encoded(unit[0].words))
+            self._commands += 1
+            return
+        self.unwritten += map(encoded, self._engine.propagation.as_stream(unit, self._db))
         self._db = unit[-1].db
         self._commands += len(unit) if len(unit) == 1 else len(unit) + 2
 
