@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from emulator.config.kinds import ConfigError
 from emulator.persistence.append_log import OFF, AppendLog
 from emulator.persistence.dumps import Dumps
-from emulator.persistence.folder import Folder, Memory
+from emulator.persistence.folder import Folder, Memory, Written
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
@@ -212,6 +212,28 @@ class Persistence:
             if listens:
                 propagation.listen(self.log.take)
         logger.log(NOTICE, "Append Only File loaded by DEBUG LOADAOF")
+
+    def save_to(self, target: Written) -> None:
+        """Write an RDB file of the data as they are, at once; raises OSError."""
+        from emulator.persistence.forms import Dump
+        from emulator.persistence.image import Image
+        from emulator.persistence.writing import written
+
+        image = Image(self._engine, Dump(self._engine, base_of_log=False), changes=False)
+        run_through(written(self._engine.config, image, target))
+
+    def take_over(self, source: BinaryIO, total: int) -> None:
+        """Let the data be those of an RDB file of any version; raises `BadFile`, and then there are none."""
+        from emulator.persistence.loading import Loading
+        from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+
+        self._empty()
+        reader = FileReader(source.read, newest=NEWEST_VERSION)
+        try:
+            run_through(self._through(Loading(self._engine, reader, source, total)))
+        except BadFile:
+            self._empty()
+            raise
 
     def _empty(self) -> None:
         engine = self._engine
