@@ -175,7 +175,10 @@ def _tell_where_data_go(config: Config, log: Log) -> None:
     from emulator.stats.log import NOTICE
 
     path = os.path.join(config.dir, config.dbfilename)
-    if config.save:
+    if config.appendonly:
+        folder = os.path.join(config.dir, config.appenddirname)
+        log.line(NOTICE, f"Data are kept in {folder}: every change, as appendfsync {config.appendfsync} has it")
+    elif config.save:
         points = ", ".join(f"{changes} changes in {seconds} seconds" for seconds, changes in config.save)
         log.line(NOTICE, f"Data are kept in {path}: saved at the end and after {points} (--save '' for none)")
     else:

@@ -7,6 +7,7 @@ server.  Nothing is imported before a fixture is used.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -110,11 +111,18 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServ
 
 @pytest.fixture
 def redis_server_factory() -> Iterator[Callable[..., Server]]:
-    """Starts further servers, each with its own settings; they end with the test."""
+    """Starts further servers, each with its own settings, with ``rdb=path`` the data of a file; they end with the test."""
     from emulator.testing.embedded import Server
 
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(Server(**settings))
+
+        def start(rdb: str | os.PathLike[str] | None = None, **settings: Any) -> Server:
+            server = stack.enter_context(Server(**settings))
+            if rdb is not None:
+                server.load(rdb)
+            return server
+
+        yield start
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from conformance import runner, servers
 from conformance.__main__ import HERE, select
 from conformance.runner import Side
 from emulator.core.engine import Engine
-from emulator.core.propagation import as_stream
+from emulator.core.propagation import Propagation
 from emulator.datatypes.stream import Stream
 from emulator.testing.handles import perform
 from tests.replica import Link
@@ -157,7 +157,7 @@ def test_effects_are_what_the_real_server_logs(server, oracle, group):
         logged.clear()
         runner.play(case, 2, side, real)
         real.control("PUBLISH", "end", "")
-        stream = [words for unit in logged for words in as_stream(unit, None)]
+        stream = [words for unit in logged for words in Propagation.as_stream(unit, None)]
         assert list(effects(stream)) == list(effects(link.until(b"end"))), case.id
     server.run(lambda engine: engine.propagation.leave(logged.append))
     link.close()

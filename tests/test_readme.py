@@ -142,7 +142,6 @@ def test_every_page_of_the_documentation_is_reached_from_its_home():
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("BGREWRITEAOF", "the append-only file is not supported"),
         ("REPLICAOF host 6379", "replication is not supported"),
         ("PSYNC ? -1", "replication is not supported"),
         ("CLUSTER INFO", "This instance has cluster support disabled"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -51,7 +51,15 @@ class Propagates(Protocol):
 
     def alone(self, db: int, words: Sequence[bytes]) -> None: ...
 
-    def follow(self, session: Session, command: Command, words: Sequence[bytes], run: Callable[[], R]) -> R: ...
+    def follow(
+        self, session: Session, command: Command, words: Sequence[bytes], run: Callable[..., R], *arguments: Any
+    ) -> R: ...
+
+    def as_stream(self, unit: Any, db: int | None) -> Iterable[Sequence[bytes]]: ...
+
+    def listen(self, listener: Callable[[Any], object]) -> None: ...
+
+    def leave(self, listener: Callable[[Any], object]) -> None: ...
 
 
 class HostOfClients(Protocol):

@@ -85,6 +85,7 @@ class Session:
         "lib_name",
         "lib_version",
         "local_address",
+        "logged",
         "name",
         "no_evict",
         "no_touch",
@@ -166,7 +167,7 @@ class Session:
         """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
         is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
         self.output_limit = output_limits(self)[0] if is_limited else 0
-        self.plain = (
+        simple = (
             not self.output_limit
             and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
@@ -178,6 +179,8 @@ class Session:
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.attentive
         )
+        followed = self.engine.propagation.active
+        self.plain, self.logged = simple and not followed, simple and followed
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""

@@ -210,8 +210,9 @@ def _reload(client: Session, *options: bytes) -> Reply:
 
 @_action
 def _loadaof(client: Session) -> Reply:
-    """Load the append-only file, of which there is none."""
-    raise CommandError("ERR Error trying to load the AOF files, check server logs.")
+    """Load the append-only file again."""
+    client.engine.persistence.reload_log()
+    return OK
 
 
 # Behaviour

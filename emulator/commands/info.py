@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from emulator.clients.memory import usage
 from emulator.keyspace.memory import Memory, resident_memory
 from emulator.keyspace.weight import describe_sizes
+from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
 from emulator.table.registry import command, every_command
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
     from emulator.core.engine import Engine
+    from emulator.persistence.append_log import AppendLog
     from emulator.persistence.loading import Loading
+    from emulator.persistence.replay import Replay
     from emulator.table.registry import Command
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
@@ -187,7 +190,7 @@ def _script_memory(engine: Engine, memory: Memory) -> Fields:
 
 def _persistence(engine: Engine) -> Fields:
     persistence = engine.persistence
-    dumps, loading = persistence.dumps, persistence.loading
+    dumps, log, loading = persistence.dumps, persistence.log, persistence.loading
     saved, total = (0, 0) if dumps.image is None else (dumps.image.saved, dumps.image.total)
     return [
         ("loading", int(loading is not None)),
@@ -209,23 +212,35 @@ def _persistence(engine: Engine) -> Fields:
         ("rdb_last_cow_size", 0),
         ("rdb_last_load_keys_expired", persistence.expired_keys),
         ("rdb_last_load_keys_loaded", persistence.loaded_keys),
-        ("aof_enabled", 0),
-        ("aof_rewrite_in_progress", 0),
-        ("aof_rewrite_scheduled", 0),
-        ("aof_last_rewrite_time_sec", -1),
-        ("aof_current_rewrite_time_sec", -1),
-        ("aof_last_bgrewrite_status", "ok"),
-        ("aof_rewrites", 0),
-        ("aof_rewrites_consecutive_failures", 0),
-        ("aof_last_write_status", "ok"),
+        ("aof_enabled", int(log.state != OFF)),
+        ("aof_rewrite_in_progress", int(log.rewriting is not None)),
+        ("aof_rewrite_scheduled", int(log.rewrite_scheduled)),
+        ("aof_last_rewrite_time_sec", log.last_rewrite),
+        ("aof_current_rewrite_time_sec", log.rewrite_duration),
+        ("aof_last_bgrewrite_status", "err" if log.failures else "ok"),
+        ("aof_rewrites", log.rewrites),
+        ("aof_rewrites_consecutive_failures", log.failures),
+        ("aof_last_write_status", "err" if log.error else "ok"),
         ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
+        *([] if log.state == OFF else _log(log)),
         *([] if loading is None else _loading(engine, loading)),
     ]
 
 
-def _loading(engine: Engine, loading: Loading) -> Fields:
+def _log(log: AppendLog) -> Fields:
+    return [
+        ("aof_current_size", log.size),
+        ("aof_base_size", log.base_size),
+        ("aof_pending_rewrite", 0),
+        ("aof_buffer_length", sum(map(len, log.unwritten))),
+        ("aof_pending_bio_fsync", int(log.is_syncing)),
+        ("aof_delayed_fsync", log.delayed_syncs),
+    ]
+
+
+def _loading(engine: Engine, loading: Loading | Replay) -> Fields:
     passed = engine.clock.now // 1000 - loading.began
     left = passed * (loading.total - loading.offset) // loading.offset if passed and loading.offset else 1
     return [

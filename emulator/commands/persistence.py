@@ -34,7 +34,13 @@ def bgsave(client: Session, *schedule: bytes) -> Status:
     dumps = client.engine.persistence.dumps
     if dumps.image is not None:
         raise CommandError(_IN_PROGRESS)
-    if client.deny_blocking:
+    rewriting = client.engine.persistence.log.rewriting is not None
+    if rewriting and not schedule:
+        raise CommandError(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a "
+            "BGSAVE whenever possible."
+        )
+    if client.deny_blocking or rewriting:
         dumps.schedule()
         return Status(b"Background saving scheduled")
     dumps.begin()
@@ -42,9 +48,15 @@ def bgsave(client: Session, *schedule: bytes) -> Status:
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
-def bgrewriteaof(client: Session) -> None:
-    """Refuses to rewrite the append-only file: there is none."""
-    raise CommandError("ERR the append-only file is not supported by redis-emulator")
+def bgrewriteaof(client: Session) -> Status:
+    """Writes the append-only file anew, in the background."""
+    log = client.engine.persistence.log
+    if log.rewriting is not None:
+        raise CommandError("ERR Background append only file rewriting already in progress")
+    if client.deny_blocking or not log.rewrite_soon():
+        log.rewrite_scheduled = True
+        return Status(b"Background append only file rewriting scheduled")
+    return Status(b"Background append only file rewriting started")
 
 
 @command(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.clients.blocking import Block
 from emulator.commands.arguments import bounded, integer, milliseconds, positive
 from emulator.commands.options import FLAG, Options, at_least, once, read_options
+from emulator.persistence.append_log import OFF
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
@@ -39,16 +40,23 @@ def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
 
 @command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Waits until the writes are in append-only files, local and of replicas; returns how many are: always 0."""
+    """Waits until the writes are in append-only files, here and of replicas; returns where they are, on replicas never."""
     local = _zero_or_one(numlocal)
     wanted = positive(numreplicas)
     most = milliseconds(client, timeout)
-    if local:
+    log = client.engine.persistence.log
+    if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    nowhere: list[Reply] = [0, 0]
-    if wanted == 0:
-        return nowhere
-    return client.block((), most, object, lambda: None, timeout_reply=nowhere)
+    if log.holds_replies:
+        log.flush()
+    here = int(log.state != OFF and log.is_synced)
+    found: list[Reply] = [here, 0]
+    if wanted == 0 and here >= local:
+        return found
+    block = client.block((), most, object, lambda: None, timeout_reply=found)
+    if wanted == 0 and isinstance(block, Block):
+        log.wait(block)
+    return block
 
 
 def _zero_or_one(word: bytes) -> int:

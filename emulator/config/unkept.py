@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
 
-_IN_MEMORY: Final = "data are kept in memory only and are gone when the server ends"
 _NO_PLACE: Final = "processes and threads stay where the system puts them"
 
 REASONS: Final = {
-    "appendonly": _IN_MEMORY,
     "activedefrag": "memory is not defragmented",
     "io-threads": "one thread does all the work",
     "oom-score-adj": "the system's out-of-memory score is left alone",
@@ -37,10 +34,8 @@ def refusal(config: Config) -> str | None:
 
 
 def warnings(config: Config) -> list[str]:
-    """A line for each directive that has no effect, and for each file of data that is not read."""
-    log = Path(config.dir or ".") / config.appenddirname
-    unread = [f"WARNING: {log} is not read, and stays as it is"] if log.exists() else []
-    return [line for name in REASONS if (line := warning(config, name)) is not None] + unread
+    """A line for each directive that has no effect."""
+    return [line for name in REASONS if (line := warning(config, name)) is not None]
 
 
 def warning(config: Config, name: str) -> str | None:

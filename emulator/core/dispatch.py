@@ -125,6 +125,15 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 if elapsed >= engine.slow_seconds:
                     note_slow(session, command, args, elapsed)
                 started = finished
+            elif session.logged and command is not None and command.least <= words <= command.most:
+                reply = engine.propagation.follow(session, command, args, _plainly, session, command, args)
+                session.last_command = command
+                finished = perf_counter()
+                elapsed = finished - started
+                command.note(elapsed + OFFSET)
+                if elapsed >= engine.slow_seconds:
+                    note_slow(session, command, args, elapsed)
+                started = finished
             else:
                 otherwise += 1
                 try:
@@ -176,6 +185,15 @@ def _waits(session: Session, command: Command | None, args: Sequence[bytes], out
         return False
     outcome.spent = command.durations.noted.pop() - OFFSET
     return True
+
+
+def _plainly(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
+    """The short way for a session whose effects are followed."""
+    try:
+        reply: Outcome = command.fn(session, *args[1:])  # type: ignore[misc]
+    except Exception as error:
+        return failure(session.engine, command, error)
+    return reply
 
 
 def execute(session: Session, args: Sequence[bytes]) -> Outcome:
@@ -350,7 +368,7 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
-        return propagation.follow(session, command, args, lambda: _call(session, command, args))
+        return propagation.follow(session, command, args, _call, session, command, args)
     return _call(session, command, args)
 
 

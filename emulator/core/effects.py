@@ -30,6 +30,8 @@ Effects = Iterator[Words]
 _TIMES: Final = frozenset((b"EX", b"PX", b"EXAT", b"PXAT"))
 _NEW: Final = frozenset((b">", b"18446744073709551615-18446744073709551615"))
 _PIECE: Final = 1024
+_PLAIN_SET: Final = 3
+"""Words of SET that has no options."""
 _ID: Final = re.compile(rb"\d+-\d+").fullmatch
 _XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", b"KEEPREF", b"DELREF", b"ACKED"))
 
@@ -42,7 +44,7 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
     if reply.__class__ is Block:
         return ()
     instead = _INSTEAD.get(command.full_name)
-    if instead is None:
+    if instead is None or (instead is _set and len(words) == _PLAIN_SET):
         return [words]
     try:
         return list(instead(session, words, reply))

@@ -68,7 +68,8 @@ class Engine:
     commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that runs
     for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
     what takes long, and then go on with the outcome or the error; it may be None. ``on_shutdown`` tells the owner that it is
-    to end.
+    to end.  ``unwritten`` is what the append-only file has still to get before
+    replies leave.
     """
 
     dispatch: Dispatch = dispatch
@@ -156,6 +157,7 @@ class Engine:
         self.listeners: list[Listener] = []
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
+        self.unwritten = self.persistence.log.unwritten
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
     def _follow_config(self) -> None:
@@ -263,7 +265,7 @@ class Engine:
 
     def expiry_changed(self) -> None:
         """Find out anew whether keys and fields expire by themselves."""
-        self.expires_actively = self._active_expire and not self.pause.active
+        self.expires_actively = self._active_expire and not self.pause.active and self.persistence.loading is None
         if self.expires_actively:
             self.wheel.release()
 
@@ -293,7 +295,6 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
-            or self.propagation.active
             or self.persistence.attentive
         )
 

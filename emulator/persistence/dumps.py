@@ -37,6 +37,7 @@ class Dumps:
         self.last_save = engine.started // 1000
         self.last_duration = -1
         self.failures = 0
+        self.scheduled = False
         self.count = 0
 
     @property
@@ -84,6 +85,7 @@ class Dumps:
     def begin(self) -> None:
         """BGSAVE: write the data set as it is now, in slices."""
         self.count += 1
+        self.scheduled = False
         self._last_try = self._began = self._now
         self.image = self._image(changes=True)
         logger.log(NOTICE, "Background saving started by pid %d", os.getpid())
@@ -91,9 +93,12 @@ class Dumps:
 
     def schedule(self) -> None:
         """Begin a BGSAVE after what is being done."""
-        self._engine.persistence.work.start(self._scheduled())
+        if self._engine.persistence.work.busy:
+            self.scheduled = True
+        else:
+            self._engine.persistence.work.start(self._begin_soon())
 
-    def _scheduled(self) -> Job:
+    def _begin_soon(self) -> Job:
         yield None
         self.begin()
 
@@ -102,7 +107,10 @@ class Dumps:
         self._engine.persistence.work.stop()
 
     def check_points(self) -> None:
-        """Begin a BGSAVE where one of the save points asks for it."""
+        """Begin a BGSAVE where it is scheduled, or one of the save points asks for it."""
+        if self.scheduled:
+            self.begin()
+            return
         if self.failed and self._now - self._last_try <= _RETRY_SECONDS:
             return
         for seconds, changes in self._engine.config.save:

@@ -24,7 +24,7 @@ _PORTION: Final = 64
 class Loading:
     """A file that is being loaded.  With `merge` what is there already is replaced, else it is an error.
 
-    `source` is closed at last.
+    `source` is closed at last, but for a log's.
     ``total`` is its size in bytes, ``began`` the moment in seconds, ``used_memory`` what its data took where it was written.
     """
 
@@ -72,7 +72,8 @@ class Loading:
                     self._db.weigh()
                     yield None
         finally:
-            self._source.close()
+            if not self._as_log:  # else commands may follow
+                self._source.close()
             for db in engine.databases:
                 db.weigh()
                 db.observe()

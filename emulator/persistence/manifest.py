@@ -74,9 +74,13 @@ class Manifest:
         history = (*self.history, *(replace(old, kind=HISTORY) for old in gone))
         return Manifest(part, tuple(increments), history, part.number)
 
+    def without_history(self) -> Manifest:
+        """The same when the old files are gone."""
+        return replace(self, history=())
+
     def ended(self, end: int | None) -> Manifest:
-        """The last increment ends there, or with None goes on."""
-        if not self.increments:
+        """The last increment ends there, or with None goes on; nothing is said of one whose beginning is not known."""
+        if not self.increments or self.increments[-1].start is None:
             return self
         return replace(self, increments=(*self.increments[:-1], replace(self.increments[-1], end=end)))
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from emulator.config.kinds import ConfigError
+from emulator.persistence.append_log import OFF, AppendLog
 from emulator.persistence.dumps import Dumps
-from emulator.persistence.folder import Folder, Memory
+from emulator.persistence.folder import Folder, Memory, Written
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
+    from emulator.core.engine import Engine
     from emulator.persistence.host import HostOfFiles
     from emulator.persistence.loading import Loading
+    from emulator.persistence.replay import Replay
     from emulator.rdb.file_reader import BadFile
 
 logger = logging.getLogger("emulator")
@@ -33,19 +37,23 @@ class Persistence:
         self.folder: Folder = Memory()
         self.work = Work(engine)
         self.dumps = Dumps(engine)
-        self.loading: Loading | None = None
+        self.log = AppendLog(engine)
+        self.loading: Loading | Replay | None = None
         self.loaded_keys = self.expired_keys = 0
+        engine.config.on_change("appendonly", self._switch_log)
         engine.config.on_change("save", engine.refresh_sessions)
         engine.config.on_change("stop-writes-on-bgsave-error", engine.refresh_sessions)
 
     @property
     def attentive(self) -> bool:
         """Whether some commands are refused."""
-        return self.loading is not None or self.dumps.refuses_writes
+        return self.loading is not None or self.dumps.refuses_writes or bool(self.log.error)
 
     def refusal_of_writes(self) -> str | None:
         """The error that whoever wants to change something gets, if any."""
-        return MISCONF if self.dumps.refuses_writes else None
+        if self.dumps.refuses_writes:
+            return MISCONF
+        return f"MISCONF Errors writing to the AOF file: {self.log.error}" if self.log.error else None
 
     def forget(self) -> None:
         """Begin anew: nothing is saved any more, nor was."""
@@ -55,8 +63,23 @@ class Persistence:
 
     def check(self) -> None:
         """Do what is due by itself; to be called each second."""
-        if self.folder.lasting and self.loading is None and self.dumps.image is None:
-            self.dumps.check_points()
+        if self.folder.lasting and self.loading is None:
+            if not self.work.busy:
+                self.dumps.check_points()
+            self.log.check()
+
+    def _switch_log(self) -> None:
+        """CONFIG SET appendonly; in a folder that does not last there is no log."""
+        if not self.folder.lasting or self.loading is not None:
+            return
+        if not self._engine.config.appendonly:
+            self.log.switch_off()
+        elif self.log.state == OFF:
+            try:
+                self.log.switch_on()
+            except OSError as error:
+                logger.warning("Can't open the append-only file: %s", error.strerror)
+                raise ConfigError("Unable to turn on AOF. Check server logs.") from None
 
     # Loading
 
@@ -64,30 +87,70 @@ class Persistence:
         """Find out what there is to load: if there is anything clients hear so until `load` has done it; raises `BadFile`."""
         from emulator.rdb.file_reader import BadFile
 
-        if self.folder.lasting:
-            try:
+        if not self.folder.lasting:
+            return
+        try:
+            if self._engine.config.appendonly:
+                self._set_loading(self._found_log())
+            else:
+                self._read_manifest()
                 self._set_loading(self._found(merge=False))
-            except FileNotFoundError:
-                return
-            except OSError as error:
-                name = self._engine.config.dbfilename
-                raise BadFile(f"Fatal error: can't open the RDB file {name} for reading: {error.strerror}") from None
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise BadFile(f"Fatal error: can't open {error.filename} for reading: {error.strerror}") from None
 
     def load(self, ended: Callable[[BadFile | None], None]) -> None:
-        """Load in slices what `open` has found; tell at last what was wrong with it, if anything."""
+        """Load in slices what `open` has found, and begin to log; tell at last what was wrong, if anything."""
         if self.loading is None:
-            ended(None)
+            ended(self._begin_log())
         else:
             self.work.start(self._load(self.loading, ended))
 
-    def _load(self, loading: Loading, ended: Callable[[BadFile | None], None]) -> Job:
+    def _begin_log(self) -> BadFile | None:
+        from emulator.rdb.file_reader import BadFile
+
+        if self.folder.lasting and self._engine.config.appendonly:
+            try:
+                self.log.start()
+            except OSError as error:
+                return BadFile(
+                    f"Can't open or create append-only dir {self._engine.config.appenddirname}: {error.strerror}"
+                )
+        return None
+
+    def _read_manifest(self) -> bool:
+        """Find out of which files the log is made; whether there is one.  Raises `BadFile`."""
+        from emulator.persistence.manifest import BadManifest, parse
+        from emulator.rdb.file_reader import BadFile
+
+        try:
+            with self.folder.read(self.log.manifest_path) as source:
+                self.log.manifest = parse(source.read().decode("utf-8", "surrogateescape"))
+        except FileNotFoundError:
+            return False
+        except BadManifest as error:
+            raise BadFile("*** FATAL AOF MANIFEST FILE ERROR ***", *error.args) from None
+        return True
+
+    def _found_log(self) -> Replay | None:
+        """The append-only file, which is about to be loaded, if there is one; raises `BadFile` or OSError."""
+        from emulator.persistence.replay import Replay
+
+        if not self._read_manifest() and not self.log.adopt_old_style():
+            return None
+        return Replay(cast("Engine", self._engine), self.log.manifest)
+
+    def _load(self, loading: Loading | Replay, ended: Callable[[BadFile | None], None]) -> Job:
         from emulator.rdb.file_reader import BadFile
 
         started = perf_counter()
         failure: BadFile | None = None
         try:
             yield from self._through(loading)
-            logger.log(NOTICE, "DB loaded from disk: %.3f seconds", perf_counter() - started)
+            what = "append only file" if self._engine.config.appendonly else "disk"
+            logger.log(NOTICE, "DB loaded from %s: %.3f seconds", what, perf_counter() - started)
+            failure = self._begin_log()
         except BadFile as error:
             failure = error
         ended(failure)
@@ -102,7 +165,7 @@ class Persistence:
         reader = FileReader(source.read, self._engine.config.rdbchecksum)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
-    def _through(self, loading: Loading) -> Job:
+    def _through(self, loading: Loading | Replay) -> Job:
         self._set_loading(loading)
         try:
             yield from loading.job()
@@ -111,8 +174,9 @@ class Persistence:
             self.loaded_keys, self.expired_keys = loading.keys, loading.expired
         self.dumps.loaded()
 
-    def _set_loading(self, loading: Loading | None) -> None:
+    def _set_loading(self, loading: Loading | Replay | None) -> None:
         self.loading = loading
+        self._engine.expiry_changed()
         self._engine.refresh_sessions()
 
     def reload(self, save: bool, flush: bool, merge: bool) -> None:
@@ -121,19 +185,63 @@ class Persistence:
 
         if save and not self.dumps.save():
             raise CommandError("ERR")
-        engine = self._engine
         if flush:
-            for db in engine.databases:
-                db.clear()
-            engine.scripting.libraries.flush()
-            engine.tracking.flushed()
+            self._empty()
         try:
             run_through(self._through(self._found(merge)))
         except (BadFile, OSError) as error:
-            for line in error.args if isinstance(error, BadFile) else ():
-                logger.warning("%s", line)
-            raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
+            raise _not_loaded(error, "RDB dump") from None
         logger.log(NOTICE, "DB reloaded by DEBUG RELOAD")
+
+    def reload_log(self) -> None:
+        """DEBUG LOADAOF: load the append-only file again; raises `CommandError`."""
+        from emulator.rdb.file_reader import BadFile
+
+        self.log.flush()
+        self._empty()
+        propagation, listens = self._engine.propagation, self.log.state != OFF
+        if listens:
+            propagation.leave(self.log.take)
+        try:
+            found = self._found_log()
+            if found is None:
+                raise FileNotFoundError
+            run_through(self._through(found))
+        except (BadFile, OSError) as error:
+            raise _not_loaded(error, "AOF files") from None
+        finally:
+            if listens:
+                propagation.listen(self.log.take)
+        logger.log(NOTICE, "Append Only File loaded by DEBUG LOADAOF")
+
+    def save_to(self, target: Written) -> None:
+        """Write an RDB file of the data as they are, at once; raises OSError."""
+        from emulator.persistence.forms import Dump
+        from emulator.persistence.image import Image
+        from emulator.persistence.writing import written
+
+        image = Image(self._engine, Dump(self._engine, base_of_log=False), changes=False)
+        run_through(written(self._engine.config, image, target))
+
+    def take_over(self, source: BinaryIO, total: int) -> None:
+        """Let the data be those of an RDB file of any version; raises `BadFile`, and then there are none."""
+        from emulator.persistence.loading import Loading
+        from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+
+        self._empty()
+        reader = FileReader(source.read, newest=NEWEST_VERSION)
+        try:
+            run_through(self._through(Loading(self._engine, reader, source, total)))
+        except BadFile:
+            self._empty()
+            raise
+
+    def _empty(self) -> None:
+        engine = self._engine
+        for db in engine.databases:
+            db.clear()
+        engine.scripting.libraries.flush()
+        engine.tracking.flushed()
 
     # The end
 
@@ -145,8 +253,18 @@ class Persistence:
         if self.dumps.image is not None:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()
-        if save is False or (save is None and not self._engine.config.save):
-            return True
+        if self.log.state != OFF:
+            if self.log.rewriting is not None:
+                logger.warning("There is a child rewriting the AOF. Killing it!")
+                self.work.stop()
+            logger.log(NOTICE, "Calling fsync() on the AOF file.")
+            self.log.flush(sync=True)
+        if (save or (save is None and self._engine.config.save)) and not self._save_at_end(force):
+            return False
+        self.log.end()
+        return True
+
+    def _save_at_end(self, force: bool) -> bool:
         logger.log(NOTICE, "Saving the final RDB snapshot before exiting.")
         if self.dumps.save():
             return True
@@ -156,3 +274,9 @@ class Persistence:
             logger.warning("Error trying to save the DB, can't exit.")
             logger.warning("Errors trying to shut down the server. Check the logs for more information.")
         return force
+
+
+def _not_loaded(error: BadFile | OSError, what: str) -> CommandError:
+    for line in error.args if not isinstance(error, OSError) else ():
+        logger.warning("%s", line)
+    return CommandError(f"ERR Error trying to load the {what}, check server logs.")

@@ -41,6 +41,11 @@ class Work(Timer):
         self._waits = False
         self.begin: Callable[[], None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is a job."""
+        return self._job is not None
+
     def start(self, job: Job) -> None:
         """Begin with a job."""
         self._job = job

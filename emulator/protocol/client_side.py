@@ -33,9 +33,18 @@ class LargeNumber(bytes):
     __slots__ = ()
 
 
+_HEADS = [b"\r\n$%d\r\n" % size for size in range(256)]
+"""What comes before a word of so many bytes: to look that up takes half the time of making it."""
+
+
 def encoded(words: Sequence[bytes]) -> bytes:
     """Return the bytes of a command."""
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)
+    parts = [b"*%d" % len(words)]
+    for word in words:
+        size = len(word)
+        parts += (_HEADS[size] if size < len(_HEADS) else b"\r\n$%d\r\n" % size), word
+    parts.append(b"\r\n")
+    return b"".join(parts)
 
 
 def read_reply(stream: Stream) -> Received:

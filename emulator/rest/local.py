@@ -86,6 +86,7 @@ class LocalDatabase(Database):
 
     def _run_plain(self, session: Session, commands: Sequence[Command]) -> list[bytes] | Awaitable[list[bytes]]:
         position = run(session, commands, 0, len(commands))
+        self._log()
         if position < len(commands) or session.blocked is not None:
             return self._go_on(session, commands, position, careful=False)
         session.forget()
@@ -121,10 +122,16 @@ class LocalDatabase(Database):
                 while end < most and not (careful and self._needs_care(commands[end])):
                     end += 1
                 position = run(session, commands, position, end - position)
+                self._log()
         finally:
             session.forget()
         answers = _answers(session, len(commands))
         return answers if self._limits is None else list(map(cut, answers))
+
+    def _log(self) -> None:
+        """Bring the append-only file up to date before what was done is answered for."""
+        if self.engine.unwritten:
+            self.engine.persistence.log.flush()
 
     def _needs_care(self, command: Command) -> bool:
         return self._strict or self._limits is not None or is_special(command)

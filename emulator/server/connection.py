@@ -163,6 +163,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         session = self.session
+        if self.engine.unwritten and self.server.holds(self):
+            return
         data = b"".join(session.out)
         size = len(data)
         if session.output_limit and session.exceeds_limit(size):
@@ -180,6 +182,11 @@ class Connection(asyncio.BufferedProtocol):
         self._limit.check()
         if self.engine.client_eviction.limit:
             self.engine.client_eviction.note(session)
+
+    def release(self) -> None:
+        """Write what was held until the append-only file was on the disk."""
+        if not self._ended and self.session.out:
+            self._flush()
 
     def _schedule(self) -> None:
         """Go on in the next round of the loop."""

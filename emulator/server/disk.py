@@ -33,11 +33,11 @@ class Disk:
 
     def create(self, name: str) -> Written:
         """Open a new file for writing."""
-        return _OnDisk(self._path(name), os.O_TRUNC)
+        return OnDisk(self._path(name), os.O_TRUNC)
 
     def append(self, name: str) -> Written:
         """Open a file for writing at its end."""
-        return _OnDisk(self._path(name), os.O_APPEND)
+        return OnDisk(self._path(name), os.O_APPEND)
 
     def truncate(self, name: str, size: int) -> None:
         """Cut a file off."""
@@ -67,7 +67,7 @@ class Disk:
                 os.close(handle)
 
 
-class _OnDisk:
+class OnDisk:
     """A file that is written without a buffer of ours."""
 
     def __init__(self, path: str, mode: int) -> None:

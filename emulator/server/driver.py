@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.wheel import Timer
@@ -36,6 +38,7 @@ class Driver:
         engine.in_background = self._in_background
         engine.lazyfree.begin = self._free_soon
         engine.persistence.work.begin = self._work_soon
+        engine.persistence.log.on_lost = partial(os._exit, 1)
         self._watch: asyncio.TimerHandle | None = None
         if engine.persistence.folder.lasting:
             self._look_after()
@@ -69,6 +72,8 @@ class Driver:
         self._alarm = None
         try:
             self._engine.advance()
+            if self._engine.unwritten:
+                self._engine.persistence.log.flush()
         finally:
             self._arm()
 

@@ -57,6 +57,7 @@ class Server:
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
+        self._held: list[Connection] = []
         self._listeners = Listeners(self.config, lambda: Connection(self))
         self.rest: RestServer | None = None
         self._drivers: dict[Engine, Driver] = {}
@@ -142,8 +143,10 @@ class Server:
             engine.scripting.end()
 
     def shut_down(self) -> None:
-        """Let `wait_closed` return: somebody asked the server to end."""
+        """Let `wait_closed` return: somebody asked the server to end.  Nobody is answered any more: what is done is lost."""
         self.stop_scripts()
+        for connection in list(self.connections):
+            connection.transport.abort()
         if not self._closed.done():
             self._closed.set_result(None)
 
@@ -167,6 +170,27 @@ class Server:
         self._drivers.pop(engine).stop()
 
     # Connections
+
+    def holds(self, connection: Connection) -> bool:
+        """Bring the append-only file up to date, before a connection's replies are written; whether these have to wait.
+
+        With ``appendfsync always`` they do, until the end of this round of the loop: one wait for the disk is for them all.
+        """
+        log = connection.engine.persistence.log
+        if not log.holds_replies or connection.session.closing:
+            log.flush()
+            return False
+        if not self._held:
+            self.loop.call_soon(self._release)
+        self._held.append(connection)
+        return True
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for engine in self.engine.keyspaces:
+            engine.persistence.log.flush()
+        for connection in dict.fromkeys(held):
+            connection.release()
 
     def accept(self, connection: Connection) -> Session | None:
         """The session of a new connection, or None where it is refused and closed."""

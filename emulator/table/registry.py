@@ -88,6 +88,7 @@ class Command:
 
     __slots__ = (
         "acl",
+        "acts",
         "arity",
         "complexity",
         "durations",
@@ -149,6 +150,8 @@ class Command:
         self.subcommands: dict[bytes, Command] = {}
         self.summary = ""
         self.skip = 2 if parent else 1
+        runs_others = self.name == b"exec" or self.flags & SKIP_MONITOR
+        self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
         self.reset()
         if fn is None:
             self.arity, self.least, self.most = -2, _UNBOUNDED, 0

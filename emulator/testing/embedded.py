@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -138,6 +139,21 @@ class Server(Handle):
     def rest_token(self) -> str:
         """The token that opens it."""
         return self.rest.token
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the data set to an RDB file, which a real Redis 8.2 loads too; raises OSError."""
+        from emulator.testing import data
+
+        self.run(lambda engine: data.save(engine, path))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Let the data set become that of an RDB file, of Redis up to 8.6 or Valkey up to 9.1; what has expired is left out.
+
+        Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+        """
+        from emulator.testing import data
+
+        self.run(lambda engine: data.load(engine, path))
 
     def run(self, work: Callable[[Engine], T]) -> T:
         """Do something to the engine between two commands, and return what came of it.

@@ -9,6 +9,7 @@ timing wheel, has something for it.  So nothing runs while nobody asks for anyth
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -95,6 +96,24 @@ class Local(Handle):
             replies = perform(self.engine, calls)
             self.settle()
             return replies
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the data set to an RDB file, which a real Redis 8.2 loads too; raises OSError."""
+        from emulator.testing import data
+
+        with self.lock:
+            data.save(self.engine, path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Let the data set become that of an RDB file, of Redis up to 8.6 or Valkey up to 9.1; what has expired is left out.
+
+        Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+        """
+        from emulator.testing import data
+
+        with self.lock:
+            self.engine.clock.tick()
+            data.load(self.engine, path)
 
     def connect(self, **kwargs: Any) -> redis.Redis:
         """A ``redis.Redis`` on this engine; arguments are those of ``redis.Redis``."""

@@ -1,0 +1,382 @@
+"""The append-only file: the emulator and the real server take each other's place on it, whatever has become of it."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from conformance import servers
+from conformance.resp import Closed, Connection
+from emulator.protocol.client_side import encoded
+
+from .test_saving import connected, emulator, fill, oracle, until
+
+SETTINGS = ("--appendonly", "yes")
+FOLDER = "appendonlydir"
+
+
+def files(folder):
+    """The files of the log, and what is in those that are small text."""
+    path = folder / FOLDER
+    found = {}
+    for name in sorted(os.listdir(path)):
+        data = (path / name).read_bytes()
+        found[name] = data if name.endswith(("manifest", "incr.aof")) else len(data)
+    return found
+
+
+AS_TOLD = (
+    "aof_enabled",
+    "aof_rewrite_in_progress",
+    "aof_rewrite_scheduled",
+    "aof_last_bgrewrite_status",
+    "aof_rewrites",
+    "aof_last_write_status",
+    "aof_current_size",
+    "aof_base_size",
+)
+
+
+def told(ask):
+    lines = ask("INFO persistence").decode().splitlines()
+    return [line for line in lines if line.partition(":")[0] in AS_TOLD]
+
+
+def settle(ask):
+    """Wait until nothing is done in the background, nor about to be."""
+    until(lambda: ask("INFO persistence").count(b"in_progress:0\r\naof_rewrite_scheduled:0") == 1)
+    until(lambda: b"rdb_bgsave_in_progress:0" in ask("INFO persistence"))
+
+
+LIFE = """\
+!files
+INFO
+SET a 1
+SELECT 3
+SET b 1
+!files
+INFO
+BGREWRITEAOF
+!settle
+!files
+INFO
+SET c 1
+EXPIRE c 1000000 NX
+MULTI
+SET d 1
+INCR d
+EXEC
+INCRBYFLOAT f 1.5
+CONFIG SET appendonly no
+WAITAOF 1 0 100
+!files
+INFO
+SET e 1
+CONFIG SET appendonly yes
+!settle
+!files
+INFO
+WAITAOF 1 0 5000
+WAITAOF 0 0 100
+DEBUG LOADAOF
+DBSIZE
+CONFIG SET appendonly yes
+MULTI
+BGREWRITEAOF
+EXEC
+!settle
+FLUSHALL
+!files
+CONFIG SET aof-use-rdb-preamble no
+BGREWRITEAOF
+!settle
+!files
+INFO
+SHUTDOWN
+"""
+MOMENT = re.compile(rb"PXAT\r\n\$13\r\n\d+|PEXPIREAT\r\n\$1\r\nc\r\n\$13\r\n\d+")
+
+
+def lived(command, folder):
+    """What a server answers through the life of its log, and what it leaves."""
+    folder.mkdir()
+    seen = []
+    with connected(command, folder, *SETTINGS) as ask:
+        for line in LIFE.splitlines():
+            if line == "!files":
+                until(lambda: not any("history" in name for name in files(folder)))
+                time.sleep(0.1)  # the real server removes old files in a thread
+                left = files(folder)
+                seen.append(
+                    {name: MOMENT.sub(b"", data) if isinstance(data, bytes) else data for name, data in left.items()}
+                )
+            elif line == "!settle":
+                settle(ask)
+            elif line == "INFO":
+                seen.append(told(ask))
+            else:
+                seen.append((line, ask(line)))
+        assert ask.process.wait(20) == 0
+    seen.append(files(folder))
+    return seen
+
+
+def test_the_life_of_a_log(tmp_path):
+    ours, theirs = lived(emulator, tmp_path / "ours"), lived(oracle, tmp_path / "theirs")
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine == other
+
+
+def test_one_log_for_both(tmp_path):
+    with connected(emulator, tmp_path, *SETTINGS) as ask:
+        fill(ask)
+        ask("BGREWRITEAOF")
+        settle(ask)
+        for line in ("SET more 1", "SPOP table 1", "XADD stream * a b", "HEXPIRE hash 100000 FIELDS 1 a", "LPOP quick"):
+            assert not str(ask(line)).startswith("b'ERR"), line
+        data = ask("DEBUG DIGEST")
+    checked = subprocess.run(
+        ["redis-check-aof", str(tmp_path / FOLDER / "appendonly.aof.manifest")],
+        executable=servers.oracle_binary(),
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout
+    for command in (oracle, emulator, oracle, emulator):
+        with connected(command, tmp_path, *SETTINGS) as ask:
+            assert ask("DEBUG DIGEST") == data
+            assert ask(f"SET {command.__name__} 2") == b"OK"
+            data = ask("DEBUG DIGEST")
+            assert ask("FCALL f 0") == b"1"
+
+
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_a_base_of_either_kind(preamble, tmp_path):
+    with connected(emulator, tmp_path, *SETTINGS, "--aof-use-rdb-preamble", preamble) as ask:
+        fill(ask)
+        ask("BGREWRITEAOF")
+        settle(ask)
+        data = ask("DEBUG DIGEST")
+    assert (tmp_path / FOLDER / f"appendonly.aof.2.base.{'rdb' if preamble == 'yes' else 'aof'}").exists()
+    for command in (oracle, emulator):
+        with connected(command, tmp_path, *SETTINGS) as ask:
+            assert ask("DEBUG DIGEST") == data
+
+
+SET = encoded([b"SELECT", b"0"]) + encoded([b"SET", b"a", b"1"])
+MULTI, EXEC, OTHER = encoded([b"MULTI"]), encoded([b"EXEC"]), encoded([b"SET", b"b", b"1"])
+MANIFEST = "file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n"
+EMPTY = b"REDIS0012\xff" + bytes(8)
+STATES = {
+    "whole": {},
+    "no manifest": {"manifest": None},
+    "empty manifest": {"manifest": ""},
+    "garbage": {"manifest": "hello\n"},
+    "two bases": {"manifest": f"{MANIFEST}file x seq 2 type b\n"},
+    "falling": {"manifest": f"{MANIFEST}file appendonly.aof.1.incr.aof seq 1 type i\n"},
+    "zero": {"manifest": f"{MANIFEST}file appendonly.aof.0.incr.aof seq 0 type i\n"},
+    "a path": {"manifest": "file ../x seq 1 type b\n"},
+    "no increment": {"increment": None},
+    "no base": {"base": None},
+    "unknown type": {"manifest": "file a seq 1 type z\n"},
+    "unknown pair": {"manifest": MANIFEST.replace("type i", "type i foo bar")},
+    "no number": {"manifest": "file a type b\n"},
+    "no end of line": {"manifest": MANIFEST.rstrip()},
+    "comment": {"manifest": f"#x\n{MANIFEST}"},
+    "blank": {"manifest": f"\n{MANIFEST}"},
+    "quoted": {"manifest": MANIFEST.replace("appendonly.aof.1.incr.aof", '"appendonly.aof.1.incr.aof"')},
+    "odd": {"manifest": "file a seq 1 type\n"},
+    "offsets": {"manifest": MANIFEST.replace("type i", "type i startoffset 17 endoffset 30")},
+    "history": {"manifest": f"{MANIFEST}file h.aof seq 1 type h\n", "more": {f"{FOLDER}/h.aof": b"x"}},
+    "short": {"increment": SET[:-3]},
+    "short, refused": {"increment": SET[:-3], "options": ("--aof-load-truncated", "no")},
+    "in MULTI": {"increment": SET + MULTI + OTHER},
+    "in MULTI, refused": {"increment": SET + MULTI + OTHER, "options": ("--aof-load-truncated", "no")},
+    "in EXEC": {"increment": SET + MULTI + OTHER + EXEC[:-3]},
+    "a transaction": {"increment": SET + MULTI + OTHER + EXEC},
+    "no command": {"increment": SET + b"hello\r\n"},
+    "no array of words": {"increment": SET + b"*1\r\n+PING\r\n"},
+    "no words": {"increment": SET + b"*0\r\n"},
+    "zeros": {"increment": SET + bytes(10)},
+    "unknown command": {"increment": SET + encoded([b"NOSUCH"])},
+    "an error": {"increment": SET + encoded([b"LPUSH", b"a", b"1"]) + OTHER},
+    "comments": {"increment": b"#TS:12\r\n" + SET + b"#hello\r\n" + OTHER},
+    "a comment that is cut": {"increment": SET + b"#TS:12"},
+    "short, not the last": {
+        "manifest": f"{MANIFEST}file appendonly.aof.2.incr.aof seq 2 type i\n",
+        "increment": SET[:-3],
+        "more": {f"{FOLDER}/appendonly.aof.2.incr.aof": SET},
+    },
+    "short base": {"base": EMPTY[:-3]},
+    "a base of commands": {"base": SET + OTHER},
+    "commands behind a base": {"base": EMPTY + OTHER},
+    "old": {"manifest": None, "base": None, "increment": None, "more": {"appendonly.aof": SET}},
+    "old with a base": {"manifest": None, "base": None, "increment": None, "more": {"appendonly.aof": EMPTY + SET}},
+    "old and short": {"manifest": None, "base": None, "increment": None, "more": {"appendonly.aof": SET[:-2]}},
+    "past and forever": {
+        "increment": SET
+        + encoded([b"PEXPIREAT", b"a", b"1000"])
+        + encoded([b"PERSIST", b"a"])
+        + encoded([b"SET", b"gone", b"1", b"PXAT", b"1000"])
+    },
+}
+EXCUSED = {
+    "in EXEC": "the real server leaves MULTI in the file, and what is appended later is lost at the next start",
+    "short, not the last": "the real server cuts the file before it refuses",
+}
+REASON = re.compile(r", function at rdb.c:\d+| reading offset \d+")
+
+
+def lay(folder, manifest=MANIFEST, base=EMPTY, increment=SET, more=(), options=()):
+    (folder / FOLDER).mkdir(parents=True)
+    for name, data in {
+        f"{FOLDER}/appendonly.aof.manifest": None if manifest is None else manifest.encode(),
+        f"{FOLDER}/appendonly.aof.1.base.rdb": base,
+        f"{FOLDER}/appendonly.aof.1.incr.aof": increment,
+        **dict(more),
+    }.items():
+        if data is not None:
+            (folder / name).write_bytes(data)
+
+
+def outcome(command, folder, state):
+    """What a server makes of a log: its keys or why it ends, and the files afterwards."""
+    lay(folder, **state)
+    options = ("--dir", str(folder), *SETTINGS, *state.get("options", ()))
+    port = servers.free_port()
+    process = subprocess.Popen(
+        command(port, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=servers.environment(), text=True
+    )
+    lines, keys = [], None
+    for line in process.stdout:
+        if " # " in line and "overcommit" not in line:
+            lines.append(REASON.sub("", line.partition(" # ")[2].strip()))
+        elif line.startswith("***"):
+            lines.append(line.strip())
+        if "Ready to accept" in line:
+            connection = Connection(("127.0.0.1", port), 10.0)
+            keys = sorted(reply.value for reply in connection("KEYS", "*").value)
+            connection.close()
+            process.terminate()
+    return keys, process.wait(20), lines, files(folder)
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_whatever_has_become_of_a_log(name, tmp_path):
+    keys, status, lines, left = outcome(emulator, tmp_path / "ours", STATES[name])
+    theirs = outcome(oracle, tmp_path / "theirs", STATES[name])
+    assert (keys, status) == theirs[:2]
+    if name in EXCUSED:
+        return
+    assert left == theirs[3]
+    said = [line for line in lines if "bye bye" not in line]
+    assert not [line for line in theirs[2] if line and "bye bye" not in line and line not in said and "RDB" not in line]
+
+
+def test_what_cannot_be_written_must_not_change(tmp_path):
+    resource = pytest.importorskip("resource")
+    with connected(emulator, tmp_path, *SETTINGS) as ask:
+        path = tmp_path / FOLDER / "appendonly.aof.1.incr.aof"
+        ask("SET a 0")
+        size = path.stat().st_size
+        limit = resource.RLIMIT_FSIZE
+        free = resource.prlimit(ask.process.pid, limit, (size + 10, resource.RLIM_INFINITY))
+        assert ask("INCR a") == b"1"
+        assert ask("INCR a") == b"MISCONF Errors writing to the AOF file: File too large"
+        assert ask("PING").startswith(b"MISCONF")
+        assert ask("GET a") == b"1"
+        assert b"aof_last_write_status:err" in ask("INFO persistence")
+        assert path.stat().st_size == size
+        assert ask("BGREWRITEAOF").startswith(b"ERR Can't execute an AOF background rewriting.")
+        resource.prlimit(ask.process.pid, limit, free)
+        until(lambda: ask("PING") == b"PONG")
+        assert ask("INCR a") == b"2"
+        assert b"aof_last_write_status:ok" in ask("INFO persistence")
+    with connected(oracle, tmp_path, *SETTINGS) as ask:
+        assert ask("GET a") == b"2"
+
+
+def test_with_always_a_server_ends_that_cannot_write(tmp_path):
+    resource = pytest.importorskip("resource")
+    with connected(emulator, tmp_path, *SETTINGS, "--appendfsync", "always") as ask:
+        ask("SET a 0")
+        resource.prlimit(ask.process.pid, resource.RLIMIT_FSIZE, (60, resource.RLIM_INFINITY))
+        assert ask("INCR a") is None
+        assert ask.process.wait(20) == 1
+    with connected(oracle, tmp_path, *SETTINGS) as ask:
+        assert ask("GET a") == b"0"
+
+
+def test_moments_stand_in_the_log(tmp_path):
+    with connected(emulator, tmp_path, *SETTINGS, "--aof-timestamp-enabled", "yes") as ask:
+        ask("SET a 1")
+    log = (tmp_path / FOLDER / "appendonly.aof.1.incr.aof").read_bytes()
+    assert re.match(rb"#TS:\d{10}\r\n\*2\r\n\$6\r\nSELECT", log)
+    with connected(oracle, tmp_path, *SETTINGS) as ask:
+        assert ask("GET a") == b"1"
+
+
+def test_it_is_written_anew_when_it_has_grown(tmp_path):
+    with connected(emulator, tmp_path, *SETTINGS, "--auto-aof-rewrite-min-size", "1") as ask:
+        ask(f"SET a {'x' * 1000}")
+        ask(f"SET a {'x' * 1000}")
+        until(lambda: (tmp_path / FOLDER / "appendonly.aof.2.base.rdb").exists())
+        settle(ask)
+
+
+def write(port, mine, acknowledged, stop):
+    """Count one's own keys up for as long as there is a server; what was acknowledged."""
+    try:
+        connection = Connection(("127.0.0.1", port), 10.0)
+        number = 0
+        while not stop.is_set():
+            number += 1
+            batch = [(b"SET", b"%d:%d" % (mine, number), b"x" * 50), (b"RPUSH", b"list:%d" % mine, b"%d" % number)]
+            connection.write(encoded([b"MULTI"]) + b"".join(map(encoded, batch)) + encoded([b"EXEC"]))
+            for _ in range(4):
+                connection.read()
+            acknowledged[mine] = number
+    except (Closed, OSError):
+        pass
+
+
+KILLS = 12
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_what_was_acknowledged_outlasts_a_kill(seed, tmp_path):
+    chance = random.Random(seed)
+    port = servers.free_port()
+    acknowledged, stop = {}, threading.Event()
+    with servers.running(emulator(port, "--dir", str(tmp_path), *SETTINGS, "--appendfsync", "always"), port) as process:
+        threads = [threading.Thread(target=write, args=(port, mine, acknowledged, stop)) for mine in range(4)]
+        for thread in threads:
+            thread.start()
+        control = Connection(("127.0.0.1", port), 10.0)
+        until(lambda: acknowledged)
+        for _ in range(chance.randrange(4)):
+            control(chance.choice(("BGREWRITEAOF", "BGSAVE")))
+            time.sleep(chance.random() * 0.1)
+        time.sleep(chance.random() * 0.2)
+        process.kill()
+        process.wait()
+        stop.set()
+        for thread in threads:
+            thread.join()
+    for command in (emulator, oracle):
+        copy = tmp_path / command.__name__
+        shutil.copytree(tmp_path / FOLDER, copy / FOLDER)
+        with connected(command, copy, *SETTINGS) as ask:
+            for mine, number in acknowledged.items():
+                length = int(ask(f"LLEN list:{mine}"))
+                assert length in (number, number + 1)
+                assert ask(f"LINDEX list:{mine} -1") == b"%d" % length
+                assert ask(f"EXISTS {mine}:{length} {mine}:{length + 1} {mine}:1") in (
+                    b"2",
+                    b"1" if length == 1 else b"2",
+                )
