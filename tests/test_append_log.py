@@ -109,8 +109,16 @@ def lived(command, folder):
     with connected(command, folder, *SETTINGS) as ask:
         for line in LIFE.splitlines():
             if line == "!files":
-                until(lambda: not any("history" in name for name in files(folder)))
-                time.sleep(0.1)  # the real server removes old files in a thread
+                # the real server puts writing off while the disk is busy, and removes old files in a thread
+                until(
+                    lambda: any(text in ask("INFO persistence") for text in (b"aof_buffer_length:0", b"aof_enabled:0"))
+                )
+                until(
+                    lambda: (
+                        len(files(folder))
+                        == 1 + (folder / FOLDER / "appendonly.aof.manifest").read_bytes().count(b"\n")
+                    )
+                )
                 left = files(folder)
                 seen.append(
                     {name: MOMENT.sub(b"", data) if isinstance(data, bytes) else data for name, data in left.items()}

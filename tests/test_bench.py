@@ -50,6 +50,14 @@ def test_throughput(figures_of):
     assert row["to_oracle"] == pytest.approx(row["emulator"] / row["oracle"])
 
 
+def test_durable(figures_of):
+    figures = figures_of("durable", "--pipeline", "4", "-n", "500", "--clients", "5", "--sizes", "1000")
+    for name in ("emulator", "oracle"):
+        assert min(figures["saving"][name].values()) > 0
+        if throughput.redis_benchmark() is not None:
+            assert list(figures["rates"][name]) == ["off", "everysec", "always"]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
 def test_cpu(figures_of):
     if throughput.redis_benchmark() is None:

@@ -33,9 +33,9 @@ def path(tmp_path):
 
 
 def test_what_is_saved_is_loaded(path):
-    source = Local()
+    source = Local(enable_debug_command="yes")
     fill(source.perform)
-    local = Local()
+    local = Local(enable_debug_command="yes")
     local.perform(
         ["SET", "old", 1], ["FUNCTION", "LOAD", "#!lua name=old\nredis.register_function('g', function() end)"]
     )
@@ -73,7 +73,7 @@ def test_a_file_cannot_be_written(tmp_path):
 
 def test_nothing_is_written_unless_asked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    local = Local(save="1 1", appendonly="yes")
+    local = Local(save="1 1", appendonly="yes", enable_debug_command="yes")
     local.perform(["SET", "a", 1], ["SAVE"], ["SET", "a", 2], ["DEBUG", "RELOAD", "NOSAVE"])
     assert local.command("GET", "a") == b"1"
     with emulator.Server(save="1 1", appendonly="yes") as server:

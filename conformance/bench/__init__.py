@@ -11,6 +11,7 @@ from pathlib import Path
 from conformance.bench import (
     cpu,
     crowd,
+    durable,
     idle,
     inprocess,
     large,
@@ -35,6 +36,7 @@ PROGRAMS = {
     "scale": scale.run,
     "stall": stall.run,
     "startup": startup.run,
+    "durable": durable.run,
     "idle": idle.run,
     "crowd": crowd.run,
     "vectors": vectors.run,
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes",
         type=_numbers,
-        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large and stall (1000000): elements",
+        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large, stall and durable (1000000): elements",
     )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser

@@ -333,7 +333,9 @@ class AppendLog:
             return
         if self.unwritten:
             self.flush()
-        if self._engine.config.appendfsync == "everysec":
+        config = self._engine.config
+        spares_disk = config.no_appendfsync_on_rewrite and self._engine.persistence.work.busy
+        if config.appendfsync == "everysec" and not spares_disk:
             self.sync_soon()
         if self.rewrite_scheduled or self._has_grown():
             self.rewrite_soon()
