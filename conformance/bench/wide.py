@@ -73,14 +73,14 @@ LRANGE l 0 -1
 LRANGE l {half} 100
 LINDEX l {half}
 LINDEX l {any}
-LSET l {half} mm
-LSET l {any} mm
+LSET l {half} m{half}
 LINSERT l BEFORE m{near} x ; LREM l 1 x
 LREM l 0 none
 LPOS l none
 LPOS l m{half}
 LMOVE l l LEFT RIGHT
 LTRIM l 0 -1
+LSET l {any} mm
 HSET h f{any} v
 HSET h new{new} v ; HDEL h new{new}
 HGET h f{any}
@@ -315,8 +315,8 @@ def _send(connection: Connection, commands: Iterator[bytes]) -> None:
         tail = b""
         while not tail.endswith(end):
             data = connection.socket.recv(1 << 20)
-            if not tail and data.startswith(b"-"):
-                raise Failed(data.partition(b"\r\n")[0].decode())
+            if not data or (not tail and data.startswith(b"-")):
+                raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
             tail = tail[-100:] + data
 
 
