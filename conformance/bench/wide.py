@@ -70,7 +70,7 @@ SETBIT b {any} 1
 LPUSH l2 x ; LPOP l2
 RPUSH l2 a b c d e f g h ; RPOP l2 8
 LRANGE l 0 -1
-LRANGE l {half} 100
+LRANGE l {half} {later}
 LINDEX l {half}
 LINDEX l {any}
 LSET l {half} m{half}
@@ -298,7 +298,7 @@ class _Case:
             return word.encode()
         any = self.rng.randrange(self.size)
         numbers = {"any": any, "few": any % 100, "new": self.made, "half": self.size // 2, "n": self.size}
-        return word.format(**numbers, near=self.size // 3, most=self.size * 8 // 2 + 100).encode()
+        return word.format(**numbers, near=self.size // 3, later=self.size // 2 + 99, most=self.size * 4 + 100).encode()
 
 
 def _words(text: str) -> list[str]:
