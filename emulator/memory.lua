@@ -13,6 +13,7 @@ local function tidy(work)
   end
   return function(data, ...) return after(#data, work(data, ...)) end
 end
+
 local found, ffi = pcall(require, "ffi")
 
 if found then

@@ -70,17 +70,17 @@ SETBIT b {any} 1
 LPUSH l2 x ; LPOP l2
 RPUSH l2 a b c d e f g h ; RPOP l2 8
 LRANGE l 0 -1
-LRANGE l {half} 100
+LRANGE l {half} {later}
 LINDEX l {half}
 LINDEX l {any}
-LSET l {half} mm
-LSET l {any} mm
+LSET l {half} m{half}
 LINSERT l BEFORE m{near} x ; LREM l 1 x
 LREM l 0 none
 LPOS l none
 LPOS l m{half}
 LMOVE l l LEFT RIGHT
 LTRIM l 0 -1
+LSET l {any} mm
 HSET h f{any} v
 HSET h new{new} v ; HDEL h new{new}
 HGET h f{any}
@@ -298,7 +298,7 @@ class _Case:
             return word.encode()
         any = self.rng.randrange(self.size)
         numbers = {"any": any, "few": any % 100, "new": self.made, "half": self.size // 2, "n": self.size}
-        return word.format(**numbers, near=self.size // 3, most=self.size * 8 // 2 + 100).encode()
+        return word.format(**numbers, near=self.size // 3, later=self.size // 2 + 99, most=self.size * 4 + 100).encode()
 
 
 def _words(text: str) -> list[str]:
@@ -315,8 +315,8 @@ def _send(connection: Connection, commands: Iterator[bytes]) -> None:
         tail = b""
         while not tail.endswith(end):
             data = connection.socket.recv(1 << 20)
-            if not tail and data.startswith(b"-"):
-                raise Failed(data.partition(b"\r\n")[0].decode())
+            if not data or (not tail and data.startswith(b"-")):
+                raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
             tail = tail[-100:] + data
 
 
