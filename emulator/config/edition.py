@@ -87,6 +87,7 @@ REDIS_8_2 = Edition(
         Module("vectorset", 1, "handle-io-errors|handle-repl-async-load", types=("vectorset",)),
         Module("ReJSON", 80200, "handle-io-errors", "json", "json", ("ReJSON-RL",)),
         Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES),
+        Module("timeseries", 80210, "handle-io-errors", "timeseries", "timeseries", ("TSDB-TYPE",)),
     ),
 )
 """Redis 8.2 with the modules of its official image, but for search."""
