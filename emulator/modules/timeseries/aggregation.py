@@ -46,7 +46,7 @@ def _variance(values: Values) -> float:
     """The sum of squared differences from the mean."""
     count, whole = len(values), total(values)
     mean = whole / count
-    return total([value * value for value in values]) - 2 * whole * mean + mean * mean * count
+    return total([value * value for value in values]) - 2 * whole * whole / count + mean * mean * count
 
 
 def _population_variance(values: Values) -> float:
@@ -93,24 +93,27 @@ def bucket_of(moment: int, duration: int, align: int) -> int:
     return moment - (moment - align) % duration
 
 
-def time_weighted(times: Sequence[int], values: Values, start: int, end: int) -> float:
+def interpolated(times: Sequence[int], values: Values, moment: int) -> float:
+    """What the line through two samples has at a moment."""
+    return values[0] + (values[1] - values[0]) * (moment - times[0]) / (times[1] - times[0])
+
+
+def time_weighted(times: Sequence[int], values: Values, start: int, end: int, turned: bool = False) -> float:
     """The mean over a span of time of the line through some samples; it counts as far as there is a line.
 
     The samples are those of the span and, where there is one, the one before it and the one behind it.  NaN where no line
-    crosses the span.
+    crosses the span.  With `turned` what is added up begins at the end.
     """
     area, span = 0.0, 0
-    for place in range(len(times) - 1):
-        left, right = times[place], times[place + 1]
-        one, other = values[place], values[place + 1]
-        first, last = max(left, start), min(right, end)
-        if last <= first:
-            continue
-        slope = (other - one) / (right - left)
-        at_first = one + slope * (first - left) if first > left else one
-        at_last = one + slope * (last - left) if last < right else other
-        area += (at_first + at_last) / 2 * (last - first)
-        span += last - first
+    places = range(len(times) - 1)
+    for place in reversed(places) if turned else places:
+        moments, heights = times[place : place + 2], values[place : place + 2]
+        first, last = max(moments[0], start), min(moments[1], end)
+        if last > first:
+            left = heights[0] if first == moments[0] else interpolated(moments, heights, first)
+            right = heights[1] if last == moments[1] < end else interpolated(moments, heights, last)
+            area += (left + right) / 2 * (last - first)
+            span += last - first
     if span:
         return area / span
     inside = [value for moment, value in zip(times, values, strict=True) if start <= moment < end]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.config.notifications import MODULE
 from emulator.modules.timeseries.index import prune
 from emulator.modules.timeseries.series import Rule, Series, TooOld
+from emulator.protocol.numbers import INT64_MAX
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
@@ -55,13 +56,33 @@ def inserted(db: Database, series: Series, moment: int) -> None:
 
 
 def deleted(db: Database, series: Series, first: int, last: int) -> None:
-    """Samples of a span are gone: the closed buckets are others, or gone as well."""
+    """Samples of a span are gone: the closed buckets are others, or gone as well, and one may be open again."""
     for rule, follower in _followers(db, series):
-        place, end = follower.span(rule.start_of(first), rule.start_of(last))
+        _reopen(rule, series, last)
+        opened = INT64_MAX if rule.bucket is None else rule.bucket
+        place, end = follower.span(min(rule.start_of(first), opened), INT64_MAX)
         for bucket in list(follower.times[place:end]):
-            value = series.bucket(rule, bucket)
-            if value is None:
-                follower.delete(bucket, bucket)
-                db.changed(follower.key, MODULE, b"ts.del:dest", 0)
-            else:
+            if bucket > rule.start_of(last) and not _is_open(rule, bucket):
+                continue
+            value = None if _is_open(rule, bucket) else series.bucket(rule, bucket)
+            if value is not None:
                 _enter(db, follower, bucket, value)
+                continue
+            follower.delete(bucket, bucket)
+            db.changed(follower.key, MODULE, b"ts.del:dest", 0)
+
+
+def _is_open(rule: Rule, bucket: int) -> bool:
+    return rule.bucket is None or bucket >= rule.bucket
+
+
+def _reopen(rule: Rule, series: Series, last: int) -> None:
+    """Where the last samples are gone, the bucket of those before them is open, with all that it has."""
+    if rule.bucket is None:
+        return
+    if not series.times:
+        rule.bucket = None
+        return
+    bucket = rule.start_of(series.times[-1])
+    if bucket < rule.bucket or last >= rule.bucket:
+        rule.bucket, rule.since = min(bucket, rule.bucket), 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from emulator.commands.arguments import bounded, integer
-from emulator.modules.timeseries.aggregation import Aggregation, aggregation, bucket_of, time_weighted
+from emulator.modules.timeseries.aggregation import Aggregation, aggregation, bucket_of, interpolated, time_weighted
 from emulator.modules.timeseries.series import Sample, Series, pick
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX, parse_double, parse_integer
@@ -171,7 +171,7 @@ def found(series: Series, wanted: Range, backwards: bool, open_bucket: Sample | 
     if whole and wanted.aggregation is None and open_bucket is None:
         return _plain(series, first, last, wanted.count, backwards)
     times, values = _samples(series, first, last, wanted)
-    if open_bucket is not None and wanted.start <= open_bucket[0] <= wanted.end:
+    if open_bucket is not None and _passes(open_bucket, wanted):
         times, values = [*times, open_bucket[0]], [*values, open_bucket[1]]
     if wanted.aggregation is None:
         samples = list(zip(times, values, strict=True))
@@ -182,6 +182,14 @@ def found(series: Series, wanted: Range, backwards: bool, open_bucket: Sample | 
     if backwards:
         samples.reverse()
     return samples if wanted.count < 0 else samples[: wanted.count]
+
+
+def _passes(sample: Sample, wanted: Range) -> bool:
+    """Whether a sample is in the range and passes the filters."""
+    moment, value = sample
+    if not wanted.start <= moment <= wanted.end or (wanted.moments is not None and moment not in wanted.moments):
+        return False
+    return wanted.values is None or wanted.values[0] <= value <= wanted.values[1]
 
 
 def _plain(series: Series, first: int, last: int, count: int, backwards: bool) -> list[Sample]:
@@ -218,45 +226,65 @@ Around = tuple[Sequence[int], Sequence[float], int, int]
 
 
 def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
-    """A sample for each bucket, in the order of time."""
+    """A sample for each bucket, in the order of time.
+
+    Within a bucket the order is that which is asked for, but where empty buckets are told of: there it is that of time.
+    """
     times, values, first, last = around
     assert wanted.aggregation is not None
     of, duration = wanted.aggregation.of, wanted.duration
-    shift = (0, duration, duration // 2)[wanted.stamp]
+    turned = backwards and not wanted.empty
     most = wanted.count if not backwards and wanted.count >= 0 else -1
     samples: list[Sample] = []
-    place, expected = first, None
-    while place < last:
+    place, expected = first, _first_expected(around, wanted)
+    while place < last and len(samples) != most:
         start = bucket_of(times[place], duration, wanted.align)
         if wanted.empty and expected is not None:
             _fill(samples, around, wanted, place, expected, start)
         behind = bisect_left(times, start + duration, place, last)
-        value = of(values[place:behind]) if of is not None else _weighted(around, wanted, place, behind, start)
-        samples.append((max(start, 0) + shift, value))
-        if len(samples) == most:
-            break
+        if of is None:
+            value = _weighted(around, wanted, place, behind, start, turned)
+        else:
+            value = of(values[place:behind][::-1] if turned else values[place:behind])
+        samples.append((_stamped(wanted, start), value))
         place, expected = behind, start + duration
+    if wanted.empty and of is None and 0 < last < len(times) and len(samples) != most:
+        end = bucket_of(wanted.end, duration, wanted.align) + duration
+        _fill(samples, around, wanted, last, expected if expected is not None else end, end)
     return samples
 
 
-def _weighted(around: Around, wanted: Range, place: int, behind: int, start: int) -> float:
+def _stamped(wanted: Range, start: int) -> int:
+    """The moment that stands for the bucket that begins there."""
+    return max(start, 0) + (0, wanted.duration, wanted.duration // 2)[wanted.stamp]
+
+
+def _first_expected(around: Around, wanted: Range) -> int | None:
+    """Where the first bucket begins if it is told of though it may be empty: a line comes into the range from before."""
+    assert wanted.aggregation is not None
+    if wanted.aggregation.of is None and around[2] > 0:
+        return bucket_of(wanted.start, wanted.duration, wanted.align)
+    return None
+
+
+def _weighted(around: Around, wanted: Range, place: int, behind: int, start: int, turned: bool) -> float:
     """The time-weighted mean of a bucket, as far as it is in the range, with the samples beside it."""
     times, values = around[:2]
     before, after = max(place - 1, 0), min(behind + 1, len(times))
     first, end = max(start, wanted.start), min(start + wanted.duration, wanted.end)
-    return time_weighted(times[before:after], values[before:after], first, end)
+    return time_weighted(times[before:after], values[before:after], first, end, turned)
 
 
 def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, start: int, end: int) -> None:
-    """Enter the buckets without samples between two that have some, of which the second begins with a place."""
+    """Enter the buckets without samples from one on to another, which are before the sample of a place."""
     assert wanted.aggregation is not None
     if (end - start) // wanted.duration + len(samples) > _MOST_EMPTY:
         raise _error("too many empty buckets")
     times, values = around[:2]
-    shift = (0, wanted.duration, wanted.duration // 2)[wanted.stamp]
     value = wanted.aggregation.empty
     for bucket in range(start, end, wanted.duration):
         if wanted.aggregation.of is None:
             beside = times[place - 1 : place + 1], values[place - 1 : place + 1]
-            value = time_weighted(*beside, bucket, bucket + wanted.duration)
-        samples.append((max(bucket, 0) + shift, values[place - 1] if value is None else value))
+            first, last = max(bucket, wanted.start), min(bucket + wanted.duration, wanted.end)
+            value = (interpolated(*beside, first) + interpolated(*beside, last)) / 2
+        samples.append((_stamped(wanted, bucket), values[place - 1] if value is None else value))

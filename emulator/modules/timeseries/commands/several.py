@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import wrong_arity
-from emulator.modules.timeseries.aggregation import AGGREGATIONS, Aggregation
+from emulator.modules.timeseries.aggregation import AGGREGATIONS, Aggregation, Values
 from emulator.modules.timeseries.commands.access import told
 from emulator.modules.timeseries.commands.reading import last_sample, samples_in
 from emulator.modules.timeseries.index import indices
@@ -130,7 +132,7 @@ def _ranges(client: Session, command: str, words: Sequence[bytes], backwards: bo
         raise wrong_arity(command)
     place = names.index(b"FILTER")
     end = names.index(b"GROUPBY") if b"GROUPBY" in names else len(words)
-    wanted = asked(words)
+    wanted = asked(words[:end])
     shown = _shown(words[:place])
     if end < place:
         raise CommandError("ERR TSDB: GROUPBY should always come after filter")
@@ -189,9 +191,16 @@ def _described(client: Session, value: bytes, members: Found, grouping: Grouping
 def _reduced(client: Session, members: Found, wanted: Range, reducer: Aggregation, backwards: bool) -> list[Sample]:
     """The samples of several series, those of the same moment made into one."""
     values: dict[int, list[float]] = {}
+    whole = replace(wanted, count=-1)
     for _, one in members:
-        for moment, value in samples_in(client.db, one, wanted, False):
+        for moment, value in samples_in(client.db, one, whole, backwards=False):
             values.setdefault(moment, []).append(value)
     assert reducer.of is not None
-    samples = [(moment, reducer.of(values[moment])) for moment in sorted(values, reverse=backwards)]
+    samples = [(moment, _joined(values[moment], reducer.of)) for moment in sorted(values, reverse=backwards)]
     return samples if wanted.count < 0 else samples[: wanted.count]
+
+
+def _joined(values: list[float], of: Callable[[Values], float]) -> float:
+    """Several numbers made into one; empty buckets do not count."""
+    known = [value for value in values if not math.isnan(value)]
+    return of(known) if known else math.nan
