@@ -11,9 +11,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-_HEADER: Final = 16
-_COMPRESSED: Final = 72
-_PLAIN: Final = 24
+_HEADER: Final = 8
+_COMPRESSED: Final = 80
+_PLAIN: Final = 32
 _SAMPLE: Final = 16
 _SPANS: Final = ((5, 2), (8, 3), (11, 4), (15, 5), (32, 6))
 """How many bits a change of the interval needs, and how many tell that it does."""

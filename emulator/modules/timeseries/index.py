@@ -51,8 +51,7 @@ class Index:
         for value in first.values or ():
             found |= self.keys.get((first.name, value), set())
         for key in sorted(found):
-            labels = dict(reversed(self.labels[key]))
-            if all(one.accepts(labels) for one in matchers):
+            if all(one.accepts(self.labels[key]) for one in matchers):
                 yield key
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from emulator.protocol.errors import CommandError
@@ -23,12 +23,12 @@ class Matcher(NamedTuple):
         """Whether it names what it wants, so that a search may begin with it."""
         return self.equal and self.values is not None
 
-    def accepts(self, labels: Mapping[bytes, bytes]) -> bool:
-        """Whether a series with these labels fits."""
-        value = labels.get(self.name)
+    def accepts(self, labels: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether a series with these labels fits, which may have one twice."""
+        given = [value for name, value in labels if name == self.name]
         if self.values is None:
-            return (value is None) is self.equal
-        return (value in self.values) is self.equal
+            return bool(given) is not self.equal
+        return any(value in self.values for value in given) is self.equal
 
 
 def matcher(text: bytes) -> Matcher:
@@ -44,21 +44,14 @@ def matcher(text: bytes) -> Matcher:
         return Matcher(name, None, not different)
     if value.startswith(b"(") and (b"=(" in text):
         return Matcher(name, _listed(value), not different)
-    return Matcher(name, (_bare(value),), not different)
+    return Matcher(name, (value,), not different)
 
 
 def _listed(text: bytes) -> tuple[bytes, ...]:
     """The values of a list in brackets."""
     if not text.endswith(b")"):
         raise CommandError(_FAILED)
-    return tuple(_bare(word) for word in text[1:-1].split(b",") if word)
-
-
-def _bare(word: bytes) -> bytes:
-    """A value without the quotes around it."""
-    if len(word) > 1 and word[:1] == word[-1:] and word[:1] in (b'"', b"'"):
-        return word[1:-1]
-    return word
+    return tuple(word for word in text[1:-1].split(b",") if word)
 
 
 def matchers(texts: Sequence[bytes]) -> list[Matcher]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import wrong_arity
 from emulator.modules.timeseries.commands.access import found, told
 from emulator.modules.timeseries.index import prune, source_of
 from emulator.modules.timeseries.ranges import Range, asked
@@ -72,8 +71,6 @@ def _range(client: Session, key: bytes, words: Sequence[bytes], backwards: bool)
 @command
 def ts_info(client: Session, key: bytes, debug: bytes | None = None) -> dict[bytes, Reply]:
     """What a series is made of."""
-    if debug is not None and debug.upper() != b"DEBUG":
-        raise wrong_arity("ts.info")
     series = found(client, key)
     prune(client.db, series)
     source = source_of(client.db, series)
@@ -96,7 +93,7 @@ def ts_info(client: Session, key: bytes, debug: bytes | None = None) -> dict[byt
         b"ignoreMaxTimeDiff": series.ignored[0],
         b"ignoreMaxValDiff": series.ignored[1],
     }
-    if debug is not None:
+    if debug is not None and debug.upper() == b"DEBUG":
         fields |= {b"keySelfName": series.key, b"Chunks": [_chunk(client, series, *chunk) for chunk in chunks]}
     return {Status(name): value for name, value in fields.items()}
 

@@ -104,19 +104,15 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
 
 
 @command
-def ts_mrange(
-    client: Session, from_timestamp: bytes, to_timestamp: bytes, word: bytes, filter: bytes, *more: bytes
-) -> Reply:
+def ts_mrange(client: Session, from_timestamp: bytes, to_timestamp: bytes, word: bytes, *more: bytes) -> Reply:
     """The samples of a span of time of series by their labels, or their aggregations."""
-    return _ranges(client, "ts.mrange", (from_timestamp, to_timestamp, word, filter, *more), backwards=False)
+    return _ranges(client, "ts.mrange", (from_timestamp, to_timestamp, word, *more), backwards=False)
 
 
 @command
-def ts_mrevrange(
-    client: Session, from_timestamp: bytes, to_timestamp: bytes, word: bytes, filter: bytes, *more: bytes
-) -> Reply:
+def ts_mrevrange(client: Session, from_timestamp: bytes, to_timestamp: bytes, word: bytes, *more: bytes) -> Reply:
     """The samples of a span of time of series by their labels, or their aggregations, the last first."""
-    return _ranges(client, "ts.mrevrange", (from_timestamp, to_timestamp, word, filter, *more), backwards=True)
+    return _ranges(client, "ts.mrevrange", (from_timestamp, to_timestamp, word, *more), backwards=True)
 
 
 class Grouping(NamedTuple):
