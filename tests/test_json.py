@@ -237,3 +237,8 @@ def test_many_places_are_changed_in_one_go(client):
     assert send(client, "JSON.MERGE", "d", "$", f"{{{nulls}}}") == b"+OK\r\n"
     assert client.play("JSON.DEL d '$[?(@>30000)]'") == b":%d\r\n" % (count - 30_001)
     assert client.play("JSON.OBJLEN d") == b":%d\r\n" % (30_001 - count // 2)
+
+
+def test_an_index_out_of_one_of_several_arrays_changes_none(client, play):
+    assert play("JSON.ARRINSERT d $.* 1 0", '{"a":[1],"b":[]}') == b"-ERR index out of bounds\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":[1],"b":[]}')

@@ -55,14 +55,16 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
 
 
 @command
-def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, value: bytes, *values: bytes) -> Reply:
+def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, *values: bytes) -> Reply:
     """Put values before an element of arrays."""
     check_text(where)
     index = integer(at)
-    added = [parse(text) for text in (value, *values)]
+    if not values:
+        raise CommandError("ERR wrong number of arguments for 'json.arrinsert' command")
+    added = [parse(text) for text in values]
     document = existing(edit(client, key))
     target = path(where)
-    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
+    document.admit(added, sum(map(len, values)), len(target.find(document)))
     for array in target.values(document):
         if array.__class__ is list and not -len(array) <= index <= len(array):
             raise CommandError("ERR index out of bounds")
@@ -170,10 +172,13 @@ def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequenc
 
 
 @command
-def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes, *ignored: bytes) -> Reply:
+def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, *words: bytes) -> Reply:
     """Keep the elements from one to another alone."""
     check_text(where)
-    first, last = integer(start), integer(stop)
+    first = integer(start)
+    if not words:
+        raise CommandError("ERR wrong number of arguments for 'json.arrtrim' command")
+    last = integer(words[0])
     document = existing(edit(client, key))
     target = path(where)
 
@@ -181,8 +186,8 @@ def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: 
         array: list[Json] = place[2]
         size = len(array)
         begin = max(first + size, 0) if first < 0 else first
-        end = last + size if last < 0 else last
-        array[:] = array[begin : max(end + 1, 0)]
+        end = max(last + size, 0) if last < 0 else last
+        array[:] = array[begin : end + 1]
         return len(array)
 
     return for_path(target, update(client, key, document, target, is_a(list), trim, b"json.arrtrim"), _NOT_AN_ARRAY)

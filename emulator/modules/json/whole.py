@@ -127,11 +127,11 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
     if document is None:
         if condition == b"XX":
             return None
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.set")
         return OK
-    if not target.steps:
+    if target.is_root:
         if condition == b"NX":
             return None
         _set_root(client, document, value, len(text))
@@ -174,9 +174,9 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
     for name, place, given in zip(words[::3], words[1::3], words[2::3], strict=True):
         check_text(place, given)
         document, value, target = edit(client, name), parse(given), path(place)
-        if document is None and target.steps:
+        if document is None and not target.is_root:
             raise CommandError(NOT_AT_ROOT)
-        change = None if document is None or not target.steps else _aim(document, target)
+        change = None if document is None or target.is_root else _aim(document, target)
         if document is not None and change is not None:
             document.admit(value, len(given), max(len(change.places), 1))
         changes.append((name, document, change, value, len(given)))
@@ -201,7 +201,7 @@ def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options:
     value = parse(text)
     target = path(where)
     if document is None:
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.merge")
         return OK
@@ -303,8 +303,9 @@ def _several(document: Document, paths: Sequence[bytes]) -> dict[str, Json]:
 
 
 def _readable(where: bytes) -> Path | None:
+    target = path(where)
     try:
-        return path(where)
+        return target if target.steps is not None else None
     except CommandError:
         return None
 
