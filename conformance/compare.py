@@ -13,7 +13,7 @@ from conformance.resp import Reply
 _FIELD = re.compile(rb"([^\s,:=]+)[:=]([^\s,=]*(?=[\s,]|$))?")
 _ORDERED_TYPES = tuple(bytes([number]) for number in (0, 5, 11, 16, 17, 18, 20))
 _OLD_PATH_ERROR = b"Error occurred on position "
-_OLD_PATH = re.compile(rb'Error occurred on position (\d+), ".*", (expected .*)\.(?= script: |$)', re.DOTALL)
+_OLD_PATH = re.compile(rb'Error occurred on position (\d+), ".*", (expected .*?)\.(?= script: |$)', re.DOTALL)
 _NUMBERS = (b":", b",", b"$", b"+")
 
 

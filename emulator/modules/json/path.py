@@ -42,12 +42,14 @@ _OPERANDS: Final = ("decimal", "from_current", "from_root", "boolean_true", "boo
 class Path:
     """A path as it is ``given``; it is read when it is first followed, and raises then if it cannot be.
 
-    ``text`` is the same in JSONPath, as errors show it.
+    ``text`` is the same in JSONPath, as errors show it.  With ``inside_out`` what `..` finds comes after what is in it, as
+    Upstash has it.
     """
 
-    __slots__ = ("_fixed", "_steps", "given", "legacy", "text")
+    __slots__ = ("_fixed", "_steps", "given", "inside_out", "legacy", "text")
 
-    def __init__(self, given: bytes) -> None:
+    def __init__(self, given: bytes, inside_out: bool = False) -> None:
+        self.inside_out = inside_out
         text = self.given = decoded(given)
         self.legacy = not text.startswith("$") or (len(text) > 1 and text[1] not in ".[")
         self.text = _as_jsonpath(text) if self.legacy else text
@@ -63,7 +65,7 @@ class Path:
     def steps(self) -> Sequence[Step]:
         """The steps that lead from the root to its places."""
         if self._steps is None:
-            reader = _Reader(self.text)
+            reader = _Reader(self.text, self.inside_out)
             steps = reader.path(1)
             if reader.at < len(self.text):
                 reader.fail(reader.at, "EOI", "'..'")
@@ -106,9 +108,9 @@ def _as_jsonpath(text: str) -> str:
     return f"${text}" if text.startswith(".") else f"$.{text}"
 
 
-def path(given: bytes) -> Path:
-    """A path as it is given; raises the error of one that cannot be read."""
-    return _cached(given) if len(given) <= _LONGEST_CACHED else Path(given)
+def path(given: bytes, inside_out: bool = False) -> Path:
+    """A path as it is given; raises the error of one that is no text."""
+    return _cached(given, inside_out) if len(given) <= _LONGEST_CACHED else Path(given, inside_out)
 
 
 _cached: Final = lru_cache(_CACHED)(Path)
@@ -117,8 +119,9 @@ _cached: Final = lru_cache(_CACHED)(Path)
 class _Reader:
     """Reads a path of JSONPath from a place on; ``at`` is where it has come to."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, inside_out: bool) -> None:
         self.text = text
+        self.inside_out = inside_out
         self.at = 0
         self.fixed: list[str | int] | None = []
         self.groups = 0
@@ -158,13 +161,19 @@ class _Reader:
             if self.took(".."):
                 self.fixed = None
                 step, looks_at_all = self.after_point()
-                found += (steps.everything if looks_at_all else steps.containers, step)
+                found += (self.descent(looks_at_all), step)
             elif self.took("."):
                 found.append(self.after_point()[0])
             elif self.took("["):
                 found.append(self.bracket()[0])
             else:
                 return found
+
+    def descent(self, looks_at_all: bool) -> Step:
+        """The step that `..` is before another."""
+        if self.inside_out:
+            return steps.inside_out
+        return steps.everything if looks_at_all else steps.containers
 
     def after_point(self) -> tuple[Step, bool]:
         """A step behind a point, and whether it looks at values without parts."""
