@@ -82,6 +82,13 @@ def test_large(figures_of):
     assert {"GEOSEARCH", "SETBIT", "GETBIT"} <= set(figures["emulator"])
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+def test_modules(figures_of):
+    figures = figures_of("modules")
+    assert "json" in figures
+    assert all(min(row.values()) > 0 for rows in figures.values() for row in rows.values())
+
+
 def test_startup(figures_of):
     figures = figures_of("startup")
     assert set(figures) == {"python -c pass", "import asyncio", "emulator", "oracle"}

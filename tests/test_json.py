@@ -1,7 +1,10 @@
 """JSON where 8.2 answers otherwise than the older module that the conformance suite has, and what no other server shows."""
 
 import pytest
+import redis as redis_py
 
+import emulator
+from emulator.core.dispatch import run
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
 
@@ -158,3 +161,115 @@ def test_text_is_written_as_it_is_read():
 
 def test_paths_that_begin_with_a_dollar_may_be_legacy():
     assert [path(given).legacy for given in (b"$", b"$.a", b"$[0]", b"$a", b".", b"a")] == [False] * 3 + [True] * 3
+
+
+# What a client must not be able to do
+
+
+def send(client, *words):
+    """Run a command whose words have quotes in them."""
+    run(client.session, [[word.encode() for word in words]], 0, 1)
+    return client.received()
+
+
+def nested(levels, inner="1"):
+    return "[" * levels + inner + "]" * levels
+
+
+def test_one_text_is_nested_so_deep_at_most(client):
+    assert client.play(f"JSON.SET d $ {nested(127)}") == b"+OK\r\n"
+    assert client.play(f"JSON.SET d $ {nested(128)}").startswith(b"-recursion limit exceeded at line 1 column 128")
+    assert send(client, "JSON.SET", "d", "$", "[" * 100_000) == b"-recursion limit exceeded at line 1 column 128\r\n"
+    assert send(client, "JSON.SET", "d", "$", '{"a":' * 100_000).startswith(b"-recursion limit exceeded")
+
+
+def test_a_document_that_is_nested_time_and_again_comes_to_an_end(client):
+    client.play("JSON.SET d $ 0")
+    refused = 0
+    for number in range(20):
+        reply = client.play(f'JSON.SET d "$..[?(@=={number})]" {nested(100, str(number + 1))}')
+        refused += reply == b"-ERR recursion limit exceeded\r\n"
+    assert refused
+    for line in (
+        "JSON.GET d",
+        "JSON.GET d $..*",
+        "COPY d e",
+        "DUMP d",
+        "JSON.RESP d",
+        "MEMORY USAGE d",
+        "JSON.CLEAR d $..*",
+    ):
+        assert b"internal error" not in client.play(line)
+
+
+def test_paths_that_multiply_what_they_find_come_to_an_end(client):
+    many = ",".join(["0"] * 1000)
+    client.play(f"JSON.SET d $ {nested(120)}")
+    for place in ("$..*..*..*..*..*", f"$[{many}][{many}]", "$" + "..[*]" * 50, "$..[?(@..*[?(@..*[?(@..*)])])]"):
+        assert client.play(f"JSON.GET d '{place}'").startswith(b"-ERR the path leads to too many places"), place
+
+
+def test_groups_of_filters_are_nested_so_deep_at_most(client):
+    client.play("JSON.SET d $ [1]")
+    assert client.play("JSON.GET d '$[?" + "(" * 90 + "@==1" + ")" * 90 + "]'") == b"$3\r\n[1]\r\n"
+    assert client.play("JSON.GET d '$[?" + "(" * 5000 + "@==1" + ")" * 5000 + "]'").startswith(b"-Error at position")
+    assert client.play("JSON.GET d '$" + "[?(@" * 5000 + ")]" * 5000 + "'").startswith(b"-Error at position")
+
+
+def array(elements):
+    return f"[{','.join(elements)}]"
+
+
+@pytest.mark.parametrize("command", ["JSON.SET", "JSON.MERGE", "JSON.ARRAPPEND", "JSON.STRAPPEND"])
+def test_copies_of_a_large_value_are_no_way_to_fill_the_memory(client, command):
+    send(client, "JSON.SET", "d", "$", array(['""' if command == "JSON.STRAPPEND" else "[]"] * 10_000))
+    reply = send(client, command, "d", "$[*]", f'"{"x" * 60_000}"')
+    assert reply == b"-ERR the document would be too large\r\n"
+
+
+def test_many_places_are_changed_in_one_go(client):
+    """What is quadratic takes minutes here."""
+    count = 50_000
+    send(client, "JSON.SET", "d", "$", array(f'{{"n":{number}}}' for number in range(count)))
+    assert client.play("JSON.NUMINCRBY d $[*].n 1").count(b",") == count - 1
+    assert client.play('JSON.DEL d "$[?(@.n>10)]"') == b":%d\r\n" % (count - 10)
+    members = (f'"m{number}":{number}' for number in range(count))
+    send(client, "JSON.SET", "d", "$", "{" + ",".join(members) + "}")
+    nulls = ",".join(f'"m{number}":null' for number in range(count // 2))
+    assert send(client, "JSON.MERGE", "d", "$", f"{{{nulls}}}") == b"+OK\r\n"
+    assert client.play("JSON.DEL d '$[?(@>30000)]'") == b":%d\r\n" % (count - 30_001)
+    assert client.play("JSON.OBJLEN d") == b":%d\r\n" % (30_001 - count // 2)
+
+
+def test_an_index_out_of_one_of_several_arrays_changes_none(client, play):
+    assert play("JSON.ARRINSERT d $.* 1 0", '{"a":[1],"b":[]}') == b"-ERR index out of bounds\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":[1],"b":[]}')
+
+
+# Through redis-py
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_redis_py_has_documents(protocol):
+    redis = emulator.connect(protocol=protocol, decode_responses=True)
+    documents = redis.json()
+    assert documents.set("d", "$", {"name": "ann", "tags": ["x"], "n": 1, "in": {"n": 2.5}})
+    assert documents.get("d", "$.name") == ["ann"]
+    assert documents.get("d") == {"name": "ann", "tags": ["x"], "n": 1, "in": {"n": 2.5}}
+    assert documents.numincrby("d", "$..n", 5) == [6, 7.5]
+    assert documents.arrappend("d", "$.tags", "y", "z") == [3] and documents.arrindex("d", "$.tags", "y") == [1]
+    assert documents.arrinsert("d", "$.tags", 0, "w") == [4] and documents.arrtrim("d", "$.tags", 0, 2) == [3]
+    assert documents.arrpop("d", "$.tags") == ['"y"'] and documents.arrlen("d", "$.tags") == [2]
+    assert documents.strappend("d", "na", "$.name") == [5] and documents.strlen("d", "$.name") == [5]
+    assert documents.set("d", "$.on", True) and documents.toggle("d", "$.on") == [False]
+    assert documents.objkeys("d", "$.in") == [["n"]] and documents.objlen("d", "$") == [5]
+    assert documents.type("d", "$.n") in (["integer"], [["integer"]])
+    assert documents.merge("d", "$", {"on": None}) and documents.delete("d", "$.in") == 1
+    assert documents.mset([("e", "$", 1), ("f", "$", [2])])
+    assert documents.mget(["e", "f", "none"], "$") == [[1], [[2]], None]
+    assert documents.clear("f") == 1 and documents.get("f") == []
+    with redis.pipeline() as pipeline:
+        pipeline.json().set("p", "$", {"a": 1})
+        pipeline.execute()
+    with pytest.raises(redis_py.ResponseError, match="does not exist"):
+        documents.get("d", ".nope")

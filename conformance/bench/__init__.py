@@ -15,6 +15,7 @@ from conformance.bench import (
     inprocess,
     large,
     local,
+    modules,
     plugin,
     rest,
     scale,
@@ -36,6 +37,7 @@ PROGRAMS = {
     "crowd": crowd.run,
     "vectors": vectors.run,
     "large": large.run,
+    "modules": modules.run,
     "soak": soak.run,
     "inprocess": inprocess.run,
     "local": local.run,
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--smoke", action="store_true", help="tiny: it only has to finish")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument(
-        "--rounds", type=int, help="throughput (3), startup (11): medians of so many; cpu (5): the least"
+        "--rounds", type=int, help="throughput (3), startup (11): medians of so many; cpu, modules (5): the least"
     )
     parser.add_argument("-n", type=int, dest="requests", help="throughput, cpu: requests for each test and round")
     parser.add_argument(

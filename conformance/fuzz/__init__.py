@@ -16,6 +16,7 @@ from conformance import servers
 from conformance.fuzz.generate import Generator
 from conformance.fuzz.grammar import read_grammar
 from conformance.fuzz.looseness import Looseness
+from conformance.fuzz.modules import MODULES
 from conformance.fuzz.program import Difference, Player, Program
 from conformance.fuzz.scripts import script_of
 from conformance.fuzz.shrink import shrink
@@ -103,10 +104,15 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     random = Random(options.seed)
     loose = Looseness()
-    with servers.oracle(options.oracle) as oracle, servers.emulator(options.subject) as subject:
+    modules = [module for group in options.group for module in servers.modules_of(group)]
+    with (
+        servers.oracle(options.oracle, modules=modules) as oracle,
+        servers.emulator(options.subject, modules=modules) as subject,
+    ):
+        of_modules = [syntax for group in options.group if group in MODULES for syntax in MODULES[group]()]
         grammar = [
             syntax
-            for syntax in read_grammar(oracle)
+            for syntax in read_grammar(oracle) + of_modules
             if (not options.command or syntax.name in options.command)
             and (not options.group or syntax.group in options.group)
         ]

@@ -163,6 +163,7 @@ def _looks(key: bytes, kind: bytes) -> Iterator[Words]:
         b"set": (b"SMEMBERS", key),
         b"zset": (b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"),
         b"stream": (b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"),
+        b"ReJSON-RL": (b"JSON.GET", key),
     }
     if kind in whole:
         yield list(whole[kind])

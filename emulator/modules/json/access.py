@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.config.notifications import MODULE
 from emulator.modules.json.document import Document
-from emulator.modules.json.path import Path
+from emulator.modules.json.path import Path, path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json
+from emulator.modules.json.text import Json, decoded
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply
@@ -44,6 +44,22 @@ def integer(text: bytes) -> int:
     if number is None:
         raise CommandError("Couldn't parse as integer")
     return number
+
+
+def check_text(*words: bytes) -> None:
+    """Raise where one of the words is no UTF-8, before anything else is looked at."""
+    for word in words:
+        if not word.isascii():
+            decoded(word)
+
+
+def path_or_root(where: bytes, inside_out: bool = False) -> Path:
+    """A path that need not be given; what is no UTF-8 does not count as one."""
+    try:
+        check_text(where)
+    except CommandError:
+        return path(ROOT)
+    return path(where, inside_out)
 
 
 # Documents
@@ -117,19 +133,21 @@ def update(
     """Change what fits at the places of a path, the deepest and the last ones first; the replies, None where nothing fits."""
     replies: list[Reply] = []
     changed = False
-    for place in reversed(where.find(document.root)):
+    places = where.find(document)
+    for place in places if where.inside_out else reversed(places):
         fitting = fits(current(document, place))
         replies.append(change(place) if fitting else None)
         changed |= fitting
-    replies.reverse()
+    if not where.inside_out:
+        replies.reverse()
     if changed:
         announce(client, key, document, event)
     return replies
 
 
-def announce(client: Session, key: bytes, document: Document, event: bytes, text: int = 0) -> None:
-    """A document has changed: so many bytes of text came into it."""
-    document.changed(text)
+def announce(client: Session, key: bytes, document: Document, event: bytes) -> None:
+    """A document has changed."""
+    document.changed()
     client.db.changed(key, MODULE, event)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.digest import Digest
 from emulator.datatypes.types import Payload, Text, Type, register
+from emulator.modules.json.fault import MOST_LEVELS
 from emulator.modules.json.text import Json, copied, depth, parse, written
 from emulator.protocol.errors import CommandError
 from emulator.rdb import module
@@ -17,37 +18,45 @@ if TYPE_CHECKING:
 
 _VERSION: Final = 3
 _MOST_LEVELS: Final = 480
-"""Python's own stack bounds what can be printed; one text brings at most 127 levels, so that only who nests one document in
+"""Python's own stack bounds what can be printed; one text brings far fewer levels, so that only who nests one document in
 another time and again meets this."""
+_MOST_TEXT: Final = 512 << 20
 _AT_ONCE: Final = 10_000
-"""Bytes of text from which on a document is weighed when it is set: many such ones to be weighed would take long."""
-_BYTES_A_PART: Final = 16
+"""Bytes of text from which on a document is weighed when it is set: to weigh many such ones together would take long."""
+_BYTES_A_PART: Final = 16_000
+"""So that what is freed a little at a time is what would take milliseconds."""
 
 _POINTER: Final = 8
 _SMALL: Final = range(-128, 384)
 _SHORT: Final = range(-(1 << 23), 1 << 23)
 _HEADER: Final = 24
+"""What an array has beside its places, and an object; a place in an object is as large, and so is a double."""
 _LEAST_ROOM: Final = 4
 
 
 class Document:
-    """A document; ``root`` is its value, which commands change in place and then call `changed`."""
+    """A document; ``root`` is its value, which commands change in place and then call `changed`.
 
-    __slots__ = ("_levels", "_size", "_text", "root")
+    ``text`` is how many bytes of text have come into it so far: at least what it would be printed as, but for numbers.
+    """
+
+    __slots__ = ("_levels", "_size", "root", "text")
 
     encoding = b"raw"
 
-    def __init__(self, root: Json, text: int = 0) -> None:
+    def __init__(self, root: Json, text: int) -> None:
+        self.reset(root, text)
+
+    def reset(self, root: Json, text: int) -> None:
+        """Become the document that so many bytes of text have."""
         self.root = root
-        self._size: int | None = None
-        self._levels = 127
-        self._text = text
-        if text > _AT_ONCE:
-            self._size = weight(root)
+        self.text = text
+        self._levels = MOST_LEVELS
+        self._size = weight(root) if text > _AT_ONCE else None
 
     def __len__(self) -> int:
         """Its parts, about, as those need to know who free it."""
-        return 1 + self._text // _BYTES_A_PART
+        return 1 + self.text // _BYTES_A_PART
 
     @property
     def footprint(self) -> int:
@@ -57,23 +66,28 @@ class Document:
         return self._size
 
     def copy(self) -> Document:
-        twin = Document(copied(self.root))
-        twin._size, twin._levels, twin._text = self._size, self._levels, self._text
+        twin = Document(copied(self.root), self.text)
+        twin._levels = self._levels
         return twin
 
-    def changed(self, text: int = 0) -> None:
-        """It is not what it was: a value of so many bytes of text was put into it."""
+    def changed(self) -> None:
+        """It is not what it was."""
         self._size = None
-        self._text += text
 
-    def admit(self, value: Json) -> None:
-        """Raise where the document would be nested too deeply with another value in it.  O(n) of the value, as a rule."""
+    def admit(self, value: Json, text: int, copies: int) -> None:
+        """Raise where the document would be nested too deeply, or grow too large, with copies of a value of such text.
+
+        O(n) of the value, as a rule.
+        """
+        if text * copies > _MOST_TEXT:
+            raise CommandError("ERR the document would be too large")
         levels = depth(value)
         if levels and self._levels + levels > _MOST_LEVELS:
             self._levels = depth(self.root)
             if self._levels + levels > _MOST_LEVELS:
                 raise CommandError("ERR recursion limit exceeded")
         self._levels += levels
+        self.text += text * copies
 
     def _check(self) -> None:
         assert self._size is None or self._size == weight(self.root)
@@ -82,20 +96,25 @@ class Document:
 
 def weight(value: Json) -> int:
     """The bytes that a value takes, its own pointer included.  O(n)."""
-    kind = value.__class__
-    if kind is str:
-        return _POINTER + (len(value) if value.isascii() else len(value.encode()))
-    if kind is int:
-        return _POINTER + (0 if value in _SMALL else 4 if value in _SHORT else 16)
-    if kind is float:
-        return _POINTER + 16
-    if kind is list and value:
-        return _POINTER + 16 + _POINTER * _room(len(value)) + sum(map(weight, value))
-    if kind is dict and value:
-        names = "".join(value)
-        size = len(names) if names.isascii() else len(names.encode())
-        return _HEADER + _HEADER * _room(len(value)) + size + sum(map(weight, value.values()))
-    return _POINTER
+    size = 0
+    waiting: list[Iterable[Json]] = [(value,)]
+    while waiting:
+        for part in waiting.pop():
+            kind = part.__class__
+            if kind is str:
+                size += _POINTER + (len(part) if part.isascii() else len(part.encode()))
+            elif kind is int:
+                size += _POINTER if part in _SMALL else _POINTER + 4 if part in _SHORT else _POINTER + 16
+            elif kind is dict and part:
+                names = "".join(part)
+                size += _HEADER + _HEADER * _room(len(part)) + len(names if names.isascii() else names.encode())
+                waiting.append(part.values())
+            elif kind is list and part:
+                size += _HEADER + _POINTER * _room(len(part))
+                waiting.append(part)
+            else:
+                size += _HEADER if kind is float else _POINTER
+    return size
 
 
 def _room(count: int) -> int:
@@ -126,7 +145,6 @@ register(
         b"ReJSON-RL",
         (Document,),
         _digest,
-        parts=len,
         payload=Payload(module.type_id("ReJSON-RL", _VERSION), _save, _load, "ReJSON"),
     )
 )

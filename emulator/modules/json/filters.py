@@ -51,9 +51,9 @@ def at_path(path: Sequence[Step], from_root: bool, fixed: Sequence[str | int] | 
 
     def values(current: Json, scope: Scope) -> Sequence[Json]:
         found: Any = [(None, None, scope.root if from_root else current)]
+        scope.spend(1)
         for step in path:
             found = step(found, scope)
-            scope.spend(len(found))
         return [value for _, _, value in found]
 
     return Operand(values, True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.modules.json import number
 from emulator.modules.json.access import (
     ROOT,
+    check_text,
     current,
     edit,
     existing,
@@ -16,6 +17,7 @@ from emulator.modules.json.access import (
     is_a,
     is_number,
     no_such_path,
+    path_or_root,
     read,
     replace,
     update,
@@ -50,9 +52,10 @@ def _calculate(
     event: bytes,
 ) -> Reply:
     """Do something to the numbers at a path and to one that is given; the results."""
+    check_text(where, text)
     document = existing(edit(client, key))
-    target = path(where)
-    numbers = [value for value in target.values(document.root) if is_number(value)]
+    target = path(where, client.upstash)
+    numbers = [value for value in target.values(document) if is_number(value)]
     given = _operand(text) if numbers else 0
     if not all(math.isfinite(work_out(value, given)) for value in numbers):
         raise CommandError("ERR result is not a number")
@@ -81,19 +84,19 @@ def _operand(text: bytes) -> Number:
 
 
 @command
-def json_numincrby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+def json_numincrby(client: Session, key: bytes, where: bytes, by: bytes, *ignored: bytes) -> Reply:
     """Add to numbers."""
     return _calculate(client, key, where, by, number.added, b"json.numincrby")
 
 
 @command
-def json_nummultby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+def json_nummultby(client: Session, key: bytes, where: bytes, by: bytes, *ignored: bytes) -> Reply:
     """Multiply numbers."""
     return _calculate(client, key, where, by, number.multiplied, b"json.nummultby")
 
 
 @command
-def json_numpowby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply:
+def json_numpowby(client: Session, key: bytes, where: bytes, by: bytes, *ignored: bytes) -> Reply:
     """Raise numbers to a power."""
     return _calculate(client, key, where, by, number.raised, b"json.numpowby")
 
@@ -102,18 +105,20 @@ def json_numpowby(client: Session, key: bytes, where: bytes, by: bytes) -> Reply
 
 
 @command
-def json_strappend(client: Session, key: bytes, *arguments: bytes) -> Reply:
-    """Add to the end of strings."""
-    if not 1 <= len(arguments) <= 2:
-        raise CommandError("ERR wrong number of arguments for 'json.strappend' command")
+def json_strappend(client: Session, key: bytes, where: bytes, *arguments: bytes) -> Reply:
+    """Add to the end of strings; without a path to the document itself."""
+    where, text = (where, arguments[0]) if arguments else (ROOT, where)
+    check_text(where, text)
     document = existing(edit(client, key))
-    target = path(arguments[0] if len(arguments) == 2 else ROOT)
+    target = path(where, client.upstash)
     added = ""
-    if any(map(is_a(str), target.values(document.root))):
-        added = parse_argument(arguments[-1])
+    strings = [value for value in target.values(document) if value.__class__ is str]
+    if strings:
+        added = parse_argument(text)
         if added.__class__ is not str:
             shown = written(added).decode()
             raise CommandError(f"WRONGTYPE wrong type of path value - expected string but found {shown}")
+        document.admit(added, len(text), len(strings))
 
     def append(place: Place) -> int:
         value: str = current(document, place) + added
@@ -131,10 +136,10 @@ def _length(value: str) -> int:
 def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many bytes strings have."""
     document = read(client, key)
-    target = path(where)
+    target = path_or_root(where, client.upstash)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [_length(value) if value.__class__ is str else None for value in found]
     if not found:
@@ -145,10 +150,11 @@ def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: byte
 
 
 @command
-def json_toggle(client: Session, key: bytes, where: bytes) -> Reply:
+def json_toggle(client: Session, key: bytes, where: bytes, *ignored: bytes) -> Reply:
     """Make true of false and false of true."""
+    check_text(where)
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
 
     def toggle(place: Place) -> Reply:
         value = not current(document, place)
@@ -165,10 +171,10 @@ def json_toggle(client: Session, key: bytes, where: bytes) -> Reply:
 def json_objkeys(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """The names in objects."""
     document = read(client, key)
-    target = path(where)
+    target = path_or_root(where, client.upstash)
     if document is None and target.legacy:
         return None
-    found = target.values(existing(document).root)
+    found = target.values(existing(document))
     if not target.legacy:
         return [_names(value) if value.__class__ is dict else None for value in found]
     if not found:
@@ -186,12 +192,12 @@ def _names(value: dict[str, Json]) -> list[Reply]:
 def json_objlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many members objects have."""
     document = read(client, key)
-    target = path(where)
+    target = path_or_root(where, client.upstash)
     if document is None:
         if target.legacy:
             return None
         raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
-    found = target.values(document.root)
+    found = target.values(document)
     if not target.legacy:
         return [len(value) if value.__class__ is dict else None for value in found]
     if not found:

@@ -18,9 +18,15 @@ from emulator.protocol.errors import CommandError
 Json = Any
 """A document or a part of it: dict, list, str, int, float, bool or None."""
 
-_PECULIAR: Final = re.compile(r"[\d.]{17}|\d[eE]|-0")
-"""What may be a number that the real module reads otherwise than Python."""
+_SHAPE: Final = bytes(
+    ord("0") if chr(byte) in "0123456789." else ord("e") if chr(byte) in "eE" else ord(" ") for byte in range(256)
+)
+_LONG: Final = b"0" * 17
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F])[0-9a-fA-F]{2}|.)"
+)
+"""Any escape; one that is half of a character, the other half of which is not there, has a group."""
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
 _STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
 
@@ -46,14 +52,20 @@ def parse(data: bytes) -> Json:
     """The value that a text has; raises the error of what is no JSON.  O(n)."""
     text = decoded(data)
     try:
-        value = (_exact if _PECULIAR.search(text) else _plain)(text)
+        value = (_exact if _may_be_peculiar(data) else _plain)(text)
     except (ValueError, RecursionError):
         raise CommandError(fault(data)) from None
     if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
         raise CommandError(fault(data))
-    if _SURROGATE.search(text) and not _is_text(value):
+    if _SURROGATE.search(text) and any(escape[1] for escape in _ESCAPE.finditer(text)):
         raise CommandError(fault(data))
     return value
+
+
+def _may_be_peculiar(data: bytes) -> bool:
+    """Whether a text may have numbers that the real module reads otherwise than Python: long ones, powers of ten, ``-0``."""
+    shape = data.translate(_SHAPE)
+    return _LONG in shape or b"0e" in shape or b"-0" in data
 
 
 def parse_argument(data: bytes) -> Json:
@@ -79,15 +91,6 @@ def depth(value: Json) -> int:
     return levels
 
 
-def _is_text(value: Json) -> bool:
-    """Whether it has no half of a character."""
-    try:
-        _encode(value).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def copied(value: Json) -> Json:
     """A value of its own that is the same.  O(n)."""
     return _plain(_encode(value)) if value.__class__ in (dict, list) else value
@@ -105,7 +108,9 @@ def text_of(value: Json) -> str:
 
 def _mended(text: str) -> str:
     """Where the library has written doubles with an exponent, the real module's digits."""
-    return _STRING_OR_EXPONENT.sub(_as_number, text) if _LONG_EXPONENT.search(text) else text
+    if ("e+" in text or "e-" in text) and _LONG_EXPONENT.search(text):
+        return _STRING_OR_EXPONENT.sub(_as_number, text)
+    return text
 
 
 def _as_number(match: re.Match[str]) -> str:

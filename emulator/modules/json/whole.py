@@ -11,11 +11,13 @@ from emulator.modules.json.access import (
     NOT_AT_ROOT,
     ROOT,
     announce,
+    check_text,
     current,
     edit,
     existing,
     is_number,
     no_such_path,
+    path_or_root,
     read,
     replace,
     type_name,
@@ -66,7 +68,7 @@ def _aim(document: Document, target: Path, condition: bytes = b"") -> _Change:
 
     Raises where there is none and the path could lead to several.
     """
-    places = target.find(document.root) if target.fixed is None else _fixed(document, target.fixed)
+    places = target.find(document) if target.fixed is None else _fixed(document, target.fixed)
     if condition == b"XX" or (places and not condition):
         return _Change(places, None, "")
     if places and target.fixed is not None:
@@ -107,16 +109,17 @@ def _put(document: Document, change: _Change, value: Json) -> bool:
     return bool(change.places)
 
 
-def _set_root(client: Session, document: Document, value: Json) -> None:
+def _set_root(client: Session, document: Document, value: Json, text: int) -> None:
     """Make another document of a value; what was in it is freed a little at a time."""
     if len(document) > LARGE and isinstance(document.root, dict | list):
         client.db.lazyfree.add(document.root)
-    document.root = value
+    document.reset(value, text)
 
 
 @command
 def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: bytes) -> Status | None:
     """Set the values at a path, or a whole document."""
+    check_text(where, text, *options)
     condition = _condition(options)
     document = edit(client, key)
     value = parse(text)
@@ -124,21 +127,21 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
     if document is None:
         if condition == b"XX":
             return None
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.set")
         return OK
-    if not target.steps:
+    if target.is_root:
         if condition == b"NX":
             return None
-        _set_root(client, document, value)
-        announce(client, key, document, b"json.set", len(text))
+        _set_root(client, document, value, len(text))
+        client.db.changed(key, MODULE, b"json.set")
         return OK
     change = _aim(document, target, condition)
-    document.admit(value)
+    document.admit(value, len(text), max(len(change.places), 1))
     if not _put(document, change, value):
         return None
-    announce(client, key, document, b"json.set", len(text))
+    announce(client, key, document, b"json.set")
     return OK
 
 
@@ -169,44 +172,46 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
         raise _arity("mset")
     changes = []
     for name, place, given in zip(words[::3], words[1::3], words[2::3], strict=True):
+        check_text(place, given)
         document, value, target = edit(client, name), parse(given), path(place)
-        if document is None and target.steps:
+        if document is None and not target.is_root:
             raise CommandError(NOT_AT_ROOT)
-        change = None if document is None or not target.steps else _aim(document, target)
+        change = None if document is None or target.is_root else _aim(document, target)
         if document is not None and change is not None:
-            document.admit(value)
+            document.admit(value, len(given), max(len(change.places), 1))
         changes.append((name, document, change, value, len(given)))
     for name, document, change, value, size in changes:
         if document is None:
             client.db.put(name, Document(value, size), MODULE, b"json.mset", keep_ttl=True)
         elif change is None:
-            _set_root(client, document, value)
-            announce(client, name, document, b"json.mset", size)
+            _set_root(client, document, value, size)
+            client.db.changed(name, MODULE, b"json.mset")
         elif (change.parent is None or change.name not in change.parent) and _put(document, change, value):
-            announce(client, name, document, b"json.mset", size)
+            announce(client, name, document, b"json.mset")
     return OK
 
 
 @command
 def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options: bytes) -> Status | None:
     """Merge a value into those at a path: what is null in it goes, what has parts is merged, all else is replaced."""
+    check_text(where, text, *options)
     if options:
         raise CommandError(SYNTAX)
     document = edit(client, key)
     value = parse(text)
     target = path(where)
     if document is None:
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.merge")
         return OK
     change = _aim(document, target)
-    document.admit(value)
+    document.admit(value, len(text), max(len(change.places), 1))
     for place in reversed(change.places):
         replace(document, place, merged(current(document, place), copied(value)))
     if not change.places and not _put(document, change, value):
         return None
-    announce(client, key, document, b"json.merge", len(text))
+    announce(client, key, document, b"json.merge")
     return OK
 
 
@@ -222,7 +227,7 @@ def json_get(client: Session, key: bytes, *arguments: bytes) -> Reply:
         return None
     if format is not None:
         return [[format(value) for value in _values(document, where)] for where in paths or (b"$",)]
-    return _text(_picture(document, paths or (ROOT,)), layout)
+    return _text(_picture(document, paths or (ROOT,), client.upstash), layout)
 
 
 def _read_layout(
@@ -234,6 +239,8 @@ def _read_layout(
     paths: list[bytes] = []
     words = iter(arguments)
     for word in words:
+        if not _is_text(word):
+            break
         option = word.upper()
         if option in layout or option == b"FORMAT":
             if option == b"FORMAT":
@@ -242,7 +249,7 @@ def _read_layout(
             if given is None:
                 raise _arity("get")
             if option in layout:
-                layout[option] = given.decode("utf-8", "ignore")
+                layout[option] = decoded(given)
             elif given in _FORMATS:
                 format = _FORMATS[given]
             else:
@@ -252,44 +259,53 @@ def _read_layout(
     return format, (layout[b"INDENT"], layout[b"NEWLINE"], layout[b"SPACE"]), paths
 
 
+def _is_text(word: bytes) -> bool:
+    try:
+        check_text(word)
+    except CommandError:
+        return False
+    return True
+
+
 def _values(document: Document, where: bytes) -> Sequence[Json]:
     """The values at one of several paths, none where it cannot be read."""
     try:
-        return path(where).values(document.root)
+        return path(where).values(document)
     except CommandError:
         return ()
 
 
-def _picture(document: Document, paths: Sequence[bytes]) -> Json:
+def _picture(document: Document, paths: Sequence[bytes], inside_out: bool) -> Json:
     """What is shown of a document: a value, those at a path, or an object of those at several."""
     if len(paths) == 1:
-        target = path(paths[0])
-        values = target.values(document.root)
+        target = path(paths[0], inside_out)
+        values = target.values(document)
         if not target.legacy:
             return values
         if not values:
             raise no_such_path(target)
         return values[0]
-    return _several(document, paths)
+    return _several(document, paths, inside_out)
 
 
-def _several(document: Document, paths: Sequence[bytes]) -> dict[str, Json]:
-    targets = {decoded(where): _readable(where) for where in paths}
+def _several(document: Document, paths: Sequence[bytes], inside_out: bool) -> dict[str, Json]:
+    targets = {decoded(where): _readable(where, inside_out) for where in paths}
     legacy = all(target is None or target.legacy for target in targets.values())
     picture: dict[str, Json] = {}
     for name, target in targets.items():
         if target is None:
             continue
-        values = target.values(document.root)
+        values = target.values(document)
         if legacy and not values:
             raise CommandError(f"ERR Path '{name}' does not exist")
         picture[name] = values[0] if legacy else values
     return picture
 
 
-def _readable(where: bytes) -> Path | None:
+def _readable(where: bytes, inside_out: bool) -> Path | None:
+    target = path(where, inside_out)
     try:
-        return path(where)
+        return target if target.steps is not None else None
     except CommandError:
         return None
 
@@ -302,7 +318,8 @@ def _text(value: Json, layout: tuple[str, str, str]) -> bytes:
 def json_mget(client: Session, key: bytes, where: bytes, *others: bytes) -> list[Reply]:
     """The values at a path in several documents."""
     words = (key, where, *others)
-    target = _readable(words[-1])
+    check_text(words[-1])
+    target = _readable(words[-1], client.upstash)
     return [None if target is None else _found(client, name, target) for name in words[:-1]]
 
 
@@ -310,7 +327,7 @@ def _found(client: Session, key: bytes, target: Path) -> Reply:
     value = client.db.get(key)
     if not isinstance(value, Document):
         return None
-    values = target.values(value.root)
+    values = target.values(value)
     if not target.legacy:
         return written(values)
     return written(values[0]) if values else None
@@ -322,8 +339,8 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
     document = read(client, key)
     reply: Reply = None
     if document is not None:
-        target = path(where)
-        names = [type_name(value).encode() for value in target.values(document.root)]
+        target = path_or_root(where, client.upstash)
+        names = [type_name(value).encode() for value in target.values(document)]
         reply = names if not target.legacy else names[0] if names else None
     return [reply] if client.protocol == RESP3 else reply
 
@@ -331,11 +348,12 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
 @command
 def json_resp(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """The values at a path as values of the protocol, in an old form."""
+    check_text(where)
     document = read(client, key)
     if document is None:
         return None
     target = path(where)
-    values = target.values(document.root)
+    values = target.values(document)
     if not target.legacy:
         return [old_reply(value) for value in values]
     if not values:
@@ -349,6 +367,7 @@ def json_resp(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
 @command
 def json_del(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> int:
     """Delete the values at a path, or a whole document; how many there were."""
+    check_text(where)
     document = edit(client, key)
     if document is None:
         return 0
@@ -356,7 +375,7 @@ def json_del(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) 
     if not target.steps:
         client.db.delete(key, b"json.del", MODULE)
         return 1
-    count = remove(target.find(document.root))
+    count = remove(target.find(document))
     if count:
         announce(client, key, document, b"json.del")
         if not document.root and document.root.__class__ in (list, dict):
@@ -370,6 +389,7 @@ command(json_del, "json_forget")
 @command
 def json_clear(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> int:
     """Empty arrays and objects and make numbers 0; how many were not so before."""
+    check_text(where)
     document = existing(edit(client, key))
 
     def clear(place: Place) -> int:
@@ -391,6 +411,7 @@ def _can_be_cleared(value: Json) -> bool:
 @command
 def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     """What values weigh."""
+    check_text(subcommand)
     name = subcommand.upper()
     if name == b"HELP":
         return [b"MEMORY <key> [path] - reports memory usage", b"HELP                - this message"]
@@ -398,11 +419,11 @@ def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
         raise CommandError("ERR unknown subcommand - try `JSON.DEBUG HELP`")
     if not arguments:
         raise _arity("debug")
-    target = path(arguments[1] if len(arguments) > 1 else ROOT)
+    target = path_or_root(arguments[1] if len(arguments) > 1 else ROOT)
     document = read(client, arguments[0])
     if document is None:
         return 0 if target.legacy else []
-    weights = [weight(value) for value in target.values(document.root)]
+    weights = [weight(value) for value in target.values(document)]
     if not target.legacy:
         return weights
     if not weights:
