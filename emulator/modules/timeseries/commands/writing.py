@@ -95,15 +95,15 @@ def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: 
     number = parse(value)
     moment = _moment(client, timestamp)
     entry = client.db.lookup_write(key)
+    given = None
     if entry is None:
         series = _create(client, key, words, "ts.add")
-    elif isinstance(entry.value, Series):
-        series = entry.value
-    else:
+    elif not isinstance(entry.value, Series):
         raise CommandError(_NOT_SERIES)
-    given = None
-    if words:
-        given = options.read_policy(words, [word.upper() for word in words], b"ON_DUPLICATE")
+    else:
+        series = entry.value
+        if words:
+            given = options.read_policy(words, [word.upper() for word in words], b"ON_DUPLICATE")
     return _enter(client, series, moment, number, _policy(client, series, given), b"ts.add")
 
 
@@ -134,7 +134,7 @@ def _added(client: Session, key: bytes, timestamp: bytes, value: bytes) -> Reply
 
 def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], sign: int, name: str) -> int:
     entry = client.db.lookup_write(key)
-    if entry is not None:
+    if entry is not None and not isinstance(entry.value, Series):
         opened(client, key)
     step = parse_double(value)
     names = [word.upper() for word in words]
@@ -142,8 +142,11 @@ def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], si
     if b"TIMESTAMP" in names:
         place = names.index(b"TIMESTAMP") + 1
         stamp = words[place] if place < len(words) else b""
-    series = _create(client, key, words, name) if entry is None else entry.value
-    assert isinstance(series, Series)
+    if entry is None:
+        series = _create(client, key, words, name)
+        client.db.changed(key, 0, b"", 0)  # it stays, whatever becomes of the rest
+    else:
+        series = opened(client, key)
     if step is None:
         raise CommandError(_BAD_STEP)
     moment = _moment(client, stamp)
