@@ -9,7 +9,7 @@ import math
 from random import Random
 from typing import Final
 
-from emulator.modules.bloom.murmur import hashes32
+from emulator.modules.bloom.murmur import hashes32, places
 from emulator.modules.bloom.room import copied, zeroed
 
 MOST_INCREMENT: Final = 100_000
@@ -80,17 +80,12 @@ class TopK:
         twin.entries = {entry.item: entry for entry in twin.heap.values()}
         return twin
 
-    def _places(self, item: bytes) -> tuple[int, list[int]]:
-        """The fingerprint of an item, and where its cells begin, row by row."""
-        fingerprint, *hashes = hashes32(item, (_FINGERPRINT_SEED, *range(self.depth)))
-        width = self.width
-        return fingerprint, [2 * (row * width + hash % width) for row, hash in enumerate(hashes)]
-
     def add(self, item: bytes, increment: int, random: Random) -> bytes | None:
         """Count an item; the one that had to leave the list for it."""
-        fingerprint, places = self._places(item)
+        fingerprint = _fingerprint(item)
         cells, best = self.cells, 0
-        for place in places:
+        for cell in places(item, self.depth, self.width):
+            place = 2 * cell
             count = cells[place + 1]
             if not count:
                 cells[place], cells[place + 1] = fingerprint, increment
@@ -174,9 +169,9 @@ class TopK:
         entry = self.entries.get(item)
         if entry is not None:
             return entry.count
-        fingerprint, places = self._places(item)
-        cells = self.cells
-        return max((cells[place + 1] for place in places if cells[place] == fingerprint), default=0)
+        fingerprint, cells = _fingerprint(item), self.cells
+        rows = [2 * cell for cell in places(item, self.depth, self.width)]
+        return max((cells[place + 1] for place in rows if cells[place] == fingerprint), default=0)
 
     def ranked(self) -> list[Entry]:
         """The list, the item counted most often first.  O(k log k)."""
@@ -189,3 +184,7 @@ def _failures(chance: float, most: int, random: Random) -> int:
     if chance < _NEVER:
         return most
     return min(int(math.log(1 - random.random()) / math.log1p(-chance)), most)
+
+
+def _fingerprint(item: bytes) -> int:
+    return hashes32(item, (_FINGERPRINT_SEED,))[0]

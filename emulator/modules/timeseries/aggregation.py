@@ -1,11 +1,13 @@
 """What becomes of the samples of a bucket.
 
-Sums are taken one after another in doubles, as in the real server: `sum` corrects its rounding errors.
+Sums are taken one after another in doubles, as in the real server.
 """
 
 from __future__ import annotations
 
 import math
+import sys
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -29,9 +31,16 @@ class Aggregation(NamedTuple):
     reduces: bool = True
 
 
-def total(values: Values) -> float:
-    """The sum, with the rounding of one addition after another."""
+def _added_up(values: Values) -> float:
     return deque(accumulate(values, initial=0.0), maxlen=1)[0]
+
+
+def _plain_sum(values: Values) -> float:
+    return sum(values, 0.0)
+
+
+total: Final[Callable[[Values], float]] = _plain_sum if sys.version_info < (3, 12) else _added_up
+"""The sum, with the rounding of one addition after another: from Python 3.12 on `sum` corrects that."""
 
 
 def _average(values: Values) -> float:
@@ -104,17 +113,27 @@ def time_weighted(times: Sequence[int], values: Values, start: int, end: int, tu
     The samples are those of the span and, where there is one, the one before it and the one behind it.  NaN where no line
     crosses the span.  With `turned` what is added up begins at the end.
     """
-    area, span = 0.0, 0
-    places = range(len(times) - 1)
-    for place in reversed(places) if turned else places:
-        moments, heights = times[place : place + 2], values[place : place + 2]
-        first, last = max(moments[0], start), min(moments[1], end)
-        if last > first:
-            left = heights[0] if first == moments[0] else interpolated(moments, heights, first)
-            right = heights[1] if last == moments[1] < end else interpolated(moments, heights, last)
-            area += (left + right) / 2 * (last - first)
-            span += last - first
-    if span:
-        return area / span
-    inside = [value for moment, value in zip(times, values, strict=True) if start <= moment < end]
-    return inside[-1] if inside else math.nan
+    first = bisect_left(times, start)
+    last = bisect_left(times, end, first)
+    inside, heights = times[first:last], values[first:last]
+    span = min(times[-1], end) - max(times[0], start)
+    if span <= 0:
+        return heights[-1] if heights else math.nan
+    areas = [
+        (left + right) / 2 * (after - before)
+        for left, right, before, after in zip(heights, heights[1:], inside, inside[1:], strict=False)
+    ]
+    if 0 < first < len(times) and times[first] > start:
+        areas.insert(0, _edge(times, values, first - 1, start, end))
+    if first < last < len(times):
+        areas.append(_edge(times, values, last - 1, start, end))
+    return total(areas[::-1] if turned else areas) / span
+
+
+def _edge(times: Sequence[int], values: Values, place: int, start: int, end: int) -> float:
+    """The area under that part of the line from one sample to the next that is in a span."""
+    moments, heights = times[place : place + 2], values[place : place + 2]
+    first, last = max(moments[0], start), min(moments[1], end)
+    left = heights[0] if first == moments[0] else interpolated(moments, heights, first)
+    right = heights[1] if last == moments[1] < end else interpolated(moments, heights, last)
+    return (left + right) / 2 * (last - first)

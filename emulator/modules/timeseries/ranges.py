@@ -16,6 +16,9 @@ from emulator.protocol.numbers import INT64_MAX, parse_double, parse_integer
 START, END, MIDDLE = range(3)
 _STAMPS: Final = {b"-": START, b"START": START, b"+": END, b"END": END, b"~": MIDDLE, b"MID": MIDDLE}
 _MOST_MOMENTS: Final = 128
+_SMALL_BUCKET: Final = 32
+_LARGE_BUCKET: Final = 100
+"""So many samples in a bucket are few, or many."""
 _MOST_EMPTY: Final = 2_000_000
 """The real server goes on until its memory is full."""
 
@@ -225,38 +228,48 @@ Around = tuple[Sequence[int], Sequence[float], int, int]
 """Times and values, and the places of the range in them."""
 
 
+def _unpacked(around: Around, duration: int) -> Around:
+    """The same as lists where there are many buckets: elements of lists are had quicker than those of arrays."""
+    times, values, first, last = around
+    if last <= first or (times[last - 1] - times[first]) // duration * _LARGE_BUCKET < last - first:
+        return around
+    start, end = max(first - 1, 0), last + 1
+    return list(times[start:end]), list(values[start:end]), first - start, last - start
+
+
 def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
     """A sample for each bucket, in the order of time.
 
     Within a bucket the order is that which is asked for, but where empty buckets are told of: there it is that of time.
     """
-    times, values, first, last = around
     assert wanted.aggregation is not None
-    of, duration = wanted.aggregation.of, wanted.duration
+    of, duration, align = wanted.aggregation.of, wanted.duration, wanted.align
+    times, values, first, last = around = _unpacked(around, duration)
     turned = backwards and not wanted.empty
     most = wanted.count if not backwards and wanted.count >= 0 else -1
     samples: list[Sample] = []
     place, expected = first, _first_expected(around, wanted)
     while place < last and len(samples) != most:
-        start = bucket_of(times[place], duration, wanted.align)
+        moment = times[place]
+        start = moment - (moment - align) % duration
+        end = start + duration
         if wanted.empty and expected is not None:
             _fill(samples, around, wanted, place, expected, start)
-        behind = bisect_left(times, start + duration, place, last)
+        near = place + _SMALL_BUCKET
+        behind = bisect_left(times, end, place, near if near < last and times[near] >= end else last)
         if of is None:
             value = _weighted(around, wanted, place, behind, start, turned)
         else:
             value = of(values[place:behind][::-1] if turned else values[place:behind])
-        samples.append((_stamped(wanted, start), value))
-        place, expected = behind, start + duration
+        samples.append((start, value))
+        place, expected = behind, end
     if wanted.empty and of is None and 0 < last < len(times) and len(samples) != most:
-        end = bucket_of(wanted.end, duration, wanted.align) + duration
+        end = bucket_of(wanted.end, duration, align) + duration
         _fill(samples, around, wanted, last, expected if expected is not None else end, end)
+    shift = (0, duration, duration // 2)[wanted.stamp]
+    if shift or (samples and samples[0][0] < 0):
+        return [(max(start, 0) + shift, value) for start, value in samples]
     return samples
-
-
-def _stamped(wanted: Range, start: int) -> int:
-    """The moment that stands for the bucket that begins there."""
-    return max(start, 0) + (0, wanted.duration, wanted.duration // 2)[wanted.stamp]
 
 
 def _first_expected(around: Around, wanted: Range) -> int | None:
@@ -287,4 +300,4 @@ def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, star
             beside = times[place - 1 : place + 1], values[place - 1 : place + 1]
             first, last = max(bucket, wanted.start), min(bucket + wanted.duration, wanted.end)
             value = (interpolated(*beside, first) + interpolated(*beside, last)) / 2
-        samples.append((_stamped(wanted, bucket), values[place - 1] if value is None else value))
+        samples.append((bucket, values[place - 1] if value is None else value))
