@@ -10,7 +10,9 @@ import sys
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, repeat
+from operator import add, mul, sub
 from typing import Final, NamedTuple
 
 from emulator.protocol.errors import CommandError
@@ -35,11 +37,7 @@ def _added_up(values: Values) -> float:
     return deque(accumulate(values, initial=0.0), maxlen=1)[0]
 
 
-def _plain_sum(values: Values) -> float:
-    return sum(values, 0.0)
-
-
-total: Final[Callable[[Values], float]] = _plain_sum if sys.version_info < (3, 12) else _added_up
+total: Final[Callable[[Values], float]] = partial(sum, start=0.0) if sys.version_info < (3, 12) else _added_up
 """The sum, with the rounding of one addition after another: from Python 3.12 on `sum` corrects that."""
 
 
@@ -119,10 +117,8 @@ def time_weighted(times: Sequence[int], values: Values, start: int, end: int, tu
     span = min(times[-1], end) - max(times[0], start)
     if span <= 0:
         return heights[-1] if heights else math.nan
-    areas = [
-        (left + right) / 2 * (after - before)
-        for left, right, before, after in zip(heights, heights[1:], inside, inside[1:], strict=False)
-    ]
+    means = map(mul, map(add, heights, heights[1:]), repeat(0.5))
+    areas = list(map(mul, means, map(sub, inside[1:], inside)))
     if 0 < first < len(times) and times[first] > start:
         areas.insert(0, _edge(times, values, first - 1, start, end))
     if first < last < len(times):

@@ -285,7 +285,7 @@ def _weighted(around: Around, wanted: Range, place: int, behind: int, start: int
     times, values = around[:2]
     before, after = max(place - 1, 0), min(behind + 1, len(times))
     first, end = max(start, wanted.start), min(start + wanted.duration, wanted.end)
-    return time_weighted(times[before:after], values[before:after], first, end, turned)
+    return time_weighted(list(times[before:after]), list(values[before:after]), first, end, turned)
 
 
 def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, start: int, end: int) -> None:
