@@ -270,7 +270,7 @@ def test_snapshots_keep_sketches(client, create):
 
 
 def test_redis_py_works():
-    client = emulator.Redis(decode_responses=True)
+    client = emulator.Redis(host="sketches", decode_responses=True)
     bloom = client.bf()
     assert bloom.reserve("b", 0.01, 1000)
     assert bloom.madd("b", "x", "y") == [1, 1]

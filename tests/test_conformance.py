@@ -159,6 +159,11 @@ def array(*items: Reply, kind: bytes = b"*") -> Reply:
     return Reply(kind, list(items))
 
 
+def error(text: bytes) -> Reply:
+    return Reply(b"-", text)
+
+
+OLD_ERROR = b'Error occurred on position 2, "$. <<<<----", expected one of the following: a, b.'
 A, B, C = bulk(b"a"), bulk(b"b"), bulk(b"c")
 
 
@@ -178,6 +183,9 @@ A, B, C = bulk(b"a"), bulk(b"b"), bulk(b"c")
         ("[members] PING", bulk(b'{"a":[1,2]}'), bulk(b'{"a":[2,1]}'), False),
         ("[members] PING", bulk(b"1.0"), bulk(b"1.1"), False),
         ("[members] PING", bulk(b"x"), bulk(b"y"), False),
+        ("PING", error(b"Error at position 2: expected one of the following: a, b"), error(OLD_ERROR), True),
+        ("PING", error(b"Error at position 3: expected one of the following: a, b"), error(OLD_ERROR), False),
+        ("PING", error(OLD_ERROR), error(OLD_ERROR), False),
         ("[shape] PING", array(A, B), array(C, C), True),
         ("[shape] PING", array(A, B), array(A), False),
         ("[type] PING", array(A, B), array(A), True),

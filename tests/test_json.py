@@ -1,7 +1,9 @@
 """JSON where 8.2 answers otherwise than the older module that the conformance suite has, and what no other server shows."""
 
 import pytest
+import redis as redis_py
 
+import emulator
 from emulator.core.dispatch import run
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
@@ -237,3 +239,37 @@ def test_many_places_are_changed_in_one_go(client):
     assert send(client, "JSON.MERGE", "d", "$", f"{{{nulls}}}") == b"+OK\r\n"
     assert client.play("JSON.DEL d '$[?(@>30000)]'") == b":%d\r\n" % (count - 30_001)
     assert client.play("JSON.OBJLEN d") == b":%d\r\n" % (30_001 - count // 2)
+
+
+def test_an_index_out_of_one_of_several_arrays_changes_none(client, play):
+    assert play("JSON.ARRINSERT d $.* 1 0", '{"a":[1],"b":[]}') == b"-ERR index out of bounds\r\n"
+    assert client.play("JSON.GET d") == bulk('{"a":[1],"b":[]}')
+
+
+# Through redis-py
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_redis_py_has_documents(protocol):
+    redis = emulator.connect(protocol=protocol, decode_responses=True)
+    documents = redis.json()
+    assert documents.set("d", "$", {"name": "ann", "tags": ["x"], "n": 1, "in": {"n": 2.5}})
+    assert documents.get("d", "$.name") == ["ann"]
+    assert documents.get("d") == {"name": "ann", "tags": ["x"], "n": 1, "in": {"n": 2.5}}
+    assert documents.numincrby("d", "$..n", 5) == [6, 7.5]
+    assert documents.arrappend("d", "$.tags", "y", "z") == [3] and documents.arrindex("d", "$.tags", "y") == [1]
+    assert documents.arrinsert("d", "$.tags", 0, "w") == [4] and documents.arrtrim("d", "$.tags", 0, 2) == [3]
+    assert documents.arrpop("d", "$.tags") == ['"y"'] and documents.arrlen("d", "$.tags") == [2]
+    assert documents.strappend("d", "na", "$.name") == [5] and documents.strlen("d", "$.name") == [5]
+    assert documents.set("d", "$.on", True) and documents.toggle("d", "$.on") == [False]
+    assert documents.objkeys("d", "$.in") == [["n"]] and documents.objlen("d", "$") == [5]
+    assert documents.type("d", "$.n") in (["integer"], [["integer"]])
+    assert documents.merge("d", "$", {"on": None}) and documents.delete("d", "$.in") == 1
+    assert documents.mset([("e", "$", 1), ("f", "$", [2])])
+    assert documents.mget(["e", "f", "none"], "$") == [[1], [[2]], None]
+    assert documents.clear("f") == 1 and documents.get("f") == []
+    with redis.pipeline() as pipeline:
+        pipeline.json().set("p", "$", {"a": 1})
+        pipeline.execute()
+    with pytest.raises(redis_py.ResponseError, match="does not exist"):
+        documents.get("d", ".nope")

@@ -439,6 +439,45 @@ def test_large_bodies(rest):
     ]
 
 
+# JSON
+
+
+def test_documents_by_rest(server, rest):
+    document = '{"a":2,"nested":{"a":4,"l":[1]}}'
+    assert rest("JSON.SET", "d", "$", document) == (200, {"result": "OK"})
+    assert rest("JSON.GET", "d") == (200, {"result": document})
+    assert rest("JSON.GET", "d", "$.a", "$.nested.a") == (200, {"result": '{"$.a":[2],"$.nested.a":[4]}'})
+    assert rest("JSON.NUMINCRBY", "d", "$.a", 1) == (200, {"result": "[3]"})
+    assert rest("JSON.ARRAPPEND", "d", "$..l", 2, '{"k":null}') == (200, {"result": [3]})
+    assert rest("JSON.STRLEN", "d", "$.*") == (200, {"result": [None, None]})
+    status, answer = rest("JSON.SET", "d", "$.a", "{")
+    assert (status, answer["error"].partition(", command")[0]) == (
+        400,
+        "EOF while parsing an object at line 1 column 1",
+    )
+    assert rest([["JSON.DEL", "d", "$.a"], ["JSON.TYPE", "d", "$"]]) == (200, [{"result": 1}, {"result": ["object"]}])
+    assert rest.post("/json.get/d/$.nested.a") == (200, {"result": "[4]"})
+
+
+def test_what_the_service_calls_documents(server, rest):
+    rest("JSON.SET", "d", "$", "{}")
+    assert rest("TYPE", "d") == (200, {"result": "json"})
+    assert rest("SCAN", 0, "TYPE", "json") == (200, {"result": ["0", ["d"]]})
+    assert rest("SCAN", 0, "TYPE", "json", "WITHTYPE") == (200, {"result": ["0", ["d", "json"]]})
+    assert server.connect().type("d") == b"ReJSON-RL"
+
+
+def test_what_is_within_comes_first(server):
+    """Not by the gateway: the order is that of the Redis behind it."""
+    server.connect().flushall()
+    rest = Rest(server.rest_url)
+    document = '{"a":2,"nested":{"a":4,"deep":{"a":5}},"list":[{"a":6}]}'
+    rest("JSON.SET", "d", "$", document)
+    assert rest("JSON.GET", "d", "$..a") == (200, {"result": "[5,4,6,2]"})
+    assert rest("JSON.NUMINCRBY", "d", "$..a", 1) == (200, {"result": "[6,5,7,3]"})
+    assert server.connect().execute_command("JSON.GET", "d", "$..a") == b"[3,5,6,7]"
+
+
 # The dialect
 
 
@@ -454,6 +493,7 @@ def test_what_is_otherwise_than_in_redis(server, rest):
     assert rest("SCAN", 0, "MATCH", "withtype", "count", 100) == (200, {"result": ["0", []]})
     assert rest("SCAN", 0, "TYPE", "withtype", "withtype") == (200, {"result": ["0", []]})
     assert rest("COPY", "k", "k") == (200, {"result": 0})
+    assert rest("TYPE", "k") == (200, {"result": "string"}) and rest("TYPE", "none") == (200, {"result": "none"})
     client = server.connect()
     for words in (["EVAL", script + " ", 1, "k"], ["SCAN", 0, "WITHTYPE"], ["COPY", "k", "k"]):
         with pytest.raises(redis.ResponseError):

@@ -104,3 +104,16 @@ def test_a_limiter_follows_its_documentation(server, redis, name, monkeypatch):
     assert found == [(*row, most) for row in expected]
     assert limiter.get_remaining("somebody else") == most
     assert limiter.get_reset("user") * 1000 > (START * 1000 + MOMENTS[-1])
+
+
+def test_documents(redis):
+    assert redis.json.set("d", "$", {"name": "ann", "tags": ["x"], "n": 1, "in": {"n": 2}})
+    assert redis.json.get("d", "$.name") == ["ann"] and redis.json.get("d", "$.tags") == [["x"]]
+    assert redis.json.numincrby("d", "$..n", 5) == [7, 6]
+    assert redis.json.arrappend("d", "$.tags", "y", {"z": None}) == [3]
+    assert redis.json.arrpop("d", "$.tags") == [{"z": None}]
+    assert redis.json.strlen("d", "$.name") == [3] and redis.json.type("d", "$.n") == ["integer"]
+    assert redis.json.merge("d", "$", {"n": None, "new": True}) and redis.json.objlen("d", "$") == [4]
+    assert redis.json.toggle("d", "$.new") == [False] and redis.json.delete("d", "$.new") == 1
+    assert redis.json.mset([("d", "$.a", 1), ("e", "$", {"a": 2})]) and redis.json.mget(["d", "e"], "$.a") == [[1], [2]]
+    assert redis.json.clear("e") == 1 and redis.type("e") == "json"

@@ -64,7 +64,62 @@ def _json() -> Workload:
     )
 
 
-_WORKLOADS: Final = {"json": _json}
+def _sketches() -> Workload:
+    items = [b"item:%d" % number for number in range(1000)]
+    numbers = [b"%d.25" % (number * 7919 % 1000) for number in range(1000)]
+    return Workload(
+        [
+            (b"BF.RESERVE", b"bf", b"0.01", b"100000"),
+            (b"BF.MADD", b"bf", *items),
+            (b"CF.RESERVE", b"cf", b"1000000"),
+            (b"CMS.INITBYDIM", b"cms", b"2000", b"7"),
+            (b"TOPK.RESERVE", b"top", b"100", b"1000", b"7", b"0.9"),
+            (b"TOPK.ADD", b"top", *items),
+            (b"TDIGEST.CREATE", b"td"),
+            (b"TDIGEST.ADD", b"td", *numbers),
+        ],
+        {
+            "BF.ADD": (20_000, (b"BF.ADD", b"bf", b"item:5000")),
+            "BF.MADD of 100": (300, (b"BF.MADD", b"bf", *items[:100])),
+            "BF.EXISTS": (20_000, (b"BF.EXISTS", b"bf", b"item:500")),
+            "CF.ADDNX": (20_000, (b"CF.ADDNX", b"cf", b"item:500")),
+            "CMS.INCRBY": (20_000, (b"CMS.INCRBY", b"cms", b"item:500", b"1")),
+            "TOPK.ADD": (10_000, (b"TOPK.ADD", b"top", b"item:500")),
+            "TDIGEST.ADD": (20_000, (b"TDIGEST.ADD", b"td", b"42.5")),
+            "TDIGEST.ADD of 100": (1000, (b"TDIGEST.ADD", b"td", *numbers[:100])),
+            "TDIGEST.QUANTILE": (10_000, (b"TDIGEST.QUANTILE", b"td", b"0.5")),
+        },
+    )
+
+
+_MANY: Final = 100_000
+
+
+def _time_series() -> Workload:
+    samples = [(b"t", b"%d" % moment, b"%d.5" % (moment * 7919 % 1000)) for moment in range(_MANY)]
+    portions = [samples[place : place + 1000] for place in range(0, _MANY, 1000)]
+    whole = (b"TS.RANGE", b"t", b"-", b"+")
+    return Workload(
+        [
+            (b"TS.CREATE", b"t"),
+            (b"TS.CREATE", b"u", b"DUPLICATE_POLICY", b"LAST"),
+            *((b"TS.MADD", *(word for sample in portion for word in sample)) for portion in portions),
+        ],
+        {
+            "TS.ADD": (20_000, (b"TS.ADD", b"u", b"*", b"5")),
+            "TS.GET": (20_000, (b"TS.GET", b"t")),
+            "TS.RANGE of 10": (5000, (*whole, b"COUNT", b"10")),
+            "... 100000, avg of 1000": (20, (*whole, b"AGGREGATION", b"avg", b"1000")),
+            "... max of 1000": (20, (*whole, b"AGGREGATION", b"max", b"1000")),
+            "... std.p of 1000": (20, (*whole, b"AGGREGATION", b"std.p", b"1000")),
+            "... sum of 10": (5, (*whole, b"AGGREGATION", b"sum", b"10")),
+            "... twa of 1000": (3, (*whole, b"AGGREGATION", b"twa", b"1000")),
+            "... all": (3, whole),
+        },
+    )
+
+
+_WORKLOADS: Final = {"json": _json, "bf": _sketches, "timeseries": _time_series}
 """What each module does, by the word that chooses it."""
 
 

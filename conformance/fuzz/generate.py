@@ -119,7 +119,7 @@ class Generator:
 
 def _is_delicate(syntax: Syntax) -> bool:
     """Whether junk may do harm: an expiry within the next milliseconds, or a number of which the real server dies."""
-    return syntax.group == "module" or _takes_time(syntax.arguments)
+    return syntax.group in ("module", "json") or _takes_time(syntax.arguments)
 
 
 def _takes_time(arguments: list[Argument]) -> bool:

@@ -6,6 +6,8 @@ Source: CONFIG GET of Redis 8.2 and its redis.conf.
 
 from __future__ import annotations
 
+import sys
+
 from emulator.config.kinds import (
     INT_MAX,
     UINT_MAX,
@@ -263,6 +265,14 @@ class Config(Store):
     tls_session_cache_timeout = Integer(300, 0, INT_MAX)
     tls_session_caching = Boolean(True)
     tracking_table_max_keys = Integer(1_000_000, 0, INT64_MAX, unsigned=True)
+    ts_chunk_size_bytes = ModuleInteger(4096, 48, 1 << 20, module="timeseries")
+    ts_compaction_policy = Text(module="timeseries")
+    ts_duplicate_policy = Choice("block", "block last first min max sum", module="timeseries")
+    ts_encoding = Choice("compressed", "compressed uncompressed", module="timeseries")
+    ts_ignore_max_time_diff = ModuleInteger(0, 0, INT64_MAX, module="timeseries")
+    ts_ignore_max_val_diff = ModuleNumber(0.0, 0, sys.float_info.max, module="timeseries")
+    ts_num_threads = ModuleInteger(3, 1, 16, module="timeseries", immutable=True)
+    ts_retention_policy = ModuleInteger(0, 0, INT64_MAX, module="timeseries")
     unixsocket = Text(immutable=True)
     unixsocketperm = Octal(0, 0, 0o777, unsigned=True, immutable=True)
     use_exit_on_panic = Boolean(False, hidden=True)

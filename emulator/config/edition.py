@@ -111,7 +111,8 @@ _VECTORSET: Final = Module("vectorset", 1, "handle-io-errors|handle-repl-async-l
 _JSON: Final = Module("ReJSON", 80200, "handle-io-errors", "json", "json", ("ReJSON-RL",))
 _SKETCHES: Final = ("MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TYPE")
 _BLOOM: Final = Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES)
-_MODULES: Final = (_VECTORSET, _JSON, _BLOOM)
+_SERIES: Final = Module("timeseries", 80210, "handle-io-errors", "timeseries", "timeseries", ("TSDB-TYPE",))
+_MODULES: Final = (_VECTORSET, _JSON, _BLOOM, _SERIES)
 _LUA: Final = Module("lua", 1, path="lua")
 
 REDIS_8_2: Final = Edition("redis", "8.2.3", _MODULES)

@@ -325,9 +325,36 @@ def _claimed(session: Session, words: Words, entries: Sequence[Any]) -> Effects:
         yield _claim(key, group, name, text, format_id(group.last_id))
 
 
+# Time series
+
+
+def _ts_add(session: Session, words: Words, reply: Any) -> Effects:
+    yield [*words[:2], b"%d" % reply, *words[3:]]
+
+
+def _ts_madd(session: Session, words: Words, reply: Any) -> Effects:
+    told = list(words)
+    for place, moment in zip(range(2, len(words), 3), reply, strict=True):
+        if words[place] == b"*" and moment.__class__ is int:
+            told[place] = b"%d" % moment
+    yield told
+
+
+def _ts_incrby(session: Session, words: Words, reply: Any) -> Effects:
+    names = [word.upper() for word in words]
+    if b"TIMESTAMP" not in names[3:]:
+        yield [*words[:3], b"TIMESTAMP", b"%d" % reply, *words[3:]]
+        return
+    place = names.index(b"TIMESTAMP", 3) + 1
+    yield [*words[:place], b"%d" % reply, *words[place + 1 :]]
+
+
 _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
     **dict.fromkeys((b"expire", b"pexpire", b"expireat", b"pexpireat"), _expire),
     b"getex": _getex,
+    b"ts.add": _ts_add,
+    b"ts.madd": _ts_madd,
+    **dict.fromkeys((b"ts.incrby", b"ts.decrby"), _ts_incrby),
     b"set": _set,
     **dict.fromkeys((b"setex", b"psetex"), _setex),
     b"getset": _getset,

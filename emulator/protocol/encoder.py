@@ -35,6 +35,7 @@ Encoders = dict[type, Callable[[Any], bytes]]
 _STRINGS_ONLY = {bytes}
 _DOUBLES_ONLY = {float}
 _LISTS_ONLY = {list}
+_SAMPLE = (int, Status)
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
@@ -166,12 +167,14 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """Encode an aggregate of short strings or stream entries at once; None for any other."""
+    """An aggregate of short strings, of a stream's entries, or of samples, put together at once; None for others."""
     kinds = set(map(type, values))
     if kinds == _STRINGS_ONLY:
         portion = _strings
     elif kinds == _LISTS_ONLY and _are_entries(values):
         portion = _entries
+    elif kinds == _LISTS_ONLY and _are_samples(values):
+        portion = _samples
     else:
         return None
     try:
@@ -188,6 +191,16 @@ def _are_entries(values: Collection[Any]) -> bool:
         return False
     strings = chain.from_iterable([body for _, body in values])
     return len({len(body) for _, body in values}) == 1 and set(map(type, strings)) == _STRINGS_ONLY
+
+
+def _are_samples(values: Collection[Any]) -> bool:
+    """Whether all are pairs of an integer and a simple string, as the samples of a time series are."""
+    return set(map(len, values)) == {2} and {(one.__class__, other.__class__) for one, other in values} == {_SAMPLE}
+
+
+def _samples(values: Collection[Any]) -> bytes:
+    """Samples, as `_strings` has strings."""
+    return b"".join([b"\r\n*2\r\n:%d\r\n+%b" % (moment, text) for moment, text in values])
 
 
 def _entries(values: Collection[Any]) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.acl.users import explanation
 from emulator.core.dispatch import Outcome, execute
 from emulator.datatypes.types import type_name
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Reply, Status
 from emulator.rest.requests import Command
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
 from emulator.rest.tokens import knows, new_token, token_of
@@ -18,17 +18,22 @@ from emulator.table.lookup import find
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
+R = TypeVar("R")
+
 _NOT_ALLOWED: Final = frozenset(
     b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "
     b"ssubscribe sunsubscribe monitor blpop brpop blmove blmpop brpoplpush bzpopmin bzpopmax bzmpop".split()
 )
 _TRAPS: Final = frozenset((b"post", b"host:", b""))
 """Names that no command has, and on which Redis drops a connection, or which have no shape at all."""
-_SPECIAL: Final = _NOT_ALLOWED | _TRAPS | {b"select", b"acl", b"scan", b"copy"}
+_SPECIAL: Final = _NOT_ALLOWED | _TRAPS | {b"select", b"acl", b"scan", b"copy", b"type"}
 _ABSENT: Final = frozenset(
     b"object sort sort_ro migrate move swapdb latency slowlog cluster replicaof slaveof bgsave save bgrewriteaof debug "
     b"module spublish lcs pfdebug xsetid psync sync replconf role failover lolwut readonly readwrite asking shutdown".split()
 )
+_JSON_TYPE: Final = b"ReJSON-RL"
+_JSON: Final = b"json"
+"""What the service calls the type of documents."""
 _ABSENT_PARTS: Final = frozenset(((b"function", b"dump"), (b"function", b"restore")))
 
 
@@ -62,8 +67,14 @@ def own_way(command: Command) -> Callable[[Session], Outcome] | None:
             return lambda session: _checked(session, command) or new_token(command[2], *command[3:])
     if name == b"copy" and len(command) == 3 and command[1] == command[2]:
         return lambda session: _checked(session, command) or 0
-    if name == b"scan" and (words := without_types(command)) is not None:
-        return lambda session: _scan_with_types(session, words)
+    if name == b"type":
+        return lambda session: type_told(execute(session, command))
+    if name == b"scan":
+        plain, with_types = scan_of(command)
+        if with_types:
+            return lambda session: _scan_with_types(session, plain)
+        if plain != command:
+            return lambda session: execute(session, plain)
     return None
 
 
@@ -74,16 +85,24 @@ def _checked(session: Session, command: Command) -> CommandError | None:
     return None if denial is None else CommandError(f"NOPERM {explanation(session.user, denial)}")
 
 
-def without_types(command: Command) -> Command | None:
-    """SCAN without its option WITHTYPE, None where it has none."""
+def type_told(reply: R) -> R | Status:
+    """What TYPE answers, as the service calls it."""
+    return Status(_JSON) if reply == _JSON_TYPE else reply
+
+
+def scan_of(command: Command) -> tuple[Command, bool]:
+    """SCAN as Redis knows it: without the option WITHTYPE, and whether it was there; the type ``json`` by Redis's name."""
     words = command[:2]
     place = 2
     while place < len(command):
-        size = 2 if command[place].upper() in (b"MATCH", b"COUNT", b"TYPE") else 1
-        if command[place].upper() != b"WITHTYPE":
+        option = command[place].upper()
+        size = 2 if option in (b"MATCH", b"COUNT", b"TYPE") else 1
+        if option == b"TYPE" and command[place + 1 : place + 2] == [_JSON]:
+            words += [command[place], _JSON_TYPE]
+        elif option != b"WITHTYPE":
             words += command[place : place + size]
         place += size
-    return words if len(words) < len(command) else None
+    return words, len(words) < len(command)
 
 
 def _rest_token(session: Session, name: bytes, password: bytes) -> Reply:
@@ -100,4 +119,4 @@ def _scan_with_types(session: Session, command: Sequence[bytes]) -> Outcome:
         return reply
     cursor, found = reply
     entries = session.db.entries
-    return [cursor, [word for key in found for word in (key, type_name(entries[key].value))]]
+    return [cursor, [word for key in found for word in (key, type_told(type_name(entries[key].value)))]]

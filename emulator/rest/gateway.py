@@ -14,7 +14,7 @@ from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Received, Status
 from emulator.protocol.text import to_bytes, to_text
 from emulator.rest.database import Database, Stream
-from emulator.rest.dialect import refusal, without_types
+from emulator.rest.dialect import refusal, scan_of, type_told
 from emulator.rest.encoding import Format
 from emulator.rest.events import monitor_event, push_event
 from emulator.rest.key_locking import KeyLocking
@@ -107,8 +107,11 @@ class GatewayDatabase(Database):
                 return Step([b"ACL", b"WHOAMI"], lambda reply: _instead(reply, new_token(*command[2:])))
         if name == b"copy" and len(command) == 3 and command[1] == command[2]:
             return Step([b"EXISTS", command[1]], lambda reply: _instead(reply, 0))
-        if name == b"scan" and (words := without_types(command)) is not None:
-            return Step(words, lambda reply: self._with_types(access, reply))
+        if name == b"type":
+            return Step(command, type_told)
+        if name == b"scan":
+            words, with_types = scan_of(command)
+            return Step(words, (lambda reply: self._with_types(access, reply)) if with_types else None)
         if name in (b"xread", b"xreadgroup"):
             return Step(_without_block(command))
         if name in (b"wait", b"waitaof"):
@@ -135,7 +138,7 @@ class GatewayDatabase(Database):
         if not isinstance(reply, list):
             return reply
         cursor, found = reply
-        types = await access.upstream.run([[b"TYPE", key] for key in found])
+        types = map(type_told, await access.upstream.run([[b"TYPE", key] for key in found]))
         return [cursor, [word for pair in zip(found, types, strict=True) for word in pair]]
 
     def _note(self, words: Command) -> None:

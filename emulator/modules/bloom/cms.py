@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from emulator.modules.bloom.murmur import hashes32
+from emulator.modules.bloom.murmur import places
 from emulator.modules.bloom.room import copied, zeroed
 
 MOST: Final = (1 << 32) - 1
@@ -57,25 +57,25 @@ class Sketch:
         twin.cells = memoryview(twin.room).cast("I")
         return twin
 
-    def _places(self, item: bytes) -> list[int]:
-        width = self.width
-        return [row * width + hash % width for row, hash in enumerate(hashes32(item, range(self.depth)))]
-
     def add(self, item: bytes, increment: int) -> int:
         """Count an item; its count, which `MOST` stands for if it would be larger."""
         cells = self.cells
         least = MOST
-        for place in self._places(item):
-            number = cells[place] = min(cells[place] + increment, MOST)
-            if number < least:
-                least = number
+        for place in places(item, self.depth, self.width):
+            number = cells[place] + increment
+            if number < MOST:
+                cells[place] = number
+                if number < least:
+                    least = number
+            else:
+                cells[place] = MOST
         self.count += increment
         return least
 
     def query(self, item: bytes) -> int:
         """How often an item was counted, at most."""
         cells = self.cells
-        return min(cells[place] for place in self._places(item))
+        return min(cells[place] for place in places(item, self.depth, self.width))
 
     def merge(self, sources: Sequence[tuple[Sketch, int]]) -> None:
         """Become the sum of sketches of the same size, each multiplied.  Raises `Overflow`, and nothing has changed then.

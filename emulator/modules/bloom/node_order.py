@@ -50,9 +50,7 @@ def _quicksorted(nodes: list[Node]) -> list[Node] | None:
         steps += last - first
         if steps > _MOST_STEPS:
             return None
-        if len(set(map(_mean, nodes[first : last + 1]))) == 1:
-            _turn_equals(nodes, first, last)
-            continue
+        first = _take_least(nodes, first, last)
         middle = _partition(nodes, first, last)
         ranges += (first, middle - 1), (middle + 1, last)
     return nodes
@@ -72,9 +70,16 @@ def _partition(nodes: list[Node], first: int, last: int) -> int:
     return place
 
 
-def _turn_equals(nodes: list[Node], first: int, last: int) -> None:
-    """What partitions do to nodes that are all equal: each has nothing less and takes one node off."""
+def _take_least(nodes: list[Node], first: int, last: int) -> int:
+    """What partitions do while the node in the middle is one of the least: each takes one node off; where that leads.
+
+    Else many equal numbers would take quadratic time.
+    """
+    least = min(nodes[first : last + 1])[0]
     while last - first > 1:
         middle = (first + last) // 2
+        if nodes[middle][0] != least:
+            break
         nodes[first], nodes[middle], nodes[last] = nodes[middle], nodes[last], nodes[first]
         first += 1
+    return first

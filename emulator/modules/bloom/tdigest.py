@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Final
 
 from emulator.modules.bloom.node_order import ordered
@@ -33,7 +34,18 @@ class TDigest:
     average; questions: O(capacity log capacity) after something was added, else O(capacity).
     """
 
-    __slots__ = ("capacity", "compression", "compressions", "max", "means", "merged", "merged_weight", "min", "weights")
+    __slots__ = (
+        "_middles",
+        "capacity",
+        "compression",
+        "compressions",
+        "max",
+        "means",
+        "merged",
+        "merged_weight",
+        "min",
+        "weights",
+    )
 
     encoding = b"raw"
 
@@ -49,6 +61,7 @@ class TDigest:
         self.means: list[float] = []
         self.weights: list[int] = []
         self.merged = self.merged_weight = self.compressions = 0
+        self._middles: list[float] | None = None
 
     def __len__(self) -> int:
         return 1
@@ -126,6 +139,7 @@ class TDigest:
         self.means, self.weights = means, weights
         self.merged, self.merged_weight = len(means), total
         self.compressions += 1
+        self._middles = None
 
     # Asking
 
@@ -148,14 +162,22 @@ class TDigest:
             return self.max
         if right > 1 and total - index <= right / 2:
             return self.max - _quotient(total - index - 1, right / 2 - 1) * (self.max - means[-1])
-        reached = left / 2
-        for place, (weight, following) in enumerate(pairwise(weights)):
-            width = (weight + following) / 2
-            if reached + width > index:
-                return _between(means[place], weight, means[place + 1], following, index - reached, width)
-            reached += width
+        reached = self._positions()
+        place = max(bisect_right(reached, index) - 1, 0)
+        if place < len(means) - 1:
+            width = (weights[place] + weights[place + 1]) / 2
+            index -= reached[place]
+            return _between(means[place], weights[place], means[place + 1], weights[place + 1], index, width)
         outside = index - total - right / 2
         return _average(means[-1], outside, self.max, right / 2 - outside)
+
+    def _positions(self) -> list[float]:
+        """The index of each centroid's middle."""
+        if self._middles is None:
+            weights = self.weights
+            widths = [(weight + following) / 2 for weight, following in pairwise(weights)]
+            self._middles = list(accumulate(widths, initial=weights[0] / 2))
+        return self._middles
 
     def cdf(self, number: float) -> float:
         """Which fraction lies below a number, half of those equal to it included; NaN where there are none."""

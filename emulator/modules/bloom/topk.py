@@ -9,7 +9,7 @@ import math
 from random import Random
 from typing import Final
 
-from emulator.modules.bloom.murmur import hashes32
+from emulator.modules.bloom.murmur import fingerprint_of, places
 from emulator.modules.bloom.room import copied, zeroed
 
 MOST_INCREMENT: Final = 100_000
@@ -18,7 +18,6 @@ MOST_DEPTH: Final = 4096
 WIDTH, DEPTH, DECAY = 8, 7, 0.9
 """What a list is made with unless it is told otherwise."""
 
-_FINGERPRINT_SEED: Final = 1919
 _POWERS: Final = 256
 _NEVER: Final = 1e-30
 _MOST: Final = (1 << 32) - 1
@@ -39,12 +38,12 @@ class Entry:
 class TopK:
     """The ``k`` items counted most often, over counters in ``depth`` rows of ``width`` cells.
 
-    A cell is a fingerprint and a count, two integers of ``cells`` beside one another.  ``heap`` has the entries by their
-    places in a heap of k, the smallest first; a place that is not there counts 0.  Raises `NoRoom`.  Counting:
-    O(depth * increment + log k).
+    A cell is a fingerprint and a count, two integers beside one another: ``prints`` and ``counts`` have them.  ``heap`` has
+    the entries by their places in a heap of k, the smallest first; a place that is not there counts 0.  Raises `NoRoom`.
+    Counting: O(depth * increment + log k).
     """
 
-    __slots__ = ("cells", "decay", "depth", "entries", "heap", "k", "powers", "room", "width")
+    __slots__ = ("counts", "decay", "depth", "entries", "heap", "k", "powers", "prints", "room", "width")
 
     encoding = b"raw"
 
@@ -54,10 +53,14 @@ class TopK:
         self.depth = depth
         self.decay = decay
         self.room = zeroed(width * depth * 8)
-        self.cells = memoryview(self.room).cast("I")
+        self._divide()
         self.entries: dict[bytes, Entry] = {}
         self.heap: dict[int, Entry] = {}
         self.powers = [decay**count for count in range(_POWERS)]
+
+    def _divide(self) -> None:
+        cells = memoryview(self.room).cast("I")
+        self.prints, self.counts = cells[::2], cells[1::2]
 
     def __len__(self) -> int:
         return 1
@@ -73,33 +76,28 @@ class TopK:
         twin.k, twin.width, twin.depth = self.k, self.width, self.depth
         twin.decay, twin.powers = self.decay, self.powers
         twin.room = copied(self.room)
-        twin.cells = memoryview(twin.room).cast("I")
+        twin._divide()
         twin.heap = {
             place: Entry(entry.item, entry.fingerprint, entry.count, place) for place, entry in self.heap.items()
         }
         twin.entries = {entry.item: entry for entry in twin.heap.values()}
         return twin
 
-    def _places(self, item: bytes) -> tuple[int, list[int]]:
-        """The fingerprint of an item, and where its cells begin, row by row."""
-        fingerprint, *hashes = hashes32(item, (_FINGERPRINT_SEED, *range(self.depth)))
-        width = self.width
-        return fingerprint, [2 * (row * width + hash % width) for row, hash in enumerate(hashes)]
-
     def add(self, item: bytes, increment: int, random: Random) -> bytes | None:
         """Count an item; the one that had to leave the list for it."""
-        fingerprint, places = self._places(item)
-        cells, best = self.cells, 0
-        for place in places:
-            count = cells[place + 1]
+        fingerprint = fingerprint_of(item)
+        prints, counts, best = self.prints, self.counts, 0
+        for place in places(item, self.depth, self.width):
+            count = counts[place]
             if not count:
-                cells[place], cells[place + 1] = fingerprint, increment
-                best = max(best, increment)
-            elif cells[place] == fingerprint:
-                count = cells[place + 1] = count + increment & _MOST
-                best = max(best, count)
+                prints[place], count = fingerprint, increment
+                counts[place] = count
+            elif prints[place] == fingerprint:
+                count = counts[place] = count + increment & _MOST
             else:
-                best = max(best, self._wear(place, fingerprint, increment, random))
+                count = self._wear(place, fingerprint, increment, random)
+            if count > best:
+                best = count
         entry = self.entries.get(item)
         if entry is not None:
             entry.count = best
@@ -115,8 +113,12 @@ class TopK:
 
         Each unit takes one away with a chance that falls with the count; how many units do not is drawn at once.
         """
-        cells = self.cells
-        count = cells[place + 1]
+        counts = self.counts
+        count = counts[place]
+        if increment == 1 and count > 1:
+            if random.random() < self._chance(count):
+                counts[place] = count - 1
+            return 0
         while increment:
             chance = self._chance(count)
             if chance < 1:
@@ -125,10 +127,10 @@ class TopK:
                     break
             count -= 1
             if not count:
-                cells[place], cells[place + 1] = fingerprint, increment
+                self.prints[place], counts[place] = fingerprint, increment
                 return increment
             increment -= 1
-        cells[place + 1] = count
+        counts[place] = count
         return 0
 
     def _chance(self, count: int) -> float:
@@ -174,9 +176,9 @@ class TopK:
         entry = self.entries.get(item)
         if entry is not None:
             return entry.count
-        fingerprint, places = self._places(item)
-        cells = self.cells
-        return max((cells[place + 1] for place in places if cells[place] == fingerprint), default=0)
+        fingerprint, prints = fingerprint_of(item), self.prints
+        cells = places(item, self.depth, self.width)
+        return max((self.counts[place] for place in cells if prints[place] == fingerprint), default=0)
 
     def ranked(self) -> list[Entry]:
         """The list, the item counted most often first.  O(k log k)."""

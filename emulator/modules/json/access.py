@@ -53,13 +53,13 @@ def check_text(*words: bytes) -> None:
             decoded(word)
 
 
-def path_or_root(where: bytes) -> Path:
+def path_or_root(where: bytes, inside_out: bool = False) -> Path:
     """A path that need not be given; what is no UTF-8 does not count as one."""
     try:
         check_text(where)
     except CommandError:
         return path(ROOT)
-    return path(where)
+    return path(where, inside_out)
 
 
 # Documents
@@ -133,11 +133,13 @@ def update(
     """Change what fits at the places of a path, the deepest and the last ones first; the replies, None where nothing fits."""
     replies: list[Reply] = []
     changed = False
-    for place in reversed(where.find(document)):
+    places = where.find(document)
+    for place in places if where.inside_out else reversed(places):
         fitting = fits(current(document, place))
         replies.append(change(place) if fitting else None)
         changed |= fitting
-    replies.reverse()
+    if not where.inside_out:
+        replies.reverse()
     if changed:
         announce(client, key, document, event)
     return replies

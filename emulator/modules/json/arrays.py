@@ -42,7 +42,7 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
     check_text(where)
     added = [parse(text) for text in (value, *values)]
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
     document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
 
     def append(place: Place) -> int:
@@ -55,14 +55,16 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
 
 
 @command
-def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, value: bytes, *values: bytes) -> Reply:
+def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, *values: bytes) -> Reply:
     """Put values before an element of arrays."""
     check_text(where)
     index = integer(at)
-    added = [parse(text) for text in (value, *values)]
+    if not values:
+        raise CommandError("ERR wrong number of arguments for 'json.arrinsert' command")
+    added = [parse(text) for text in values]
     document = existing(edit(client, key))
-    target = path(where)
-    document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
+    target = path(where, client.upstash)
+    document.admit(added, sum(map(len, values)), len(target.find(document)))
     for array in target.values(document):
         if array.__class__ is list and not -len(array) <= index <= len(array):
             raise CommandError("ERR index out of bounds")
@@ -84,7 +86,7 @@ def json_arrindex(
     check_text(where, value)
     first, end = integer(start), integer(stop)
     sought = parse_argument(value)
-    target = path(where)
+    target = path(where, client.upstash)
     document = read(client, key)
     if document is None:
         raise CommandError(f"ERR Path '{target.given}' does not exist")
@@ -118,7 +120,7 @@ def _same(one: Json, other: Json) -> bool:
 def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many elements arrays have."""
     document = read(client, key)
-    target = path_or_root(where)
+    target = path_or_root(where, client.upstash)
     if document is None and target.legacy:
         return None
     found = target.values(existing(document))
@@ -134,7 +136,7 @@ def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: byte
 def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
     """Take an element, if not said otherwise the last one, out of arrays."""
     named, words = _format(client, arguments)
-    target = path(words[0] if words else ROOT)
+    target = path(words[0] if words else ROOT, client.upstash)
     if target.legacy and named not in (b"", b"STRINGS"):
         raise CommandError("Legacy paths are supported only with FORMAT STRINGS")
     document = existing(edit(client, key))
@@ -170,19 +172,22 @@ def _format(client: Session, arguments: Sequence[bytes]) -> tuple[bytes, Sequenc
 
 
 @command
-def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, stop: bytes, *ignored: bytes) -> Reply:
+def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, *words: bytes) -> Reply:
     """Keep the elements from one to another alone."""
     check_text(where)
-    first, last = integer(start), integer(stop)
+    first = integer(start)
+    if not words:
+        raise CommandError("ERR wrong number of arguments for 'json.arrtrim' command")
+    last = integer(words[0])
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
 
     def trim(place: Place) -> int:
         array: list[Json] = place[2]
         size = len(array)
         begin = max(first + size, 0) if first < 0 else first
-        end = last + size if last < 0 else last
-        array[:] = array[begin : max(end + 1, 0)]
+        end = max(last + size, 0) if last < 0 else last
+        array[:] = array[begin : end + 1]
         return len(array)
 
     return for_path(target, update(client, key, document, target, is_a(list), trim, b"json.arrtrim"), _NOT_AN_ARRAY)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final, NoReturn
 
-from emulator.modules.json.number import OutOfRange, read_double
+from emulator.modules.json.number import INT32_MAX, OutOfRange, read_double
 
 MOST_LEVELS: Final = 127
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _PART_OF_STRING: Final = re.compile(rb'[^"\\\x00-\x1f]*')
-_HEX: Final = re.compile(rb"[0-9a-fA-F]{4}")
+_HEX: Final = re.compile(rb"[0-9a-fA-F]*")
 _WORDS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 
 
@@ -161,7 +161,16 @@ class _Reader:
             try:
                 read_double(number)
             except OutOfRange:
+                self.at -= self.beyond(number.lower().partition("e")[2])
                 self.wrong("number out of range")
+
+    @staticmethod
+    def beyond(power: str) -> int:
+        """How many digits of a power of ten come after it has become too large for 32 bits."""
+        digits = power.lstrip("+-")
+        taken = len(digits) - len(digits.lstrip("0")) + 10
+        taken += int(digits[:taken] or "0") <= INT32_MAX
+        return max(len(digits) - taken, 0)
 
     def number_ends(self) -> NoReturn:
         """A digit is missing, where the byte that came instead has been read."""
@@ -217,11 +226,14 @@ class _Reader:
 
     def hex(self) -> int:
         """Four hexadecimal digits."""
-        if self.at + 4 > len(self.text):
+        digits = self.text[self.at : self.at + 4]
+        if len(digits) < 4:
             self.at = len(self.text)
             self.wrong("EOF while parsing a string")
-        digits = self.text[self.at : self.at + 4]
-        self.at += 4
-        if not _HEX.fullmatch(digits):
+        match = _HEX.match(digits)
+        assert match is not None
+        if match.end() < 4:
+            self.at += match.end() + 1
             self.wrong("invalid escape")
+        self.at += 4
         return int(digits, 16)

@@ -15,7 +15,7 @@ from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, wrapped
 _DIGITS: Final = 10
 _MOST_POWER: Final = 308
 _POWERS: Final = tuple(float(f"1e{power}") for power in range(_MOST_POWER + 1))
-_INT32_MAX: Final = 2**31 - 1
+INT32_MAX: Final = 2**31 - 1
 _UINT32_MAX: Final = 2**32 - 1
 _SHORTEST: Final = re.compile(r"(-?)(\d)(?:\.(\d+))?e([+-]\d+)")
 _PLAIN_FROM: Final = -5
@@ -61,10 +61,10 @@ def _significand(whole: str, fraction: str) -> tuple[int, int]:
 def _power(text: str, significand: int) -> int:
     """What stands behind the ``e``; raises `OutOfRange` where no power could be so great."""
     digits = text.lstrip("+-").lstrip("0") or "0"
-    power = _INT32_MAX if len(digits) > _DIGITS else min(int(digits), _INT32_MAX)
+    power = INT32_MAX if len(digits) > _DIGITS else min(int(digits), INT32_MAX)
     if text[0] == "-":
         return -power
-    if power == _INT32_MAX and significand:
+    if power == INT32_MAX and significand:
         raise OutOfRange
     return power
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from emulator.modules.json import filters, steps
 from emulator.modules.json.filters import Condition, Operand
-from emulator.modules.json.steps import Scope, Step
+from emulator.modules.json.steps import Place, Scope, Step
 from emulator.modules.json.text import Json, decoded
 from emulator.protocol.errors import CommandError
 
@@ -40,27 +40,46 @@ _OPERANDS: Final = ("decimal", "from_current", "from_root", "boolean_true", "boo
 
 
 class Path:
-    """A path: its steps, and the names and indexes that it consists of where it leads to one place at most.
+    """A path as it is ``given``; it is read when it is first followed, and raises then if it cannot be.
 
-    ``text`` is what errors show; ``fixed`` is None where there may be many matches.
+    ``text`` is the same in JSONPath, as errors show it.  With ``inside_out`` what `..` finds comes after what is in it, as
+    Upstash has it.
     """
 
-    __slots__ = ("fixed", "given", "legacy", "steps", "text")
+    __slots__ = ("_fixed", "_steps", "given", "inside_out", "legacy", "text")
 
-    def __init__(self, given: bytes) -> None:
-        text = decoded(given)
-        self.given = text
+    def __init__(self, given: bytes, inside_out: bool = False) -> None:
+        self.inside_out = inside_out
+        text = self.given = decoded(given)
         self.legacy = not text.startswith("$") or (len(text) > 1 and text[1] not in ".[")
         self.text = _as_jsonpath(text) if self.legacy else text
-        reader = _Reader(self.text)
-        self.steps: Sequence[Step] = reader.path(1)
-        if reader.at < len(self.text):
-            reader.fail(reader.at, "EOI", "'..'")
-        self.fixed: list[str | int] | None = reader.fixed
+        self._steps: Sequence[Step] | None = None
+        self._fixed: list[str | int] | None = None
 
-    def find(self, document: Document) -> list[steps.Place]:
+    @property
+    def is_root(self) -> bool:
+        """Whether it is the root's own."""
+        return self.text == "$"
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The steps that lead from the root to its places."""
+        if self._steps is None:
+            reader = _Reader(self.text, self.inside_out)
+            steps = reader.path(1)
+            if reader.at < len(self.text):
+                reader.fail(reader.at, "EOI", "'..'")
+            self._steps, self._fixed = steps, reader.fixed
+        return self._steps
+
+    @property
+    def fixed(self) -> list[str | int] | None:
+        """The names and indexes that it consists of; None where it may lead to several places."""
+        return self._fixed if self.steps is not None else None
+
+    def find(self, document: Document) -> list[Place]:
         """The places in a document that the path leads to, in the order of the document."""
-        found: list[steps.Place] = [(None, None, document.root)]
+        found: list[Place] = [(None, None, document.root)]
         scope = Scope(document.root, document.text)
         for step in self.steps:
             found = step(found, scope)
@@ -68,15 +87,16 @@ class Path:
 
     def values(self, document: Document) -> list[Json]:
         """What stands at these places."""
-        if self.fixed is None:
+        fixed = self.fixed
+        if fixed is None:
             return [value for _, _, value in self.find(document)]
         root = document.root
-        for key in self.fixed:
+        for key in fixed:
             kind = root.__class__
             if kind is dict and key in root:
                 root = root[key]
-            elif kind is list and key.__class__ is int and key < len(root):
-                root = root[max(key, -len(root))] if root else root
+            elif kind is list and root and key.__class__ is int and key < len(root):
+                root = root[max(key, -len(root))]
             else:
                 return []
         return [root]
@@ -88,9 +108,9 @@ def _as_jsonpath(text: str) -> str:
     return f"${text}" if text.startswith(".") else f"$.{text}"
 
 
-def path(given: bytes) -> Path:
-    """A path as it is given; raises the error of one that cannot be read."""
-    return _cached(given) if len(given) <= _LONGEST_CACHED else Path(given)
+def path(given: bytes, inside_out: bool = False) -> Path:
+    """A path as it is given; raises the error of one that is no text."""
+    return _cached(given, inside_out) if len(given) <= _LONGEST_CACHED else Path(given, inside_out)
 
 
 _cached: Final = lru_cache(_CACHED)(Path)
@@ -99,8 +119,9 @@ _cached: Final = lru_cache(_CACHED)(Path)
 class _Reader:
     """Reads a path of JSONPath from a place on; ``at`` is where it has come to."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, inside_out: bool) -> None:
         self.text = text
+        self.inside_out = inside_out
         self.at = 0
         self.fixed: list[str | int] | None = []
         self.groups = 0
@@ -140,13 +161,19 @@ class _Reader:
             if self.took(".."):
                 self.fixed = None
                 step, looks_at_all = self.after_point()
-                found += (steps.everything if looks_at_all else steps.containers, step)
+                found += (self.descent(looks_at_all), step)
             elif self.took("."):
                 found.append(self.after_point()[0])
             elif self.took("["):
                 found.append(self.bracket()[0])
             else:
                 return found
+
+    def descent(self, looks_at_all: bool) -> Step:
+        """The step that `..` is before another."""
+        if self.inside_out:
+            return steps.inside_out
+        return steps.everything if looks_at_all else steps.containers
 
     def after_point(self) -> tuple[Step, bool]:
         """A step behind a point, and whether it looks at values without parts."""

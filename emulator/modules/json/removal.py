@@ -24,7 +24,7 @@ def remove(places: Sequence[Place]) -> int:
         if isinstance(container, list):
             container[:] = [value for at, value in enumerate(container) if at not in keys]
         else:
-            _remove_members(container, reversed(keys))
+            _remove_members(container, reversed([str(key) for key in keys]))
     return sum(len(keys) for _, keys in by_container.values())
 
 
@@ -37,18 +37,38 @@ def _note(value: Json, gone: set[int]) -> None:
         _note(part, gone)
 
 
-def _remove_members(members: dict[str, Json], names: Iterable[str | int]) -> None:
-    order = list(members)
-    places = {name: at for at, name in enumerate(order)}
+def _remove_members(members: dict[str, Json], names: Iterable[str]) -> None:
+    order = _Order(members)
     for name in names:
-        last = order.pop()
-        at = places.pop(str(name))
+        order.remove(name)
+        del members[name]
+    order.impose(members)
+
+
+class _Order:
+    """The names of an object's members in the order that the real module has them in."""
+
+    def __init__(self, members: dict[str, Json]) -> None:
+        self.names = list(members)
+        self.places = {name: at for at, name in enumerate(self.names)}
+
+    def add(self, name: str) -> None:
+        self.places[name] = len(self.names)
+        self.names.append(name)
+
+    def remove(self, name: str) -> None:
+        """Take a name out: the last one comes in its place."""
+        last = self.names.pop()
+        at = self.places.pop(name)
         if last != name:
-            order[at] = last
-            places[last] = at
-    kept = {name: members[name] for name in order}
-    members.clear()
-    members.update(kept)
+            self.names[at] = last
+            self.places[last] = at
+
+    def impose(self, members: dict[str, Json]) -> None:
+        """Give the object, which has just these members, this order."""
+        ordered = {name: members[name] for name in self.names}
+        members.clear()
+        members.update(ordered)
 
 
 def merged(value: Json, patch: Json) -> Json:
@@ -56,10 +76,15 @@ def merged(value: Json, patch: Json) -> Json:
     if not isinstance(patch, dict):
         return patch
     target: dict[str, Json] = value if isinstance(value, dict) else {}
-    gone = [name for name, part in patch.items() if part is None and name in target]
-    if gone:
-        _remove_members(target, gone)
+    order = _Order(target) if None in patch.values() else None
     for name, part in patch.items():
         if part is not None:
+            if order is not None and name not in target:
+                order.add(name)
             target[name] = merged(target.get(name), part)
+        elif order is not None and name in target:
+            order.remove(name)
+            del target[name]
+    if order is not None:
+        order.impose(target)
     return target

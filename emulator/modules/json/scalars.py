@@ -54,7 +54,7 @@ def _calculate(
     """Do something to the numbers at a path and to one that is given; the results."""
     check_text(where, text)
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
     numbers = [value for value in target.values(document) if is_number(value)]
     given = _operand(text) if numbers else 0
     if not all(math.isfinite(work_out(value, given)) for value in numbers):
@@ -110,7 +110,7 @@ def json_strappend(client: Session, key: bytes, where: bytes, *arguments: bytes)
     where, text = (where, arguments[0]) if arguments else (ROOT, where)
     check_text(where, text)
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
     added = ""
     strings = [value for value in target.values(document) if value.__class__ is str]
     if strings:
@@ -136,7 +136,7 @@ def _length(value: str) -> int:
 def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many bytes strings have."""
     document = read(client, key)
-    target = path_or_root(where)
+    target = path_or_root(where, client.upstash)
     if document is None and target.legacy:
         return None
     found = target.values(existing(document))
@@ -154,7 +154,7 @@ def json_toggle(client: Session, key: bytes, where: bytes, *ignored: bytes) -> R
     """Make true of false and false of true."""
     check_text(where)
     document = existing(edit(client, key))
-    target = path(where)
+    target = path(where, client.upstash)
 
     def toggle(place: Place) -> Reply:
         value = not current(document, place)
@@ -171,7 +171,7 @@ def json_toggle(client: Session, key: bytes, where: bytes, *ignored: bytes) -> R
 def json_objkeys(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """The names in objects."""
     document = read(client, key)
-    target = path_or_root(where)
+    target = path_or_root(where, client.upstash)
     if document is None and target.legacy:
         return None
     found = target.values(existing(document))
@@ -192,7 +192,7 @@ def _names(value: dict[str, Json]) -> list[Reply]:
 def json_objlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
     """How many members objects have."""
     document = read(client, key)
-    target = path_or_root(where)
+    target = path_or_root(where, client.upstash)
     if document is None:
         if target.legacy:
             return None

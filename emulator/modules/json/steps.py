@@ -132,17 +132,24 @@ def everything(places: Iterable[Place], scope: Scope) -> list[Place]:
     return _descend(places, scope, containers_only=False)
 
 
-def _descend(places: Iterable[Place], scope: Scope, containers_only: bool) -> list[Place]:
+def inside_out(places: Iterable[Place], scope: Scope) -> list[Place]:
+    """A value and all values in it, each after what is in it."""
+    return _descend(places, scope, containers_only=False, inside_out=True)
+
+
+def _descend(places: Iterable[Place], scope: Scope, containers_only: bool, inside_out: bool = False) -> list[Place]:
     found: list[Place] = []
 
     def visit(place: Place) -> None:
-        found.append(place)
-        parts = children((place,), scope)
-        for part in parts:
+        if not inside_out:
+            found.append(place)
+        for part in children((place,), scope):
             if part[2].__class__ is dict or part[2].__class__ is list:
                 visit(part)
             elif not containers_only:
                 found.append(part)
+        if inside_out:
+            found.append(place)
 
     for place in places:
         visit(place)

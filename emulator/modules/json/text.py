@@ -23,6 +23,10 @@ _SHAPE: Final = bytes(
 )
 _LONG: Final = b"0" * 17
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F])[0-9a-fA-F]{2}|.)"
+)
+"""Any escape; one that is half of a character, the other half of which is not there, has a group."""
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
 _STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
 
@@ -53,7 +57,7 @@ def parse(data: bytes) -> Json:
         raise CommandError(fault(data)) from None
     if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
         raise CommandError(fault(data))
-    if _SURROGATE.search(text) and not _is_text(value):
+    if _SURROGATE.search(text) and any(escape[1] for escape in _ESCAPE.finditer(text)):
         raise CommandError(fault(data))
     return value
 
@@ -85,15 +89,6 @@ def depth(value: Json) -> int:
             if part.__class__ is dict or part.__class__ is list
         ]
     return levels
-
-
-def _is_text(value: Json) -> bool:
-    """Whether it has no half of a character."""
-    try:
-        _encode(value).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def copied(value: Json) -> Json:

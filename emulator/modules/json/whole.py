@@ -127,11 +127,11 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
     if document is None:
         if condition == b"XX":
             return None
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.set")
         return OK
-    if not target.steps:
+    if target.is_root:
         if condition == b"NX":
             return None
         _set_root(client, document, value, len(text))
@@ -174,9 +174,9 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
     for name, place, given in zip(words[::3], words[1::3], words[2::3], strict=True):
         check_text(place, given)
         document, value, target = edit(client, name), parse(given), path(place)
-        if document is None and target.steps:
+        if document is None and not target.is_root:
             raise CommandError(NOT_AT_ROOT)
-        change = None if document is None or not target.steps else _aim(document, target)
+        change = None if document is None or target.is_root else _aim(document, target)
         if document is not None and change is not None:
             document.admit(value, len(given), max(len(change.places), 1))
         changes.append((name, document, change, value, len(given)))
@@ -201,7 +201,7 @@ def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options:
     value = parse(text)
     target = path(where)
     if document is None:
-        if target.steps:
+        if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
         client.db.put(key, Document(value, len(text)), MODULE, b"json.merge")
         return OK
@@ -227,7 +227,7 @@ def json_get(client: Session, key: bytes, *arguments: bytes) -> Reply:
         return None
     if format is not None:
         return [[format(value) for value in _values(document, where)] for where in paths or (b"$",)]
-    return _text(_picture(document, paths or (ROOT,)), layout)
+    return _text(_picture(document, paths or (ROOT,), client.upstash), layout)
 
 
 def _read_layout(
@@ -275,21 +275,21 @@ def _values(document: Document, where: bytes) -> Sequence[Json]:
         return ()
 
 
-def _picture(document: Document, paths: Sequence[bytes]) -> Json:
+def _picture(document: Document, paths: Sequence[bytes], inside_out: bool) -> Json:
     """What is shown of a document: a value, those at a path, or an object of those at several."""
     if len(paths) == 1:
-        target = path(paths[0])
+        target = path(paths[0], inside_out)
         values = target.values(document)
         if not target.legacy:
             return values
         if not values:
             raise no_such_path(target)
         return values[0]
-    return _several(document, paths)
+    return _several(document, paths, inside_out)
 
 
-def _several(document: Document, paths: Sequence[bytes]) -> dict[str, Json]:
-    targets = {decoded(where): _readable(where) for where in paths}
+def _several(document: Document, paths: Sequence[bytes], inside_out: bool) -> dict[str, Json]:
+    targets = {decoded(where): _readable(where, inside_out) for where in paths}
     legacy = all(target is None or target.legacy for target in targets.values())
     picture: dict[str, Json] = {}
     for name, target in targets.items():
@@ -302,9 +302,10 @@ def _several(document: Document, paths: Sequence[bytes]) -> dict[str, Json]:
     return picture
 
 
-def _readable(where: bytes) -> Path | None:
+def _readable(where: bytes, inside_out: bool) -> Path | None:
+    target = path(where, inside_out)
     try:
-        return path(where)
+        return target if target.steps is not None else None
     except CommandError:
         return None
 
@@ -318,7 +319,7 @@ def json_mget(client: Session, key: bytes, where: bytes, *others: bytes) -> list
     """The values at a path in several documents."""
     words = (key, where, *others)
     check_text(words[-1])
-    target = _readable(words[-1])
+    target = _readable(words[-1], client.upstash)
     return [None if target is None else _found(client, name, target) for name in words[:-1]]
 
 
@@ -338,7 +339,7 @@ def json_type(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes)
     document = read(client, key)
     reply: Reply = None
     if document is not None:
-        target = path_or_root(where)
+        target = path_or_root(where, client.upstash)
         names = [type_name(value).encode() for value in target.values(document)]
         reply = names if not target.legacy else names[0] if names else None
     return [reply] if client.protocol == RESP3 else reply

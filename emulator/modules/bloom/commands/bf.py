@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.modules.bloom.chain import LARGEST_ERROR, BadChunk, Chain, Full
-from emulator.modules.bloom.commands.keys import changed, opened, seen
 from emulator.modules.bloom.room import NoRoom
+from emulator.modules.keys import changed, opened, seen
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, integer, wrong_arity
-from emulator.modules.bloom.commands.keys import changed, opened, seen
 from emulator.modules.bloom.cuckoo import BadHeader, Cuckoo, Full, Settings
 from emulator.modules.bloom.room import NoRoom
+from emulator.modules.keys import changed, opened, seen
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX, wrapped
 from emulator.protocol.replies import OK, Reply, Status

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.datatypes.vector_math import single
 from emulator.modules.bloom.cms import MOST, MOST_DEPTH, Overflow, Sketch
-from emulator.modules.bloom.commands.keys import changed, opened
 from emulator.modules.bloom.room import NoRoom
+from emulator.modules.keys import changed, opened
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX, wrapped
 from emulator.protocol.replies import OK, Reply, Status

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import double, integer, wrong_arity
-from emulator.modules.bloom.commands.keys import changed, opened
 from emulator.modules.bloom.tdigest import MOST_NODES, TDigest, merged
+from emulator.modules.keys import changed, opened
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Status
 from emulator.table.modules import command

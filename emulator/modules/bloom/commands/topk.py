@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, double, wrong_arity
-from emulator.modules.bloom.commands.keys import changed, opened
 from emulator.modules.bloom.room import NoRoom
 from emulator.modules.bloom.topk import DECAY, DEPTH, MOST_DEPTH, MOST_INCREMENT, WIDTH, TopK
+from emulator.modules.keys import changed, opened
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import OK, Reply, Status

@@ -1,0 +1,1 @@
+"""Time series, as Redis's module of that name has them."""

@@ -1,0 +1,45 @@
+"""Finding the series of a key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.modules.timeseries.number import printed
+from emulator.modules.timeseries.series import Sample, Series
+from emulator.protocol.errors import WRONGTYPE, CommandError
+from emulator.protocol.replies import Reply, Status
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+
+MISSING: Final = "ERR TSDB: the key does not exist"
+
+
+def opened(client: Session, key: bytes) -> Series:
+    """The series of a key that is about to be changed."""
+    db = client.db
+    if db.observed:
+        db.touch(key)
+    entry = db.lookup_write(key)
+    return _checked(None if entry is None else entry.value)
+
+
+def found(client: Session, key: bytes) -> Series:
+    """The series of a key that is read."""
+    return _checked(client.db.get(key))
+
+
+def _checked(value: object) -> Series:
+    if value is None:
+        raise CommandError(MISSING)
+    if not isinstance(value, Series):
+        raise CommandError(f"ERR {WRONGTYPE}")
+    return value
+
+
+def told(client: Session, samples: Sequence[Sample]) -> list[Reply]:
+    """Samples as the client's protocol has them."""
+    if client.protocol == 3:
+        return list(map(list, samples))
+    return [[moment, Status(printed(value))] for moment, value in samples]
