@@ -97,9 +97,10 @@ def test_an_operand_that_has_several_values_fits_by_any(play):
     assert play('JSON.GET d "$[?(@[*]>2)]"') == bulk("[[3]]")
 
 
-def test_names_may_have_any_letters(play):
-    assert play("JSON.GET d $.é", '{"é":1,"日本":2}') == bulk("[1]")
-    assert play("JSON.GET d .日本") == bulk("2")
+def test_names_of_other_letters_are_quoted(play):
+    assert play("JSON.GET d '$[\"é\"]'", '{"é":1,"日本":2}') == bulk("[1]")
+    assert play("JSON.GET d '$.é'") == b"-Error at position 2: expected one of the following: <string>, '*'\r\n"
+    assert play("JSON.GET d '$[\"日\"]!'").startswith(b"-Error at position 8: ")
 
 
 # Text
