@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from emulator.config.kinds import ConfigError
 from emulator.persistence.append_log import OFF, AppendLog
@@ -16,7 +16,6 @@ from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
     from emulator.persistence.host import HostOfFiles
     from emulator.persistence.loading import Loading
     from emulator.persistence.replay import Replay
@@ -139,7 +138,7 @@ class Persistence:
 
         if not self._read_manifest() and not self.log.adopt_old_style():
             return None
-        return Replay(cast("Engine", self._engine), self.log.manifest)
+        return Replay(cast(Any, self._engine), self.log.manifest)
 
     def _load(self, loading: Loading | Replay, ended: Callable[[BadFile | None], None]) -> Job:
         from emulator.rdb.file_reader import BadFile

@@ -8,9 +8,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from heapq import nlargest
+from importlib import import_module
 from typing import Any
 
 from emulator.config.directives import Config
+from emulator.datatypes.types import type_name
 from emulator.protocol.errors import as_text
 from emulator.rdb import file
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader, records
@@ -20,6 +22,7 @@ Row = dict[str, Any]
 
 def main() -> int:
     """Read the command line and print; the exit status."""
+    import_module("emulator.keyspace.types")  # which enters Redis's own types: a program may reach above its room
     parser = argparse.ArgumentParser(prog="python -m emulator.rdb", description=__doc__)
     parser.add_argument("file", help="a file of Redis up to 8.6, or of Valkey up to 9.1")
     parser.add_argument("--largest", type=int, metavar="N", help="only the N keys that take most bytes in the file")
@@ -61,9 +64,10 @@ def _rows(reader: FileReader) -> Iterator[Row]:
 def _key(db: int, size: int, record: file.Key) -> Row:
     value = record.value
     is_string = isinstance(value, bytes | bytearray)
-    row: Row = {"db": db, "key": _text(record.key), "type": "string" if is_string else "none", "bytes": size}
+    kind = "none" if value is None else type_name(value).decode()
+    row: Row = {"db": db, "key": _text(record.key), "type": kind, "bytes": size}
     if value is not None and not is_string:
-        row |= {"type": value.type_name.decode(), "encoding": value.encoding.decode(), "elements": len(value)}
+        row |= {"encoding": value.encoding.decode(), "elements": len(value)}
     told = {"expires_at_ms": record.deadline, "idle_seconds": record.idle, "frequency": record.frequency}
     return row | {name: number for name, number in told.items() if number is not None}
 

@@ -98,7 +98,7 @@ class Reader:
 
     def byte(self) -> int:
         if self.at_end:
-            raise BadData
+            return self.take(1)[0]  # where what follows is still to be read
         self._place += 1
         return self._data[self._place - 1]
 

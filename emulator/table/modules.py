@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from emulator.config.edition import Module, load_module
 from emulator.protocol.errors import CommandError
 from emulator.table.keyspec import KeySpec, keys
 from emulator.table.registry import Command, Function, arity
-
-if TYPE_CHECKING:
-    from emulator.clients.session import Session
 
 _PACKAGES: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "modules")
 _functions: Final[dict[bytes, Callable[..., Any]]] = {}
@@ -36,7 +33,7 @@ def _judging(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function with the arity judged by itself, since a module's command takes any number of words into a queue."""
     _, least, most = arity(fn, 0)
 
-    def judging(client: Session, *arguments: bytes) -> Any:
+    def judging(client: Any, *arguments: bytes) -> Any:
         if not least <= len(arguments) <= most:
             raise CommandError(f"ERR wrong number of arguments for '{name}' command")
         return fn(client, *arguments)
@@ -64,7 +61,7 @@ class _Unused(Command):
         return twin
 
 
-def _any(client: Session, *arguments: bytes) -> None:
+def _any(client: object, *arguments: bytes) -> None:
     """What the signature of every command of a module is for those who look from outside."""
 
 

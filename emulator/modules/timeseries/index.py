@@ -15,7 +15,7 @@ from emulator.modules.timeseries.labels import Matcher
 from emulator.modules.timeseries.series import Series
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.keyspace.host import HostOfData
     from emulator.keyspace.observed import Observed
 
 Labels = tuple[tuple[bytes, bytes], ...]
@@ -59,7 +59,7 @@ class Index:
 class Indices:
     """The indices of an engine, one for each database."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: HostOfData) -> None:
         self._of = [Index() for _ in engine.databases]
         for db in engine.databases:
             for entry in list(db.live()):
@@ -91,10 +91,10 @@ class Indices:
                 yield key, series
 
 
-_INDICES: WeakKeyDictionary[Engine, Indices] = WeakKeyDictionary()
+_INDICES: WeakKeyDictionary[HostOfData, Indices] = WeakKeyDictionary()
 
 
-def indices(engine: Engine) -> Indices:
+def indices(engine: HostOfData) -> Indices:
     """The indices of an engine, which begin now if need be."""
     found = _INDICES.get(engine)
     if found is None:
