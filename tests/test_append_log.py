@@ -320,6 +320,19 @@ def test_with_always_a_server_ends_that_cannot_write(tmp_path):
         assert ask("GET a") == b"0"
 
 
+def test_a_client_without_replies_makes_no_heap_of_what_is_unwritten(engine, client):
+    engine.persistence.folder.lasting = True
+    engine.persistence.log.start()
+    client.play("CLIENT REPLY OFF")
+    for number in range(3000):
+        client.play(f"SET key {number}")
+    assert len(engine.unwritten) < 1100
+    engine.persistence.log.flush()
+    assert engine.persistence.folder.files[f"{FOLDER}/appendonly.aof.1.incr.aof"].endswith(
+        encoded([b"SET", b"key", b"2999"])
+    )
+
+
 def test_moments_stand_in_the_log(tmp_path):
     with connected(emulator, tmp_path, *SETTINGS, "--aof-timestamp-enabled", "yes") as ask:
         ask("SET a 1")

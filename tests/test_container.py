@@ -133,7 +133,7 @@ def test_a_server_that_does_not_answer_is_not_healthy(image):
 def test_the_programs_have_their_usual_names(image):
     port = free_port()
     server = subprocess.Popen(
-        [str(image / "redis-server"), "--port", str(port)], env=environment(image), stdout=subprocess.PIPE
+        [str(image / "redis-server"), "--port", str(port)], cwd=image, env=environment(image), stdout=subprocess.PIPE
     )
     while b"Ready to accept connections" not in server.stdout.readline():
         assert server.poll() is None

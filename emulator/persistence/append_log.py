@@ -32,6 +32,8 @@ OFF: Final = 0
 WAITING: Final = 1
 """It was switched on, and is written beside the old one until it has a base."""
 ON: Final = 2
+_MOST_UNWRITTEN: Final = 1000
+"""Commands that wait to be written: a client that wants no replies is not to make them more and more."""
 
 
 class AppendLog:
@@ -213,6 +215,8 @@ class AppendLog:
             if second != self._second:
                 self._second = second
                 self.unwritten.append(b"#TS:%d\r\n" % second)
+        if len(self.unwritten) > _MOST_UNWRITTEN and not self.error:
+            self.flush()
         if len(unit) == 1 and unit[0].db == self._db:
             self.unwritten.append(encoded(unit[0].words))
             self._commands += 1

@@ -258,10 +258,7 @@ class Persistence:
                 self.work.stop()
             logger.log(NOTICE, "Calling fsync() on the AOF file.")
             self.log.flush(sync=True)
-        if (save or (save is None and self._engine.config.save)) and not self._save_at_end(force):
-            return False
-        self.log.end()
-        return True
+        return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
 
     def _save_at_end(self, force: bool) -> bool:
         logger.log(NOTICE, "Saving the final RDB snapshot before exiting.")

@@ -33,7 +33,7 @@ class Driver:
         self._loop = server.loop
         self._alarm: asyncio.TimerHandle | None = None
         engine.on_earlier(self._arm)
-        engine.on_shutdown = server.shut_down
+        engine.on_shutdown = server.cut_off
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
         engine.lazyfree.begin = self._free_soon

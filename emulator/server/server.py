@@ -103,6 +103,8 @@ class Server:
         for connection in list(self.connections):
             connection.transport.abort()
         await self._listeners.wait_closed()
+        for engine in self.engine.keyspaces:
+            engine.persistence.log.end()  # until now there may have been somebody to be answered
         for driver in self._drivers.values():
             driver.stop()
         self.shut_down()
@@ -142,11 +144,15 @@ class Server:
         for engine in list(self.engine.keyspaces):
             engine.scripting.end()
 
-    def shut_down(self) -> None:
-        """Let `wait_closed` return: somebody asked the server to end.  Nobody is answered any more: what is done is lost."""
-        self.stop_scripts()
+    def cut_off(self) -> None:
+        """End, where data have been saved for the last time: nobody is answered any more, for what is done is not kept."""
         for connection in list(self.connections):
             connection.transport.abort()
+        self.shut_down()
+
+    def shut_down(self) -> None:
+        """Let `wait_closed` return: somebody asked the server to end."""
+        self.stop_scripts()
         if not self._closed.done():
             self._closed.set_result(None)
 
