@@ -6,10 +6,14 @@ What 8.2 answers otherwise than the oracle's older modules does not come up: the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
 from conformance.fuzz.grammar import Argument, Syntax
+from conformance.fuzz.series import series
+from conformance.fuzz.sketches import sketches
 from conformance.fuzz.values import BY_COMMAND, KEYS, Pick, one_of
 
 _MANY, _OPTIONAL = frozenset(("multiple",)), frozenset(("optional",))
@@ -162,7 +166,11 @@ def _of_json() -> list[Syntax]:
     return [Syntax([name], "json", arguments) for name, arguments in calls]
 
 
-MODULES = {"json": _of_json}
+MODULES: dict[str, Callable[[], list[Syntax]]] = {
+    "json": _of_json,
+    "timeseries": series,
+    **{group: partial(sketches, group) for group in ("bloom", "cuckoo", "cms", "tdigest")},
+}
 """The commands of a group that a module has."""
 
 KEYS["json"] = ["j1", "j2"]
