@@ -97,9 +97,10 @@ def test_an_operand_that_has_several_values_fits_by_any(play):
     assert play('JSON.GET d "$[?(@[*]>2)]"') == bulk("[[3]]")
 
 
-def test_names_may_have_any_letters(play):
-    assert play("JSON.GET d $.é", '{"é":1,"日本":2}') == bulk("[1]")
-    assert play("JSON.GET d .日本") == bulk("2")
+def test_names_of_other_letters_are_quoted(play):
+    assert play("JSON.GET d '$[\"é\"]'", '{"é":1,"日本":2}') == bulk("[1]")
+    assert play("JSON.GET d '$.é'") == b"-Error at position 2: expected one of the following: <string>, '*'\r\n"
+    assert play("JSON.GET d '$[\"日\"]!'").startswith(b"-Error at position 8: ")
 
 
 # Text
@@ -214,6 +215,18 @@ def test_groups_of_filters_are_nested_so_deep_at_most(client):
     assert client.play("JSON.GET d '$[?" + "(" * 90 + "@==1" + ")" * 90 + "]'") == b"$3\r\n[1]\r\n"
     assert client.play("JSON.GET d '$[?" + "(" * 5000 + "@==1" + ")" * 5000 + "]'").startswith(b"-Error at position")
     assert client.play("JSON.GET d '$" + "[?(@" * 5000 + ")]" * 5000 + "'").startswith(b"-Error at position")
+
+
+def test_a_path_is_so_long_at_most(client):
+    client.play("JSON.SET d $ [1]")
+    assert client.play("JSON.GET d $" + "[0]" * 33_000) == b"$2\r\n[]\r\n"
+    assert client.play("JSON.GET d $" + "[0]" * 34_000) == b"-ERR the path is too long\r\n"
+
+
+def test_what_is_wrong_with_a_large_text_is_found(client):
+    """What goes through all of it in Python takes a minute here."""
+    for text, column in (("[" + "1," * 4_000_000 + "x]", 8_000_002), ('"' + "\\n" * 3_000_000, 6_000_001)):
+        assert send(client, "JSON.SET", "d", "$", text).endswith(b"at line 1 column %d\r\n" % column)
 
 
 def array(elements):

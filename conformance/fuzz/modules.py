@@ -99,6 +99,8 @@ def _encoded(words: list[str]) -> list[str]:
 
 _where = one_of(_encoded(_ONE_PLACE), _encoded(_MANY_PLACES), _encoded(_FILTERS), ["$", "."])
 _one_place = one_of(_encoded(_ONE_PLACE))
+_inner_place = one_of(["$.a.x", ".a.b", "$.a[0]", ".b[-1]", "$.c[1]", "$.a[7]"])
+"""With the last member of a document 8.2 deletes the key, which the older module does not."""
 _changed = one_of(_encoded(_ONE_PLACE), ["$.*", "$.*.*", "$.a[*]", "$.b[0:2]", "$.c[0,1]"])
 """Where the older module does not lose its way when it changes something."""
 _number = one_of(["0", "1", "-1", "3", "0.5", "-2.25", "1e3"], odd=["x", '"1"', "null", "1x", ""])
@@ -149,7 +151,9 @@ _DOCUMENT = [_KEY, _part("root", "pure-token", "$"), _part("document")]
 def _pick(command: str, argument: str) -> Pick:
     """The words for an argument of JSON's."""
     if argument == "path":
-        if command in ("JSON.DEL", "JSON.ARRINSERT"):
+        if command == "JSON.DEL":
+            return _inner_place
+        if command == "JSON.ARRINSERT":
             return _one_place
         return _changed if command in _CHANGES else _where
     return {

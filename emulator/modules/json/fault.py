@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import re
+from itertools import accumulate
 from typing import Final, NoReturn
 
 from emulator.modules.json.number import INT32_MAX, OutOfRange, read_double
 
 MOST_LEVELS: Final = 127
 
+_scan: Final = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len).decode
+"""Goes through a text without a care for what its numbers are."""
+ESCAPE: Final = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F])[0-9a-fA-F]{2}|.)"
+)
+"""Any escape; one that is half of a character, the other half of which is not there, has a group."""
+
+_A_STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
+_STRING: Final = re.compile(_A_STRING, re.DOTALL)
+_OUTSIDE: Final = re.compile(rb"(?:[^\"]|%b)*+" % _A_STRING, re.DOTALL)
+_STRUCTURE: Final = re.compile(rb"(?:(?:[^\"\[\]{},:]|%b)*+[\[\]{},:])*+" % _A_STRING, re.DOTALL)
+_NO_CONSTANT: Final = re.compile(rb"(?:[^\"NI]|%b)*+" % _A_STRING, re.DOTALL)
+_TOKEN: Final = re.compile(rb"%b|(-?\d[\d.]*(?:[eE][+-]?\d+)?)" % _A_STRING, re.DOTALL)
+_BRACKET: Final = re.compile(rb"%b|[\[\]{}]" % _A_STRING, re.DOTALL)
+_POWER: Final = re.compile(rb"\d[eE]")
+_LONG: Final = re.compile(rb"\d{300}")
+_DEPTH: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _DEPTH)
+
 _SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_PART_OF_STRING: Final = re.compile(rb'[^"\\\x00-\x1f]*')
+_PART_OF_STRING: Final = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+')
 _HEX: Final = re.compile(rb"[0-9a-fA-F]*")
 _WORDS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 
@@ -21,16 +42,79 @@ class _Fault(Exception):
 
 
 def fault(text: bytes) -> str:
-    """The error of a text that is not what it should be.  O(n)."""
+    """The error of a text of UTF-8 that is not what it should be.  O(n)."""
     reader = _Reader(text)
     try:
-        reader.document()
+        reader.document(*_restart(text, _hint(text)))
     except _Fault as found:
         what, position = found.args
         before = text[: min(position, len(text))]
         lines, column = before.count(b"\n"), len(before) - before.rfind(b"\n") - 1
         return f"{what} at line {lines + 1} column {column}"
     raise AssertionError("nothing is wrong")
+
+
+# Where to look: all that is before is known to be right, and was gone through by the library and by single matches
+
+
+def _hint(text: bytes) -> int:
+    """A place that the first fault is not before."""
+    end = len(text)
+    try:
+        _scan(text.decode())
+    except json.JSONDecodeError as error:
+        end = len(error.doc[: error.pos].encode())
+    except RecursionError:
+        end = _too_deep(text)
+    constant = _NO_CONSTANT.match(text, 0, end)
+    end = end if constant is None else min(end, constant.end())
+    if _POWER.search(text, 0, end) or _LONG.search(text, 0, end):
+        end = min(end, _out_of_range(text[:end]))
+    if b"\\u" in text:
+        halves = (escape.start() for escape in ESCAPE.finditer(text[:end].decode("latin-1")) if escape[1])
+        end = min(end, next(halves, end))
+    depths = accumulate(map(_DEPTH.__getitem__, _brackets(text[:end])))
+    return _too_deep(text) if max(depths, default=0) > MOST_LEVELS else end
+
+
+def _out_of_range(text: bytes) -> int:
+    """Where the first number is that no double holds."""
+    for number in _TOKEN.finditer(text):
+        if number[1]:
+            try:
+                read_double(number[1].decode())
+            except OutOfRange:
+                return number.start()
+    return len(text)
+
+
+def _too_deep(text: bytes) -> int:
+    """Where the first array or object is that is nested too deeply."""
+    depth = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += _DEPTH.get(text[bracket.start()], 0)
+        if depth > MOST_LEVELS:
+            return bracket.start()
+    return len(text)
+
+
+def _brackets(text: bytes) -> bytes:
+    return _STRING.sub(b"", text).translate(None, _NOT_BRACKETS)
+
+
+def _restart(text: bytes, hint: int) -> tuple[int, bool, list[bytes]]:
+    """The last comma, colon or bracket before a place that is not within a string, whether a value begins there, and the ends
+    that are awaited.
+    """
+    outside = _OUTSIDE.match(text, 0, hint)
+    structure = _STRUCTURE.match(text, 0, hint if outside is None else outside.end())
+    at = 0 if structure is None else structure.end()
+    last = text[at - 1 : at] if at else b""
+    at -= last in (b",", b"[", b"{")
+    opened, before = _brackets(text[:at]), b""
+    while opened != before:
+        before, opened = opened, opened.replace(b"[]", b"").replace(b"{}", b"")
+    return at, last in (b"", b":", b"[", b"{"), [b"]" if bracket == ord("[") else b"}" for bracket in opened]
 
 
 class _Reader:
@@ -40,10 +124,11 @@ class _Reader:
         self.text = text
         self.at = 0
 
-    def document(self) -> None:
-        """One value and nothing behind it."""
-        closers: list[bytes] = []
-        self.value(closers)
+    def document(self, at: int, begins: bool, closers: list[bytes]) -> None:
+        """One value and nothing behind it, from a place on where a value `begins` and at which these ends are awaited."""
+        self.at = at
+        if begins:
+            self.value(closers)
         while closers:
             self.go_on(closers)
         if self.peek():

@@ -21,21 +21,27 @@ if TYPE_CHECKING:
     from emulator.modules.json.document import Document
 
 _SPACE: Final = re.compile(" *")
-_NAME: Final = re.compile(r"[A-Za-z0-9\-_`~+#%$^/:\x80-\U0010ffff]+")
-_QUOTED: Final = re.compile(r"""'((?:[^'\\]|\\['\\])*)'|"((?:[^"\\]|\\["\\])*)\"""")
+_NAME: Final = re.compile(r"[A-Za-z0-9\-_`~+#%$^/:]+")
+_QUOTED: Final = re.compile(r"""' *((?:[^'\\]|\\['\\])*)'|" *((?:[^"\\]|\\["\\])*)\"""")
+"""A string, of which spaces at the beginning do not count."""
 _ESCAPED: Final = re.compile(r"\\(.)")
-_INTEGER: Final = re.compile(r"-?\d+")
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d*)")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?")
 _POSITIVE: Final = re.compile(r"[1-9]\d*")
 _OPERATOR: Final = re.compile("==|!=|=~|>=|>|<=|<")
 _WORD: Final = re.compile("true|false|null")
 _WORDS: Final = {"true": True, "false": False, "null": None}
-_MOST_GROUPS: Final = 100
+_MOST_LEVELS: Final = 100
+_FILTER_LEVELS: Final = 4
+"""For how many groups a filter in a filter counts, by how often functions call one another for it."""
 _CACHED: Final = 512
 _LONGEST_CACHED: Final = 512
+_LONGEST: Final = 100_000
+"""Bytes of a path: longer ones take longer to be read than others should wait."""
 
 _STRINGS, _NUMBERS, _RANGE = "'<string>[,<string>,...]'", "'<number>'", "['start:end:steps']"
-_AFTER_PATH: Final = ("ge", "gt", "le", "lt", "eq", "ne", "re", "and", "or", "'..'")
+_JOINS: Final = ("and", "or")
+_AFTER_OPERAND: Final = ("ge", "gt", "le", "lt", "eq", "ne", "re", *_JOINS)
 _OPERANDS: Final = ("decimal", "from_current", "from_root", "boolean_true", "boolean_false", "null")
 
 
@@ -109,7 +115,9 @@ def _as_jsonpath(text: str) -> str:
 
 
 def path(given: bytes, inside_out: bool = False) -> Path:
-    """A path as it is given; raises the error of one that is no text."""
+    """A path as it is given; raises the error of one that is no text, or too long."""
+    if len(given) > _LONGEST:
+        raise CommandError("ERR the path is too long")
     return _cached(given, inside_out) if len(given) <= _LONGEST_CACHED else Path(given, inside_out)
 
 
@@ -124,11 +132,13 @@ class _Reader:
         self.inside_out = inside_out
         self.at = 0
         self.fixed: list[str | int] | None = []
-        self.groups = 0
+        self.levels = 0
+        self.after: tuple[str, ...] = ()
 
     def fail(self, at: int, *expected: str) -> NoReturn:
-        """Raise the error of what is not expected."""
-        raise CommandError(f"Error at position {at}: expected one of the following: {', '.join(expected)}")
+        """Raise the error of what is not expected; its place is told in bytes."""
+        place = len(self.text[:at].encode())
+        raise CommandError(f"Error at position {place}: expected one of the following: {', '.join(expected)}")
 
     def skip(self) -> None:
         """Go on behind spaces."""
@@ -165,7 +175,7 @@ class _Reader:
             elif self.took("."):
                 found.append(self.after_point()[0])
             elif self.took("["):
-                found.append(self.bracket()[0])
+                found.append(self.bracket("EOI", "'..'")[0])
             else:
                 return found
 
@@ -178,7 +188,7 @@ class _Reader:
     def after_point(self) -> tuple[Step, bool]:
         """A step behind a point, and whether it looks at values without parts."""
         if self.took("["):
-            return self.bracket()
+            return self.bracket("<string>", "'*'")
         if self.took("*"):
             self.fixed = None
             return steps.children, False
@@ -194,18 +204,23 @@ class _Reader:
     def note(self, keys: Sequence[str | int]) -> None:
         """Keep the way of a path that leads to one place at most."""
         if self.fixed is not None:
-            self.fixed = [*self.fixed, keys[0]] if len(keys) == 1 else None
+            if len(keys) == 1:
+                self.fixed.append(keys[0])
+            else:
+                self.fixed = None
 
-    def bracket(self) -> tuple[Step, bool]:
-        """What stands in brackets, whose first one was read."""
+    def bracket(self, *instead: str) -> tuple[Step, bool]:
+        """What stands in brackets, whose first one was read; `instead` is what else was expected there."""
         opened = self.at - 1
         self.skip()
         start = self.at
         if self.took("?"):
             self.fixed = None
+            self.enter(_FILTER_LEVELS)
             condition = self.condition()
+            self.levels -= _FILTER_LEVELS
             if not self.took("]"):
-                self.fail(self.at, "and", "or")
+                self.fail(self.at, *self.after)
             return steps.filtered(condition), True
         if self.took("*"):
             self.fixed = None
@@ -217,7 +232,7 @@ class _Reader:
                 self.fail(start, _NUMBERS, _RANGE)
             return self.named(names), False
         self.at = start
-        return self.numbers(opened, start), False
+        return self.numbers(opened, start, instead), False
 
     def names(self) -> list[str]:
         """Quoted names with commas between."""
@@ -231,11 +246,13 @@ class _Reader:
             self.fail(start, _NUMBERS, _RANGE)
         return found
 
-    def numbers(self, opened: int, start: int) -> Step:
+    def numbers(self, opened: int, start: int, instead: Sequence[str]) -> Step:
         """Indexes with commas between, or a range."""
         first = self.match(_INTEGER)
         if self.took(":"):
-            return self.range(opened, None if first is None else int(first[0][:20]))
+            if first is None:
+                opened, instead = start, (_NUMBERS,)
+            return self.range(opened, instead, None if first is None else int(first[0][:20]))
         if first is None:
             self.fail(start, _STRINGS, _NUMBERS, _RANGE, "'*'")
         indexes = [int(first[0][:20])]
@@ -249,10 +266,12 @@ class _Reader:
         self.note(indexes)
         return steps.indexed(indexes)
 
-    def range(self, opened: int, start: int | None) -> Step:
+    def range(self, opened: int, instead: Sequence[str], start: int | None) -> Step:
         """What comes behind the first colon."""
         self.fixed = None
         stop = self.match(_INTEGER)
+        if stop is None:
+            opened, instead = self.at, (_NUMBERS,)
         stride = None
         if self.took(":"):
             stride = self.match(_POSITIVE)
@@ -262,7 +281,7 @@ class _Reader:
         elif stop is None and not self.text.startswith("]", self.at):
             self.fail(self.at, _NUMBERS)
         if not self.took("]"):
-            self.fail(opened, "EOI", "'..'")
+            self.fail(opened, *instead)
         return steps.ranged(start, int(stop[0][:20]) if stop else None, int(stride[0][:20]) if stride else 1)
 
     # Filters
@@ -280,44 +299,43 @@ class _Reader:
             both.append(self.comparison())
         return both[0] if len(both) == 1 else filters.all_of(both)
 
+    def enter(self, levels: int) -> None:
+        """Go into something that may be nested; raise where that has been done too often."""
+        self.levels += levels
+        if self.levels > _MOST_LEVELS:
+            self.fail(self.at, "single_filter")
+
     def comparison(self) -> Condition:
         """One comparison, an operand alone, or a condition in parentheses."""
         self.skip()
         start = self.at
         if self.took("("):
-            self.groups += 1
-            if self.groups > _MOST_GROUPS:
-                self.fail(start, "single_filter")
+            self.enter(1)
             condition = self.condition()
             if not self.took(")"):
-                self.fail(self.at, "and", "or")
-            self.groups -= 1
+                self.fail(self.at, *self.after)
+            self.after = _JOINS
+            self.levels -= 1
             return condition
         left = self.operand()
         if left is None:
             self.fail(start, "single_filter")
         operator = self.match(_OPERATOR)
         if operator is None:
-            self.skip()
-            if self.text[self.at : self.at + 1] not in (")", "]") and self.text[self.at : self.at + 2] not in (
-                "&&",
-                "||",
-            ):
-                self.fail(self.at, *(_AFTER_PATH if left.path else _AFTER_PATH[:-1]))
+            self.after = (*_AFTER_OPERAND, *self.after)
             return filters.exists(left)
         right = self.operand()
         if right is None:
             self.fail(self.at, *_OPERANDS)
+        self.after = (*_JOINS, *self.after)
         return filters.compares(operator[0], left, right)
 
     def operand(self) -> Operand | None:
-        """A number, a string, a word or a path; None where there is none."""
+        """A number, a string, a word or a path; None where there is none.  What may come behind it is kept in ``after``."""
+        self.after = ()
         for mark in "@$":
             if self.took(mark):
-                fixed, self.fixed = self.fixed, []
-                operand = filters.at_path(self.path(self.at), mark == "$", self.fixed)
-                self.fixed = fixed
-                return operand
+                return self.inner_path(mark == "$")
         if quoted := self.match(_QUOTED):
             return filters.constant(_unquoted(quoted))
         if number := self.match(_NUMBER):
@@ -325,6 +343,22 @@ class _Reader:
         if word := self.match(_WORD):
             return filters.constant(_WORDS[word[0]])
         return None
+
+    def inner_path(self, from_root: bool) -> Operand:
+        """A path within a filter, whose first name may come without a point."""
+        outer, self.fixed = self.fixed, []
+        first = self.match(_NAME)
+        if first is not None:
+            found = [self.named([first[0]])]
+        elif self.took("*"):
+            self.fixed, found = None, [steps.children]
+        else:
+            found = []
+        found += self.path(self.at)
+        self.after = ("'..'",) if found else ("root",)
+        operand = filters.at_path(found, from_root, self.fixed)
+        self.fixed = outer
+        return operand
 
 
 def _unquoted(match: re.Match[str]) -> str:

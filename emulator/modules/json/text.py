@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from emulator.modules.json.fault import MOST_LEVELS, fault
+from emulator.modules.json.fault import ESCAPE, MOST_LEVELS, fault
 from emulator.modules.json.number import number_text, read_double, read_integer
 from emulator.protocol.errors import CommandError
 
@@ -23,10 +23,6 @@ _SHAPE: Final = bytes(
 )
 _LONG: Final = b"0" * 17
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89a-fA-F])[0-9a-fA-F]{2}|.)"
-)
-"""Any escape; one that is half of a character, the other half of which is not there, has a group."""
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
 _STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
 
@@ -57,7 +53,7 @@ def parse(data: bytes) -> Json:
         raise CommandError(fault(data)) from None
     if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
         raise CommandError(fault(data))
-    if _SURROGATE.search(text) and any(escape[1] for escape in _ESCAPE.finditer(text)):
+    if _SURROGATE.search(text) and any(escape[1] for escape in ESCAPE.finditer(text)):
         raise CommandError(fault(data))
     return value
 
