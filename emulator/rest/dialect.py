@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.acl.users import explanation
 from emulator.core.dispatch import Outcome, execute, find
@@ -16,6 +16,8 @@ from emulator.rest.tokens import knows, new_token, token_of
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+
+R = TypeVar("R")
 
 _NOT_ALLOWED: Final = frozenset(
     b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "
@@ -82,7 +84,7 @@ def _checked(session: Session, command: Command) -> CommandError | None:
     return None if denial is None else CommandError(f"NOPERM {explanation(session.user, denial)}")
 
 
-def type_told(reply: Reply) -> Reply:
+def type_told(reply: R) -> R | Status:
     """What TYPE answers, as the service calls it."""
     return Status(_JSON) if reply == _JSON_TYPE else reply
 
