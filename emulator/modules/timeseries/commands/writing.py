@@ -12,6 +12,7 @@ from emulator.modules.timeseries.commands.access import opened
 from emulator.modules.timeseries.following import appended, deleted, inserted
 from emulator.modules.timeseries.index import indices
 from emulator.modules.timeseries.number import parse
+from emulator.modules.timeseries.policies import follow
 from emulator.modules.timeseries.ranges import span
 from emulator.modules.timeseries.series import Duplicate, Series, TooOld
 from emulator.protocol.errors import CommandError
@@ -98,6 +99,8 @@ def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: 
     given = None
     if entry is None:
         series = _create(client, key, (key, timestamp, value, *words), "ts.add")
+        if client.engine.config.ts_compaction_policy:
+            follow(client, series)
     elif not isinstance(entry.value, Series):
         raise CommandError(_NOT_SERIES)
     else:
@@ -145,6 +148,8 @@ def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], si
     if entry is None:
         series = _create(client, key, (key, value, *words), name)
         client.db.changed(key, 0, b"", 0)  # it stays, whatever becomes of the rest
+        if client.engine.config.ts_compaction_policy:
+            follow(client, series)
     else:
         series = opened(client, key)
     if step is None:
