@@ -30,6 +30,8 @@ _FILES = {"json": "rejson.so", "bf": "redisbloom.so", "timeseries": "redistimese
 """The modules by the words of the emulator's ``--modules``, and the files that bring them to the oracle."""
 _MODULE_OF = {"json": "json", "timeseries": "timeseries"} | dict.fromkeys("bloom cuckoo cms topk tdigest".split(), "bf")
 """The module that a group of cases needs."""
+MODULES = ("json",)
+"""The modules that the emulator has."""
 
 
 def free_port() -> int:

@@ -107,7 +107,7 @@ def test_modules(figures_of):
 
 def test_startup(figures_of):
     figures = figures_of("startup")
-    assert set(figures) == {"python -c pass", "import asyncio", "emulator", "oracle"}
+    assert set(figures) == {"python -c pass", "import asyncio", "emulator", "... with modules", "oracle"}
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="no /proc on this system")

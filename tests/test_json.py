@@ -217,6 +217,18 @@ def test_groups_of_filters_are_nested_so_deep_at_most(client):
     assert client.play("JSON.GET d '$" + "[?(@" * 5000 + ")]" * 5000 + "'").startswith(b"-Error at position")
 
 
+def test_a_path_is_so_long_at_most(client):
+    client.play("JSON.SET d $ [1]")
+    assert client.play("JSON.GET d $" + "[0]" * 33_000) == b"$2\r\n[]\r\n"
+    assert client.play("JSON.GET d $" + "[0]" * 34_000) == b"-ERR the path is too long\r\n"
+
+
+def test_what_is_wrong_with_a_large_text_is_found(client):
+    """What goes through all of it in Python takes a minute here."""
+    for text, column in (("[" + "1," * 4_000_000 + "x]", 8_000_002), ('"' + "\\n" * 3_000_000, 6_000_001)):
+        assert send(client, "JSON.SET", "d", "$", text).endswith(b"at line 1 column %d\r\n" % column)
+
+
 def array(elements):
     return f"[{','.join(elements)}]"
 

@@ -55,6 +55,24 @@ def test_the_family_is_a_category(client):
     assert b"ts.add" in client.play("ACL CAT timeseries")
 
 
+def test_a_policy_lets_others_follow_what_a_sample_creates(client):
+    client.play("CONFIG SET ts-compaction-policy avg:10s:1h;max:1M:0m:30m")
+    client.play("TS.ADD t 1000 2 LABELS x y")
+    assert client.play("KEYS *") == b"*3\r\n$1\r\nt\r\n$11\r\nt_AVG_10000\r\n$14\r\nt_MAX_60000_30\r\n"
+    assert info(client, "t_AVG_10000", b"retentionTime") == b":3600000"
+    assert client.play("TS.QUERYINDEX x=y aggregation=AVG time_bucket=10000") == b"*1\r\n$11\r\nt_AVG_10000\r\n"
+    client.play("TS.ADD t 2000 4")
+    client.play("TS.ADD t 10000 9")
+    assert client.play("TS.RANGE t_AVG_10000 - +") == b"*1\r\n*2\r\n:0\r\n+3\r\n"
+    client.play("TS.CREATE u")
+    assert client.play("DBSIZE") == b":4\r\n"
+
+
+@pytest.mark.parametrize("value", ["avg", "avg:10s", "foo:10s:1h", "avg:0s:1h", "avg:10:1h", "avg:10s:1h:2m:3"])
+def test_what_is_no_policy_is_refused(client, value):
+    assert client.play(f"CONFIG SET ts-compaction-policy {value}").startswith(b"-ERR CONFIG SET failed")
+
+
 # Numbers
 
 

@@ -42,11 +42,16 @@ def _to_pong(command: Callable[[int], Sequence[str]]) -> float:
         process.wait()
 
 
+def _with_modules(port: int) -> Sequence[str]:
+    return servers.emulator_command(port, modules=servers.MODULES)
+
+
 def run(options: argparse.Namespace) -> dict[str, float]:
     subjects: dict[str, Callable[[], float]] = {
         "python -c pass": lambda: _to_exit([sys.executable, "-c", "pass"]),
         "import asyncio": lambda: _to_exit([sys.executable, "-c", "import asyncio"]),
         "emulator": lambda: _to_pong(servers.emulator_command),
+        "... with modules": lambda: _to_pong(_with_modules),
         "oracle": lambda: _to_pong(servers.oracle_command),
     }
     for measure in subjects.values():

@@ -117,9 +117,12 @@ class Generator:
             words[place] = values.junk(self.random).encode("latin-1")
 
 
+_OF_MODULES = frozenset("module json bloom cuckoo cms tdigest timeseries".split())
+
+
 def _is_delicate(syntax: Syntax) -> bool:
     """Whether junk may do harm: an expiry within the next milliseconds, or a number of which the real server dies."""
-    return syntax.group in ("module", "json") or _takes_time(syntax.arguments)
+    return syntax.group in _OF_MODULES or _takes_time(syntax.arguments)
 
 
 def _takes_time(arguments: list[Argument]) -> bool:

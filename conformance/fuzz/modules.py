@@ -6,10 +6,14 @@ What 8.2 answers otherwise than the oracle's older modules does not come up: the
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
 from conformance.fuzz.grammar import Argument, Syntax
+from conformance.fuzz.series import series
+from conformance.fuzz.sketches import sketches
 from conformance.fuzz.values import BY_COMMAND, KEYS, Pick, one_of
 
 _MANY, _OPTIONAL = frozenset(("multiple",)), frozenset(("optional",))
@@ -95,6 +99,8 @@ def _encoded(words: list[str]) -> list[str]:
 
 _where = one_of(_encoded(_ONE_PLACE), _encoded(_MANY_PLACES), _encoded(_FILTERS), ["$", "."])
 _one_place = one_of(_encoded(_ONE_PLACE))
+_inner_place = one_of(["$.a.x", ".a.b", "$.a[0]", ".b[-1]", "$.c[1]", "$.a[7]"])
+"""With the last member of a document 8.2 deletes the key, which the older module does not."""
 _changed = one_of(_encoded(_ONE_PLACE), ["$.*", "$.*.*", "$.a[*]", "$.b[0:2]", "$.c[0,1]"])
 """Where the older module does not lose its way when it changes something."""
 _number = one_of(["0", "1", "-1", "3", "0.5", "-2.25", "1e3"], odd=["x", '"1"', "null", "1x", ""])
@@ -145,7 +151,9 @@ _DOCUMENT = [_KEY, _part("root", "pure-token", "$"), _part("document")]
 def _pick(command: str, argument: str) -> Pick:
     """The words for an argument of JSON's."""
     if argument == "path":
-        if command in ("JSON.DEL", "JSON.ARRINSERT"):
+        if command == "JSON.DEL":
+            return _inner_place
+        if command == "JSON.ARRINSERT":
             return _one_place
         return _changed if command in _CHANGES else _where
     return {
@@ -162,7 +170,11 @@ def _of_json() -> list[Syntax]:
     return [Syntax([name], "json", arguments) for name, arguments in calls]
 
 
-MODULES = {"json": _of_json}
+MODULES: dict[str, Callable[[], list[Syntax]]] = {
+    "json": _of_json,
+    "timeseries": series,
+    **{group: partial(sketches, group) for group in ("bloom", "cuckoo", "cms", "tdigest")},
+}
 """The commands of a group that a module has."""
 
 KEYS["json"] = ["j1", "j2"]

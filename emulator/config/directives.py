@@ -23,7 +23,7 @@ from emulator.config.kinds import (
     ShutdownOptions,
     Text,
 )
-from emulator.config.of_modules import ModuleInteger, ModuleNumber
+from emulator.config.of_modules import Compactions, ModuleInteger, ModuleNumber
 from emulator.config.special import (
     Addresses,
     Directory,
@@ -266,7 +266,7 @@ class Config(Store):
     tls_session_caching = Boolean(True)
     tracking_table_max_keys = Integer(1_000_000, 0, INT64_MAX, unsigned=True)
     ts_chunk_size_bytes = ModuleInteger(4096, 48, 1 << 20, module="timeseries")
-    ts_compaction_policy = Text(module="timeseries")
+    ts_compaction_policy = Compactions(module="timeseries")
     ts_duplicate_policy = Choice("block", "block last first min max sum", module="timeseries")
     ts_encoding = Choice("compressed", "compressed uncompressed", module="timeseries")
     ts_ignore_max_time_diff = ModuleInteger(0, 0, INT64_MAX, module="timeseries")

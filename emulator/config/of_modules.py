@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.config.kinds import ConfigError, Directive
+from emulator.config.kinds import ConfigError, Directive, Text
 from emulator.protocol.numbers import parse_double, parse_integer
+
+_SPAN = r"[0-9]{1,15}[msMhd]"
+_AGGREGATION = r"(?:avg|sum|min|max|range|count|first|last|std\.[ps]|var\.[ps]|twa)"
+_COMPACTION = rf"{_AGGREGATION}:(?!0+[msMhd]){_SPAN}:{_SPAN}(?::{_SPAN})?"
+_COMPACTIONS = re.compile(rf"(?:{_COMPACTION}(?:;{_COMPACTION})*;?)?", re.ASCII)
+
+
+class Compactions(Text):
+    """Aggregations, each with bucket, retention and perhaps alignment, and semicolons between: ``avg:10s:1h;max:1M:0m``."""
+
+    def parse(self, words: Sequence[str], current: str) -> str:
+        if _COMPACTIONS.fullmatch(words[0]) is None:
+            raise ConfigError(f"Invalid value for `{self.name}`")
+        return words[0]
 
 
 class ModuleInteger(Directive[int]):

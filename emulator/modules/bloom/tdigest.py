@@ -282,7 +282,10 @@ class TDigest:
             return math.nan
         if rank >= size:
             return -math.inf
-        return self.by_rank(size - rank - 1) if rank else self.max
+        if not rank:
+            return self.max
+        self.compress()
+        return self.by_rank(size - rank - 1)
 
 
 def _quotient(number: float, divisor: float) -> float:

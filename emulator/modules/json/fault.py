@@ -32,7 +32,7 @@ _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _DEPTH)
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_PART_OF_STRING: Final = re.compile(rb'[^"\\\x00-\x1f]*')
+_PART_OF_STRING: Final = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+')
 _HEX: Final = re.compile(rb"[0-9a-fA-F]*")
 _WORDS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 

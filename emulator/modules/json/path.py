@@ -36,6 +36,8 @@ _FILTER_LEVELS: Final = 4
 """For how many groups a filter in a filter counts, by how often functions call one another for it."""
 _CACHED: Final = 512
 _LONGEST_CACHED: Final = 512
+_LONGEST: Final = 100_000
+"""Bytes of a path: longer ones take longer to be read than others should wait."""
 
 _STRINGS, _NUMBERS, _RANGE = "'<string>[,<string>,...]'", "'<number>'", "['start:end:steps']"
 _JOINS: Final = ("and", "or")
@@ -113,7 +115,9 @@ def _as_jsonpath(text: str) -> str:
 
 
 def path(given: bytes, inside_out: bool = False) -> Path:
-    """A path as it is given; raises the error of one that is no text."""
+    """A path as it is given; raises the error of one that is no text, or too long."""
+    if len(given) > _LONGEST:
+        raise CommandError("ERR the path is too long")
     return _cached(given, inside_out) if len(given) <= _LONGEST_CACHED else Path(given, inside_out)
 
 
@@ -200,7 +204,10 @@ class _Reader:
     def note(self, keys: Sequence[str | int]) -> None:
         """Keep the way of a path that leads to one place at most."""
         if self.fixed is not None:
-            self.fixed = [*self.fixed, keys[0]] if len(keys) == 1 else None
+            if len(keys) == 1:
+                self.fixed.append(keys[0])
+            else:
+                self.fixed = None
 
     def bracket(self, *instead: str) -> tuple[Step, bool]:
         """What stands in brackets, whose first one was read; `instead` is what else was expected there."""

@@ -30,6 +30,8 @@ from emulator.modules.json.regex_syntax import (
 
 Spend = Callable[[int], None]
 
+_SIGNS: Final = frozenset(r"\.^$*+?()[]{}|")
+"""What stands for more than itself."""
 _MOST_STATES: Final = 2000
 _MOST_SETS: Final = 2000
 """Sets of states that are remembered, with what follows on each letter."""
@@ -187,6 +189,8 @@ class _Machine:
 @lru_cache(64)
 def searcher(pattern: str) -> Callable[[str, Spend], bool] | None:
     """A function that says whether a text has what the pattern describes; None where the pattern is none."""
+    if _SIGNS.isdisjoint(pattern):
+        return lambda text, spend: pattern in text
     try:
         return _Machine(_Builder(read(pattern))).search
     except (Broken, RecursionError):

@@ -34,7 +34,7 @@ def _error(text: str) -> CommandError:
 
 
 def read(words: Sequence[bytes], command: str) -> Options:
-    """The options in some words: each stands before its value, wherever that is; labels go on to the end."""
+    """The options in some words, the key among them: each stands before its value anywhere, labels go on to the end."""
     names = [word.upper() for word in words]
     labels = _labels(words[names.index(b"LABELS") + 1 :]) if b"LABELS" in names else None
     return Options(

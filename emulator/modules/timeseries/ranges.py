@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from emulator.commands.arguments import bounded, integer
+from emulator.commands.arguments import bounded, integer, wrong_arity
 from emulator.modules.timeseries.aggregation import Aggregation, aggregation, bucket_of, interpolated, time_weighted
 from emulator.modules.timeseries.series import Sample, Series, pick
 from emulator.protocol.errors import CommandError
@@ -60,15 +60,15 @@ def span(start: bytes, end: bytes) -> tuple[int, int]:
     return first, last
 
 
-def asked(words: Sequence[bytes]) -> Range:
-    """What the words behind the key say."""
+def asked(words: Sequence[bytes], command: str) -> Range:
+    """What the words of a command behind the key say."""
     first, last = span(words[0], words[1])
     wanted = Range(first, last)
     options = words[2:]
     names = [word.upper() for word in options]
     wanted.latest = b"LATEST" in names
     _read_count(wanted, options, names)
-    _read_aggregation(wanted, options, names)
+    _read_aggregation(wanted, options, names, command)
     _read_filters(wanted, options, names)
     _read_alignment(wanted, words, names)
     return wanted
@@ -87,7 +87,7 @@ def _read_count(wanted: Range, options: Sequence[bytes], names: Sequence[bytes])
         raise _error("Invalid COUNT value")
 
 
-def _read_aggregation(wanted: Range, options: Sequence[bytes], names: Sequence[bytes]) -> None:
+def _read_aggregation(wanted: Range, options: Sequence[bytes], names: Sequence[bytes], command: str) -> None:
     place = _find(names, b"AGGREGATION")
     if place < 0:
         return
@@ -99,15 +99,17 @@ def _read_aggregation(wanted: Range, options: Sequence[bytes], names: Sequence[b
     wanted.empty = b"EMPTY" in behind
     if b"BUCKETTIMESTAMP" in behind:
         stamp = behind.index(b"BUCKETTIMESTAMP") + 1
-        if stamp == len(behind) or behind[stamp] not in _STAMPS:
+        if stamp == len(behind):
+            raise wrong_arity(command)
+        if behind[stamp] not in _STAMPS:
             raise _error("unknown BUCKETTIMESTAMP parameter")
         wanted.stamp = _STAMPS[behind[stamp]]
 
 
 def read_aggregation(name: bytes, duration: bytes) -> tuple[Aggregation, int]:
     """An aggregation and how long its buckets are."""
-    found = aggregation(name)
     length = integer(duration, "ERR TSDB: Couldn't parse AGGREGATION")
+    found = aggregation(name)
     if length < 1:
         raise _error("bucketDuration must be greater than zero")
     return found, length
@@ -124,7 +126,7 @@ def _read_filters(wanted: Range, options: Sequence[bytes], names: Sequence[bytes
         moments = []
         for word in options[place + 1 : place + 1 + _MOST_MOMENTS]:
             moment = parse_integer(word)
-            if moment is None:
+            if moment is None or moment < 0:
                 break
             moments.append(moment)
         if not moments:

@@ -140,10 +140,10 @@ def _insert(client: Session, name: str, key: bytes, words: Sequence[bytes], unle
             raise wrong_arity(name)
         else:
             capacity = integer(words[place], _BAD_CAPACITY)
+            _check(capacity, _default_settings(client))
             place += 1
     if place == len(words):
         raise wrong_arity(name)
-    _check(capacity, _default_settings(client))
     filter = _opened(client, key, capacity, create)
     results = []
     for item in words[place:]:

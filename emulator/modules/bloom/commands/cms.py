@@ -141,8 +141,8 @@ def cms_merge(client: Session, destination: bytes, numkeys: bytes, source: bytes
     weights = _weights(words, number)
     sources = []
     for key, weight in zip(words[:number], weights, strict=True):
+        factor = 1 if weight is None else integer(weight, "CMS: invalid weight value")
         sketch = _found(client, key)
-        factor = integer(weight, "CMS: invalid weight value") if weight else 1
         if (sketch.width, sketch.depth) != (target.width, target.depth):
             raise CommandError("CMS: width/depth is not equal")
         sources.append((sketch, factor))
@@ -154,8 +154,8 @@ def cms_merge(client: Session, destination: bytes, numkeys: bytes, source: bytes
     return OK
 
 
-def _weights(words: Sequence[bytes], number: int) -> Sequence[bytes]:
-    """The weight of each key as it is given, empty where none is."""
+def _weights(words: Sequence[bytes], number: int) -> Sequence[bytes | None]:
+    """The weight of each key as it is given, None where none is."""
     names = [word.upper() for word in words]
     if b"WEIGHTS" in names:
         place = names.index(b"WEIGHTS")
@@ -164,4 +164,4 @@ def _weights(words: Sequence[bytes], number: int) -> Sequence[bytes]:
         return words[place + 1 :]
     if len(words) != number:
         raise CommandError("CMS: wrong number of keys")
-    return [b""] * number
+    return [None] * number

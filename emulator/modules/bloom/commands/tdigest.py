@@ -73,13 +73,17 @@ def tdigest_create(client: Session, key: bytes, *options: bytes) -> Status:
 def tdigest_add(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     """Add numbers."""
     digest = _opened(client, key)
-    numbers = [_number(text, "val parameter") for text in (value, *more)]
-    if any(map(math.isinf, numbers)):
-        raise _error("val parameter needs to be a finite number")
-    for number in numbers:
+    for number in [_finite(text) for text in (value, *more)]:
         digest.add(number)
     changed(client, key)
     return OK
+
+
+def _finite(text: bytes) -> float:
+    number = _number(text, "val parameter")
+    if math.isinf(number):
+        raise _error("val parameter needs to be a finite number")
+    return number
 
 
 @command

@@ -51,18 +51,18 @@ def ts_get(client: Session, key: bytes, latest: bytes | None = None) -> Reply:
 @command
 def ts_range(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> list[Reply]:
     """The samples of a span of time, or their aggregations."""
-    return _range(client, key, (from_timestamp, to_timestamp, *words), backwards=False)
+    return _range(client, "ts.range", key, (from_timestamp, to_timestamp, *words), backwards=False)
 
 
 @command
 def ts_revrange(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> list[Reply]:
     """The samples of a span of time, or their aggregations, the last first."""
-    return _range(client, key, (from_timestamp, to_timestamp, *words), backwards=True)
+    return _range(client, "ts.revrange", key, (from_timestamp, to_timestamp, *words), backwards=True)
 
 
-def _range(client: Session, key: bytes, words: Sequence[bytes], backwards: bool) -> list[Reply]:
+def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], backwards: bool) -> list[Reply]:
     series = found(client, key)
-    return told(client, samples_in(client.db, series, asked(words), backwards))
+    return told(client, samples_in(client.db, series, asked(words, command), backwards))
 
 
 # TS.INFO

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 _NO_LABELS: Final = "ERR TSDB: missing labels for filter argument"
+_NO_FILTER: Final = "ERR TSDB: missing FILTER argument"
 _MOST_SELECTED: Final = 50
 _OPTIONS: Final = frozenset(
     b"LATEST FILTER FILTER_BY_TS FILTER_BY_VALUE WITHLABELS COUNT ALIGN AGGREGATION BUCKETTIMESTAMP EMPTY GROUPBY".split()
@@ -88,7 +89,7 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
     words = (word, another, *more)
     names = [one.upper() for one in words]
     if b"FILTER" not in names:
-        raise wrong_arity("ts.mget")
+        raise CommandError(_NO_FILTER)
     place = names.index(b"FILTER")
     shown = _shown(words[:place])
     latest = b"LATEST" in names[:place]
@@ -124,16 +125,16 @@ class Grouping(NamedTuple):
 
 def _ranges(client: Session, command: str, words: Sequence[bytes], backwards: bool) -> Reply:
     names = [word.upper() for word in words]
-    if b"FILTER" not in names:
-        raise wrong_arity(command)
-    place = names.index(b"FILTER")
     end = names.index(b"GROUPBY") if b"GROUPBY" in names else len(words)
-    wanted = asked(words[:end])
+    wanted = asked(words[:end], command)
+    if b"FILTER" not in names:
+        raise CommandError(_NO_FILTER)
+    place = names.index(b"FILTER")
     shown = _shown(words[:place])
     if end < place:
         raise CommandError("ERR TSDB: GROUPBY should always come after filter")
-    grouping = _grouping(words[end:], command)
     series = _found(client, words[place + 1 : end])
+    grouping = _grouping(words[end:], command)
     if grouping is not None:
         return _grouped(client, series, wanted, grouping, shown, backwards)
     parts = []

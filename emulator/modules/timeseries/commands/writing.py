@@ -12,6 +12,7 @@ from emulator.modules.timeseries.commands.access import opened
 from emulator.modules.timeseries.following import appended, deleted, inserted
 from emulator.modules.timeseries.index import indices
 from emulator.modules.timeseries.number import parse
+from emulator.modules.timeseries.policies import follow
 from emulator.modules.timeseries.ranges import span
 from emulator.modules.timeseries.series import Duplicate, Series, TooOld
 from emulator.protocol.errors import CommandError
@@ -38,10 +39,10 @@ def _create(client: Session, key: bytes, words: Sequence[bytes], name: str) -> S
 @command
 def ts_create(client: Session, key: bytes, *words: bytes) -> Status:
     """Create an empty series."""
-    options.read(words, "ts.create")
+    options.read((key, *words), "ts.create")
     if client.db.lookup_write(key) is not None:
         raise CommandError("ERR TSDB: key already exists")
-    _create(client, key, words, "ts.create")
+    _create(client, key, (key, *words), "ts.create")
     client.db.changed(key, MODULE, b"ts.create")
     return OK
 
@@ -49,8 +50,8 @@ def ts_create(client: Session, key: bytes, *words: bytes) -> Status:
 @command
 def ts_alter(client: Session, key: bytes, *words: bytes) -> Status:
     """Change the retention, the labels and whatever else the options name."""
-    series = opened(client, key)
-    options.alter(series, options.read(words, "ts.alter"))
+    given = options.read((key, *words), "ts.alter")
+    options.alter(opened(client, key), given)
     client.db.changed(key, MODULE, b"ts.alter")
     return OK
 
@@ -97,7 +98,9 @@ def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: 
     entry = client.db.lookup_write(key)
     given = None
     if entry is None:
-        series = _create(client, key, words, "ts.add")
+        series = _create(client, key, (key, timestamp, value, *words), "ts.add")
+        if client.engine.config.ts_compaction_policy:
+            follow(client, series)
     elif not isinstance(entry.value, Series):
         raise CommandError(_NOT_SERIES)
     else:
@@ -117,13 +120,13 @@ def ts_madd(client: Session, key: bytes, timestamp: bytes, value: bytes, *more: 
 
 
 def _added(client: Session, key: bytes, timestamp: bytes, value: bytes) -> Reply:
-    entry = client.db.lookup_write(key)
-    if entry is None or not isinstance(entry.value, Series):
-        return CommandError(_NOT_SERIES)
-    series = entry.value
     try:
         number = parse(value)
         moment = _moment(client, timestamp)
+        entry = client.db.lookup_write(key)
+        if entry is None or not isinstance(entry.value, Series):
+            return CommandError(_NOT_SERIES)
+        series = entry.value
         return _enter(client, series, moment, number, _policy(client, series, None), b"ts.add")
     except CommandError as error:
         return error
@@ -143,8 +146,10 @@ def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], si
         place = names.index(b"TIMESTAMP") + 1
         stamp = words[place] if place < len(words) else b""
     if entry is None:
-        series = _create(client, key, words, name)
+        series = _create(client, key, (key, value, *words), name)
         client.db.changed(key, 0, b"", 0)  # it stays, whatever becomes of the rest
+        if client.engine.config.ts_compaction_policy:
+            follow(client, series)
     else:
         series = opened(client, key)
     if step is None:
