@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.resp import Closed, Connection
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
@@ -102,13 +102,16 @@ def foreign(binary):
     return command
 
 
-def foreign_servers():
-    """Servers of other versions that there are on this machine: those that the environment names, and the system's own."""
-    found = {name: os.environ[name] for name in ("REDIS_62", "REDIS_70", "REDIS_86", "VALKEY_91") if name in os.environ}
-    system = shutil.which("redis-server")
-    if system and "REDIS_70" not in found:
-        found["the system's"] = system
-    return found
+def server_of(edition):
+    """How the real server of an edition is started; without it a visible skip, in CI a failure."""
+    if edition == "8.2":
+        return oracle
+    try:
+        return foreign(oracles.binary(edition))
+    except oracles.NoOracle as error:
+        if os.environ.get("CI") and edition != "7.0":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 def fill(ask):
@@ -143,9 +146,9 @@ def digest(engine):
 
 
 @pytest.mark.parametrize("compression", ["yes", "no"])
-@pytest.mark.parametrize("name", ["the oracle", *foreign_servers()])
-def test_files_of_other_servers_load_equal(name, compression, tmp_path):
-    command = oracle if name == "the oracle" else foreign(foreign_servers()[name])
+@pytest.mark.parametrize("edition", ["7.0", "8.2", "8.6", "valkey-9.1"])
+def test_files_of_other_servers_load_equal(edition, compression, tmp_path):
+    command = server_of(edition)
     with connected(command, tmp_path, "--rdbcompression", compression) as ask:
         taken = fill(ask)
         assert len(taken) > len(DATA) - 10
