@@ -34,6 +34,7 @@ def select(groups: Sequence[str], match: str, protocols: Sequence[int], edition:
         for case in load_all(HERE / "cases")
         if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
         if (edition in case.editions if case.editions else case.is_for(release))
+        and (edition == "8.2" or not servers.modules_of(case.group))  # the modules are built for that server
         for protocol in case.protocols
         if protocol in protocols
     ]

@@ -32,12 +32,13 @@ def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     from emulator.rdb import load, payload
     from emulator.rdb.lzf import BadData
 
-    body = payload.unsealed(serialized_value, engine.config.edition.rdb_version)
+    newest = engine.config.edition.rdb_version
+    body = payload.unsealed(serialized_value, newest)
     if body is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")
     reader = payload.Reader(body)
     try:
-        return load.load(reader.byte(), reader, engine.config)
+        return load.load(load.kind_of(reader.byte(), newest), reader, engine.config)
     except BadData:
         raise CommandError("ERR Bad data format") from None
 

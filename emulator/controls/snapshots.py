@@ -128,5 +128,7 @@ class Snapshots:
         if entry is not None:
             from emulator.rdb.save import serialized  # only a server that is asked for it needs it
 
-            payload = serialized(entry.value, self._engine.config.rdbcompression)
+            payload = serialized(
+                entry.value, self._engine.config.rdbcompression, self._engine.config.edition.rdb_version
+            )
             self._engine.propagation.add(db.index, [b"RESTORE", key, b"%d" % (entry.deadline or 0), payload, b"ABSTTL"])

@@ -55,7 +55,7 @@ class Dump:
             b"aof-base": b"%d" % self._base_of_log,
         }
         return (
-            file.header()
+            file.header(engine.config.edition.rdb_version)
             + b"".join(file.aux(name, value, text) for name, value in auxes.items())
             + b"".join(file.library(code, text) for code in _libraries(engine))
         )
@@ -66,7 +66,7 @@ class Dump:
 
     def key(self, db: Database, entry: Entry) -> bytes:
         """A key with its value, its deadline and how it has been used, where the policy goes by that."""
-        kind, body = save(entry.value, self._text)
+        kind, body = save(entry.value, self._text, self._engine.config.edition.rdb_version)
         idle = (self._engine.clock.now - entry.access) // 1000 if self._tells_idle_time else None
         frequency = None if db.frequency is None else db.frequency.counter(entry.access)
         return file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
@@ -98,7 +98,7 @@ class Commands:
         if isinstance(value, bytes | bytearray):
             words = [b"SET", key, bytes(value)]
             return encoded(words if deadline is None else [*words, b"PXAT", b"%d" % deadline])
-        payload = serialized(value, self._engine.config.rdbcompression)
+        payload = serialized(value, self._engine.config.rdbcompression, self._engine.config.edition.rdb_version)
         return encoded([b"RESTORE", key, b"%d" % (deadline or 0), payload, b"ABSTTL"])
 
     def end(self) -> bytes:

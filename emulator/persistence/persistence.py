@@ -161,7 +161,7 @@ class Persistence:
 
         name = self._engine.config.dbfilename
         source = self.folder.read(name)
-        reader = FileReader(source.read, self._engine.config.rdbchecksum)
+        reader = FileReader(source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
     def _through(self, loading: Loading | Replay) -> Job:

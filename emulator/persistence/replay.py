@@ -106,7 +106,9 @@ class Replay:
             if source.read(len(file.MAGIC)) == file.MAGIC:
                 logger.log(NOTICE, "Reading RDB base file on AOF loading...")
                 source.seek(0)
-                reader = FileReader(source.read, self._engine.config.rdbchecksum)
+                reader = FileReader(
+                    source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version
+                )
                 self._base = Loading(self._engine, reader, source, persistence.folder.size(path), as_log=True)
                 yield from self._base.job()
                 place = reader.offset

@@ -15,6 +15,7 @@ from emulator.rdb.payload import RDB_VERSION, length
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
+OF_VALKEY: Final = 80
 HEADER_SIZE: Final = 9
 CHECKSUM_SIZE: Final = 8
 
@@ -83,9 +84,9 @@ class Key(NamedTuple):
 Record = Aux | Library | DatabaseBegins | Sizes | Slot | Key
 
 
-def header() -> bytes:
-    """The beginning of a file."""
-    return MAGIC + b"%04d" % RDB_VERSION
+def header(version: int = RDB_VERSION) -> bytes:
+    """The beginning of a file of a version of the format, of which Valkey has those from 80 on."""
+    return VALKEY_MAGIC + b"%03d" % version if version >= OF_VALKEY else MAGIC + b"%04d" % version
 
 
 def aux(name: bytes, value: bytes, text: Text) -> bytes:

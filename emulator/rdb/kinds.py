@@ -36,6 +36,9 @@ HASH_OF_VALKEY: Final = 0x100 | 22
 STREAM_4: Final = 0x100 | 26
 """What only others write: Valkey 9, whose 22 is another one, and Redis 8.6.  No byte of a payload stands for them."""
 
+WITH_MESSAGES: Final = 13
+"""The version of the format of Redis 8.6, whose streams are of kind `STREAM_4`."""
+
 PLAIN_NODE: Final = 1
 PACKED_NODE: Final = 2
 """The nodes of a list: one value, or a listpack."""

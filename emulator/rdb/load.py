@@ -44,6 +44,11 @@ class Limits(hashes.Limits, sets.Limits, zsets.Limits, module.Server, Protocol):
     def list_max_listpack_size(self) -> int: ...
 
 
+def kind_of(byte: int, newest: int) -> int:
+    """The kind that a byte of a payload stands for, where payloads up to a version are read."""
+    return kinds.STREAM_4 if byte == kinds.STREAM_4 & 0xFF and newest == kinds.WITH_MESSAGES else byte
+
+
 def load(kind: int, reader: Reader, limits: Limits) -> Value:
     """The value that comes next, of a kind that was read before; raises `BadData`.  O(n)."""
     loader = _LOADERS.get(kind)
@@ -290,18 +295,9 @@ def _packed_scores(elements: Sequence[bytes], limits: Limits) -> ZSet:
 
 
 def _stream_with_messages(reader: Reader, limits: Limits) -> Stream:
-    """A stream of Redis 8.6; what it remembers of messages so as to take each once has no counterpart here."""
+    """A stream of Redis 8.6, which knows the messages of its producers."""
     value = stream.load(reader, limits)
-    for _ in range(2):  # how long and how many it remembers
-        reader.length()
-    for _ in range(reader.length()):
-        reader.string()
-        for _ in range(reader.length()):
-            reader.string()
-            for _ in range(2):  # the message's id
-                reader.length()
-    for _ in range(2):  # how many there were, and how many twice
-        reader.length()
+    value.idempotence = stream.load_messages(reader, value.last_id >> 64)
     return value
 
 

@@ -24,14 +24,16 @@ from emulator.rdb.payload import length
 
 def serialized(value: Value, compress: bool, version: int = payload.RDB_VERSION) -> bytes:
     """A value as the payload that RESTORE takes.  O(n)."""
-    kind, body = save(value, payload.string if compress else payload.plain_string)
+    kind, body = save(value, payload.string if compress else payload.plain_string, version)
     return payload.sealed(bytes((kind,)) + body, version)
 
 
-def save(value: Value, text: Text) -> tuple[int, bytes]:
+def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[int, bytes]:
     """A value's kind and its bytes; `text` is `payload.string`, which compresses, or `payload.plain_string`.  O(n)."""
     if isinstance(value, bytes | bytearray):
         return kinds.STRING, text(bytes(value))
+    if version == kinds.WITH_MESSAGES and isinstance(value, Stream):
+        return kinds.STREAM_4 & 0xFF, stream.save(value, text)[1] + stream.messages(value, text)
     return _SAVERS.get(value.__class__, module.save)(value, text)
 
 

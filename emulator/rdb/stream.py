@@ -15,6 +15,7 @@ from operator import lt
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
+from emulator.datatypes.idempotence import DURATION, MOST, Idempotence
 from emulator.datatypes.stream import Body, Run, Stream
 from emulator.lua import function
 from emulator.protocol.numbers import UINT64_MAX, wrapped
@@ -46,6 +47,30 @@ def save(value: Stream, text: Text) -> tuple[int, bytes]:
     for name in sorted(value.groups):
         parts += text(name), _group(value.groups[name], text)
     return kinds.STREAM_3, b"".join(parts)
+
+
+def messages(value: Stream, text: Text) -> bytes:
+    """What Redis 8.6 has behind a stream: which messages of producers it knows."""
+    known = value.idempotence or Idempotence(DURATION, MOST)
+    parts = [length(known.duration), length(known.most), length(len(known.producers))]
+    for producer, entries in known.producers.items():
+        parts += text(producer), length(len(entries))
+        for message, (id, _) in entries.items():
+            parts += text(message), _id(id)
+    return b"".join((*parts, length(known.added), length(known.duplicates)))
+
+
+def load_messages(reader: Reader, now: int) -> Idempotence:
+    """Read them; they count as having come at `now`, since the file does not tell."""
+    known = Idempotence(reader.length(), reader.length())
+    for _ in range(reader.length()):
+        producer = reader.string()
+        known.producers[producer] = {}
+        for _ in range(reader.length()):
+            message = reader.string()
+            known.producers[producer][message] = _read_id(reader), now
+    known.added, known.duplicates = reader.length(), reader.length()
+    return known
 
 
 def _id(id: int) -> bytes:
