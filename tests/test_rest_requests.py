@@ -131,7 +131,7 @@ def test_health_needs_no_token(url):
         ("/", '["GET"]', 400, "ERR wrong number of arguments for 'get' command"),
         ("/", '["ZADD","leaderboard"]', 400, "ERR wrong number of arguments for 'zadd' command"),
         ("/", '["FOO","k"]', 400, NOT_AVAILABLE.format("FOO")),
-        ("/", '["json.get","k"]', 400, NOT_AVAILABLE.format("JSON.GET")),
+        ("/", '["ft.get","k"]', 400, NOT_AVAILABLE.format("FT.GET")),
         ("/", '[""]', 400, NOT_AVAILABLE.format("")),
         ("/nosuch", "", 400, NOT_AVAILABLE.format("NOSUCH")),
         ("/post/x", "", 400, NOT_AVAILABLE.format("POST")),
