@@ -1,10 +1,16 @@
 """JSON where 8.2 answers otherwise than the older module that the conformance suite has, and what no other server shows."""
 
+from random import Random
+
 import pytest
 import redis as redis_py
 
 import emulator
+from conformance.fuzz import values
+from conformance.fuzz.generate import Generator
+from conformance.fuzz.modules import MODULES
 from emulator.core.dispatch import run
+from emulator.modules.json.document import Document
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
 
@@ -286,3 +292,22 @@ def test_redis_py_has_documents(protocol):
         pipeline.execute()
     with pytest.raises(redis_py.ResponseError, match="does not exist"):
         documents.get("d", ".nope")
+
+
+# Whatever is asked
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_call_is_an_internal_error_and_no_figure_goes_wrong(client, seed):
+    random = Random(seed)
+    generator = Generator(random, MODULES["json"]())
+    database = client.engine.databases[0]
+    for _ in range(3000):
+        words = generator.command()
+        if random.random() < 0.2 and len(words) > 2:
+            words[random.randrange(1, len(words))] = values.junk(random).encode("latin-1")
+        run(client.session, [words], 0, 1)
+        assert b"internal error" not in client.received(), words
+        for entry in database.live():
+            if isinstance(entry.value, Document):
+                entry.value._check()
