@@ -45,7 +45,7 @@ def follow(client: Session, series: Series) -> None:
         name = policy.aggregation.name.upper()
         parts = (series.key, name, b"%d" % policy.duration, *([b"%d" % policy.align] if policy.align else []))
         key = b"_".join(parts)
-        if client.db.find(key) is not None:
+        if client.db.peek_entry(key) is not None:
             continue
         follower = Series(key, series.layout.size, series.layout.compressed)
         follower.retention, follower.source = policy.retention, series.key
