@@ -288,7 +288,8 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
     if acknowledged:  # no claim makes the consumer
         for key in texts:
             yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
-    for key, entries in reply if isinstance(reply, Named) else ():
+    delivered: Sequence[Any] = reply if isinstance(reply, Named) else ()
+    for key, entries in delivered:
         if texts[key] not in _NEW or not entries:
             continue
         group = _stream(session, key).groups[name]
