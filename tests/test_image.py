@@ -15,8 +15,10 @@ from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.keyspace.database import Database
+from emulator.persistence import forms
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
+from emulator.rdb import save as rdb
 
 from .conftest import Client
 from .test_funnel import is_endless
@@ -123,3 +125,42 @@ def test_an_image_that_is_given_up_leaves_no_trace(engine, client):
     assert not Walked.of and all(db.__class__ is Database for db in engine.databases)
     client.play("FLUSHALL")
     assert client.play("DBSIZE") == b":0\r\n"
+
+
+@pytest.fixture
+def unsaveable(monkeypatch):
+    """A value that there is no memory to save."""
+
+    def save(value, text):
+        if value == b"unsaveable":
+            raise MemoryError
+        return rdb.save(value, text)
+
+    monkeypatch.setattr(forms, "save", save)
+    return "unsaveable"
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "status"),
+    [
+        ("SAVE", b"-ERR\r\n", b"rdb_last_bgsave_status:ok"),
+        ("BGSAVE", b"+Background saving started\r\n", b"rdb_last_bgsave_status:err"),
+        ("BGREWRITEAOF", b"+Background append only file rewriting started\r\n", b"aof_last_bgrewrite_status:err"),
+    ],
+)
+def test_what_cannot_be_saved_is_a_failure(client, unsaveable, command, reply, status):
+    client.play(f"MSET a 1 b {unsaveable} c 3")
+    assert client.play(command) == reply
+    assert status in client.play("INFO persistence")
+    assert not Walked.of
+
+
+def test_who_changes_what_cannot_be_saved_is_not_to_blame_and_the_file_is_not_whole(engine, client, unsaveable):
+    client.play(f"MSET a 1 b {unsaveable} c 3")
+    image = Image(engine, Dump(engine, False), changes=True)
+    pieces = image.pieces()
+    next(pieces)
+    assert client.play("SET b 2") == b"+OK\r\n"
+    with pytest.raises(MemoryError):
+        list(pieces)
+    image.close()
