@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from emulator.protocol.text import to_bytes
-from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
+from emulator.server.options import FatalConfigError, Information, ServerOptions, StartRefused, read_options
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
     from emulator.rdb.file_reader import BadFile
     from emulator.server.daemon import Starter
-    from emulator.server.server import Server
+    from emulator.server.server import NetworkServer
     from emulator.stats.log import Log
 
 _RESERVED_FILES = 32
@@ -46,7 +46,7 @@ def _refuse(refusal: StartRefused) -> int:
     return 1
 
 
-def _run(options: Options) -> int:
+def _run(options: ServerOptions) -> int:
     import asyncio
 
     from emulator import system
@@ -54,7 +54,7 @@ def _run(options: Options) -> int:
     from emulator.core.engine import Engine
     from emulator.server.daemon import go_to_background
     from emulator.server.disk import Disk
-    from emulator.server.server import Server
+    from emulator.server.server import NetworkServer
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
 
@@ -81,14 +81,14 @@ def _run(options: Options) -> int:
     engine = Engine(config)
     engine.persistence.folder = Disk(config)
     try:
-        server = Server(engine)
+        server = NetworkServer(engine)
     except ConfigError as error:
         log.warn(str(error))
         return 1
     return asyncio.run(_serve(server, options, log, starter))
 
 
-async def _serve(server: Server, options: Options, log: Log, starter: Starter | None) -> int:
+async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starter: Starter | None) -> int:
     from emulator.rdb.file_reader import BadFile
     from emulator.stats.log import NOTICE
 
@@ -200,7 +200,7 @@ def _tell_unkept(config: Config, log: Log) -> None:
         config.on_change(name, partial(tell, name))
 
 
-def _load_users(server: Server, options: Options, log: Log) -> bool:
+def _load_users(server: NetworkServer, options: ServerOptions, log: Log) -> bool:
     """Enter the users of the configuration file or of the ACL file; whether all was well."""
     from emulator.protocol.errors import CommandError
 
@@ -228,7 +228,7 @@ def _load_users(server: Server, options: Options, log: Log) -> bool:
     return True
 
 
-def _await_signals(server: Server, log: Log) -> None:
+def _await_signals(server: NetworkServer, log: Log) -> None:
     """SIGINT and SIGTERM end the server in good order; a second one at once."""
     import signal
 

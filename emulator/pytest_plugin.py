@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import redis.asyncio
 
     from emulator.testing.embedded import Keyspace, Server
-    from emulator.testing.handles import ServerFaults, TurnableClock
+    from emulator.testing.handles import FaultHandles, TurnableClock
     from emulator.testing.remote import RemoteServer
 
     AnyServer = Server | Keyspace | RemoteServer
@@ -245,7 +245,7 @@ def _with_rest(server: AnyServer) -> Server | Keyspace:
 
 
 @pytest.fixture
-def redis_faults(_redis_ready: AnyServer) -> Iterator[ServerFaults]:
+def redis_faults(_redis_ready: AnyServer) -> Iterator[FaultHandles]:
     """The server's faults: ``add(effect, command=..., key=...)``; after the test there are none."""
     if not _redis_ready.is_emulator:
         pytest.skip("a real server has no faults to order")

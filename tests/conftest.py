@@ -105,7 +105,7 @@ def serve():
     """``serve(scenario, **config)``: run ``await scenario(server)`` against a server in a loop of its own."""
 
     def play(scenario, clock=None, **settings):
-        from emulator.server.server import Server
+        from emulator.server.server import NetworkServer
 
         async def main():
             config = Config()
@@ -113,7 +113,7 @@ def serve():
             config.port = free_port()
             for name, value in settings.items():
                 setattr(config, name, value)
-            async with Server(Engine(config, clock)) as server:
+            async with NetworkServer(Engine(config, clock)) as server:
                 async with asyncio.timeout(60):
                     await scenario(server)
 

@@ -31,7 +31,7 @@ OWN = {
 _TAKES = {
     kinds.Boolean: "`yes` or `no`",
     kinds.MemoryOrPercent: "bytes (`100mb`), or a percentage of `maxmemory` (`5%`)",
-    kinds.Memory: "bytes (`100mb`)",
+    kinds.MemorySize: "bytes (`100mb`)",
     kinds.Octal: "a file mode in octal",
     kinds.Secret: "a password",
     special.Addresses: "addresses; one with `-` before it may be absent",
@@ -76,7 +76,7 @@ def takes(directive: kinds.Directive[Any]) -> str:
 def default(directive: kinds.Directive[Any]) -> str:
     """The default, as one would write it."""
     value = directive.default
-    text = kinds.format_memory(value) if isinstance(directive, kinds.Memory) else directive.format(value)
+    text = kinds.format_memory(value) if isinstance(directive, kinds.MemorySize) else directive.format(value)
     if isinstance(directive, special.Directory):
         return "where it is started"
     return f"`{text}`" if text else "nothing"

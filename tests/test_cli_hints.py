@@ -4,12 +4,12 @@ import pytest
 
 from emulator.cli.documentation import documentation
 from emulator.cli.hints import completions, hint
-from emulator.cli.options import Options
+from emulator.cli.options import ClientOptions
 
 
 @pytest.fixture(scope="module")
 def commands():
-    return documentation(Options(), reachable=False)
+    return documentation(ClientOptions(), reachable=False)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from emulator.protocol.client_side import Double, LargeNumber, encoded, read_reply
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
-from emulator.protocol.replies import Attributed, Named, Push, Set, Status, Verbatim
+from emulator.protocol.replies import Attributed, Named, Push, SetReply, Status, Verbatim
 
 
 def read(data):
@@ -22,7 +22,7 @@ VALUES_OF_RESP3 = [
     True,
     False,
     Verbatim(b"a\nb"),
-    Set([1, b"x"]),
+    SetReply([1, b"x"]),
     Push([b"message", 1]),
     Named([(b"k", [1]), ([b"k"], None)]),
 ]

@@ -209,14 +209,14 @@ def test_migrate(serve):
     async def scenario(source):
         from emulator.config.directives import Config
         from emulator.core.engine import Engine
-        from emulator.server.server import Server
+        from emulator.server.server import NetworkServer
 
         from .conftest import free_port
 
         config = Config()
         config.bind = "127.0.0.1"
         config.port = free_port()
-        async with Server(Engine(config)) as target:
+        async with NetworkServer(Engine(config)) as target:
             reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
 
             async def ask(*words):

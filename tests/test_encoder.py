@@ -22,8 +22,8 @@ from emulator.protocol.replies import (
     Pairs,
     Push,
     Replies,
-    Set,
     SetHead,
+    SetReply,
     Verbatim,
 )
 
@@ -49,7 +49,7 @@ from emulator.protocol.replies import (
         ([], b"*0\r\n", b"*0\r\n"),
         ([1, [b"a", None]], b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n$-1\r\n", b"*2\r\n:1\r\n*2\r\n$1\r\na\r\n_\r\n"),
         ({b"a": 1}, b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
-        (Set([b"a"]), b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
+        (SetReply([b"a"]), b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
         (Push([b"a"]), b"*1\r\n$1\r\na\r\n", b">1\r\n$1\r\na\r\n"),
         (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
         (Replies([1, 2]), b":1\r\n:2\r\n", b":1\r\n:2\r\n"),
@@ -111,7 +111,7 @@ def test_many_entries_are_as_one_after_the_other(count, body):
 def test_many_strings_are_as_one_after_the_other():
     strings = [b"a" * (number % 70) for number in range(4001)]
     assert encode(strings, 2) == b"*4001\r\n" + b"".join(encode(string, 2) for string in strings)
-    assert encode(Set(strings), 3) == b"~4001\r\n" + b"".join(encode(string, 3) for string in strings)
+    assert encode(SetReply(strings), 3) == b"~4001\r\n" + b"".join(encode(string, 3) for string in strings)
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,9 @@ def test_a_pause_of_writes(client, another, pass_time):
     client.play("CLIENT PAUSE 1000 WRITE")
     assert another.play("GET k") == b"$-1\r\n"
     assert another.play("SET k v") == b""
-    assert another.session.parked
+    assert another.session.suspended
     pass_time(1000)
-    assert not another.session.parked
+    assert not another.session.suspended
     assert another.play("SET k v") == b"+OK\r\n"
 
 

@@ -57,8 +57,8 @@ def test_no_change_goes_unannounced(case, monkeypatch):
     monkeypatch.setattr(Database, "touch", touch)
     engine = Engine(Config(), ManualClock())
     for db in engine.databases:
-        monkeypatch.setattr(type(db), "observe", lambda self: setattr(self, "observed", True))
-        db.observed = True
+        monkeypatch.setattr(type(db), "observe", lambda self: setattr(self, "has_listeners", True))
+        db.has_listeners = True
     sessions = {}
     before = picture(engine)
     for step in case.steps:

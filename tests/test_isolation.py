@@ -79,14 +79,14 @@ def test_two_engines_share_nothing_that_changes():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_nothing_worked_out_beforehand_is_stale(case):
-    """`Session.plain` and `Database.observed`: after each command they are what they would be if worked out anew."""
+    """`Session.fast_path` and `Database.has_listeners`: after each command they are what they would be if worked out anew."""
     engine = Engine(Config(), ManualClock())
     for step in play(engine, case):
         for session in list(engine.sessions.values()):
-            kept = session.plain, session.output_limit
+            kept = session.fast_path, session.output_limit
             session.refresh()
-            assert kept == (session.plain, session.output_limit), step.text
+            assert kept == (session.fast_path, session.output_limit), step.text
         for db in engine.databases:
-            told = db.observed, list(db.listeners)
+            told = db.has_listeners, list(db.listeners)
             db.observe()
-            assert told == (db.observed, list(db.listeners)), step.text
+            assert told == (db.has_listeners, list(db.listeners)), step.text

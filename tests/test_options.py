@@ -8,7 +8,7 @@ import pytest
 
 from emulator.commands.table import table
 from emulator.core.engine import Engine
-from emulator.server.options import FatalConfigError, Information, Options, StartRefused, read_options
+from emulator.server.options import FatalConfigError, Information, ServerOptions, StartRefused, read_options
 from tests.conftest import Client
 
 
@@ -192,7 +192,7 @@ def test_a_log_file_that_cannot_be_opened() -> None:
     assert fatal("--logfile", "/nonexistent/x")[2] == "Can't open the log file: No such file or directory"
 
 
-def environment(**environ: str) -> Options:
+def environment(**environ: str) -> ServerOptions:
     return read_options(["--hz", "20"], environ)
 
 

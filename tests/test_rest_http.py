@@ -250,7 +250,7 @@ def test_what_runs_is_finished_when_the_server_ends():
         asking = threading.Thread(target=lambda: found.append(rest("SET", "k", "v")))
         asking.start()
         idle = socket.create_connection((rest.host, rest.port))
-        while not server.run(lambda engine: any(session.parked for session in engine.sessions.values())):
+        while not server.run(lambda engine: any(session.suspended for session in engine.sessions.values())):
             pass
         threading.Timer(0.1, client.client_unpause).start()
     asking.join()

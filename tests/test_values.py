@@ -18,7 +18,7 @@ from emulator.protocol.replies import (
     Named,
     Nested,
     Pairs,
-    Set,
+    SetReply,
     Verbatim,
 )
 from emulator.testing.local import Local
@@ -29,7 +29,8 @@ SCALARS = [
     float("inf"), Verbatim(b"told"), BigNumber(b"123456789012345678901234567890"), NULL_ARRAY,
 ]  # fmt: skip
 AGGREGATES = [
-    [], [b"a", b"b"], [b"a", 1, None], (b"a", OK), SCALARS, [[b"a"], [[1.5, True]], NULL_ARRAY], {b"a"}, Set([b"a", b"b"]),
+    [], [b"a", b"b"], [b"a", 1, None], (b"a", OK), SCALARS, [[b"a"], [[1.5, True]], NULL_ARRAY], {b"a"},
+    SetReply([b"a", b"b"]),
     {}, {b"a": b"b"},
     {b"a": {b"b": [OK, 2.5]}, 1: None}, Pairs([(b"a", 1.5), (b"b", b"c")]), Named([(b"a", 1), (b"a", [OK])]),
     Pairs(), [Pairs([(b"a", {b"b": True})])],

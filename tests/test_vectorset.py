@@ -7,7 +7,7 @@ import pytest
 
 from emulator.datatypes import vector_search
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, dot, length, project, single, store
-from emulator.datatypes.vector_search import Block
+from emulator.datatypes.vector_search import VectorBlock
 from emulator.datatypes.vectorset import VectorSet
 from tests.conftest import Client
 
@@ -73,7 +73,7 @@ def test_a_block_has_the_exact_products(dimension):
     codes = [rng.choices([-127, -1, 0, 1, 127], k=dimension) for _ in range(4)]
     codes.append([127] * dimension)
     vectors = [store(row, BYTES)._replace(rough=bytes(code % 256 for code in row)) for row in codes]
-    products = Block(vectors, dimension).products(codes[-1])
+    products = VectorBlock(vectors, dimension).products(codes[-1])
     assert products == [127 * sum(row) for row in codes]
 
 

@@ -18,9 +18,9 @@ from typing import Any, cast
 from conformance.torn.generate import stream, torn
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
-from emulator.protocol.parser import Command, RequestParser
+from emulator.protocol.parser import RequestParser, Words
 from emulator.server.connection import Connection
-from emulator.server.server import Server
+from emulator.server.server import NetworkServer
 
 _CONNECTIONS = 10
 _SLOWEST = 1.0
@@ -95,7 +95,7 @@ class Inside:
     def __init__(self, password: str = "") -> None:
         config = Config()
         config.requirepass = password
-        self.server = Server(Engine(config))
+        self.server = NetworkServer(Engine(config))
         self.loop = Loop()
         self.server.loop = cast(asyncio.AbstractEventLoop, self.loop)
         self.complaints = Complaints()
@@ -121,11 +121,11 @@ class Inside:
         return b"".join(transport.written), transport.closed
 
 
-def parse(pieces: Sequence[bytes], restricted: bool) -> tuple[list[Command], str | None, int]:
+def parse(pieces: Sequence[bytes], restricted: bool) -> tuple[list[Words], str | None, int]:
     """The commands in a stream, the error that ends it and how many bytes are left over."""
     parser = RequestParser()
     parser.restricted = restricted
-    commands: list[Command] = []
+    commands: list[Words] = []
     for piece in pieces:
         found = parser.feed(piece)
         while found:

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from emulator.acl.selector import Denial, RuleError, Selector
-from emulator.protocol.replies import Reply, Set
+from emulator.protocol.replies import Reply, SetReply
 from emulator.table.registry import Command
 
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
@@ -140,7 +140,7 @@ class User:
 
     def fields(self) -> dict[bytes, Reply]:
         """The user as ACL GETUSER tells it."""
-        flags: Reply = Set(self._flags())
+        flags: Reply = SetReply(self._flags())
         passwords: Reply = list(self.passwords)
         selectors: Reply = [selector.fields() for selector in self.selectors]
         return {b"flags": flags, b"passwords": passwords, **self.root.fields(), b"selectors": selectors}

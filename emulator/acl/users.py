@@ -29,7 +29,7 @@ class Client(Protocol):
     patterns: dict[bytes, None]
     shards: dict[bytes, None]
 
-    def drop(self) -> None:
+    def abort_without_user(self) -> None:
         """Disconnect a client whose user is no longer."""
         ...
 
@@ -146,7 +146,7 @@ class Users:
         allows = session.user.allows_channel
         heard = all(allows(name, False) for name in (*session.channels, *session.shards))
         if not heard or not all(allows(pattern, True) for pattern in session.patterns):
-            session.drop()
+            session.abort_without_user()
 
     def copy_from(self, other: Users) -> None:
         """Take over the users of another engine, with their rules."""
@@ -162,7 +162,7 @@ class Users:
             return False
         for session in list(self._engine.sessions.values()):
             if session.user is user:
-                session.drop()
+                session.abort_without_user()
         return True
 
     def set_password(self, password: bytes) -> None:

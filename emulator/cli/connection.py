@@ -15,7 +15,7 @@ from emulator.protocol.replies import Received
 from emulator.protocol.text import to_bytes
 
 if TYPE_CHECKING:
-    from emulator.cli.options import Options
+    from emulator.cli.options import ClientOptions
 
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -28,15 +28,15 @@ class Lost(Exception):
     """The connection has ended; the text says why."""
 
 
-class Connection:
+class ServerConnection:
     """A connection; `ready` is false where the server refused the password, the database or the protocol asked for."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ClientOptions) -> None:
         self._buffer = bytearray()
         self._socket = _connected(options)
         self.ready = True
 
-    def prepare(self, options: Options, quiet: bool = False) -> None:
+    def prepare(self, options: ClientOptions, quiet: bool = False) -> None:
         """Do what the options ask for before the first command; unless `quiet`, tell what is refused."""
         steps = []
         if options.password:
@@ -113,7 +113,7 @@ class Connection:
         return data
 
 
-def _connected(options: Options) -> socket.socket:
+def _connected(options: ClientOptions) -> socket.socket:
     try:
         connection = _unix(options) if options.socket else _tcp(options)
         if options.tls:
@@ -128,7 +128,7 @@ def _connected(options: Options) -> socket.socket:
     return connection
 
 
-def _unix(options: Options) -> socket.socket:
+def _unix(options: ClientOptions) -> socket.socket:
     if not system.has_unix_sockets():
         raise OSError(0, system.NO_UNIX_SOCKETS)
     connection = socket.socket(socket.AF_UNIX)
@@ -137,7 +137,7 @@ def _unix(options: Options) -> socket.socket:
     return connection
 
 
-def _tcp(options: Options) -> socket.socket:
+def _tcp(options: ClientOptions) -> socket.socket:
     """A connection to the first of the host's addresses that takes one."""
     family = _FAMILIES.get(options.family, socket.AF_UNSPEC)
     found = socket.getaddrinfo(to_bytes(options.host), options.port, family, socket.SOCK_STREAM)

@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from emulator.cli.connection import Connection, Lost, Unreachable
+from emulator.cli.connection import Lost, ServerConnection, Unreachable
 from emulator.cli.formatting import STANDARD, raw, shown
-from emulator.cli.options import Options, whole
+from emulator.cli.options import ClientOptions, whole
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Received
@@ -38,9 +38,9 @@ class Conversation:
     `database`, `in_transaction` and `subscribed` are what the prompt tells.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ClientOptions) -> None:
         self.options = options
-        self.connection: Connection | None = None
+        self.connection: ServerConnection | None = None
         self.interactive = False
         self.in_transaction = False
         self._database_before = 0
@@ -58,10 +58,10 @@ class Conversation:
         """Whether messages may come that nobody asks for one by one."""
         return bool(self._subscriptions)
 
-    def connect(self) -> Connection:
+    def connect(self) -> ServerConnection:
         """A new connection in the place of the old one.  Raises `Unreachable` or `Lost`."""
         self.leave()
-        connection = Connection(self.options)
+        connection = ServerConnection(self.options)
         self.connection = connection
         connection.prepare(self.options)
         return connection
@@ -126,7 +126,7 @@ class Conversation:
             self._learn(name, words, reply)
         return True
 
-    def _reply(self, connection: Connection) -> Received:
+    def _reply(self, connection: ServerConnection) -> Received:
         """The reply to a command; what comes in between is printed."""
         while True:
             reply = connection.reply()
@@ -170,7 +170,7 @@ class Conversation:
 
     # Streams
 
-    def _follow(self, connection: Connection) -> None:
+    def _follow(self, connection: ServerConnection) -> None:
         """Print what MONITOR tells, for ever."""
         self._monitors = True
         while self._monitors:
@@ -178,7 +178,7 @@ class Conversation:
             self._print(reply)
             self._monitors = not isinstance(reply, CommandError)
 
-    def _read_confirmations(self, connection: Connection, name: bytes, words: Sequence[bytes]) -> None:
+    def _read_confirmations(self, connection: ServerConnection, name: bytes, words: Sequence[bytes]) -> None:
         """There is one for each channel; to leave all of a kind, one for each that there was."""
         kind = name.replace(b"unsub", b"sub")
         awaited = len(words) - 1
@@ -195,7 +195,7 @@ class Conversation:
         if name in _SUBSCRIBING and not self.interactive:
             self.listen()
 
-    def _confirmation(self, connection: Connection) -> Received:
+    def _confirmation(self, connection: ServerConnection) -> Received:
         while True:
             reply = connection.reply()
             if not self._is_message(reply):
@@ -211,7 +211,7 @@ class Conversation:
         assert connection is not None
         tells = self.options.output == STANDARD and sys.stdout.isatty()
         ways_out = "Ctrl-C to quit or any key to type command" if until_input else "Ctrl-C to quit"
-        awaited: list[Connection | int] = [connection, 0] if until_input else [connection]
+        awaited: list[ServerConnection | int] = [connection, 0] if until_input else [connection]
         while True:
             if tells:
                 self.write(f"Reading messages... (press {ways_out})\r".encode())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emulator.cli.connection import Connection, Lost, Unreachable
+from emulator.cli.connection import Lost, ServerConnection, Unreachable
 from emulator.protocol.errors import ProtocolError
 from emulator.protocol.replies import Named, Received
 
 if TYPE_CHECKING:
-    from emulator.cli.options import Options
+    from emulator.cli.options import ClientOptions
 
 _PATIENCE = 1.0
 """For how many seconds a server that does not answer is waited for."""
@@ -77,7 +77,7 @@ class Argument:
         return f"[{body} ...]"
 
 
-class Command:
+class DocumentedCommand:
     """A command, or a sub-command with its container's name before its own."""
 
     def __init__(self, name: str, facts: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Command:
         return " ".join(argument.syntax for argument in self.arguments)
 
 
-def documentation(options: Options, reachable: bool = True) -> list[Command]:
+def documentation(options: ClientOptions, reachable: bool = True) -> list[DocumentedCommand]:
     """All commands in the order of their names: the server's, or this package's own where no server tells.
 
     They are asked for on a connection of their own, since the user's may be within a transaction.
@@ -103,9 +103,9 @@ def documentation(options: Options, reachable: bool = True) -> list[Command]:
     return sorted(_commands(pairs), key=lambda command: command.name)
 
 
-def _docs_of_server(options: Options) -> Received:
+def _docs_of_server(options: ClientOptions) -> Received:
     try:
-        connection = Connection(options)
+        connection = ServerConnection(options)
         try:
             connection.limit(_PATIENCE)
             connection.prepare(options, quiet=True)
@@ -130,10 +130,10 @@ def _own_documentation() -> Received:
     return read_reply(BytesIO(b"".join(session.out)))
 
 
-def _commands(pairs: Iterable[tuple[Received, Received]]) -> Iterable[Command]:
+def _commands(pairs: Iterable[tuple[Received, Received]]) -> Iterable[DocumentedCommand]:
     for name, description in pairs:
         facts = _facts(description)
-        yield Command(_text(name), facts)
+        yield DocumentedCommand(_text(name), facts)
         yield from _commands(_pairs(facts.get("subcommands", [])))
 
 

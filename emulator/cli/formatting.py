@@ -7,7 +7,7 @@ from typing import Final
 from emulator.protocol.client_side import Double, LargeNumber
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import quoted
-from emulator.protocol.replies import Attributed, Named, Received, Set, Status, Verbatim
+from emulator.protocol.replies import Attributed, Named, Received, SetReply, Status, Verbatim
 from emulator.protocol.text import to_bytes
 
 STANDARD: Final = "standard"
@@ -61,8 +61,8 @@ def readable(reply: Received, indent: bytes = b"") -> bytes:
     if isinstance(reply, Attributed):
         return _pairs(reply.attributes, b"|", indent) + indent + readable(reply.reply, indent)
     if not reply:
-        return b"(empty set)\n" if isinstance(reply, Set) else b"(empty array)\n"
-    return _numbered(reply, b"~" if isinstance(reply, Set) else b")", indent)
+        return b"(empty set)\n" if isinstance(reply, SetReply) else b"(empty array)\n"
+    return _numbered(reply, b"~" if isinstance(reply, SetReply) else b")", indent)
 
 
 def _numbered(items: list[Received], mark: bytes, indent: bytes) -> bytes:

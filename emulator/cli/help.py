@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulator.cli.documentation import Command
+from emulator.cli.documentation import DocumentedCommand
 from emulator.config.edition import REDIS_8_2
 
 _GENERAL = f"""\
@@ -21,7 +21,7 @@ redis-cli {REDIS_8_2.version}
 """
 
 
-def help_on(words: Sequence[bytes], commands: Sequence[Command]) -> bytes:
+def help_on(words: Sequence[bytes], commands: Sequence[DocumentedCommand]) -> bytes:
     """Help on what the words name; without any, on the program."""
     if not words:
         return _GENERAL.encode()
@@ -34,7 +34,7 @@ def help_on(words: Sequence[bytes], commands: Sequence[Command]) -> bytes:
     return ("".join(found) + "\r\n").encode()
 
 
-def _told(command: Command, with_group: bool) -> str:
+def _told(command: DocumentedCommand, with_group: bool) -> str:
     facts = {"summary": command.summary, "since": command.since, "group": command.group if with_group else None}
     lines = [f"\r\n  \x1b[1m{command.name}\x1b[0m \x1b[90m{command.syntax}\x1b[0m"]
     lines += [f"  \x1b[33m{name}:\x1b[0m {fact}" for name, fact in facts.items() if fact is not None]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emulator.cli.documentation import Argument, Command
+from emulator.cli.documentation import Argument, DocumentedCommand
 from emulator.protocol.inline import split_inline
 from emulator.protocol.text import to_bytes
 
 _HELP = ("help ", "? ")
 
 
-def completions(line: str, commands: Sequence[Command]) -> list[str]:
+def completions(line: str, commands: Sequence[DocumentedCommand]) -> list[str]:
     """The lines that a line may become."""
     head = next((word for word in _HELP if line.lower().startswith(word)), "")
     begun = line[len(head) :].lower()
@@ -21,7 +21,7 @@ def completions(line: str, commands: Sequence[Command]) -> list[str]:
     return [line[: len(head)] + name for name in names if name.lower().startswith(begun)]
 
 
-def hint(line: str, commands: Sequence[Command]) -> str:
+def hint(line: str, commands: Sequence[DocumentedCommand]) -> str:
     """The arguments that are still to come, with a space in front where one is missing; empty where the words do not fit."""
     split = split_inline(to_bytes(line))
     if not split:

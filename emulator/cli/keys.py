@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from emulator.cli.connection import Connection
+from emulator.cli.connection import ServerConnection
 from emulator.cli.conversation import Conversation, Failed
 from emulator.cli.formatting import RAW
 from emulator.protocol.client_side import encoded
@@ -86,7 +86,7 @@ def _batches(conversation: Conversation) -> Iterator[list[bytes]]:
             time.sleep(options.interval)
 
 
-def _answer(connection: Connection, words: Sequence[bytes]) -> Received:
+def _answer(connection: ServerConnection, words: Sequence[bytes]) -> Received:
     return _checked(connection.ask(words))
 
 
@@ -96,7 +96,7 @@ def _checked(reply: Received) -> Received:
     return reply
 
 
-def _answers(connection: Connection, commands: Sequence[Sequence[bytes]]) -> list[Received]:
+def _answers(connection: ServerConnection, commands: Sequence[Sequence[bytes]]) -> list[Received]:
     """The replies to commands that are sent at once."""
     connection.send(b"".join(map(encoded, commands)))
     return [connection.reply() for _ in commands]
@@ -149,7 +149,7 @@ def _find_large_keys(conversation: Conversation) -> None:
     conversation.write(_summary(progress.keys, length, list(tallies.values())).encode())
 
 
-def _sizes(connection: Connection, keys: Sequence[tuple[bytes, bytes]]) -> list[int]:
+def _sizes(connection: ServerConnection, keys: Sequence[tuple[bytes, bytes]]) -> list[int]:
     """How many elements each key has; 0 where that cannot be asked."""
     asked = [(_MEASURES[kind].command, name) for name, kind in keys if kind in _MEASURES]
     answers = iter(_answers(connection, asked))

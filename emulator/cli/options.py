@@ -20,7 +20,7 @@ _NOT_HERE: Final = frozenset(
 """Modes of the real one that need replication, a debugger or a cluster, or that measure the machine instead of a server."""
 
 
-class Options:
+class ClientOptions:
     """What the command line says; `command` are the words after the options."""
 
     def __init__(self) -> None:
@@ -82,43 +82,43 @@ def _decimal(text: str) -> float:
         return 0.0
 
 
-def _take_port(options: Options, text: str) -> None:
+def _take_port(options: ClientOptions, text: str) -> None:
     options.port = whole(text)
     if not 0 <= options.port <= 65535:
         fail("Invalid server port.")
 
 
-def _take_password(options: Options, text: str) -> None:
+def _take_password(options: ClientOptions, text: str) -> None:
     options.password, options.password_given = text, True
 
 
-def _take_pushes(options: Options, text: str) -> None:
+def _take_pushes(options: ClientOptions, text: str) -> None:
     if text[:1].lower() in ("y", "n") and text:
         options.show_pushes = text[0].lower() == "y"
     else:
         sys.stderr.write(f"Unknown --show-pushes value '{text}' (valid: '[y]es', '[n]o')\n")
 
 
-def _take_quoted_pattern(options: Options, text: str) -> None:
+def _take_quoted_pattern(options: ClientOptions, text: str) -> None:
     pattern = unquoted(os.fsencode(text))
     if pattern is None:
         fail("Invalid quoted string specified for --quoted-pattern.")
     options.pattern = pattern
 
 
-def _take_script(options: Options, text: str) -> None:
+def _take_script(options: ClientOptions, text: str) -> None:
     options.mode, options.script = "eval", text
 
 
-def _take_samples(options: Options, text: str) -> None:
+def _take_samples(options: ClientOptions, text: str) -> None:
     options.mode, options.samples = "memkeys", str(whole(text))
 
 
-def _keep(attribute: str, convert: Callable[[str], object] = str) -> Callable[[Options, str], None]:
+def _keep(attribute: str, convert: Callable[[str], object] = str) -> Callable[[ClientOptions, str], None]:
     return lambda options, text: setattr(options, attribute, convert(text))
 
 
-def _take_url(options: Options, url: str) -> None:
+def _take_url(options: ClientOptions, url: str) -> None:
     """``redis://[user:password@]host[:port][/db]``, and ``rediss://`` for TLS."""
     from urllib.parse import unquote
 
@@ -143,7 +143,7 @@ def _take_url(options: Options, url: str) -> None:
     options.db = whole(path) if path else options.db
 
 
-_WITH_VALUE: Final[Mapping[str, Callable[[Options, str], None]]] = {
+_WITH_VALUE: Final[Mapping[str, Callable[[ClientOptions, str], None]]] = {
     "-h": _keep("host"),
     "-p": _take_port,
     "-s": _keep("socket"),
@@ -202,9 +202,9 @@ _ALONE: Final[Mapping[str, tuple[str, object]]] = {
 }
 
 
-def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
+def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> ClientOptions:
     """The options of a command line; ends the program where it asks for help, for the version, or for what is not there."""
-    options = Options()
+    options = ClientOptions()
     words = list(arguments)
     while words and words[0].startswith("-"):
         _take_option(options, words)
@@ -217,7 +217,7 @@ def read_options(arguments: Sequence[str], environ: Mapping[str, str]) -> Option
     return options
 
 
-def _take_option(options: Options, words: list[str]) -> None:
+def _take_option(options: ClientOptions, words: list[str]) -> None:
     option = words.pop(0)
     if option in ("--help", "-h") and (option == "--help" or not words):
         from emulator.cli.usage import USAGE
@@ -242,7 +242,7 @@ def _take_option(options: Options, words: list[str]) -> None:
         fail(f"Unrecognized option or bad number of args for: '{option}'")
 
 
-def _settle(options: Options, environ: Mapping[str, str]) -> None:
+def _settle(options: ClientOptions, environ: Mapping[str, str]) -> None:
     """What follows from the options together, the environment and the terminal."""
     if options.password_given and options.warn:
         sys.stderr.write(_UNSAFE_PASSWORD + "\n")

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from emulator.cli.connection import Connection, Lost
+from emulator.cli.connection import Lost, ServerConnection
 from emulator.cli.conversation import Conversation
 from emulator.cli.formatting import text_of
 from emulator.protocol.client_side import encoded
@@ -57,7 +57,7 @@ def pipe(conversation: Conversation) -> int:
     return 1 if errors else 0
 
 
-def _send(conversation: Conversation, connection: Connection, mark: bytes, sent: threading.Event) -> None:
+def _send(conversation: Conversation, connection: ServerConnection, mark: bytes, sent: threading.Event) -> None:
     try:
         while data := os.read(0, _PIECE):
             connection.send(data)

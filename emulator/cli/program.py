@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from emulator.cli.connection import Lost, Unreachable
 from emulator.cli.conversation import Conversation, Failed
-from emulator.cli.options import Options, fail, read_options
+from emulator.cli.options import ClientOptions, fail, read_options
 from emulator.protocol.errors import ProtocolError
 
 _CLOSED_PIPE = 141
@@ -48,7 +48,7 @@ def _ended(arguments: Sequence[str]) -> int:
     return 1
 
 
-def _run(options: Options) -> int:
+def _run(options: ClientOptions) -> int:
     if options.ask_password:
         from emulator.cli.editor import ask_password
 
@@ -77,7 +77,7 @@ def _run_command(conversation: Conversation, words: Sequence[bytes]) -> int:
     return 0 if conversation.repeat(words, conversation.options.repeat) else 1
 
 
-def _completed(options: Options) -> list[bytes]:
+def _completed(options: ClientOptions) -> list[bytes]:
     """The command with what standard input has for it."""
     words = options.command
     if options.stdin_is_last:
@@ -91,7 +91,7 @@ def _completed(options: Options) -> list[bytes]:
     return words
 
 
-def _script(options: Options) -> list[bytes]:
+def _script(options: ClientOptions) -> list[bytes]:
     """The EVAL of a file, with keys and arguments parted by a comma."""
     try:
         with open(options.script, "rb") as file:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from emulator.cli.connection import Lost, Unreachable
 from emulator.cli.conversation import Conversation
-from emulator.cli.documentation import Command, documentation
+from emulator.cli.documentation import DocumentedCommand, documentation
 from emulator.cli.editor import Editor, can_edit, keys_at_once
 from emulator.cli.formatting import STANDARD
 from emulator.cli.history import History, is_secret, path_of
@@ -31,7 +31,7 @@ class Prompt:
         self._at_terminal = sys.stdin.isatty()
         self._history = History("")
         self._hints = True
-        self._commands: list[Command] | None = None
+        self._commands: list[DocumentedCommand] | None = None
         self._input: _Lines | Editor = _Lines()
 
     def run(self) -> int:
@@ -167,7 +167,7 @@ class Prompt:
 
     # What is known of commands
 
-    def _documentation(self) -> list[Command]:
+    def _documentation(self) -> list[DocumentedCommand]:
         if self._commands is None:
             self._commands = documentation(self._conversation.options, self._conversation.connection is not None)
         return self._commands

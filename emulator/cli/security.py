@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 import ssl
 
-from emulator.cli.options import Options
+from emulator.cli.options import ClientOptions
 
 
-def secured(connection: socket.socket, options: Options) -> ssl.SSLSocket:
+def secured(connection: socket.socket, options: ClientOptions) -> ssl.SSLSocket:
     """The connection, by TLS.
 
     As in Redis's own program the server's certificate is verified, but not that it is for this host.  Raises OSError.

@@ -1,7 +1,7 @@
 """Clients that wait for a key.
 
 Life cycle.  A command that finds nothing to take returns `Session.block(...)`.  In a transaction or a script, where
-nothing may wait, that is just the answer for "nothing"; otherwise it is a `Block`, the dispatcher parks the session, and
+nothing may wait, that is just the answer for "nothing"; otherwise it is a `Block`, the session is blocked, and
 the block stands in ``Database.blocked`` under each of its keys, oldest first, and in a timing wheel when it has a
 timeout.  When the funnel sees such a key come to be it signals it here.  After the command (or transaction, or script)
 that made it, `Blocking.serve` lets the waiters of each signalled key try again, the oldest first; the answer of one that
@@ -81,7 +81,7 @@ class Blocking:
         waiting = (blocks for db in self.engine.databases for blocks in db.blocked.values())
         return sum(any(block.needs_key for block in blocks) for blocks in waiting)
 
-    def park(self, block: Block, timeout: int) -> None:
+    def block(self, block: Block, timeout: int) -> None:
         """Let a session wait; `timeout` in milliseconds, 0 for none."""
         self.blocks[block] = None
         self.kinds[block.kind] = self.kinds.get(block.kind, 0) + 1

@@ -79,7 +79,7 @@ def usage(session: Session) -> Usage:
     held = session.buffers()
     used, free, query = _query_buffer(session, held)
     arguments, count = held.arguments, held.begun
-    if session.running or session.blocked is not None or session.parked:
+    if session.running or session.blocked is not None or session.suspended:
         arguments += sum(map(len, session.words))
         count += len(session.words)
     queue = session.queue
@@ -185,7 +185,7 @@ def _has_more(session: Session) -> bool:
         or session.channels
         or session.patterns
         or session.shards
-        or session.parked
+        or session.suspended
     )
 
 
@@ -243,4 +243,4 @@ class ClientEviction:
                 logger.warning("Evicting client: %s", session.describe().decode("utf-8", "replace"))
                 self._engine.stats.evicted_clients += 1
                 self.forget(session)
-                session.kill()
+                session.abort()

@@ -54,7 +54,7 @@ class Pause(Timer):
     def fire(self) -> None:
         self.stop()
 
-    def holds(self, command: Command, flags: int, session: Session) -> bool:
+    def suspends(self, command: Command, flags: int, session: Session) -> bool:
         """Whether a command has to wait; `flags` are those of the call, which for a script are its own.
 
         EMULATOR never waits: turning the clock may be what ends the pause.

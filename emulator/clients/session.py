@@ -54,11 +54,11 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``plain`` is true while nothing special holds for it, so that dispatch may take the short way; ``words`` are those of the
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of the
     last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
     the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
     number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
-    command back; ``held_back`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
+    command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
     set for the REST API: nothing waits, and scripts may do what they may with that service.
     """
@@ -77,9 +77,9 @@ class Session:
         "dirty_cas",
         "encoders",
         "engine",
+        "fast_path",
         "fault_passed",
         "fd",
-        "held_back",
         "id",
         "last_command",
         "lib_name",
@@ -89,7 +89,7 @@ class Session:
         "name",
         "no_evict",
         "no_touch",
-        "on_kill",
+        "on_abort",
         "on_move",
         "on_overrun",
         "on_wake",
@@ -97,7 +97,6 @@ class Session:
         "output_limit",
         "patterns",
         "paused",
-        "plain",
         "proof",
         "protocol",
         "pushed",
@@ -107,6 +106,7 @@ class Session:
         "reply_mode",
         "running",
         "shards",
+        "suspension",
         "total_commands",
         "total_input",
         "total_output",
@@ -128,13 +128,13 @@ class Session:
         self.db: Database = engine.databases[0]
         self.out: list[bytes] = []
         self.on_wake: Callable[[], None] | None = None
-        self.on_kill: Callable[[], None] | None = None
+        self.on_abort: Callable[[], None] | None = None
         self.on_move: Callable[[Session], None] | None = None
         self.on_overrun: Callable[[], None] | None = None
         self.pushed = 0
         self.buffers: Callable[[], Buffers] = Buffers
         self.replies = ReplyBuffer(engine.reply_buffers, engine.clock.now)
-        self.held_back: Timer | None = None
+        self.suspension: Timer | None = None
         self.fault_passed = False
         self.running = False
         self.closing = False
@@ -164,7 +164,7 @@ class Session:
         self.refresh()
 
     def refresh(self) -> None:
-        """Find out anew whether the session is plain; to be called when anything that counts for it has changed."""
+        """Find out anew whether the short way is open; to be called when anything that counts for it has changed."""
         is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
         self.output_limit = output_limits(self)[0] if is_limited else 0
         simple = (
@@ -177,10 +177,10 @@ class Session:
             and not self.no_touch
             and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
-            and not self.engine.attentive
+            and not self.engine.needs_guards
         )
         followed = self.engine.propagation.active
-        self.plain, self.logged = simple and not followed, simple and followed
+        self.fast_path, self.logged = simple and not followed, simple and followed
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
@@ -190,9 +190,9 @@ class Session:
         return self.queue
 
     @property
-    def parked(self) -> bool:
+    def suspended(self) -> bool:
         """Whether a command is held back, by CLIENT PAUSE or by a fault."""
-        return self.paused or self.held_back is not None
+        return self.paused or self.suspension is not None
 
     @property
     def subscriptions(self) -> int:
@@ -266,7 +266,7 @@ class Session:
         if self.deny_blocking or self.upstash:
             return timeout_reply
         block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
-        self.engine.blocking.park(block, timeout)
+        self.engine.blocking.block(block, timeout)
         return block
 
     def resume(self, reply: Reply) -> None:
@@ -284,11 +284,11 @@ class Session:
         if not self.running:
             self.wake()
 
-    def kill(self) -> None:
+    def abort(self) -> None:
         """Close at once."""
         self.close()
-        if self.on_kill is not None:
-            self.on_kill()
+        if self.on_abort is not None:
+            self.on_abort()
 
     def move(self, engine: Engine, user: User, proof: bytes) -> Session:
         """Take the client to another engine, as this user of it, whom the caller has found it may be: its session there.
@@ -307,12 +307,12 @@ class Session:
         self.on_move(other)
         return other
 
-    def disconnect(self) -> None:
+    def abort_in_turn(self) -> None:
         """Close at once, or where it is this client's command that wants it, after the answer."""
         if self.running:
             self.close()
         else:
-            self.kill()
+            self.abort()
 
     # Who it is
 
@@ -350,11 +350,11 @@ class Session:
         self.refresh()
         return True
 
-    def drop(self) -> None:
+    def abort_without_user(self) -> None:
         """Disconnect a client whose user is no longer."""
         self.forget_user()
         self.authenticated = False
-        self.disconnect()
+        self.abort_in_turn()
 
     def describe(self) -> bytes:
         """The client's line in CLIENT LIST."""
@@ -366,8 +366,8 @@ class Session:
         if self.blocked is not None:
             engine.blocking.forget(self.blocked)
         self.unwatch()
-        if self.held_back is not None:
-            engine.waits.cancel(self.held_back)
+        if self.suspension is not None:
+            engine.waits.cancel(self.suspension)
         engine.tracking.end(self)
         engine.monitor.end(self)
         engine.pubsub.drop(self)

@@ -136,7 +136,7 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     wanted = _Range(start, integer(options[1]) if len(options) > 1 else None, in_bits)
     text = read_string(client, key)
     if not text:
-        return -1 if wanted_bit or client.db.find(key) is not None else 0
+        return -1 if wanted_bit or client.db.peek_entry(key) is not None else 0
     first, last = _bits(wanted, len(text))
     if first == last:
         return -1

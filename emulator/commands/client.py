@@ -186,7 +186,7 @@ def _passes(session: Session, filters: Given) -> bool:
 
 def _kill(victims: Sequence[Session]) -> None:
     for session in victims:
-        session.disconnect()
+        session.abort_in_turn()
 
 
 @command(

@@ -9,7 +9,7 @@ from emulator.clients.tracking import collision
 from emulator.commands.arguments import integer
 from emulator.commands.options import FLAG, Given, last_given, once, read_options
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.replies import OK, Reply, Set, Status
+from emulator.protocol.replies import OK, Reply, SetReply, Status
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def client_trackinginfo(client: Session) -> dict[bytes, Reply]:
     """Returns how client-side caching is set up for the connection."""
     tracked = client.tracked
     if tracked is None:
-        return {b"flags": Set([b"off"]), b"redirect": -1, b"prefixes": []}
+        return {b"flags": SetReply([b"off"]), b"redirect": -1, b"prefixes": []}
     prefixes: Reply = sorted(tracked.prefixes or ())
-    return {b"flags": Set(tracked.flags()), b"redirect": tracked.redirect, b"prefixes": prefixes}
+    return {b"flags": SetReply(tracked.flags()), b"redirect": tracked.redirect, b"prefixes": prefixes}
 
 
 @command("connection", container="client", since="6.0.0", flags=_FLAGS, complexity="O(1)")

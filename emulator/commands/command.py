@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.config.edition import Edition
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.replies import Reply, Set, Status
+from emulator.protocol.replies import Reply, SetReply, Status
 from emulator.table.keyspec import KeySpec
 from emulator.table.lookup import by_full_name, called_command
 from emulator.table.registry import EMULATOR, FLAG, Command, command, container, every_command
@@ -48,8 +48,8 @@ def _lookup(client: Session, name: bytes) -> Command | None:
     return by_full_name(client.engine.commands.known, name)
 
 
-def _statuses(words: Iterable[str]) -> Set:
-    return Set([Status(word.encode()) for word in words])
+def _statuses(words: Iterable[str]) -> SetReply:
+    return SetReply([Status(word.encode()) for word in words])
 
 
 def _info(entry: Command) -> list[Reply]:
@@ -62,9 +62,9 @@ def _info(entry: Command) -> list[Reply]:
         last,
         step,
         _statuses("@" + category for category in entry.categories),
-        Set([tip.encode() for tip in entry.tips.split()]),
-        Set([_key_spec(spec) for spec in entry.keys]),
-        Set([_info(sub) for sub in entry.subcommands.values()]),
+        SetReply([tip.encode() for tip in entry.tips.split()]),
+        SetReply([_key_spec(spec) for spec in entry.keys]),
+        SetReply([_info(sub) for sub in entry.subcommands.values()]),
     ]
 
 
@@ -98,7 +98,7 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
             described[field.encode()] = written[field].encode()
     history = [told for told in _data("history").get(entry.full_name.decode(), ()) if edition.includes(told[0])]
     if history:
-        described[b"history"] = Set([[version.encode(), text.encode()] for version, text in history])
+        described[b"history"] = SetReply([[version.encode(), text.encode()] for version, text in history])
     if "arguments" in written:
         described[b"arguments"] = _arguments(edition, written)
     if entry.subcommands:

@@ -23,7 +23,7 @@ from emulator.keyspace.entry import Entry
 from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, Set, Status, Verbatim
+from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, SetReply, Status, Verbatim
 from emulator.protocol.text import to_text
 from emulator.stats.log import NOTICE
 from emulator.table.registry import command
@@ -75,7 +75,7 @@ def _help(client: Session) -> Reply:
 
 
 def _entry(client: Session, key: bytes) -> Entry:
-    entry = client.db.find(key)
+    entry = client.db.peek_entry(key)
     if entry is None:
         raise CommandError(_NO_KEY)
     return entry
@@ -98,7 +98,7 @@ def _digest(client: Session) -> Reply:
 @_action
 def _digest_value(client: Session, *keys: bytes) -> Reply:
     """Returns fingerprints of the values of keys."""
-    entries = [client.db.find(key) for key in keys]
+    entries = [client.db.peek_entry(key) for key in keys]
     return [Status(bytes(Digest() if entry is None else of_value(entry, Digest()))) for entry in entries]
 
 
@@ -108,7 +108,7 @@ def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes
     number, length = positive(count), positive(size)
     for index in range(number):
         key, value = b"%b:%d" % (prefix, index), b"value:%d" % index
-        if client.db.find(key) is None:
+        if client.db.peek_entry(key) is None:
             client.db.put(key, value[:length].ljust(length, b"\0") if length else value, STRING, b"set")
     return OK
 
@@ -405,7 +405,7 @@ _PROTOCOL: Final[dict[bytes, Any]] = {
     b"double": 3.141,
     b"null": None,
     b"array": [0, 1, 2],
-    b"set": Set([0, 1, 2]),
+    b"set": SetReply([0, 1, 2]),
     b"map": {0: False, 1: True, 2: False},
     b"attrib": Attributed({b"key-popularity": [b"key:123", 90]}, b"Some real reply following the attribute"),
     b"verbatim": Verbatim(b"This is a verbatim\nstring"),
@@ -440,7 +440,7 @@ def _ending(name: str, most: int, summary: str) -> None:
     def end(client: Session, *delay: bytes) -> Reply:
         logger.critical("DEBUG %s: the server ends here", name)
         client.engine.request_shutdown()
-        client.kill()
+        client.abort()
         return OK
 
     end.__doc__ = summary

@@ -52,7 +52,7 @@ def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
 )
 def dump(client: Session, key: bytes) -> bytes | None:
     """Returns the serialized value of a key, or null if the key does not exist."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     return None if value is None else serialized(client.engine, value)
 
 
@@ -77,7 +77,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     """Creates a key from a serialized value."""
     given = read_options(options, _OPTIONS, _ONE_USE)
     db, now = client.db, client.engine.clock.now
-    if b"REPLACE" not in given and db.lookup_write(key) is not None:
+    if b"REPLACE" not in given and db.lookup_write_entry(key) is not None:
         raise CommandError("BUSYKEY Target key name already exists.")
     span = integer(ttl)
     if span < 0:
@@ -87,7 +87,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     if deadline and deadline <= now:
         db.delete(key)
         return OK
-    replaced = db.find(key)
+    replaced = db.peek_entry(key)
     if replaced is not None:
         db.discard(key)
     entry = db.insert(key, value)
@@ -98,7 +98,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     elif db.frequency is not None and b"FREQ" in given:
         entry.access = db.frequency.starting_at(given[b"FREQ"])
     db.changed(key, GENERIC, b"restore")
-    if replaced is not None and db.observed:
+    if replaced is not None and db.has_listeners:
         db.notify_overwritten(key, replaced.value, value)
     return OK
 

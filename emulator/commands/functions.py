@@ -10,7 +10,7 @@ from emulator.commands.options import FLAG, Options, if_any, once, read_options
 from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments, note_words
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import OK, Reply, Set, Status
+from emulator.protocol.replies import OK, Reply, SetReply, Status
 from emulator.table.keyspec import numkeys
 from emulator.table.registry import command, container
 
@@ -144,7 +144,7 @@ def _described(library: Library, with_code: bool) -> dict[bytes, Reply]:
         {
             b"name": function.name,
             b"description": function.description,
-            b"flags": Set(Status(flag) for flag in function.flags),
+            b"flags": SetReply(Status(flag) for flag in function.flags),
         }
         for function in library.functions.values()
     ]

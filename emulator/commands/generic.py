@@ -66,7 +66,7 @@ def unlink(client: Session, key: bytes, *more: bytes) -> int:
 )
 def exists(client: Session, key: bytes, *more: bytes) -> int:
     """Counts the keys that exist; a key that is named twice counts twice."""
-    return sum([client.db.get(name, uses=False) is not None for name in (key, *more)])
+    return sum([client.db.lookup_read_any(name, uses=False) is not None for name in (key, *more)])
 
 
 @command(
@@ -79,13 +79,13 @@ def exists(client: Session, key: bytes, *more: bytes) -> int:
 )
 def touch(client: Session, key: bytes, *more: bytes) -> int:
     """Updates the access time of keys; returns how many exist."""
-    return sum([client.db.get(name) is not None for name in (key, *more)])
+    return sum([client.db.lookup_read_any(name) is not None for name in (key, *more)])
 
 
 @command("generic", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def type_(client: Session, key: bytes) -> Status:
     """Returns the type of the value at a key, or none if the key does not exist."""
-    value = client.db.get(key, uses=False)
+    value = client.db.lookup_read_any(key, uses=False)
     return Status(b"none" if value is None else type_name(value))
 
 
@@ -107,7 +107,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
     moment += base
 
     db = client.db
-    entry = db.lookup_write(key)
+    entry = db.lookup_write_entry(key)
     if entry is None:
         return 0
     current = entry.deadline
@@ -155,7 +155,7 @@ def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) ->
 def _deadline(client: Session, key: bytes) -> int:
     """Return the moment at which a key expires, -1 without expiry, -2 if the key does not exist."""
     db = client.db
-    if db.get(key, uses=False) is None:
+    if db.lookup_read_any(key, uses=False) is None:
         return -2
     moment = db.entries[key].deadline
     return -1 if moment is None else moment
@@ -206,7 +206,7 @@ def pexpiretime(client: Session, key: bytes) -> int:
 def persist(client: Session, key: bytes) -> int:
     """Removes the expiry of a key; returns 1 if it had one."""
     db = client.db
-    entry = db.lookup_write(key)
+    entry = db.lookup_write_entry(key)
     if entry is None or entry.deadline is None:
         return 0
     db.persist(entry)
@@ -226,12 +226,12 @@ def _enter(db: Database, key: bytes, value: Value, deadline: int | None) -> None
 
 def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> bool:
     db = client.db
-    entry = db.lookup_write(key)
+    entry = db.lookup_write_entry(key)
     if entry is None:
         raise CommandError(NO_SUCH_KEY)
     if key == new_key:
         return overwrite
-    replaced = db.lookup_write(new_key)
+    replaced = db.lookup_write_entry(new_key)
     if replaced is not None:
         if not overwrite:
             return False
@@ -287,10 +287,10 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
     target = given.get(b"DB", client.db)
     if target is client.db and source == destination:
         raise CommandError(_SAME)
-    value = client.db.get(source)
+    value = client.db.lookup_read_any(source)
     if value is None:
         return 0
-    replaced = target.lookup_write(destination)
+    replaced = target.lookup_write_entry(destination)
     if replaced is not None and b"REPLACE" not in given:
         return 0
     if not TYPES[value.__class__].copied:
@@ -312,8 +312,8 @@ def move(client: Session, key: bytes, db: bytes) -> int:
     target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)
-    entry = client.db.lookup_write(key)
-    if entry is None or target.lookup_write(key) is not None:
+    entry = client.db.lookup_write_entry(key)
+    if entry is None or target.lookup_write_entry(key) is not None:
         return 0
     value, deadline = entry.value, entry.deadline
     client.db.discard(key)
@@ -387,7 +387,7 @@ container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 )
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """Returns the internal encoding of a value, or null if the key does not exist."""
-    entry = client.db.inspect(key)
+    entry = client.db.lookup_entry(key)
     return None if entry is None else entry.encoding
 
 
@@ -402,7 +402,7 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
     """Returns the reference count of a value, which is 1: values are not shared."""
-    return None if client.db.inspect(key) is None else 1
+    return None if client.db.lookup_entry(key) is None else 1
 
 
 @command(
@@ -416,7 +416,7 @@ def object_refcount(client: Session, key: bytes) -> int | None:
 )
 def object_idletime(client: Session, key: bytes) -> int | None:
     """Returns the seconds since a key was last accessed, or null if the key does not exist."""
-    entry = client.db.inspect(key)
+    entry = client.db.lookup_entry(key)
     if entry is None:
         return None
     if client.db.frequency is not None:
@@ -438,7 +438,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
 )
 def object_freq(client: Session, key: bytes) -> int | None:
     """Returns the access frequency counter of a key; an error unless an LFU policy is in force."""
-    entry, frequency = client.db.inspect(key), client.db.frequency
+    entry, frequency = client.db.lookup_entry(key), client.db.frequency
     if entry is None:
         return None
     if frequency is None:

@@ -82,7 +82,7 @@ def geodist(client: Session, key: bytes, member1: bytes, member2: bytes, *unit: 
     if len(unit) > 1:
         raise CommandError(SYNTAX)
     metres = _unit(unit[0]) if unit else 1.0
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     one, other = _place_of(members, member1), _place_of(members, member2)
     if one is None or other is None:
         return None
@@ -96,7 +96,7 @@ def _distance_text(number: float) -> bytes:
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
 def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
     """Returns the positions of members as geohash strings of 11 characters."""
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     scores = [None if members is None else members.scores.get(name) for name in member]
     return [None if score is None else geohash.as_text(geohash.number_of(score)) for score in scores]
 
@@ -104,7 +104,7 @@ def geohash_(client: Session, key: bytes, *member: bytes) -> list[bytes | None]:
 @command("geo", since="3.2.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(1) a member")
 def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
     """Returns longitude and latitude of members."""
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     places = [_place_of(members, name) for name in member]
     return [NULL_ARRAY if place is None else list(place) for place in places]
 
@@ -133,7 +133,7 @@ class _Search:
 
     def __init__(self, client: Session, key: bytes, target: bytes | None = None) -> None:
         self.name = "GEOSEARCH" if target is None else "GEOSEARCHSTORE"
-        self.members = client.db.read(key, ZSet)
+        self.members = client.db.lookup_read(key, ZSet)
         self.target = target
         self.centre: Place | None = None
         self.box: tuple[float, float] | None = None

@@ -27,7 +27,7 @@ def read_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 
     Without active expiry, only the expired fields among `touched` are deleted; None means all fields.
     """
-    target = client.db.read(key, Hash)
+    target = client.db.lookup_read(key, Hash)
     if target is None:
         return _NOTHING
     if target.deadlines is not None:
@@ -40,7 +40,7 @@ def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 
     Expired fields are deleted; without active expiry, only those among `touched` (None means all fields).
     """
-    target = client.db.edit(key, Hash)
+    target = client.db.lookup_write(key, Hash)
     if target is not None and target.deadlines is not None:
         _expire_due(client, key, target, touched)
         return target or None
@@ -59,7 +59,7 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
     """Announce that fields were removed from a hash."""
     db = client.db
-    db.shrunk(key, target, HASH, b"hdel", count)
+    db.removed_from(key, target, HASH, b"hdel", count)
     if target and target.deadlines is not None:
         db.schedule_fields(db.entries[key])
 
@@ -141,7 +141,7 @@ def hvals(client: Session, key: bytes) -> list[bytes]:
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hlen(client: Session, key: bytes) -> int:
     """Returns the number of fields, 0 if there is no hash; without active expiry, expired fields count as well."""
-    return len(read_hash(client, key) if client.engine.expires_actively else client.db.read(key, Hash) or ())
+    return len(read_hash(client, key) if client.engine.expires_actively else client.db.lookup_read(key, Hash) or ())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")

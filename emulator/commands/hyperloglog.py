@@ -44,7 +44,7 @@ def _merged(client: Session, names: Sequence[bytes]) -> tuple[bytes, bool]:
     """The registers of the sketches at those keys that exist, and whether one of these is dense."""
     merged, dense = bytes(hyperloglog.REGISTERS), False
     for name in names:
-        value = client.db.get(name)
+        value = client.db.lookup_read_any(name)
         if value is not None:
             sketch = _checked(value)
             dense = dense or sketch[4] == DENSE
@@ -99,7 +99,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     """Returns the estimated number of different elements in one or several HyperLogLogs."""
     if more:
         return hyperloglog.estimate(_merged(client, (key, *more))[0])
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is None:
         return 0
     sketch = _checked(value)
@@ -107,7 +107,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     if count is None:
         count = hyperloglog.estimate(_registers(sketch))
         client.db.alter(key)
-        hyperloglog.cache_count(in_place(client, key, client.db.find(key), 0), count)
+        hyperloglog.cache_count(in_place(client, key, client.db.peek_entry(key), 0), count)
         client.engine.dirty += 1
         client.db.touch(key)
     return count
@@ -154,7 +154,7 @@ def pfdebug(client: Session, subcommand: bytes, key: bytes) -> Reply:
     except Corrupted:
         raise CommandError(_CORRUPTED) from None
     if converted:
-        client.db.amended(key)
+        client.db.changed_silently(key)
     return int(converted) if name == b"TODENSE" else list(hyperloglog.registers(sketch))
 
 

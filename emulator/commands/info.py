@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
-from emulator.keyspace.memory import Memory, resident_memory
+from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
@@ -108,7 +108,7 @@ def _clients(engine: Engine) -> Fields:
 
 
 def _memory(engine: Engine) -> Fields:
-    memory, limit, resident = Memory(engine), engine.config.maxmemory, resident_memory()
+    memory, limit, resident = MemoryFigures(engine), engine.config.maxmemory, resident_memory()
     system = _system_memory()
     return [
         ("used_memory", memory.used),
@@ -168,7 +168,7 @@ def _system_memory() -> int:
         return 0
 
 
-def _script_memory(engine: Engine, memory: Memory) -> Fields:
+def _script_memory(engine: Engine, memory: MemoryFigures) -> Fields:
     evaluated, called = engine.scripting.vm_memory
     libraries, functions = engine.scripting.counts
     return [

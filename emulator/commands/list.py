@@ -28,7 +28,7 @@ _POPPED = {LEFT: b"lpop", RIGHT: b"rpop"}
 def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, create: bool = True) -> int:
     """Add elements at an end of a list; return its length, 0 if there is no list and `create` is false."""
     db = client.db
-    target = db.edit(key, List)
+    target = db.lookup_write(key, List)
     if target is None:
         if not create:
             return 0
@@ -59,7 +59,7 @@ def removed(client: Session, key: bytes, source: List, event: bytes, count: int)
     """Announce that elements were removed from a list."""
     if source.nodes is not None and source.values:
         source.shrink(client.engine.config.list_max_listpack_size)
-    client.db.shrunk(key, source, LIST, event, count)
+    client.db.removed_from(key, source, LIST, event, count)
 
 
 @command(
@@ -114,10 +114,10 @@ def _pop(client: Session, name: str, key: bytes, count: Sequence[bytes], side: b
     if len(count) > 1:
         raise wrong_arity(name)
     if not count:
-        source = client.db.edit(key, List)
+        source = client.db.lookup_write(key, List)
         return None if source is None else pop(client, key, source, side)[0]
     most = positive(count[0])
-    source = client.db.edit(key, List)
+    source = client.db.lookup_write(key, List)
     if source is None:
         return NULL_ARRAY
     return pop(client, key, source, side, most) if most else []
@@ -153,7 +153,7 @@ def rpop(client: Session, key: bytes, *count: bytes) -> Reply:
 @command("list", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def llen(client: Session, key: bytes) -> int:
     """Returns the length of a list, 0 if there is none."""
-    values = client.db.read(key, List)
+    values = client.db.lookup_read(key, List)
     return 0 if values is None else len(values)
 
 
@@ -166,7 +166,7 @@ def llen(client: Session, key: bytes) -> int:
 )
 def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
     """Returns the element at an index, which counts from the end if negative; null if there is none."""
-    values = client.db.read(key, List)
+    values = client.db.lookup_read(key, List)
     if values is None:
         return None
     try:
@@ -185,7 +185,7 @@ def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
 def lrange(client: Session, key: bytes, start: bytes, stop: bytes) -> list[bytes]:
     """Returns the elements from start to stop, inclusive; negative indexes count from the end."""
     first, last = integer(start), integer(stop)
-    values = client.db.read(key, List)
+    values = client.db.lookup_read(key, List)
     if values is None:
         return []
     return values.slice(*_bounds(first, last, len(values)))
@@ -209,7 +209,7 @@ def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
     """Returns the index of an element, or with COUNT the indexes of its occurrences."""
     given = read_options(options, _POSITION_OPTIONS)
     rank, count, most = given.get(b"RANK", 1), given.get(b"COUNT"), given.get(b"MAXLEN", 0)
-    values = client.db.read(key, List)
+    values = client.db.lookup_read(key, List)
     wanted = 1 if count is None else count
     found = [] if values is None else _positions(values, element, rank, wanted, most)
     if count is None:
@@ -263,7 +263,7 @@ def _positions(values: List, element: bytes, rank: int, count: int, most: int) -
 )
 def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
     """Replaces the element at an index."""
-    target = client.db.edit(key, List)
+    target = client.db.lookup_write(key, List)
     if target is None:
         raise CommandError(NO_SUCH_KEY)
     position = _as_int(integer(index))
@@ -294,7 +294,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
     side = where.upper()
     if side not in (b"BEFORE", b"AFTER"):
         raise CommandError(SYNTAX)
-    target = client.db.edit(key, List)
+    target = client.db.lookup_write(key, List)
     if target is None:
         return 0
     target.grow((element,), client.engine.config.list_max_listpack_size)
@@ -311,7 +311,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
 def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
     """Removes occurrences of an element: from the head, from the tail (negative count) or all (0); returns how many."""
     most = magnitude(count)
-    target = client.db.edit(key, List)
+    target = client.db.lookup_write(key, List)
     if target is None:
         return 0
     number = target.remove(element, abs(most) or len(target), most < 0)
@@ -324,7 +324,7 @@ def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
 def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     """Removes all elements but those from start to stop, inclusive."""
     first, last = integer(start), integer(stop)
-    target = client.db.edit(key, List)
+    target = client.db.lookup_write(key, List)
     if target is not None:
         before = len(target)
         target.trim(*_bounds(first, last, before))
@@ -348,10 +348,10 @@ def side_of(word: bytes) -> bytes:
 def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
     """Move an element from an end of one list to an end of another and return it; None if there is none."""
     db = client.db
-    values = db.edit(source, List)
+    values = db.lookup_write(source, List)
     if values is None:
         return None
-    db.edit(target, List)
+    db.lookup_write(target, List)
     value = values.pop_left() if take is LEFT else values.pop_right()
     push(client, target, (value,), put)
     removed(client, source, values, _POPPED[take], 0)  # a move is one change
@@ -388,7 +388,7 @@ def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | Non
 def mpop(client: Session, names: Sequence[bytes], side: bytes, count: int) -> list[Reply] | None:
     """Return the name of the first list that is not empty, and elements removed from it."""
     for name in names:
-        source = client.db.edit(name, List)
+        source = client.db.lookup_write(name, List)
         if source is not None:
             return [name, pop(client, name, source, side, count)]
     return None

@@ -22,7 +22,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], side: bytes) -> R
 
     def attempt() -> list[bytes] | None:
         for name in names:
-            source = client.db.edit(name, List)
+            source = client.db.lookup_write(name, List)
             if source is not None:
                 return [name, pop(client, name, source, side)[0]]
         return None

@@ -10,7 +10,7 @@ import gc
 from typing import TYPE_CHECKING
 
 from emulator.commands.options import at_least, read_options
-from emulator.keyspace.memory import Memory, resident_memory
+from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
@@ -29,7 +29,7 @@ _TIPS = "nondeterministic_output request_policy:all_shards response_policy:speci
 def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     """Returns the approximate memory of a key and its value, in bytes."""
     read_options(options, {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)})
-    entry = client.db.find(key)
+    entry = client.db.peek_entry(key)
     return None if entry is None else weigh(key, entry.value, entry.deadline is not None)
 
 
@@ -37,7 +37,7 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
 def memory_stats(client: Session) -> dict[bytes, Reply]:
     """Returns what the memory is used for."""
     engine = client.engine
-    memory = Memory(engine)
+    memory = MemoryFigures(engine)
     resident = resident_memory()
     databases: dict[bytes, Reply] = {}
     for db in engine.databases:
@@ -87,7 +87,7 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
 def memory_doctor(client: Session) -> Verbatim:
     """Returns a report on problems of memory usage."""
-    if Memory(client.engine).used < 5 << 20:
+    if MemoryFigures(client.engine).used < 5 << 20:
         return Verbatim(
             b"Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these "
             b"conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be back "

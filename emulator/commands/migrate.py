@@ -96,7 +96,7 @@ def migrate(
     if client.deny_blocking or engine.in_background is None:
         return _conclude(db, order, parcels, _converse(order, parcels))
     block = Block(client, (), object, lambda: None, None)
-    engine.blocking.park(block, 0)
+    engine.blocking.block(block, 0)
 
     def conclude(answer: _Answer) -> None:
         try:
@@ -142,7 +142,7 @@ def _order(
 def _parcels(db: Database, order: _Order) -> list[_Parcel]:
     parcels = []
     for name in order.names:
-        value = db.get(name)
+        value = db.lookup_read_any(name)
         if value is not None:
             deadline = db.entries[name].deadline
             ttl = 0 if deadline is None else max(deadline - db.clock.now, 1)
@@ -200,7 +200,7 @@ def _conclude(db: Database, order: _Order, parcels: Sequence[_Parcel], answer: _
 
 def _delete(db: Database, parcel: _Parcel) -> bool:
     """Delete a key that was moved; return False, and keep it, if its value has changed since."""
-    entry = db.find(parcel.name)
+    entry = db.peek_entry(parcel.name)
     if entry is None:
         return True
     if serialized(db.engine, entry.value) != parcel.payload:

@@ -26,7 +26,7 @@ _NOTHING: Final = Set()
 
 def _read(client: Session, key: bytes) -> Set:
     """Return the set at a key for reading; an empty one if there is none."""
-    return client.db.read(key, Set) or _NOTHING
+    return client.db.lookup_read(key, Set) or _NOTHING
 
 
 # Members
@@ -36,7 +36,7 @@ def _read(client: Session, key: bytes) -> Set:
 def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     """Adds members; returns how many are new."""
     db, limits = client.db, client.engine.config
-    target = db.edit(key, Set)
+    target = db.lookup_write(key, Set)
     if target is None:
         target = Set()
         target.expect(member, 1 + len(more), limits)
@@ -54,12 +54,12 @@ def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
 @command("set", since="1.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N members named")
 def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     """Removes members; returns how many existed."""
-    target = client.db.edit(key, Set)
+    target = client.db.lookup_write(key, Set)
     if target is None:
         return 0
     count = sum([target.remove(name) for name in (member, *more)])
     if count:
-        client.db.shrunk(key, target, SET, b"srem", count)
+        client.db.removed_from(key, target, SET, b"srem", count)
     return count
 
 
@@ -71,9 +71,9 @@ def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     tips="nondeterministic_output_order",
     complexity="O(N) for N members",
 )
-def smembers(client: Session, key: bytes) -> replies.Set:
+def smembers(client: Session, key: bytes) -> replies.SetReply:
     """Returns all members."""
-    return replies.Set(_read(client, key))
+    return replies.SetReply(_read(client, key))
 
 
 @command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
@@ -107,16 +107,16 @@ def scard(client: Session, key: bytes) -> int:
 def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> int:
     """Moves a member to another set; returns 1 if it existed."""
     db, limits = client.db, client.engine.config
-    origin = db.edit(source, Set)
+    origin = db.lookup_write(source, Set)
     if origin is None:
-        db.lookup_write(destination)  # it counts as used nevertheless
+        db.lookup_write_entry(destination)  # it counts as used nevertheless
         return 0
-    target = db.edit(destination, Set)
+    target = db.lookup_write(destination, Set)
     if origin is target:
         return int(member in origin.members)
     if not origin.remove(member):
         return 0
-    db.shrunk(source, origin, SET, b"srem")
+    db.removed_from(source, origin, SET, b"srem")
     if target is None:
         target = Set()
         target.expect(member, 1, limits)
@@ -143,21 +143,21 @@ def spop(client: Session, key: bytes, *count: bytes) -> Reply:
     if len(count) > 1:
         raise CommandError(SYNTAX)
     number = positive(count[0]) if count else 1
-    target = db.edit(key, Set)
+    target = db.lookup_write(key, Set)
     if target is None:
-        return replies.Set() if count else None
+        return replies.SetReply() if count else None
     if not count:
         member = target.pop(random)
-        db.shrunk(key, target, SET, b"spop")
+        db.removed_from(key, target, SET, b"spop")
         return member
     if not number:
-        return replies.Set()
+        return replies.SetReply()
     if number < len(target):
-        members = replies.Set(target.pop_many(random, number, client.engine.config))
+        members = replies.SetReply(target.pop_many(random, number, client.engine.config))
     else:
-        members = replies.Set(target)
+        members = replies.SetReply(target)
         target.clear()
-    db.shrunk(key, target, SET, b"spop", len(members))
+    db.removed_from(key, target, SET, b"spop", len(members))
     return members
 
 
@@ -255,9 +255,9 @@ def _store(client: Session, destination: bytes, members: Iterable[bytes], event:
     tips="nondeterministic_output_order",
     complexity="O(N*M) for M sets, the smallest of N members",
 )
-def sinter(client: Session, key: bytes, *more: bytes) -> replies.Set:
+def sinter(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
     """Returns the members that all of several sets have."""
-    return replies.Set(_intersection(_read_all(client, (key, *more))))
+    return replies.SetReply(_intersection(_read_all(client, (key, *more))))
 
 
 @command(
@@ -298,9 +298,9 @@ def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
     tips="nondeterministic_output_order",
     complexity="O(N) for N members in all",
 )
-def sunion(client: Session, key: bytes, *more: bytes) -> replies.Set:
+def sunion(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
     """Returns the members that any of several sets has."""
-    return replies.Set(_union(_read_all(client, (key, *more))))
+    return replies.SetReply(_union(_read_all(client, (key, *more))))
 
 
 @command(
@@ -323,9 +323,9 @@ def sunionstore(client: Session, destination: bytes, key: bytes, *more: bytes) -
     tips="nondeterministic_output_order",
     complexity="O(N) for N members in all",
 )
-def sdiff(client: Session, key: bytes, *more: bytes) -> replies.Set:
+def sdiff(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
     """Returns the members of the first set that no other set has."""
-    return replies.Set(_difference(_read_all(client, (key, *more))))
+    return replies.SetReply(_difference(_read_all(client, (key, *more))))
 
 
 @command(

@@ -84,7 +84,7 @@ def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
     arrow = pattern.find(b"->", star)
     field = pattern[arrow + 2 :] if 0 <= arrow < len(pattern) - 2 else None
     end = arrow if field is not None else len(pattern)
-    value = client.db.get(pattern[:star] + element + pattern[star + 1 : end])
+    value = client.db.lookup_read_any(pattern[:star] + element + pattern[star + 1 : end])
     if field is not None:
         return value.get(field, client.engine.clock.now) if isinstance(value, Hash) else None
     return bytes(value) if isinstance(value, bytes | bytearray) else None
@@ -125,7 +125,7 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
 
 
 def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None]:
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is not None and not isinstance(value, List | Set | ZSet):
         raise CommandError(WRONGTYPE)
     if isinstance(value, ZSet):
@@ -184,7 +184,7 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
     if elements:
         db.put(target, List.of(elements, client.engine.config.list_max_listpack_size), LIST, b"sortstore")
         client.engine.dirty += len(elements) - 1  # each value is a change
-    elif db.find(target) is not None:
+    elif db.peek_entry(target) is not None:
         db.discard(target)
         db.changed(target, GENERIC, b"del")
     return len(elements)

@@ -158,7 +158,7 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
     given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
     trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False)
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
         client.db.changed(key, STREAM, b"xtrim", gone)
@@ -249,7 +249,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
         raise wrong_arity("xadd")
     if asked.id == 0 and not asked.open_ended:
         raise CommandError("ERR The ID specified in XADD must be greater than 0-0")
-    stream = db.edit(key, Stream)
+    stream = db.lookup_write(key, Stream)
     if stream is None:
         if not asked.make:
             return None
@@ -280,7 +280,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
 @command("stream", since="5.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def xlen(client: Session, key: bytes) -> int:
     """Returns the number of entries."""
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     return 0 if stream is None else len(stream)
 
 
@@ -290,7 +290,7 @@ _RANGE_OPTIONS: Final[Options] = {b"COUNT": (1, lambda text: max(integer(text), 
 def _range(client: Session, key: bytes, low: bytes, high: bytes, options: Sequence[bytes], reverse: bool) -> Reply:
     start, end = start_of_interval(low), end_of_interval(high)
     count = read_options(options, _RANGE_OPTIONS).get(b"COUNT", -1)
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     if stream is None:
         return []
     if not count:
@@ -328,7 +328,7 @@ def xrevrange(client: Session, key: bytes, end: bytes, start: bytes, *options: b
 @command("stream", since="5.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
 def xdel(client: Session, key: bytes, id: bytes, *more: bytes) -> int:
     """Deletes entries; returns how many existed."""
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     if stream is None:
         return 0
     gone = sum([stream.delete(number) for number in [exact_id(text) for text in (id, *more)]])
@@ -354,7 +354,7 @@ def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
 @command("stream", since="8.2.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) for each entry")
 def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
     """Deletes entries with respect to consumer groups; returns 1 (deleted), 2 (still referenced) or -1 (missing) each."""
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     strategy, texts = ids_to_delete((ids, numids, id, *more))
     if stream is None:
         return [NOT_THERE] * len(texts)
@@ -381,7 +381,7 @@ def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Stat
 
     given = read_options(options, {b"ENTRIESADDED": _ENTRIES_ADDED, b"MAXDELETEDID": (1, max_deleted_id)})
     added: int | None = given.get(b"ENTRIESADDED")
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
     if id < stream.max_deleted:
@@ -394,5 +394,5 @@ def xsetid(client: Session, key: bytes, last_id: bytes, *options: bytes) -> Stat
     stream.last_id = id
     stream.added = stream.added if added is None else added
     stream.max_deleted = given.get(b"MAXDELETEDID") or stream.max_deleted
-    client.db.amended(key, STREAM, b"xsetid")
+    client.db.changed_silently(key, STREAM, b"xsetid")
     return OK

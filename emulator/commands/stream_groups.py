@@ -32,7 +32,7 @@ def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consu
     consumer: Consumer | None = group.consumers.get(name)
     if consumer is None:
         consumer = group.consumers[name] = Consumer(name, client.engine.clock.now)
-        client.db.amended(key, STREAM, b"xgroup-createconsumer")
+        client.db.changed_silently(key, STREAM, b"xgroup-createconsumer")
     return consumer
 
 
@@ -46,7 +46,7 @@ def _required(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, G
 
 
 def _existing(client: Session, key: bytes) -> Stream:
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     if stream is None:
         raise CommandError(
             "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
@@ -88,7 +88,7 @@ def _group_options(client: Session, options: Sequence[bytes], may_make: bool) ->
 def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes, *options: bytes) -> Status:
     """Creates a consumer group, which reads the entries after an id."""
     make, read = _group_options(client, options, may_make=True)
-    stream = client.db.edit(key, Stream) if make else _existing(client, key)
+    stream = client.db.lookup_write(key, Stream) if make else _existing(client, key)
     if len(options) > 3:
         raise wrong_subcommand_arity(client)
     if id_or_dollar == b"$":
@@ -102,7 +102,7 @@ def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes
     if group in stream.groups:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
     stream.create_group(group, id, read)
-    client.db.amended(key, STREAM, b"xgroup-create")
+    client.db.changed_silently(key, STREAM, b"xgroup-create")
     return OK
 
 
@@ -122,7 +122,7 @@ def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes,
         raise wrong_subcommand_arity(client)
     stream.move(found, stream.last_id if id_or_dollar == b"$" else bound(id_or_dollar))
     found.read = stream.known_read(read)
-    client.db.amended(key, STREAM, b"xgroup-setid")
+    client.db.changed_silently(key, STREAM, b"xgroup-setid")
     return OK
 
 
@@ -139,7 +139,7 @@ def xgroup_destroy(client: Session, key: bytes, group: bytes) -> int:
     stream = _existing(client, key)
     if stream.groups.pop(group, None) is None:
         return 0
-    client.db.amended(key, STREAM, b"xgroup-destroy")
+    client.db.changed_silently(key, STREAM, b"xgroup-destroy")
     if key in client.db.blocked:
         client.engine.blocking.signal(client.db, key, Stream)
     return 1
@@ -177,7 +177,7 @@ def xgroup_delconsumer(client: Session, key: bytes, group: bytes, consumer: byte
     if known is None:
         return 0
     pending = found.remove(known)
-    client.db.amended(key, STREAM, b"xgroup-delconsumer")
+    client.db.changed_silently(key, STREAM, b"xgroup-delconsumer")
     return pending
 
 
@@ -187,13 +187,13 @@ def xgroup_delconsumer(client: Session, key: bytes, group: bytes, consumer: byte
 @command("stream", since="5.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1) for each entry")
 def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> int:
     """Acknowledges pending entries; returns how many were pending."""
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     found = None if stream is None else stream.groups.get(group)
     if found is None:
         return 0
     client.db.alter(key)
     count = sum([found.acknowledge(number) for number in [exact_id(text) for text in (id, *more)]])
-    client.db.amended(key, count=count)
+    client.db.changed_silently(key, count=count)
     return count
 
 
@@ -206,7 +206,7 @@ def xack(client: Session, key: bytes, group: bytes, id: bytes, *more: bytes) -> 
 )
 def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes) -> list[int]:
     """Acknowledges and deletes entries; returns 1 (deleted), 2 (still referenced) or -1 (not pending) each."""
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     strategy, texts = ids_to_delete((ids, numids, id, *more))
     found = None if stream is None else stream.groups.get(group)
     if stream is None or found is None:
@@ -217,7 +217,7 @@ def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes
         if not found.acknowledge(number):
             answers.append(NOT_THERE)
             continue
-        client.db.amended(key)
+        client.db.changed_silently(key)
         outcome = delete_entry(stream, number, strategy)
         gone += outcome == DELETED
         answers.append(STILL_NEEDED if outcome == STILL_NEEDED else DELETED)
@@ -241,7 +241,7 @@ def xclaim(
     client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, id: bytes, *more: bytes
 ) -> list[Reply]:
     """Assigns pending entries that have been idle for a time to a consumer."""
-    stream, found = _required(client.db.read(key, Stream), key, group)
+    stream, found = _required(client.db.lookup_read(key, Stream), key, group)
     client.db.alter(key)
     idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
     words = (id, *more)
@@ -250,7 +250,7 @@ def xclaim(
     just_id, retries = b"JUSTID" in given, given.get(b"RETRYCOUNT", -1)
     if given.get(b"LASTID", 0) > found.last_id:
         stream.move(found, given[b"LASTID"])
-        client.db.amended(key)
+        client.db.changed_silently(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
     delivered = _delivery_time(given, now)
@@ -260,7 +260,7 @@ def xclaim(
         pending = found.pending.get(number)
         if body is None:
             if found.acknowledge(number):
-                client.db.amended(key)
+                client.db.changed_silently(key)
             continue
         if pending is not None:
             if idle and now - pending.delivered < idle:
@@ -275,7 +275,7 @@ def xclaim(
             found.pending[number].count = retries
         answers.append(format_id(number) if just_id else [format_id(number), body])
         claimant.active = now
-        client.db.amended(key)
+        client.db.changed_silently(key)
     return answers
 
 
@@ -340,7 +340,7 @@ def xautoclaim(
     first = start_of_interval(start)
     given = read_options(options, _AUTOCLAIM_OPTIONS)
     count, just_id = given.get(b"COUNT", 100), b"JUSTID" in given
-    stream, found = _required(client.db.read(key, Stream), key, group)
+    stream, found = _required(client.db.lookup_read(key, Stream), key, group)
     client.db.alter(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
@@ -362,7 +362,7 @@ def xautoclaim(
             claimant.active = now
         else:
             continue
-        client.db.amended(key)
+        client.db.changed_silently(key)
     return [format_id(cursor), claimed, deleted]
 
 
@@ -380,7 +380,7 @@ def xautoclaim(
 def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list[Reply]:
     """Returns a summary of the pending entries of a group, or the entries with consumer, idle time and deliveries."""
     if not options:
-        return _summary(_required(client.db.read(key, Stream), key, group)[1])
+        return _summary(_required(client.db.lookup_read(key, Stream), key, group)[1])
     if not 3 <= len(options) <= 6:
         raise CommandError(SYNTAX)
     idle = 0
@@ -391,7 +391,7 @@ def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list
         options = options[2:]
     count = max(integer(options[2]), 0)
     start, end = start_of_interval(options[0]), end_of_interval(options[1])
-    found = _required(client.db.read(key, Stream), key, group)[1]
+    found = _required(client.db.lookup_read(key, Stream), key, group)[1]
     pending = found.pending
     if len(options) > 3:
         consumer = found.consumers.get(options[3])

@@ -22,7 +22,7 @@ container("xinfo", group="stream", since="5.0.0", acl="", help_since="5.0.0")
 
 
 def _existing(client: Session, key: bytes) -> Stream:
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
     return stream

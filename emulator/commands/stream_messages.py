@@ -127,7 +127,7 @@ def xcfgset(client: Session, key: bytes, *settings: bytes) -> Status:
         raise CommandError("ERR At least one parameter must be specified")
     found = _idempotence(stream)
     found.configure(given.get(b"IDMP-DURATION", found.duration), given.get(b"IDMP-MAXSIZE", found.most))
-    client.db.amended(key)
+    client.db.changed_silently(key)
     return OK
 
 
@@ -145,12 +145,12 @@ def xidmprecord(client: Session, key: bytes, producer: bytes, message: bytes, id
     found, now = _idempotence(stream), client.engine.clock.now
     if found.find(producer, message, now) is None:
         found.record(producer, message, number, now)
-        client.db.amended(key)
+        client.db.changed_silently(key)
     return OK
 
 
 def _existing(client: Session, key: bytes) -> Stream:
-    stream = client.db.edit(key, Stream)
+    stream = client.db.lookup_write(key, Stream)
     if stream is None:
         raise CommandError(NO_SUCH_KEY)
     return stream

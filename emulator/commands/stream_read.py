@@ -79,7 +79,7 @@ class _Request:
 
 def _after(client: Session, key: bytes, text: bytes) -> int:
     """Return the id after which to read; `_LAST` stands for the last entry at the time of reading."""
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     if text == b"$":
         return 0 if stream is None else stream.last_id
     if text == b"+":
@@ -105,7 +105,7 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
     def attempt() -> Reply:
         found = Named()
         for name, after in zip(request.keys, behind, strict=True):
-            stream = client.db.read(name, Stream)
+            stream = client.db.lookup_read(name, Stream)
             if stream is None or not len(stream):
                 continue
             start = stream.top_id if after == _LAST else after + 1
@@ -123,7 +123,7 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
 
 
 def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[bytes, Stream, Group, int]:
-    stream = client.db.read(key, Stream)
+    stream = client.db.lookup_read(key, Stream)
     if stream is None or name not in stream.groups:
         raise CommandError(
             f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}' in XREADGROUP with GROUP option"
@@ -163,7 +163,7 @@ def xreadgroup(
                 found.append((name, _history(stream, reader, after, request.count, clock.now)))
             elif len(stream) and stream.top_id > group.last_id:
                 found.append((name, _deliver(stream, group, reader, request, clock.now)))
-                client.db.amended(name)
+                client.db.changed_silently(name)
         return found or None
 
     reply = attempt()

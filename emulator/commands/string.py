@@ -31,7 +31,7 @@ _LCS_CELL = 4
 
 def _read(client: Session, key: bytes) -> bytes | None:
     """Return the string at a key for reading."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is None or value.__class__ is bytes:
         return value
     if isinstance(value, STRINGS):
@@ -41,7 +41,7 @@ def _read(client: Session, key: bytes) -> bytes | None:
 
 def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | bytearray]:
     """Return the entry of a key for writing, and its string (empty if there is none)."""
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None:
         return None, b""
     if not isinstance(entry.value, STRINGS):
@@ -51,7 +51,7 @@ def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | byte
 
 def read_string(client: Session, key: bytes) -> bytes | bytearray:
     """Return the string at a key for reading, as it is stored; empty if there is none."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is None:
         return b""
     if isinstance(value, STRINGS):
@@ -85,7 +85,7 @@ def _check_size(client: Session, size: int) -> None:
 @command("string", since="1.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def get(client: Session, key: bytes) -> bytes | None:
     """Returns the string at a key, or null if there is none."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value.__class__ is bytes or value is None:
         return value
     if isinstance(value, STRINGS):
@@ -103,7 +103,7 @@ def get(client: Session, key: bytes) -> bytes | None:
 )
 def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the strings at several keys, null for each that is missing or of another type."""
-    get_value = client.db.get
+    get_value = client.db.lookup_read_any
     values = [get_value(name) for name in (key, *more)]
     return [bytes(value) if isinstance(value, STRINGS) else None for value in values]
 
@@ -176,7 +176,7 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     chosen = read_options(options, *_set_options(client.engine.config.edition))
     moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if (b"NX" in chosen and entry is not None) or (b"XX" in chosen and entry is None):
         return previous
     for condition in CONDITIONS & chosen.keys():
@@ -223,7 +223,7 @@ def _store(client: Session, key: bytes, value: bytes, moment: int | None, keep_t
 @command("string", since="1.0.0", flags="write denyoom fast", keys=[keys("OW insert", 1)], complexity="O(1)")
 def setnx(client: Session, key: bytes, value: bytes) -> int:
     """Sets a key unless it exists; returns 1 if it was set."""
-    if client.db.lookup_write(key) is not None:
+    if client.db.lookup_write_entry(key) is not None:
         return 0
     client.db.put(key, value, STRING, b"set")
     return 1
@@ -344,7 +344,7 @@ def msetex(client: Session, numkeys: bytes, key: bytes, value: bytes, *more: byt
     given = read_options(pairs[2 * count :], _MSETEX_OPTIONS, _RULES)
     moment = _moment(client, "msetex", given)
     names, values = pairs[: 2 * count : 2], pairs[1 : 2 * count : 2]
-    there = [client.db.lookup_write(name) is not None for name in names]
+    there = [client.db.lookup_write_entry(name) is not None for name in names]
     if (b"NX" in given and any(there)) or (b"XX" in given and not all(there)):
         return 0
     for name, value in zip(names, values, strict=True):
@@ -364,7 +364,7 @@ def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
     if len(more) % 2:
         raise wrong_arity("msetnx")
     db = client.db
-    if any(db.lookup_write(name) is not None for name in (key, *more[::2])):
+    if any(db.lookup_write_entry(name) is not None for name in (key, *more[::2])):
         return 0
     mset(client, key, value, *more)
     return 1
@@ -418,7 +418,7 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
 
 def _increment(client: Session, key: bytes, amount: int) -> int:
     db = client.db
-    entry = db.lookup_write(key)
+    entry = db.lookup_write_entry(key)
     if entry is None:
         total = amount
         db.insert(key, b"%d" % total)
@@ -510,7 +510,7 @@ _LCS_OPTIONS: Final = {b"LEN": FLAG, b"IDX": FLAG, b"WITHMATCHLEN": FLAG, b"MINM
 )
 def lcs(client: Session, key1: bytes, key2: bytes, *options: bytes) -> Reply:
     """Returns the longest common subsequence of two strings, its length (LEN) or its matches (IDX)."""
-    one, other = map(_compared, [client.db.get(key1), client.db.get(key2)])
+    one, other = map(_compared, [client.db.lookup_read_any(key1), client.db.lookup_read_any(key2)])
     given = read_options(options, _LCS_OPTIONS)
     if b"LEN" in given and b"IDX" in given:
         raise CommandError("ERR If you want both the length and indexes, please just use IDX.")

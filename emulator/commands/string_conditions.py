@@ -49,7 +49,7 @@ def _digest(value: bytes) -> bytes:
 @command("string", since="8.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N bytes")
 def digest(client: Session, key: bytes) -> bytes | None:
     """The XXH3 hash of a string as sixteen hexadecimal digits, null where there is none."""
-    text = _string(client.db.get(key))
+    text = _string(client.db.lookup_read_any(key))
     return None if text is None else _digest(text)
 
 
@@ -70,7 +70,7 @@ def delex(client: Session, key: bytes, *condition: bytes) -> int:
     """Delete a key, if its string is as asked for; whether it was deleted."""
     if len(condition) not in (0, 2):
         raise wrong_arity("delex")
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None:
         return 0
     if condition:
@@ -87,7 +87,7 @@ def delex(client: Session, key: bytes, *condition: bytes) -> int:
 @command("string", valkey="9.0.0", flags="write fast", keys=[keys("RM delete", 1)], complexity="O(1)")
 def delifeq(client: Session, key: bytes, value: bytes) -> int:
     """Delete a key whose string is this; whether it was deleted."""
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None or not holds(b"IFEQ", value, entry.value):
         return 0
     return int(client.db.delete(key))

@@ -48,14 +48,14 @@ def _command(name: str, flags: str) -> Callable[[Function], Function]:
 
 def _open(client: Session, key: bytes) -> VectorSet | None:
     """Return the vector set for writing; watchers of the key are notified in any case."""
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    return client.db.edit(key, VectorSet)
+    return client.db.lookup_write(key, VectorSet)
 
 
 def _find(client: Session, key: bytes, name: bytes) -> tuple[VectorSet, Element] | None:
     """Return a vector set and one of its elements, for reading; None if either is missing."""
-    found = client.db.read(key, VectorSet)
+    found = client.db.lookup_read(key, VectorSet)
     element = found.elements.get(name) if found is not None else None
     return (found, element) if found is not None and element is not None else None
 
@@ -240,10 +240,10 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
         raise wrong_arity("VRANDMEMBER")
     random = client.engine.random
     if len(arguments) == 1:
-        found = client.db.read(arguments[0], VectorSet)
+        found = client.db.lookup_read(arguments[0], VectorSet)
         return None if found is None else found.choose(random)
     count = integer(arguments[1], "ERR COUNT value is not an integer")
-    found = client.db.read(arguments[0], VectorSet) if count else None
+    found = client.db.lookup_read(arguments[0], VectorSet) if count else None
     return [] if found is None else found.pick(random, client.producible(count))
 
 
@@ -255,7 +255,7 @@ def vcard(client: Session, *arguments: bytes) -> int:
     """Returns the number of elements, 0 if there is no set."""
     if len(arguments) != 1:
         raise wrong_arity("VCARD")
-    return len(client.db.read(arguments[0], VectorSet) or ())
+    return len(client.db.lookup_read(arguments[0], VectorSet) or ())
 
 
 @_command("VDIM", "readonly fast")
@@ -263,7 +263,7 @@ def vdim(client: Session, *arguments: bytes) -> int:
     """Returns the dimension of the stored vectors."""
     if len(arguments) != 1:
         raise wrong_arity("VDIM")
-    found = client.db.read(arguments[0], VectorSet)
+    found = client.db.lookup_read(arguments[0], VectorSet)
     if found is None:
         raise CommandError("ERR key does not exist")
     return found.dimension
@@ -280,7 +280,7 @@ def vinfo(client: Session, *arguments: bytes) -> Reply:
     """Returns facts about a vector set: how it stores vectors, and how many."""
     if len(arguments) != 1:
         raise wrong_arity("VINFO")
-    found = client.db.read(arguments[0], VectorSet)
+    found = client.db.lookup_read(arguments[0], VectorSet)
     if found is None:
         return NULL_ARRAY
     return {
@@ -391,7 +391,7 @@ def vsim(client: Session, *arguments: bytes) -> Reply:
     """Returns the elements most similar to an element or a vector."""
     if len(arguments) < 3:
         raise wrong_arity("VSIM")
-    target = client.db.read(arguments[0], VectorSet)
+    target = client.db.lookup_read(arguments[0], VectorSet)
     if target is None:
         return []
     words = iter(arguments[1:])

@@ -58,7 +58,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
 
 def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
     """ZADD of one member without options; returns whether it is new."""
-    target = client.db.edit(key, ZSet)
+    target = client.db.lookup_write(key, ZSet)
     if target is None:
         return int(add_scores(client, key, (score,), (member,), _NO_OPTIONS) or 0)
     limits = client.engine.config
@@ -86,7 +86,7 @@ def add_scores(
     """Execute ZADD or GEOADD after their arguments are read."""
     db = client.db
     increments = b"INCR" in options
-    target = db.edit(key, ZSet)
+    target = db.lookup_write(key, ZSet)
     new = target is None
     if target is None:
         if b"XX" in options:
@@ -153,14 +153,14 @@ def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> flo
 )
 def zrem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     """Removes members; returns how many existed."""
-    target = client.db.edit(key, ZSet)
+    target = client.db.lookup_write(key, ZSet)
     if target is None:
         return 0
     removed = 0
     for name in (member, *more):
         removed += target.remove(name)
     if removed:
-        client.db.shrunk(key, target, ZSET, b"zrem", removed)
+        client.db.removed_from(key, target, ZSET, b"zrem", removed)
     return removed
 
 
@@ -171,7 +171,7 @@ def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> 
     members = target.slice(first, last, backwards=not lowest)
     if members:
         target.remove_slice(first, last)
-        client.db.shrunk(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
+        client.db.removed_from(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
     return members
 
 
@@ -181,7 +181,7 @@ def _pop(client: Session, key: bytes, count: Sequence[bytes], lowest: bool) -> R
     most = 1
     if count:
         most = positive(count[0])
-    target = client.db.edit(key, ZSet)
+    target = client.db.lookup_write(key, ZSet)
     members = [] if target is None else pop(client, key, target, lowest, most)
     if count:
         return pairs(members)
@@ -218,14 +218,14 @@ def zpopmax(client: Session, key: bytes, *count: bytes) -> Reply:
 @command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def zcard(client: Session, key: bytes) -> int:
     """Returns the number of members, 0 if there is no sorted set."""
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     return 0 if members is None else len(members)
 
 
 @command("sorted_set", since="1.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def zscore(client: Session, key: bytes, member: bytes) -> float | None:
     """Returns the score of a member, or null if it is missing."""
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     return None if members is None else members.scores.get(member)
 
 
@@ -238,7 +238,7 @@ def zscore(client: Session, key: bytes, member: bytes) -> float | None:
 )
 def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[float | None]:
     """Returns the scores of members, null for each that is missing."""
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     return [None if members is None else members.scores.get(name) for name in (member, *more)]
 
 
@@ -247,7 +247,7 @@ def _rank(client: Session, key: bytes, member: bytes, options: Sequence[bytes], 
         raise wrong_arity(name)
     if options and options[0].upper() != b"WITHSCORE":
         raise CommandError(SYNTAX)
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     rank = None if members is None else members.rank(member)
     if members is None or rank is None:
         return NULL_ARRAY if options else None
@@ -279,10 +279,10 @@ def zrevrank(client: Session, key: bytes, member: bytes, *options: bytes) -> Rep
 def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
     """Returns a random member, or several: different ones for a positive count, repeatable ones for a negative."""
     if not options:
-        members = client.db.read(key, ZSet)
+        members = client.db.lookup_read(key, ZSet)
         return None if members is None else members.dense().choose(client.engine.random)
     count, with_scores = random_count(options, b"WITHSCORES")
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     if members is None:
         return []
     chosen = _choose(client, members, count)
@@ -308,7 +308,7 @@ def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
 def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some members with scores and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]
     count, matches, *_ = scan_options(options)

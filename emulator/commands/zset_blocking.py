@@ -21,7 +21,7 @@ MIN, MAX = b"MIN", b"MAX"
 
 def _mpop(client: Session, names: Sequence[bytes], where: bytes, count: int) -> list[Reply] | None:
     for name in names:
-        target = client.db.edit(name, ZSet)
+        target = client.db.lookup_write(name, ZSet)
         if target is not None:
             members = pop(client, name, target, where == MIN, count)
             return [name, [[member, score] for score, member in members]]
@@ -63,7 +63,7 @@ def _blocking_pop(client: Session, arguments: Sequence[bytes], lowest: bool) -> 
 
     def attempt() -> list[Reply] | None:
         for name in names:
-            target = client.db.edit(name, ZSet)
+            target = client.db.lookup_write(name, ZSet)
             if target is not None:
                 score, member = pop(client, name, target, lowest, 1)[0]
                 return [name, member, score]

@@ -84,7 +84,7 @@ def _names(name: str, words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence
 
 
 def _members(client: Session, key: bytes) -> Scores | Set:
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is None:
         return {}
     if isinstance(value, ZSet):

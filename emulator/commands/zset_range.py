@@ -123,7 +123,7 @@ def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
     swap = query.backwards and query.kind != BY_RANK
     ends = (query.stop, query.start) if swap else (query.start, query.stop)
     ranks = _ranks(query.kind, *ends, query.backwards)
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     if members is None:
         return []
     first, last = ranks(members)
@@ -175,7 +175,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes)
     db = client.db
     if scores:
         db.put(key, ZSet.of(scores, client.engine.config), ZSET, event)
-    elif db.find(key) is not None:
+    elif db.peek_entry(key) is not None:
         db.discard(key)
         db.changed(key, GENERIC, b"del")
     return len(scores)
@@ -245,7 +245,7 @@ def zrevrangebylex(client: Session, key: bytes, max: bytes, min: bytes, *options
 
 
 def _count(client: Session, key: bytes, ranks: Ranks) -> int:
-    members = client.db.read(key, ZSet)
+    members = client.db.lookup_read(key, ZSet)
     if members is None:
         return 0
     first, last = ranks(members)
@@ -265,12 +265,12 @@ def zlexcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
 
 
 def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
-    target = client.db.edit(key, ZSet)
+    target = client.db.lookup_write(key, ZSet)
     if target is None:
         return 0
     removed = target.remove_slice(*ranks(target))
     if removed:
-        client.db.shrunk(key, target, ZSET, event, removed)
+        client.db.removed_from(key, target, ZSET, event, removed)
     return removed
 
 

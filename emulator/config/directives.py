@@ -16,8 +16,8 @@ from emulator.config.kinds import (
     Clamped,
     ConfigError,
     Integer,
-    Memory,
     MemoryOrPercent,
+    MemorySize,
     Octal,
     Secret,
     ShutdownOptions,
@@ -54,7 +54,7 @@ class Config(Store):
     acllog_max_len = Integer(128, 0, INT64_MAX)
     active_defrag_cycle_max = Integer(25, 1, 99)
     active_defrag_cycle_min = Integer(1, 1, 99)
-    active_defrag_ignore_bytes = Memory(100 << 20, 1)
+    active_defrag_ignore_bytes = MemorySize(100 << 20, 1)
     active_defrag_max_scan_fields = Integer(1000, 1, INT64_MAX)
     active_defrag_threshold_lower = Integer(10, 0, 1000)
     active_defrag_threshold_upper = Integer(100, 0, 1000)
@@ -73,7 +73,7 @@ class Config(Store):
     appendfilename = FileName("appendonly.aof", immutable=True)
     appendfsync = Choice("everysec", "everysec always no")
     appendonly = Boolean(False)
-    auto_aof_rewrite_min_size = Memory(64 << 20, unsigned=False)
+    auto_aof_rewrite_min_size = MemorySize(64 << 20, unsigned=False)
     auto_aof_rewrite_percentage = Integer(100, 0, INT_MAX)
     bgsave_cpulist = Text(aliases="bgsave_cpulist", immutable=True)
     bf_error_rate = ModuleNumber(0.01, 0, 1, open=True, module="bf")
@@ -91,7 +91,7 @@ class Config(Store):
     client_output_buffer_limit = OutputLimits(
         {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
     )
-    client_query_buffer_limit = Memory(1 << 30, 1 << 20)
+    client_query_buffer_limit = MemorySize(1 << 30, 1 << 20)
     cluster_allow_pubsubshard_when_down = Boolean(True)
     cluster_allow_reads_when_down = Boolean(False)
     cluster_allow_replica_migration = Boolean(True)
@@ -104,7 +104,7 @@ class Config(Store):
     cluster_compatibility_sample_ratio = Integer(0, 0, 100, since="8.0.0")
     cluster_config_file = Text("nodes.conf", blank=True, immutable=True)
     cluster_enabled = Boolean(False, immutable=True)
-    cluster_link_sendbuf_limit = Memory(0)
+    cluster_link_sendbuf_limit = MemorySize(0)
     cluster_migration_barrier = Integer(1, 0, INT_MAX)
     cluster_node_timeout = Integer(15000, 0, INT64_MAX)
     cluster_ping_interval = Integer(0, 0, INT64_MAX, hidden=True)
@@ -113,7 +113,7 @@ class Config(Store):
     cluster_replica_no_failover = Boolean(False, aliases="cluster-slave-no-failover")
     cluster_replica_validity_factor = Integer(10, 0, INT_MAX, aliases="cluster-slave-validity-factor")
     cluster_require_full_coverage = Boolean(True)
-    cluster_slot_migration_handoff_max_lag_bytes = Memory(1 << 20, since="8.4.0")
+    cluster_slot_migration_handoff_max_lag_bytes = MemorySize(1 << 20, since="8.4.0")
     cluster_slot_migration_write_pause_timeout = Integer(10000, 0, INT64_MAX, since="8.4.0")
     cluster_slot_stats_enabled = Boolean(False, since="8.2.0")
     crash_log_enabled = Boolean(True)
@@ -130,9 +130,9 @@ class Config(Store):
     enable_module_command = Choice("no", "no yes local", immutable=True)
     enable_protected_configs = Choice("no", "no yes local", immutable=True)
     hash_max_listpack_entries = Integer(512, 0, INT64_MAX, unsigned=True, aliases="hash-max-ziplist-entries")
-    hash_max_listpack_value = Memory(64, aliases="hash-max-ziplist-value")
+    hash_max_listpack_value = MemorySize(64, aliases="hash-max-ziplist-value")
     hide_user_data_from_log = Boolean(False, since="8.0.0")
-    hll_sparse_max_bytes = Memory(3000)
+    hll_sparse_max_bytes = MemorySize(3000)
     hz = Clamped(10, 0, INT_MAX, 1, 500)
     ignore_warnings = Text(blank=True)
     io_threads = Integer(1, 1, 128, immutable=True)
@@ -163,7 +163,7 @@ class Config(Store):
     max_new_tls_connections_per_cycle = Integer(1, 1, 1000, unsigned=True, since="7.4.0")
     lookahead = Integer(16, 1, INT_MAX, since="8.4.0")
     maxclients = Integer(10000, 1, UINT_MAX, unsigned=True)
-    maxmemory = Memory(0)
+    maxmemory = MemorySize(0)
     maxmemory_clients = MemoryOrPercent(0)
     maxmemory_eviction_tenacity = Integer(10, 0, 100)
     maxmemory_policy = Choice(
@@ -184,13 +184,13 @@ class Config(Store):
     proc_title_template = TitleTemplate("{title} {listen-addr} {server-mode}", blank=True)
     propagation_error_behavior = Choice("ignore", "ignore panic panic-on-replicas")
     protected_mode = Boolean(True)
-    proto_max_bulk_len = Memory(512 << 20, 1 << 20, unsigned=False)
+    proto_max_bulk_len = MemorySize(512 << 20, 1 << 20, unsigned=False)
     rdb_del_sync_files = Boolean(False)
     rdb_key_save_delay = Integer(0, -INT_MAX - 1, INT_MAX, hidden=True)
     rdb_save_incremental_fsync = Boolean(True)
     rdbchecksum = Boolean(True, immutable=True)
     rdbcompression = Boolean(True)
-    repl_backlog_size = Memory(1 << 20, 1, unsigned=False, lowest=16 << 10)
+    repl_backlog_size = MemorySize(1 << 20, 1, unsigned=False, lowest=16 << 10)
     repl_backlog_ttl = Integer(3600, 0, INT64_MAX)
     repl_disable_tcp_nodelay = Boolean(False)
     repl_diskless_load = Choice("disabled", "disabled on-empty-db swapdb")
@@ -203,7 +203,7 @@ class Config(Store):
     replica_announce_ip = Text(aliases="slave-announce-ip")
     replica_announce_port = Integer(0, 0, 65535, aliases="slave-announce-port")
     replica_announced = Boolean(True)
-    replica_full_sync_buffer_limit = Memory(0, unsigned=False, since="8.0.0")
+    replica_full_sync_buffer_limit = MemorySize(0, unsigned=False, since="8.0.0")
     replica_ignore_disk_write_errors = Boolean(False)
     replica_ignore_maxmemory = Boolean(True, aliases="slave-ignore-maxmemory")
     replica_lazy_flush = Boolean(False, aliases="slave-lazy-flush")
@@ -234,7 +234,7 @@ class Config(Store):
     stop_writes_on_bgsave_error = Boolean(True)
     stream_idmp_duration = Integer(100, 1, 86400, since="8.6.0")
     stream_idmp_maxsize = Integer(100, 1, 10000, since="8.6.0")
-    stream_node_max_bytes = Memory(4 << 10)
+    stream_node_max_bytes = MemorySize(4 << 10)
     stream_node_max_entries = Integer(100, 0, INT64_MAX)
     supervised = Choice("no", "upstart systemd auto no", immutable=True)
     syslog_enabled = Boolean(False, immutable=True)
@@ -281,4 +281,4 @@ class Config(Store):
     upstash_strict = Boolean(False, immutable=True, hidden=True)
     watchdog_period = Integer(0, 0, INT_MAX, hidden=True)
     zset_max_listpack_entries = Integer(128, 0, INT64_MAX, unsigned=True, aliases="zset-max-ziplist-entries")
-    zset_max_listpack_value = Memory(64, aliases="zset-max-ziplist-value")
+    zset_max_listpack_value = MemorySize(64, aliases="zset-max-ziplist-value")

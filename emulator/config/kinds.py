@@ -206,7 +206,7 @@ class Octal(Integer):
         return f"{value:o}"
 
 
-class Memory(Integer):
+class MemorySize(Integer):
     """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative."""
 
     binary = False
@@ -237,7 +237,7 @@ class Memory(Integer):
         return [(f"{self.name} {format_memory(value)}", value != self.default)]
 
 
-class MemoryOrPercent(Memory):
+class MemoryOrPercent(MemorySize):
     """Bytes, or for a percentage its negative."""
 
     def _number(self, word: str) -> int:

@@ -23,7 +23,7 @@ from emulator.protocol.text import to_bytes
 
 SavePoints = tuple[tuple[int, int], ...]
 Limit = tuple[int, int, int]
-Limits = Mapping[str, Limit]
+LimitsByClass = Mapping[str, Limit]
 
 
 class Save(Directive[SavePoints]):
@@ -72,12 +72,12 @@ class Modules(Directive[tuple[str, ...]]):
         return ",".join(value) or "none"
 
 
-class OutputLimits(Directive[Limits]):
+class OutputLimits(Directive[LimitsByClass]):
     """``client-output-buffer-limit``: hard bytes, soft bytes, soft seconds for ``normal``, ``slave`` and ``pubsub``."""
 
     several = True
 
-    def parse(self, words: Sequence[str], current: Limits) -> Limits:
+    def parse(self, words: Sequence[str], current: LimitsByClass) -> LimitsByClass:
         if len(words) % 4:
             raise ConfigError("Wrong number of arguments in buffer limit configuration.")
         limits = dict(current)
@@ -96,10 +96,10 @@ class OutputLimits(Directive[Limits]):
             raise ConfigError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
         return values[0], values[1], wrapped(values[2], 32)
 
-    def format(self, value: Limits) -> str:
+    def format(self, value: LimitsByClass) -> str:
         return " ".join(f"{name} {hard} {soft} {seconds}" for name, (hard, soft, seconds) in value.items())
 
-    def lines(self, value: Limits) -> list[tuple[str, bool]]:
+    def lines(self, value: LimitsByClass) -> list[tuple[str, bool]]:
         return [self._line(name, limit) for name, limit in value.items()]
 
     def _line(self, name: str, limit: Limit) -> tuple[str, bool]:

@@ -95,7 +95,7 @@ class Delay(Timer):
         self.session = session
 
     def fire(self) -> None:
-        self.session.held_back = None
+        self.session.suspension = None
         self.session.wake()
 
 
@@ -122,8 +122,8 @@ class Faults:
             del self.faults[each]
         self._engine.refresh_sessions()
         for session in list(self._engine.sessions.values()):
-            if session.held_back is not None and session.held_back.deadline is None:
-                session.held_back.fire()
+            if session.suspension is not None and session.suspension.deadline is None:
+                session.suspension.fire()
         return len(gone)
 
     def reset(self) -> None:
@@ -143,8 +143,8 @@ class Faults:
         """Whether a new connection is refused."""
         return any(each.effect == REFUSE and each.strikes() for each in self.faults.values())
 
-    def hold_back(self, session: Session, fault: Fault) -> None:
+    def suspend(self, session: Session, fault: Fault) -> None:
         """Let a call wait: for a time, or until the faults are cleared."""
-        session.held_back = Delay(session)
+        session.suspension = Delay(session)
         if fault.effect == DELAY:
-            self._engine.waits.set(session.held_back, self._engine.clock.elapsed + fault.milliseconds)
+            self._engine.waits.set(session.suspension, self._engine.clock.elapsed + fault.milliseconds)

@@ -83,7 +83,7 @@ class Keyspaces:
         if engine is None:
             return False
         for session in list(engine.sessions.values()):
-            session.disconnect()
+            session.abort_in_turn()
         for db in engine.databases:
             db.clear()
         if self.on_drop is not None:

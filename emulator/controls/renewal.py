@@ -26,7 +26,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.scripting.check_quiet()
     for session in list(engine.sessions.values()):
         if session is not client and _reaches_others(session):
-            session.disconnect()
+            session.abort_in_turn()
     engine.pause.stop()
     engine.faults.reset()
     engine.recording.forget()
@@ -49,7 +49,7 @@ def renew(engine: Engine, client: Session) -> None:
 
 
 def _reaches_others(session: Session) -> bool:
-    waits = session.blocked is not None or session.parked
+    waits = session.blocked is not None or session.suspended
     return waits or bool(session.subscriptions) or session in session.engine.monitor.sessions
 
 

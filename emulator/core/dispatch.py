@@ -88,7 +88,7 @@ _POSTPONED: Final = Postponed()
 def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int) -> int:
     """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
 
-    It stops early when the session has to wait: ``session.blocked`` or ``session.parked`` is set then.  Commands on the
+    It stops early when the session has to wait: ``session.blocked`` or ``session.suspended`` is set then.  Commands on the
     short way are counted here, others by `call`, which those within EXEC and scripts come through too.
     """
     engine = session.engine
@@ -106,7 +106,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             args = commands[position]
             command = lookup(args[0])
             words = len(args)
-            if session.plain and command is not None and command.least <= words <= command.most:
+            if session.fast_path and command is not None and command.least <= words <= command.most:
                 try:
                     if words == 2:  # a call is quicker where its arguments are spelt out
                         reply = command.fn(session, args[1])  # type: ignore[misc]
@@ -247,15 +247,15 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
         session.engine.stats.count_error(fault.text)
         return CommandError(fault.text)
     if fault.effect in (DELAY, STALL):
-        faults.hold_back(session, fault)
+        faults.suspend(session, fault)
         session.fault_passed = True
         return _POSTPONED
     if fault.effect == DROP_BEFORE:
-        session.kill()
+        session.abort()
         return NO_REPLY
     reply = _guarded(session, args)
     if fault.effect == DROP_AFTER:
-        session.kill()
+        session.abort()
     elif reply.__class__ in session.encoders:
         whole = session.encoders[reply.__class__](reply)
         session.out.append(whole[: max(len(whole) // 2, 1)])
@@ -272,7 +272,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         if flags & RUNS_SCRIPT and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
         _check(session, command, flags, args)
-        if engine.pause.holds(command, flags, session):
+        if engine.pause.suspends(command, flags, session):
             session.paused = True
             return _POSTPONED
     except CommandError as error:
@@ -299,7 +299,7 @@ def _cut_off(session: Session) -> Reply:
         "Connection from %s aborted.",
         session.address.decode(),
     )
-    session.kill()
+    session.abort()
     return NO_REPLY
 
 

@@ -284,7 +284,7 @@ class Engine:
         return used
 
     @property
-    def attentive(self) -> bool:
+    def needs_guards(self) -> bool:
         """Whether every command of every session has to take the long way."""
         return (
             self.pause.active
@@ -295,7 +295,7 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
-            or self.persistence.attentive
+            or self.persistence.needs_guards
         )
 
     def next_client_id(self) -> int:

@@ -22,7 +22,7 @@ _PACKED_DEADLINE, _NO_PACKED_DEADLINE = 10, 2
 """A moment in milliseconds is an integer of 64 bits, none is a zero."""
 
 
-class Limits(Protocol):
+class HashLimits(Protocol):
     """What a hash may hold and still be a listpack."""
 
     @property
@@ -119,7 +119,7 @@ class Hash:
 
     # Changing
 
-    def expect(self, count: int, limits: Limits) -> None:
+    def expect(self, count: int, limits: HashLimits) -> None:
         """Choose the encoding before `count` fields are put in by one command."""
         if self.packed and count > limits.hash_max_listpack_entries:
             self._unpack()
@@ -128,7 +128,7 @@ class Hash:
         self.packed = False
         self.payload = self._measured()
 
-    def put(self, field: bytes, value: bytes, limits: Limits) -> bool:
+    def put(self, field: bytes, value: bytes, limits: HashLimits) -> bool:
         """Set a field, which keeps a deadline that it has; whether it is new."""
         fields = self.fields
         old = fields.get(field)
@@ -148,7 +148,7 @@ class Hash:
             self._index.add(field)
         return True
 
-    def put_afresh(self, field: bytes, value: bytes, limits: Limits) -> bool:
+    def put_afresh(self, field: bytes, value: bytes, limits: HashLimits) -> bool:
         """Set a field, which loses a deadline that it has; whether it is new."""
         if self.put(field, value, limits):
             return True

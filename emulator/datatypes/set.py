@@ -24,7 +24,7 @@ _KEEP_RATIO = 5
 _INTSET_HEADER = 8
 
 
-class Limits(Protocol):
+class SetLimits(Protocol):
     """What a set may hold and still be an intset or a listpack."""
 
     @property
@@ -53,7 +53,7 @@ class Set:
         self._index: DenseIndex | None = None
 
     @classmethod
-    def of(cls, members: Iterable[bytes], limits: Limits) -> Set:
+    def of(cls, members: Iterable[bytes], limits: SetLimits) -> Set:
         """A set of members, added one by one."""
         new = cls()
         rest = iter(members)
@@ -117,7 +117,7 @@ class Set:
 
     # Changing
 
-    def expect(self, first: bytes, count: int, limits: Limits) -> None:
+    def expect(self, first: bytes, count: int, limits: SetLimits) -> None:
         """Choose the encoding before `count` members, `first` among them, are added by one command."""
         if not self.members:
             integers = is_integer(first) and count <= limits.set_max_intset_entries
@@ -126,7 +126,7 @@ class Set:
         if count > most:
             self.encoding = HASHTABLE
 
-    def add(self, member: bytes, limits: Limits) -> bool:
+    def add(self, member: bytes, limits: SetLimits) -> bool:
         """Add a member; whether it is new."""
         if member in self.members:
             return False
@@ -138,7 +138,7 @@ class Set:
             self._index.add(member)
         return True
 
-    def _make_room(self, member: bytes, limits: Limits) -> None:
+    def _make_room(self, member: bytes, limits: SetLimits) -> None:
         """Leave a small encoding in which the new member has no place."""
         count = len(self.members)
         if self.encoding is INTSET:
@@ -170,7 +170,7 @@ class Set:
         self.remove(member)
         return member
 
-    def pop_many(self, random: Random, count: int, limits: Limits) -> list[bytes]:
+    def pop_many(self, random: Random, count: int, limits: SetLimits) -> list[bytes]:
         """Take out `count` members, fewer than there are; where few stay, the set is built anew of those.  O(count)."""
         stay = len(self.members) - count
         if stay * _KEEP_RATIO > count:

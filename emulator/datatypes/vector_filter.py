@@ -133,7 +133,7 @@ _OPERATORS: Final = {
 # Tokens
 
 
-class Selector(NamedTuple):
+class FieldSelector(NamedTuple):
     """A field of the attribute."""
 
     name: bytes
@@ -145,7 +145,7 @@ class Constant(NamedTuple):
     value: Value
 
 
-Token = Selector | Constant | Operator
+Token = FieldSelector | Constant | Operator
 
 _SPACE: Final = re.compile(rb"[ \t\n\v\f\r]*")
 _NUMBER: Final = re.compile(rb"-?[0-9.eE]*")
@@ -176,7 +176,7 @@ class _Reader:
             return None
         if start == b"." and (found := _SELECTOR.match(self.text, self.position)):
             self.position = found.end()
-            return b"", Selector(found[1] or b"")
+            return b"", FieldSelector(found[1] or b"")
         signed = start == b"-" and self.text[self.position + 1 : self.position + 2].isdigit()
         if start.isdigit() or (signed and not after_operand):
             return b"", Constant(self._number())
@@ -297,7 +297,7 @@ class Filter:
         for token in self._program:
             if isinstance(token, Constant):
                 stack.append(token.value)
-            elif isinstance(token, Selector):
+            elif isinstance(token, FieldSelector):
                 value = member(attribute, token.name)
                 if value is MISSING:
                     return False

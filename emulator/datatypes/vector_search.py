@@ -27,13 +27,13 @@ _UNSIGNED: Final = bytes((code + 128) % 256 for code in range(256))
 _ROUNDING: Final = 1e-7
 
 
-class Place(Protocol):
+class VectorPlace(Protocol):
     """Something with a vector."""
 
     vector: Vector
 
 
-class Block:
+class VectorBlock:
     """Up to `BLOCK` vectors as columns.  Building it: O(n*d)."""
 
     __slots__ = ("_columns", "_lane", "_ones", "_size", "spreads")
@@ -69,7 +69,7 @@ class Index:
     def __init__(self, storage: Storage, dimension: int) -> None:
         self._storage = storage
         self._dimension = dimension
-        self._blocks: dict[int, Block] = {}
+        self._blocks: dict[int, VectorBlock] = {}
 
     def touch(self, place: int) -> None:
         """The element at a place is another one, or is no more."""
@@ -78,7 +78,7 @@ class Index:
     def nearest(
         self,
         query: Vector,
-        elements: Sequence[Place],
+        elements: Sequence[VectorPlace],
         count: int,
         effort: int = 0,
         accepts: Callable[[int], bool] | None = None,
@@ -94,7 +94,7 @@ class Index:
         found = [(distance(query, elements[place].vector, dimension), place) for place in places]
         return sorted(found, key=lambda pair: pair[0])
 
-    def _ranked(self, query: Vector, elements: Sequence[Place], count: int) -> list[int]:
+    def _ranked(self, query: Vector, elements: Sequence[VectorPlace], count: int) -> list[int]:
         """The places of the nearest, the nearest first as far as double precision can tell."""
         if self._storage is SIGNS:
             bits = query.codes
@@ -111,7 +111,7 @@ class Index:
         products = {place: sum(map(mul, components, elements[place].vector.codes)) for place in likely}
         return nlargest(count, likely, key=products.__getitem__)
 
-    def _likely(self, query: Vector, elements: Sequence[Place], count: int) -> Sequence[int]:
+    def _likely(self, query: Vector, elements: Sequence[VectorPlace], count: int) -> Sequence[int]:
         """Places among which the nearest are, by the rough codes and how wrong these may be."""
         if count >= len(elements) or not math.isfinite(query.norm):
             return range(len(elements))
@@ -131,11 +131,11 @@ class Index:
         least = nlargest(count, lower)[-1]
         return [place for place, most in enumerate(upper) if most >= least]
 
-    def _all_blocks(self, elements: Sequence[Place]) -> list[Block]:
+    def _all_blocks(self, elements: Sequence[VectorPlace]) -> list[VectorBlock]:
         """The blocks of all elements, those built that are not there."""
         for number in range((len(elements) + BLOCK - 1) // BLOCK):
             if number not in self._blocks:
                 start = number * BLOCK
                 vectors = [element.vector for element in elements[start : start + BLOCK]]
-                self._blocks[number] = Block(vectors, self._dimension)
+                self._blocks[number] = VectorBlock(vectors, self._dimension)
         return [self._blocks[number] for number in sorted(self._blocks)]

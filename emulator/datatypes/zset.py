@@ -25,7 +25,7 @@ _SKIP_LIST: Final = 688
 """A skip list without nodes: the first one has room for all levels."""
 
 
-class Limits(Protocol):
+class ZSetLimits(Protocol):
     """What a sorted set may hold and still be a listpack."""
 
     @property
@@ -75,7 +75,7 @@ class ZSet:
         self._dense: DenseIndex | None = None
 
     @classmethod
-    def of(cls, scores: dict[bytes, float], limits: Limits) -> ZSet:
+    def of(cls, scores: dict[bytes, float], limits: ZSetLimits) -> ZSet:
         """A sorted set of members and scores.  O(n log n)."""
         new = cls()
         new.packed = len(scores) <= limits.zset_max_listpack_entries and (
@@ -124,7 +124,7 @@ class ZSet:
 
     # One member
 
-    def set(self, member: bytes, score: float, limits: Limits) -> None:
+    def set(self, member: bytes, score: float, limits: ZSetLimits) -> None:
         """Give a member a score, whether it is there already or not."""
         old = self.scores.get(member)
         if old is not None:
@@ -142,7 +142,7 @@ class ZSet:
         self.scores[member] = score
         self.order.add((score, member))
 
-    def _has_room(self, member: bytes, limits: Limits) -> bool:
+    def _has_room(self, member: bytes, limits: ZSetLimits) -> bool:
         """Whether one more member leaves the encoding small."""
         return len(self.scores) < limits.zset_max_listpack_entries and len(member) <= limits.zset_max_listpack_value
 

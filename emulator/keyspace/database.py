@@ -1,7 +1,7 @@
 """A database: its keys, how they are looked up, and the one funnel through which they change.
 
-Reading goes through `Database.read`, which counts hits and misses; looking up in order to write through
-`Database.edit`, which does not.  Both see no key that has expired.  A change is told to `Database.changed` (or to `put`,
+Reading goes through `Database.lookup_read`, which counts hits and misses; looking up in order to write through
+`Database.lookup_write`, which does not.  Both see no key that has expired.  Changes go to `Database.changed` (or to `put`,
 `delete`, `expire_at` and the others that call it): that one place counts what changed, touches the sessions that WATCH
 the key, wakes those blocked on it and sends the keyspace notification.
 
@@ -59,18 +59,18 @@ class Database(Expiring):
         """A key counts as used: the one place where its access time, or under an LFU policy its frequency, changes."""
         entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
 
-    def lookup_write(self, key: bytes) -> Entry | None:
+    def lookup_write_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key for a command that writes: the key counts as used, but neither as a hit nor as a miss."""
         entry = self.entries.get(key)
-        if entry is None or (entry.deadline is not None and self.find(key) is None):
+        if entry is None or (entry.deadline is not None and self.peek_entry(key) is None):
             return None
         self.used(entry)
         return entry
 
-    def edit(self, key: bytes, kind: type[V]) -> V | None:
+    def lookup_write(self, key: bytes, kind: type[V]) -> V | None:
         """The value of a key that is about to be changed; raises WRONGTYPE where it is not a `kind`."""
         entry = self.entries.get(key)
-        if entry is None or (entry.deadline is not None and self.find(key) is None):
+        if entry is None or (entry.deadline is not None and self.peek_entry(key) is None):
             return None
         self.used(entry)
         value = entry.value
@@ -79,7 +79,7 @@ class Database(Expiring):
             return value
         raise CommandError(WRONGTYPE)
 
-    def get(self, key: bytes, uses: bool = True) -> Value | None:
+    def lookup_read_any(self, key: bytes, uses: bool = True) -> Value | None:
         """The value of a key that is read, of whatever type; counts a hit or a miss, and with `uses` as a use."""
         entry = self.entries.get(key)
         if entry is not None:
@@ -91,13 +91,13 @@ class Database(Expiring):
                 return entry.value
             self.expire_now(entry)
         self.stats.keyspace_misses += 1
-        if self.observed:
+        if self.has_listeners:
             self.notify(KEY_MISS, b"keymiss", key)
         return None
 
-    def read(self, key: bytes, kind: type[V]) -> V | None:
+    def lookup_read(self, key: bytes, kind: type[V]) -> V | None:
         """The value of a key that is read; raises WRONGTYPE where it is not a `kind`."""
-        value = self.get(key)
+        value = self.lookup_read_any(key)
         if value is None or value.__class__ is kind or isinstance(value, kind):
             return value
         raise CommandError(WRONGTYPE)
@@ -107,12 +107,12 @@ class Database(Expiring):
 
     def peek(self, key: bytes) -> Value | None:
         """The value of a key for the server's own use: neither statistics nor access time are touched."""
-        entry = self.find(key)
+        entry = self.peek_entry(key)
         return None if entry is None else entry.value
 
-    def inspect(self, key: bytes) -> Entry | None:
+    def lookup_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key for introspection (OBJECT, TYPE): counts a hit or a miss, but is no access."""
-        entry = self.find(key)
+        entry = self.peek_entry(key)
         if entry is None:
             self.stats.keyspace_misses += 1
         else:
@@ -127,15 +127,15 @@ class Database(Expiring):
         self._unweighed.add(key)
         if len(self._unweighed) > MOST_UNWEIGHED:
             self.weigh()
-        if self.observed:
+        if self.has_listeners:
             self.touch(key)
             self.notify(event_class, event, key)
 
-    def amended(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
+    def changed_silently(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
         """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
         self.engine.dirty += count
         self._unweighed.add(key)
-        if self.observed:
+        if self.has_listeners:
             self.notify(event_class, event, key)
 
     def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
@@ -157,7 +157,7 @@ class Database(Expiring):
             self.used(entry)
             if old.__class__ is Hash or value.__class__ is Hash:
                 self.schedule_fields(entry)
-            if self.observed:
+            if self.has_listeners:
                 self.notify_overwritten(key, old, value)
             if old.__class__ is not bytes:
                 self._let_go(old)
@@ -165,7 +165,7 @@ class Database(Expiring):
         self._unweighed.add(key)
         if len(self._unweighed) > MOST_UNWEIGHED:
             self.weigh()
-        if self.observed:
+        if self.has_listeners:
             self.touch(key)
             self.notify(event_class, event, key)
 
@@ -184,7 +184,7 @@ class Database(Expiring):
             self._index.add(key)
         if value.__class__ is Hash and value.deadlines is not None:
             self.schedule_fields(entry)
-        if self.observed:
+        if self.has_listeners:
             if key in self.blocked:
                 self.signal(key, value.__class__)
             self.notify(NEW, b"new", key)
@@ -193,7 +193,7 @@ class Database(Expiring):
     def signal(self, key: bytes, kind: type | None) -> None:
         self.engine.blocking.signal(self, key, kind)
 
-    def shrunk(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
+    def removed_from(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
         """Tell that elements were taken from an aggregate; with the last one the key goes."""
         self.changed(key, event_class, event, count)
         if not value:
@@ -202,7 +202,7 @@ class Database(Expiring):
 
     def delete(self, key: bytes, event: bytes = b"del", event_class: int = GENERIC) -> bool:
         """Delete a key and tell so; whether it was there."""
-        if self.find(key) is None:
+        if self.peek_entry(key) is None:
             return False
         self.discard(key)
         self.changed(key, event_class, event)
@@ -286,11 +286,11 @@ class Database(Expiring):
         while self.entries:
             entry = self.entries[self.index_of_keys.choose(self.engine.random)]
             tries -= self.engine.keeps_expired
-            if self.find(entry.key) is not None or not tries:
+            if self.peek_entry(entry.key) is not None or not tries:
                 return entry
         return None
 
     def scan(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
         """Up to `count` entries from a cursor (0 begins) and the cursor to go on with (0 at the end)."""
         after, keys = self.index_of_keys.scan(cursor, count)
-        return after, [entry for key in keys if (entry := self.find(key)) is not None]
+        return after, [entry for key in keys if (entry := self.peek_entry(key)) is not None]

@@ -43,7 +43,7 @@ class Expiring(Weighed):
         self._index: KeyIndex | None = None
         self._volatile: KeyIndex | None = None
 
-    def find(self, key: bytes) -> Entry | None:
+    def peek_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""
         entry = self.entries.get(key)
         if entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now:
@@ -119,7 +119,7 @@ class Expiring(Weighed):
             self.discard(key)
         if engine.propagation.listeners:
             log(self.index, [b"UNLINK" if lazily else b"DEL", key])
-        if self.observed:
+        if self.has_listeners:
             self.touch(key)
             self.notify(event_class, event, key)
 
@@ -176,7 +176,7 @@ class Expiring(Weighed):
             self.stats.expired_fields += len(gone)
             for field in gone if self.engine.propagation.listeners else ():
                 self.engine.propagation.add(self.index, [b"HDEL", key, field])
-            if self.observed:
+            if self.has_listeners:
                 self.touch(key)
                 self.notify(HASH, b"hexpired", key)
         if not value:

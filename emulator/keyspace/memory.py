@@ -34,7 +34,7 @@ def resident_memory() -> int:
         return 0
 
 
-class Memory:
+class MemoryFigures:
     """The figures of a moment, for INFO and MEMORY STATS."""
 
     def __init__(self, engine: HostOfData) -> None:

@@ -21,11 +21,11 @@ Listener = Callable[["Observed", bytes], object]
 class Observed:
     """Numbered keys with those who want to hear of them.
 
-    ``watchers`` and ``blocked`` have, by key, the sessions that WATCH it and the waits for it; ``observed`` is whether
+    ``watchers`` and ``blocked`` have, by key, the sessions that WATCH it and the waits for it; ``has_listeners`` is whether
     anybody at all is to be told of changes.
     """
 
-    __slots__ = ("blocked", "clock", "engine", "entries", "index", "listeners", "observed", "watchers")
+    __slots__ = ("blocked", "clock", "engine", "entries", "has_listeners", "index", "listeners", "watchers")
 
     def __init__(self, engine: HostOfData, index: int) -> None:
         self.engine = engine
@@ -35,13 +35,13 @@ class Observed:
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.listeners: Sequence[Listener] = engine.listeners
-        self.observed = False
+        self.has_listeners = False
 
     def observe(self) -> None:
         """Find out anew whether anybody listens; to be called when a watcher, a blocked client or the config changes."""
         engine = self.engine
         self.listeners = [self._tell_watchers, *engine.listeners] if self.watchers else engine.listeners
-        self.observed = bool(self.listeners or self.blocked or engine.notify_flags)
+        self.has_listeners = bool(self.listeners or self.blocked or engine.notify_flags)
 
     def touch(self, key: bytes) -> None:
         """Tell whoever listens that a key has changed, those who watch it first."""

@@ -16,14 +16,14 @@ def opened(client: Session, key: bytes, kind: type[V]) -> V | None:
 
     Raises WRONGTYPE where it is not a `kind`.
     """
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    return client.db.edit(key, kind)
+    return client.db.lookup_write(key, kind)
 
 
 def seen(client: Session, key: bytes, kind: type[V]) -> V | None:
     """The value of a key that is read, None where it is not a `kind`."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     return value if isinstance(value, kind) else None
 
 

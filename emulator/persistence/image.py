@@ -138,13 +138,13 @@ class Walked(Database):
     def alter(self, key: bytes) -> None:
         Walked.of[self].keep(key)
 
-    def lookup_write(self, key: bytes) -> Entry | None:
+    def lookup_write_entry(self, key: bytes) -> Entry | None:
         Walked.of[self].keep(key)
-        return super().lookup_write(key)
+        return super().lookup_write_entry(key)
 
-    def edit(self, key: bytes, kind: type[Any]) -> Any:
+    def lookup_write(self, key: bytes, kind: type[Any]) -> Any:
         Walked.of[self].keep(key)
-        return super().edit(key, kind)
+        return super().lookup_write(key, kind)
 
     def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
         Walked.of[self].keep(key)

@@ -59,7 +59,7 @@ class Loading:
         """Load everything; raises `BadFile`."""
         engine = self._engine
         for db in engine.databases:
-            db.observed = False  # nobody hears of what is loaded
+            db.has_listeners = False  # nobody hears of what is loaded
         try:
             for number, record in enumerate(records(self._reader, engine.config)):
                 if record.__class__ is not file.Key:

@@ -45,7 +45,7 @@ class Persistence:
         engine.config.on_change("stop-writes-on-bgsave-error", engine.refresh_sessions)
 
     @property
-    def attentive(self) -> bool:
+    def needs_guards(self) -> bool:
         """Whether some commands are refused."""
         return self.loading is not None or self.dumps.refuses_writes or bool(self.log.error)
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from emulator.protocol.errors import CommandError, ProtocolError
-from emulator.protocol.replies import Attributed, Named, Push, Received, Set, Status, Verbatim
+from emulator.protocol.replies import Attributed, Named, Push, Received, SetReply, Status, Verbatim
 from emulator.protocol.text import to_text
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """A source of replies, such as a binary file.  A read that returns too few bytes means the end."""
 
     def readline(self) -> bytes: ...
@@ -47,7 +47,7 @@ def encoded(words: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def read_reply(stream: Stream) -> Received:
+def read_reply(stream: ByteStream) -> Received:
     """Read the next reply.
 
     The values are those of `replies`, `Double` and `LargeNumber`; a map is `Named`, since its keys may be of any type.
@@ -61,7 +61,7 @@ def read_reply(stream: Stream) -> Received:
         raise ProtocolError("replies are nested too deeply") from None
 
 
-def _reply(stream: Stream) -> Received:
+def _reply(stream: ByteStream) -> Received:
     line = stream.readline()
     if not line.endswith(b"\r\n"):
         raise EOFError
@@ -79,11 +79,11 @@ def _reply(stream: Stream) -> Received:
     return _reply_of_resp3(stream, kind, rest)
 
 
-def _reply_of_resp3(stream: Stream, kind: bytes, rest: bytes) -> Received:
+def _reply_of_resp3(stream: ByteStream, kind: bytes, rest: bytes) -> Received:
     if kind == b"%":
         return Named((_reply(stream), _reply(stream)) for _ in range(int(rest)))
     if kind == b"~":
-        return Set(_reply(stream) for _ in range(int(rest)))
+        return SetReply(_reply(stream) for _ in range(int(rest)))
     if kind == b">":
         return Push(_reply(stream) for _ in range(int(rest)))
     if kind == b"_":
@@ -104,7 +104,7 @@ def _reply_of_resp3(stream: Stream, kind: bytes, rest: bytes) -> Received:
     raise ProtocolError(f'got "{kind.decode("latin-1")}" as reply type byte')
 
 
-def _payload(stream: Stream, size: int) -> bytes:
+def _payload(stream: ByteStream, size: int) -> bytes:
     data = stream.read(size + 2)
     if len(data) < size + 2:
         raise EOFError

@@ -24,8 +24,8 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
-    Set,
     SetHead,
+    SetReply,
     Status,
     Verbatim,
 )
@@ -255,7 +255,7 @@ class _Resp2(_Encoder):
         self.aggregates |= {
             dict: lambda value: _array(_flat(value.items())),
             set: _array,
-            Set: _array,
+            SetReply: _array,
             Push: _array,
             Pairs: lambda value: _pairs_2(value),
             Named: _array,
@@ -279,7 +279,7 @@ class _Resp3(_Encoder):
         self.aggregates |= {
             dict: lambda value: (b"%%%d\r\n" % len(value), _flat(value.items())),
             set: lambda value: (b"~%d\r\n" % len(value), value),
-            Set: lambda value: (b"~%d\r\n" % len(value), value),
+            SetReply: lambda value: (b"~%d\r\n" % len(value), value),
             Push: lambda value: (b">%d\r\n" % len(value), value),
             Pairs: lambda value: _pairs_3(value),
             Named: lambda value: (b"%%%d\r\n" % len(value), _flat(value)),

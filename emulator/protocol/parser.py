@@ -17,7 +17,7 @@ from emulator.protocol.errors import ProtocolError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.numbers import parse_integer
 
-Command = list[bytes]
+Words = list[bytes]
 
 INLINE_LIMIT: Final = 64 * 1024
 _LARGE_BULK: Final = 32 * 1024
@@ -54,7 +54,7 @@ class RequestParser:
         self.restricted = False
         self.error: ProtocolError | None = None
         self._buffer = b""
-        self._arguments: Command = []
+        self._arguments: Words = []
         self._arguments_size = 0
         self._awaited = 0  # arguments of the command begun that are still to come
         self._bulk_length = -1  # of the argument begun, or -1 before its header
@@ -82,7 +82,7 @@ class RequestParser:
         """The size of the large argument that is being received, 0 if there is none."""
         return self._bulk_length + 2 if self._bulk_length >= _LARGE_BULK else 0
 
-    def feed(self, data: bytes) -> list[Command]:
+    def feed(self, data: bytes) -> list[Words]:
         """Return the commands that `data` completes, in order."""
         if self.error is not None:
             return []
@@ -124,16 +124,16 @@ class RequestParser:
         self._feed_carefully(data, commands)
         return commands
 
-    def _feed_begun(self, data: bytes) -> list[Command]:
+    def _feed_begun(self, data: bytes) -> list[Words]:
         """Complete the current command; the next ones may take the quick way again."""
-        commands: list[Command] = []
+        commands: list[Words] = []
         self._feed_carefully(data, commands, most=1)
         if commands and self._buffer and not self.restricted:
             data, self._buffer = self._buffer, b""
             commands += self.feed(data)
         return commands
 
-    def _feed_carefully(self, data: bytes, commands: list[Command], most: int = 1 << 62) -> None:
+    def _feed_carefully(self, data: bytes, commands: list[Words], most: int = 1 << 62) -> None:
         """Add the commands that `data` completes, up to a number of commands."""
         if self._pieces:
             data = self._gather(data, commands)
@@ -157,7 +157,7 @@ class RequestParser:
             error.unread, buffer, position = buffer[position:], b"", 0
         self._buffer = buffer[position:]
 
-    def _argument(self, argument: bytes, commands: list[Command]) -> None:
+    def _argument(self, argument: bytes, commands: list[Words]) -> None:
         self._bulk_length = -1
         self._arguments.append(argument)
         self._arguments_size += len(argument)
@@ -209,7 +209,7 @@ class RequestParser:
         self._bulk_length = length
         return after
 
-    def _bulk(self, buffer: bytes, position: int, commands: list[Command]) -> int:
+    def _bulk(self, buffer: bytes, position: int, commands: list[Words]) -> int:
         end = position + self._bulk_length
         if end + 2 <= len(buffer):
             self._argument(buffer[position:end], commands)
@@ -220,7 +220,7 @@ class RequestParser:
         self._missing = end + 2 - len(buffer)
         return len(buffer)
 
-    def _gather(self, data: bytes, commands: list[Command]) -> bytes:
+    def _gather(self, data: bytes, commands: list[Words]) -> bytes:
         """Add to the current large bulk; return the rest of `data` once it is complete."""
         self._pieces.append(data[: self._missing])
         rest = data[self._missing :]
@@ -232,7 +232,7 @@ class RequestParser:
             self._argument(b"".join(pieces), commands)
         return rest
 
-    def _inline(self, buffer: bytes, position: int, commands: list[Command]) -> int:
+    def _inline(self, buffer: bytes, position: int, commands: list[Words]) -> int:
         end = buffer.find(b"\n", position)
         if end < 0 or buffer.find(b"\0", position, end) >= 0:  # Redis searches a line's end as in a C string
             if len(buffer) - position > INLINE_LIMIT:
@@ -247,7 +247,7 @@ class RequestParser:
         return end + 1
 
 
-def _alike(lines: list[bytes], last: int) -> tuple[list[Command], int]:
+def _alike(lines: list[bytes], last: int) -> tuple[list[Words], int]:
     """Return the commands in the first `last` lines if all have equally many words, as in most pipelines, and the next line.
 
     All lengths are verified at once.  Returns None and 0 if the numbers differ or a length is wrong.

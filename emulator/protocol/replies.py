@@ -40,7 +40,7 @@ class BigNumber(bytes):
     __slots__ = ()
 
 
-class Set(list["Reply"]):
+class SetReply(list["Reply"]):
     """A set whose members keep their order; an array on RESP2."""
 
     __slots__ = ()

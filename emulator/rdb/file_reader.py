@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 from emulator.protocol.errors import as_text
 from emulator.rdb import file, kinds
 from emulator.rdb.crc64 import crc64
-from emulator.rdb.load import Limits, NoElements, load
+from emulator.rdb.load import EncodingLimits, NoElements, load
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import RDB_VERSION, Reader
 
@@ -87,7 +87,7 @@ class FileReader(Reader):
         return self._data[self._place :]
 
 
-def records(reader: FileReader, limits: Limits) -> Iterator[file.Record]:
+def records(reader: FileReader, limits: EncodingLimits) -> Iterator[file.Record]:
     """Everything in a file, one after another; raises `BadFile`."""
     try:
         _read_header(reader)
@@ -112,7 +112,7 @@ def _read_header(reader: FileReader) -> None:
         raise BadFile(f"Can't handle RDB format version {reader.version}")
 
 
-def _records(reader: FileReader, limits: Limits) -> Iterator[file.Record]:
+def _records(reader: FileReader, limits: EncodingLimits) -> Iterator[file.Record]:
     deadline: int | None = None
     idle: int | None = None
     frequency: int | None = None
@@ -138,7 +138,7 @@ def _records(reader: FileReader, limits: Limits) -> Iterator[file.Record]:
 
 
 def _key(
-    reader: FileReader, limits: Limits, kind: int, deadline: int | None, idle: int | None, frequency: int | None
+    reader: FileReader, limits: EncodingLimits, kind: int, deadline: int | None, idle: int | None, frequency: int | None
 ) -> file.Key:
     name = reader.string()
     try:

@@ -37,14 +37,14 @@ class NoElements(BadData):
     """An aggregate that is whole but empty: no key has one, and a file that does is read without it."""
 
 
-class Limits(hashes.Limits, sets.Limits, zsets.Limits, module.Server, Protocol):
+class EncodingLimits(hashes.HashLimits, sets.SetLimits, zsets.ZSetLimits, module.Server, Protocol):
     """What small encodings may hold, and which modules there are."""
 
     @property
     def list_max_listpack_size(self) -> int: ...
 
 
-def load(kind: int, reader: Reader, limits: Limits) -> Value:
+def load(kind: int, reader: Reader, limits: EncodingLimits) -> Value:
     """The value that comes next, of a kind that was read before; raises `BadData`.  O(n)."""
     loader = _LOADERS.get(kind)
     if loader is None:
@@ -52,7 +52,7 @@ def load(kind: int, reader: Reader, limits: Limits) -> Value:
     return loader(reader, limits)
 
 
-def _string(reader: Reader, limits: Limits) -> bytes:
+def _string(reader: Reader, limits: EncodingLimits) -> bytes:
     return reader.string()
 
 
@@ -73,25 +73,25 @@ def _pairs(elements: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
 # Lists
 
 
-def _list(reader: Reader, limits: Limits) -> List:
+def _list(reader: Reader, limits: EncodingLimits) -> List:
     value = List.of_quicklist(list(_strings(reader)), limits.list_max_listpack_size)
     value.settle(limits.list_max_listpack_size)
     return value
 
 
-def _list_ziplist(reader: Reader, limits: Limits) -> List:
+def _list_ziplist(reader: Reader, limits: EncodingLimits) -> List:
     values = ziplist.unpack(reader.string())
     if not values:
         raise NoElements
     return List.of_quicklist(values, limits.list_max_listpack_size)
 
 
-def _list_of_ziplists(reader: Reader, limits: Limits) -> List:
+def _list_of_ziplists(reader: Reader, limits: EncodingLimits) -> List:
     nodes = [ziplist.unpack(packed) for packed in _strings(reader)]
     return _of_nodes([(values, HEADER_SIZE + sum(map(entry_size, values)), False) for values in nodes], limits)
 
 
-def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
+def _list_of_listpacks(reader: Reader, limits: EncodingLimits) -> List:
     nodes: list[Node] = []
     for _ in range(reader.length()):
         container, content = reader.length(), reader.string()
@@ -104,7 +104,7 @@ def _list_of_listpacks(reader: Reader, limits: Limits) -> List:
     return _of_nodes(nodes, limits)
 
 
-def _of_nodes(nodes: Sequence[Node], limits: Limits) -> List:
+def _of_nodes(nodes: Sequence[Node], limits: EncodingLimits) -> List:
     filled = [node for node in nodes if node[0]]
     if not filled:
         raise NoElements
@@ -114,7 +114,7 @@ def _of_nodes(nodes: Sequence[Node], limits: Limits) -> List:
 # Sets
 
 
-def _set(reader: Reader, limits: Limits) -> Set:
+def _set(reader: Reader, limits: EncodingLimits) -> Set:
     members = list(_strings(reader))
     if len(members) > limits.set_max_intset_entries:
         return _distinct(Set.encoded(members, HASHTABLE), len(members))
@@ -124,12 +124,12 @@ def _set(reader: Reader, limits: Limits) -> Set:
     return _distinct(value, len(members))
 
 
-def _set_intset(reader: Reader, limits: Limits) -> Set:
+def _set_intset(reader: Reader, limits: EncodingLimits) -> Set:
     members = [b"%d" % number for number in intset.unpack(reader.string())]
     return Set.encoded(members, INTSET if len(members) <= limits.set_max_intset_entries else HASHTABLE)
 
 
-def _set_listpack(reader: Reader, limits: Limits) -> Set:
+def _set_listpack(reader: Reader, limits: EncodingLimits) -> Set:
     members = listpack.unpack(reader.string())
     value = Set.encoded(members, LISTPACK if len(members) <= limits.set_max_listpack_entries else HASHTABLE)
     return _distinct(value, len(members))
@@ -147,23 +147,23 @@ def _distinct(value: V, count: int) -> V:
 # Hashes
 
 
-def _hash(reader: Reader, limits: Limits) -> Hash:
+def _hash(reader: Reader, limits: EncodingLimits) -> Hash:
     return _of_fields(_pairs(list(_strings(reader, 2))), limits, limits.hash_max_listpack_value)
 
 
-def _hash_ziplist(reader: Reader, limits: Limits) -> Hash:
+def _hash_ziplist(reader: Reader, limits: EncodingLimits) -> Hash:
     return _of_fields(_pairs(ziplist.unpack(reader.string())), limits)
 
 
-def _hash_zipmap(reader: Reader, limits: Limits) -> Hash:
+def _hash_zipmap(reader: Reader, limits: EncodingLimits) -> Hash:
     return _of_fields(_pairs(ziplist.unpack_map(reader.string())), limits, limits.hash_max_listpack_value)
 
 
-def _hash_listpack(reader: Reader, limits: Limits) -> Hash:
+def _hash_listpack(reader: Reader, limits: EncodingLimits) -> Hash:
     return _of_fields(_pairs(listpack.unpack(reader.string())), limits)
 
 
-def _of_fields(pairs: Sequence[tuple[bytes, bytes]], limits: Limits, longest: int | None = None) -> Hash:
+def _of_fields(pairs: Sequence[tuple[bytes, bytes]], limits: EncodingLimits, longest: int | None = None) -> Hash:
     """A hash; where there is a `longest`, fields and values that are longer have no place in a listpack."""
     packed = len(pairs) <= limits.hash_max_listpack_entries and (
         longest is None or max((len(text) for pair in pairs for text in pair), default=0) <= longest
@@ -171,15 +171,15 @@ def _of_fields(pairs: Sequence[tuple[bytes, bytes]], limits: Limits, longest: in
     return _distinct(Hash.of(pairs, packed), len(pairs))
 
 
-def _hash_expiring(reader: Reader, limits: Limits) -> Hash:
+def _hash_expiring(reader: Reader, limits: EncodingLimits) -> Hash:
     return _expiring(reader, limits, _moment(reader))
 
 
-def _hash_expiring_draft(reader: Reader, limits: Limits) -> Hash:
+def _hash_expiring_draft(reader: Reader, limits: EncodingLimits) -> Hash:
     return _expiring(reader, limits, 1)
 
 
-def _expiring(reader: Reader, limits: Limits, first: int) -> Hash:
+def _expiring(reader: Reader, limits: EncodingLimits, first: int) -> Hash:
     """A hash whose fields tell by how much they expire later than the first one and a millisecond, 0 for never."""
     pairs, moments = [], []
     for _ in range(reader.length()):
@@ -190,12 +190,12 @@ def _expiring(reader: Reader, limits: Limits, first: int) -> Hash:
     return _with_deadlines(value, moments)
 
 
-def _hash_listpack_expiring(reader: Reader, limits: Limits) -> Hash:
+def _hash_listpack_expiring(reader: Reader, limits: EncodingLimits) -> Hash:
     _moment(reader)
     return _hash_listpack_expiring_draft(reader, limits)
 
 
-def _hash_listpack_expiring_draft(reader: Reader, limits: Limits) -> Hash:
+def _hash_listpack_expiring_draft(reader: Reader, limits: EncodingLimits) -> Hash:
     elements = listpack.unpack(reader.string())
     if len(elements) % 3:
         raise BadData
@@ -203,7 +203,7 @@ def _hash_listpack_expiring_draft(reader: Reader, limits: Limits) -> Hash:
     return _with_deadlines(_of_fields(pairs, limits), [_number(moment) for moment in elements[2::3]])
 
 
-def _hash_of_valkey(reader: Reader, limits: Limits) -> Hash:
+def _hash_of_valkey(reader: Reader, limits: EncodingLimits) -> Hash:
     """A hash in which each field has its deadline behind it, as a signed integer that is negative for never."""
     pairs, moments = [], []
     for _ in range(reader.length()):
@@ -240,12 +240,12 @@ def _number(text: bytes) -> int:
 # Sorted sets
 
 
-def _zset(reader: Reader, limits: Limits) -> ZSet:
+def _zset(reader: Reader, limits: EncodingLimits) -> ZSet:
     number = struct.Struct("<d").unpack
     return _scored([(reader.string(), number(reader.take(8))[0]) for _ in range(reader.length())], limits)
 
 
-def _zset_textual(reader: Reader, limits: Limits) -> ZSet:
+def _zset_textual(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _scored([(reader.string(), _textual_score(reader)) for _ in range(reader.length())], limits)
 
 
@@ -265,21 +265,21 @@ def _score(text: bytes) -> float:
     return score
 
 
-def _scored(pairs: Sequence[tuple[bytes, float]], limits: Limits) -> ZSet:
+def _scored(pairs: Sequence[tuple[bytes, float]], limits: EncodingLimits) -> ZSet:
     if any(map(math.isnan, (score for _, score in pairs))):
         raise BadData
     return _distinct(ZSet.of(dict(pairs), limits), len(pairs))
 
 
-def _zset_listpack(reader: Reader, limits: Limits) -> ZSet:
+def _zset_listpack(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _packed_scores(listpack.unpack(reader.string()), limits)
 
 
-def _zset_ziplist(reader: Reader, limits: Limits) -> ZSet:
+def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _packed_scores(ziplist.unpack(reader.string()), limits)
 
 
-def _packed_scores(elements: Sequence[bytes], limits: Limits) -> ZSet:
+def _packed_scores(elements: Sequence[bytes], limits: EncodingLimits) -> ZSet:
     """A sorted set that was small where it comes from, and is here unless it has too many members."""
     value = _scored([(member, _score(score)) for member, score in _pairs(elements)], limits)
     value.packed = len(value) <= limits.zset_max_listpack_entries
@@ -289,7 +289,7 @@ def _packed_scores(elements: Sequence[bytes], limits: Limits) -> ZSet:
 # Streams
 
 
-def _stream_with_messages(reader: Reader, limits: Limits) -> Stream:
+def _stream_with_messages(reader: Reader, limits: EncodingLimits) -> Stream:
     """A stream of Redis 8.6; what it remembers of messages so as to take each once has no counterpart here."""
     value = stream.load(reader, limits)
     for _ in range(2):  # how long and how many it remembers
@@ -305,7 +305,7 @@ def _stream_with_messages(reader: Reader, limits: Limits) -> Stream:
     return value
 
 
-_LOADERS: dict[int, Callable[[Reader, Limits], Value]] = {
+_LOADERS: dict[int, Callable[[Reader, EncodingLimits], Value]] = {
     kinds.STRING: _string,
     kinds.LIST: _list,
     kinds.SET: _set,

@@ -8,7 +8,7 @@ from emulator.protocol.text import to_bytes
 from emulator.rest.encoding import json_text
 
 if TYPE_CHECKING:
-    from emulator.rest.database import Stream
+    from emulator.rest.database import EventStream
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 class Opening(NamedTuple):
     """The head of an endless answer, and where its events come from."""
 
-    stream: Stream
+    stream: EventStream
     headers: Headers
 
 

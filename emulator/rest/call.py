@@ -12,8 +12,8 @@ from emulator.rest.limits import Oversized
 from emulator.rest.requests import (
     LARGE,
     BadRequest,
-    Command,
     Request,
+    Words,
     command_of_body,
     command_of_path,
     commands_of_body,
@@ -23,7 +23,7 @@ from emulator.rest.requests import (
 from emulator.rest.texts import BAD_COMMAND, BAD_PIPELINE
 
 if TYPE_CHECKING:
-    from emulator.rest.database import Database
+    from emulator.rest.database import RestDatabase
 
 _BY_BODY: Final = frozenset((b"", b"pipeline", b"multi-exec"))
 _LISTENING: Final = frozenset((b"subscribe", b"psubscribe", b"monitor"))
@@ -33,7 +33,7 @@ _EVENTS: Final = [(b"Content-Type", b"text/event-stream"), (b"Cache-Control", b"
 class Call:
     """A request to a database by somebody whom it lets in.  Raises BadRequest where its headers are not understood."""
 
-    def __init__(self, database: Database, access: Any, request: Request) -> None:
+    def __init__(self, database: RestDatabase, access: Any, request: Request) -> None:
         self._database = database
         self._access = access
         self._request = request
@@ -63,11 +63,11 @@ class Call:
         commands = commands_of_body(elements)
         return self._run(commands) if form == b"pipeline" else self._run_as_one(commands)
 
-    def _run(self, commands: list[Command]) -> Answer | Awaitable[Answer]:
+    def _run(self, commands: list[Words]) -> Answer | Awaitable[Answer]:
         pieces = self._database.run(self._access, self._request.address, commands, self._format)
         return self._printed(pieces) if isinstance(pieces, list) else _waited(pieces, self._printed)
 
-    def _run_as_one(self, commands: list[Command]) -> Answer | Awaitable[Answer]:
+    def _run_as_one(self, commands: list[Words]) -> Answer | Awaitable[Answer]:
         body = self._database.transaction(self._access, self._request.address, commands, self._format)
         return _of_transaction(body) if isinstance(body, bytes) else _waited(body, _of_transaction)
 
@@ -114,7 +114,7 @@ def _format(request: Request) -> Format:
     return BASE64 if encoding else JSON
 
 
-def _listening(request: Request) -> Command:
+def _listening(request: Request) -> Words:
     """The command of a stream; a query that follows a name was a ``?`` in it, which SDKs do not encode."""
     name, *rest = request.words
     for key, value in request.query:

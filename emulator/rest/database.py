@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from emulator.rest.encoding import Format
-from emulator.rest.requests import Command
+from emulator.rest.requests import Words
 
 
-class Stream(ABC):
+class EventStream(ABC):
     """A subscription, or MONITOR, that goes on until it is closed."""
 
     @abstractmethod
@@ -26,7 +26,7 @@ class Stream(ABC):
         """The reader has gone."""
 
 
-class Database(ABC):
+class RestDatabase(ABC):
     """A data set with the tokens that open it.  An access is whatever `access` gives for a token.
 
     What can be answered at once is, and the rest is to be waited for: an engine's answers need no task.
@@ -40,13 +40,13 @@ class Database(ABC):
 
     @abstractmethod
     def run(
-        self, access: Any, address: bytes, commands: Sequence[Command], format: Format
+        self, access: Any, address: bytes, commands: Sequence[Words], format: Format
     ) -> list[bytes] | Awaitable[list[bytes]]:
         """The encoded replies to commands, one after the other; one that fails does not stop the rest."""
 
     @abstractmethod
     def transaction(
-        self, access: Any, address: bytes, commands: Sequence[Command], format: Format
+        self, access: Any, address: bytes, commands: Sequence[Words], format: Format
     ) -> bytes | Awaitable[bytes]:
         """The encoded replies, as a JSON array, to commands run as one.
 
@@ -54,7 +54,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def listen(self, access: Any, address: bytes, command: Command) -> Stream | Awaitable[Stream]:
+    def listen(self, access: Any, address: bytes, command: Words) -> EventStream | Awaitable[EventStream]:
         """SUBSCRIBE, PSUBSCRIBE or MONITOR.  Raises CommandError where it is refused."""
 
     @property

@@ -10,7 +10,7 @@ from emulator.core.dispatch import Outcome, execute
 from emulator.datatypes.types import type_name
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply, Status
-from emulator.rest.requests import Command
+from emulator.rest.requests import Words
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user, not_allowed, not_available
 from emulator.rest.tokens import knows, new_token, token_of
 from emulator.table.lookup import find
@@ -37,7 +37,7 @@ _JSON: Final = b"json"
 _ABSENT_PARTS: Final = frozenset(((b"function", b"dump"), (b"function", b"restore")))
 
 
-def refusal(command: Command, strict: bool) -> CommandError | None:
+def refusal(command: Words, strict: bool) -> CommandError | None:
     """The error of a command that cannot be run by REST; with `strict` those that the product lacks are among them."""
     if not command:
         return CommandError(EMPTY_PIPELINE_COMMAND)
@@ -51,12 +51,12 @@ def refusal(command: Command, strict: bool) -> CommandError | None:
     return None
 
 
-def is_special(command: Command) -> bool:
+def is_special(command: Words) -> bool:
     """Whether a command may be refused, or has something of its own here."""
     return not command or command[0].lower() in _SPECIAL
 
 
-def own_way(command: Command) -> Callable[[Session], Outcome] | None:
+def own_way(command: Words) -> Callable[[Session], Outcome] | None:
     """How a command that is done otherwise here is run, None for all the rest."""
     name = command[0].lower()
     if name == b"acl" and len(command) in (3, 4):
@@ -78,7 +78,7 @@ def own_way(command: Command) -> Callable[[Session], Outcome] | None:
     return None
 
 
-def _checked(session: Session, command: Command) -> CommandError | None:
+def _checked(session: Session, command: Words) -> CommandError | None:
     """The error of a client that may not run a command, or with ACL any part of it that does no harm."""
     words = [b"ACL", b"WHOAMI"] if command[0].lower() == b"acl" else command
     denial = session.user.check(find(session.engine.commands, words), words)
@@ -90,7 +90,7 @@ def type_told(reply: R) -> R | Status:
     return Status(_JSON) if reply == _JSON_TYPE else reply
 
 
-def scan_of(command: Command) -> tuple[Command, bool]:
+def scan_of(command: Words) -> tuple[Words, bool]:
     """SCAN as Redis knows it: without the option WITHTYPE, and whether it was there; the type ``json`` by Redis's name."""
     words = command[:2]
     place = 2

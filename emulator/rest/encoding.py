@@ -28,7 +28,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
-    Set,
+    SetReply,
     Status,
     Verbatim,
 )
@@ -81,7 +81,7 @@ class _Json:
             Nested: self._parts,
             Attributed: lambda value: self.nested[value.reply.__class__](value.reply),
         }
-        nested |= dict.fromkeys((list, tuple, set, Set, Push, Named, Replies), self._array)
+        nested |= dict.fromkeys((list, tuple, set, SetReply, Push, Named, Replies), self._array)
         self.nested = nested
         self.answers: Encoders = {kind: self._answer(encoder) for kind, encoder in nested.items()}
         self.answers |= {

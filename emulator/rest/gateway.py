@@ -13,12 +13,12 @@ from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Received, Status
 from emulator.protocol.text import to_bytes, to_text
-from emulator.rest.database import Database, Stream
+from emulator.rest.database import EventStream, RestDatabase
 from emulator.rest.dialect import refusal, scan_of, type_told
 from emulator.rest.encoding import Format
 from emulator.rest.events import monitor_event, push_event
 from emulator.rest.key_locking import KeyLocking
-from emulator.rest.requests import Command
+from emulator.rest.requests import Words
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND, bad_user
 from emulator.rest.tokens import READ_ONLY_USER, Tokens, base32, new_token, parts_of, random_token, token_of
 from emulator.rest.upstream import TROUBLE, AsyncConnection, Upstream, error_of
@@ -43,11 +43,11 @@ class Access(NamedTuple):
 class Step(NamedTuple):
     """A command as it is sent, and what to make of the reply."""
 
-    words: Command
+    words: Words
     finish: Finish | None = None
 
 
-class GatewayDatabase(Database):
+class GatewayDatabase(RestDatabase):
     """A Redis elsewhere; an engine without data tells what has to be known of commands and of the read-only user."""
 
     def __init__(self, upstream: Upstream, token: str, read_only: str = "") -> None:
@@ -93,7 +93,7 @@ class GatewayDatabase(Database):
 
     # Commands
 
-    def _step(self, access: Access, command: Command) -> Step | CommandError:
+    def _step(self, access: Access, command: Words) -> Step | CommandError:
         """How a command is sent, or why it is not."""
         error = refusal(command, strict=False) or self._denial(access, command)
         if error is not None:
@@ -118,7 +118,7 @@ class GatewayDatabase(Database):
             return Step([*command[:-1], b"1"])  # milliseconds: a request is not held open
         return Step(*self._scripts.rewritten(command))
 
-    def _denial(self, access: Access, command: Command) -> CommandError | None:
+    def _denial(self, access: Access, command: Words) -> CommandError | None:
         if access.rules is None:
             return None
         try:
@@ -141,7 +141,7 @@ class GatewayDatabase(Database):
         types = map(type_told, await access.upstream.run([[b"TYPE", key] for key in found]))
         return [cursor, [word for pair in zip(found, types, strict=True) for word in pair]]
 
-    def _note(self, words: Command) -> None:
+    def _note(self, words: Words) -> None:
         """Move the sync token on where a command may have written."""
         try:
             reading = find(self._rules.commands, words).flags & READONLY
@@ -150,7 +150,7 @@ class GatewayDatabase(Database):
         if not reading:
             self._writes += 1
 
-    async def run(self, access: Access, address: bytes, commands: Sequence[Command], format: Format) -> list[bytes]:
+    async def run(self, access: Access, address: bytes, commands: Sequence[Words], format: Format) -> list[bytes]:
         steps = [self._step(access, command) for command in commands]
         sent = [step for step in steps if isinstance(step, Step)]
         answers = iter(await _asked(access.upstream.run([step.words for step in sent]))) if sent else iter(())
@@ -167,7 +167,7 @@ class GatewayDatabase(Database):
         made = step.finish(reply)
         return await made if isinstance(made, Awaitable) else made
 
-    async def transaction(self, access: Access, address: bytes, commands: Sequence[Command], format: Format) -> bytes:
+    async def transaction(self, access: Access, address: bytes, commands: Sequence[Words], format: Format) -> bytes:
         steps = []
         for command in commands:
             step = self._step(access, command) if command else CommandError(EMPTY_PIPELINE_COMMAND)
@@ -178,7 +178,7 @@ class GatewayDatabase(Database):
         made = [await self._finished(step, reply) for step, reply in zip(steps, replies, strict=True)]
         return format.transaction[list](made)
 
-    async def listen(self, access: Access, address: bytes, command: Command) -> Stream:
+    async def listen(self, access: Access, address: bytes, command: Words) -> EventStream:
         denial = self._denial(access, command)
         if denial is not None:
             raise denial
@@ -208,7 +208,7 @@ def _instead(reply: Received, value: Received) -> Received:
     return reply if isinstance(reply, CommandError) else value
 
 
-def _without_block(command: Command) -> Command:
+def _without_block(command: Words) -> Words:
     """XREAD or XREADGROUP without BLOCK: what is there is answered at once."""
     words = list(command)
     for place, word in enumerate(words):
@@ -220,7 +220,7 @@ def _without_block(command: Command) -> Command:
     return words
 
 
-class GatewayStream(Stream):
+class GatewayStream(EventStream):
     """A connection that listens, whose events are sent on by a task."""
 
     def __init__(self, connection: AsyncConnection, first: Received) -> None:

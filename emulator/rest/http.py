@@ -16,7 +16,7 @@ from emulator.rest.requests import Request
 from emulator.rest.texts import INTERNAL, TOO_MANY_CLIENTS, request_too_large
 
 if TYPE_CHECKING:
-    from emulator.rest.database import Stream
+    from emulator.rest.database import EventStream
     from emulator.rest.service import RestService
 
 logger = logging.getLogger("emulator")
@@ -49,7 +49,7 @@ class HttpConnection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = self._turn = 0
         self._task: asyncio.Task[None] | None = None
-        self._stream: Stream | None = None
+        self._stream: EventStream | None = None
         self._receiving = self._ended = self._discarding = self._admitted = False
         self.entered = False
         self._since = self._loop.time()

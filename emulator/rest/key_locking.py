@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hashlib import sha1
 
 from emulator.protocol.replies import Reply
-from emulator.rest.requests import Command
+from emulator.rest.requests import Words
 
 _FLAG = b"allow-key-locking"
 _MOST_KNOWN = 10_000
@@ -22,7 +22,7 @@ class KeyLocking:
     def __init__(self) -> None:
         self._known: dict[bytes, bytes] = {}
 
-    def rewritten(self, command: Command) -> tuple[Command, Callable[[Reply], Reply] | None]:
+    def rewritten(self, command: Words) -> tuple[Words, Callable[[Reply], Reply] | None]:
         """What to send instead of a command, and what to do with the reply."""
         name = command[0].lower()
         if name in (b"eval", b"eval_ro") and len(command) > 1:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import CommandError
 from emulator.rest.encoding import json_error
-from emulator.rest.requests import BadRequest, Command
+from emulator.rest.requests import BadRequest, Words
 from emulator.rest.texts import request_too_large
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM
@@ -28,14 +28,14 @@ _MOST_A_DAY: Final = 10_000
 _DAY: Final = 86_400_000
 
 
-class Limits:
+class RequestLimits:
     """The quotas of a database."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._day = self._sent = 0
 
-    def check(self, command: Command) -> CommandError | None:
+    def check(self, command: Words) -> CommandError | None:
         """The quota that a command exceeds; it counts as sent in any case."""
         return self._check_day() or self._check_keys(command)
 
@@ -48,7 +48,7 @@ class Limits:
         self._sent += 1
         return None
 
-    def _check_keys(self, command: Command) -> CommandError | None:
+    def _check_keys(self, command: Words) -> CommandError | None:
         try:
             entry = find(self._engine.commands, command)
         except CommandError:
@@ -68,11 +68,11 @@ class Limits:
         return None
 
     def _weight(self, key: bytes) -> int:
-        entry = self._engine.databases[0].find(key)
+        entry = self._engine.databases[0].peek_entry(key)
         return 0 if entry is None else weigh(key, entry.value, entry.deadline is not None)
 
 
-def check_sizes(commands: Sequence[Command]) -> None:
+def check_sizes(commands: Sequence[Words]) -> None:
     """Raise BadRequest where one command's words are more than may be sent; those of a pipeline are not added up."""
     for command in commands:
         size = sum(map(len, command))

@@ -17,12 +17,12 @@ from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NoReply, Push, Replies, Status
 from emulator.protocol.text import to_bytes, to_text
-from emulator.rest.database import Database, Stream
+from emulator.rest.database import EventStream, RestDatabase
 from emulator.rest.dialect import is_special, own_way, refusal
 from emulator.rest.encoding import Format
 from emulator.rest.events import monitor_event, push_event
-from emulator.rest.limits import Limits, check_sizes, cut
-from emulator.rest.requests import Command
+from emulator.rest.limits import RequestLimits, check_sizes, cut
+from emulator.rest.requests import Words
 from emulator.rest.texts import EMPTY_PIPELINE_COMMAND
 from emulator.rest.tokens import base32
 from emulator.table.lookup import check_arity, find
@@ -39,7 +39,7 @@ class Dropped(Exception):
     """The connection is to be dropped without an answer, as a fault wants it."""
 
 
-class LocalDatabase(Database):
+class LocalDatabase(RestDatabase):
     """An engine and the tokens that open it.
 
     As its configuration says it lacks what the product lacks (``upstash-strict``) and has its quotas (``upstash-limits``).
@@ -50,7 +50,7 @@ class LocalDatabase(Database):
         self.name = name
         self.tokens = tokens
         self._strict = engine.config.upstash_strict
-        self._limits = Limits(engine) if engine.config.upstash_limits else None
+        self._limits = RequestLimits(engine) if engine.config.upstash_limits else None
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +75,7 @@ class LocalDatabase(Database):
         return session
 
     def run(
-        self, access: User, address: bytes, commands: Sequence[Command], format: Format
+        self, access: User, address: bytes, commands: Sequence[Words], format: Format
     ) -> list[bytes] | Awaitable[list[bytes]]:
         if self._limits is not None:
             check_sizes(commands)
@@ -84,7 +84,7 @@ class LocalDatabase(Database):
             return self._go_on(session, commands, 0)
         return self._run_plain(session, commands)
 
-    def _run_plain(self, session: Session, commands: Sequence[Command]) -> list[bytes] | Awaitable[list[bytes]]:
+    def _run_plain(self, session: Session, commands: Sequence[Words]) -> list[bytes] | Awaitable[list[bytes]]:
         position = run(session, commands, 0, len(commands))
         self._log()
         if position < len(commands) or session.blocked is not None:
@@ -93,7 +93,7 @@ class LocalDatabase(Database):
         return _answers(session, len(commands))
 
     async def _go_on(
-        self, session: Session, commands: Sequence[Command], position: int, careful: bool = True
+        self, session: Session, commands: Sequence[Words], position: int, careful: bool = True
     ) -> list[bytes]:
         """Run the rest: in slices, so that others have their turn, and waiting where the server is paused.
 
@@ -104,7 +104,7 @@ class LocalDatabase(Database):
         turn = position + _COMMANDS_A_SLICE
         try:
             while not session.closing:
-                if session.parked or session.blocked is not None:
+                if session.suspended or session.blocked is not None:
                     await awake.wait()
                     awake.clear()
                     self.engine.clock.tick()
@@ -133,15 +133,15 @@ class LocalDatabase(Database):
         if self.engine.unwritten:
             self.engine.persistence.log.flush()
 
-    def _needs_care(self, command: Command) -> bool:
+    def _needs_care(self, command: Words) -> bool:
         return self._strict or self._limits is not None or is_special(command)
 
-    def _problem(self, command: Command) -> CommandError | None:
+    def _problem(self, command: Words) -> CommandError | None:
         """Why a command is not run by REST, if it is not."""
         error = refusal(command, self._strict)
         return self._limits.check(command) if error is None and self._limits is not None else error
 
-    def _run_with_care(self, session: Session, command: Command) -> int:
+    def _run_with_care(self, session: Session, command: Words) -> int:
         """Run a command that may be refused here, or have a way of its own; how many were answered."""
         reply: Outcome | None = self._problem(command)
         if reply is None:
@@ -156,7 +156,7 @@ class LocalDatabase(Database):
         return 1
 
     def transaction(
-        self, access: User, address: bytes, commands: Sequence[Command], format: Format
+        self, access: User, address: bytes, commands: Sequence[Words], format: Format
     ) -> bytes | Awaitable[bytes]:
         if self._limits is not None:
             check_sizes(commands)
@@ -175,14 +175,14 @@ class LocalDatabase(Database):
         answers = self._run_plain(session, [[b"EXEC"]])
         return answers[0] if isinstance(answers, list) else _first(answers)
 
-    def _run_each(self, session: Session, commands: Sequence[Command]) -> bytes:
+    def _run_each(self, session: Session, commands: Sequence[Words]) -> bytes:
         """A transaction with commands that are done otherwise here: nobody's come between."""
         for command in commands:
             self._run_with_care(session, command)
         session.forget()
         return b"[%b]" % b",".join(_answers(session, len(commands)))
 
-    def _check(self, session: Session, command: Command) -> None:
+    def _check(self, session: Session, command: Words) -> None:
         """Raise where a command of a transaction cannot be run at all."""
         if not command:
             raise CommandError(EMPTY_PIPELINE_COMMAND)
@@ -198,7 +198,7 @@ class LocalDatabase(Database):
             self.engine.acl.refused(session, denial, b"multi")
             raise CommandError(f"NOPERM {explanation(session.user, denial)}")
 
-    def listen(self, access: User, address: bytes, command: Command) -> Stream:
+    def listen(self, access: User, address: bytes, command: Words) -> EventStream:
         session = self._session(access, address, _EVENTS)
         run(session, [command], 0, 1)
         if session.out[0].startswith(b"-"):
@@ -217,7 +217,7 @@ def _answers(session: Session, count: int) -> list[bytes]:
     return session.out
 
 
-class LocalStream(Stream):
+class LocalStream(EventStream):
     """A session that listens, and whose events are sent on."""
 
     def __init__(self, session: Session) -> None:
@@ -229,7 +229,7 @@ class LocalStream(Stream):
         self.transport = transport
         self._send, self._end = send, end
         self._limit = OutputLimit(self)
-        self.session.on_kill = end
+        self.session.on_abort = end
         self.session.on_wake = self._flush
         self._flush()
 
@@ -246,7 +246,7 @@ class LocalStream(Stream):
     def close(self) -> None:
         if self._limit is not None:
             self._limit.release()
-        self.session.on_wake = self.session.on_kill = None
+        self.session.on_wake = self.session.on_abort = None
         self.session.forget()
 
 

@@ -18,7 +18,7 @@ from emulator.rest.texts import (
     bad_argument,
 )
 
-Command = list[bytes]
+Words = list[bytes]
 LARGE = 1024 * 1024
 """The bytes from which on a body is looked through in turns."""
 
@@ -57,7 +57,7 @@ class Request(NamedTuple):
         return cls(method, segments, pairs, headers, body, address)
 
     @property
-    def words(self) -> Command:
+    def words(self) -> Words:
         """The path's segments, decoded: ``%2F`` stays within one, ``+`` is a plus."""
         return [unquote_to_bytes(segment) for segment in self.segments]
 
@@ -78,7 +78,7 @@ def _pair(part: bytes) -> tuple[bytes, bytes | None]:
     return unquote_to_bytes(name), unquote_to_bytes(value) if equals else None
 
 
-def command_of_path(request: Request) -> Command:
+def command_of_path(request: Request) -> Words:
     """``/set/k?EX=5`` with the body as the last argument but those of the query."""
     words = request.words
     if request.body and request.method in (b"POST", b"PUT"):
@@ -89,14 +89,14 @@ def command_of_path(request: Request) -> Command:
     return words
 
 
-def command_of_body(elements: Sequence[Any]) -> Command:
+def command_of_body(elements: Sequence[Any]) -> Words:
     """The command of ``["SET","k","v"]``.  Raises BadRequest."""
     if not elements:
         raise BadRequest(EMPTY_COMMAND)
     return _command(elements)
 
 
-def commands_of_body(elements: Sequence[Any]) -> list[Command]:
+def commands_of_body(elements: Sequence[Any]) -> list[Words]:
     """The commands of ``[["SET","k","v"],["GET","k"]]``; an empty one stays an empty list.  Raises BadRequest."""
     if not elements:
         raise BadRequest(EMPTY_PIPELINE)
@@ -174,7 +174,7 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_c
 """Numbers keep their literal text, with every digit."""
 
 
-def _command(row: Sequence[Any]) -> Command:
+def _command(row: Sequence[Any]) -> Words:
     """The words of a command; numbers are their text already."""
     try:
         return [word.encode() for word in row]

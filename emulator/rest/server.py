@@ -14,7 +14,7 @@ from emulator.sockets.listeners import listening_socket
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.rest.database import Database
+    from emulator.rest.database import RestDatabase
 
 _SECONDS_TO_FINISH = 5.0
 _BACKLOG = 511
@@ -23,7 +23,7 @@ _BACKLOG = 511
 class RestServer:
     """Serves databases on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine)."""
 
-    def __init__(self, databases: list[Database], port: int, bind: str, token: str) -> None:
+    def __init__(self, databases: list[RestDatabase], port: int, bind: str, token: str) -> None:
         self.port = port
         self.token = token
         self._bind = bind.split()
@@ -107,7 +107,7 @@ def rest_server(engine: Engine) -> RestServer:
     """The REST API of an engine, as its configuration describes it; further databases are keyspaces of it."""
     config = engine.config
     token = config.rest_token or config.requirepass or random_token()
-    databases: list[Database] = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token))]
+    databases: list[RestDatabase] = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token))]
     for declaration in config.rest_database.split():
         name, own, *read_only = declaration.split(":")
         keyspace = engine.keyspaces.open(name.encode(), keep=True)

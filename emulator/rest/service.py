@@ -15,7 +15,7 @@ from emulator.rest.requests import BadRequest, Request
 from emulator.rest.texts import UNAUTHORIZED
 
 if TYPE_CHECKING:
-    from emulator.rest.database import Database
+    from emulator.rest.database import RestDatabase
     from emulator.rest.http import HttpConnection
 
 _METHODS: Final = b"GET, POST, PUT, HEAD, OPTIONS"
@@ -33,7 +33,7 @@ class RestService:
     ``has_room`` tells whether one more connection is taken.
     """
 
-    def __init__(self, databases: Sequence[Database]) -> None:
+    def __init__(self, databases: Sequence[RestDatabase]) -> None:
         self.databases = databases
         self.connections: set[HttpConnection] = set()
         self.has_room: Callable[[], bool] = lambda: True
@@ -58,7 +58,7 @@ class RestService:
         return self.unauthorized(request)
 
     async def _enter_later(
-        self, request: Request, token: str, access: Any, meant: Sequence[Database]
+        self, request: Request, token: str, access: Any, meant: Sequence[RestDatabase]
     ) -> Answer | Opening:
         """As `respond`, from the first database on of which it is to be waited for whether the token opens it."""
         for place, database in enumerate(meant):
@@ -80,7 +80,7 @@ class RestService:
         """The answer to a request whose token opens nothing."""
         return self._finished(request, failure(UNAUTHORIZED, 401))
 
-    def _meant(self, request: Request) -> Sequence[Database]:
+    def _meant(self, request: Request) -> Sequence[RestDatabase]:
         """The databases that a request may mean: with ``Host: NAME.localhost`` the one of that name."""
         name, dot, _ = request.headers.get(b"host", b"").partition(b".localhost")
         named = [database for database in self.databases if dot and database.name.encode() == name]
@@ -89,7 +89,7 @@ class RestService:
     # One request
 
     def _serve(
-        self, database: Database, access: Any, request: Request
+        self, database: RestDatabase, access: Any, request: Request
     ) -> Answer | Opening | Awaitable[Answer | Opening]:
         try:
             outcome = Call(database, access, request).outcome()
@@ -100,14 +100,14 @@ class RestService:
         return self._later(database, request, outcome)
 
     async def _later(
-        self, database: Database, request: Request, outcome: Awaitable[Answer | Opening]
+        self, database: RestDatabase, request: Request, outcome: Awaitable[Answer | Opening]
     ) -> Answer | Opening:
         try:
             return self._finished(request, await outcome, database)
         except (BadRequest, CommandError) as error:
             return self._failed(request, database, error)
 
-    def _failed(self, request: Request, database: Database, error: BadRequest | CommandError) -> Answer:
+    def _failed(self, request: Request, database: RestDatabase, error: BadRequest | CommandError) -> Answer:
         if isinstance(error, BadRequest):
             return self._finished(request, failure(error.text, error.status), database)
         text = to_text(text_of(error))
@@ -115,7 +115,7 @@ class RestService:
 
     # What all answers have
 
-    def _finished(self, request: Request, outcome: Outcome, database: Database | None = None) -> Outcome:
+    def _finished(self, request: Request, outcome: Outcome, database: RestDatabase | None = None) -> Outcome:
         """The answer with the headers that browsers need, and where a database has answered its sync token."""
         origin = request.headers.get(b"origin", b"*")
         headers: Headers = [*outcome.headers, (b"Access-Control-Allow-Origin", origin), _EXPOSED]

@@ -22,8 +22,8 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
-    Set,
     SetHead,
+    SetReply,
     Status,
     Verbatim,
 )
@@ -58,7 +58,7 @@ class ToLua:
                 float: lambda value: lua.wrapped(b"double", value),
                 dict: lambda value: self._map(value.items()),
                 Named: self._map,
-                Set: self._set,
+                SetReply: self._set,
                 set: self._set,
                 Pairs: self._array,
                 Verbatim: lambda value: lua.wrapped(
@@ -76,7 +76,7 @@ class ToLua:
                 dict: lambda value: self._array([item for pair in value.items() for item in pair]),
                 Pairs: lambda value: self._array([item for pair in value for item in pair]),
                 Named: self._array,
-                Set: self._array,
+                SetReply: self._array,
                 set: self._array,
                 Verbatim: bytes,
                 BigNumber: bytes,

@@ -27,7 +27,7 @@ class Invocation:
     """A script that runs for a client; ``session`` is the one that its commands run in, ``name`` its SHA-1 or function.
 
     ``wrote`` tells whether it has changed something: it can no longer be killed then.  ``declared`` are the only keys that it
-    may use, None where it may use any.  A client that is ``plain`` has a user who may do everything, and nothing that
+    may use, None where it may use any.  A client that is ``fast_path`` has a user who may do everything, and nothing that
     `_check_state` asks about holds for it.
     """
 
@@ -83,7 +83,7 @@ class Invocation:
             command = self._find(args) if known is None or known.subcommands else known
             if not command.least <= len(args) <= command.most:
                 raise CommandError(_WRONG_NUMBER)
-            if self._bound or command.flags & NOSCRIPT or not self.client.plain:
+            if self._bound or command.flags & NOSCRIPT or not self.client.fast_path:
                 self._check(command, args)
             elif command.flags & WRITE:
                 self.wrote = True

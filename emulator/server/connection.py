@@ -14,10 +14,10 @@ from emulator.clients.memory import SHARED, Buffers
 from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
-from emulator.protocol.parser import Command, RequestParser
+from emulator.protocol.parser import RequestParser, Words
 
 if TYPE_CHECKING:
-    from emulator.server.server import Server
+    from emulator.server.server import NetworkServer
 
 _COMMANDS_A_SLICE = 256
 _UNAUTHENTICATED_LIMIT = 1 << 20
@@ -28,7 +28,7 @@ READ_SIZE = 64 * 1024
 class Connection(asyncio.BufferedProtocol):
     """Bytes in, bytes out, for one client."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: NetworkServer) -> None:
         self.server = server
         self.engine = server.engine
         self.loop = server.loop
@@ -36,7 +36,7 @@ class Connection(asyncio.BufferedProtocol):
         self.session: Session
         self._parser = RequestParser(server.engine.config.proto_max_bulk_len)
         self._buffer = server.read_buffer
-        self._backlog: list[Command] = []
+        self._backlog: list[Words] = []
         self._position = 0
         self._waiting = 0  # bytes that arrived while there was a backlog
         self._read = 0  # bytes that arrived last
@@ -61,7 +61,7 @@ class Connection(asyncio.BufferedProtocol):
         """Speak for a session from now on."""
         self.session, self.engine = session, session.engine
         session.on_wake = self._schedule
-        session.on_kill = self.transport.abort
+        session.on_abort = self.transport.abort
         session.on_move = self._move
         session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
@@ -69,7 +69,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _let_go(self) -> None:
         session = self.session
-        session.on_wake = session.on_kill = session.on_move = session.on_overrun = None
+        session.on_wake = session.on_abort = session.on_move = session.on_overrun = None
 
     def _move(self, session: Session) -> None:
         """The client goes over to another engine."""
@@ -97,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self.take(self._parser.feed(data), size)
 
-    def take(self, commands: list[Command], size: int) -> None:
+    def take(self, commands: list[Words], size: int) -> None:
         """Run commands, which were `size` bytes; after those that wait already."""
         if self._backlog:
             self._backlog += commands
@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         """The client sends no more: what it has sent is still run, but it does not go on waiting."""
         session = self.session
         self.server.tell_ended(session)
-        self._half_closed = bool(self._backlog) and session.blocked is None and not session.parked
+        self._half_closed = bool(self._backlog) and session.blocked is None and not session.suspended
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -132,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         """Run a slice of the backlog and write what there is to say."""
         session = self.session
-        if self._backlog and session.blocked is None and not session.parked:
+        if self._backlog and session.blocked is None and not session.suspended:
             self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
             session = self.session
             if self._position >= len(self._backlog):
@@ -144,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
         if session.closing:
             self.transport.close()
         elif self._backlog:
-            if session.blocked is None and not session.parked:
+            if session.blocked is None and not session.suspended:
                 self._schedule()
         elif self._parser.error is not None:
             self.server.protocol_error(self, self._parser.error)

@@ -15,7 +15,7 @@ from emulator.server.nested_loop import run_one_round
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.server.server import Server
+    from emulator.server.server import NetworkServer
 
 logger = logging.getLogger("emulator")
 
@@ -27,7 +27,7 @@ _LONGEST_SLEEP = 10.0
 class Driver:
     """Drives an engine of a server from its making until `stop`."""
 
-    def __init__(self, engine: Engine, server: Server) -> None:
+    def __init__(self, engine: Engine, server: NetworkServer) -> None:
         self._engine = engine
         self._server = server
         self._loop = server.loop
@@ -157,5 +157,5 @@ class IdleWatch(Timer):
             busy = session.blocked is not None or session.subscriptions
             if not busy and engine.clock.now - session.active > limit * 1000:
                 logger.info("Closing idle client")
-                session.kill()
+                session.abort()
         self.begin()

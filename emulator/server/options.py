@@ -75,7 +75,7 @@ class StartRefused(Exception):
     """The server cannot start; the arguments are lines for the log."""
 
 
-class Options:
+class ServerOptions:
     """What a server is started with.
 
     ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
@@ -96,7 +96,7 @@ class Options:
             commands.rename(old.encode(), new.encode())
 
 
-def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
+def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptions:
     """The options of a command line (without the program's name).
 
     Raises `Information`, `FatalConfigError` or `StartRefused` where no server is to be started.
@@ -104,7 +104,7 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> Options:
     _answer_questions(argv)
     if "--sentinel" in argv:
         raise StartRefused("Sentinel mode is not supported. Exiting...")
-    options = Options(_edition(argv, environ))
+    options = ServerOptions(_edition(argv, environ))
     _read_environment(options, environ)
     _read_command_line(options, argv)
     if options.unresolved:
@@ -153,7 +153,7 @@ def _answer_questions(argv: Sequence[str]) -> None:
 # Environment
 
 
-def _read_environment(options: Options, environ: Mapping[str, str]) -> None:
+def _read_environment(options: ServerOptions, environ: Mapping[str, str]) -> None:
     used = [name for name in ("REDIS_ARGS", *_VARIABLES) if environ.get(name)]
     if environ.get("REDIS_PORT", "").startswith("tcp://"):
         used.remove("REDIS_PORT")
@@ -186,7 +186,7 @@ def _misspelt(environ: Mapping[str, str]) -> Iterable[str]:
 # Command line
 
 
-def _read_command_line(options: Options, argv: Sequence[str]) -> None:
+def _read_command_line(options: ServerOptions, argv: Sequence[str]) -> None:
     words = list(argv)
     loader = Loader(options, "the configuration file")
     text = ""
@@ -250,7 +250,7 @@ def _check_logfile(config: Config) -> None:
 class Loader:
     """Reads the lines of configuration files into options.  A file that is included is read by the same loader."""
 
-    def __init__(self, options: Options, source: str) -> None:
+    def __init__(self, options: ServerOptions, source: str) -> None:
         self.options = options
         self.config = options.config
         self.source = source

@@ -42,7 +42,7 @@ _PROTECTED = (
 )
 
 
-class Server:
+class NetworkServer:
     """Serves an engine on the addresses that its configuration names.
 
     ``async with Server(Engine(config)) as server:`` or `start`, `wait_closed`, `stop`.  OSError is raised where an address
@@ -63,7 +63,7 @@ class Server:
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
 
-    async def __aenter__(self) -> Server:
+    async def __aenter__(self) -> NetworkServer:
         await self.start()
         return self
 

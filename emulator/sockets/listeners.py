@@ -22,7 +22,7 @@ logger = logging.getLogger("emulator")
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
-class Place(NamedTuple):
+class ListeningPlace(NamedTuple):
     """An address to listen on, as ``bind`` names it."""
 
     host: str
@@ -58,7 +58,7 @@ class Listeners:
     def __init__(self, config: Config, factory: ProtocolFactory) -> None:
         self._config = config
         self._factory = factory
-        self._tcp: dict[Place, asyncio.Server] = {}
+        self._tcp: dict[ListeningPlace, asyncio.Server] = {}
         self._unix: asyncio.Server | None = None
         self._context: SSLContext | None = None
         self._rebinding: asyncio.Task[None] | None = None
@@ -96,19 +96,19 @@ class Listeners:
 
     # TCP and TLS
 
-    def _wanted(self) -> dict[Place, bool]:
+    def _wanted(self) -> dict[ListeningPlace, bool]:
         """The places to listen on, and whether each may be missing on this machine."""
         config = self._config
         ports = [(port, secure) for port, secure in ((config.port, False), (config.tls_port, True)) if port]
         return {
-            Place(address.removeprefix("-"), port, secure): address.startswith("-")
+            ListeningPlace(address.removeprefix("-"), port, secure): address.startswith("-")
             for port, secure in ports
             for address in config.bind.split()
         }
 
-    def _bind(self) -> dict[Place, socket.socket]:
+    def _bind(self) -> dict[ListeningPlace, socket.socket]:
         """Listening sockets for those places that have none yet; one marked with a ``-`` may fail."""
-        sockets: dict[Place, socket.socket] = {}
+        sockets: dict[ListeningPlace, socket.socket] = {}
         wanted = self._wanted()
         if any(place.secure for place in wanted) and self._context is None:
             self._context = self._new_context()
@@ -127,7 +127,7 @@ class Listeners:
                 raise
         return sockets
 
-    async def _serve(self, sockets: dict[Place, socket.socket]) -> None:
+    async def _serve(self, sockets: dict[ListeningPlace, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         backlog = self._config.tcp_backlog
         for place, listening in sockets.items():

@@ -53,7 +53,7 @@ class Server(Handle):
         self._port = None if port == "auto" else port
         self._settings = settings
         self._given_clock = clock
-        self._started: network.Server | None = None
+        self._started: network.NetworkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         config = self._configured()
@@ -61,7 +61,7 @@ class Server(Handle):
             raise ValueError("port=0 without tls_port or unixsocket listens nowhere: leave port out for a free one")
 
     @property
-    def _server(self) -> network.Server:
+    def _server(self) -> network.NetworkServer:
         if self._started is None:
             raise RuntimeError("the server has not started: use it within 'with emulator.Server() as server:'")
         return self._started
@@ -197,7 +197,7 @@ class Server(Handle):
 
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
-            self._started = network.Server(Engine(self._configured(), self._given_clock))
+            self._started = network.NetworkServer(Engine(self._configured(), self._given_clock))
             enter_users(self.engine, self._settings)
             try:
                 await self._server.start()

@@ -36,7 +36,7 @@ class Handle(ABC):
     def __init__(self) -> None:
         self.clock = TurnableClock(self)
         """Its time, and how it is turned."""
-        self.faults = ServerFaults(self)
+        self.faults = FaultHandles(self)
         """What strikes the calls of its clients."""
 
     @property
@@ -70,11 +70,11 @@ class Handle(ABC):
         )
 
     @contextmanager
-    def record(self) -> Iterator[ServerRecording]:
+    def record(self) -> Iterator[RecordingHandle]:
         """Record what clients send while the context lasts."""
         self.command("EMULATOR", "RECORD", "START")
         try:
-            yield ServerRecording(self)
+            yield RecordingHandle(self)
         finally:
             self.command("EMULATOR", "RECORD", "STOP")
 
@@ -82,9 +82,9 @@ class Handle(ABC):
         """Bring everything that clients can change back to what it was when it began (`emulator.controls.renewal`)."""
         self.command("EMULATOR", "RESET")
 
-    def snapshot(self) -> ServerSnapshot:
+    def snapshot(self) -> SnapshotHandle:
         """The data set as it is now, to come back to."""
-        return ServerSnapshot(self)
+        return SnapshotHandle(self)
 
 
 def keyspace_url(url: str, name: str, password: str) -> str:
@@ -135,7 +135,7 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
     return replies
 
 
-class ServerRecording:
+class RecordingHandle:
     """What clients have sent since the recording began."""
 
     def __init__(self, handle: Handle) -> None:
@@ -152,7 +152,7 @@ class ServerRecording:
         return self.commands.lines
 
 
-class ServerSnapshot:
+class SnapshotHandle:
     """The data set of a moment.  As a context manager it is restored at the end, and forgotten."""
 
     def __init__(self, handle: Handle) -> None:
@@ -168,7 +168,7 @@ class ServerSnapshot:
         """Forget it."""
         self._handle.command("EMULATOR", "SNAPSHOT", "DROP", self._name)
 
-    def __enter__(self) -> ServerSnapshot:
+    def __enter__(self) -> SnapshotHandle:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -176,7 +176,7 @@ class ServerSnapshot:
         self.drop()
 
 
-class ServerFault:
+class FaultHandle:
     """A fault that was ordered."""
 
     def __init__(self, handle: Handle, number: int) -> None:
@@ -205,7 +205,7 @@ class ServerFault:
 Effect = Literal["error", "delay", "drop-before", "drop-after", "half", "stall", "refuse"]
 
 
-class ServerFaults:
+class FaultHandles:
     """The faults of a server; each tells how often it was met and how often it has fired."""
 
     def __init__(self, handle: Handle) -> None:
@@ -224,7 +224,7 @@ class ServerFaults:
         times: int | None = None,
         probability: float | None = None,
         seed: int | None = None,
-    ) -> ServerFault:
+    ) -> FaultHandle:
         """Let a fault strike from now on, each call that meets all of the conditions.
 
         The `effect` ``"error"`` takes the text of the `error`, ``"delay"`` takes `seconds`; ``"drop-before"`` and
@@ -246,7 +246,7 @@ class ServerFaults:
             raise ValueError(f"probability={probability!r}: a number from 0 to 1 is wanted")
         conditions = {"command": command, "key": key, "client": client, "probability": probability, **numbers}
         words += [word for name, value in conditions.items() if value is not None for word in (name, value)]
-        return ServerFault(self._handle, self._handle.command("EMULATOR", "FAULT", "ADD", *words))
+        return FaultHandle(self._handle, self._handle.command("EMULATOR", "FAULT", "ADD", *words))
 
     def clear(self) -> None:
         """Take all of them away."""

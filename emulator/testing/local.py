@@ -22,7 +22,7 @@ from emulator.clock import Clock
 from emulator.core.engine import Engine
 from emulator.protocol.replies import REPLY_ON
 from emulator.server.connection import Connection
-from emulator.server.server import Server
+from emulator.server.server import NetworkServer
 from emulator.testing.handles import Handle, Words, perform
 from emulator.testing.settings import configured, enter_users, login
 from emulator.testing.values import VALUES, Value
@@ -43,7 +43,7 @@ class Local(Handle):
         super().__init__()
         config = configured(settings)
         self.soon: deque[Callable[[], object]] = deque()
-        self._server = Server(Engine(config, clock))
+        self._server = NetworkServer(Engine(config, clock))
         self._server.loop = cast(asyncio.AbstractEventLoop, self)
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
@@ -148,7 +148,7 @@ class _Direct(Connection):
     def submit(self, words: list[bytes]) -> None:
         """Run a command of the client that need not be parsed; where nothing special holds its reply is a `Value`."""
         session = self.session
-        if not session.plain and not _is_plain_transaction(session, words):
+        if not session.fast_path and not _is_plain_transaction(session, words):
             self.take([words], 0)
             return
         encoders = session.encoders
@@ -172,7 +172,7 @@ class _Direct(Connection):
 def _is_plain_transaction(session: Session, words: list[bytes]) -> bool:
     """Whether a session is not plain because of MULTI alone, so that nobody looks at the reply's bytes before they go out."""
     queue = session.queue
-    if queue is None or session.output_limit or session.reply_mode != REPLY_ON or session.engine.attentive:
+    if queue is None or session.output_limit or session.reply_mode != REPLY_ON or session.engine.needs_guards:
         return False
     return words[0].upper() != b"EXEC" or not any(command.hidden for command, _ in queue)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
-from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, Reply, Set, Status, Verbatim
+from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, Reply, SetReply, Status, Verbatim
 
 Converter = Callable[[Any], Any]
 
@@ -69,7 +69,7 @@ class _Converter:
             list: self.array,
             tuple: self.array,
             set: self.array,
-            Set: self.array,
+            SetReply: self.array,
         }
         self.table |= others
 

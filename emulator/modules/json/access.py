@@ -67,7 +67,7 @@ def path_or_root(where: bytes, inside_out: bool = False) -> Path:
 
 def read(client: Session, key: bytes) -> Document | None:
     """The document at a key that is read."""
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if value is None or isinstance(value, Document):
         return value
     raise CommandError(_WRONG_TYPE)
@@ -75,9 +75,9 @@ def read(client: Session, key: bytes) -> Document | None:
 
 def edit(client: Session, key: bytes) -> Document | None:
     """The document at a key that is opened in order to change it, of which who watches hears whatever comes of it."""
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None:
         return None
     if isinstance(entry.value, Document):

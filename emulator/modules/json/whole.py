@@ -324,7 +324,7 @@ def json_mget(client: Session, key: bytes, where: bytes, *others: bytes) -> list
 
 
 def _found(client: Session, key: bytes, target: Path) -> Reply:
-    value = client.db.get(key)
+    value = client.db.lookup_read_any(key)
     if not isinstance(value, Document):
         return None
     values = target.values(value)

@@ -57,7 +57,7 @@ def _create(client: Session, key: bytes, shape: _Shape) -> Chain:
 
 
 def _found(client: Session, key: bytes) -> Chain:
-    chain = client.db.read(key, Chain)
+    chain = client.db.lookup_read(key, Chain)
     if chain is None:
         raise CommandError(_NOT_FOUND)
     return chain
@@ -205,7 +205,7 @@ def bf_mexists(client: Session, key: bytes, item: bytes, *more: bytes) -> list[R
 @command
 def bf_card(client: Session, key: bytes) -> int:
     """How many items were added and were new."""
-    chain = client.db.read(key, Chain)
+    chain = client.db.lookup_read(key, Chain)
     return 0 if chain is None else chain.size
 
 

@@ -43,7 +43,7 @@ def _check(capacity: int, settings: Settings) -> None:
 
 
 def _found(client: Session, key: bytes) -> Cuckoo:
-    filter = client.db.read(key, Cuckoo)
+    filter = client.db.lookup_read(key, Cuckoo)
     if filter is None:
         raise CommandError(_NOT_FOUND)
     return filter
@@ -178,9 +178,9 @@ def cf_insertnx(client: Session, key: bytes, option: bytes, argument: bytes, *mo
 @command
 def cf_del(client: Session, key: bytes, item: bytes) -> bool:
     """Take an item out once; whether it was there."""
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    found = client.db.lookup_write(key)
+    found = client.db.lookup_write_entry(key)
     if found is None or not isinstance(found.value, Cuckoo):
         raise CommandError("Not found")
     removed = found.value.remove(item)
@@ -191,7 +191,7 @@ def cf_del(client: Session, key: bytes, item: bytes) -> bool:
 @command
 def cf_compact(client: Session, key: bytes) -> Status:
     """Move what is in later filters to earlier ones."""
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None or not isinstance(entry.value, Cuckoo):
         raise CommandError("Cuckoo filter was not found")
     entry.value.compact(stubborn=True)

@@ -43,9 +43,9 @@ def _create(client: Session, key: bytes, width: int, depth: int) -> Status:
 
 def _check_free(client: Session, key: bytes) -> None:
     """Raise where there is a key, of whatever type."""
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    if client.db.lookup_write(key) is not None:
+    if client.db.lookup_write_entry(key) is not None:
         raise CommandError("CMS: key already exists")
 
 
@@ -57,7 +57,7 @@ def _opened(client: Session, key: bytes) -> Sketch:
 
 
 def _found(client: Session, key: bytes) -> Sketch:
-    sketch = client.db.read(key, Sketch)
+    sketch = client.db.lookup_read(key, Sketch)
     if sketch is None:
         raise CommandError(_MISSING)
     return sketch

@@ -39,7 +39,7 @@ def _compression(text: bytes) -> int:
 
 
 def _found(client: Session, key: bytes) -> TDigest:
-    digest = client.db.read(key, TDigest)
+    digest = client.db.lookup_read(key, TDigest)
     if digest is None:
         raise _error("key does not exist")
     return digest
@@ -106,7 +106,7 @@ def tdigest_merge(client: Session, destination: bytes, numkeys: bytes, source: b
         compression = compression or target.compression
         sources.insert(0, target)
     result = merged(sources, compression or max(digest.compression for digest in sources))
-    if client.db.find(destination) is not None:
+    if client.db.peek_entry(destination) is not None:
         client.db.discard(destination)
     client.db.insert(destination, result)
     changed(client, destination)

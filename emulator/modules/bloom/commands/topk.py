@@ -33,7 +33,7 @@ def _opened(client: Session, key: bytes) -> TopK:
 
 
 def _found(client: Session, key: bytes) -> TopK:
-    found = client.db.read(key, TopK)
+    found = client.db.lookup_read(key, TopK)
     if found is None:
         raise CommandError(_MISSING)
     return found
@@ -44,9 +44,9 @@ def topk_reserve(client: Session, key: bytes, k: bytes, *shape: bytes) -> Status
     """Create an empty list of the k items counted most often."""
     if len(shape) not in (0, 3):
         raise wrong_arity("topk.reserve")
-    if client.db.observed:
+    if client.db.has_listeners:
         client.db.touch(key)
-    if client.db.lookup_write(key) is not None:
+    if client.db.lookup_write_entry(key) is not None:
         raise CommandError("TopK: key already exists")
     places = bounded(k, 1, _MOST, "TopK: invalid k")
     width, depth, decay = WIDTH, DEPTH, DECAY

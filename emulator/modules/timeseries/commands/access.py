@@ -19,15 +19,15 @@ MISSING: Final = "ERR TSDB: the key does not exist"
 def opened(client: Session, key: bytes) -> Series:
     """The series of a key that is about to be changed."""
     db = client.db
-    if db.observed:
+    if db.has_listeners:
         db.touch(key)
-    entry = db.lookup_write(key)
+    entry = db.lookup_write_entry(key)
     return _checked(None if entry is None else entry.value)
 
 
 def found(client: Session, key: bytes) -> Series:
     """The series of a key that is read."""
-    return _checked(client.db.get(key))
+    return _checked(client.db.lookup_read_any(key))
 
 
 def _checked(value: object) -> Series:

@@ -16,7 +16,7 @@ from emulator.modules.timeseries.labels import matchers
 from emulator.modules.timeseries.ranges import Range, asked
 from emulator.modules.timeseries.series import Sample, Series
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import Named, Reply, Set
+from emulator.protocol.replies import Named, Reply, SetReply
 from emulator.table.modules import command
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _told(client: Session, parts: Sequence[tuple[bytes, list[Reply]]]) -> Reply:
 @command
 def ts_queryindex(client: Session, filter: bytes, *more: bytes) -> Reply:
     """The keys of series by their labels."""
-    return Set(key for key, _ in _found(client, (filter, *more)))
+    return SetReply(key for key, _ in _found(client, (filter, *more)))
 
 
 @command

@@ -39,7 +39,7 @@ def _create(client: Session, key: bytes, words: Sequence[bytes], name: str) -> S
 def ts_create(client: Session, key: bytes, *words: bytes) -> Status:
     """Create an empty series."""
     options.read(words, "ts.create")
-    if client.db.lookup_write(key) is not None:
+    if client.db.lookup_write_entry(key) is not None:
         raise CommandError("ERR TSDB: key already exists")
     _create(client, key, words, "ts.create")
     client.db.changed(key, MODULE, b"ts.create")
@@ -94,7 +94,7 @@ def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: 
     """Add a sample to a series, which is created if need be; its moment."""
     number = parse(value)
     moment = _moment(client, timestamp)
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     given = None
     if entry is None:
         series = _create(client, key, words, "ts.add")
@@ -117,7 +117,7 @@ def ts_madd(client: Session, key: bytes, timestamp: bytes, value: bytes, *more: 
 
 
 def _added(client: Session, key: bytes, timestamp: bytes, value: bytes) -> Reply:
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is None or not isinstance(entry.value, Series):
         return CommandError(_NOT_SERIES)
     series = entry.value
@@ -133,7 +133,7 @@ def _added(client: Session, key: bytes, timestamp: bytes, value: bytes) -> Reply
 
 
 def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], sign: int, name: str) -> int:
-    entry = client.db.lookup_write(key)
+    entry = client.db.lookup_write_entry(key)
     if entry is not None and not isinstance(entry.value, Series):
         opened(client, key)
     step = parse_double(value)
