@@ -11,7 +11,12 @@ from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
 
 _QUIET_SECONDS = 0.05
-_HIDDEN_SETTINGS = ("rdb-key-save-delay", "key-load-delay", "loading-process-events-interval-bytes", "aof-disable-auto-gc")
+_HIDDEN_SETTINGS = (
+    "rdb-key-save-delay",
+    "key-load-delay",
+    "loading-process-events-interval-bytes",
+    "aof-disable-auto-gc",
+)
 """Those that no pattern of CONFIG GET matches, and that would go on into later cases."""
 _BLOCK_SECONDS = 3.0
 

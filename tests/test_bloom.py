@@ -10,7 +10,7 @@ from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
 from emulator.modules.bloom.node_order import ordered
-from emulator.modules.bloom.room import copied, zeroed
+from emulator.modules.bloom.room import NoRoom, copied, zeroed
 from emulator.modules.bloom.tdigest import TDigest
 from emulator.modules.bloom.topk import TopK
 from emulator.rdb.payload import sealed, unsealed
@@ -196,6 +196,15 @@ def test_a_chain_finds_all_that_was_added_and_little_else():
     assert all(chain.has(b"%d" % number) for number in range(2000))
     assert sum(chain.has(b"x%d" % number) for number in range(10_000)) < 200
     assert Chain.from_header(chain.header()).header() == chain.header()
+
+
+@pytest.mark.parametrize("growth", [0, 1])
+def test_a_chain_whose_next_filter_cannot_be_takes_no_more(growth):
+    chain = Chain(1, 1e-323, growth, False)
+    assert chain.add(b"a")
+    with pytest.raises(NoRoom):
+        chain.add(b"b")
+    assert (chain.size, len(chain.filters), chain.has(b"a")) == (1, 1, True)
 
 
 def test_a_fixed_chain_is_full_in_the_end():

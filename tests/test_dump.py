@@ -128,8 +128,17 @@ def test_damaged_payloads_are_refused_or_make_sound_values(client, values, seed)
     assert 500 < refused < 1500
 
 
-@pytest.mark.parametrize("body", [b"\2\x81" + b"\xff" * 8, b"\0\x81" + b"\xff" * 8, b"\x12\x80\x7f\xff\xff\xff"])
-def test_a_huge_length_takes_no_memory(client, body):
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\2\x81" + b"\xff" * 8,
+        b"\0\x81" + b"\xff" * 8,
+        b"\x12\x80\x7f\xff\xff\xff",
+        b"\0\xc3\2\x81" + b"\xff" * 8 + b"\0a",
+        b"\0\xc3\2\x80\x7f\xff\xff\xff\0a",
+    ],
+)
+def test_a_huge_length_takes_no_memory(client, some_lua, body):
     assert restore(client, sealed(body)) == b"-ERR Bad data format\r\n"
 
 

@@ -1,6 +1,7 @@
 """An image has the data set of its moment, whatever is done while it is made.
 
-Every conformance case is played with an image begun before each command, in the midst of which the command is run.
+Every conformance case is played, and before one command of four, drawn by lot, an image is begun, in the midst of which
+the command is run.
 """
 
 import random
@@ -16,8 +17,10 @@ from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.keyspace.database import Database
 from emulator.keyspace.digest import of_databases
+from emulator.persistence import forms
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
+from emulator.rdb import save as rdb
 
 from .conftest import Client
 from .test_funnel import is_endless
@@ -85,6 +88,10 @@ def test_an_image_is_of_its_moment(case):
     engine.lazyfree.begin = lambda: None
     chance = random.Random(case.id)
     for session, step in steps(case, engine):
+        if chance.random() > 0.25:
+            run(session, [step.words], 0, 1)
+            session.out.clear()
+            continue
         expected = moment(engine)
         found = played(engine, chance, lambda session=session, step=step: run(session, [step.words], 0, 1))
         session.out.clear()
@@ -147,3 +154,42 @@ def test_an_image_that_is_given_up_leaves_no_trace(engine, client):
     assert not Walked.of and all(db.__class__ is Database for db in engine.databases)
     client.play("FLUSHALL")
     assert client.play("DBSIZE") == b":0\r\n"
+
+
+@pytest.fixture
+def unsaveable(monkeypatch):
+    """A value that there is no memory to save."""
+
+    def save(value, text):
+        if value == b"unsaveable":
+            raise MemoryError
+        return rdb.save(value, text)
+
+    monkeypatch.setattr(forms, "save", save)
+    return "unsaveable"
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "status"),
+    [
+        ("SAVE", b"-ERR\r\n", b"rdb_last_bgsave_status:ok"),
+        ("BGSAVE", b"+Background saving started\r\n", b"rdb_last_bgsave_status:err"),
+        ("BGREWRITEAOF", b"+Background append only file rewriting started\r\n", b"aof_last_bgrewrite_status:err"),
+    ],
+)
+def test_what_cannot_be_saved_is_a_failure(client, unsaveable, command, reply, status):
+    client.play(f"MSET a 1 b {unsaveable} c 3")
+    assert client.play(command) == reply
+    assert status in client.play("INFO persistence")
+    assert not Walked.of
+
+
+def test_who_changes_what_cannot_be_saved_is_not_to_blame_and_the_file_is_not_whole(engine, client, unsaveable):
+    client.play(f"MSET a 1 b {unsaveable} c 3")
+    image = Image(engine, Dump(engine, False), changes=True)
+    pieces = image.pieces()
+    next(pieces)
+    assert client.play("SET b 2") == b"+OK\r\n"
+    with pytest.raises(MemoryError):
+        list(pieces)
+    image.close()

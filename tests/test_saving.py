@@ -18,7 +18,8 @@ from emulator.core.engine import Engine
 from emulator.keyspace.digest import of_databases
 from emulator.persistence.loading import Loading
 from emulator.persistence.work import run_through
-from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
+from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+from emulator.server.disk import Disk
 
 from .conftest import Client
 
@@ -236,6 +237,24 @@ def test_a_bad_file_ends_the_server_and_stays(name, tmp_path):
         rb", function at rdb.c:\d+|reading offset \d+", b"", next(line for line in told[0] if b"overcommit" not in line)
     )
     assert reason in [re.sub(rb"reading offset \d+", b"", line) for line in told[1]]
+
+
+def test_what_goes_wrong_while_loading_ends_it(serve, tmp_path, monkeypatch):
+    """Else what is there so far would be served, and at last be saved over the file."""
+
+    def without_memory(*_):
+        raise MemoryError
+
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS0012\xfe\0\0\1k\1v\xff" + bytes(8))
+    monkeypatch.setattr(Loading, "_enter", without_memory)
+
+    async def scenario(server):
+        server.engine.persistence.folder = Disk(server.config)
+        server.engine.persistence.open()
+        with pytest.raises(BadFile, match="MemoryError"):
+            await server.load()
+
+    serve(scenario, dir=str(tmp_path))
 
 
 def test_a_file_that_is_twice_the_same_key_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.stream import Stream, format_id, id_of
 from emulator.protocol.numbers import parse_double
+from emulator.protocol.replies import Named
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
 
     The data have changed already: after an error of ours its own words are the nearest there is.
     """
-    if reply.__class__ is Block:
-        return ()
     instead = _INSTEAD.get(command.full_name)
+    if reply.__class__ is Block and instead is not _xreadgroup:  # who waits for a group may have made its consumer
+        return ()
     if instead is None or (instead is _set and len(words) == _PLAIN_SET):
         return [words]
     try:
@@ -284,13 +285,15 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
     acknowledged = any(word.upper() == b"NOACK" for word in words[4:start])
     texts = dict(zip(words[start : (start + len(words)) // 2], words[(start + len(words)) // 2 :], strict=True))
     name, consumer = words[2], words[3]
-    for key, entries in reply:
+    if acknowledged:  # no claim makes the consumer
+        for key in texts:
+            yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
+    delivered: Sequence[Any] = reply if isinstance(reply, Named) else ()
+    for key, entries in delivered:
         if texts[key] not in _NEW or not entries:
             continue
         group = _stream(session, key).groups[name]
-        if acknowledged:
-            yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
-        else:
+        if not acknowledged:
             for text, _ in entries:
                 yield _claim(key, group, name, text, text)
         yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]

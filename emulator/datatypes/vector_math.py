@@ -143,7 +143,8 @@ class Bytes:
     def encode(self, unit: array[float], norm: float) -> Vector:
         spread = _spread(unit, norm)
         scale = single(127 / spread) if spread else 0.0
-        scaled = array("f", [value * scale for value in unit]) if spread else array("f", bytes(4 * len(unit)))
+        there_is = spread and math.isfinite(scale)  # so small a vector has no codes: what is infinite is 0 in C, too
+        scaled = array("f", [value * scale for value in unit]) if there_is else array("f", bytes(4 * len(unit)))
         codes = array("b", [int(value + 0.5) if value >= 0 else int(value - 0.5) for value in scaled])
         rough = codes.tobytes()
         return Vector(rough, norm, rough, spread)

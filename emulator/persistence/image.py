@@ -34,6 +34,7 @@ class Image:
     def __init__(self, engine: HostOfFiles, form: Form, changes: bool) -> None:
         self.form = form
         self.saved = 0
+        self._failure: Exception | None = None
         self._head = form.head()
         self._walks = [Walk(self, db) for db in engine.databases if db.entries]
         self.total = sum(map(len, self._walks))
@@ -48,18 +49,24 @@ class Image:
             walk.abandon()
 
     def pieces(self) -> Iterator[bytes]:
-        """Everything but a checksum, at most one key at a time."""
+        """Everything but a checksum, at most one key at a time; raises at last what went wrong with one."""
         yield self._head
         for walk in self._walks:
             yield walk.head
             yield from walk.pieces()
             walk.release()
+        if self._failure is not None:
+            raise self._failure
         yield self.form.end()
 
     def record(self, db: Database, entry: Entry) -> bytes:
-        """A key as it is now."""
+        """A key as it is now; nothing where that fails, since whoever is about to change the key is not to blame."""
         self.saved += 1
-        return self.form.key(db, entry)
+        try:
+            return self.form.key(db, entry)
+        except Exception as error:
+            self._failure = error
+            return b""
 
 
 class Walk:

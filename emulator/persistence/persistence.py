@@ -14,6 +14,7 @@ from emulator.persistence.folder import Folder, Memory, Written
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
@@ -152,6 +153,9 @@ class Persistence:
             failure = self._begin_log()
         except BadFile as error:
             failure = error
+        except Exception as error:  # what is not whole must not be served, and not be saved over the file
+            internal_error(error, "loading")
+            failure = BadFile(f"Internal error while loading: {type(error).__name__}")
         ended(failure)
 
     def _found(self, merge: bool) -> Loading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,7 @@ from emulator.persistence.folder import Written
 from emulator.persistence.image import Image
 from emulator.rdb import file
 from emulator.rdb.crc64 import crc64
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
@@ -18,7 +20,20 @@ _CHUNK: Final = 64 << 10
 
 
 def written(config: Config, image: Image, target: Written) -> Job:
-    """Write an image, with a checksum where its form has one, and wait after each key as ``rdb-key-save-delay`` has it."""
+    """Write an image, with a checksum where its form has one, and wait after each key as ``rdb-key-save-delay`` has it.
+
+    Raises OSError, also for what has no place in memory: a file that is not whole has failed, whatever the reason.
+    """
+    try:
+        yield from _written(config, image, target)
+    except OSError:
+        raise
+    except Exception as error:
+        internal_error(error, "saving")
+        raise OSError(errno.EIO, f"internal error: {type(error).__name__}") from None
+
+
+def _written(config: Config, image: Image, target: Written) -> Job:
     checks = image.form.checks and config.rdbchecksum
     checksum = saved = 0
     for chunk in _chunks(image.pieces()):

@@ -6,8 +6,6 @@ local band, rshift, copy = memory.band, memory.rshift, memory.copy
 local LONGEST_LITERAL = 32
 local FURTHEST = 8192
 local LONGEST_COPY = 264
-local LARGEST_COPY = 3 -- bytes of a copy, whatever its length, ...
-local MOST_PER_BYTE = LONGEST_COPY / LARGEST_COPY -- ... so that no more can come of a byte
 -- LibLZF compares the first bytes of a long copy without a look at the limit, which it may so exceed.
 local UNROLLED, UNROLLED_END = 16, 19
 local SLOTS = 65536
@@ -101,7 +99,6 @@ end
 
 local function decompress(data, size)
   local stop, place, written = #data, 0, 0
-  if size > stop * MOST_PER_BYTE then return nil end
   local from, to = memory.view(data), memory.room(size)
   while place < stop do
     local code = from[place]

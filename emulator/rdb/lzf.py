@@ -8,7 +8,12 @@ Source: http://oldhome.schmorp.de/marc/liblzf.html
 
 from __future__ import annotations
 
+from typing import Final
+
 from emulator.lua import function
+
+_MOST_PER_BYTE: Final = 264 // 3
+"""The longest copy comes of three bytes."""
 
 
 class BadData(Exception):
@@ -23,6 +28,8 @@ def compress(data: bytes, most: int) -> bytes | None:
 
 def decompress(data: bytes, size: int) -> bytes:
     """The data again; raises `BadData`."""
+    if size > len(data) * _MOST_PER_BYTE:  # also what is no number of Lua's
+        raise BadData
     whole: bytes | None = function("rdb/lzf", "decompress")(data, size)
     if whole is None:
         raise BadData

@@ -133,7 +133,7 @@ class Chain:
         return any(filter.has(place, step) for filter in reversed(self.filters))
 
     def add(self, item: bytes) -> bool:
-        """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where another filter is too large."""
+        """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where there can be no further filter."""
         place, step = pair(item)
         filters = self.filters
         for filter in reversed(filters):
@@ -143,11 +143,18 @@ class Chain:
         if last.size >= last.entries:
             if self.options & FIXED:
                 raise Full
-            last = Filter(last.entries * self.growth, last.error * TIGHTENING)
+            last = self._next(last)
             filters.append(last)
         last.add(place, step)
         self.size += 1
         return True
+
+    def _next(self, last: Filter) -> Filter:
+        """The filter behind the last one.  Raises `NoRoom`, also where it would be for no item or could err no less often."""
+        try:
+            return Filter(last.entries * self.growth, last.error * TIGHTENING)
+        except ValueError:
+            raise NoRoom from None
 
     # As chunks
 
