@@ -131,7 +131,7 @@ def _measure(workload: Workload, word: str, rounds: int, smoke: bool) -> dict[st
         connections = {}
         for name, command in commands.items():
             port = servers.free_port()
-            process = stack.enter_context(servers.running(command(port, modules=(word,)), port, servers.ROOT))
+            process = stack.enter_context(servers.running(command(port, modules=(word,)), port))
             connection = stack.enter_context(contextlib.closing(connect(("127.0.0.1", port))))
             connections[name] = process.pid, connection
             pipeline(connection, [encode(*words) for words in workload.prepared])

@@ -357,7 +357,7 @@ def _figures(servers: Sequence[_Server], text: str, size: int, enough: float) ->
 def _running(command: Callable[[int], list[str]]) -> Iterator[_Server]:
     """A server, with another client that listens to patterns."""
     port = servers.free_port()
-    with servers.running(command(port), port, servers.ROOT) as process, contextlib.ExitStack() as stack:
+    with servers.running(command(port), port) as process, contextlib.ExitStack() as stack:
         connection, listener = (stack.enter_context(contextlib.closing(connect(("127.0.0.1", port)))) for _ in range(2))
         listener.send([b"PSUBSCRIBE", *(b"n*[a-m]%d?*" % number for number in range(_PATTERNS))])
         yield _Server(process.pid, connection)
