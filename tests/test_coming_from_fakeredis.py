@@ -228,7 +228,7 @@ def test_scripts_need_no_extra():
 
 def test_what_is_not_here():
     with pytest.raises(redis.ResponseError, match="unknown command"):
-        emulator.connect().json().set("k", "$", {})
+        emulator.connect().ft("index").info()
 
 
 def test_it_is_always_the_same_redis():
