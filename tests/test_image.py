@@ -49,7 +49,9 @@ def played(engine, chance, act):
     return without_use(found)
 
 
-CASES = [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not is_endless(case)]
+LEFT_OUT = ("config", "protocol", "bloom", "cuckoo", "cms", "topk")
+"""Groups that have no data, and sketches with room for millions that nobody filled: saved they take all that room."""
+CASES = [case for case, _ in select([], "", [2]) if case.group not in LEFT_OUT and not is_endless(case)]
 
 
 def steps(case, engine):
