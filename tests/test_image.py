@@ -162,10 +162,10 @@ def test_an_image_that_is_given_up_leaves_no_trace(engine, client):
 def unsaveable(monkeypatch):
     """A value that there is no memory to save."""
 
-    def save(value, text):
+    def save(value, text, version):
         if value == b"unsaveable":
             raise MemoryError
-        return rdb.save(value, text)
+        return rdb.save(value, text, version)
 
     monkeypatch.setattr(forms, "save", save)
     return "unsaveable"

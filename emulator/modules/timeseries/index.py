@@ -103,7 +103,8 @@ def indices(engine: HostOfData) -> Indices:
 
 
 def series_at(db: Database, key: bytes) -> Series | None:
-    """The series of a key, None where there is none; nothing counts."""
+    """The series of a key, None where there is none; nothing counts.  It may be changed: others' rules lead to it."""
+    db.alter(key)
     value = db.peek(key)
     return value if isinstance(value, Series) else None
 
