@@ -33,7 +33,7 @@ def by_sentinels(folder):
         own = servers.free_port()
         (folder / "sentinel.conf").write_text(f"port {own}\nsentinel monitor main {host} {port} 1\n")
         program = servers.oracle_command(own)[0]
-        with servers.running([program, str(folder / "sentinel.conf"), "--sentinel"], own, folder):
+        with servers.running([program, str(folder / "sentinel.conf"), "--sentinel"], own):
             yield f"redis+sentinel://127.0.0.1:{own}/main/0", redis.Redis(host, port)
 
 
@@ -46,7 +46,7 @@ def cluster(folder):
             own = folder / str(number)
             own.mkdir()
             options = ("--cluster-enabled", "yes", "--cluster-port", str(bus))
-            stack.enter_context(servers.running(servers.oracle_command(port, *options), port, own))
+            stack.enter_context(servers.running(servers.oracle_command(port, *options), port))
             node = redis.Redis(port=port)
             node.execute_command("CLUSTER", "ADDSLOTSRANGE", 16384 * number // 3, 16384 * (number + 1) // 3 - 1)
             node.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)

@@ -74,7 +74,7 @@ EXPECTED = {
         *["NOT_COPIED", 1, f'{WRONG_TOKEN}, command was: [["get","string"]]'],
         "UpstashError: ERR Command is not available: 'NOSUCH'. See "
         'https://upstash.com/docs/redis/overall/rediscompatibility for details, command was: ["NOSUCH"]',
-        *[1, [13], "1-1", {"1-1": {"f": "v"}}, [["stream", [["1-1", ["f", "v"]]]]], True],
+        *[1, [13], "1-1", {"1-1": {"f": "v"}}, [["stream", [["1-1", ["f", "v"]]]]], "OK", [5], {"n": [1, 5]}],
     ],
     "locks": [True, False, True, False, True, True],
     "kv": [{"a": 1}, ["k"]],

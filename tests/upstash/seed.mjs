@@ -157,7 +157,9 @@ async function others() {
     await redis.xadd("stream", "1-1", { f: "v" }),
     await redis.xrange("stream", "-", "+"),
     await redis.xread("stream", "0"),
-    await redis.json.set("j", "$", {}).catch((error) => error.message.includes("not available")),
+    await redis.json.set("document", "$", { n: [1, 2] }),
+    await redis.json.numincrby("document", "$.n[1]", 3),
+    await redis.json.get("document"),
   ];
 }
 
