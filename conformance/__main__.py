@@ -63,8 +63,9 @@ def play(arguments: argparse.Namespace) -> int:
         print(f"{difference}\n", flush=True)
 
     tallies: dict[str, Tally] = {}
-    for modules in dict.fromkeys(servers.modules_of(case.group) for case, _ in cases):
-        some = [played for played in cases if servers.modules_of(played[0].group) == modules]
+    for kind in dict.fromkeys(servers.kind_of(case.group) for case, _ in cases):
+        some = [played for played in cases if servers.kind_of(played[0].group) == kind]
+        modules = servers.modules_of(some[0][0].group)
         with (
             servers.oracle(binary, modules=modules) as oracle,
             servers.emulator(arguments.subject, *options, modules=modules) as subject,

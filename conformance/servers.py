@@ -30,8 +30,9 @@ _FILES = {"json": "rejson.so", "bf": "redisbloom.so", "timeseries": "redistimese
 """The modules by the words of the emulator's ``--modules``, and the files that bring them to the oracle."""
 _MODULE_OF = {"json": "json", "timeseries": "timeseries"} | dict.fromkeys("bloom cuckoo cms topk tdigest".split(), "bf")
 """The module that a group of cases needs."""
-MODULES = ("json",)
-"""The modules that the emulator has."""
+MODULES = tuple(_FILES)
+_ALONE = frozenset({"persistence"})
+"""Groups with servers of their own: after other groups' cases DEBUG RELOAD with libraries ends the real 8.2.3 by SIGSEGV."""
 
 
 def free_port() -> int:
@@ -45,6 +46,11 @@ def free_port() -> int:
 def modules_of(group: str) -> tuple[str, ...]:
     """The modules that the servers need for a group of cases; without them they are the base servers."""
     return (_MODULE_OF[group],) if group in _MODULE_OF else ()
+
+
+def kind_of(group: str) -> str:
+    """Names the servers that a group of cases is played on: groups of one kind share them, ``"base"`` most."""
+    return group if group in _ALONE else _MODULE_OF.get(group, "base")
 
 
 def _module_file(word: str) -> str:

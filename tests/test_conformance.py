@@ -15,8 +15,8 @@ from tests.conftest import with_modules
 GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
 
 
-BASE = [group for group in GROUPS if not servers.modules_of(group)]
-OF_MODULES = [group for group in GROUPS if servers.modules_of(group)]
+BASE = [group for group in GROUPS if servers.kind_of(group) == "base"]
+OTHERS = [group for group in GROUPS if servers.kind_of(group) != "base"]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def test_group(sides, group, protocol):
     play_group(sides, group, protocol)
 
 
-@pytest.mark.parametrize("group", OF_MODULES)
-def test_group_of_a_module(group):
+@pytest.mark.parametrize("group", OTHERS)
+def test_group_on_servers_of_its_own(group):
     with with_modules(servers.modules_of(group)) as addresses:
         for protocol in (2, 3):
             play_group([Side(address) for address in addresses], group, protocol)
