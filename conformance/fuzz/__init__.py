@@ -104,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     random = Random(options.seed)
     loose = Looseness()
-    modules = [module for group in options.group for module in servers.modules_of(group)]
+    modules = list(dict.fromkeys(module for group in options.group for module in servers.modules_of(group)))
     with (
         servers.oracle(options.oracle, modules=modules) as oracle,
         servers.emulator(options.subject, modules=modules) as subject,
