@@ -76,10 +76,9 @@ def asked(words: Sequence[bytes], command: str) -> Range:
 
 def _read_count(wanted: Range, options: Sequence[bytes], names: Sequence[bytes]) -> None:
     place = _find(names, b"COUNT")
-    if place > 0 and names[place - 1] == b"AGGREGATION":
-        place = _find(names, b"COUNT", place + 1)
-    if place > 0 and place - 1 == _find(names, b"REDUCE"):
-        place = _find(names, b"COUNT", place + 1)
+    for before in (b"AGGREGATION", b"REDUCE"):  # of which COUNT is a kind
+        if place > 0 and place - 1 == _find(names, before):
+            place = _find(names, b"COUNT", place + 1)
     if place < 0:
         return
     if place + 1 == len(options):
