@@ -16,10 +16,10 @@ from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
 from emulator.keyspace.digest import of_databases
+from emulator.persistence.disk import Disk
 from emulator.persistence.loading import Loading
 from emulator.persistence.work import run_through
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
-from emulator.server.disk import Disk
 
 from .conftest import Client
 
