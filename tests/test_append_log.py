@@ -386,6 +386,20 @@ def test_back_in_a_log_of_a_real_server(tmp_path):
         assert ask("DEBUG DIGEST") == expected
 
 
+def test_a_dump_that_a_log_hides_is_named(tmp_path):
+    """The real server begins without data too."""
+    for command in (emulator, oracle):
+        folder = tmp_path / command.__name__
+        folder.mkdir()
+        with connected(command, folder) as ask:
+            ask("SET a 1")
+            ask("SAVE")
+        with connected(command, folder, *SETTINGS, "--logfile", "log") as ask:
+            assert ask("DBSIZE") == b"0"
+        log = (folder / "log").read_text()
+        assert ("dump.rdb (" in log and "is not loaded, since appendonly is yes" in log) == (command is emulator)
+
+
 def test_it_is_written_anew_when_it_has_grown(tmp_path):
     with connected(emulator, tmp_path, *SETTINGS, "--auto-aof-rewrite-min-size", "1") as ask:
         ask(f"SET a {'x' * 1000}")

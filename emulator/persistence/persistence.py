@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import quote
@@ -140,7 +141,10 @@ class Persistence:
             return
         try:
             if self._engine.config.appendonly:
-                self._set_loading(self._found_log())
+                found = self._found_log()
+                if found is None:
+                    self._warn_of_unread()
+                self._set_loading(found)
             else:
                 self._read_manifest()
                 self._set_loading(self._found(merge=False))
@@ -148,6 +152,19 @@ class Persistence:
             return
         except OSError as error:
             raise BadFile(f"Fatal error: can't open {error.filename} for reading: {error.strerror}") from None
+
+    def _warn_of_unread(self) -> None:
+        """Redis begins with no data as well, and says nothing."""
+        name, config = self._engine.config.dbfilename, self._engine.config
+        with suppress(OSError):
+            size = self.folder.size(name)
+            logger.warning(
+                "%s (%d bytes) is not loaded, since appendonly is yes and there is no append-only file in %s yet: the server "
+                "begins with no data. To keep them start with --appendonly no, then CONFIG SET appendonly yes",
+                name,
+                size,
+                config.appenddirname,
+            )
 
     def load(self, ended: Callable[[BadFile | None], None]) -> None:
         """Load in slices what `open` has found, and begin to log; tell at last what was wrong, if anything."""
