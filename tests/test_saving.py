@@ -83,7 +83,7 @@ def connected(command, folder, *options):
             except Closed:  # it was asked to end
                 return None
 
-        ask.process = process
+        ask.process, ask.port = process, port
         yield ask
         connection.close()
 

@@ -50,7 +50,7 @@ class Dump:
         """The header, what the file says of itself, and the functions."""
         engine, text = self._engine, self._text
         auxes = {
-            b"redis-ver": engine.config.edition.version.encode(),
+            file.version_name(engine.config.edition): engine.config.edition.version.encode(),
             b"redis-bits": b"64",
             b"ctime": b"%d" % (engine.clock.now // 1000),
             b"used-mem": b"%d" % engine.used_memory,
