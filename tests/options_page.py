@@ -14,6 +14,9 @@ from emulator.server.options import _VARIABLES
 PAGE = DOCS / "options.md"
 
 OWN = {
+    "backup-daily": "whether there is a backup each day, by UTC",
+    "backup-dir": "the folder of backups; without it there are none",
+    "backup-retention": "for how many days daily backups and past logs are kept; `0` is for ever",
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
     "emulator-max-keyspaces": "how many named keyspaces there may be",
     "modules": "which modules there are beside Redis's own data types: `none`, or their names with commas between",

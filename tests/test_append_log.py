@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.resp import Closed, Connection
 from emulator.protocol.client_side import encoded
 
@@ -340,6 +340,64 @@ def test_moments_stand_in_the_log(tmp_path):
     assert re.match(rb"#TS:\d{10}\r\n\*2\r\n\$6\r\nSELECT", log)
     with connected(oracle, tmp_path, *SETTINGS) as ask:
         assert ask("GET a") == b"1"
+
+
+def test_a_real_server_and_its_tools_take_backups_and_exact_moments(tmp_path):
+    data, backups = tmp_path / "data", tmp_path / "backups"
+    data.mkdir()
+    options = (*SETTINGS, "--aof-timestamp-enabled", "yes", "--backup-dir", str(backups))
+    with connected(emulator, data, *options) as ask:
+        fill(ask)
+        expected = ask("DEBUG DIGEST")
+        assert ask("EMULATOR BACKUP CREATE one") == b"one"
+        ask("BGREWRITEAOF")
+        settle(ask)
+        ask("SET later 1")
+        everything = ask("DEBUG DIGEST")
+    assert b"\r\n#MS:" in (data / FOLDER / "appendonly.aof.2.incr.aof").read_bytes()
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    shutil.copy(backups / "one.rdb", restored / "dump.rdb")
+    with connected(oracle, restored) as ask:
+        assert ask("DEBUG DIGEST") == expected
+    (past,) = os.listdir(backups / "log")
+    for folder in (backups / "log" / past, data / FOLDER):
+        checker = ["redis-check-aof", folder / "appendonly.aof.manifest"]  # the server does what its name says
+        told_by_it = subprocess.run(checker, executable=oracles.binary(), capture_output=True, check=True).stdout
+        assert b"All AOF files and manifest are valid" in told_by_it
+    with connected(oracle, data, *SETTINGS) as ask:
+        assert ask("DEBUG DIGEST") == everything
+
+
+def second(ask):
+    return int(ask("TIME")[0].value)
+
+
+def test_back_in_a_log_of_a_real_server(tmp_path):
+    with connected(oracle, tmp_path, *SETTINGS, "--aof-timestamp-enabled", "yes") as ask:
+        fill(ask)
+        ask("GET gone")
+        expected, moment = ask("DEBUG DIGEST"), second(ask)
+        until(lambda: second(ask) > moment)
+        ask("FLUSHALL")
+    with connected(emulator, tmp_path, *SETTINGS, "--backup-dir", "backups") as ask:
+        assert ask("DBSIZE") == b"0"
+        assert ask(f"EMULATOR BACKUP RESTORE AT {moment * 1000 + 999}") != b"0"
+        assert ask("DEBUG DIGEST") == expected
+
+
+def test_a_dump_that_a_log_hides_is_named(tmp_path):
+    """The real server begins without data too."""
+    for command in (emulator, oracle):
+        folder = tmp_path / command.__name__
+        folder.mkdir()
+        with connected(command, folder) as ask:
+            ask("SET a 1")
+            ask("SAVE")
+        with connected(command, folder, *SETTINGS, "--logfile", "log") as ask:
+            assert ask("DBSIZE") == b"0"
+        log = (folder / "log").read_text()
+        assert ("dump.rdb (" in log and "is not loaded, since appendonly is yes" in log) == (command is emulator)
 
 
 def test_it_is_written_anew_when_it_has_grown(tmp_path):

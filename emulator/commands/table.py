@@ -7,6 +7,7 @@ from itertools import chain
 
 from emulator.commands import (  # noqa: F401
     acl,
+    backup,
     bitfield,
     bitmap,
     client,

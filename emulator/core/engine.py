@@ -41,7 +41,7 @@ from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener, Observed
+from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground
 from emulator.persistence.persistence import Persistence
 from emulator.protocol.text import to_bytes
@@ -146,7 +146,7 @@ class Engine:
         self.keyspaces = Keyspaces(self)
 
     def _set_up_data(self) -> None:
-        self.vector_uids = count(1)
+        self.vector_uids: Iterator[int] = count(1)
         self.lazyfree = LazyFree()
         self.eviction = Eviction(self)
         self.out_of_memory = False
@@ -464,37 +464,3 @@ class Engine:
             self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
         if self.notify_flags & KEYEVENT:
             self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
-
-    def swap(self, first: int, second: int) -> None:
-        """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
-        databases = self.databases
-        one, two = databases[first], databases[second]
-        for index in (first, second):
-            self.snapshots.note(index, None)
-        databases[first], databases[second] = two, one
-        one.index, two.index = second, first
-        one.watchers, two.watchers = two.watchers, one.watchers
-        one.blocked, two.blocked = two.blocked, one.blocked
-        for session in list(self.sessions.values()):
-            if session.db is one or session.db is two:
-                session.db = two if session.db is one else one
-        self._rehome_watchers(one, two)
-        for db in (one, two):
-            for block in {block for waiting in db.blocked.values() for block in waiting}:
-                block.db = db
-            for key in {*db.watchers, *db.blocked}:
-                if key in one.entries or key in two.entries:
-                    db.exchanged(key, key in (two if db is one else one).entries)
-                    for listener in self.listeners:
-                        listener(db, key)
-                    if key in db.blocked:
-                        entry = db.entries.get(key)
-                        self.blocking.signal(db, key, None if entry is None else entry.value.__class__)
-            db.observe()
-
-    @staticmethod
-    def _rehome_watchers(one: Database, two: Database) -> None:
-        other: dict[Observed, Database] = {one: two, two: one}
-        watching = (*one.watchers.values(), *two.watchers.values())
-        for session in {session for sessions in watching for session in sessions}:
-            session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from emulator.clients.tracking import Tracking
@@ -15,15 +15,32 @@ if TYPE_CHECKING:
 InBackground = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None]
 
 
+class Names(Protocol):
+    """Who knows the names of engines."""
+
+    def name_of(self, engine: Any) -> bytes: ...
+
+
 class HostOfFiles(HostOfData, Protocol):
     """An engine, as its files know it; see `emulator.core.engine.Engine` for what is meant."""
 
     started: int
+    vector_uids: Iterator[int]
     in_background: InBackground | None
     tracking: Tracking
+
+    @property
+    def busy(self) -> object | None: ...
+
+    @property
+    def keyspaces(self) -> Names: ...
 
     @property
     def persistence(self) -> Persistence: ...
 
     @property
     def scripting(self) -> Scripting: ...
+
+    def sibling(self) -> HostOfFiles: ...
+
+    def set_active_expire(self, active: bool) -> None: ...

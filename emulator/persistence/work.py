@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from collections import deque
 from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -24,18 +27,19 @@ Job = Generator[Callable[[], Any] | int | None, None, None]
 
 
 class Work(Timer):
-    """Runs one job at a time; as a timer it is the end of a pause.
+    """Runs one job at a time, others after it; as a timer it is the end of a pause.
 
     ``begin`` is called when there is something to do: it is to call `step` time and again, with others' turns between,
     until that returns False.  Where it is None a job is done at once.
     """
 
-    __slots__ = ("_engine", "_error", "_job", "_owed", "_waits", "begin")
+    __slots__ = ("_engine", "_error", "_job", "_later", "_owed", "_waits", "begin")
 
     def __init__(self, engine: HostOfFiles) -> None:
         super().__init__()
         self._engine = engine
         self._job: Job | None = None
+        self._later: deque[Job] = deque()
         self._error: Exception | None = None
         self._owed = 0
         self._waits = False
@@ -56,13 +60,28 @@ class Work(Timer):
         else:
             self.begin()
 
+    def start_later(self, job: Job, ended: Callable[[Exception | None], object]) -> None:
+        """Begin with a job when those before it have ended, and tell at last what went wrong, or None."""
+        self._later.append(_telling(job, ended))
+        self._start_next()
+
+    def _start_next(self) -> None:
+        if self._job is None and self._later:
+            self.start(self._later.popleft())
+
     def stop(self) -> None:
-        """Close the job, wherever it is."""
+        """Close the job, wherever it is; those that wait go on."""
         job, self._job = self._job, None
         self._engine.waits.cancel(self)
         self._waits = False
         if job is not None:
             job.close()
+        self._start_next()
+
+    def forget(self) -> None:
+        """Close the job and those that wait."""
+        self._later.clear()
+        self.stop()
 
     def step(self) -> bool:
         """Run the job for a slice; whether it is to go on at once."""
@@ -95,6 +114,7 @@ class Work(Timer):
     def _ended(self, job: Job) -> None:
         if self._job is job:  # else its end has begun another one
             self._job = None
+            self._start_next()
 
     def _pause(self, micros: int) -> None:
         self._owed += micros
@@ -126,6 +146,18 @@ class Work(Timer):
         self._waits = False
         if self.begin is not None:
             self.begin()
+
+
+def _telling(job: Job, ended: Callable[[Exception | None], object]) -> Job:
+    failure: Exception | None = None
+    try:
+        yield from job
+    except GeneratorExit:
+        ended(InterruptedError(errno.EINTR, os.strerror(errno.EINTR)))
+        raise
+    except Exception as error:
+        failure = error
+    ended(failure)
 
 
 def run_through(job: Job) -> None:
