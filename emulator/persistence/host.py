@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from emulator.clients.tracking import Tracking
 from emulator.keyspace.host import HostOfData
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from emulator.persistence.persistence import Persistence
 
 InBackground = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None]
+
+
+class StreamPosition(NamedTuple):
+    """Where the stream to replicas is: the database that it has selected, the id of its history, and its last byte's
+    number."""
+
+    db: int
+    id: str
+    offset: int
 
 
 class HostOfFiles(HostOfData, Protocol):
@@ -27,3 +36,8 @@ class HostOfFiles(HostOfData, Protocol):
 
     @property
     def scripting(self) -> Scripting: ...
+
+    @property
+    def stream_position(self) -> StreamPosition | None: ...
+
+    def resume_stream(self, position: StreamPosition) -> None: ...

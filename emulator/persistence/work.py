@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.datatypes.wheel import Timer
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
@@ -30,7 +32,7 @@ class Work(Timer):
     until that returns False.  Where it is None a job is done at once.
     """
 
-    __slots__ = ("_engine", "_error", "_job", "_owed", "_waits", "begin")
+    __slots__ = ("_engine", "_error", "_idle", "_job", "_owed", "_waits", "begin")
 
     def __init__(self, engine: HostOfFiles) -> None:
         super().__init__()
@@ -39,12 +41,22 @@ class Work(Timer):
         self._error: Exception | None = None
         self._owed = 0
         self._waits = False
+        self._idle: deque[Callable[[], object]] = deque()
         self.begin: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether there is a job."""
         return self._job is not None
+
+    def when_idle(self, begin: Callable[[], object]) -> None:
+        """Call something, which may start a job, as soon as there is none."""
+        self._idle.append(begin)
+        self._call_idle()
+
+    def _call_idle(self) -> None:
+        while self._idle and self._job is None:
+            behind_wall(self._idle.popleft(), "what waits for the end of work in slices")
 
     def start(self, job: Job) -> None:
         """Begin with a job."""
@@ -63,6 +75,7 @@ class Work(Timer):
         self._waits = False
         if job is not None:
             job.close()
+        self._call_idle()
 
     def step(self) -> bool:
         """Run the job for a slice; whether it is to go on at once."""
@@ -95,6 +108,7 @@ class Work(Timer):
     def _ended(self, job: Job) -> None:
         if self._job is job:  # else its end has begun another one
             self._job = None
+        self._call_idle()
 
     def _pause(self, micros: int) -> None:
         self._owed += micros

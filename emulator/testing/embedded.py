@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 10
+_AT_ONCE = {"repl_diskless_sync_delay": 0}
+"""Replicas of a server within a program need not wait for others."""
 _FREE = {"rest_port": (0, "auto"), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
@@ -193,7 +195,7 @@ class Server(Handle):
         port = free_port() if self._port is None else self._port
         given = self._settings
         settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
-        return configured(settings, bind="127.0.0.1", save="", port=port)
+        return configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
 
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
@@ -206,6 +208,7 @@ class Server(Handle):
                     raise
             else:
                 self._loop = asyncio.get_running_loop()
+                self.engine.replication.begin()
                 return
 
     async def __aenter__(self) -> Server:
