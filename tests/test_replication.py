@@ -38,9 +38,7 @@ def real():
 
         def start(*options):
             try:
-                return Real(
-                    stack.enter_context(servers.oracle(None, "--repl-diskless-sync-delay", "0", *options))
-                )
+                return Real(stack.enter_context(servers.oracle(None, "--repl-diskless-sync-delay", "0", *options)))
             except servers.NoOracle as error:
                 pytest.skip(str(error))
 

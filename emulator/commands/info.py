@@ -111,7 +111,7 @@ def _clients(engine: Engine) -> Fields:
 def _memory(engine: Engine) -> Fields:
     memory, limit, resident = MemoryFigures(engine), engine.config.maxmemory, resident_memory()
     system = _system_memory()
-    backlog = 0 if engine.replication.stream.backlog is None else engine.config.repl_backlog_size
+    backlog = 0 if engine.replication.stream.backlog is None else len(engine.replication.stream.backlog)
     return [
         ("used_memory", memory.used),
         ("used_memory_human", _human(memory.used)),

@@ -17,8 +17,11 @@ Fields = Iterator[tuple[str, object]]
 def replication(engine: HostOfReplication) -> Fields:
     """The fields of the section."""
     state, config = engine.replication, engine.config
-    yield "role", "master" if state.link is None else "slave"
-    if state.link is not None:
+    plays = state.played == b"REPLICA"
+    yield "role", "slave" if plays or state.link is not None else "master"
+    if plays and state.link is None:
+        yield from (("master_host", "127.0.0.1"), ("master_port", config.port), ("master_link_status", "up"))
+    elif state.link is not None:
         yield from _master(engine, state.link)
     yield from _replicas(engine)
     yield "master_failover_state", state.failover.state

@@ -29,6 +29,8 @@ def role(client: Session) -> list[Reply]:
     """Returns the role of the server in replication: a master's offset and replicas, or a replica's master and state."""
     replication = client.engine.replication
     link, stream = replication.link, replication.stream
+    if replication.played == b"REPLICA":
+        return [b"slave", b"127.0.0.1", client.engine.config.port, b"connected", stream.offset]
     if link is not None:
         offset = stream.offset if link.is_up else -1
         return [b"slave", link.host.encode(), link.port, link.state.encode(), offset]
@@ -201,6 +203,8 @@ def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes)
     id = replicationid.decode("latin-1")
     replication = client.engine.replication
     if [option.upper() for option in options] == [b"FAILOVER"]:
+        if replication.link is None:
+            raise CommandError("ERR PSYNC FAILOVER can't be sent to a master.")
         if id.lower() != replication.stream.id:
             raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
         replication.promote()

@@ -18,6 +18,7 @@ from emulator.commands import (  # noqa: F401
     debug,
     dump,
     emulator,
+    emulator_replication,
     functions,
     generic,
     geo,

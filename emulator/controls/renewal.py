@@ -32,6 +32,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.recording.forget()
     engine.reset_clock()
     engine.config.reset()
+    engine.replication.renew()
     engine.acl.reset()
     engine.scripting.reset()
     engine.set_active_expire(True)
@@ -57,6 +58,7 @@ def forget_statistics(engine: Engine) -> None:
     """CONFIG RESETSTAT: the counters of the server and of each command begin anew."""
     engine.stats.reset()
     engine.rates.reset()
+    engine.replication.forget_statistics()
     engine.count_durations()
     for entry in every_command(engine.commands):
         entry.reset()

@@ -356,7 +356,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(misconf)
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
-    if engine.replication.is_read_only and _may(session, command, flags, WRITE):
+    if engine.replication.is_read_only and not command.hidden and _may(session, command, flags, WRITE):
         raise CommandError(READ_ONLY_REPLICA)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
@@ -365,7 +365,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         )
     if engine.replication.is_stale and _is_for_fresh_data(session, command, flags):
         raise CommandError(MASTER_DOWN)
-    if engine.persistence.loading is not None and not command.flags & MAY_WHILE_LOADING:
+    loads = engine.persistence.loading is not None or engine.replication.is_loading
+    if loads and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
         raise CommandError(busy_text(engine.busy))

@@ -339,6 +339,13 @@ class MasterLink(Timer):
         elif queue:
             self._engine.waits.set(self, queue[0][0])
 
+    def set_lag(self, milliseconds: int) -> None:
+        """Let nothing that has come wait for longer than that."""
+        latest = self._engine.clock.elapsed + milliseconds
+        self._queue = deque((min(due, latest), words) for due, words in self._queue)
+        self._engine.waits.cancel(self)
+        self.play()
+
     def fire(self) -> None:
         self.play()
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
+REPLICA: Final = b"REPLICA"
+LOADING_DATA: Final = b"LOADING"
+READ_ONLY: Final = b"READONLY"
+MASTER_DOWN: Final = b"MASTERDOWN"
+ROLES: Final = (REPLICA, LOADING_DATA, READ_ONLY, MASTER_DOWN)
+"""What a server can play to its clients without being it."""
 _SECOND: Final = 1000
 _UNBLOCKED: Final = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 NO_DIALLING: Final = "ERR an engine without a server of its own cannot be a replica"
@@ -30,8 +36,9 @@ NO_DIALLING: Final = "ERR an engine without a server of its own cannot be a repl
 class Replication(Timer):
     """As a timer it is the next second, as long as there is a replica, a backlog or a master.
 
-    ``link`` leads to the master, and is None where this server is one.  ``full``, ``partial`` and ``refused`` count
-    synchronizations with replicas.
+    ``link`` leads to the master, and is None where this server is one; where it is ``severed`` no other attempt is made, and
+    by ``lag`` milliseconds the server stays behind.  ``played`` is the role that it only plays, one of `ROLES`.  ``full``,
+    ``partial`` and ``refused`` count synchronizations with replicas.
     """
 
     __slots__ = (
@@ -46,6 +53,7 @@ class Replication(Timer):
         "lag",
         "link",
         "partial",
+        "played",
         "refused",
         "severed",
         "stream",
@@ -61,6 +69,7 @@ class Replication(Timer):
         self.link: MasterLink | None = None
         self.lag = 0
         self.severed = False
+        self.played = b""
         self.full = self.partial = self.refused = 0
         self._next_ping = self._unused_since = self._waiting_since = 0
         for name in ("min-replicas-to-write", "min-replicas-max-lag"):
@@ -78,18 +87,38 @@ class Replication(Timer):
     @property
     def needs_guards(self) -> bool:
         """Whether some commands are refused since this is a replica."""
-        return self.link is not None
+        return self.link is not None or bool(self.played)
 
     @property
     def is_read_only(self) -> bool:
         """Whether clients may not write."""
+        if self.played:
+            return self.played in (READ_ONLY, REPLICA)
         return self.link is not None and self._engine.config.replica_read_only
 
     @property
     def is_stale(self) -> bool:
         """Whether there is no knowing what the data are like by now, and clients are not to see them."""
+        if self.played:
+            return self.played == MASTER_DOWN
         link = self.link
         return link is not None and not link.is_up and not self._engine.config.replica_serve_stale_data
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the server plays one that loads its data."""
+        return self.played == LOADING_DATA
+
+    def play(self, role: bytes) -> None:
+        """Play a role, or with an empty one none."""
+        self.played = role
+        self._engine.refresh_sessions()
+
+    def set_lag(self, milliseconds: int) -> None:
+        """Stay so much behind the master from now on, with what has come already too."""
+        self.lag = milliseconds
+        if self.link is not None:
+            self.link.set_lag(milliseconds)
 
     @property
     def online(self) -> list[Replica]:
@@ -275,6 +304,32 @@ class Replication(Timer):
         master = self._engine.config.replicaof
         if master is not None and self.link is None:
             self.follow(*master)
+
+    def renew(self) -> None:
+        """Play nothing and lag behind nobody; follow the master that the configuration names, if any."""
+        self.play(b"")
+        self.set_lag(0)
+        self.severed = False
+        if self.failover.is_under_way:
+            self.failover.abort()
+
+    def forget_statistics(self) -> None:
+        """Count synchronizations anew."""
+        self.full = self.partial = self.refused = 0
+
+    def restart(self, keep: bool) -> None:
+        """Be as after a restart: with a file that was kept the history goes on where it was."""
+        self.renew()
+        if self.link is not None:
+            self.link.end()
+            self.link = MasterLink(self._engine, self.link.host, self.link.port)
+            self._tick_on()
+        if not keep:
+            self.stream.close_backlog()
+            self.stream.begin_history()
+            self.stream.offset = 0
+        elif self.link is None:
+            self.stream.branch_off()
 
     # Each second
 

@@ -15,6 +15,7 @@ from emulator.core.engine import Engine
 from emulator.server import server as network
 from emulator.server.options import free_port
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
+from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
 
 if TYPE_CHECKING:
@@ -44,12 +45,20 @@ class Server(Handle):
     it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running loop.  The REST API
     is there when ``rest_url`` or ``rest_token`` is first asked for.
 
+    It has as many `replicas` as are asked for, with the same settings and clocks of their own; a server that is one itself,
+    by the setting ``replicaof`` too, can be held back and cut off by its ``replica``.
+
     Raises TypeError for a directive that there is not, ValueError for a value that it does not take, OSError where the
     address cannot be had.
     """
 
     def __init__(
-        self, *, port: int | Literal["auto"] | None = None, clock: Clock | None = None, **settings: object
+        self,
+        *,
+        port: int | Literal["auto"] | None = None,
+        clock: Clock | None = None,
+        replicas: int = 0,
+        **settings: object,
     ) -> None:
         super().__init__()
         self._port = None if port == "auto" else port
@@ -58,6 +67,8 @@ class Server(Handle):
         self._started: network.NetworkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self.replicas = Replicas(self, replicas, clock, settings)
+        self.replica = ReplicaHandle(self)
         config = self._configured()
         if not config.port and not config.tls_port and not config.unixsocket:
             raise ValueError("port=0 without tls_port or unixsocket listens nowhere: leave port out for a free one")
@@ -213,9 +224,11 @@ class Server(Handle):
 
     async def __aenter__(self) -> Server:
         await self._start()
+        await self.replicas.start_here()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.replicas.stop_here()
         await self._server.stop()
 
     def __enter__(self) -> Server:
@@ -235,10 +248,12 @@ class Server(Handle):
         self._thread = threading.Thread(target=lambda: asyncio.run(live()), name="redis-emulator", daemon=True)
         self._thread.start()
         started.result()
+        self.replicas.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         assert self._thread is not None and self._loop is not None
+        self.replicas.stop()
         self._server.end()
         self._thread.join()
 
