@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import positive
 from emulator.commands.emulator import FLAGS, known
-from emulator.controls.restart import restart
+from emulator.controls.renewal import restart
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.replication.replication import ROLES
