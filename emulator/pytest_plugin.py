@@ -89,6 +89,7 @@ def _new_server() -> Server:
 
 # Servers
 
+_REPLICAS = 2
 _WATCH = pytest.StashKey[Any]()
 
 
@@ -123,6 +124,15 @@ def redis_server_factory() -> Iterator[Callable[..., Server]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def redis_replicas() -> Iterator[Server]:
+    """A server of the test's own with two ``replicas``, each of which is a server with a link that can lag and be cut."""
+    from emulator.testing.embedded import Server
+
+    with Server(replicas=_REPLICAS, enable_debug_command="yes") as server:
+        yield server
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ ROOMS = (
     "controls",
     "scripting",
     "persistence",
+    "replication",
     "commands",
     "modules",
     "core",

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
+from emulator.commands.info_replication import replication
 from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
@@ -91,7 +92,7 @@ def _clients(engine: Engine) -> Fields:
     sessions = list(engine.sessions.values())
     usages = [usage(session) for session in sessions]
     return [
-        ("connected_clients", len(sessions)),
+        ("connected_clients", sum(session.peer is None for session in sessions)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", max((used.allocated for used in usages), default=0)),
@@ -110,6 +111,7 @@ def _clients(engine: Engine) -> Fields:
 def _memory(engine: Engine) -> Fields:
     memory, limit, resident = MemoryFigures(engine), engine.config.maxmemory, resident_memory()
     system = _system_memory()
+    backlog = 0 if engine.replication.stream.backlog is None else len(engine.replication.stream.backlog)
     return [
         ("used_memory", memory.used),
         ("used_memory_human", _human(memory.used)),
@@ -142,7 +144,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_fragmentation_ratio", f"{resident / memory.used:.2f}"),
         ("mem_fragmentation_bytes", resident - memory.used),
         ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
+        ("mem_replication_backlog", backlog),
         ("mem_total_replication_buffers", 0),
         ("mem_replica_full_sync_buffer", 0),
         ("mem_clients_slaves", 0),
@@ -194,7 +196,7 @@ def _persistence(engine: Engine) -> Fields:
     saved, total = (0, 0) if dumps.image is None else (dumps.image.saved, dumps.image.total)
     return [
         ("loading", int(loading is not None)),
-        ("async_loading", 0),
+        ("async_loading", int(persistence.loading_aside is not None)),
         ("current_cow_peak", 0),
         ("current_cow_size", 0),
         ("current_cow_size_age", 0),
@@ -285,9 +287,9 @@ def _traffic(engine: Engine) -> Fields:
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", stats.rejected_connections),
-        ("sync_full", 0),
-        ("sync_partial_ok", 0),
-        ("sync_partial_err", 0),
+        ("sync_full", engine.replication.full),
+        ("sync_partial_ok", engine.replication.partial),
+        ("sync_partial_err", engine.replication.refused),
     ]
 
 
@@ -366,22 +368,6 @@ def _event_loop(engine: Engine) -> Fields:
         ("eventloop_duration_cmd_sum", busy),
         ("instantaneous_eventloop_cycles_per_sec", round(rate.rounds)),
         ("instantaneous_eventloop_duration_usec", round(rate.busy / rate.rounds * 1e6) if rate.rounds else 0),
-    ]
-
-
-def _replication(engine: Engine) -> Fields:
-    return [
-        ("role", "master"),
-        ("connected_slaves", 0),
-        ("master_failover_state", "no-failover"),
-        ("master_replid", engine.run_id),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
-        ("repl_backlog_active", 0),
-        ("repl_backlog_size", engine.config.repl_backlog_size),
-        ("repl_backlog_first_byte_offset", 0),
-        ("repl_backlog_histlen", 0),
     ]
 
 
@@ -465,7 +451,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "persistence": ("Persistence", _persistence),
     "threads": ("Threads", _threads),
     "stats": ("Stats", _stats),
-    "replication": ("Replication", _replication),
+    "replication": ("Replication", replication),
     "cpu": ("CPU", _cpu),
     "modules": ("Modules", _modules),
     "commandstats": ("Commandstats", _commandstats),

@@ -19,6 +19,7 @@ from emulator.commands import (  # noqa: F401
     debug,
     dump,
     emulator,
+    emulator_replication,
     functions,
     generic,
     geo,

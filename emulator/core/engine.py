@@ -42,9 +42,11 @@ from emulator.keyspace.frequency import Frequency
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener
-from emulator.persistence.host import InBackground
+from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
 from emulator.protocol.text import to_bytes
+from emulator.replication.host import Dial
+from emulator.replication.replication import Replication
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
@@ -64,12 +66,12 @@ class Engine:
     """One Redis.
 
     ``dispatch`` runs commands for EXEC, scripts and waiters; ``commands`` has them by the names that clients use,
-    ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session whose
-    commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that runs
-    for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None. ``on_shutdown`` tells the owner that it is
-    to end.  ``unwritten`` is what the append-only file has still to get before
-    replies leave.
+    ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session
+    whose commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that
+    runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
+    what takes long, and then go on with the outcome or the error; it may be None. ``dial`` opens connections to other
+    servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
+    file has still to get before replies leave.
     """
 
     dispatch: Dispatch = dispatch
@@ -82,6 +84,8 @@ class Engine:
     reply_buffers: ReplyBuffers
     acl: Users
     propagation: Propagation
+    persistence: Persistence
+    replication: Replication
     scripting: Scripting
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
@@ -101,6 +105,7 @@ class Engine:
         self.pending_work = False
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
+        self.dial: Dial | None = None
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known.copy()
         self._set_up_statistics()
@@ -109,6 +114,7 @@ class Engine:
         self._set_up_controls()
         self._set_up_data()
         self._follow_config()
+        self.replication.count_good()
         self.acl.started()
 
     def _set_up_statistics(self) -> None:
@@ -158,6 +164,7 @@ class Engine:
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
         self.unwritten = self.persistence.log.unwritten
+        self.replication = Replication(self)
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
     def _follow_config(self) -> None:
@@ -166,7 +173,6 @@ class Engine:
             (self._apply_notifications, ("notify-keyspace-events",)),
             (self._apply_slowness, ("slowlog-log-slower-than", "latency-monitor-threshold")),
             (self._apply_policy, ("maxmemory-policy",)),
-            (self._apply_replicas, ("min-replicas-to-write", "min-replicas-max-lag")),
             (self._apply_packed_threshold, ("list-max-listpack-size",)),
         ]
         for follow, names in followers:
@@ -229,11 +235,6 @@ class Engine:
         self.refresh_sessions()
         self.out_of_memory = self.eviction.make_room()
 
-    def _apply_replicas(self) -> None:
-        """There are no replicas: whoever asks for some may not write."""
-        self.lacks_replicas = self.config.min_replicas_to_write > 0 and self.config.min_replicas_max_lag > 0
-        self.refresh_sessions()
-
     def _apply_policy(self) -> None:
         """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
         counts = self.config.maxmemory_policy.endswith("lfu")
@@ -265,14 +266,24 @@ class Engine:
 
     def expiry_changed(self) -> None:
         """Find out anew whether keys and fields expire by themselves."""
-        self.expires_actively = self._active_expire and not self.pause.active and self.persistence.loading is None
+        follows = self.replication.link is not None  # a replica's master says what has expired
+        loads = self.persistence.loading is not None
+        self.expires_actively = self._active_expire and not (self.pause.active or loads or follows)
         if self.expires_actively:
             self.wheel.release()
 
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: while clients are paused, but not in a transaction."""
+        """Whether what has expired stays although somebody meets it: on a replica, and while clients are paused, but not in
+        a transaction."""
+        if self.replication.link is not None:
+            return True
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def ignores_memory_limit(self) -> bool:
+        """Whether ``maxmemory`` is the master's business."""
+        return self.replication.link is not None and self.config.replica_ignore_maxmemory
 
     @property
     def used_memory(self) -> int:
@@ -296,6 +307,7 @@ class Engine:
             or bool(self.faults.faults)
             or self.recording.active
             or self.persistence.needs_guards
+            or self.replication.needs_guards
         )
 
     def next_client_id(self) -> int:
@@ -457,6 +469,15 @@ class Engine:
         if self.on_shutdown is not None:
             self.on_shutdown()
         return True
+
+    @property
+    def stream_position(self) -> StreamPosition | None:
+        """Where the stream to replicas is, for files."""
+        return self.replication.stream.position
+
+    def resume_stream(self, position: StreamPosition) -> None:
+        """A file has been loaded that tells where the stream was."""
+        self.replication.resume(position)
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

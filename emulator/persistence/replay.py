@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.clients.session import Session
 from emulator.persistence.folder import Folder
+from emulator.persistence.host import StreamPosition
 from emulator.persistence.loading import Loading
 from emulator.persistence.manifest import Manifest, Part
 from emulator.persistence.moments import told_by
@@ -94,6 +95,11 @@ class Replay:
     def expired(self) -> int:
         """Keys of the base that had expired."""
         return 0 if self._base is None else self._base.expired
+
+    @property
+    def position(self) -> StreamPosition | None:
+        """Where the stream to replicas was when the base was written: what followed is not told."""
+        return None
 
     @property
     def used_memory(self) -> int:

@@ -164,6 +164,8 @@ class NetworkServer:
         failure = done.result() if done in ended else None
         if failure is not None:
             raise failure
+        if not self._closed.done():
+            self.engine.replication.begin()
 
     async def wait_closed(self) -> None:
         """Wait until the server is asked to end."""

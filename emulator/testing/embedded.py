@@ -15,6 +15,7 @@ from emulator.core.engine import Engine
 from emulator.server import server as network
 from emulator.server.options import free_port
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
+from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 10
+_AT_ONCE = {"repl_diskless_sync_delay": 0}
+"""Replicas of a server within a program need not wait for others."""
 _FREE = {"rest_port": (0, "auto"), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
@@ -42,12 +45,20 @@ class Server(Handle):
     it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running loop.  The REST API
     is there when ``rest_url`` or ``rest_token`` is first asked for.
 
+    It has as many `replicas` as are asked for, with the same settings and clocks of their own; a server that is one itself,
+    by the setting ``replicaof`` too, can be held back and cut off by its ``replica``.
+
     Raises TypeError for a directive that there is not, ValueError for a value that it does not take, OSError where the
     address cannot be had.
     """
 
     def __init__(
-        self, *, port: int | Literal["auto"] | None = None, clock: Clock | None = None, **settings: object
+        self,
+        *,
+        port: int | Literal["auto"] | None = None,
+        clock: Clock | None = None,
+        replicas: int = 0,
+        **settings: object,
     ) -> None:
         super().__init__()
         self._port = None if port == "auto" else port
@@ -56,6 +67,8 @@ class Server(Handle):
         self._started: network.NetworkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self.replicas = Replicas(self, replicas, clock, settings)
+        self.replica = ReplicaHandle(self)
         config = self._configured()
         if not config.port and not config.tls_port and not config.unixsocket:
             raise ValueError("port=0 without tls_port or unixsocket listens nowhere: leave port out for a free one")
@@ -193,7 +206,7 @@ class Server(Handle):
         port = free_port() if self._port is None else self._port
         given = self._settings
         settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
-        return configured(settings, bind="127.0.0.1", save="", port=port)
+        return configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
 
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
@@ -206,13 +219,16 @@ class Server(Handle):
                     raise
             else:
                 self._loop = asyncio.get_running_loop()
+                self.engine.replication.begin()
                 return
 
     async def __aenter__(self) -> Server:
         await self._start()
+        await self.replicas.start_here()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.replicas.stop_here()
         await self._server.stop()
 
     def __enter__(self) -> Server:
@@ -232,10 +248,12 @@ class Server(Handle):
         self._thread = threading.Thread(target=lambda: asyncio.run(live()), name="redis-emulator", daemon=True)
         self._thread.start()
         started.result()
+        self.replicas.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         assert self._thread is not None and self._loop is not None
+        self.replicas.stop()
         self._server.end()
         self._thread.join()
 
