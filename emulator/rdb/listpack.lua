@@ -268,6 +268,9 @@ return {
   put = put,
   put_integer = put_integer,
   put_wide = put_wide,
+  put_bytes = put_bytes,
+  put_decimal = put_decimal,
+  number_of = number_of,
   number_at = number_at,
   MOST_AROUND = MOST_AROUND,
 }
