@@ -10,7 +10,7 @@ import sys
 from typing import Any, Final
 
 from conformance import servers
-from conformance.bench.measure import chosen, figures, report, running
+from conformance.bench.measure import chosen, head, report, running, show
 from conformance.bench.values import load
 
 _SIZE: Final = 1_000_000
@@ -31,16 +31,16 @@ LINDEX l {half}
 LINDEX l {any}
 LSET l {half} m{half}
 LSET l {any} mm
-COPY l r REPLACE ;; LSET r {half} x
+COPY l r REPLACE ; RPUSH r x ;; LSET r {half} x
 COPY l r REPLACE ; LINSERT r BEFORE m0 x ;; LINSERT r BEFORE m{half} x
 COPY l r REPLACE ; LPUSH r m1 ;; LREM r 0 m1
 LREM l 0 none
 LPOS l m{half}
 LPOS l none
 LPOS l none RANK -1
-COPY l r REPLACE ;; LTRIM r {near} -{near}
-COPY l r REPLACE ;; LPOP r {half}
-COPY l r REPLACE ;; RPOP r {half}
+COPY l r REPLACE ; RPUSH r x ;; LTRIM r {near} -{near}
+COPY l r REPLACE ; RPUSH r x ;; LPOP r {half}
+COPY l r REPLACE ; RPUSH r x ;; RPOP r {half}
 HGETALL h
 HKEYS h
 HVALS h
@@ -149,5 +149,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         for server in (ours, theirs):
             load(server.connection, size)
         enough = 0.0 if options.smoke else _ENOUGH
-        found = {case: figures((ours, theirs), case, size, enough) for case in chosen(CASES, options.match)}
+        head()
+        found = {case: show(case, (ours, theirs), case, size, enough) for case in chosen(CASES, options.match)}
     return report(found, MOST)

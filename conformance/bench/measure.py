@@ -150,23 +150,32 @@ def _once(server: Server, case: Case) -> float:
     return (cpu_seconds(server.pid) - before) * 1e6
 
 
-def figures(servers: Sequence[Server], text: str, size: int, enough: float) -> list[float]:
-    """Microseconds of a case on each server, in turns; of the rounds the least."""
+def show(name: str, servers: Sequence[Server], text: str, size: int, enough: float) -> list[float]:
+    """Measure a case and print it under a name: the microseconds on each server, in turns; of the rounds the least."""
     cases = [Case(text, size, server.connection) for server in servers]
     rounds = [
         [_measured(server, case, enough) for server, case in zip(servers, cases, strict=True)] for _ in range(_ROUNDS)
     ]
-    return [min(figures) for figures in zip(*rounds, strict=True)]
+    ours, theirs = (min(figures) for figures in zip(*rounds, strict=True))
+    print(f"{name[:88]:<90}{ours:>12.2f}{theirs:>12.2f}{_ratio(ours, theirs):>8.1f}", flush=True)
+    return [ours, theirs]
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / max(theirs, 1e-3)
+
+
+def head() -> None:
+    """Print what stands in the columns."""
+    print(f"{'microseconds of CPU time':<90}{'emulator':>12}{'oracle':>12}{'ratio':>8}")
 
 
 def report(found: dict[str, list[float]], most: float, excused: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Print the figures of cases, the worst ratio first, and name those beyond `most`; all of it."""
-    ratios = {text: spent / max(oracle, 1e-3) for text, (spent, oracle) in found.items()}
-    print(f"{'microseconds of CPU time':<90}{'emulator':>12}{'oracle':>12}{'ratio':>8}")
-    for text in sorted(ratios, key=lambda text: -ratios[text]):
-        spent, oracle = found[text]
-        print(f"{text[:88]:<90}{spent:>12.2f}{oracle:>12.2f}{ratios[text]:>8.1f}")
+    """All figures, and which ratios are beyond `most`, which is printed with the worst one first."""
+    ratios = {text: _ratio(ours, theirs) for text, (ours, theirs) in found.items()}
+    worst = sorted(ratios, key=lambda text: -ratios[text])
+    beyond = [text for text in worst if ratios[text] > most and not text.startswith(excused)]
     median = statistics.median(ratios.values())
-    beyond = [text for text, ratio in ratios.items() if ratio > most and not text.startswith(excused)]
-    print(f"{len(ratios)} cases, median {median:.1f}; beyond {most:g}: {', '.join(beyond) or 'none'}")
+    print(f"{len(ratios)} cases, median {median:.1f}; {len(beyond)} beyond {most:g}:")
+    print("".join(f"{ratios[text]:>8.1f}  {text}\n" for text in beyond), end="")
     return {"micros": found, "ratios": ratios, "median": median, "beyond": beyond}

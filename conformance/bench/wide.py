@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 from conformance import servers
-from conformance.bench.measure import chosen, figures, report, running
+from conformance.bench.measure import chosen, head, report, running, show
 from conformance.bench.values import load
 
 _SIZES: Final = (20, 20_000)
@@ -204,6 +204,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         return {}
     sizes = options.sizes or ([10] if options.smoke else list(_SIZES))
     enough = 0.0 if options.smoke else _ENOUGH
+    head()
     found: dict[str, list[float]] = {}
     with running(servers.emulator_command) as ours, running(servers.oracle_command) as theirs:
         for database, size in enumerate(sizes):
@@ -211,7 +212,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 server.connection("SELECT", str(database))
                 load(server.connection, size)
             for text in chosen(CASES, options.match):
-                found[f"{text} @{size}"] = figures((ours, theirs), text, size, enough)
+                name = f"{text} @{size}"
+                found[name] = show(name, (ours, theirs), text, size, enough)
         for text in chosen(ALONE, options.match):
-            found[text] = figures((ours, theirs), text, 1, enough)
+            found[text] = show(text, (ours, theirs), text, 1, enough)
     return report(found, MOST, EXCUSED)
