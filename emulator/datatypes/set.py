@@ -11,7 +11,7 @@ from random import Random
 from typing import Protocol
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, room, table_size
+from emulator.datatypes.footprint import allocated, room, rooms, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.protocol.numbers import is_integer
 
@@ -61,7 +61,7 @@ class Set:
             new.add(member, limits)
             if new.encoding is HASHTABLE:
                 new.members.update(dict.fromkeys(rest))
-                new.payload = sum(map(room, new.members))
+                new.payload = rooms(new.members)
         return new
 
     @classmethod
@@ -69,7 +69,7 @@ class Set:
         """A set of members in an encoding (one of the constants) that the caller knows to be right for them."""
         new = cls()
         new.members = dict.fromkeys(members)
-        new.payload = sum(map(room, new.members))
+        new.payload = rooms(new.members)
         new.encoding = encoding
         return new
 

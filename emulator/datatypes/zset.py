@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, node_room, table_size
+from emulator.datatypes.footprint import allocated, node_room, node_rooms, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
 from emulator.protocol.numbers import format_doubles
 
@@ -82,8 +82,8 @@ class ZSet:
             max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         )
         new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
-        new.payload = sum(map(node_room, scores))
-        new.order = SortedList((score, member) for member, score in new.scores.items())
+        new.payload = node_rooms(scores)
+        new.order = SortedList(zip(new.scores.values(), new.scores, strict=True))
         return new
 
     def __len__(self) -> int:

@@ -130,14 +130,14 @@ def format_double(number: float) -> bytes:
 
 def format_doubles(numbers: list[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
-    whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
-    if not whole:
+    least = min(numbers)
+    if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")
         return [
             text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
             for text, number in zip(texts, numbers, strict=True)
         ]
-    if 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
+    if least <= 0 and 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
         return list(map(format_double, numbers))
     return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 
