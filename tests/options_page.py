@@ -14,6 +14,11 @@ from emulator.server.options import _VARIABLES
 PAGE = DOCS / "options.md"
 
 OWN = {
+    "cloud-account": "who may use the management API: `EMAIL:KEY`; without it a key is made and printed",
+    "cloud-bind": "the addresses that the management API listens on",
+    "cloud-domain": "what the host names of the databases of the management API end in; without it they have none",
+    "cloud-port": "the port of the management API; `0` is none, `auto` a free one",
+    "cloud-readonly-key": "a key of the management API that only reads",
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
     "emulator-max-keyspaces": "how many named keyspaces there may be",
     "modules": "which modules there are beside Redis's own data types: `none`, or their names with commas between",

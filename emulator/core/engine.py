@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from emulator.scripting.invocation import Invocation
 
 _STEPS_A_SLICE = 250
+_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_NOT_FOR_TENANTS: Final = frozenset(
+    b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
+)
+"""The commands that reach the server's settings, its files or other servers."""
 
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
@@ -191,6 +196,18 @@ class Engine:
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()
+        return other
+
+    def tenant(self, **settings: object) -> Engine:
+        """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
+        and the time as they are here.  It lacks the commands that reach beyond its data."""
+        config = self.config.copy()
+        for name, value in (settings | _OF_A_TENANT).items():
+            setattr(config, name, value)
+        other = Engine(config, copy(self.clock))
+        other.commands = Commands(self.commands.known, self.commands.tells_no_words)
+        for absent in _NOT_FOR_TENANTS & other.commands.known.keys():
+            other.commands.rename(absent, b"")
         return other
 
     def listen(self, listener: Listener) -> None:
