@@ -49,7 +49,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Commands, every_command
+from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
-        self.original_commands = self.commands.known.copy()
+        self.original_commands = self.commands.known
+        self._for_tenants: dict[bytes, Command] | None = None
         self._set_up_statistics()
         self._set_up_clients()
         self._set_up_scripts()
@@ -205,9 +206,10 @@ class Engine:
         for name, value in (settings | _OF_A_TENANT).items():
             setattr(config, name, value)
         other = Engine(config, copy(self.clock))
-        other.commands = Commands(self.commands.known, self.commands.tells_no_words)
-        for absent in _NOT_FOR_TENANTS & other.commands.known.keys():
-            other.commands.rename(absent, b"")
+        if self._for_tenants is None:
+            known = self.commands.known.items()
+            self._for_tenants = {name: entry for name, entry in known if name not in _NOT_FOR_TENANTS}
+        other.commands = Commands(self._for_tenants, self.commands.tells_no_words)
         return other
 
     def listen(self, listener: Listener) -> None:
