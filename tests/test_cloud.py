@@ -1,11 +1,14 @@
 """The management API: databases are made, found, changed and deleted, and each is a Redis of its own."""
 
+from http.client import RemoteDisconnected
+
 import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import emulator
+from emulator.clock import ManualClock
 from tests.cloud import EMAIL, KEY, NEW, SETTINGS, Management
 from tests.rest import Rest
 
@@ -255,3 +258,58 @@ def test_a_database_is_found_by_its_host_name():
         token = rest("ACL", "RESTTOKEN", "ann", "pw")[1]["result"]
         assert Rest(server.rest_url, token)("PING", Host=one["endpoint"])[0] == 200
         assert Rest(server.rest_url, token)("PING", Host=two["endpoint"])[0] == 401
+
+
+def test_statistics_count_what_was_asked(server, cloud, database):
+    rest = Rest(server.rest_url, database["rest_token"])
+    rest([["SET", "k", "v"], ["GET", "k"], ["GET", "none"], ["HSET", "h", "f", "v"]])
+    found = cloud.ok("GET", f"redis/stats/{database['database_id']}")
+    assert (found["daily_net_commands"], found["daily_read_requests"], found["daily_write_requests"]) == (4, 2, 2)
+    assert found["keyspace"][-1]["y"] == 2
+    assert found["current_storage"] > 0
+    calls = {each["metric_identifier"]: each["data_points"][-1]["y"] for each in found["command_counts"]}
+    assert calls == {"SET": 1, "GET": 2, "HSET": 1}
+
+
+def test_a_rate_is_the_mean_since_the_sample_before():
+    clock = ManualClock()
+    with emulator.Server(clock=clock, **SETTINGS) as server:
+        cloud = Management(server.cloud_url)
+        made = cloud.create()
+        rest = Rest(server.rest_url, made["rest_token"])
+        rest([["GET", "k"]] * 30)
+        path = f"redis/stats/{made['database_id']}"
+        turned = rest("EMULATOR", "CLOCK", "ADVANCE", "60000")
+        assert turned[0] == 200
+        found = cloud.ok("GET", path)
+        assert [point["y"] for point in found["throughput"]] == [0, 31 / 60]
+        assert [point["y"] for point in found["read"]] == [0, 0.5]
+
+
+def start(cloud, **headers):
+    return cloud.request("POST", "/start-redis", headers=headers)
+
+
+def test_a_database_without_an_account_lives_for_three_days():
+    with emulator.Server(**SETTINGS) as server:
+        cloud = Management(server.cloud_url)
+        status, page, headers = start(cloud, **{"Idempotency-Key": "one"})
+        assert (status, headers["content-type"]) == (200, "text/markdown; charset=utf-8")
+        assert start(cloud, **{"Idempotency-Key": "one"})[1] == page
+        assert start(cloud, **{"Idempotency-Key": "two"})[1] != page
+        lines = dict(line.strip().split("=", 1) for line in page.decode().splitlines() if "UPSTASH_REDIS" in line)
+        rest = Rest(lines["UPSTASH_REDIS_REST_URL"], lines["UPSTASH_REDIS_REST_TOKEN"])
+        assert rest("EMULATOR", "CLOCK", "ADVANCE", str((72 * 3600 - 60) * 1000))[0] == 200
+        assert rest("PING")[0] == 200
+        with pytest.raises(RemoteDisconnected):
+            rest("EMULATOR", "CLOCK", "ADVANCE", "60000")
+        assert rest("PING")[0] == 401
+        assert len(cloud.ok("GET", "redis/databases")) == 1
+
+
+def test_only_so_many_come_without_an_account():
+    with emulator.Server(**SETTINGS) as server:
+        cloud = Management(server.cloud_url)
+        statuses = [start(cloud, **{"Idempotency-Key": str(number)})[0] for number in range(101)]
+        assert statuses == [200] * 100 + [429]
+        assert start(cloud)[0] == 400

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emulator.acl.user import password_hash
+from emulator.datatypes.wheel import Timer
 from emulator.protocol.errors import CommandError
 from emulator.rest.cloud.record import PLANS, Record
+from emulator.rest.cloud.statistics import Usage
 from emulator.rest.local import LocalDatabase
 from emulator.rest.requests import BadRequest
 from emulator.rest.tokens import READ_ONLY_USER, Tokens
@@ -25,6 +27,7 @@ class Database:
         self.record = record
         self.engine = engine
         self.local = self._opened()
+        self.usage = Usage(engine)
 
     def _opened(self) -> LocalDatabase:
         """The data by REST, for whoever has a token; a password, or a token in its place, opens them by RESP."""
@@ -59,6 +62,21 @@ class Database:
         config.set([b"maxmemory", b"%d" % limit, b"maxmemory-policy", policy])
 
 
+class End(Timer):
+    """The end of a database that does not live on, by its own clock."""
+
+    __slots__ = ("_database", "_databases")
+
+    def __init__(self, databases: Databases, database: Database) -> None:
+        super().__init__()
+        self._databases = databases
+        self._database = database
+
+    def fire(self) -> None:
+        if self._databases.by_id.get(self._database.record.database_id) is self._database:
+            self._databases.drop(self._database)
+
+
 class Databases:
     """The databases by their ids; `domain` is what their host names end in, empty where they have none."""
 
@@ -84,6 +102,8 @@ class Databases:
         if record.eviction:
             database.apply_eviction()
         self._enter(database)
+        if record.expires:
+            engine.wheel.set(End(self, database), record.expires * 1000)
         return database
 
     def _enter(self, database: Database) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from emulator.rest.cloud.account import Account
 from emulator.rest.cloud.cloud import Cloud
 from emulator.rest.cloud.service import CloudService
 from emulator.rest.http_service import HttpServer
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
     from emulator.rest.server import RestServer
+
+
+_SECONDS_BETWEEN_SAMPLES = 60.0
 
 
 class CloudServer(HttpServer):
@@ -20,6 +25,25 @@ class CloudServer(HttpServer):
     def __init__(self, cloud: Cloud, port: int, bind: str) -> None:
         super().__init__(CloudService(cloud), port, bind)
         self.cloud = cloud
+        self._sampling: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        await super().start()
+        self._sample_later()
+
+    async def stop(self) -> None:
+        if self._sampling is not None:
+            self._sampling.cancel()
+        await super().stop()
+
+    def _sample_later(self) -> None:
+        self._sampling = asyncio.get_running_loop().call_later(_SECONDS_BETWEEN_SAMPLES, self._sample)
+
+    def _sample(self) -> None:
+        """Take a sample of each database: by the loop's time, since a clock that is turned far would want many."""
+        for database in self.cloud.databases.by_id.values():
+            behind_wall(database.usage.take_if_used, "the statistics of a database")
+        self._sample_later()
 
     @property
     def lines(self) -> list[str]:

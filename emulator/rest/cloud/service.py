@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 # The modules enter their endpoints where they are imported.
 from emulator.rest.answers import JSON_TYPE, Answer
-from emulator.rest.cloud import management, teams  # noqa: F401
+from emulator.rest.cloud import management, statistics, teams  # noqa: F401
 from emulator.rest.cloud.account import Access
 from emulator.rest.cloud.endpoints import ENDPOINTS, Ask, Endpoint
 from emulator.rest.cloud.fields import Fields
+from emulator.rest.cloud.trial import start_redis
 from emulator.rest.http_service import HttpService
 from emulator.rest.requests import BadRequest, Request
 
@@ -23,6 +24,7 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _VERSION: Final = "v2"
+_TRIAL: Final = b"start-redis"
 _READ_ONLY: Final = "Readonly API key: this endpoint changes something"
 
 
@@ -43,11 +45,11 @@ class CloudService(HttpService):
         return _answer("Unauthorized", _UNAUTHORIZED)._replace(headers=[JSON_TYPE, challenge])
 
     def respond(self, request: Request) -> Answer:
-        access = self._cloud.account.access(request.headers)
-        if access is None:
-            return self.unauthorized(request)
         try:
-            return self._serve(access, request)
+            if request.segments == [_TRIAL] and request.method == b"POST":
+                return start_redis(self._cloud, request)
+            access = self._cloud.account.access(request.headers)
+            return self.unauthorized(request) if access is None else self._serve(access, request)
         except BadRequest as error:
             told = error.text if error.status == _NOT_FOUND else {"error": error.text}
             return _answer(told, error.status)
