@@ -16,6 +16,7 @@ PAGE = DOCS / "options.md"
 OWN = {
     "cloud-account": "who may use the management API: `EMAIL:KEY`; without it a key is made and printed",
     "cloud-bind": "the addresses that the management API listens on",
+    "cloud-dir": "the folder in which the databases of the management API are kept; without it they end with the server",
     "cloud-domain": "what the host names of the databases of the management API end in; without it they have none",
     "cloud-port": "the port of the management API; `0` is none, `auto` a free one",
     "cloud-readonly-key": "a key of the management API that only reads",

@@ -94,6 +94,7 @@ class Config(Store):
     client_query_buffer_limit = MemorySize(1 << 30, 1 << 20)
     cloud_account = Text(immutable=True, hidden=True)
     cloud_bind = Text("127.0.0.1 -::1", immutable=True, hidden=True)
+    cloud_dir = Text(immutable=True, hidden=True)
     cloud_domain = Text(immutable=True, hidden=True)
     cloud_port = Integer(0, 0, 65535, immutable=True, hidden=True)
     cloud_readonly_key = Text(immutable=True, hidden=True)

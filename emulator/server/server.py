@@ -130,10 +130,11 @@ class NetworkServer:
     async def _serve_cloud(self) -> None:
         """Offer the management API, whose databases the REST API has."""
         from emulator.rest.cloud.server import cloud_server
+        from emulator.server.disk import Disk
 
         assert self.rest is not None
         try:
-            self.cloud = cloud_server(self.engine, self.rest)
+            self.cloud = cloud_server(self.engine, self.rest, Disk)
         except ValueError as error:
             raise OSError(str(error)) from None
         self.cloud.limit(self._has_room)

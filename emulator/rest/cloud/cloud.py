@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from emulator.persistence.folder import Memory
 from emulator.rest.cloud.account import Account
 from emulator.rest.cloud.databases import Database, Databases
 from emulator.rest.cloud.endpoints import not_found
@@ -12,7 +15,10 @@ from emulator.rest.cloud.record import Record, told
 from emulator.rest.cloud.teams import Team
 
 if TYPE_CHECKING:
+    from emulator.config.directives import Config
     from emulator.core.engine import Engine
+    from emulator.persistence.folder import Folder
+    from emulator.rest.cloud.store import Store
     from emulator.rest.server import RestServer
 
 _ENTRIES_KEPT = 1000
@@ -21,13 +27,48 @@ _ENTRIES_KEPT = 1000
 class Cloud:
     """The account's databases, over the engine of a server and its REST API."""
 
-    def __init__(self, engine: Engine, rest: RestServer, account: Account, domain: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        rest: RestServer,
+        account: Account,
+        domain: str = "",
+        store: Store | None = None,
+        disk: Callable[[Config], Folder] = lambda config: Memory(),
+    ) -> None:
         self.engine = engine
         self.rest = rest
         self.account = account
-        self.databases = Databases(engine, rest.service, domain)
+        self.databases = Databases(engine, rest.service, domain, store, disk)
         self.teams: dict[str, Team] = {}
         self.audit: deque[dict[str, Any]] = deque(maxlen=_ENTRIES_KEPT)
+        self._store = store
+
+    # What is kept
+
+    async def load(self) -> None:
+        """Have what was kept.  Raises OSError where it cannot be had, ValueError where it is damaged."""
+        if self._store is None:
+            return
+        account = self._store.account()
+        self.teams = {team["team_id"]: Team(**team) for team in account.get("teams", ())}
+        self.audit.extend(account.get("audit", ()))
+        for record in self._store.records():
+            await self.databases.open(record).load()
+
+    async def save(self) -> None:
+        """Keep what has changed.  Raises OSError."""
+        if self._store is not None:
+            account = {"teams": [asdict(team) for team in self.teams.values()], "audit": list(self.audit)}
+            records = {name: database.record for name, database in self.databases.by_id.items()}
+            await self._store.flush(account, records)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether changes are kept."""
+        return self._store is not None
+
+    # What there is
 
     @property
     def now(self) -> int:
@@ -39,6 +80,8 @@ class Cloud:
         found = self.databases.by_id.get(database_id)
         if found is None:
             raise not_found("database")
+        if self._store is not None:
+            self._store.note(database_id)
         return found
 
     def team(self, team_id: str) -> Team:

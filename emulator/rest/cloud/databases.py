@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
 from emulator.datatypes.wheel import Timer
@@ -14,10 +16,16 @@ from emulator.rest.requests import BadRequest
 from emulator.rest.tokens import READ_ONLY_USER, Tokens
 
 if TYPE_CHECKING:
+    from emulator.config.directives import Config
     from emulator.core.engine import Engine
+    from emulator.persistence.folder import Folder
+    from emulator.rdb.file_reader import BadFile
+    from emulator.rest.cloud.store import Store
     from emulator.rest.service import RestService
 
-_DEFAULT_USER = b"default"
+_DEFAULT_USER: Final = b"default"
+_SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
+"""Redis's own, for databases that are kept: whatever the server's own data are kept by."""
 
 
 class Database:
@@ -54,6 +62,21 @@ class Database:
             session.abort_in_turn()
         self.local = self._opened()
 
+    async def load(self) -> None:
+        """Load the data that are kept.  Raises ValueError where they are damaged."""
+        from emulator.rdb.file_reader import BadFile  # only databases that are kept need it
+
+        persistence = self.engine.persistence
+        loaded: asyncio.Future[BadFile | None] = asyncio.get_running_loop().create_future()
+        try:
+            persistence.open()
+            persistence.load(loaded.set_result)
+            failure = await loaded
+        except BadFile as error:
+            failure = error
+        if failure is not None:
+            raise ValueError(f"the data of {self.record.database_name} cannot be loaded: {failure}")
+
     def apply_eviction(self) -> None:
         """Let keys go where there are too many for the plan, if they are to."""
         config, evicts = self.engine.config, self.record.eviction
@@ -78,12 +101,19 @@ class End(Timer):
 
 
 class Databases:
-    """The databases by their ids; `domain` is what their host names end in, empty where they have none."""
+    """The databases by their ids; `domain` is what their host names end in, empty where they have none.
 
-    def __init__(self, main: Engine, rest: RestService, domain: str) -> None:
+    With a `store` they have folders of their own, of the kind that `disk` makes.
+    """
+
+    def __init__(
+        self, main: Engine, rest: RestService, domain: str, store: Store | None, disk: Callable[[Config], Folder]
+    ) -> None:
         self._main = main
         self._rest = rest
         self._domain = domain
+        self._store = store
+        self._disk = disk
         self.by_id: dict[str, Database] = {}
         main.keyspaces.has_tenants = True
 
@@ -91,9 +121,18 @@ class Databases:
         """The host name of a database, empty where it has none."""
         return f"{record.label}.{self._domain}" if self._domain else ""
 
+    def create(self, record: Record) -> None:
+        """Have a new database.  Raises BadRequest where there are too many, or where it cannot be kept."""
+        database = self.open(record)
+        failures: list[BadFile | None] = []
+        database.engine.persistence.load(failures.append)  # there is nothing to load, but a log may begin
+        if failures[0] is not None:
+            self.drop(database)
+            raise BadRequest(str(failures[0]), 500)
+
     def open(self, record: Record) -> Database:
-        """Have one more database.  Raises BadRequest where there are too many."""
-        engine = self._main.tenant(databases=1)
+        """Have one more database; what is kept of it is still to be loaded.  Raises BadRequest where there are too many."""
+        engine = self._engine(record)
         try:
             self._main.keyspaces.admit(engine)
         except CommandError:
@@ -105,6 +144,14 @@ class Databases:
         if record.expires:
             engine.wheel.set(End(self, database), record.expires * 1000)
         return database
+
+    def _engine(self, record: Record) -> Engine:
+        if self._store is None:
+            return self._main.tenant(databases=1)
+        self._store.note(record.database_id)
+        engine = self._main.tenant(databases=1, dir=self._store.folder(record.database_id), save=_SAVE_POINTS)
+        engine.persistence.folder = self._disk(engine.config)
+        return engine
 
     def _enter(self, database: Database) -> None:
         record = database.record
@@ -131,4 +178,8 @@ class Databases:
         """Have a database no more."""
         self._leave(database)
         del self.by_id[database.record.database_id]
+        if self._store is not None:
+            self._store.note(database.record.database_id)
+        database.engine.persistence.work.stop()
+        database.engine.persistence.log.end()
         self._main.keyspaces.dismiss(database.engine)

@@ -45,7 +45,7 @@ def create_database(ask: Ask) -> Any:
     for attribute in ("eviction", "auto_upgrade", "consistent", "multizone", "prod_pack_enabled"):
         setattr(record, attribute, fields.flag(attribute))
     record.renew_secrets()
-    cloud.databases.open(record)
+    cloud.databases.create(record)
     return cloud.told(record)
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.rest.cloud.account import Account
 from emulator.rest.cloud.cloud import Cloud
 from emulator.rest.cloud.service import CloudService
+from emulator.rest.cloud.store import Store
 from emulator.rest.http_service import HttpServer
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
+    from emulator.config.directives import Config
     from emulator.core.engine import Engine
+    from emulator.persistence.folder import Folder
     from emulator.rest.server import RestServer
 
 
+PRELOAD = Path(__file__).with_name("preload.mjs")
+"""What makes programs of Node find this server."""
 _SECONDS_BETWEEN_SAMPLES = 60.0
 
 
@@ -28,6 +35,10 @@ class CloudServer(HttpServer):
         self._sampling: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
+        try:
+            await self.cloud.load()
+        except ValueError as error:
+            raise OSError(f"cloud-dir: {error}") from None
         await super().start()
         self._sample_later()
 
@@ -47,13 +58,24 @@ class CloudServer(HttpServer):
 
     @property
     def lines(self) -> list[str]:
-        """What to put into the environment of the service's own programs, and where they find it."""
-        account = self.cloud.account
-        return [f"UPSTASH_API_URL={self.url}/v2", f"UPSTASH_EMAIL={account.email}", f"UPSTASH_API_KEY={account.key}"]
+        """What to put into the environment of the service's own programs, which know no other address than the service's."""
+        account, rest = self.cloud.account, self.cloud.rest
+        return [
+            f"UPSTASH_EMAIL={account.email}",
+            f"UPSTASH_API_KEY={account.key}",
+            f"UPSTASH_EMULATOR_API={self.url}",
+            f"UPSTASH_EMULATOR_REST={rest.url}",
+            f"NODE_OPTIONS=--import={PRELOAD.as_uri()}",
+        ]
 
 
-def cloud_server(engine: Engine, rest: RestServer) -> CloudServer:
-    """The management API of an engine, as its configuration describes it.  Raises ValueError for a bad account."""
+def cloud_server(engine: Engine, rest: RestServer, disk: Callable[[Config], Folder]) -> CloudServer:
+    """The management API of an engine, as its configuration describes it; `disk` makes the folder that a configuration names.
+
+    Raises ValueError for a bad account, OSError where there can be no folder.
+    """
     config = engine.config
     account = Account.of(config.cloud_account, config.cloud_readonly_key)
-    return CloudServer(Cloud(engine, rest, account, config.cloud_domain), config.cloud_port, config.cloud_bind)
+    store = Store(config.cloud_dir) if config.cloud_dir else None
+    cloud = Cloud(engine, rest, account, config.cloud_domain, store, disk)
+    return CloudServer(cloud, config.cloud_port, config.cloud_bind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 # The modules enter their endpoints where they are imported.
@@ -44,17 +44,25 @@ class CloudService(HttpService):
         challenge = (b"WWW-Authenticate", b'Basic realm="emulator"')
         return _answer("Unauthorized", _UNAUTHORIZED)._replace(headers=[JSON_TYPE, challenge])
 
-    def respond(self, request: Request) -> Answer:
+    def respond(self, request: Request) -> Answer | Awaitable[Answer]:
         try:
             if request.segments == [_TRIAL] and request.method == b"POST":
-                return start_redis(self._cloud, request)
+                return self._kept(start_redis(self._cloud, request))
             access = self._cloud.account.access(request.headers)
             return self.unauthorized(request) if access is None else self._serve(access, request)
         except BadRequest as error:
             told = error.text if error.status == _NOT_FOUND else {"error": error.text}
             return _answer(told, error.status)
 
-    def _serve(self, access: Access, request: Request) -> Answer:
+    def _kept(self, answer: Answer) -> Answer | Awaitable[Answer]:
+        """The answer to a change, once it is kept."""
+        return self._after_saving(answer) if self._cloud.is_kept else answer
+
+    async def _after_saving(self, answer: Answer) -> Answer:
+        await self._cloud.save()
+        return answer
+
+    def _serve(self, access: Access, request: Request) -> Answer | Awaitable[Answer]:
         path = [word.decode("utf-8", "replace") for word in request.words]
         meant, parts = _find(request.method.decode(), path[1:] if path[0] == _VERSION else path)
         if meant.action and access is not Access.EVERYTHING:
@@ -66,9 +74,10 @@ class CloudService(HttpService):
         database = self._cloud.databases.by_id.get(parts.get("database", ""))
         entity = database.record.database_name if database is not None else ""
         found = meant.run(ask)
-        if meant.action:
-            self._cloud.log(meant.action, entity or _name(found) or next(iter(parts.values()), ""), request.address)
-        return _answer(found)
+        if not meant.action:
+            return _answer(found)
+        self._cloud.log(meant.action, entity or _name(found) or next(iter(parts.values()), ""), request.address)
+        return self._kept(_answer(found))
 
 
 def _name(found: Any) -> str:

@@ -35,7 +35,7 @@ def start_redis(cloud: Cloud, request: Request) -> Answer:
         known = Record("start-redis", _REGION, [], cloud.now, label(cloud.engine.random))
         known.expires, known.idempotency_key = cloud.now + HOURS * 3600, key
         known.renew_secrets()
-        cloud.databases.open(known)
+        cloud.databases.create(known)
         cloud.log("Start Redis", known.database_name, request.address)
     return Answer(200, _page(cloud, known).encode(), [(b"Content-Type", b"text/markdown; charset=utf-8")])
 
