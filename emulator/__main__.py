@@ -120,7 +120,7 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
     except BadFile as error:
         await server.stop()
         return _refuse_data(error, log)
-    lines = [] if server.rest is None else server.rest.lines
+    lines = [line for api in (server.rest, server.cloud) if api is not None for line in api.lines]
     if lines:
         log.say(*lines)
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):

@@ -95,6 +95,12 @@ class Config(Store):
         {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
     )
     client_query_buffer_limit = MemorySize(1 << 30, 1 << 20)
+    cloud_account = Text(immutable=True, hidden=True)
+    cloud_bind = Text("127.0.0.1 -::1", immutable=True, hidden=True)
+    cloud_dir = Text(immutable=True, hidden=True)
+    cloud_domain = Text(immutable=True, hidden=True)
+    cloud_port = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_readonly_key = Text(immutable=True, hidden=True)
     cluster_allow_pubsubshard_when_down = Boolean(True)
     cluster_allow_reads_when_down = Boolean(False)
     cluster_allow_replica_migration = Boolean(True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
@@ -51,13 +51,18 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Commands, every_command
+from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.scripting.invocation import Invocation
 
 _STEPS_A_SLICE = 250
+_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_NOT_FOR_TENANTS: Final = frozenset(
+    b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
+)
+"""The commands that reach the server's settings, its files or other servers."""
 
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
@@ -107,7 +112,8 @@ class Engine:
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
-        self.original_commands = self.commands.known.copy()
+        self.original_commands = self.commands.known
+        self._for_tenants: dict[bytes, Command] | None = None
         self._set_up_statistics()
         self._set_up_clients()
         self._set_up_scripts()
@@ -197,6 +203,19 @@ class Engine:
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()
+        return other
+
+    def tenant(self, **settings: object) -> Engine:
+        """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
+        and the time as they are here.  It lacks the commands that reach beyond its data."""
+        config = self.config.copy()
+        for name, value in (settings | _OF_A_TENANT).items():
+            setattr(config, name, value)
+        other = Engine(config, copy(self.clock))
+        if self._for_tenants is None:
+            known = self.commands.known.items()
+            self._for_tenants = {name: entry for name, entry in known if name not in _NOT_FOR_TENANTS}
+        other.commands = Commands(self._for_tenants, self.commands.tells_no_words)
         return other
 
     def listen(self, listener: Listener) -> None:

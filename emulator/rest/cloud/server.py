@@ -1,0 +1,81 @@
+"""The management API on a port: for whom it is, and what it tells at its start."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emulator.rest.cloud.account import Account
+from emulator.rest.cloud.cloud import Cloud
+from emulator.rest.cloud.service import CloudService
+from emulator.rest.cloud.store import Store
+from emulator.rest.http_service import HttpServer
+from emulator.wall import behind_wall
+
+if TYPE_CHECKING:
+    from emulator.config.directives import Config
+    from emulator.core.engine import Engine
+    from emulator.persistence.folder import Folder
+    from emulator.rest.server import RestServer
+
+
+PRELOAD = Path(__file__).with_name("preload.mjs")
+"""What makes programs of Node find this server."""
+_SECONDS_BETWEEN_SAMPLES = 60.0
+
+
+class CloudServer(HttpServer):
+    """Serves an account."""
+
+    def __init__(self, cloud: Cloud, port: int, bind: str) -> None:
+        super().__init__(CloudService(cloud), port, bind)
+        self.cloud = cloud
+        self._sampling: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        try:
+            await self.cloud.load()
+        except ValueError as error:
+            raise OSError(f"cloud-dir: {error}") from None
+        await super().start()
+        self._sample_later()
+
+    async def stop(self) -> None:
+        if self._sampling is not None:
+            self._sampling.cancel()
+        await super().stop()
+
+    def _sample_later(self) -> None:
+        self._sampling = asyncio.get_running_loop().call_later(_SECONDS_BETWEEN_SAMPLES, self._sample)
+
+    def _sample(self) -> None:
+        """Take a sample of each database: by the loop's time, since a clock that is turned far would want many."""
+        for database in self.cloud.databases.by_id.values():
+            behind_wall(database.usage.take_if_used, "the statistics of a database")
+        self._sample_later()
+
+    @property
+    def lines(self) -> list[str]:
+        """What to put into the environment of the service's own programs, which know no other address than the service's."""
+        account, rest = self.cloud.account, self.cloud.rest
+        return [
+            f"UPSTASH_EMAIL={account.email}",
+            f"UPSTASH_API_KEY={account.key}",
+            f"UPSTASH_EMULATOR_API={self.url}",
+            f"UPSTASH_EMULATOR_REST={rest.url}",
+            f"NODE_OPTIONS=--import={PRELOAD.as_uri()}",
+        ]
+
+
+def cloud_server(engine: Engine, rest: RestServer, disk: Callable[[Config], Folder]) -> CloudServer:
+    """The management API of an engine, as its configuration describes it; `disk` makes the folder that a configuration names.
+
+    Raises ValueError for a bad account, OSError where there can be no folder.
+    """
+    config = engine.config
+    account = Account.of(config.cloud_account, config.cloud_readonly_key)
+    store = Store(config.cloud_dir) if config.cloud_dir else None
+    cloud = Cloud(engine, rest, account, config.cloud_domain, store, disk)
+    return CloudServer(cloud, config.cloud_port, config.cloud_bind)
