@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.commands.options import FLAG, TEXT, Options, at_least, last_given, read_options
+from emulator.commands.zset_range import lex_range
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import Element, VectorSet
 from emulator.protocol.errors import CommandError, as_text
@@ -34,13 +36,13 @@ _STORAGES: Final = {b"NOQUANT": FULL, b"Q8": BYTES, b"BIN": SIGNS}
 Function = TypeVar("Function", bound=Callable[..., Reply])
 
 
-def _command(name: str, flags: str) -> Callable[[Function], Function]:
+def _command(name: str, flags: str, since: str = "8.0.0") -> Callable[[Function], Function]:
     """Register a command of the module; the key is its first argument."""
     return command(
         "module",
         name=name,
         module="vectorset",
-        since="8.0.0",
+        since=since,
         flags=f"{flags} module",
         keys=[keys("RW access update", 1)],
     )
@@ -245,6 +247,29 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
     count = integer(arguments[1], "ERR COUNT value is not an integer")
     found = client.db.lookup_read(arguments[0], VectorSet) if count else None
     return [] if found is None else found.pick(random, client.producible(count))
+
+
+@_command("VRANGE", "readonly", since="8.4.0")
+def vrange(client: Session, key: bytes, start: bytes, end: bytes, *count: bytes) -> list[bytes]:
+    """Returns the elements between two names in lexical order: all of them, or with a count from 0 on at most so many."""
+    if len(count) > 1:
+        raise wrong_arity("VRANGE")
+    most = integer(count[0], "ERR invalid COUNT value") if count else -1
+    if start == b"+" or end == b"-":
+        raise CommandError("ERR '-' can only be used as first argument, '+' only as second")
+    _check_end(start, b"-", "start")
+    _check_end(end, b"+", "end")
+    found = client.db.lookup_read(key, VectorSet)
+    wanted = lex_range(start, end)
+    if found is None or wanted.empty:
+        return []
+    names = (name for name in found.elements if not wanted.starts_after(name) and not wanted.ends_before(name))
+    return sorted(names) if most < 0 else nsmallest(most, names)
+
+
+def _check_end(text: bytes, open_end: bytes, which: str) -> None:
+    if text != open_end and (len(text) < 2 or text[:1] not in (b"[", b"(")):
+        raise CommandError(f"ERR invalid {which} range format")
 
 
 # Reading properties

@@ -53,6 +53,7 @@ from emulator.table.registry import Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
+    from emulator.clients.hotkeys import HotKeys
     from emulator.scripting.invocation import Invocation
 
 _STEPS_A_SLICE = 250
@@ -118,6 +119,7 @@ class Engine:
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.rates = Rates(self)
+        self.hotkeys: HotKeys | None = None
         self._latency_tracking = self.config.latency_tracking
 
     def _set_up_clients(self) -> None:
@@ -290,6 +292,7 @@ class Engine:
             self.pause.active
             or self.busy is not None
             or bool(self.monitor.sessions)
+            or (self.hotkeys is not None and self.hotkeys.active)
             or self.config.maxmemory > 0
             or self.lacks_replicas
             or self.tracking.crowded
