@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from heapq import nlargest
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
@@ -59,8 +60,9 @@ class HotKeys(Timer):
     milliseconds since the epoch.
     """
 
-    def __init__(self, engine: HostOfClients, metrics: Sequence[bytes], kept: int, sample: int) -> None:
+    def __init__(self, engine: HostOfClients, metrics: Sequence[bytes], kept: int, sample: int, chance: Random) -> None:
         super().__init__()
+        self._chance = chance
         self._engine = engine
         self.costs = {metric: Costs(kept) for metric in metrics}
         self.sample = sample
@@ -113,7 +115,7 @@ class HotKeys(Timer):
         micros = round(seconds * 1e6)
         self.micros += micros
         self.bytes += size
-        if self.sample > 1 and self._engine.random.randrange(self.sample):
+        if self.sample > 1 and self._chance.randrange(self.sample):
             return
         for metric, costs in self.costs.items():
             share = (micros if metric == CPU else size) // len(keys)

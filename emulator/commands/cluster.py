@@ -121,6 +121,8 @@ def readwrite(client: Session) -> None:
 
 
 @command("server", since="8.4.0", flags="write", acl="keyspace dangerous", complexity="O(N) for N keys")
-def trimslots(client: Session, ranges: bytes, numranges: bytes, start_slot: bytes, end_slot: bytes, *more: bytes) -> None:
+def trimslots(
+    client: Session, ranges: bytes, numranges: bytes, start_slot: bytes, end_slot: bytes, *more: bytes
+) -> None:
     """Deletes the keys of slots that belong to other nodes (cluster)."""
     _refuse()

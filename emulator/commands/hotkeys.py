@@ -62,7 +62,7 @@ def hotkeys_start(client: Session, *options: bytes) -> Status:
         raise CommandError("ERR hotkey tracking session already in progress")
     metrics, rest = _metrics(options)
     given = read_options(rest, _OPTIONS)
-    engine.hotkeys = HotKeys(engine, metrics, given.get(b"COUNT", _KEPT), given.get(b"SAMPLE", 1))
+    engine.hotkeys = HotKeys(engine, metrics, given.get(b"COUNT", _KEPT), given.get(b"SAMPLE", 1), engine.random)
     engine.hotkeys.start(given.get(b"DURATION", 0) * 1000)
     return OK
 

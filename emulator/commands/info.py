@@ -296,7 +296,9 @@ def _gone_keys(engine: Engine) -> Fields:
     stats = engine.stats
     return [
         ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
         ("expired_keys", stats.expired_keys),
+        ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", 0),
         ("expire_cycle_cpu_milliseconds", 0),
