@@ -25,12 +25,14 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
 
 _INVALID_VECTOR: Final = "ERR invalid vector specification"
 _INVALID_OPTION: Final = "ERR invalid option after element"
 _SYNTAX: Final = "ERR syntax error in VSIM command"
 _MISMATCH: Final = "ERR Vector dimension mismatch - got {} but set has {}"
 _PROJECTION: Final = "ERR Input dimension mismatch for projection - got {} but projection expects {}"
+_EFFORT: Final = at_least(1, "ERR invalid EF", most=1_000_000)
 _STORAGES: Final = {b"NOQUANT": FULL, b"Q8": BYTES, b"BIN": SIGNS}
 
 Function = TypeVar("Function", bound=Callable[..., Reply])
@@ -93,7 +95,7 @@ class _Addition(NamedTuple):
 _ADD_OPTIONS: Final[Options] = {
     **dict.fromkeys(_STORAGES, FLAG),
     b"CAS": FLAG,
-    b"EF": at_least(1, "ERR invalid EF", most=1_000_000),
+    b"EF": _EFFORT,
     b"M": at_least(4, "ERR invalid M", most=4096),
     b"SETATTR": TEXT,
 }
@@ -353,11 +355,16 @@ _SEARCH_OPTIONS: Final[Options] = {
 }
 
 
+_LATER_SEARCH_OPTIONS: Final[Options] = {**_SEARCH_OPTIONS, b"EF": _EFFORT}
+"""From 8.4 on EF has an upper bound."""
+
+
 class _Search:
     """The options of VSIM, without those that only a graph needs."""
 
-    def __init__(self, words: Sequence[bytes]) -> None:
-        given = read_options(words, _SEARCH_OPTIONS, error=_SYNTAX)
+    def __init__(self, words: Sequence[bytes], edition: Edition) -> None:
+        known = _LATER_SEARCH_OPTIONS if edition.includes("8.4.0") else _SEARCH_OPTIONS
+        given = read_options(words, known, error=_SYNTAX)
         self.with_scores, self.with_attributes = b"WITHSCORES" in given, b"WITHATTRIBS" in given
         self.truth = b"TRUTH" in given
         self.count: int = given.get(b"COUNT", 10)
@@ -421,5 +428,5 @@ def vsim(client: Session, *arguments: bytes) -> Reply:
         return []
     words = iter(arguments[1:])
     query = _query(target, words)
-    search = _Search(list(words))
+    search = _Search(list(words), client.engine.config.edition)
     return search.reply(search.run(target, query), client.protocol)
