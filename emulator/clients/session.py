@@ -263,14 +263,16 @@ class Session:
         attempt: Callable[[], Reply | None],
         timeout_reply: Reply = None,
         needs_key: bool = False,
+        due: Callable[[], int] | None = None,
     ) -> Reply | Block:
         """Wait for a key that holds a `kind`: what a command returns when `attempt` has found nothing to answer.
 
-        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
+        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.  `due` tells
+        after how many milliseconds to try again although nothing has happened.
         """
         if self.deny_blocking or self.upstash:
             return timeout_reply
-        block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
+        block = Block(self, keys, kind, attempt, timeout_reply, needs_key, due)
         self.engine.blocking.block(block, timeout)
         return block
 

@@ -298,7 +298,9 @@ def _gone_keys(engine: Engine) -> Fields:
     stats = engine.stats
     return [
         ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
         ("expired_keys", stats.expired_keys),
+        ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", 0),
         ("expire_cycle_cpu_milliseconds", 0),
@@ -444,6 +446,12 @@ def _key_sizes(engine: Engine) -> Fields:
                 yield f"db{db.index}_distrib_{name}", counts
 
 
+def _hotkeys(engine: Engine) -> Fields:
+    if engine.hotkeys is not None:
+        yield "hotkeys-tracking-active", int(engine.hotkeys.active)
+        yield "hotkeys-cmd-cpu-time", 0
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
@@ -460,8 +468,10 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
     "keysizes": ("Keysizes", _key_sizes),
+    "hotkeys": ("Hotkeys", _hotkeys),
 }
-_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats"))
+_ALL = tuple(name for name in _SECTIONS if name != "hotkeys")
+_DEFAULT = tuple(name for name in _ALL if name not in ("commandstats", "latencystats"))
 
 
 @command(
@@ -478,12 +488,14 @@ def info(client: Session, *sections: bytes) -> Verbatim:
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
         if name in ("all", "everything"):
-            wanted |= dict.fromkeys(_SECTIONS)
+            wanted |= dict.fromkeys(_ALL)
         elif name == "default":
             wanted |= dict.fromkeys(_DEFAULT)
         elif name in _SECTIONS:
             wanted[name] = None
     engine, edition = client.engine, client.engine.config.edition
+    if not edition.includes("8.6.0"):
+        wanted.pop("hotkeys", None)
     engine.count_durations()
     texts = []
     for name, (title, fields) in _SECTIONS.items():

@@ -26,6 +26,7 @@ from emulator.commands import (  # noqa: F401
     geo,
     hash,
     hash_expiry,
+    hotkeys,
     hyperloglog,
     info,
     latency,

@@ -21,6 +21,7 @@ from emulator.config.kinds import (
     Octal,
     Secret,
     ShutdownOptions,
+    SlotStats,
     Text,
 )
 from emulator.config.of_modules import Compactions, ModuleInteger, ModuleNumber
@@ -113,7 +114,7 @@ class Config(Store):
     cluster_compatibility_sample_ratio = Integer(0, 0, 100, since="8.0.0")
     cluster_config_file = Text("nodes.conf", blank=True, immutable=True)
     cluster_enabled = Boolean(False, immutable=True)
-    cluster_link_sendbuf_limit = MemorySize(0)
+    cluster_link_sendbuf_limit = MemorySize(0, wide_since="8.4.0")
     cluster_migration_barrier = Integer(1, 0, INT_MAX)
     cluster_node_timeout = Integer(15000, 0, INT64_MAX)
     cluster_ping_interval = Integer(0, 0, INT64_MAX, hidden=True)
@@ -124,7 +125,7 @@ class Config(Store):
     cluster_require_full_coverage = Boolean(True)
     cluster_slot_migration_handoff_max_lag_bytes = MemorySize(1 << 20, since="8.4.0")
     cluster_slot_migration_write_pause_timeout = Integer(10000, 0, INT64_MAX, since="8.4.0")
-    cluster_slot_stats_enabled = Boolean(False, since="8.2.0")
+    cluster_slot_stats_enabled = SlotStats(since="8.2.0")
     crash_log_enabled = Boolean(True)
     crash_memcheck_enabled = Boolean(True)
     daemonize = Boolean(False, immutable=True)
@@ -172,12 +173,17 @@ class Config(Store):
     max_new_tls_connections_per_cycle = Integer(1, 1, 1000, unsigned=True, since="7.4.0")
     lookahead = Integer(16, 1, INT_MAX, since="8.4.0")
     maxclients = Integer(10000, 1, UINT_MAX, unsigned=True)
-    maxmemory = MemorySize(0)
+    maxmemory = MemorySize(0, wide_since="8.4.0")
     maxmemory_clients = MemoryOrPercent(0)
     maxmemory_eviction_tenacity = Integer(10, 0, 100)
     maxmemory_policy = Choice(
         "noeviction",
         "volatile-lru volatile-lfu volatile-random volatile-ttl allkeys-lru allkeys-lfu allkeys-random noeviction",
+        later=(
+            "8.6.0",
+            "volatile-lru volatile-lfu volatile-random volatile-ttl volatile-lrm "
+            "allkeys-lru allkeys-lfu allkeys-random allkeys-lrm noeviction",
+        ),
     )
     maxmemory_samples = Integer(5, 1, 64)
     min_replicas_max_lag = Integer(10, 0, INT_MAX, aliases="min-slaves-max-lag")
@@ -202,7 +208,11 @@ class Config(Store):
     repl_backlog_size = MemorySize(1 << 20, 1, unsigned=False, lowest=16 << 10)
     repl_backlog_ttl = Integer(3600, 0, INT64_MAX)
     repl_disable_tcp_nodelay = Boolean(False)
-    repl_diskless_load = Choice("disabled", "disabled on-empty-db swapdb")
+    repl_diskless_load = Choice(
+        "disabled",
+        "disabled on-empty-db swapdb",
+        later=("8.6.0", "disabled on-empty-db swapdb flushdb"),
+    )
     repl_diskless_sync = Boolean(True)
     repl_diskless_sync_delay = Integer(5, 0, INT_MAX)
     repl_diskless_sync_max_replicas = Integer(0, 0, INT_MAX)

@@ -11,7 +11,6 @@ from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.text import to_bytes, to_text
 
 Hook = Callable[[], object]
@@ -53,7 +52,7 @@ class Store:
         if edition not in cls._by_edition:
             known = cls.directives.items()
             cls._by_edition[edition] = {
-                name: directive
+                name: directive.of(edition)
                 for name, directive in known
                 if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
             }
@@ -145,10 +144,10 @@ class Store:
             raise _failed(name, self._worded(directive, str(error))) from None
 
     def _worded(self, directive: Directive[Any], reason: str) -> str:
-        """A reason as the edition words it: from 8.4 on the bounds of a large unsigned number are told too."""
-        if reason != NEGATIVE or not self.edition.includes("8.4.0"):
+        """A reason as the edition words it: from 8.4 on the bounds of an unsigned number are told for a negative one too."""
+        if reason != NEGATIVE or not isinstance(directive, Integer) or not self.edition.includes("8.4.0"):
             return reason
-        return directive.bounds if isinstance(directive, Integer) and directive.most == INT64_MAX else reason
+        return directive.bounds
 
     def _tell(self, name: str, directive: Directive[Any], told: list[Hook]) -> None:
         """Call the hooks of a directive, save those that another one has called already."""

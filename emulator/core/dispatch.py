@@ -417,6 +417,9 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
+    hotkeys = session.engine.hotkeys
+    if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
+        hotkeys.note(session, command, args, reply, elapsed)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:

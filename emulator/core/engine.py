@@ -38,7 +38,7 @@ from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
-from emulator.keyspace.frequency import Frequency
+from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener
@@ -55,6 +55,7 @@ from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
+    from emulator.clients.hotkeys import HotKeys
     from emulator.scripting.invocation import Invocation
 
 _STEPS_A_SLICE = 250
@@ -130,6 +131,7 @@ class Engine:
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.rates = Rates(self)
+        self.hotkeys: HotKeys | None = None
         self._latency_tracking = self.config.latency_tracking
 
     def _set_up_clients(self) -> None:
@@ -255,16 +257,20 @@ class Engine:
         self.out_of_memory = self.eviction.make_room()
 
     def _apply_policy(self) -> None:
-        """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
-        counts = self.config.maxmemory_policy.endswith("lfu")
+        """What is known of the use of keys is how often or when; where that changes it is forgotten of the keys there are."""
         self.eviction.forget()
-        if counts == (self.databases[0].frequency is not None):
+        before, uses = self.databases[0].uses, uses_by(self.config, self.clock, self.random)
+        if type(before) is type(uses):
             return
-        frequency = Frequency(self.config, self.clock, self.random) if counts else None
+        if isinstance(before, Modification):
+            self.leave(before.changed)
+        if isinstance(uses, Modification):
+            self.listen(uses.changed)
         for db in self.databases:
-            db.frequency = frequency
-            for entry in db.entries.values():
-                entry.access = self.clock.now if frequency is None else frequency.fresh()
+            db.uses = uses
+            if isinstance(before, Frequency) or isinstance(uses, Frequency):
+                for entry in db.entries.values():
+                    entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
         """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
@@ -320,6 +326,7 @@ class Engine:
             self.pause.active
             or self.busy is not None
             or bool(self.monitor.sessions)
+            or (self.hotkeys is not None and self.hotkeys.active)
             or self.config.maxmemory > 0
             or self.lacks_replicas
             or self.tracking.crowded

@@ -251,8 +251,7 @@ class Stream:
     def is_referenced(self, id: int) -> bool:
         """Whether a consumer group still has an entry before it: not delivered yet, or pending.  O(groups).
 
-        How far the slowest group has read is remembered as Redis does, which does not notice when that group is destroyed;
-        0 is unknown.
+        How far the slowest group has read is remembered as Redis does; 0 is unknown.
         """
         if not self.groups:
             return False
@@ -276,6 +275,14 @@ class Stream:
     def known_read(self, read: int) -> int:
         """How many entries a group is said to have read: not more than there ever were."""
         return read if read == UNKNOWN or read <= self.added & UINT64_MAX else self.added
+
+    def destroy_group(self, name: bytes, forgets: bool) -> bool:
+        """Take a consumer group away; whether it was there.  Without `forgets` the slowest is still the slowest."""
+        if self.groups.pop(name, None) is None:
+            return False
+        if forgets:
+            self._least_read = 0
+        return True
 
     def move(self, group: Group, last_id: int) -> None:
         """Let a group have read up to another id."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RDB_VERSION = 12
 FOOTER_SIZE = 10
+_UNCHECKED_SINCE = 13
 
 _COMPRESSED_FROM = 21
 _LONGEST_NUMBER = 11
@@ -87,11 +88,16 @@ def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
 
 
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
-    """What a payload holds; None where it is of a version newer than this or damaged."""
+    """What a payload holds; None where it is of a version newer than this or damaged.
+
+    From version 13 on a checksum of 0 stands for one that was not made.
+    """
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > version or checksum != crc64(whole):
+    if int.from_bytes(whole[-2:], "little") > version:
+        return None
+    if checksum != crc64(whole) and (checksum or version < _UNCHECKED_SINCE):
         return None
     return whole[:-2]
 
