@@ -81,6 +81,7 @@ class Session:
         "fault_passed",
         "fd",
         "id",
+        "imports",
         "last_command",
         "lib_name",
         "lib_version",
@@ -102,6 +103,7 @@ class Session:
         "pushed",
         "queue",
         "queue_failed",
+        "redirects",
         "replies",
         "reply_mode",
         "running",
@@ -150,7 +152,7 @@ class Session:
         self.deny_blocking = False
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
-        self.no_evict = self.no_touch = self.upstash = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()

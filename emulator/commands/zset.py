@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import double, positive, random_count, wrong_arity
+from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import ZSET
@@ -44,7 +44,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
     plain = score.upper() not in _OPTIONS
     if plain and not more:  # as in most calls
-        return _add_one(client, key, double(score), member)
+        return _add_one(client, key, core_double(client, score), member)
     words = (score, member, *more)
     given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
     options = given.keys()
@@ -52,7 +52,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
         raise CommandError(SYNTAX)
     if options:
         _check_options(options, len(rest) // 2)
-    scores = [double(text) for text in rest[::2]]
+    scores = [core_double(client, text) for text in rest[::2]]
     return add_scores(client, key, scores, rest[1::2], options)
 
 
@@ -137,7 +137,7 @@ def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> flo
     """Adds to the score of a member, 0 if it is missing; returns the new score."""
     if increment.upper() in _OPTIONS:  # Redis reads it as an option of ZADD
         raise CommandError(SYNTAX)
-    amount = double(increment)
+    amount = core_double(client, increment)
     return add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
 
 

@@ -127,8 +127,8 @@ class ShutdownOptions(Choice):
 
     several = True
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__("default", "default save nosave now force", **traits)
+    def __init__(self, further: str = "", **traits: Any) -> None:
+        super().__init__("default", f"default save nosave now force {further}", **traits)
 
     def parse(self, words: Sequence[str], current: str) -> str:
         chosen = {self._choice(word) for word in words or [""]}

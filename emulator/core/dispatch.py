@@ -31,7 +31,6 @@ from emulator.protocol.replies import (
     Replies,
     Reply,
 )
-from emulator.scripting.scripts import busy_text
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
@@ -323,7 +322,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
         raise CommandError("NOAUTH Authentication required.")
     if session.queue is not None and command.flags & NO_MULTI:
-        raise CommandError("ERR Command not allowed inside a transaction")
+        refused = engine.config.edition.wording.not_in_transactions
+        raise CommandError(refused.format(command.full_name.decode()))
     denial = session.user.check(command, args)
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
@@ -352,7 +352,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if engine.persistence.loading is not None and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
-        raise CommandError(busy_text(engine.busy))
+        raise engine.scripting.busy_error(engine.busy)
     if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
         raise CommandError("ERR Replica can't interact with the keyspace")
 

@@ -44,6 +44,7 @@ from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener, Observed
 from emulator.persistence.host import InBackground
 from emulator.persistence.persistence import Persistence
+from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
@@ -101,6 +102,7 @@ class Engine:
         self.pending_work = False
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
+        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known.copy()
         self._set_up_statistics()

@@ -40,6 +40,12 @@ class BigNumber(bytes):
     __slots__ = ()
 
 
+class PlainDouble(float):
+    """A double whose text has no exponent, and up to 17 digits after the point."""
+
+    __slots__ = ()
+
+
 class SetReply(list["Reply"]):
     """A set whose members keep their order; an array on RESP2."""
 
