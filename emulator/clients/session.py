@@ -23,6 +23,7 @@ from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.acl.selector import Denial
     from emulator.clients.tracking import Tracked
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
@@ -183,6 +184,10 @@ class Session:
         )
         followed = self.engine.propagation.active
         self.fast_path, self.logged = simple and not followed, simple and followed
+
+    def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
+        """Why a user may not make a call in the database that the session is in, or None."""
+        return user.check(command, args, self.db.index, len(self.engine.databases))
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""

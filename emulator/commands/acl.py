@@ -113,7 +113,7 @@ def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes)
         raise CommandError(f"ERR Command '{as_text(name)}' not found")
     if not entry.least <= len(words) <= entry.most:
         raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
-    denial = user.check(entry, words)
+    denial = client.check_user(user, entry, words)
     return OK if denial is None else to_bytes(explanation(user, denial, verbose=True))
 
 

@@ -5,11 +5,12 @@ A command's own decorator tells what Redis 8.2 has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from emulator.config.edition import Edition
 from emulator.table.keyspec import KeySpec, keys, keyword
-from emulator.table.registry import FLAG, UNBOUNDED, Command
+from emulator.table.registry import FLAG, UNBOUNDED, Command, KeyFinder
 
 
 class Change(NamedTuple):
@@ -24,6 +25,7 @@ class Change(NamedTuple):
     flags: str = ""
     tips: str = ""
     keys: tuple[KeySpec, ...] = ()
+    key_finder: KeyFinder | None = None
 
 
 _ALLOWED_WHILE_BUSY: Final = (Change(valkey="8.0.0", flags="allow_busy"),)
@@ -34,10 +36,24 @@ _ONE_WORD_MORE: Final = (Change("3.0.0", arity=3), Change(valkey="9.0.0", arity=
 _DETERMINISTIC: Final = (Change(valkey="9.0.0", tips="-nondeterministic_output"),)
 
 
+_STORES: Final = (b"STORE", b"STOREDIST")
+
+
 def _stores(start: int) -> tuple[KeySpec, ...]:
     """The keys of a search whose result may be stored: what it does to them depends on the other words."""
-    words = (b"STORE", b"STOREDIST")
-    return (keys("RO access", 1), *(keyword("OW update variable_flags", word, start) for word in words))
+    return (keys("RO access", 1), *(keyword("OW update variable_flags", word, start) for word in _STORES))
+
+
+def _key_and_store(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The key that is searched, and the last one that the result is to be stored under."""
+    stored: list[tuple[bytes, str]] = []
+    place = 5
+    while place + 1 < len(words):
+        if words[place].upper() in _STORES:
+            place += 1
+            stored = [(words[place], "OW update")]
+        place += 1
+    return [(words[1], "RO access"), *stored]
 
 
 _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
@@ -83,8 +99,8 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
     **dict.fromkeys((b"hpttl", b"httl"), _DETERMINISTIC),
     **dict.fromkeys((b"multi", b"watch"), _NO_MULTI),
     b"exec": (Change(valkey="8.1.0", flags="-skip_slowlog skip_commandlog"),),
-    b"georadius": (Change(valkey="8.0.0", keys=_stores(6)),),
-    b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5)),),
+    b"georadius": (Change(valkey="8.0.0", keys=_stores(6), key_finder=_key_and_store),),
+    b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5), key_finder=_key_and_store),),
     b"hgetex": (Change(valkey="9.0.0", keys=(keys("RW access update", 1),)),),
     b"hsetex": (Change(valkey="9.0.0", keys=(keys("RW insert", 1),)),),
     b"script|debug": _ONE_WORD_MORE,
@@ -106,6 +122,7 @@ def changed(edition: Edition, entry: Command) -> Command:
                 else:
                     entry.flags |= FLAG[flag]
             entry.keys = change.keys or entry.keys
+            entry.key_finder = change.key_finder or entry.key_finder
             tips = [*entry.tips.split(), *change.tips.split()]
             gone = {tip.lstrip("-") for tip in tips if tip.startswith("-")}
             entry.tips = " ".join(tip for tip in tips if tip.lstrip("-") not in gone)

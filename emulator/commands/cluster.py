@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import OK, Status
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
 
@@ -16,6 +18,7 @@ container("cluster", group="cluster", since="3.0.0", acl="", help_since="5.0.0",
 
 _CHANGES = "admin stale no_async_loading"
 _SLOTS = "O(N) for N slots"
+_SLOTS_IN_ALL: Final = 16384
 _NODES = "O(N) for N nodes"
 _VARIES = "nondeterministic_output"
 
@@ -104,8 +107,16 @@ def _refusal(arity: int) -> Callable[..., None]:
     return shapes[arity]
 
 
+def _slot(client: Session, key: bytes) -> int:
+    if not client.engine.config.edition.is_valkey:
+        _refuse()
+    start = key.find(b"{") + 1
+    end = key.find(b"}", start) if start else -1
+    return crc_hqx(key[start:end] if end > start else key, 0) % _SLOTS_IN_ALL
+
+
 for _name, _arity, _since, _flags, _tips, _complexity, _summary in (*_SUBCOMMANDS, *_OF_VALKEY):
-    _function = _refusal(_arity)
+    _function = _refusal(_arity) if _name != "keyslot" else _slot
     _function.__doc__ = _summary
     command(
         "cluster",
@@ -141,12 +152,19 @@ def asking(client: Session) -> None:
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
-def readonly(client: Session) -> None:
-    """Allows the connection to read from a cluster replica."""
-    _refuse()
+def readonly(client: Session) -> Status:
+    """Allows the connection to read from a replica."""
+    return _of_a_replica(client)
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
-def readwrite(client: Session) -> None:
-    """Ends READONLY: the connection reads from cluster masters only."""
-    _refuse()
+def readwrite(client: Session) -> Status:
+    """Ends READONLY: the connection reads from masters only."""
+    return _of_a_replica(client)
+
+
+def _of_a_replica(client: Session) -> Status:
+    """In Valkey replicas outside of clusters are read from in that way too."""
+    if not client.engine.config.edition.is_valkey:
+        _refuse()
+    return OK

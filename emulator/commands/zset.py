@@ -95,6 +95,8 @@ def add_scores(
     limits = client.engine.config
     if target.packed and len(members) > limits.zset_max_listpack_entries:
         target.packed = False  # Redis converts by the number of words, before it notices duplicates
+    if limits.edition.is_valkey and target.packed:
+        target.packed = max(map(len, members)) <= limits.zset_max_listpack_value  # and Valkey by their lengths
     added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):

@@ -210,6 +210,7 @@ class MemorySize(Integer):
     """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative."""
 
     binary = False
+    malformed = "argument must be a memory value"
 
     def __init__(
         self,
@@ -230,7 +231,7 @@ class MemorySize(Integer):
     def _number(self, word: str) -> int:
         number = parse_memory(word)
         if number is None:
-            raise ConfigError("argument must be a memory value")
+            raise ConfigError(self.malformed)
         return number
 
     def lines(self, value: int) -> list[tuple[str, bool]]:
@@ -240,11 +241,13 @@ class MemorySize(Integer):
 class MemoryOrPercent(MemorySize):
     """Bytes, or for a percentage its negative."""
 
+    malformed = "argument must be a memory or percent value"
+
     def _number(self, word: str) -> int:
         percent = parse_integer(to_bytes(word[:-1])) if word.endswith("%") else None
         number = parse_memory(word) if percent is None or percent < 0 else -percent
         if number is None:
-            raise ConfigError("argument must be a memory or percent value")
+            raise ConfigError(self.malformed)
         return number
 
     def _bounded(self, number: int) -> int:
@@ -295,6 +298,12 @@ def parse_memory(word: str) -> int | None:
         return None
     number = min(saturated(digits.encode()), UINT64_MAX) * unit
     return wrapped(number, 64)
+
+
+def exceeds_memory(word: str) -> bool:
+    """Whether the number before a unit is more than 64 bits can tell."""
+    digits = word.rstrip("bBkKmMgG")
+    return digits.isdigit() and saturated(digits.encode()) > UINT64_MAX
 
 
 def format_memory(number: int) -> str:

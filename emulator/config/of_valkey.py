@@ -19,7 +19,7 @@ from emulator.config.kinds import (
     Text,
 )
 from emulator.config.special import NotificationFlags, Percentiles
-from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.numbers import INT64_MAX, UINT64_MAX
 
 _NO_DEFRAGMENTATION: Final = (
     "Active defragmentation cannot be enabled: it requires a server compiled with a modified Jemalloc like the one "
@@ -66,6 +66,13 @@ class _Announced(Text):
         return words[0]
 
 
+class _Unsigned(MemorySize):
+    """Bytes up to all that 64 bits can tell."""
+
+    def _number(self, word: str) -> int:
+        return super()._number(word) & UINT64_MAX
+
+
 class OfValkey:
     """Each directive by its attribute, with a default, a type and bounds of its own."""
 
@@ -81,6 +88,7 @@ class OfValkey:
     cluster_blacklist_ttl = Integer(60, -INT64_MAX - 1, INT64_MAX)
     cluster_config_save_behavior = Choice("sync", "sync best-effort")
     cluster_databases = Integer(1, 1, INT_MAX, immutable=True)
+    cluster_link_sendbuf_limit = _Unsigned(0, most=UINT64_MAX)
     cluster_manual_failover_timeout = Integer(5000, 1, INT_MAX)
     cluster_slot_migration_log_max_len = Integer(1000, 0, INT64_MAX)
     cluster_slot_stats_enabled = Boolean(False)
@@ -108,6 +116,7 @@ class OfValkey:
     masteruser = Text(aliases="primaryuser")
     max_new_connections_per_cycle = Integer(10, 1, 1000)
     max_new_tls_connections_per_cycle = Integer(1, 1, 1000)
+    maxmemory = _Unsigned(0, most=UINT64_MAX)
     mptcp = Boolean(False, immutable=True)
     notify_keyspace_events = NotificationFlags(0, without="oc")
     prefetch_batch_max_size = Integer(16, 0, 128)

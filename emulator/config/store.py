@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from emulator.config.edition import REDIS_8_2, Edition
-from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer
+from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, MemorySize, exceeds_memory
 from emulator.config.of_valkey import NOT_OF_VALKEY, OF_VALKEY
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
@@ -150,6 +150,8 @@ class Store:
         if not directive.binary:
             words = [word.partition("\0")[0] for word in words]
         try:
+            if self.edition.is_valkey and isinstance(directive, MemorySize) and exceeds_memory(words[0]):
+                raise ConfigError(directive.malformed)
             setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
         except ConfigError as error:
             raise _failed(name, self._worded(directive, str(error))) from None

@@ -71,6 +71,7 @@ _FOR_SUBSCRIBERS: Final = frozenset(
 )
 
 
+_NOAUTH: Final = "NOAUTH Authentication required."
 _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 
 
@@ -266,7 +267,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     engine = session.engine
     command = session.last_command = None
     try:
-        command = session.last_command = find(engine.commands, args)
+        command = session.last_command = _found(session, args)
         flags = command.flags
         if flags & RUNS_SCRIPT and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
@@ -288,6 +289,21 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)
+
+
+def _found(session: Session, args: Sequence[bytes]) -> Command:
+    """The command that is called; in Valkey those who have to say first who they are do not hear what there is."""
+    engine = session.engine
+    must_tell = not session.authenticated and not engine.acl.open_to_all and engine.config.edition.is_valkey
+    try:
+        command = find(engine.commands, args)
+    except CommandError:
+        if must_tell and args[0].lower() not in _CROSS_PROTOCOL:
+            raise CommandError(_NOAUTH) from None
+        raise
+    if must_tell and not command.flags & NO_AUTH:
+        raise CommandError(_NOAUTH)
+    return command
 
 
 def _cut_off(session: Session) -> Reply:
@@ -320,11 +336,11 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         session.check_protected((command.parent or command).name.decode())
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
-        raise CommandError("NOAUTH Authentication required.")
+        raise CommandError(_NOAUTH)
     if session.queue is not None and command.flags & NO_MULTI:
         refused = engine.config.edition.wording.not_in_transactions
         raise CommandError(refused.format(command.full_name.decode()))
-    denial = session.user.check(command, args)
+    denial = session.check_user(session.user, command, args)
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")

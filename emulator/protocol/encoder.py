@@ -248,7 +248,7 @@ class _Resp2(_Encoder):
             NullArray: lambda _: b"*-1\r\n",
             bool: lambda value: b":1\r\n" if value else b":0\r\n",
             float: lambda value: _bulk(format_double(value)),
-            PlainDouble: lambda value: _bulk(_plain(value)),
+            PlainDouble: lambda value: _bulk(value.text()),
             BigNumber: _bulk,
             Verbatim: _bulk,
             SetHead: _array_head,
@@ -273,7 +273,7 @@ class _Resp3(_Encoder):
             NullArray: lambda _: b"_\r\n",
             bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
             float: lambda value: b",%b\r\n" % format_double(value),
-            PlainDouble: lambda value: b",%b\r\n" % _plain(value),
+            PlainDouble: lambda value: b",%b\r\n" % value.text(),
             BigNumber: lambda value: b"(%b\r\n" % value,
             Verbatim: lambda value: b"=%d\r\n%b:%b\r\n" % (len(value) + 4, value.format, value),
             SetHead: lambda members: b"~%d\r\n" % members,
@@ -288,10 +288,6 @@ class _Resp3(_Encoder):
             Named: lambda value: (b"%%%d\r\n" % len(value), _flat(value)),
             Attributed: _attributed,
         }
-
-
-def _plain(number: float) -> bytes:
-    return (b"%.17f" % number).rstrip(b"0").rstrip(b".")
 
 
 def _attributed(value: Attributed) -> Opened:

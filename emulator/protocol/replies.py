@@ -45,6 +45,10 @@ class PlainDouble(float):
 
     __slots__ = ()
 
+    def text(self) -> bytes:
+        """The digits."""
+        return (b"%.17f" % self).rstrip(b"0").rstrip(b".")
+
 
 class SetReply(list["Reply"]):
     """A set whose members keep their order; an array on RESP2."""

@@ -111,7 +111,7 @@ class Invocation:
                 raise CommandError(self._wording.wrong_number)
         except CommandError:
             return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % self._wording.api.encode()
-        return self.client.user.check(command, args) is None
+        return self.session.check_user(self.client.user, command, args) is None
 
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
@@ -161,7 +161,7 @@ class Invocation:
 
     def _check_user(self, command: Command, args: Sequence[bytes]) -> None:
         user = self.client.user
-        denial = user.check(command, args)
+        denial = self.session.check_user(user, command, args)
         if denial is not None:
             self._engine.acl.refused(self.client, denial, b"lua")
             raise CommandError(f"ERR ACL failure in script: {explanation(user, denial)}")

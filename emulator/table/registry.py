@@ -280,6 +280,11 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
         yield from entry.subcommands.values()
 
 
+def seconds_spent(table: Mapping[bytes, Command]) -> float:
+    """How long all calls have taken."""
+    return sum(entry.durations.seconds for entry in every_command(table))
+
+
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
     """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
     declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
