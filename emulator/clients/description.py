@@ -17,6 +17,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
     """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
     now = session.engine.clock.now
     used = usage(session)
+    is_valkey = session.engine.config.edition.is_valkey
     command_name = session.last_command.full_name if session.last_command else b"NULL"
     fields = {
         b"id": b"%d" % session.id,
@@ -27,6 +28,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"age": b"%d" % ((now - session.created) // 1000),
         b"idle": b"%d" % ((now - session.active) // 1000),
         b"flags": _flags(session, ended),
+        **({b"capa": b"r" if session.redirects else b""} if is_valkey else {}),
         b"db": b"%d" % session.db.index,
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
@@ -50,7 +52,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
         b"lib-ver": session.lib_version,
-        b"io-thread": b"0",
+        **({} if is_valkey else {b"io-thread": b"0"}),
         b"tot-net-in": b"%d" % session.total_input,
         b"tot-net-out": b"%d" % session.total_output,
         b"tot-cmds": b"%d" % session.total_commands,
@@ -86,6 +88,8 @@ def _flags(session: Session, ended: bool) -> bytes:
         flags += b"e"
     if session.no_touch:
         flags += b"T"
+    if session.imports:
+        flags += b"I"
     return flags or b"N"
 
 

@@ -82,6 +82,22 @@ def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
     return OK
 
 
+@command("connection", container="client", valkey="8.0.0", flags="noscript loading stale allow_busy", complexity="O(1)")
+def client_capa(client: Session, capability: bytes, *more: bytes) -> Status:
+    """Says what the client is able to do; what the server does not know is ignored."""
+    client.redirects = client.redirects or any(word.lower() == b"redirect" for word in (capability, *more))
+    return OK
+
+
+@command("connection", container="client", valkey="8.1.0", flags="noscript loading stale", complexity="O(1)")
+def client_import_source(client: Session, switch: bytes) -> Status:
+    """Says whether the client brings data from elsewhere, while the server is in import mode."""
+    if not client.engine.config.import_mode and switch.lower() != b"off":
+        raise CommandError("ERR Server is not in import mode")
+    client.imports = _switch(switch)
+    return OK
+
+
 @command(
     "connection",
     container="client",

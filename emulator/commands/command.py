@@ -96,7 +96,7 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
     for field in ("deprecated_since", "replaced_by"):
         if field in written:
             described[field.encode()] = written[field].encode()
-    history = [told for told in _data("history").get(entry.full_name.decode(), ()) if edition.includes(told[0])]
+    history = _history(edition, entry.full_name.decode())
     if history:
         described[b"history"] = SetReply([[version.encode(), text.encode()] for version, text in history])
     if "arguments" in written:
@@ -104,6 +104,13 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
     if entry.subcommands:
         described[b"subcommands"] = {sub.full_name: _docs(edition, sub) for sub in entry.subcommands.values()}
     return described
+
+
+def _history(edition: Edition, name: str) -> list[list[str]]:
+    """Versions and what each of them has changed of a command."""
+    told = [entry for entry in _data("history").get(name, ()) if edition.includes(entry[0])]
+    own = _data("history-valkey") if edition.is_valkey else {}
+    return told + [entry for entry in own.get(name, ()) if edition.includes("", entry[0])]
 
 
 @cache

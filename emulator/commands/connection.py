@@ -10,6 +10,7 @@ from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
+from emulator.protocol.text import to_bytes
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
@@ -126,6 +127,8 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"role": b"master",
         b"modules": [module.listed for module in edition.modules],
     }
+    if edition.is_valkey and session.engine.config.availability_zone:
+        greeting[b"availability_zone"] = to_bytes(session.engine.config.availability_zone)
     return greeting if session is client else Moved(session, greeting)
 
 
@@ -148,7 +151,7 @@ def reset(client: Session) -> Status:
     engine.pubsub.drop(client)
     client.db = engine.databases[0]
     client.name = b""
-    client.no_evict = client.no_touch = False
+    client.no_evict = client.no_touch = client.imports = False
     if client.reply_mode != REPLY_SKIP:  # SKIP also drops the reply to this command
         client.reply_mode = REPLY_ON
     client.forget_user()

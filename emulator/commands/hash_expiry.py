@@ -167,7 +167,14 @@ def _deadlines_set(client: Session, key: bytes, count: int) -> None:
     db.changed(key, HASH, b"hexpire", count)
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpire(
     client: Session, key: bytes, seconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -175,7 +182,14 @@ def hexpire(
     return _expire(client, "hexpire", key, seconds, 1000, False, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpire(
     client: Session, key: bytes, milliseconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -183,7 +197,14 @@ def hpexpire(
     return _expire(client, "hpexpire", key, milliseconds, 1, False, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -191,7 +212,14 @@ def hexpireat(
     return _expire(client, "hexpireat", key, unix_time, 1000, True, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -199,7 +227,14 @@ def hpexpireat(
     return _expire(client, "hpexpireat", key, unix_time, 1, True, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Removes the expiry of fields; returns 1 for each that had one, -1 without expiry, -2 without field."""
     target = edit_hash(client, key)
@@ -242,6 +277,7 @@ def _seconds(milliseconds: int) -> int:
 @command(
     "hash",
     since="7.4.0",
+    valkey="9.0.0",
     flags="readonly fast",
     keys=[keys("RO access", 1)],
     tips="nondeterministic_output",
@@ -255,6 +291,7 @@ def httl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes,
 @command(
     "hash",
     since="7.4.0",
+    valkey="9.0.0",
     flags="readonly fast",
     keys=[keys("RO access", 1)],
     tips="nondeterministic_output",
@@ -267,13 +304,27 @@ def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes
     return [moment if moment < 0 else moment - now for moment in moments]
 
 
-@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns when fields expire, in seconds since the epoch, rounded up; -1 without expiry, -2 without field."""
     return [_seconds(moment) for moment in _deadlines(client, key, (option, count, field, *more))]
 
 
-@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns when fields expire, in milliseconds since the epoch; -1 without expiry, -2 without field."""
     return _deadlines(client, key, (option, count, field, *more))
@@ -285,6 +336,7 @@ def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.0.0",
     flags="write fast",
     keys=[keys("RW access update", 1, notes="RW and UPDATE because it changes the TTL")],
     complexity="O(N) for N fields",
@@ -420,6 +472,7 @@ def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.0.0",
     flags="write denyoom fast",
     keys=[keys("RW update", 1)],
     complexity="O(N) for N fields",
@@ -455,6 +508,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.0.0",
     flags="write fast",
     keys=[keys("RW access delete", 1)],
     complexity="O(N) for N fields",

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
+from emulator.commands import info_valkey
 from emulator.commands.info_replication import replication
 from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
-from emulator.table.registry import command, every_command
+from emulator.table.registry import command, every_command, seconds_spent
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -50,7 +51,7 @@ def _server(engine: Engine) -> Fields:
     uptime = (engine.clock.now - engine.started) // 1000
     config = engine.config
     return [
-        ("redis_version", engine.config.edition.version),
+        ("redis_version", engine.config.edition.redis_version),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
@@ -363,7 +364,7 @@ def _errors_and_io(engine: Engine) -> Fields:
 
 def _event_loop(engine: Engine) -> Fields:
     rate = engine.rates.mean()
-    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
+    busy = round(seconds_spent(engine.commands) * 1e6)
     return [
         ("eventloop_cycles", engine.stats.reads),
         ("eventloop_duration_sum", busy),
@@ -430,11 +431,13 @@ def _cluster(engine: Engine) -> Fields:
 
 
 def _keyspace(engine: Engine) -> Fields:
+    with_deadlines = "keys_with_volatile_items" if engine.config.edition.is_valkey else "subexpiry"
     for db in engine.databases:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},"
+                f"{with_deadlines}={len(db.fields_with_expiry)}",
             )
 
 
@@ -470,8 +473,8 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "keysizes": ("Keysizes", _key_sizes),
     "hotkeys": ("Hotkeys", _hotkeys),
 }
-_ALL = tuple(name for name in _SECTIONS if name != "hotkeys")
-_DEFAULT = tuple(name for name in _ALL if name not in ("commandstats", "latencystats"))
+_OF_VALKEY = info_valkey.sections(_SECTIONS)
+_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats", "hotkeys"))
 
 
 @command(
@@ -484,21 +487,23 @@ _DEFAULT = tuple(name for name in _ALL if name not in ("commandstats", "latencys
 )
 def info(client: Session, *sections: bytes) -> Verbatim:
     """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
+    engine, edition = client.engine, client.engine.config.edition
+    known = _OF_VALKEY if edition.is_valkey else _SECTIONS
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
         if name in ("all", "everything"):
-            wanted |= dict.fromkeys(_ALL)
+            wanted |= dict.fromkeys(name for name in known if name != "hotkeys")
         elif name == "default":
             wanted |= dict.fromkeys(_DEFAULT)
-        elif name in _SECTIONS:
+        elif name in known:
             wanted[name] = None
     engine, edition = client.engine, client.engine.config.edition
     if not edition.includes("8.6.0"):
         wanted.pop("hotkeys", None)
     engine.count_durations()
     texts = []
-    for name, (title, fields) in _SECTIONS.items():
+    for name, (title, fields) in known.items():
         if name in wanted:
             told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence, Set
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import double, positive, random_count, wrong_arity
+from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import scan_cursor, scan_options
 from emulator.config.notifications import ZSET
@@ -46,7 +46,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
     plain = score.upper() not in _OPTIONS
     if plain and not more:  # as in most calls
-        return _add_one(client, key, double(score), member)
+        return _add_one(client, key, core_double(client, score), member)
     words = (score, member, *more)
     given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
     options = given.keys()
@@ -54,7 +54,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
         raise CommandError(SYNTAX)
     if options:
         _check_options(options, len(rest) // 2)
-    scores = [double(text) for text in rest[::2]]
+    scores = [core_double(client, text) for text in rest[::2]]
     return add_scores(client, key, scores, rest[1::2], options)
 
 
@@ -97,6 +97,8 @@ def add_scores(
     limits = client.engine.config
     if target.packed and len(members) > limits.zset_max_listpack_entries:
         target.packed = False  # Redis converts by the number of words, before it notices duplicates
+    if limits.edition.is_valkey and target.packed:
+        target.packed = max(map(len, members)) <= limits.zset_max_listpack_value  # and Valkey by their lengths
     added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):
@@ -139,7 +141,7 @@ def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> flo
     """Adds to the score of a member, 0 if it is missing; returns the new score."""
     if increment.upper() in _OPTIONS:  # Redis reads it as an option of ZADD
         raise CommandError(SYNTAX)
-    amount = double(increment)
+    amount = core_double(client, increment)
     return add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
 
 

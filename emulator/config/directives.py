@@ -25,6 +25,7 @@ from emulator.config.kinds import (
     Text,
 )
 from emulator.config.of_modules import Compactions, ModuleInteger, ModuleNumber
+from emulator.config.of_valkey import OfValkey
 from emulator.config.special import (
     Addresses,
     Directory,
@@ -47,7 +48,7 @@ from emulator.protocol.numbers import INT64_MAX
 __all__ = ["Config", "ConfigError"]
 
 
-class Config(Store):
+class Config(OfValkey, Store):
     """The configuration of one server, at first Redis's defaults."""
 
     acl_pubsub_default = Choice("resetchannels", "allchannels resetchannels")

@@ -32,7 +32,6 @@ from emulator.protocol.replies import (
     Replies,
     Reply,
 )
-from emulator.scripting.scripts import busy_text
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
@@ -74,6 +73,7 @@ _FOR_SUBSCRIBERS: Final = frozenset(
 )
 
 
+_NOAUTH: Final = "NOAUTH Authentication required."
 _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 
 
@@ -279,7 +279,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     engine = session.engine
     command = session.last_command = None
     try:
-        command = session.last_command = find(engine.commands, args)
+        command = session.last_command = _found(session, args)
         flags = command.flags
         if flags & RUNS_SCRIPT and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
@@ -301,6 +301,21 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.no_touch:
         return _call_without_touch(session, command, args)
     return call(session, command, args)
+
+
+def _found(session: Session, args: Sequence[bytes]) -> Command:
+    """The command that is called; in Valkey those who have to say first who they are do not hear what there is."""
+    engine = session.engine
+    must_tell = not session.authenticated and not engine.acl.open_to_all and engine.config.edition.is_valkey
+    try:
+        command = find(engine.commands, args)
+    except CommandError:
+        if must_tell and args[0].lower() not in _CROSS_PROTOCOL:
+            raise CommandError(_NOAUTH) from None
+        raise
+    if must_tell and not command.flags & NO_AUTH:
+        raise CommandError(_NOAUTH)
+    return command
 
 
 def _cut_off(session: Session) -> Reply:
@@ -333,10 +348,11 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         session.check_protected((command.parent or command).name.decode())
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
-        raise CommandError("NOAUTH Authentication required.")
+        raise CommandError(_NOAUTH)
     if session.queue is not None and command.flags & NO_MULTI:
-        raise CommandError("ERR Command not allowed inside a transaction")
-    denial = session.user.check(command, args)
+        refused = engine.config.edition.wording.not_in_transactions
+        raise CommandError(refused.format(command.full_name.decode()))
+    denial = session.check_user(session.user, command, args)
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
@@ -369,7 +385,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if loads and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
-        raise CommandError(busy_text(engine.busy))
+        raise engine.scripting.busy_error(engine.busy)
     if flags & (READONLY | WRITE | MAY_REPLICATE) and (
         session in engine.monitor.sessions or kind_of(session) == b"replica"
     ):

@@ -44,6 +44,7 @@ from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
+from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
 from emulator.replication.host import Dial
 from emulator.replication.replication import Replication
@@ -112,6 +113,7 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
+        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
         self._for_tenants: dict[bytes, Command] | None = None

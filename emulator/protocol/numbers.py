@@ -86,6 +86,11 @@ def parse_double(text: bytes) -> float | None:
     return number
 
 
+def parse_decimal(text: bytes) -> float | None:
+    """Return a double as `parse_double` does, but no hexadecimal one."""
+    return None if b"x" in text.lower() else parse_double(text)
+
+
 def read_double(text: bytes) -> float | None:
     """Return a double as SORT and score ranges read it: decimal, of any size (overflow and underflow included).
 

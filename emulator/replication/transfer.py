@@ -208,7 +208,7 @@ class Transfer:
         engine.scripting.libraries.flush()
         fresh = [Database(engine, index) for index in range(len(engine.databases))]
         for db in fresh:
-            db.frequency = engine.databases[0].frequency
+            db.uses = engine.databases[0].uses
         serves = engine.replication.stream.id == self.id
         loading = Loading(engine, reader, source, total, keeps_expired=True, databases=fresh)
         yield from engine.persistence.through(loading, serves=serves)

@@ -129,8 +129,8 @@ class NetworkServer:
 
     async def _serve_cloud(self) -> None:
         """Offer the management API, whose databases the REST API has."""
+        from emulator.persistence.disk import Disk
         from emulator.rest.cloud.server import cloud_server
-        from emulator.server.disk import Disk
 
         assert self.rest is not None
         try:

@@ -23,7 +23,7 @@ KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
-    "touches_arbitrary_keys runs_script"
+    "touches_arbitrary_keys runs_script skip_commandlog"
 ).split()
 CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
@@ -41,7 +41,7 @@ NO_AUTH: Final = FLAG["no_auth"]
 NO_MULTI: Final = FLAG["no_multi"]
 MAY_REPLICATE: Final = FLAG["may_replicate"]
 NOSCRIPT: Final = FLAG["noscript"]
-SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+SKIP_SLOWLOG: Final = FLAG["skip_slowlog"] | FLAG["skip_commandlog"]
 SKIP_MONITOR: Final = FLAG["skip_monitor"]
 ADMIN: Final = FLAG["admin"]
 STALE: Final = FLAG["stale"]
@@ -77,7 +77,8 @@ _IMPLIED: Final = (
     ("blocking", ("blocking",)),
 )
 
-_UNBOUNDED: Final = 1 << 40
+UNBOUNDED: Final = 1 << 40
+"""How many words a call may have where nothing bounds them."""
 
 
 class Command:
@@ -156,7 +157,7 @@ class Command:
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
         self.reset()
         if fn is None:
-            self.arity, self.least, self.most = -2, _UNBOUNDED, 0
+            self.arity, self.least, self.most = -2, UNBOUNDED, 0
         else:
             self.summary = (fn.__doc__ or "").partition("\n")[0]
             self.arity, self.least, self.most = arity(fn, self.skip)
@@ -290,6 +291,11 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
         yield from entry.subcommands.values()
 
 
+def seconds_spent(table: Mapping[bytes, Command]) -> float:
+    """How long all calls have taken."""
+    return sum(entry.durations.seconds for entry in every_command(table))
+
+
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
     """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
     declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
@@ -303,7 +309,7 @@ def arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
     needed = skip + given - len(fn.__defaults__ or ())
     variadic = code.co_flags & 0x04
     if variadic:
-        return -needed, needed, _UNBOUNDED
+        return -needed, needed, UNBOUNDED
     return (-needed if fn.__defaults__ else needed), needed, skip + given
 
 
