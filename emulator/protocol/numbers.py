@@ -106,7 +106,7 @@ def read_double(text: bytes) -> float | None:
 
 def to_double(text: bytes) -> float | None:
     """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
-    if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
+    if text.strip() != text or b"_" in text or not text:
         return None
     try:
         number = float(text)
