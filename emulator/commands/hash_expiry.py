@@ -508,7 +508,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
 @command(
     "hash",
     since="8.0.0",
-    valkey="9.0.0",
+    valkey="9.1.0",
     flags="write fast",
     keys=[keys("RW access delete", 1)],
     complexity="O(N) for N fields",
