@@ -13,7 +13,6 @@ from emulator.modules.timeseries.commands.access import told
 from emulator.modules.timeseries.commands.reading import last_sample, samples_in
 from emulator.modules.timeseries.index import indices
 from emulator.modules.timeseries.labels import matchers
-from emulator.modules.timeseries.merging import merged
 from emulator.modules.timeseries.ranges import Range, asked
 from emulator.modules.timeseries.series import Sample, Series
 from emulator.protocol.errors import CommandError
@@ -189,15 +188,13 @@ def _described(client: Session, value: bytes, members: Found, grouping: Grouping
 
 def _reduced(client: Session, members: Found, wanted: Range, reducer: Aggregation, backwards: bool) -> list[Sample]:
     """The samples of several series, those of the same moment made into one."""
-    whole = replace(wanted, count=-1)
-    found = [samples_in(client.db, one, whole, backwards=False) for _, one in members]
-    if backwards:
-        found = [one[::-1] for one in found]
     values: dict[int, list[float]] = {}
-    for moment, value in merged(found, backwards):
-        values.setdefault(moment, []).append(value)
+    whole = replace(wanted, count=-1)
+    for _, one in members:
+        for moment, value in samples_in(client.db, one, whole, backwards=False):
+            values.setdefault(moment, []).append(value)
     assert reducer.of is not None
-    samples = [(moment, _joined(same, reducer.of)) for moment, same in values.items()]
+    samples = [(moment, _joined(values[moment], reducer.of)) for moment in sorted(values, reverse=backwards)]
     return samples if wanted.count < 0 else samples[: wanted.count]
 
 
