@@ -37,8 +37,8 @@ def freeze(value):
 
 
 def is_endless(case):
-    """Whether something in it ends only because of what a connection does: a kill, or a limit for output."""
-    return "slow" in case.name or "client-output-buffer-limit" in case.name
+    """Whether something in it ends only because of what a connection does: a kill, or a limit for output; or servers do."""
+    return case.restarts or "slow" in case.name or "client-output-buffer-limit" in case.name
 
 
 @pytest.mark.parametrize(
