@@ -5,11 +5,12 @@ from emulator.clients.session import Session
 
 
 def playable(protocols=(2,), without=()):
-    """The cases, without some groups, and without those that only a connection ends or that hold a string of 512 MB."""
+    """The cases, without some groups, and without those that only a connection ends, that hold 512 MB, or start servers."""
     return [
         case
         for case, _ in select([], "", list(protocols))
         if case.group not in without
+        and not case.restarts
         and not any(words in case.name for words in ("slow", "client-output-buffer-limit", "the largest string"))
     ]
 
