@@ -54,7 +54,9 @@ class Cloud:
         self.teams = {team["team_id"]: Team(**team) for team in account.get("teams", ())}
         self.audit.extend(account.get("audit", ()))
         for record in self._store.records():
-            await self.databases.open(record).load()
+            database = self.databases.open(record)
+            await database.load()
+            self.databases.spread(database)
 
     async def save(self) -> None:
         """Keep what has changed.  Raises OSError."""

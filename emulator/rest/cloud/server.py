@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,12 @@ class CloudServer(HttpServer):
         super().__init__(CloudService(cloud), port, bind)
         self.cloud = cloud
         self._sampling: asyncio.TimerHandle | None = None
+        config, service = cloud.engine.config, cloud.rest.service
+        self.regions = [
+            HttpServer(service.at(region.encode()), port, config.rest_bind)
+            for region, port in _ports(config.cloud_regions)
+        ]
+        """Where requests come to a region."""
 
     async def start(self) -> None:
         try:
@@ -40,11 +46,15 @@ class CloudServer(HttpServer):
         except ValueError as error:
             raise OSError(f"cloud-dir: {error}") from None
         await super().start()
+        for server in self.regions:
+            await server.start()
         self._sample_later()
 
     async def stop(self) -> None:
         if self._sampling is not None:
             self._sampling.cancel()
+        for server in self.regions:
+            await server.stop()
         await super().stop()
 
     def _sample_later(self) -> None:
@@ -69,10 +79,19 @@ class CloudServer(HttpServer):
         ]
 
 
+def _ports(words: str) -> Iterator[tuple[str, int]]:
+    """The regions of ``cloud-regions`` with their ports.  Raises ValueError."""
+    for word in words.split():
+        region, _, port = word.partition(":")
+        if not region or not port.isdecimal():
+            raise ValueError("cloud-regions: REGION:PORT is wanted")
+        yield region, int(port)
+
+
 def cloud_server(engine: Engine, rest: RestServer, disk: Callable[[Config], Folder]) -> CloudServer:
     """The management API of an engine, as its configuration describes it; `disk` makes the folder that a configuration names.
 
-    Raises ValueError for a bad account, OSError where there can be no folder.
+    Raises ValueError for a bad account or region, OSError where there can be no folder.
     """
     config = engine.config
     account = Account.of(config.cloud_account, config.cloud_readonly_key)
