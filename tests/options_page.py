@@ -20,6 +20,7 @@ OWN = {
     "cloud-domain": "what the host names of the databases of the management API end in; without it they have none",
     "cloud-lag": "milliseconds after which a change comes to the read regions of a database of the management API",
     "cloud-port": "the port of the management API; `0` is none, `auto` a free one",
+    "cloud-proxy": "the port of a proxy for programs that know only the service's addresses; `0` is none, `auto` a free one",
     "cloud-readonly-key": "a key of the management API that only reads",
     "cloud-regions": "ports of the REST API on which requests come to a region: `REGION:PORT`, several with spaces between",
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",

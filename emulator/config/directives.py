@@ -98,6 +98,7 @@ class Config(Store):
     cloud_domain = Text(immutable=True, hidden=True)
     cloud_lag = Integer(0, 0, INT_MAX, immutable=True, hidden=True)
     cloud_port = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_proxy = Integer(0, 0, 65535, immutable=True, hidden=True)
     cloud_readonly_key = Text(immutable=True, hidden=True)
     cloud_regions = Text(immutable=True, hidden=True)
     cluster_allow_pubsubshard_when_down = Boolean(True)

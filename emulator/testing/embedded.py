@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 10
-_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "tls_port": ("auto",)}
+_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "cloud_proxy": ("auto",), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
 

@@ -100,7 +100,8 @@ class Cloud:
 
     def url(self, record: Record) -> str:
         """Where a database is reached by REST."""
-        return self.rest.url
+        host = self.databases.host(record)
+        return f"https://{host}" if host and self.engine.config.cloud_proxy else self.rest.url
 
     def log(self, action: str, entity: str, address: bytes) -> None:
         """Note that something was done."""

@@ -114,7 +114,7 @@ class Databases:
     ) -> None:
         self._main = main
         self._rest = rest
-        self._domain = domain
+        self.domain = domain
         self._store = store
         self._disk = disk
         self.by_id: dict[str, Database] = {}
@@ -122,7 +122,7 @@ class Databases:
 
     def host(self, record: Record) -> str:
         """The host name of a database, empty where it has none."""
-        return f"{record.label}.{self._domain}" if self._domain else ""
+        return f"{record.label}.{self.domain}" if self.domain else ""
 
     def spread(self, database: Database) -> None:
         """Have the database in its read regions, and no others, where they lag behind.  O(keys) for each new one.
@@ -192,7 +192,7 @@ class Databases:
         self._main.keyspaces.logins.update(dict.fromkeys(database.logins, database.engine))
         self._rest.by_token[record.rest_token] = database.local
         self._rest.by_token[record.read_only_rest_token] = database.local
-        if self._domain:
+        if self.domain:
             self._rest.by_host[self.host(record).encode()] = database.local
 
     def _leave(self, database: Database) -> None:
