@@ -30,6 +30,7 @@ OWN = {
     "rest-database": "a further database of the REST API: `NAME:TOKEN` or `NAME:TOKEN:READONLYTOKEN`; may be repeated",
     "rest-port": "the port of the REST API; `0` is none, `auto` a free one",
     "rest-readonly-token": "a token of the REST API that only reads",
+    "rest-tls": "whether the REST API speaks TLS, with the certificate and the rules of the options `tls-*`",
     "rest-token": "the token of the REST API; without it one is made and printed",
     "seed": "a word that makes everything random repeat",
     "upstash-limits": "whether the REST API has the service's quotas",

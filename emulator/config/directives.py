@@ -226,6 +226,7 @@ class Config(Store):
     rest_database = Text(immutable=True, hidden=True)
     rest_port = Integer(0, 0, 65535, immutable=True, hidden=True)
     rest_readonly_token = Text(immutable=True, hidden=True)
+    rest_tls = Boolean(False, immutable=True, hidden=True)
     rest_token = Text(immutable=True, hidden=True)
     save = Save(((3600, 1), (300, 100), (60, 10000)))
     server_cpulist = Text(aliases="server_cpulist", immutable=True)
