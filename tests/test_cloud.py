@@ -297,6 +297,9 @@ def test_a_database_without_an_account_lives_for_three_days():
         assert (status, headers["content-type"]) == (200, "text/markdown; charset=utf-8")
         assert start(cloud, **{"Idempotency-Key": "one"})[1] == page
         assert start(cloud, **{"Idempotency-Key": "two"})[1] != page
+        assert start(cloud)[1] != start(cloud)[1]
+        listed = cloud.ok("GET", "redis/databases")[0]
+        assert start(cloud, **{"Idempotency-Key": listed["database_id"]})[1] == page
         lines = dict(line.strip().split("=", 1) for line in page.decode().splitlines() if "UPSTASH_REDIS" in line)
         rest = Rest(lines["UPSTASH_REDIS_REST_URL"], lines["UPSTASH_REDIS_REST_TOKEN"])
         assert rest("EMULATOR", "CLOCK", "ADVANCE", str((72 * 3600 - 60) * 1000))[0] == 200
@@ -304,7 +307,7 @@ def test_a_database_without_an_account_lives_for_three_days():
         with pytest.raises(RemoteDisconnected):
             rest("EMULATOR", "CLOCK", "ADVANCE", "60000")
         assert rest("PING")[0] == 401
-        assert len(cloud.ok("GET", "redis/databases")) == 1
+        assert listed not in cloud.ok("GET", "redis/databases")
 
 
 def test_only_so_many_come_without_an_account():
@@ -312,4 +315,5 @@ def test_only_so_many_come_without_an_account():
         cloud = Management(server.cloud_url)
         statuses = [start(cloud, **{"Idempotency-Key": str(number)})[0] for number in range(101)]
         assert statuses == [200] * 100 + [429]
-        assert start(cloud)[0] == 400
+        assert start(cloud)[0] == 429
+        assert start(cloud, Origin="http://evil.example")[0] == 403
