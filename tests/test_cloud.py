@@ -240,6 +240,7 @@ def test_without_an_account_nobody_comes_in_but_by_the_key_that_is_told():
     with emulator.Server(rest_port="auto", cloud_port="auto") as server:
         told = dict(line.split("=", 1) for line in server.run(lambda _: server._server.cloud.lines))
         assert told["UPSTASH_EMULATOR_API"] == server.cloud_url
+        assert "a key made for this run" in server.run(lambda _: server._server.cloud.notes)[0]
         for key in ("", KEY):
             assert Management(server.cloud_url, key, told["UPSTASH_EMAIL"])("GET", "teams") == (401, "Unauthorized")
         mine = Management(server.cloud_url, told["UPSTASH_API_KEY"], told["UPSTASH_EMAIL"])

@@ -75,6 +75,22 @@ class CloudServer(HttpServer):
         self._sample_later()
 
     @property
+    def notes(self) -> list[str]:
+        """For the log: who may come in, and what becomes of the databases."""
+        config, email = self.cloud.engine.config, self.cloud.account.email
+        key = (
+            "the key of --cloud-account"
+            if config.cloud_account
+            else "a key made for this run (--cloud-account EMAIL:KEY)"
+        )
+        data = (
+            f"are kept in {config.cloud_dir}"
+            if config.cloud_dir
+            else "are gone when the server ends (--cloud-dir FOLDER)"
+        )
+        return [f"Management API on {self.url}: {email} comes in, by {key}", f"Databases made there {data}"]
+
+    @property
     def lines(self) -> list[str]:
         """What to put into the environment of the service's own programs, which know no other address than the service's."""
         account, rest = self.cloud.account, self.cloud.rest
