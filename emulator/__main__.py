@@ -120,6 +120,8 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
     except BadFile as error:
         await server.stop()
         return _refuse_data(error, log)
+    for note in server.cloud.notes if server.cloud is not None else ():
+        log.line(NOTICE, note)
     lines = [line for api in (server.rest, server.cloud) if api is not None for line in api.lines]
     if lines:
         log.say(*lines)

@@ -240,6 +240,7 @@ def test_without_an_account_nobody_comes_in_but_by_the_key_that_is_told():
     with emulator.Server(rest_port="auto", cloud_port="auto") as server:
         told = dict(line.split("=", 1) for line in server.run(lambda _: server._server.cloud.lines))
         assert told["UPSTASH_EMULATOR_API"] == server.cloud_url
+        assert "a key made for this run" in server.run(lambda _: server._server.cloud.notes)[0]
         for key in ("", KEY):
             assert Management(server.cloud_url, key, told["UPSTASH_EMAIL"])("GET", "teams") == (401, "Unauthorized")
         mine = Management(server.cloud_url, told["UPSTASH_API_KEY"], told["UPSTASH_EMAIL"])
@@ -297,6 +298,9 @@ def test_a_database_without_an_account_lives_for_three_days():
         assert (status, headers["content-type"]) == (200, "text/markdown; charset=utf-8")
         assert start(cloud, **{"Idempotency-Key": "one"})[1] == page
         assert start(cloud, **{"Idempotency-Key": "two"})[1] != page
+        assert start(cloud)[1] != start(cloud)[1]
+        listed = cloud.ok("GET", "redis/databases")[0]
+        assert start(cloud, **{"Idempotency-Key": listed["database_id"]})[1] == page
         lines = dict(line.strip().split("=", 1) for line in page.decode().splitlines() if "UPSTASH_REDIS" in line)
         rest = Rest(lines["UPSTASH_REDIS_REST_URL"], lines["UPSTASH_REDIS_REST_TOKEN"])
         assert rest("EMULATOR", "CLOCK", "ADVANCE", str((72 * 3600 - 60) * 1000))[0] == 200
@@ -304,7 +308,7 @@ def test_a_database_without_an_account_lives_for_three_days():
         with pytest.raises(RemoteDisconnected):
             rest("EMULATOR", "CLOCK", "ADVANCE", "60000")
         assert rest("PING")[0] == 401
-        assert len(cloud.ok("GET", "redis/databases")) == 1
+        assert listed not in cloud.ok("GET", "redis/databases")
 
 
 def test_only_so_many_come_without_an_account():
@@ -312,4 +316,5 @@ def test_only_so_many_come_without_an_account():
         cloud = Management(server.cloud_url)
         statuses = [start(cloud, **{"Idempotency-Key": str(number)})[0] for number in range(101)]
         assert statuses == [200] * 100 + [429]
-        assert start(cloud)[0] == 400
+        assert start(cloud)[0] == 429
+        assert start(cloud, Origin="http://evil.example")[0] == 403

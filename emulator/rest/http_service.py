@@ -11,6 +11,8 @@ from emulator.rest.http import MOST_BODY, HttpConnection
 from emulator.sockets.listeners import listening_socket
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from emulator.rest.answers import Answer, Opening
     from emulator.rest.requests import Request
 
@@ -46,10 +48,14 @@ class HttpService(ABC):
 
 
 class HttpServer:
-    """A service on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine)."""
+    """A service on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine).
 
-    def __init__(self, service: HttpService, port: int, bind: str) -> None:
+    With a `context` it speaks TLS.
+    """
+
+    def __init__(self, service: HttpService, port: int, bind: str, context: SSLContext | None = None) -> None:
         self.port = port
+        self.context = context
         self._bind = bind.split()
         self._service = service
         self._servers: list[asyncio.Server] = []
@@ -61,7 +67,7 @@ class HttpServer:
             try:
                 listening = listening_socket(address.removeprefix("-"), self.port, _BACKLOG)
                 self.port = listening.getsockname()[1]
-                self._servers.append(await loop.create_server(self._connection, sock=listening))
+                self._servers.append(await loop.create_server(self._connection, sock=listening, ssl=self.context))
             except OSError:
                 if not address.startswith("-"):
                     await self.stop()
@@ -106,4 +112,6 @@ class HttpServer:
     @property
     def url(self) -> str:
         """What clients take: ``http://127.0.0.1:8079``."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        scheme = "http" if self.context is None else "https"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"

@@ -10,6 +10,9 @@ from emulator.rest.service import RestService
 from emulator.rest.tokens import Tokens, random_token
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from emulator.config.directives import Config
     from emulator.core.engine import Engine
     from emulator.rest.database import RestDatabase
 
@@ -17,10 +20,12 @@ if TYPE_CHECKING:
 class RestServer(HttpServer):
     """Serves databases; ``service`` answers for them, ``token`` opens the first."""
 
-    def __init__(self, databases: list[RestDatabase], port: int, bind: str, token: str) -> None:
+    def __init__(
+        self, databases: list[RestDatabase], port: int, bind: str, token: str, context: SSLContext | None = None
+    ) -> None:
         self.token = token
         self.service = RestService(databases)
-        super().__init__(self.service, port, bind)
+        super().__init__(self.service, port, bind, context)
         self._databases = databases
 
     async def stop(self) -> None:
@@ -49,7 +54,10 @@ class RestServer(HttpServer):
 
 
 def rest_server(engine: Engine) -> RestServer:
-    """The REST API of an engine, as its configuration describes it; further databases are keyspaces of it."""
+    """The REST API of an engine, as its configuration describes it; further databases are keyspaces of it.
+
+    Raises OSError where it is to speak TLS and cannot.
+    """
     config = engine.config
     token = config.rest_token or config.requirepass or random_token()
     databases: list[RestDatabase] = [LocalDatabase(engine, Tokens(engine, token, config.rest_readonly_token))]
@@ -57,4 +65,15 @@ def rest_server(engine: Engine) -> RestServer:
         name, own, *read_only = declaration.split(":")
         keyspace = engine.keyspaces.open(name.encode(), keep=True)
         databases.append(LocalDatabase(keyspace, Tokens(keyspace, own, *read_only), name))
-    return RestServer(databases, config.rest_port, config.rest_bind, token)
+    return RestServer(
+        databases, config.rest_port, config.rest_bind, token, _context(config) if config.rest_tls else None
+    )
+
+
+def _context(config: Config) -> SSLContext:
+    from emulator.sockets.tls import TlsError, server_context  # `ssl` takes a while to be imported
+
+    try:
+        return server_context(config)
+    except TlsError as error:
+        raise OSError(f"rest-tls: {error}") from None

@@ -30,14 +30,23 @@ Outcome = TypeVar("Outcome", Answer, Opening, Answer | Opening)
 class RestService(HttpService):
     """Answers requests; `databases` are tried in their order for the one that a token opens.
 
-    Those that are entered in ``by_host`` and ``by_token`` are found by the header Host, or by the token, alone.
+    Those that are entered in ``by_host`` and ``by_token`` are found by the header Host, or by the token, alone; they are
+    seen from the region that the header Emulator-Region names, else from ``region``.
     """
+
+    region = b""
 
     def __init__(self, databases: Sequence[RestDatabase]) -> None:
         super().__init__()
         self.databases = databases
         self.by_host: dict[bytes, RestDatabase] = {}
         self.by_token: dict[str, RestDatabase] = {}
+
+    def at(self, region: bytes) -> RestService:
+        """The same databases, seen from a region."""
+        other = RestService(self.databases)
+        other.by_host, other.by_token, other.region = self.by_host, self.by_token, region
+        return other
 
     def respond(self, request: Request) -> Answer | Opening | Awaitable[Answer | Opening]:
         if request.method == b"OPTIONS":
@@ -83,10 +92,16 @@ class RestService(HttpService):
         if self.by_token:
             found = self.by_host.get(host.partition(b":")[0].lower()) or self.by_token.get(token)
             if found is not None:
-                return [found]
+                return [self._seen(found, request)]
         name, dot, _ = host.partition(b".localhost")
         named = [database for database in self.databases if dot and database.name.encode() == name]
         return named or self.databases
+
+    def _seen(self, database: RestDatabase, request: Request) -> RestDatabase:
+        region = request.headers.get(b"emulator-region", self.region)
+        if not region:
+            return database
+        return database.seen_from(to_text(region), request.headers.get(b"upstash-sync-token", b""))
 
     # One request
 

@@ -317,7 +317,7 @@ class Loader:
             raise ConfigError(f"{_BAD_DIRECTIVE}{_meant(self.config, name)}")
 
     def _assign(self, name: str, words: list[str]) -> None:
-        if name in ("port", "rest-port", "cloud-port") and words == ["auto"]:
+        if name in ("port", "rest-port", "cloud-port", "cloud-proxy") and words == ["auto"]:
             words = [str(free_port())]
         if name == "rest-database":  # each line declares one more
             if not all(1 <= word.count(":") <= 2 for word in words):

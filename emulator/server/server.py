@@ -137,12 +137,14 @@ class NetworkServer:
             self.cloud = cloud_server(self.engine, self.rest, Disk)
         except ValueError as error:
             raise OSError(str(error)) from None
-        self.cloud.limit(self._has_room)
+        for server in (self.cloud, *self.cloud.regions):
+            server.limit(self._has_room)
         await self.cloud.start()
 
     @property
     def _http_servers(self) -> list[HttpServer]:
-        return [server for server in (self.cloud, self.rest) if server is not None]
+        cloud = [self.cloud, *self.cloud.regions] if self.cloud is not None else []
+        return [*cloud, *([self.rest] if self.rest is not None else [])]
 
     def end_when_quiet(self, save: bool | None, force: bool, refused: Callable[[], object]) -> None:
         """End as `Engine.request_shutdown` does as soon as no script is busy; tell where that is refused.

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _ATTEMPTS = 10
 _AT_ONCE = {"repl_diskless_sync_delay": 0}
 """Replicas of a server within a program need not wait for others."""
-_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "tls_port": ("auto",)}
+_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "cloud_proxy": ("auto",), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
 

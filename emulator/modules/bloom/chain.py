@@ -63,10 +63,7 @@ class Filter:
     def has(self, item: bytes) -> bool:
         """Whether the bits of an item are all set."""
         room = self.room
-        for bit in bits_of(item, self.bits, self.hashes):
-            if not room[bit >> 3] >> (bit & 7) & 1:
-                return False
-        return True
+        return all(room[bit >> 3] >> (bit & 7) & 1 for bit in bits_of(item, self.bits, self.hashes))
 
     def add(self, item: bytes) -> None:
         """Set the bits of an item."""

@@ -54,7 +54,9 @@ class Cloud:
         self.teams = {team["team_id"]: Team(**team) for team in account.get("teams", ())}
         self.audit.extend(account.get("audit", ()))
         for record in self._store.records():
-            await self.databases.open(record).load()
+            database = self.databases.open(record)
+            await database.load()
+            self.databases.spread(database)
 
     async def save(self) -> None:
         """Keep what has changed.  Raises OSError."""
@@ -98,7 +100,8 @@ class Cloud:
 
     def url(self, record: Record) -> str:
         """Where a database is reached by REST."""
-        return self.rest.url
+        host = self.databases.host(record)
+        return f"https://{host}" if host and self.engine.config.cloud_proxy else self.rest.url
 
     def log(self, action: str, entity: str, address: bytes) -> None:
         """Note that something was done."""

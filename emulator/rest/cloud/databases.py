@@ -10,8 +10,8 @@ from emulator.acl.user import password_hash
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.errors import CommandError
 from emulator.rest.cloud.record import PLANS, Record
+from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
 from emulator.rest.cloud.statistics import Usage
-from emulator.rest.local import LocalDatabase
 from emulator.rest.requests import BadRequest
 from emulator.rest.tokens import READ_ONLY_USER, Tokens
 
@@ -34,16 +34,19 @@ class Database:
     def __init__(self, record: Record, engine: Engine) -> None:
         self.record = record
         self.engine = engine
+        self.read_regions: dict[str, ReadRegion] = {}
         self.local = self._opened()
         self.usage = Usage(engine)
 
-    def _opened(self) -> LocalDatabase:
+    def _opened(self) -> GlobalDatabase:
         """The data by REST, for whoever has a token; a password, or a token in its place, opens them by RESP."""
         record, acl = self.record, self.engine.acl
         tokens = Tokens(self.engine, record.rest_token, record.read_only_rest_token)
         acl.change(_DEFAULT_USER, [b"resetpass", *(b">" + secret.encode() for secret in self._secrets)])
         acl.started()  # they are what a renewal brings back
-        return LocalDatabase(self.engine, tokens, record.label)
+        local = GlobalDatabase(self.engine, tokens, record.label)
+        local.read_regions = self.read_regions
+        return local
 
     @property
     def _secrets(self) -> tuple[str, str]:
@@ -111,7 +114,7 @@ class Databases:
     ) -> None:
         self._main = main
         self._rest = rest
-        self._domain = domain
+        self.domain = domain
         self._store = store
         self._disk = disk
         self.by_id: dict[str, Database] = {}
@@ -119,7 +122,37 @@ class Databases:
 
     def host(self, record: Record) -> str:
         """The host name of a database, empty where it has none."""
-        return f"{record.label}.{self._domain}" if self._domain else ""
+        return f"{record.label}.{self.domain}" if self.domain else ""
+
+    def spread(self, database: Database) -> None:
+        """Have the database in its read regions, and no others, where they lag behind.  O(keys) for each new one.
+
+        Raises BadRequest, and changes nothing, where there are too many.
+        """
+        wanted, there = database.record.read_regions, database.read_regions
+        lag = self._main.config.cloud_lag
+        new: dict[str, Engine] = {}
+        try:
+            for region in [region for region in wanted if lag and region not in there]:
+                new[region] = self._admitted(self._main.tenant(databases=1, maxmemory=0))
+        except BadRequest:
+            for engine in new.values():
+                self._main.keyspaces.dismiss(engine)
+            raise
+        for region in [region for region in there if region not in wanted]:
+            self._leave_region(there.pop(region))
+        there.update({region: ReadRegion(database.engine, engine, lag) for region, engine in new.items()})
+
+    def _leave_region(self, region: ReadRegion) -> None:
+        region.end()
+        self._main.keyspaces.dismiss(region.engine)
+
+    def _admitted(self, engine: Engine) -> Engine:
+        try:
+            self._main.keyspaces.admit(engine)
+        except CommandError:
+            raise BadRequest("the limit of databases is reached") from None
+        return engine
 
     def create(self, record: Record) -> None:
         """Have a new database.  Raises BadRequest where there are too many, or where it cannot be kept."""
@@ -129,14 +162,15 @@ class Databases:
         if failures[0] is not None:
             self.drop(database)
             raise BadRequest(str(failures[0]), 500)
+        try:
+            self.spread(database)
+        except BadRequest:
+            self.drop(database)
+            raise
 
     def open(self, record: Record) -> Database:
         """Have one more database; what is kept of it is still to be loaded.  Raises BadRequest where there are too many."""
-        engine = self._engine(record)
-        try:
-            self._main.keyspaces.admit(engine)
-        except CommandError:
-            raise BadRequest("the limit of databases is reached") from None
+        engine = self._admitted(self._engine(record))
         database = self.by_id[record.database_id] = Database(record, engine)
         if record.eviction:
             database.apply_eviction()
@@ -158,7 +192,7 @@ class Databases:
         self._main.keyspaces.logins.update(dict.fromkeys(database.logins, database.engine))
         self._rest.by_token[record.rest_token] = database.local
         self._rest.by_token[record.read_only_rest_token] = database.local
-        if self._domain:
+        if self.domain:
             self._rest.by_host[self.host(record).encode()] = database.local
 
     def _leave(self, database: Database) -> None:
@@ -180,6 +214,8 @@ class Databases:
         del self.by_id[database.record.database_id]
         if self._store is not None:
             self._store.note(database.record.database_id)
+        for region in database.read_regions.values():
+            self._leave_region(region)
         database.engine.persistence.work.stop()
         database.engine.persistence.log.end()
         self._main.keyspaces.dismiss(database.engine)

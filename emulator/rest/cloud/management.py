@@ -161,9 +161,14 @@ def update_budget(ask: Ask) -> Any:
 @endpoint("POST redis/update-regions/{database}", action="Update Regions")
 def update_regions(ask: Ask) -> Any:
     """Replaces the regions in which the database is read."""
-    record, regions = ask.database.record, ask.fields.texts("read_regions")
-    check_regions(record.primary_region, regions)
-    record.read_regions = regions
+    database, regions = ask.database, ask.fields.texts("read_regions")
+    check_regions(database.record.primary_region, regions)
+    before, database.record.read_regions = database.record.read_regions, regions
+    try:
+        ask.cloud.databases.spread(database)
+    except BadRequest:
+        database.record.read_regions = before
+        raise
     return OK
 
 

@@ -1,7 +1,7 @@
 """``POST /start-redis``: a database without an account, which ends by itself.
 
-Whoever reaches the port may ask for one, so there are only so many at a time.  A web page of another origin cannot, since
-it may not send the header Idempotency-Key unasked.
+Whoever reaches the port may ask for one, so there are only so many at a time; a page in a browser may not.  With the header
+Idempotency-Key, which may be the id of such a database, the same one is told again.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ _REGION: Final = "us-east-1"
 
 def start_redis(cloud: Cloud, request: Request) -> Answer:
     """A new database told in Markdown; the same one for the same key.  Raises BadRequest."""
+    if b"origin" in request.headers:
+        raise BadRequest("not for pages in a browser", 403)
     key = request.headers.get(b"idempotency-key", b"").decode("utf-8", "replace")
-    if not 0 < len(key) <= _LONGEST_KEY:
-        raise BadRequest("the header Idempotency-Key is required")
+    if len(key) > _LONGEST_KEY:
+        raise BadRequest("the header Idempotency-Key is too long")
     trials = [database.record for database in cloud.databases.by_id.values() if database.record.expires]
-    known = next((record for record in trials if record.idempotency_key == key), None)
+    known = next((record for record in trials if key and key in (record.idempotency_key, record.database_id)), None)
     if known is None:
         if len(trials) >= _MOST:
             raise BadRequest("too many databases without an account", 429)
@@ -46,6 +48,8 @@ def _page(cloud: Cloud, record: Record) -> str:
 # A Redis database is ready
 
 It lives for {HOURS} hours by the server's clock.
+
+- Its id, by which this page is told again: `{record.database_id}`
 
     UPSTASH_REDIS_REST_URL={cloud.url(record)}
     UPSTASH_REDIS_REST_TOKEN={record.rest_token}
