@@ -43,6 +43,16 @@ class _BadFormat(Exception):
     """Something that is no command."""
 
 
+class _Log:
+    """Where the commands come from; like a master, it is obeyed."""
+
+    kind = b"master"
+    flag = b"M"
+
+    def gone(self) -> None:
+        """All is loaded."""
+
+
 class Replay:
     """The append-only file of an engine that is being loaded; the figures are those of `Loading`."""
 
@@ -50,6 +60,7 @@ class Replay:
         self._engine = engine
         self._manifest = manifest
         self._session = Session(engine)
+        self._session.peer = _Log()
         self._before = 0
         self._base: Loading | None = None
         self.began = engine.clock.now // 1000
