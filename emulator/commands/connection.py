@@ -118,7 +118,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"proto": session.protocol,
         b"id": session.id,
         b"mode": b"standalone",
-        b"role": b"master",
+        b"role": b"master" if client.engine.replication.link is None else b"replica",
         b"modules": [module.listed for module in edition.modules],
     }
     return greeting if session is client else Moved(session, greeting)

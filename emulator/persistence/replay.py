@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_BEGINNING: Final = 1
+_BEGINNING: Final = 0
 """The moment, in milliseconds, at which all is loaded."""
 _LATEST: Final = 0xFF
 """An access that is not later was at the beginning: a moment, or how often a key was used in the first minute there was."""
