@@ -7,8 +7,8 @@ then a link is cut, so that the replica goes on from where it was; after each po
 from __future__ import annotations
 
 import argparse
-import re
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
 from random import Random
@@ -30,7 +30,9 @@ _DATABASES = 16
 _TOLD = 12
 _CUTS = 0.3
 """How often a link is cut, by portions of commands."""
-_LEFT_OUT = frozenset((b"DEBUG", b"CLIENT", b"CONFIG", b"REPLICAOF", b"SLAVEOF", b"FAILOVER", b"SYNC", b"PSYNC", b"SHUTDOWN"))
+_LEFT_OUT = frozenset(
+    (b"DEBUG", b"CLIENT", b"CONFIG", b"REPLICAOF", b"SLAVEOF", b"FAILOVER", b"SYNC", b"PSYNC", b"SHUTDOWN")
+)
 _NOT_TOLD = re.compile(rb"\bVADD\b", re.IGNORECASE)
 """A new vector for an element that is there is not told, in Redis neither; nor is it where a script adds it."""
 
