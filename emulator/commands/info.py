@@ -54,7 +54,7 @@ def _server(engine: Engine) -> Fields:
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", "standalone" if engine.sentinel is None else "sentinel"),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
@@ -444,6 +444,10 @@ def _key_sizes(engine: Engine) -> Fields:
                 yield f"db{db.index}_distrib_{name}", counts
 
 
+def _sentinel(engine: Engine) -> Fields:
+    return () if engine.sentinel is None else engine.sentinel.figures()
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
@@ -460,8 +464,10 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
     "keysizes": ("Keysizes", _key_sizes),
+    "sentinel": ("Sentinel", _sentinel),
 }
-_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats"))
+_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats", "sentinel"))
+_OF_SENTINEL = ("server", "clients", "cpu", "stats", "sentinel")
 
 
 @command(
@@ -480,14 +486,14 @@ def info(client: Session, *sections: bytes) -> Verbatim:
         if name in ("all", "everything"):
             wanted |= dict.fromkeys(_SECTIONS)
         elif name == "default":
-            wanted |= dict.fromkeys(_DEFAULT)
+            wanted |= dict.fromkeys(_DEFAULT if client.engine.sentinel is None else _OF_SENTINEL)
         elif name in _SECTIONS:
             wanted[name] = None
     engine, edition = client.engine, client.engine.config.edition
     engine.count_durations()
     texts = []
     for name, (title, fields) in _SECTIONS.items():
-        if name in wanted:
+        if name in wanted and (name in _OF_SENTINEL if engine.sentinel is not None else name != "sentinel"):
             told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
     return Verbatim(to_bytes("\r\n".join(texts)))
