@@ -25,6 +25,7 @@ ROOMS = (
     "replication",
     "commands",
     "modules",
+    "sentinel",
     "core",
     "sockets",
     "rest",

@@ -8,6 +8,7 @@ import redis
 
 import emulator
 from conformance import servers
+from conformance.replicate import main as replicate
 
 SOON = 20.0
 
@@ -279,6 +280,15 @@ def test_a_user_without_the_right_to_it_gets_no_stream(ours):
         for words in (("PSYNC", "?", "-1"), ("SYNC",), ("REPLICAOF", "NO", "ONE"), ("REPLCONF", "ACK", "1")):
             with pytest.raises(redis.exceptions.NoPermissionError):
                 client.execute_command(*words)
+
+
+@pytest.mark.parametrize("chain", ["real>ours", "ours>real>ours"])
+def test_random_commands_give_equal_data(chain, capsys):
+    try:
+        servers.oracle_binary()
+    except servers.NoOracle as error:
+        pytest.skip(str(error))
+    assert replicate(["--commands", "1500", "--chain", chain]) == 0, capsys.readouterr().out
 
 
 def test_failover_changes_places(ours, real):

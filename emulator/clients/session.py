@@ -331,6 +331,11 @@ class Session:
     # Who it is
 
     @property
+    def is_obeyed(self) -> bool:
+        """Whether it is the master or a log, whose commands have been checked where they were first run."""
+        return self.peer is not None and self.peer.kind == b"master"
+
+    @property
     def is_local(self) -> bool:
         """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
         host = self.address.rpartition(b":")[0].strip(b"[]")

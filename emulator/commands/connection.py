@@ -123,12 +123,14 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"version": edition.version.encode(),
         b"proto": session.protocol,
         b"id": session.id,
-        b"mode": b"standalone",
-        b"role": b"master",
+        b"mode": b"standalone" if session.engine.sentinel is None else b"sentinel",
+        b"role": b"master" if session.engine.replication.link is None else b"replica",
         b"modules": [module.listed for module in edition.modules],
     }
     if edition.is_valkey and session.engine.config.availability_zone:
         greeting[b"availability_zone"] = to_bytes(session.engine.config.availability_zone)
+    if session.engine.sentinel is not None:
+        del greeting[b"role"]
     return greeting if session is client else Moved(session, greeting)
 
 

@@ -55,7 +55,7 @@ def _server(engine: Engine) -> Fields:
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", "standalone" if engine.sentinel is None else "sentinel"),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
@@ -455,6 +455,10 @@ def _hotkeys(engine: Engine) -> Fields:
         yield "hotkeys-cmd-cpu-time", 0
 
 
+def _sentinel(engine: Engine) -> Fields:
+    return () if engine.sentinel is None else engine.sentinel.figures()
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
@@ -474,7 +478,10 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "hotkeys": ("Hotkeys", _hotkeys),
 }
 _OF_VALKEY = info_valkey.sections(_SECTIONS)
-_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats", "hotkeys"))
+_OF_SENTINEL = {name: _SECTIONS[name] for name in ("server", "clients", "cpu", "stats")} | {
+    "sentinel": ("Sentinel", _sentinel)
+}
+_NOT_DEFAULT = frozenset(("commandstats", "latencystats", "hotkeys"))
 
 
 @command(
@@ -489,16 +496,17 @@ def info(client: Session, *sections: bytes) -> Verbatim:
     """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
     engine, edition = client.engine, client.engine.config.edition
     known = _OF_VALKEY if edition.is_valkey else _SECTIONS
+    if engine.sentinel is not None:
+        known = _OF_SENTINEL
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
         if name in ("all", "everything"):
             wanted |= dict.fromkeys(name for name in known if name != "hotkeys")
         elif name == "default":
-            wanted |= dict.fromkeys(_DEFAULT)
+            wanted |= dict.fromkeys(name for name in known if name not in _NOT_DEFAULT)
         elif name in known:
             wanted[name] = None
-    engine, edition = client.engine, client.engine.config.edition
     if not edition.includes("8.6.0"):
         wanted.pop("hotkeys", None)
     engine.count_durations()

@@ -126,8 +126,11 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     return _ADD_OPTIONS, _TRIM_RULES
 
 
-def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
-    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may."""
+def _trimming(given: Given, run: int, for_adding: bool, obeyed: bool) -> Trimming | None:
+    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may.
+
+    The words of one who is `obeyed` have been rewritten, and may have a limit that is of no use.
+    """
     limit: int | None = given.get(b"LIMIT")
     by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
     asked = by_length or by_id
@@ -136,7 +139,7 @@ def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
     if not asked and not for_adding:
         raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
     whole_runs, threshold = asked or (False, 0)
-    if limit is not None and not whole_runs:
+    if limit is not None and not whole_runs and not obeyed:
         raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
     if not asked:
         return None
@@ -157,7 +160,7 @@ def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
     given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
-    trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False)
+    trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -182,7 +185,7 @@ class _Asked(NamedTuple):
     message: Message | None = None
 
 
-def _asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _Asked:
     """The options and the id in the words of XADD, with so many entries in a run of a stream."""
     given, rest = leading_options(words, *_add_options(edition))
     if not rest:
@@ -191,7 +194,7 @@ def _asked(words: Body, run: int, edition: Edition) -> _Asked:
     open_ended = text.endswith(b"-*")
     id = None if text == b"*" else exact_id(text[:-2] if open_ended else text)
     message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
-    trimming = _trimming(given, run, for_adding=True)
+    trimming = _trimming(given, run, for_adding=True, obeyed=obeyed)
     if message is not None and id is not None:
         raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
     return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
@@ -206,11 +209,11 @@ def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
     return asked
 
 
-def _any_asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _any_asked(words: Body, run: int, edition: Edition, obeyed: bool) -> _Asked:
     if b"*" in words:
         with suppress(ValueError, CommandError):
             return _asked_again(words[: words.index(b"*") + 1], run, edition)
-    return _asked(words, run, edition)
+    return _asked(words, run, edition, obeyed)
 
 
 def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
@@ -243,7 +246,9 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     """Appends an entry to a stream, which is created if necessary; returns the id."""
     db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    asked = _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition)
+    asked = (
+        _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition, client.is_obeyed)
+    )
     body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")

@@ -60,7 +60,7 @@ from emulator.commands import (  # noqa: F401
 from emulator.commands.changes import changed
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.table import modules
-from emulator.table.registry import REGISTRY, Command, Commands
+from emulator.table.registry import REGISTRY, SENTINEL, Command, Commands
 
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
@@ -79,7 +79,7 @@ def _commands(edition: Edition) -> tuple[Command, ...]:
     own = (
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()
-        if entry.hidden or edition.includes(entry.since, entry.valkey)
+        if (entry.hidden or edition.includes(entry.since, entry.valkey)) and entry.group != SENTINEL
     )
     return (*own, *chain.from_iterable(map(modules.commands, edition.modules)))
 

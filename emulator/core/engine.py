@@ -58,6 +58,7 @@ from emulator.wall import behind_wall
 if TYPE_CHECKING:
     from emulator.clients.hotkeys import HotKeys
     from emulator.scripting.invocation import Invocation
+    from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
 _OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
@@ -76,7 +77,8 @@ class Engine:
     ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session
     whose commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that
     runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None. ``dial`` opens connections to other
+    what takes long, and then go on with the outcome or the error; it may be None. ``sentinel`` is there where it is
+    one.  ``dial`` opens connections to other
     servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
     file has still to get before replies leave.
     """
@@ -175,6 +177,7 @@ class Engine:
         self.persistence = Persistence(self)
         self.unwritten = self.persistence.log.unwritten
         self.replication = Replication(self)
+        self.sentinel: Sentinel | None = None
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
     def _follow_config(self) -> None:

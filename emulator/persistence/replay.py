@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_BEGINNING: Final = 1
+_BEGINNING: Final = 0
 """The moment, in milliseconds, at which all is loaded."""
 _LATEST: Final = 0xFF
 """An access that is not later was at the beginning: a moment, or how often a key was used in the first minute there was."""
@@ -49,6 +49,16 @@ class _BadFormat(Exception):
 
 class _Reached(Exception):
     """What follows has happened after the moment that is asked for."""
+
+
+class _Log:
+    """Where the commands come from; like a master, it is obeyed."""
+
+    kind = b"master"
+    flag = b"M"
+
+    def gone(self) -> None:
+        """All is loaded."""
 
 
 class Replay:
@@ -69,6 +79,7 @@ class Replay:
         self._has_moments = False
         self._last = 0
         self._session = Session(engine)
+        self._session.peer = _Log()
         self._before = 0
         self._base: Loading | None = None
         self.began = engine.clock.now // 1000

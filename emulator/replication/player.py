@@ -25,7 +25,7 @@ logger = logging.getLogger("emulator")
 
 Words = Sequence[bytes]
 
-_BEGINNING: Final = 1
+_BEGINNING: Final = 0
 _SET_DEADLINES: Final = frozenset(
     b"set psetex setex expire pexpire expireat pexpireat restore hexpire hpexpire hexpireat hpexpireat hsetex getex".split()
 )

@@ -59,6 +59,8 @@ class Driver:
         self._engine.persistence.work.begin = None
         if self._engine.replication.link is not None:
             self._engine.replication.link.end()
+        if self._engine.sentinel is not None:
+            self._engine.sentinel.end()
         self._engine.dial = None
 
     def _arm(self) -> None:

@@ -28,6 +28,7 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
        python -m emulator - (read config from stdin)
        python -m emulator -v or --version
        python -m emulator -h or --help
+       python -m emulator [/path/to/sentinel.conf] --sentinel
 
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
 as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on), and
@@ -56,6 +57,7 @@ _VARIABLES = {
 _IGNORED = frozenset(
     ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "io-threads-do-reads")
 )
+_SENTINEL_PORT = 26379
 _BAD_DIRECTIVE = "Bad directive or wrong number of arguments"
 
 
@@ -82,13 +84,15 @@ class ServerOptions:
     """What a server is started with.
 
     ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
-    ``warnings`` lines for the log.
+    ``warnings`` lines for the log.  Where it `is_sentinel`, ``sentinel`` has the words of each ``sentinel`` directive.
     """
 
     def __init__(self, edition: Edition = REDIS_8_2) -> None:
         self.config = Config(edition)
         self.renamed: list[tuple[str, str]] = []
         self.users: list[list[str]] = []
+        self.is_sentinel = False
+        self.sentinel: list[list[str]] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.unresolved: list[str] = []
@@ -105,9 +109,13 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptio
     Raises `Information`, `FatalConfigError` or `StartRefused` where no server is to be started.
     """
     _answer_questions(argv)
-    if "--sentinel" in argv:
-        raise StartRefused("Sentinel mode is not supported. Exiting...")
     options = ServerOptions(_edition(argv, environ))
+    if "--sentinel" in argv:
+        argv = [word for word in argv if word != "--sentinel"]
+        options.is_sentinel = True
+        options.config.port = _SENTINEL_PORT
+        options.config.protected_mode = False
+        options.config.save = ()
     _read_environment(options, environ)
     _read_command_line(options, argv)
     if options.unresolved:
@@ -370,7 +378,9 @@ class Loader:
         raise StartRefused(f"Can't load module from {words[0]}: modules are not supported, server aborting")
 
     def _sentinel(self, words: list[str]) -> None:
-        raise ConfigError("Unrecognized sentinel configuration statement.")
+        if not self.options.is_sentinel:
+            raise ConfigError("sentinel directive while not in sentinel mode")
+        self.options.sentinel.append(words)
 
 
 def free_port() -> int:

@@ -189,7 +189,13 @@ class NetworkServer:
         if failure is not None:
             raise failure
         if not self._closed.done():
-            self.engine.replication.begin()
+            self.begin()
+
+    def begin(self) -> None:
+        """All is loaded: follow the master that the configuration names, or watch those that a sentinel is to watch."""
+        self.engine.replication.begin()
+        if self.engine.sentinel is not None:
+            self.engine.sentinel.begin()
 
     async def wait_closed(self) -> None:
         """Wait until the server is asked to end."""

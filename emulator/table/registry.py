@@ -30,6 +30,8 @@ CATEGORIES: Final = (
     "dangerous connection transaction scripting"
 ).split()
 EMULATOR: Final = "emulator"
+SENTINEL: Final = "sentinel"
+"""The group of commands that a sentinel alone has."""
 """The group and category of what no real Redis can do, which is told only where somebody asks for it."""
 
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}

@@ -226,7 +226,7 @@ class Server(Handle):
                     raise
             else:
                 self._loop = asyncio.get_running_loop()
-                self.engine.replication.begin()
+                self._server.begin()
                 return
 
     async def __aenter__(self) -> Server:
