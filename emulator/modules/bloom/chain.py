@@ -63,7 +63,7 @@ class Filter:
     def has(self, item: bytes) -> bool:
         """Whether the bits of an item are all set."""
         room = self.room
-        for bit in bits_of(item, self.bits, self.hashes):
+        for bit in bits_of(item, self.bits, self.hashes):  # noqa: SIM110 -- a generator is slower than the loop by half
             if not room[bit >> 3] >> (bit & 7) & 1:
                 return False
         return True
