@@ -216,6 +216,11 @@ class ZSet:
         """The members of ranks from `first` up to `last`, possibly the last first.  O(log n + k)."""
         return list(self.order.islice(first, last, backwards))
 
+    def between(self, low: float, high: float) -> Iterator[Scored]:
+        """The members with scores from `low` up to `high`, which is not included.  O(log n + k)."""
+        found: Iterator[Scored] = self.order.irange((low,), (high,), (True, False))
+        return found
+
     def remove_slice(self, first: int, last: int) -> int:
         """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""
         chosen = self.slice(first, last)
