@@ -13,7 +13,7 @@ from typing import Protocol
 from emulator.datatypes.deadlines import Deadlines
 from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.footprint import allocated, room, rooms, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size, entry_sizes
 
 _NEVER = 1 << 64
 _DEADLINE = 12
@@ -61,7 +61,7 @@ class Hash:
     def _measured(self) -> int:
         if not self.packed:
             return rooms(self.fields) + rooms(self.fields.values())
-        return sum(map(entry_size, self.fields)) + sum(map(entry_size, self.fields.values()))
+        return entry_sizes(self.fields) + entry_sizes(self.fields.values())
 
     def __len__(self) -> int:
         return len(self.fields)

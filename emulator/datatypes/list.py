@@ -366,8 +366,10 @@ class List:
             self.values, self.size, self.shared = TwoEnded(), HEADER_SIZE, False
             self.nodes = None if self.nodes is None else deque()
             return
-        self.take_right(len(self.values) - stop)
-        self.take_left(start)
+        if stop < len(self):
+            self.take_right(len(self) - stop)
+        if start:
+            self.take_left(start)
 
     # The listpacks of a quicklist
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from emulator.datatypes.dense import DenseIndex
 from emulator.datatypes.footprint import allocated, room, rooms, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes
 from emulator.protocol.numbers import is_integer
 
 INTSET = b"intset"
@@ -97,7 +97,7 @@ class Set:
             furthest = max(max(numbers, default=0), ~min(numbers, default=0))
             return allocated(_INTSET_HEADER + count * (2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8))
         if self.encoding is LISTPACK:
-            return allocated(HEADER_SIZE + sum(map(entry_size, self.members)))
+            return allocated(HEADER_SIZE + entry_sizes(self.members))
         return table_size(count) + self.payload
 
     def copy(self) -> Set:

@@ -152,7 +152,7 @@ def format_doubles(numbers: list[float]) -> list[bytes]:
             text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
             for text, number in zip(texts, numbers, strict=True)
         ]
-    if least <= 0 and 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
+    if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
     return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 

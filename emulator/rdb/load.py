@@ -298,8 +298,9 @@ def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:
 
 def _packed_scores(elements: list[bytes], limits: EncodingLimits) -> ZSet:
     """A sorted set that was small where it comes from, and is here unless it has too many members."""
-    members, scores = _halves(elements)
-    value = _scored(members, list(map(_score, scores)), limits)
+    members, texts = _halves(elements)
+    scores = list(map(float if b"".join(texts).isdigit() else _score, texts))  # as most are
+    value = _scored(members, scores, limits)
     value.packed = len(value) <= limits.zset_max_listpack_entries
     return value
 

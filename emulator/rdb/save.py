@@ -18,7 +18,7 @@ from emulator.datatypes.set import INTSET, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.numbers import format_double
+from emulator.protocol.numbers import format_doubles
 from emulator.rdb import intset, kinds, listpack, module, payload, stream
 from emulator.rdb.file import OF_VALKEY
 from emulator.rdb.payload import length, strings
@@ -104,8 +104,8 @@ def _moment(milliseconds: int | None) -> bytes:
 
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
-        pairs = ((member, format_double(score)) for score, member in value.order)
-        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(pairs))))
+        texts = format_doubles([score for score, _ in value.order])
+        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(zip(value, texts, strict=True)))))
     backwards = list(reversed(value.order))
     members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
     if sys.byteorder == "big":
