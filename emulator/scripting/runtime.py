@@ -114,8 +114,10 @@ class Lua:
             without_tail_calls,
         ]
         host = self._chunk("sandbox")(self._chunk("bounds")(), *[self._guarded(function) for function in functions])
+        given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
         for name in _LIBRARIES:
-            host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
+            helpers = given.get(name, tuple(map(self._guarded, _HELPERS.get(name, ()))))
+            host[b"install"](name.encode(), self._chunk(name)(*helpers))
         host[b"finish"](edition.version.encode(), edition.number)
         return host
 

@@ -518,7 +518,7 @@ base.__redis__err__handler = locate
 
 -- What the host uses
 
-local host = {}
+local host = {protect = protect}
 
 function host.install(name, library)
   libraries[name] = protect(library)
