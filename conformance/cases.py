@@ -71,6 +71,11 @@ class Case:
     def id(self) -> str:
         return f"{self.group}/{self.name}"
 
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether it is for some versions only."""
+        return bool(self.since or self.until or self.editions)
+
     def is_for(self, version: tuple[int, ...], allocator: str = "jemalloc") -> bool:
         """Whether the case is played where the oracle has this version and this allocator."""
         if self.jemalloc and not allocator.startswith("jemalloc"):
