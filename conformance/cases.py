@@ -76,6 +76,11 @@ class Case:
         """Whether it starts servers anew, which takes processes."""
         return any(step.action in ("start", "restart") for step in self.steps)
 
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether it is for some versions only."""
+        return bool(self.since or self.until or self.editions)
+
     def is_for(self, version: tuple[int, ...], allocator: str = "jemalloc") -> bool:
         """Whether the case is played where the oracle has this version and this allocator."""
         if self.jemalloc and not allocator.startswith("jemalloc"):

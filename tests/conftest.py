@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from conformance import servers
+from conformance import oracles, servers
 from emulator import lua
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
@@ -123,16 +123,16 @@ def serve():
 
 
 @contextlib.contextmanager
-def with_modules(modules=()):
-    """A subject and an oracle with the same modules; without an oracle a visible skip, in CI a failure."""
+def with_modules(modules=(), edition="8.2"):
+    """A subject and an oracle of an edition with the same modules; without an oracle a visible skip, in CI a failure."""
     with contextlib.ExitStack() as stack:
         try:
-            oracle = stack.enter_context(servers.oracle(modules=modules))
+            oracle = stack.enter_context(servers.oracle(oracles.binary(edition), modules=modules))
         except servers.NoOracle as error:
             if os.environ.get("CI"):
                 pytest.fail(str(error))
             pytest.skip(str(error))
-        yield stack.enter_context(servers.emulator(modules=modules)), oracle
+        yield stack.enter_context(servers.emulator(None, "--compat", edition, modules=modules)), oracle
 
 
 @pytest.fixture(scope="module")

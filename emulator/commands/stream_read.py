@@ -176,13 +176,15 @@ def xreadgroup(
 
     def attempt() -> Reply:
         found = Named()
+        min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
             reader = consumer_of(client, name, group, request.consumer)
             reader.seen = clock.now
             if after != _NEW:
+                min_idle = None  # behind a history nothing is claimed, as in Redis
                 found.append((name, _history(stream, group, reader, after, request.count, clock.now)))
-            elif entries := _unread(stream, group, reader, request, clock.now):
+            elif entries := _unread(stream, group, reader, request, min_idle, clock.now):
                 found.append((name, entries))
                 client.db.changed_silently(name)
         return found or None
@@ -207,11 +209,13 @@ def _next_claim(client: Session, request: _Request, min_idle: int) -> int:
     return min(pending) + min_idle - now if pending else max(min_idle, _SOON)
 
 
-def _unread(stream: Stream, group: Group, consumer: Consumer, request: _Request, now: int) -> list[list[Reply]]:
+def _unread(
+    stream: Stream, group: Group, consumer: Consumer, request: _Request, min_idle: int | None, now: int
+) -> list[list[Reply]]:
     """Deliver what a consumer may claim, and then entries that the group has not read yet."""
-    if request.min_idle is None:
+    if min_idle is None:
         return _deliver(stream, group, consumer, request, request.count, now)
-    claimed = _claim(stream, group, consumer, request, now - request.min_idle, now)
+    claimed = _claim(stream, group, consumer, request, now - min_idle, now)
     left = request.count - len(claimed)
     if request.count and not left:
         return claimed

@@ -364,24 +364,26 @@ class Stream:
                 self._remove(0, 0)
         return before - self._length
 
-    def trim_one_by_one(self, enough: Callable[[int], bool], may_go: Callable[[int], bool]) -> int:
-        """Take out the oldest entries until one is `enough`, leaving those that may not go; how many went.  O(n)."""
+    def trim_one_by_one(self, enough: Callable[[int], bool], may_go: Callable[[int], bool], limit: int = 0) -> int:
+        """Take out the oldest entries until one is `enough`, leaving those that may not go; how many went.  O(n).
+
+        A `limit` other than 0 leaves a run with which more than so many would go, and all behind it.
+        """
         before = self._length
-        index = position = 0
+        index = 0
         while index < len(self.runs):
-            run = self.runs[index]
-            if position == len(run.ids):
-                index, position = index + 1, 0
-                continue
-            id = run.ids[position]
-            if enough(id):
+            ids = self.runs[index].ids.copy()
+            if limit and before - self._length + len(ids) > limit:
                 break
-            if not may_go(id):
-                position += 1
-                continue
-            if len(run.ids) == 1:
-                position = 0
-            self._remove(index, position)
+            kept = 0
+            for id in ids:
+                if enough(id):
+                    return before - self._length
+                if may_go(id):
+                    self._remove(index, kept)
+                else:
+                    kept += 1
+            index += kept > 0  # a run goes with its last entry
         return before - self._length
 
     # What XINFO tells
