@@ -56,10 +56,10 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     return target
 
 
-def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
+def removed(client: Session, key: bytes, target: Hash, count: int, event: bytes = b"hdel") -> None:
     """Announce that fields were removed from a hash."""
     db = client.db
-    db.removed_from(key, target, HASH, b"hdel", count)
+    db.removed_from(key, target, HASH, event, count)
     if target and target.deadlines is not None:
         db.schedule_fields(db.entries[key])
 
