@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -90,11 +91,12 @@ def replconf(client: Session, *pairs: bytes) -> Reply:
     """Accepts what a replica reports before it asks for the data."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
+    known = _OF_VALKEY if client.engine.config.edition.is_valkey else _REPLCONF
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
         name = option.lower()
         if name in (b"ack", b"getack"):
             return NO_REPLY
-        check = _REPLCONF.get(name)
+        check = known.get(name)
         if check is None:
             raise CommandError(f"ERR Unrecognized REPLCONF option: {as_text(option)}")
         check(value)
@@ -129,6 +131,27 @@ _REPLCONF: Final[dict[bytes, Callable[[bytes], object]]] = {
     b"rdb-only": _zero_or_one,
 }
 """The checks of the options that a replica may report; the options have no effect."""
+
+
+def _check_version(value: bytes) -> None:
+    if not re.fullmatch(rb"\d+\.\d+\.\d+", value):
+        raise CommandError(f"ERR Unrecognized version format: {as_text(value)}")
+
+
+def _refuse_dump(value: bytes) -> None:
+    raise CommandError(f"ERR Unrecognized RDB client id {integer(value)}")
+
+
+def _refuse_node(value: bytes) -> None:
+    raise CommandError("ERR This instance has cluster support disabled")
+
+
+_OF_VALKEY: Final = {
+    **{name: check for name, check in _REPLCONF.items() if name != b"main-ch-client-id"},
+    b"set-cluster-node-id": _refuse_node,
+    b"set-rdb-client-id": _refuse_dump,
+    b"version": _check_version,
+}
 
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")

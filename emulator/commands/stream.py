@@ -123,7 +123,14 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
         return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _ADD_OPTIONS, _TRIM_RULES
+    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
+
+
+def _of_edition(edition: Edition, options: Options) -> Options:
+    """What becomes of entries that groups refer to is said since 8.2."""
+    if edition.includes("8.2.0"):
+        return options
+    return {word: option for word, option in options.items() if word not in STRATEGIES}
 
 
 def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
@@ -156,7 +163,8 @@ def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
+    known = _of_edition(client.engine.config.edition, _TRIM_OPTIONS)
+    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
     trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
