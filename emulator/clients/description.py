@@ -27,8 +27,8 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"name": session.name,
         b"age": b"%d" % ((now - session.created) // 1000),
         b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": _flags(session, ended),
-        **({b"capa": b"r" if session.redirects else b""} if is_valkey else {}),
+        b"flags": flags_of(session, ended),
+        **({b"capa": capabilities(session)} if is_valkey else {}),
         b"db": b"%d" % session.db.index,
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
@@ -60,7 +60,13 @@ def describe(session: Session, ended: bool = False) -> bytes:
     return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
-def _flags(session: Session, ended: bool) -> bytes:
+def capabilities(session: Session) -> bytes:
+    """What a client has said that it is able to do, in letters."""
+    return b"r" if session.redirects else b""
+
+
+def flags_of(session: Session, ended: bool = False) -> bytes:
+    """What holds for a client, in letters; its connection may have `ended`."""
     flags = b"" if session.peer is None else session.peer.flag
     if session in session.engine.monitor.sessions:
         flags += b"O"

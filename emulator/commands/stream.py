@@ -121,7 +121,14 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
         return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _ADD_OPTIONS, _TRIM_RULES
+    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
+
+
+def _of_edition(edition: Edition, options: Options) -> Options:
+    """What becomes of entries that groups refer to is said since 8.2."""
+    if edition.includes("8.2.0"):
+        return options
+    return {word: option for word, option in options.items() if word not in STRATEGIES}
 
 
 def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed: bool) -> Trimming | None:
@@ -160,11 +167,10 @@ def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
     config = client.engine.config
-    trimming = _trimming(
-        given, config.stream_node_max_entries, config.edition, for_adding=False, obeyed=client.is_obeyed
-    )
+    known, run = _of_edition(config.edition, _TRIM_OPTIONS), config.stream_node_max_entries
+    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
+    trimming = _trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:

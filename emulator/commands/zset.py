@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
-from emulator.commands.scan import scan_cursor, scan_options
+from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
@@ -315,12 +315,14 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]
-    count, matches, *_ = scan_options(options)
+    count, matches, no_scores, _ = scan_options(options, of_edition(client.engine.config.edition, SCORES))
     spell: Callable[[float], bytes] = format_double
     if members.packed:
         after, found = 0, list(members)
     else:
         after, found = members.dense().scan(position, count)
         spell = b"%.17g".__mod__  # for scans of a hash table, Redis prints scores in full
+    if no_scores:
+        return [b"%d" % after, [member for member in found if matches(member)]]
     scores = members.scores
     return [b"%d" % after, [item for member in found if matches(member) for item in (member, spell(scores[member]))]]

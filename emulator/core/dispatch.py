@@ -33,6 +33,7 @@ from emulator.protocol.replies import (
     Reply,
 )
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
+from emulator.stats.slowlog import CommandLog, request_size
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
     ALLOW_BUSY,
@@ -298,9 +299,10 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
         session.queue.add(command, args)
         return QUEUED
-    if session.no_touch:
-        return _call_without_touch(session, command, args)
-    return call(session, command, args)
+    outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
+    if engine.logs_sizes:
+        _note_request(session, command, args)
+    return outcome
 
 
 def _found(session: Session, args: Sequence[bytes]) -> Command:
@@ -436,6 +438,8 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     hotkeys = session.engine.hotkeys
     if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
         hotkeys.note(session, command, args, reply, elapsed)
+    if session.engine.logs_sizes:
+        _note_reply(session, command, args, reply)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:
@@ -461,6 +465,8 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
         if reply.__class__ is CommandError:
             failure(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
+        if session.engine.logs_sizes:
+            _note_reply(session, command, session.words, reply)
 
 
 def refusal(session: Session) -> CommandError | None:
@@ -513,11 +519,25 @@ def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds
     micros, config = int(seconds * 1e6), engine.config
     engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
-        engine.slowlog.add(
-            engine.clock.now // 1000,
-            micros,
-            redacted(args),
-            session.address,
-            session.name,
-            config.slowlog_max_len,
-        )
+        _enter(session, engine.slowlog, args, micros, config.slowlog_max_len)
+
+
+def _note_reply(session: Session, command: Command, args: Sequence[bytes], reply: Outcome) -> None:
+    """Enter a reply in the log of large ones, if it is one."""
+    encoder, config = session.encoders.get(reply.__class__), session.engine.config
+    if encoder is not None and not command.flags & SKIP_SLOWLOG and config.commandlog_reply_larger_than >= 0:
+        size = len(encoder(reply))
+        if size >= config.commandlog_reply_larger_than:
+            _enter(session, session.engine.large_replies, args, size, config.commandlog_large_reply_max_len)
+
+
+def _note_request(session: Session, command: Command, args: Sequence[bytes]) -> None:
+    """Enter a request in the log of large ones, if it is one."""
+    config = session.engine.config
+    if not command.flags & SKIP_SLOWLOG and 0 <= config.commandlog_request_larger_than <= (size := request_size(args)):
+        _enter(session, session.engine.large_requests, args, size, config.commandlog_large_request_max_len)
+
+
+def _enter(session: Session, log: CommandLog, args: Sequence[bytes], measure: int, most: int) -> None:
+    client = session.engine.current or session  # the commands of a script are its client's
+    log.add(client.engine.clock.now // 1000, measure, redacted(args), client.address, client.name, most)

@@ -51,7 +51,7 @@ from emulator.replication.replication import Replication
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
-from emulator.stats.slowlog import SlowLog
+from emulator.stats.slowlog import CommandLog
 from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
@@ -130,7 +130,8 @@ class Engine:
 
     def _set_up_statistics(self) -> None:
         self.stats = Stats()
-        self.slowlog = SlowLog()
+        self.slowlog, self.large_requests, self.large_replies = CommandLog(), CommandLog(), CommandLog()
+        self.logs_sizes = False
         self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
@@ -192,6 +193,10 @@ class Engine:
             for name in names:
                 self.config.on_change(name, follow)
             follow()
+        if self.config.edition.is_valkey:
+            for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
+                self.config.on_change(name, self._apply_sizes)
+            self._apply_sizes()
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -249,6 +254,11 @@ class Engine:
         for_log = micros / 1e6 if micros >= 0 else float("inf")
         self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
+
+    def _apply_sizes(self) -> None:
+        config = self.config
+        self.logs_sizes = max(config.commandlog_request_larger_than, config.commandlog_reply_larger_than) >= 0
+        self.refresh_sessions()
 
     def _apply_latency_tracking(self) -> None:
         self.count_durations()
@@ -337,6 +347,7 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
+            or self.logs_sizes
             or self.persistence.needs_guards
             or self.replication.needs_guards
         )

@@ -348,6 +348,7 @@ def container(
         container=name,
         name="help",
         since=help_since,
+        valkey="" if help_since else valkey,
         flags="loading stale",
         acl=help_acl,
         complexity="O(1)",
