@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.testing.embedded import Keyspace, Server
     from emulator.testing.handles import FaultHandles, TurnableClock
     from emulator.testing.remote import RemoteServer
+    from emulator.testing.sentinel import Sentinel
 
     AnyServer = Server | Keyspace | RemoteServer
 
@@ -133,6 +134,15 @@ def redis_replicas() -> Iterator[Server]:
 
     with Server(replicas=_REPLICAS, enable_debug_command="yes") as server:
         yield server
+
+
+@pytest.fixture
+def redis_sentinel() -> Iterator[Sentinel]:
+    """A master with two replicas and a sentinel that watches them: ``connect()``, ``failover()``, ``stop_master()``."""
+    from emulator.testing.sentinel import Sentinel
+
+    with Sentinel(replicas=_REPLICAS, enable_debug_command="yes") as sentinel:
+        yield sentinel
 
 
 @pytest.fixture

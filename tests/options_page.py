@@ -27,6 +27,8 @@ OWN = {
     "cloud-readonly-key": "a key of the management API that only reads",
     "cloud-regions": "ports of the REST API on which requests come to a region: `REGION:PORT`, several with spaces between",
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
+    "emulator-detach": "with `--replicaof`: copy the data of that server and let go of it",
+    "emulator-match": "with `--emulator-detach`: copy the keys alone that match one of these patterns",
     "emulator-max-keyspaces": "how many named keyspaces there may be",
     "modules": "which modules there are beside Redis's own data types: `none`, or their names with commas between",
     "rest-bind": "the addresses that the REST API listens on",

@@ -304,3 +304,41 @@ def test_failover_changes_places(ours, real):
         assert client.info("replication")["master_failover_state"] == "no-failover"
         there.set("after", 1)
     assert in_step(replica, master)
+
+
+@pytest.mark.parametrize("kind", ["real", "ours"])
+def test_a_copy_is_taken_and_the_master_let_go(real, ours, kind):
+    master = real() if kind == "real" else ours()
+    with master.connect() as client:
+        fill(client)
+        before = digest(master)
+        copy = ours(replicaof=f"{master.host}:{master.port}", emulator_detach="yes")
+        with copy.connect() as there:
+            until(lambda: there.info("replication")["role"] == "master")
+            assert digest(copy) == before
+            there.set("mine", 1)
+            client.set("theirs", 1)
+            assert not there.exists("theirs")
+            assert not client.exists("mine")
+            until(lambda: client.info("replication")["connected_slaves"] == 0)
+
+
+def test_a_copy_has_the_keys_that_match(ours):
+    master = ours()
+    with master.connect() as client:
+        client.mset({"user:1": 1, "user:2": 2, "order:1": 3, "other": 4})
+    copy = ours(replicaof=f"{master.host}:{master.port}", emulator_detach="yes", emulator_match="user:* order:*")
+    with copy.connect() as there:
+        until(lambda: there.info("replication")["role"] == "master")
+        assert sorted(there.keys()) == [b"order:1", b"user:1", b"user:2"]
+
+
+def test_for_the_commands_of_its_master_no_key_has_expired(real, ours):
+    master, replica = real(), ours()
+    follow(replica, master)
+    with master.connect() as client:
+        client.set("k", "old", pxat=1)
+        client.set("k", "new")
+        client.set("j", 1, pxat=1000)
+        client.incr("j")
+    assert in_step(master, replica)

@@ -139,6 +139,8 @@ class Config(OfValkey, Store):
     disable_thp = Boolean(True, immutable=True)
     dynamic_hz = Boolean(True)
     emulator_commands = Boolean(True, immutable=True, hidden=True)
+    emulator_detach = Boolean(False, immutable=True, hidden=True)
+    emulator_match = Text(immutable=True, hidden=True)
     emulator_max_keyspaces = Integer(1000, 1, INT_MAX, hidden=True)
     enable_debug_command = Choice("no", "no yes local", immutable=True)
     enable_module_command = Choice("no", "no yes local", immutable=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.keyspace.database import Database
@@ -28,8 +28,9 @@ class Loading:
     """A file that is being loaded.  With `merge` what is there already is replaced, else it is an error.
 
     `source` is closed at last, but for a log's.  With `keeps_expired` what has expired is loaded too.  `databases` are those
-    to be loaded into, else the engine's.  ``position`` is where the stream to replicas was, if the file says so. ``total``
-    is its size in bytes, ``began`` the moment in seconds, ``used_memory`` what its data took where it was written.
+    to be loaded into, else the engine's; only keys that are `wanted` are loaded.  ``position`` is where the stream to
+    replicas was, if the file says so. ``total`` is its size in bytes, ``began`` the moment in seconds, ``used_memory`` what
+    its data took where it was written.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Loading:
         as_log: bool = False,
         keeps_expired: bool = False,
         databases: Sequence[Database] | None = None,
+        wanted: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._engine = engine
         self._reader = reader
@@ -51,6 +53,7 @@ class Loading:
         self._keeps_expired = keeps_expired or as_log
         self._databases = engine.databases if databases is None else databases
         self._db = self._databases[0]
+        self._wanted = wanted
         self._position: dict[bytes, bytes] = {}
         self.total = total
         self.began = engine.clock.now // 1000
@@ -101,6 +104,8 @@ class Loading:
     def _enter(self, record: file.Key) -> None:
         key, value, db, now = record.key, record.value, self._db, self._engine.clock.now
         deadline = record.deadline
+        if self._wanted is not None and not self._wanted(key):
+            return
         if deadline is not None and deadline <= now and not self._keeps_expired:
             self.expired += 1
             return

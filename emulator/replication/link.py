@@ -137,6 +137,10 @@ class MasterLink(Timer):
         if config.replica_announce_ip:
             yield [b"REPLCONF", b"ip-address", to_bytes(config.replica_announce_ip)]
         yield [b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]
+        if config.emulator_detach:
+            yield [b"REPLCONF", b"rdb-only", b"1"]
+            yield [b"PSYNC", b"?", b"-1"]
+            return
         handed_over = [b"FAILOVER"] if self._engine.replication.failover.state == UNDER_WAY else []
         yield [b"PSYNC", stream.id.encode(), b"%d" % (stream.offset + 1), *handed_over]
 
@@ -156,6 +160,9 @@ class MasterLink(Timer):
 
     def lost(self, reason: str) -> None:
         """The connection has ended; the next second sees another attempt."""
+        if self.transfer is not None and self.transfer.is_loading and self._engine.config.emulator_detach:
+            self._wire = None  # the master has given all that it was asked for
+            return
         if reason:
             logger.log(NOTICE, "%s", reason)
         was_up = self.is_up
@@ -267,6 +274,9 @@ class MasterLink(Timer):
         if failure:
             logger.warning("%s", failure)
             self.lost("")
+            return
+        if self._engine.config.emulator_detach:
+            self._engine.replication.detach()
             return
         stream = self._engine.replication.stream
         stream.id, stream.offset = transfer.id, transfer.offset

@@ -101,8 +101,10 @@ class Replication(Timer):
         """Whether there is no knowing what the data are like by now, and clients are not to see them."""
         if self.played:
             return self.played == MASTER_DOWN
-        link = self.link
-        return link is not None and not link.is_up and not self._engine.config.replica_serve_stale_data
+        link, config = self.link, self._engine.config
+        return (
+            link is not None and not link.is_up and not (config.replica_serve_stale_data and not config.emulator_detach)
+        )
 
     @property
     def is_loading(self) -> bool:
@@ -278,6 +280,16 @@ class Replication(Timer):
         if self.stream.backlog is None:
             self.stream.open_backlog()
         self._unused_since = self._engine.clock.elapsed
+        self._role_changed()
+
+    def detach(self) -> None:
+        """All of the master's data have been copied: have no more to do with it."""
+        link, self.link = self.link, None
+        if link is not None:
+            link.end()
+            keys = sum(map(len, self._engine.databases))
+            logger.log(NOTICE, "Copied %d keys of %s:%d, and let go of it", keys, link.host, link.port)
+        self._engine.config.replicaof = None
         self._role_changed()
 
     def _role_changed(self) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from emulator.datatypes.glob import matcher
 from emulator.keyspace.database import Database
 from emulator.keyspace.exchange import swap
 from emulator.persistence.append_log import OFF
 from emulator.persistence.folder import Written
 from emulator.persistence.loading import Loading
 from emulator.persistence.work import Job
+from emulator.protocol.text import to_bytes
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
@@ -200,10 +202,12 @@ class Transfer:
     def _load(self, source: BinaryIO, total: int) -> Job:
         engine = self._engine
         reader = FileReader(source.read, engine.config.rdbchecksum, NEWEST_VERSION)
-        if engine.config.repl_diskless_load != "swapdb":
+        if engine.config.repl_diskless_load != "swapdb" or engine.config.emulator_detach:
             logger.log(NOTICE, "MASTER <-> REPLICA sync: Flushing old data")
             engine.persistence.empty()
-            yield from engine.persistence.through(Loading(engine, reader, source, total, keeps_expired=True))
+            detaches = engine.config.emulator_detach  # then what has expired concerns no master
+            loading = Loading(engine, reader, source, total, keeps_expired=not detaches, wanted=self._wanted())
+            yield from engine.persistence.through(loading)
             return
         engine.scripting.libraries.flush()
         fresh = [Database(engine, index) for index in range(len(engine.databases))]
@@ -214,6 +218,14 @@ class Transfer:
         yield from engine.persistence.through(loading, serves=serves)
         logger.log(NOTICE, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
         self._swap(fresh)
+
+    def _wanted(self) -> Callable[[bytes], bool] | None:
+        """Which keys are copied: those that match a pattern, where there are any."""
+        config = self._engine.config
+        if not config.emulator_detach or not config.emulator_match:
+            return None
+        matchers = [matcher(to_bytes(pattern)) for pattern in config.emulator_match.split()]
+        return lambda key: any(matches(key) for matches in matchers)
 
     def _swap(self, fresh: list[Database]) -> None:
         """Let fresh databases come in the place of the old ones, for everybody who looks at these."""

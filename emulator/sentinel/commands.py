@@ -248,6 +248,23 @@ def sentinel_flushconfig(client: Session) -> Status:
     return OK
 
 
+@_sub(since="7.0.0")
+def sentinel_debug(client: Session, *settings: bytes) -> Reply:
+    """Shows the times by which the sentinel goes, in milliseconds, or changes them."""
+    periods = _sentinel(client).periods
+    if not settings:
+        return {name.encode(): b"%d" % time for name, time in periods.items()}
+    for place in range(0, len(settings), 2):
+        name, value = settings[place], settings[place + 1 : place + 2]
+        if not value or as_text(name).upper() not in periods:
+            raise CommandError(f"ERR Unknown option or number of arguments for SENTINEL DEBUG '{as_text(name)}'")
+        number = parse_integer(value[0])
+        if number is None or number <= 0:
+            raise CommandError(f"ERR Invalid argument '{as_text(value[0])}' for SENTINEL DEBUG '{as_text(name)}'")
+        periods[as_text(name).upper()] = number
+    return OK
+
+
 _CONFIG: Final = {b"announce-ip": "announce_ip", b"announce-port": "announce_port"}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from emulator.sentinel.instance import INFO_PERIOD, MASTER, PING_PERIOD, Instance
+from emulator.sentinel.instance import MASTER, Instance
+from emulator.sentinel.periods import ELECTION, INFO, PING
 
 if TYPE_CHECKING:
     from emulator.sentinel.master import Master
@@ -17,7 +18,6 @@ SELECT: Final = "select_slave"
 SEND_NO_ONE: Final = "send_slaveof_noone"
 WAIT_PROMOTION: Final = "wait_promotion"
 RECONFIGURE: Final = "reconf_slaves"
-_ELECTION: Final = 10_000
 _DESYNCHRONIZED: Final = 1_000
 
 SENT: Final = "sent"
@@ -37,6 +37,7 @@ class Failover:
         self.promoted: Instance | None = None
         self.last_begun = last_begun
         self._since = 0
+        self._begins_at = 0
 
     @property
     def is_under_way(self) -> bool:
@@ -87,17 +88,23 @@ class Failover:
             self._reconfigure()
 
     def _begin_where_needed(self) -> None:
+        """Begin when the master is agreed to be dead; not all sentinels at once, so that one has the others' votes."""
         master, now = self._master, self._sentinel.now
         recent = self.last_begun is not None and now - self.last_begun < 2 * master.failover_timeout
-        if master.is_agreed_down and not recent:
+        if not master.is_agreed_down or recent:
+            self._begins_at = 0
+        elif not self._begins_at and master.sentinels:
+            self._begins_at = now + self._sentinel.random.randrange(min(_DESYNCHRONIZED, master.down_after))
+        elif now >= self._begins_at:
             self.begin()
+            master.ask_others()
 
     def _elect(self) -> None:
         master, sentinel = self._master, self._sentinel
         if self.forced or self._leader() == sentinel.id:
             sentinel.tell("+elected-leader", master.top.told)
             self._enter(SELECT, master.top)
-        elif sentinel.now - self._since > min(_ELECTION, master.failover_timeout):
+        elif sentinel.now - self._since > min(sentinel.periods[ELECTION], master.failover_timeout):
             self.abort("not-elected")
 
     def _leader(self) -> str:
@@ -124,15 +131,14 @@ class Failover:
         self._enter(SEND_NO_ONE, self.promoted)
 
     def _is_good(self, replica: Instance) -> bool:
-        now, top = self._sentinel.now, self._master.top
-        fresh = 5 * PING_PERIOD if top.is_down else 3 * INFO_PERIOD
+        now, periods = self._sentinel.now, self._sentinel.periods
         return bool(
             not replica.is_down
             and replica.talk.is_open
-            and now - replica.answered <= 5 * PING_PERIOD
+            and now - replica.answered <= 5 * periods[PING]
             and replica.number("slave_priority", 100)
             and replica.informed
-            and now - replica.informed <= max(fresh, INFO_PERIOD)
+            and now - replica.informed <= 3 * periods[INFO]
         )
 
     def _send_no_one(self) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from emulator.clients.pubsub import PubSub
 from emulator.replication.host import HostOfReplication
+
+if TYPE_CHECKING:
+    from emulator.sentinel.sentinel import Sentinel
 
 
 class HostOfSentinel(HostOfReplication, Protocol):
     """An engine, as a sentinel knows it; see `emulator.core.engine.Engine` for what is meant."""
 
     pubsub: PubSub
+    sentinel: Sentinel | None

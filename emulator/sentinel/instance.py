@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Received
+from emulator.sentinel.periods import INFO, PING, PUBLISH
 from emulator.sentinel.talk import Talk, Words
 
 if TYPE_CHECKING:
@@ -13,11 +14,7 @@ if TYPE_CHECKING:
     from emulator.sentinel.sentinel import Sentinel
 
 HELLO: Final = b"__sentinel__:hello"
-INFO_PERIOD: Final = 10_000
-_URGENT_INFO_PERIOD: Final = 1_000
-PING_PERIOD: Final = 1_000
-PUBLISH_PERIOD: Final = 2_000
-ASK_PERIOD: Final = 1_000
+_URGENT_INFO: Final = 1_000
 MASTER: Final = "master"
 REPLICA: Final = "slave"
 SENTINEL: Final = "sentinel"
@@ -101,9 +98,9 @@ class Instance:
 
     def tend(self) -> None:
         """Keep the connections, and ask what is due."""
-        now, master = self._sentinel.now, self.master
+        now, master, periods = self._sentinel.now, self.master, self._sentinel.periods
         if not self.talk.is_open:
-            if now - self.pinged >= min(PING_PERIOD, master.down_after):
+            if now - self.pinged >= min(periods[PING], master.down_after):
                 self.pinged = now
                 self.talk.open()
         else:
@@ -113,17 +110,17 @@ class Instance:
         self._judge(now)
 
     def _ask(self, now: int) -> None:
-        master = self.master
+        master, periods = self.master, self._sentinel.periods
         urgent = self.kind == REPLICA and (master.is_agreed_down or master.failover.is_under_way)
-        period = _URGENT_INFO_PERIOD if urgent else INFO_PERIOD
+        period = min(_URGENT_INFO, periods[INFO]) if urgent else periods[INFO]
         if self.kind != SENTINEL and (not self.asked_info or now - self.asked_info >= period):
             self.ask_info()
-        if now - self.pinged >= min(PING_PERIOD, master.down_after):
+        if now - self.pinged >= min(periods[PING], master.down_after):
             self.pinged = now
             if not self.unanswered:
                 self.unanswered = now
             self.talk.say([b"PING"], self._ponged)
-        if now - self.published >= PUBLISH_PERIOD:
+        if now - self.published >= periods[PUBLISH]:
             self.published = now
             self.talk.say([b"PUBLISH", HELLO, self._sentinel.greeting(master).encode()])
 
@@ -138,7 +135,7 @@ class Instance:
         silent = now - self.unanswered if self.unanswered else 0
         if not self.talk.is_open:
             silent = now - self.answered
-        patience = self.master.down_after + 2 * INFO_PERIOD
+        patience = self.master.down_after + 2 * self._sentinel.periods[INFO]
         turned = self.kind == MASTER and self.role == REPLICA and now - self.role_since > patience
         down = silent > self.master.down_after or turned
         if down and not self.down_since:

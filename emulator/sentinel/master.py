@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.replies import Received
 from emulator.sentinel.failover import Failover
-from emulator.sentinel.instance import (
-    ASK_PERIOD,
-    INFO_PERIOD,
-    MASTER,
-    PUBLISH_PERIOD,
-    REPLICA,
-    SENTINEL,
-    Instance,
-)
+from emulator.sentinel.instance import MASTER, REPLICA, SENTINEL, Instance
+from emulator.sentinel.periods import ASK, DOWN_AFTER, FAILOVER_TIMEOUT, INFO, PUBLISH
 
 if TYPE_CHECKING:
     from emulator.sentinel.sentinel import Sentinel
 
-DOWN_AFTER = 30_000
-FAILOVER_TIMEOUT = 180_000
-_VOTES_HOLD = 5 * ASK_PERIOD
+_VOTES_HOLD: Final = 5
+"""Times the period in which other sentinels are asked."""
 
 
 class Master:
@@ -33,8 +25,8 @@ class Master:
         self._sentinel = sentinel
         self.name = name
         self.quorum = quorum
-        self.down_after = DOWN_AFTER
-        self.failover_timeout = FAILOVER_TIMEOUT
+        self.down_after = sentinel.periods[DOWN_AFTER]
+        self.failover_timeout = sentinel.periods[FAILOVER_TIMEOUT]
         self.parallel_syncs = 1
         self.auth_user = self.auth_pass = ""
         self.config_epoch = 0
@@ -103,20 +95,20 @@ class Master:
         """Look after everybody, and do what is to be done about a master that is dead."""
         for instance in self.instances:
             instance.tend()
-        self._ask_others()
+        self.ask_others()
         self._agree()
         self.failover.tend()
 
-    def _ask_others(self) -> None:
+    def ask_others(self) -> None:
         """Ask the other sentinels whether the master is dead for them too, and perhaps for their votes."""
         if not self.top.is_down:
             return
         now, sentinel = self._sentinel.now, self._sentinel
         voting = sentinel.id if self.failover.is_under_way else "*"
         for other in self.sentinels.values():
-            if now - other.says_down_at > _VOTES_HOLD:
+            if now - other.says_down_at > _VOTES_HOLD * sentinel.periods[ASK]:
                 other.says_down, other.vote = False, ""
-            if now - other.asked >= ASK_PERIOD or (voting != "*" and self.failover.asks(other)):
+            if now - other.asked >= sentinel.periods[ASK] or (voting != "*" and self.failover.asks(other)):
                 other.asked = now
                 question = f"SENTINEL IS-MASTER-DOWN-BY-ADDR {self.top.host} {self.top.port} {sentinel.epoch} {voting}"
                 other.talk.say(question.encode().split(), partial(self._answered, other))
@@ -152,9 +144,10 @@ class Master:
             return
         if self.failover.informed(instance):
             return
-        now, settled = self._sentinel.now, 4 * PUBLISH_PERIOD
+        now, periods = self._sentinel.now, self._sentinel.periods
+        settled = 4 * periods[PUBLISH]
         top = self.top
-        sane = not top.is_down and top.role == MASTER and top.informed and now - top.informed < 2 * INFO_PERIOD
+        sane = not top.is_down and top.role == MASTER and top.informed and now - top.informed < 2 * periods[INFO]
         if self.failover.is_under_way or not sane or now - instance.role_since < settled:
             return
         if instance.role == MASTER:

@@ -10,6 +10,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.protocol.errors import as_text
 from emulator.replication.host import Receiver
 from emulator.sentinel.master import Master
+from emulator.sentinel.periods import DEFAULTS
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
@@ -24,9 +25,12 @@ _GREETING_FIELDS: Final = 8
 
 
 class Sentinel(Timer):
-    """As a timer it is the next look at everybody.  ``epoch`` counts elections; ``id`` is this sentinel's."""
+    """As a timer it is the next look at everybody.  ``epoch`` counts elections; ``id`` is this sentinel's.
 
-    __slots__ = ("_engine", "announce_ip", "announce_port", "epoch", "id", "masters", "random")
+    ``periods`` are the times by which it goes, in milliseconds.
+    """
+
+    __slots__ = ("_engine", "announce_ip", "announce_port", "epoch", "id", "masters", "periods", "random")
 
     def __init__(self, engine: HostOfSentinel) -> None:
         super().__init__()
@@ -35,6 +39,7 @@ class Sentinel(Timer):
         self.id = engine.random.randbytes(20).hex()
         self.epoch = 0
         self.masters: dict[str, Master] = {}
+        self.periods = dict(DEFAULTS)
         self.announce_ip = ""
         self.announce_port = 0
 

@@ -13,12 +13,12 @@ from emulator.sentinel.sentinel import Sentinel
 from emulator.sentinel.table import sentinel_table
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.sentinel.host import HostOfSentinel
 
 _MONITOR = 5
 
 
-def make_sentinel(engine: Engine, directives: Sequence[Sequence[str]]) -> Sentinel:
+def make_sentinel(engine: HostOfSentinel, directives: Sequence[Sequence[str]]) -> Sentinel:
     """Let an engine be a sentinel, by the words after ``sentinel`` of its directives; raises `ConfigError`."""
     sentinel = Sentinel(engine)
     engine.sentinel = sentinel

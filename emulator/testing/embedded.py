@@ -215,10 +215,14 @@ class Server(Handle):
         settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
         return configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
 
+    def _prepare(self) -> None:
+        """Make ready what is there before anybody connects."""
+        enter_users(self.engine, self._settings)
+
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
             self._started = network.NetworkServer(Engine(self._configured(), self._given_clock))
-            enter_users(self.engine, self._settings)
+            self._prepare()
             try:
                 await self._server.start()
             except OSError:
@@ -260,6 +264,8 @@ class Server(Handle):
 
     def __exit__(self, *exc: object) -> None:
         assert self._thread is not None and self._loop is not None
+        if not self._thread.is_alive():
+            return
         self.replicas.stop()
         self._server.end()
         self._thread.join()
