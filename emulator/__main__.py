@@ -83,7 +83,7 @@ def _run(options: ServerOptions) -> int:
     try:
         server = NetworkServer(engine)
         if options.is_sentinel:
-            from emulator.sentinel.start import make_sentinel  # a server that is none starts sooner without
+            from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
 
             make_sentinel(engine, options.sentinel)
     except ConfigError as error:

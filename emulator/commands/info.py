@@ -25,7 +25,7 @@ from emulator.table.registry import command, every_command, seconds_spent
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
-    from emulator.core.engine import Engine
+    from emulator.core.engine import Engine as Engine
     from emulator.persistence.append_log import AppendLog
     from emulator.persistence.loading import Loading
     from emulator.persistence.replay import Replay
