@@ -30,6 +30,7 @@ VERSION: Final = 8
 
 _PLAIN, _COMPRESSED = 1, 2
 _SAMPLE: Final = struct.Struct("<Qd")
+_SAMPLES_A_STEP: Final = 500
 _LARGEST: Final = (1 << 63) - 1
 
 
@@ -54,8 +55,10 @@ def save(series: Series, text: Text) -> Iterator[bytes]:
 
 def _compressed(times: array[int], values: array[float], size: int, text: Text) -> Iterator[bytes]:
     writer = Writer(keeps=True)
-    for moment, value in zip(times, values, strict=True):
+    for number, (moment, value) in enumerate(zip(times, values, strict=True)):
         writer.append(moment, value, size << 3)
+        if not number % _SAMPLES_A_STEP:
+            yield b""
     first = (as_bits(values[0]), times[0]) if times else (0, 0)
     numbers = (size, writer.count, writer.bits, *first, writer.moment, writer.step, writer.word)
     yield from map(unsigned, (*numbers, writer.leading, writer.trailing))
