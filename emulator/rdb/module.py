@@ -146,3 +146,16 @@ def load(reader: Reader, server: Server) -> Structure:
     value = payload.load(reader, version)
     _expect(reader, _END)
     return value
+
+
+def skip(reader: Reader) -> None:
+    """Read what any module has written, up to its end, and forget it.  Raises `BadData`."""
+    while (code := reader.length()) != _END:
+        if code in (_SIGNED, _UNSIGNED):
+            reader.length()
+        elif code in (_FLOAT, _DOUBLE):
+            reader.take(4 if code == _FLOAT else 8)
+        elif code == _STRING:
+            reader.string()
+        else:
+            raise BadData

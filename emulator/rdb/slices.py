@@ -148,9 +148,10 @@ def sliced(value: Value, weight: int, text: Text, version: int) -> Slices | None
         )
     described = TYPES[value.__class__].payload
     assert described is not None
+    save = described.save_in_file or described.save
     if described.copies_quickly:
-        return _Copied(iter(module.framed(value, described.save(value.copy(), text))))
-    return Slices(iter(module.framed(value, described.save(value, text))))
+        return _Copied(iter(module.framed(value, save(value.copy(), text))))
+    return Slices(iter(module.framed(value, save(value, text))))
 
 
 class _Copied(Slices):
