@@ -62,10 +62,17 @@ class Side:
     @property
     def version(self) -> tuple[int, ...]:
         """The version that the server says it is."""
-        text = self.control("INFO", "server").value
+        return tuple(map(int, self._told("server", "redis_version").split(".")))
+
+    @property
+    def allocator(self) -> str:
+        """What allocates the server's memory: ``jemalloc-5.3.0``, ``libc``."""
+        return self._told("memory", "mem_allocator")
+
+    def _told(self, section: str, name: str) -> str:
+        text = self.control("INFO", section).value
         assert isinstance(text, bytes)
-        line = next(line for line in text.splitlines() if line.startswith(b"redis_version:"))
-        return tuple(int(part) for part in line.partition(b":")[2].split(b"."))
+        return next(line for line in text.decode().splitlines() if line.startswith(name + ":")).partition(":")[2]
 
     def begin(self, protocol: int, keep_settings: bool) -> None:
         """Get ready for a case."""
@@ -211,9 +218,9 @@ def play_all(
     """Play cases, each on its protocol; differences that are not accepted go to `on_difference`."""
     tallies: dict[str, Tally] = {}
     met: set[str] = set()
-    version = oracle.version
+    version, allocator = oracle.version, oracle.allocator
     for case, protocol in cases:
-        if not case.is_for(version):
+        if not case.is_for(version, allocator):
             continue
         tally = tallies.setdefault(case.group, Tally())
         tally.cases += 1

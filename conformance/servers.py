@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from conformance.oracles import NoOracle as NoOracle
 from conformance.oracles import binary as oracle_binary
+from conformance.oracles import openssl_1_1
 
 ROOT = Path(__file__).parent.parent
 Address = tuple[str, int]
@@ -69,19 +69,6 @@ def _module_file(word: str) -> str:
     path = Path(found.origin).parent / "redis-stack-server" / "lib" / _FILES[word]
     path.chmod(0o755)
     return str(path)
-
-
-def _openssl(folder: Path) -> str:
-    """A folder with OpenSSL 1.1 by its usual names, which the module for time series needs; raises `NoOracle` without it."""
-    libraries = Path(sysconfig.get_path("platlib")) / "psycopg2_binary.libs"
-    for name in ("ssl", "crypto"):
-        library = next(libraries.glob(f"lib{name}-*.so.1.1*"), None)
-        if library is None:
-            raise NoOracle("no OpenSSL 1.1 for the oracle: pip install psycopg2-binary==2.9.5 (Python 3.11)")
-        link = folder / f"lib{name}.so.1.1"
-        link.unlink(missing_ok=True)
-        link.symlink_to(library)
-    return str(folder)
 
 
 def parse_address(url: str) -> Address:
@@ -192,9 +179,7 @@ def oracle_command(port: int, *options: str, binary: str | None = None, modules:
     for word in modules:
         command += ["--loadmodule", _module_file(word)]
     if "timeseries" in modules:
-        folder = Path(tempfile.gettempdir()) / f"conformance-openssl-{os.getuid()}"
-        folder.mkdir(exist_ok=True)
-        command = ["env", f"LD_LIBRARY_PATH={_openssl(folder)}", *command]
+        command = ["env", f"LD_LIBRARY_PATH={openssl_1_1()}", *command]
     return command
 
 

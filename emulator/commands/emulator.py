@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.arguments import INT32_MAX, bounded, double, integer, positive, wrong_subcommand_arity
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2.0", help_acl=EMULATOR)
 
 _LATEST = 1 << 48
-_FLAGS = "admin noscript loading stale no_multi"
+FLAGS: Final = "admin noscript loading stale no_multi"
 
 
 def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
@@ -42,7 +42,7 @@ def known_action(action: bytes, *actions: bytes) -> bytes:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys and clients whose time comes",
 )
@@ -67,7 +67,7 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N commands and clients",
 )
@@ -143,7 +143,7 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
     }
 
 
-@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
 def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     """ADD a fault (returns its id), LIST the faults and how often each fired, or CLEAR one or all."""
     faults, word = client.engine.faults, known_action(action, b"ADD", b"LIST", b"CLEAR")
@@ -160,7 +160,7 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys",
 )
@@ -183,7 +183,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=_FLAGS,
+    flags=FLAGS,
     acl=EMULATOR,
     complexity="O(N) for N clients or keyspaces",
 )
@@ -203,16 +203,14 @@ def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | M
     return keyspaces.name_of(client.engine) if word == b"GET" else list(keyspaces.named)
 
 
-@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(1)")
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(1)")
 def emulator_seed(client: Session, seed: bytes) -> Status:
     """Seeds all random choices (SPOP, RANDOMKEY, evictions, vectors and others), which makes them repeatable."""
     client.engine.random.seed(integer(seed))
     return OK
 
 
-@command(
-    EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded"
-)
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded")
 def emulator_record(client: Session, action: bytes) -> Reply:
     """START or STOP recording calls; GET returns the recorded calls, LINES returns them as lines for redis-cli."""
     recording, word = client.engine.recording, known_action(action, b"START", b"STOP", b"GET", b"LINES")

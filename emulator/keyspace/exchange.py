@@ -39,10 +39,10 @@ def exchange_all(engine: HostOfData, other: HostOfData) -> None:
 
 def _take_over_uses(old: Database, new: Database) -> None:
     """Usage is told as it is where the new data are going to be; the policy may have changed while they were made."""
-    if (old.frequency is None) != (new.frequency is None):
+    if type(old.uses) is not type(new.uses):
         for entry in new.entries.values():
-            entry.access = new.clock.now if old.frequency is None else old.frequency.fresh()
-    new.frequency = old.frequency
+            entry.access = new.clock.now if old.uses is None else old.uses.fresh()
+    new.uses = old.uses
 
 
 def _exchange(engine: HostOfData, one: Database, two: Database) -> None:

@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.clients.blocking import Block
 from emulator.persistence.folder import Written
 from emulator.persistence.manifest import BASE, INCREMENT, Manifest, Part
 from emulator.persistence.moments import Annotations
@@ -43,7 +42,8 @@ class AppendLog:
 
     ``unwritten`` is what is to be written; the list is the same for ever.  ``size`` counts the bytes of base and increments,
     ``base_size`` is what `size` was after the last rewriting.  ``error`` tells why it cannot be written.  ``rewriting`` is
-    the image of a new base.  ``on_lost`` ends the process where what was answered for could not be kept.
+    the image of a new base.  ``on_synced`` is told when more of it is on the disk, ``on_lost`` ends the process where what
+    was answered for could not be kept.
     """
 
     def __init__(self, engine: HostOfFiles) -> None:
@@ -59,6 +59,7 @@ class AppendLog:
         self.rewrite_scheduled = False
         self.delayed_syncs = 0
         self.on_lost: Callable[[], None] | None = None
+        self.on_synced: Callable[[], None] | None = None
         self._began = 0
         self._file: Written | None = None
         self._name = ""
@@ -67,7 +68,6 @@ class AppendLog:
         self._annotations = Annotations()
         self._commands = self._written_commands = self._synced_commands = 0
         self._syncing = False
-        self._waiting: list[tuple[Block, int]] = []
 
     # Names
 
@@ -296,23 +296,26 @@ class AppendLog:
 
     def _synced(self, commands: int) -> None:
         self._synced_commands = max(commands, self._synced_commands)
-        waiting, self._waiting = self._waiting, []
-        for block, wanted in waiting:
-            if block not in self._engine.blocking.blocks:
-                continue
-            if wanted > self._synced_commands:
-                self._waiting.append((block, wanted))
-            else:
-                self._engine.blocking.finish(block, [1, 0])
+        if self.on_synced is not None:
+            self.on_synced()
+
+    @property
+    def synced(self) -> int:
+        """How many commands are on the disk."""
+        return self._synced_commands
+
+    @property
+    def commands(self) -> int:
+        """How many commands there were."""
+        return self._commands
 
     @property
     def is_synced(self) -> bool:
         """Whether all that has changed is on the disk."""
         return self._synced_commands == self._commands
 
-    def wait(self, block: Block) -> None:
-        """Answer a wait when all that has changed so far is on the disk."""
-        self._waiting.append((block, self._commands))
+    def wait(self) -> None:
+        """Somebody waits for all that has changed so far to be on the disk, of which `on_synced` tells."""
         self.flush()
         if self._engine.config.appendfsync != "no":
             self.sync_soon()

@@ -50,13 +50,18 @@ class Dump:
     def head(self) -> bytes:
         """The header, what the file says of itself, and the functions."""
         engine, text = self._engine, self._text
+        position = engine.stream_position
         auxes = {
             file.version_name(engine.config.edition): engine.config.edition.version.encode(),
             b"redis-bits": b"64",
             b"ctime": b"%d" % (engine.clock.now // 1000),
             b"used-mem": b"%d" % engine.used_memory,
-            b"aof-base": b"%d" % self._base_of_log,
         }
+        if position is not None:
+            auxes[b"repl-stream-db"] = b"%d" % position.db
+            auxes[b"repl-id"] = position.id.encode()
+            auxes[b"repl-offset"] = b"%d" % position.offset
+        auxes[b"aof-base"] = b"%d" % self._base_of_log
         if self._tells_moment:
             auxes[AUX] = b"%d" % engine.clock.now
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from emulator.clients.tracking import Tracking
 from emulator.keyspace.host import HostOfData
@@ -19,6 +19,15 @@ class Names(Protocol):
     """Who knows the names of engines."""
 
     def name_of(self, engine: Any) -> bytes: ...
+
+
+class StreamPosition(NamedTuple):
+    """Where the stream to replicas is: the database that it has selected, the id of its history, and its last byte's
+    number."""
+
+    db: int
+    id: str
+    offset: int
 
 
 class HostOfFiles(HostOfData, Protocol):
@@ -40,6 +49,11 @@ class HostOfFiles(HostOfData, Protocol):
 
     @property
     def scripting(self) -> Scripting: ...
+
+    @property
+    def stream_position(self) -> StreamPosition | None: ...
+
+    def resume_stream(self, position: StreamPosition) -> None: ...
 
     def sibling(self) -> HostOfFiles: ...
 

@@ -38,7 +38,8 @@ class Persistence:
     """The files of an engine.
 
     ``folder`` is where they are, at first one in memory, in which nothing is written by itself.  ``loading`` is what is
-    being loaded; ``loaded_keys`` and ``expired_keys`` are of the last file.
+    being loaded, ``loading_aside`` what is so while the old data are served; ``loaded_keys`` and ``expired_keys`` are of the
+    last file.
     """
 
     def __init__(self, engine: HostOfFiles) -> None:
@@ -48,6 +49,7 @@ class Persistence:
         self.dumps = Dumps(engine)
         self.log = AppendLog(engine)
         self.loading: Loading | Replay | None = None
+        self.loading_aside: Loading | Replay | None = None
         self.loaded_keys = self.expired_keys = 0
         self._backups: Backups | None = None
         self._next_daily = 0
@@ -231,9 +233,11 @@ class Persistence:
         started = perf_counter()
         failure: BadFile | None = None
         try:
-            yield from self._through(loading)
+            yield from self.through(loading)
             what = "append only file" if self._engine.config.appendonly else "disk"
             logger.log(NOTICE, "DB loaded from %s: %.3f seconds", what, perf_counter() - started)
+            if loading.position is not None:
+                self._engine.resume_stream(loading.position)
             failure = self._begin_log()
         except BadFile as error:
             failure = error
@@ -252,8 +256,9 @@ class Persistence:
         reader = FileReader(source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
-    def _through(self, loading: Loading | Replay) -> Job:
-        self._set_loading(loading)
+    def through(self, loading: Loading | Replay, serves: bool = False) -> Job:
+        """Load; clients hear of it unless the server `serves` old data meanwhile."""
+        self._set_loading(loading, serves)
         try:
             yield from loading.job()
         finally:
@@ -261,8 +266,9 @@ class Persistence:
             self.loaded_keys, self.expired_keys = loading.keys, loading.expired
         self.dumps.loaded()
 
-    def _set_loading(self, loading: Loading | Replay | None) -> None:
-        self.loading = loading
+    def _set_loading(self, loading: Loading | Replay | None, serves: bool = False) -> None:
+        self.loading = None if serves else loading
+        self.loading_aside = loading if serves else None
         self._engine.expiry_changed()
         self._engine.refresh_sessions()
 
@@ -273,9 +279,9 @@ class Persistence:
         if save and not self.dumps.save():
             raise CommandError("ERR")
         if flush:
-            self._empty()
+            self.empty()
         try:
-            run_through(self._through(self._found(merge)))
+            run_through(self.through(self._found(merge)))
         except (BadFile, OSError) as error:
             raise _not_loaded(error, "RDB dump") from None
         logger.log(NOTICE, "DB reloaded by DEBUG RELOAD")
@@ -285,7 +291,7 @@ class Persistence:
         from emulator.rdb.file_reader import BadFile
 
         self.log.flush()
-        self._empty()
+        self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF
         if listens:
             propagation.leave(self.log.take)
@@ -293,7 +299,7 @@ class Persistence:
             found = self._found_log()
             if found is None:
                 raise FileNotFoundError
-            run_through(self._through(found))
+            run_through(self.through(found))
         except (BadFile, OSError) as error:
             raise _not_loaded(error, "AOF files") from None
         finally:
@@ -331,7 +337,8 @@ class Persistence:
             self.log.rewrite_scheduled = True
         run_through(job)
 
-    def _empty(self) -> None:
+    def empty(self) -> None:
+        """Let there be no data."""
         engine = self._engine
         for db in engine.databases:
             db.clear()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.clients.session import Session
 from emulator.persistence.folder import Folder
+from emulator.persistence.host import StreamPosition
 from emulator.persistence.loading import Loading
 from emulator.persistence.manifest import Manifest, Part
 from emulator.persistence.moments import told_by
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_BEGINNING: Final = 1
+_BEGINNING: Final = 0
 """The moment, in milliseconds, at which all is loaded."""
 _LATEST: Final = 0xFF
 """An access that is not later was at the beginning: a moment, or how often a key was used in the first minute there was."""
@@ -48,6 +49,16 @@ class _BadFormat(Exception):
 
 class _Reached(Exception):
     """What follows has happened after the moment that is asked for."""
+
+
+class _Log:
+    """Where the commands come from; like a master, it is obeyed."""
+
+    kind = b"master"
+    flag = b"M"
+
+    def gone(self) -> None:
+        """All is loaded."""
 
 
 class Replay:
@@ -68,6 +79,7 @@ class Replay:
         self._has_moments = False
         self._last = 0
         self._session = Session(engine)
+        self._session.peer = _Log()
         self._before = 0
         self._base: Loading | None = None
         self.began = engine.clock.now // 1000
@@ -94,6 +106,11 @@ class Replay:
     def expired(self) -> int:
         """Keys of the base that had expired."""
         return 0 if self._base is None else self._base.expired
+
+    @property
+    def position(self) -> StreamPosition | None:
+        """Where the stream to replicas was when the base was written: what followed is not told."""
+        return None
 
     @property
     def used_memory(self) -> int:

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.datatypes.wheel import Timer
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
@@ -33,22 +34,31 @@ class Work(Timer):
     until that returns False.  Where it is None a job is done at once.
     """
 
-    __slots__ = ("_engine", "_error", "_job", "_later", "_owed", "_waits", "begin")
+    __slots__ = ("_engine", "_error", "_idle", "_job", "_owed", "_waits", "begin")
 
     def __init__(self, engine: HostOfFiles) -> None:
         super().__init__()
         self._engine = engine
         self._job: Job | None = None
-        self._later: deque[Job] = deque()
         self._error: Exception | None = None
         self._owed = 0
         self._waits = False
+        self._idle: deque[Callable[[], object]] = deque()
         self.begin: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether there is a job."""
         return self._job is not None
+
+    def when_idle(self, begin: Callable[[], object]) -> None:
+        """Call something, which may start a job, as soon as there is none."""
+        self._idle.append(begin)
+        self._call_idle()
+
+    def _call_idle(self) -> None:
+        while self._idle and self._job is None:
+            behind_wall(self._idle.popleft(), "what waits for the end of work in slices")
 
     def start(self, job: Job) -> None:
         """Begin with a job."""
@@ -62,12 +72,7 @@ class Work(Timer):
 
     def start_later(self, job: Job, ended: Callable[[Exception | None], object]) -> None:
         """Begin with a job when those before it have ended, and tell at last what went wrong, or None."""
-        self._later.append(_telling(job, ended))
-        self._start_next()
-
-    def _start_next(self) -> None:
-        if self._job is None and self._later:
-            self.start(self._later.popleft())
+        self.when_idle(lambda: self.start(_telling(job, ended)))
 
     def stop(self) -> None:
         """Close the job, wherever it is; those that wait go on."""
@@ -76,11 +81,11 @@ class Work(Timer):
         self._waits = False
         if job is not None:
             job.close()
-        self._start_next()
+        self._call_idle()
 
     def forget(self) -> None:
         """Close the job and those that wait."""
-        self._later.clear()
+        self._idle.clear()
         self.stop()
 
     def step(self) -> bool:
@@ -114,7 +119,7 @@ class Work(Timer):
     def _ended(self, job: Job) -> None:
         if self._job is job:  # else its end has begun another one
             self._job = None
-            self._start_next()
+        self._call_idle()
 
     def _pause(self, micros: int) -> None:
         self._owed += micros

@@ -120,7 +120,7 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
     try:
         for call in calls:
             words = [word if isinstance(word, bytes) else str(word).encode() for word in call]
-            command = find(_commands(), words)
+            command = find(_commands() if engine.sentinel is None else engine.commands, words)
             check_arity(command, words)
             session.words = words
             assert command.fn is not None
