@@ -18,6 +18,7 @@ from conformance.bench import (
     local,
     modules,
     plugin,
+    replication,
     rest,
     scale,
     soak,
@@ -37,6 +38,7 @@ PROGRAMS = {
     "stall": stall.run,
     "startup": startup.run,
     "durable": durable.run,
+    "replication": replication.run,
     "idle": idle.run,
     "crowd": crowd.run,
     "vectors": vectors.run,
@@ -75,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes",
         type=_numbers,
-        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large, stall and durable (1000000): elements",
+        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large, stall and durable (1000000), "
+        "replication (300000): elements",
     )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser
