@@ -19,6 +19,7 @@ from conformance.bench import (
     local,
     modules,
     plugin,
+    replication,
     rest,
     scale,
     soak,
@@ -39,6 +40,7 @@ PROGRAMS = {
     "stall": stall.run,
     "startup": startup.run,
     "durable": durable.run,
+    "replication": replication.run,
     "idle": idle.run,
     "crowd": crowd.run,
     "vectors": vectors.run,
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes",
         type=_numbers,
-        help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000); "
+        help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000), replication (300000); "
         "large, heavy, stall, durable (1000000)",
     )
     parser.add_argument("--match", metavar="TEXT", help="wide, heavy: only the cases with this text")
