@@ -80,6 +80,7 @@ class Session:
         "fast_path",
         "fault_passed",
         "fd",
+        "fieldsets",
         "id",
         "last_command",
         "lib_name",
@@ -150,6 +151,7 @@ class Session:
         self.deny_blocking = False
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
+        self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
         self.no_evict = self.no_touch = self.upstash = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None

@@ -28,6 +28,8 @@ CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
     "dangerous connection transaction scripting"
 ).split()
+_LATER_CATEGORIES: Final = ("array",)
+"""Categories that came with groups of commands after Redis 8.2."""
 EMULATOR: Final = "emulator"
 """The group and category of what no real Redis can do, which is told only where somebody asks for it."""
 
@@ -182,7 +184,7 @@ class Command:
                 found.update(implied)
         if "scripting" in found:
             found.discard("read")
-        return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+        return [category for category in (*CATEGORIES, *_LATER_CATEGORIES, EMULATOR) if category in found]
 
     @property
     def flag_names(self) -> list[str]:
@@ -280,8 +282,9 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
 
 
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
-    """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
-    declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
+    """The ACL categories of a server with these commands: Redis's own, and behind them those of some commands."""
+    some = (entry for entry in every_command(table) if entry.module or entry.group in _LATER_CATEGORIES)
+    declared = (name for entry in some for name in entry.categories)
     return list(dict.fromkeys((*CATEGORIES, *declared)))
 
 
