@@ -33,7 +33,7 @@ class Step:
     line: int
     text: str
     connection: str = "a"
-    action: str = "command"  # command, read, none, eof, close, raw, sleep
+    action: str = "command"  # command, read, none, eof, close, raw, sleep, start, restart
     words: list[bytes] = field(default_factory=list)
     replies: int = 1
     looseness: frozenset[str] = frozenset()
@@ -70,6 +70,11 @@ class Case:
     @property
     def id(self) -> str:
         return f"{self.group}/{self.name}"
+
+    @property
+    def restarts(self) -> bool:
+        """Whether it starts servers anew, which takes processes."""
+        return any(step.action in ("start", "restart") for step in self.steps)
 
     @property
     def is_of_versions(self) -> bool:
@@ -222,7 +227,7 @@ def _mark(step: Step, marks: str) -> None:
 def _act(step: Step, rest: str) -> None:
     if rest.startswith("!"):
         name, _, argument = rest[1:].partition(" ")
-        if name not in ("close", "raw", "sleep"):
+        if name not in ("close", "raw", "sleep", "start", "restart"):
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from conformance.cases import Case, Step
 from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
+from conformance.servers import NoOracle, Started
 
 _QUIET_SECONDS = 0.05
 _HIDDEN_SETTINGS = (
@@ -111,8 +112,20 @@ class Side:
                 connection("HELLO", "3")
         return self.connections[name]
 
+    def restart(self, step: Step) -> None:
+        """Begin to start the server with the options of a step: in an empty folder, or in the one that it has filled."""
+        if not isinstance(self.address, Started):
+            raise NoOracle(f"{step.text} takes servers that are started here")
+        for connection in (self.control, *self.connections.values()):
+            connection.close()
+        self.connections = {}
+        self.address.process.restart([word.decode() for word in step.words], step.action == "start")
+
     def start(self, step: Step) -> None:
         """Do what a step says, short of reading replies."""
+        if step.action in ("start", "restart"):
+            self.restart(step)
+            return
         connection = self.connection(step.connection)
         try:
             if step.action == "command":
@@ -129,7 +142,10 @@ class Side:
     def finish(self, step: Step) -> list[Reply]:
         """The replies to a step; what goes wrong is told as a reply of its own kind."""
         replies: list[Reply] = []
-        if step.action in ("close", "sleep"):
+        if step.action in ("start", "restart") and isinstance(self.address, Started):
+            self.address.process.wait()
+            self.control = Connection(self.address, 10.0)
+        if step.action in ("close", "sleep", "start", "restart"):
             return replies
         connection = self.connection(step.connection)
         try:

@@ -33,8 +33,7 @@ def test_group(sides, group, protocol):
 @pytest.mark.parametrize("group", OTHERS)
 def test_group_on_servers_of_its_own(group):
     with with_modules(servers.modules_of(group)) as addresses:
-        for protocol in (2, 3):
-            play_group([Side(address) for address in addresses], group, protocol)
+        play_group([Side(address) for address in addresses], group, 2, 3)
 
 
 LATER = "8.6"
@@ -54,8 +53,8 @@ def test_group_of_a_later_edition(later_sides, group):
     play_cases(later_sides, [(case, protocol) for case, protocol in cases if protocol == 2 or case.is_of_versions])
 
 
-def play_group(sides, group, protocol):
-    cases = select([group], "", [protocol])
+def play_group(sides, group, *protocols):
+    cases = sorted(select([group], "", protocols), key=lambda case: case[1])
     assert cases
     play_cases(sides, cases)
 

@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     random = Random(options.seed)
     loose = Looseness()
-    modules = [module for group in options.group for module in servers.modules_of(group)]
+    modules = list(dict.fromkeys(module for group in options.group for module in servers.modules_of(group)))
     of_edition = ("--compat", options.edition) if options.edition != "8.2" else ()
     binary = options.oracle or (oracles.binary(options.edition) if of_edition else None)
     with (

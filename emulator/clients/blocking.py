@@ -74,7 +74,11 @@ class Block(Timer):
         self.retry = None if due is None else Retry(self, due)
 
     def fire(self) -> None:
-        self.session.engine.blocking.finish(self, self.timeout_reply)
+        self.session.engine.blocking.finish(self, self.on_timeout())
+
+    def on_timeout(self) -> Reply:
+        """The answer when the time is over."""
+        return self.timeout_reply
 
     def failed(self, error: Exception) -> None:
         self.session.engine.blocking.fail(self, error)

@@ -23,6 +23,8 @@ from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.acl.selector import Denial
+    from emulator.clients.host import Peer
     from emulator.clients.tracking import Tracked
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
@@ -54,13 +56,14 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of the
-    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
-    number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of
+    the last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
+    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
+    any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
-    already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
-    set for the REST API: nothing waits, and scripts may do what they may with that service.
+    already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
+    of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
+    waits, and scripts may do what they may with that service.
     """
 
     __slots__ = (
@@ -82,6 +85,7 @@ class Session:
         "fd",
         "fieldsets",
         "id",
+        "imports",
         "last_command",
         "lib_name",
         "lib_version",
@@ -98,11 +102,13 @@ class Session:
         "output_limit",
         "patterns",
         "paused",
+        "peer",
         "proof",
         "protocol",
         "pushed",
         "queue",
         "queue_failed",
+        "redirects",
         "replies",
         "reply_mode",
         "running",
@@ -149,10 +155,11 @@ class Session:
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}
         self.deny_blocking = False
+        self.peer: Peer | None = None
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
         self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
-        self.no_evict = self.no_touch = self.upstash = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -177,12 +184,17 @@ class Session:
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
+            and self.peer is None
             and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.needs_guards
         )
         followed = self.engine.propagation.active
         self.fast_path, self.logged = simple and not followed, simple and followed
+
+    def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
+        """Why a user may not make a call in the database that the session is in, or None."""
+        return user.check(command, args, self.db.index, len(self.engine.databases))
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
@@ -321,6 +333,11 @@ class Session:
     # Who it is
 
     @property
+    def is_obeyed(self) -> bool:
+        """Whether it is the master or a log, whose commands have been checked where they were first run."""
+        return self.peer is not None and self.peer.kind == b"master"
+
+    @property
     def is_local(self) -> bool:
         """Whether the client's connection is from this machine: by the loopback interface or a unix socket."""
         host = self.address.rpartition(b":")[0].strip(b"[]")
@@ -377,6 +394,8 @@ class Session:
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
         engine.client_eviction.forget(self)
+        if self.peer is not None:
+            self.peer.gone()
 
     def watch(self, key: bytes) -> None:
         """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""

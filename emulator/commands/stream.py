@@ -121,11 +121,21 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
         return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _ADD_OPTIONS, _TRIM_RULES
+    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
 
 
-def _trimming(given: Given, run: int, edition: Edition, for_adding: bool) -> Trimming | None:
-    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may."""
+def _of_edition(edition: Edition, options: Options) -> Options:
+    """What becomes of entries that groups refer to is said since 8.2."""
+    if edition.includes("8.2.0"):
+        return options
+    return {word: option for word, option in options.items() if word not in STRATEGIES}
+
+
+def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed: bool) -> Trimming | None:
+    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may.
+
+    The words of one who is `obeyed` have been rewritten, and may have a limit that is of no use.
+    """
     limit: int | None = given.get(b"LIMIT")
     by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
     asked = by_length or by_id
@@ -134,7 +144,7 @@ def _trimming(given: Given, run: int, edition: Edition, for_adding: bool) -> Tri
     if not asked and not for_adding:
         raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
     whole_runs, threshold = asked or (False, 0)
-    if limit is not None and not whole_runs:
+    if limit is not None and not whole_runs and not obeyed:
         raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
     if not asked:
         return None
@@ -157,9 +167,10 @@ def _trimming(given: Given, run: int, edition: Edition, for_adding: bool) -> Tri
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
     config = client.engine.config
-    trimming = _trimming(given, config.stream_node_max_entries, config.edition, for_adding=False)
+    known, run = _of_edition(config.edition, _TRIM_OPTIONS), config.stream_node_max_entries
+    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
+    trimming = _trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -184,7 +195,7 @@ class _Asked(NamedTuple):
     message: Message | None = None
 
 
-def _asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _Asked:
     """The options and the id in the words of XADD, with so many entries in a run of a stream."""
     given, rest = leading_options(words, *_add_options(edition))
     if not rest:
@@ -195,7 +206,7 @@ def _asked(words: Body, run: int, edition: Edition) -> _Asked:
     message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
     if message is not None and id is not None:
         raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
-    trimming = _trimming(given, run, edition, for_adding=True)
+    trimming = _trimming(given, run, edition, for_adding=True, obeyed=obeyed)
     return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
 
 
@@ -208,11 +219,11 @@ def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
     return asked
 
 
-def _any_asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _any_asked(words: Body, run: int, edition: Edition, obeyed: bool) -> _Asked:
     if b"*" in words:
         with suppress(ValueError, CommandError):
             return _asked_again(words[: words.index(b"*") + 1], run, edition)
-    return _asked(words, run, edition)
+    return _asked(words, run, edition, obeyed)
 
 
 def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
@@ -245,7 +256,9 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     """Appends an entry to a stream, which is created if necessary; returns the id."""
     db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    asked = _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition)
+    asked = (
+        _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition, client.is_obeyed)
+    )
     body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")

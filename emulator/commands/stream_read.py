@@ -80,7 +80,8 @@ class _Request:
         streams: Sequence[bytes] = given.get(b"STREAMS", ())
         half = len(streams) // 2
         if len(streams) % 2:
-            ids = "ID or '>'" if for_group else "ID, '+', or '$'"
+            of_last = "ID or '$'" if client.engine.config.edition.is_valkey else "ID, '+', or '$'"
+            ids = "ID or '>'" if for_group else of_last
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
             )
@@ -131,6 +132,8 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     if text == b"$":
         return 0 if stream is None else stream.last_id
     if text == b"+":
+        if client.engine.config.edition.is_valkey and stream is not None and len(stream):
+            return stream.last_id - 1  # nothing comes where the last entry was deleted
         return _LAST
     if text == b">":
         raise CommandError(

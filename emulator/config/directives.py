@@ -25,6 +25,7 @@ from emulator.config.kinds import (
     Text,
 )
 from emulator.config.of_modules import Compactions, ModuleInteger, ModuleNumber
+from emulator.config.of_valkey import OfValkey
 from emulator.config.special import (
     Addresses,
     Directory,
@@ -47,7 +48,7 @@ from emulator.protocol.numbers import INT64_MAX
 __all__ = ["Config", "ConfigError"]
 
 
-class Config(Store):
+class Config(OfValkey, Store):
     """The configuration of one server, at first Redis's defaults."""
 
     acl_pubsub_default = Choice("resetchannels", "allchannels resetchannels")
@@ -76,6 +77,9 @@ class Config(Store):
     appendonly = Boolean(False)
     auto_aof_rewrite_min_size = MemorySize(64 << 20, unsigned=False)
     auto_aof_rewrite_percentage = Integer(100, 0, INT_MAX)
+    backup_daily = Boolean(False, hidden=True)
+    backup_dir = Text(blank=True, immutable=True, hidden=True)
+    backup_retention = Integer(7, 0, INT_MAX, hidden=True)
     bgsave_cpulist = Text(aliases="bgsave_cpulist", immutable=True)
     bf_error_rate = ModuleNumber(0.01, 0, 1, open=True, module="bf")
     bf_expansion_factor = ModuleInteger(2, 0, 32768, module="bf")
@@ -93,6 +97,15 @@ class Config(Store):
         {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
     )
     client_query_buffer_limit = MemorySize(1 << 30, 1 << 20)
+    cloud_account = Text(immutable=True, hidden=True)
+    cloud_bind = Text("127.0.0.1 -::1", immutable=True, hidden=True)
+    cloud_dir = Text(immutable=True, hidden=True)
+    cloud_domain = Text(immutable=True, hidden=True)
+    cloud_lag = Integer(0, 0, INT_MAX, immutable=True, hidden=True)
+    cloud_port = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_proxy = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_readonly_key = Text(immutable=True, hidden=True)
+    cloud_regions = Text(immutable=True, hidden=True)
     cluster_allow_pubsubshard_when_down = Boolean(True)
     cluster_allow_reads_when_down = Boolean(False)
     cluster_allow_replica_migration = Boolean(True)
@@ -126,6 +139,8 @@ class Config(Store):
     disable_thp = Boolean(True, immutable=True)
     dynamic_hz = Boolean(True)
     emulator_commands = Boolean(True, immutable=True, hidden=True)
+    emulator_detach = Boolean(False, immutable=True, hidden=True)
+    emulator_match = Text(immutable=True, hidden=True)
     emulator_max_keyspaces = Integer(1000, 1, INT_MAX, hidden=True)
     enable_debug_command = Choice("no", "no yes local", immutable=True)
     enable_module_command = Choice("no", "no yes local", immutable=True)
@@ -227,6 +242,7 @@ class Config(Store):
     rest_database = Text(immutable=True, hidden=True)
     rest_port = Integer(0, 0, 65535, immutable=True, hidden=True)
     rest_readonly_token = Text(immutable=True, hidden=True)
+    rest_tls = Boolean(False, immutable=True, hidden=True)
     rest_token = Text(immutable=True, hidden=True)
     save = Save(((3600, 1), (300, 100), (60, 10000)))
     server_cpulist = Text(aliases="server_cpulist", immutable=True)

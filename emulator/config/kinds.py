@@ -141,8 +141,8 @@ class ShutdownOptions(Choice):
 
     several = True
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__("default", "default save nosave now force", **traits)
+    def __init__(self, further: str = "", **traits: Any) -> None:
+        super().__init__("default", f"default save nosave now force {further}", **traits)
 
     def parse(self, words: Sequence[str], current: str) -> str:
         chosen = {self._choice(word) for word in words or [""]}
@@ -248,6 +248,7 @@ class MemorySize(Integer):
     """
 
     binary = False
+    malformed = "argument must be a memory value"
 
     def __init__(
         self,
@@ -277,7 +278,7 @@ class MemorySize(Integer):
     def _number(self, word: str) -> int:
         number = parse_memory(word)
         if number is None:
-            raise ConfigError("argument must be a memory value")
+            raise ConfigError(self.malformed)
         return number & UINT64_MAX if self.most == UINT64_MAX else number
 
     def lines(self, value: int) -> list[tuple[str, bool]]:
@@ -287,11 +288,13 @@ class MemorySize(Integer):
 class MemoryOrPercent(MemorySize):
     """Bytes, or for a percentage its negative."""
 
+    malformed = "argument must be a memory or percent value"
+
     def _number(self, word: str) -> int:
         percent = parse_integer(to_bytes(word[:-1])) if word.endswith("%") else None
         number = parse_memory(word) if percent is None or percent < 0 else -percent
         if number is None:
-            raise ConfigError("argument must be a memory or percent value")
+            raise ConfigError(self.malformed)
         return number
 
     def _bounded(self, number: int) -> int:
@@ -342,6 +345,12 @@ def parse_memory(word: str) -> int | None:
         return None
     number = min(saturated(digits.encode()), UINT64_MAX) * unit
     return wrapped(number, 64)
+
+
+def exceeds_memory(word: str) -> bool:
+    """Whether the number before a unit is more than 64 bits can tell."""
+    digits = word.rstrip("bBkKmMgG")
+    return digits.isdigit() and saturated(digits.encode()) > UINT64_MAX
 
 
 def format_memory(number: int) -> str:

@@ -37,9 +37,13 @@ class Entry:
     @property
     def encoding(self) -> bytes:
         """What OBJECT ENCODING answers."""
+        return self.encoding_in()
+
+    def encoding_in(self, is_valkey: bool = False) -> bytes:
+        """The same in Redis or in Valkey."""
         value = self.value
         if isinstance(value, bytes | bytearray):
-            return string.encoding(value, self.key, self._embeds_expiry)
+            return string.encoding(value, self.key, self._embeds_expiry, is_valkey)
         return value.encoding
 
     @property

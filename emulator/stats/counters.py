@@ -47,7 +47,7 @@ class Stats:
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
         self.peak_memory = self.peak_moment = 0
-        self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0}
+        self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0, b"database": 0}
 
     def count_error(self, text: str) -> None:
         """Count an error reply by its code, which is ``ERR`` where the text does not begin with one."""
