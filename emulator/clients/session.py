@@ -83,6 +83,7 @@ class Session:
         "fast_path",
         "fault_passed",
         "fd",
+        "fieldsets",
         "id",
         "imports",
         "last_command",
@@ -157,6 +158,7 @@ class Session:
         self.peer: Peer | None = None
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
+        self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
         self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None

@@ -300,8 +300,10 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
             if id not in unclaimed:
                 raise BadData
             group.pending[id] = consumer.pending[id] = Pending(consumer, *unclaimed.pop(id))
-    if unclaimed:
+    if any(delivered for delivered, _ in unclaimed.values()):
         raise BadData
+    for id, (delivered, count) in unclaimed.items():  # XNACK has released them
+        group.pending[id] = group.released.pending[id] = Pending(group.released, delivered, count)
     return group
 
 
