@@ -81,6 +81,7 @@ class Session:
         "fast_path",
         "fault_passed",
         "fd",
+        "has_queued",
         "id",
         "imports",
         "last_command",
@@ -153,7 +154,7 @@ class Session:
         self.deny_blocking = False
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
-        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -192,6 +193,7 @@ class Session:
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
         self.queue = Queue()
+        self.has_queued = True
         self.queue_failed = False
         self.refresh()
         return self.queue

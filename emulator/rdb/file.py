@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from emulator.rdb.payload import RDB_VERSION, length
+from emulator.rdb.payload import OF_VALKEY, RDB_VERSION, length
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
-OF_VALKEY: Final = 80
 HEADER_SIZE: Final = 9
 CHECKSUM_SIZE: Final = 8
 

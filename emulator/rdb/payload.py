@@ -6,6 +6,7 @@ Source: https://redis.io/docs/latest/commands/dump/, the RDB file format.
 from __future__ import annotations
 
 import struct
+from typing import Final
 
 from emulator.protocol.numbers import parse_integer
 from emulator.rdb.crc64 import crc64
@@ -67,12 +68,19 @@ def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
     return whole + crc64(whole).to_bytes(8, "little")
 
 
+OF_VALKEY: Final = 80
+"""The first version of the format that is Valkey's own."""
+_NEWEST_IN_COMMON: Final = 11
+
+
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
-    """What a payload holds; None where it is of a version newer than this or damaged."""
+    """What a payload holds; None where it is damaged, of a version newer than this, or one of Redis's that Valkey has not."""
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > version or checksum != crc64(whole):
+    written = int.from_bytes(whole[-2:], "little")
+    is_foreign = version >= OF_VALKEY > written > _NEWEST_IN_COMMON
+    if written > version or is_foreign or checksum != crc64(whole):
         return None
     return whole[:-2]
 

@@ -34,6 +34,8 @@ def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[
         return kinds.STRING, text(bytes(value))
     if version == kinds.WITH_MESSAGES and isinstance(value, Stream):
         return kinds.STREAM_4 & 0xFF, stream.save(value, text)[1] + stream.messages(value, text)
+    if version >= payload.OF_VALKEY and isinstance(value, Hash) and value.next_deadline is not None:
+        return _hash_of_valkey(value, text)
     return _SAVERS.get(value.__class__, module.save)(value, text)
 
 
@@ -72,6 +74,15 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
         for field, content in value.items()
     ]
     return kinds.HASH_EXPIRING, _moment(first) + count + b"".join(entries)
+
+
+def _hash_of_valkey(value: Hash, text: Text) -> tuple[int, bytes]:
+    """A hash in which each field has its deadline behind it, -1 for never."""
+    entries = [
+        text(field) + text(content) + (value.deadline(field) or -1).to_bytes(8, "little", signed=True)
+        for field, content in value.items()
+    ]
+    return kinds.HASH_OF_VALKEY & 0xFF, length(len(value)) + b"".join(entries)
 
 
 def _moment(milliseconds: int | None) -> bytes:
