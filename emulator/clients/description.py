@@ -47,7 +47,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"tot-mem": b"%d" % used.total,
         b"events": b"rw" if used.blocks else b"r",
         b"cmd": command_name,
-        b"user": session.user.name,
+        b"user": b"(superuser)" if kind_of(session) == b"master" else session.user.name,
         b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
@@ -74,7 +74,7 @@ def capabilities(session: Session) -> bytes:
 
 def flags_of(session: Session, ended: bool = False) -> bytes:
     """What holds for a client, in letters; its connection may have `ended`."""
-    flags = b""
+    flags = b"" if session.peer is None else session.peer.flag
     if session in session.engine.monitor.sessions:
         flags += b"O"
     if session.subscriptions:
@@ -108,12 +108,19 @@ def flags_of(session: Session, ended: bool = False) -> bytes:
 
 def kind_of(session: Session) -> bytes:
     """The type of a client, by which CLIENT LIST and the limits of buffers go."""
+    if session.peer is not None:
+        return session.peer.kind
     return b"pubsub" if session.subscriptions else b"normal"
 
 
 def output_limits(session: Session) -> tuple[int, int, int]:
     """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
-    limits = session.engine.config.client_output_buffer_limit[kind_of(session).decode()]
+    config, kind = session.engine.config, kind_of(session)
+    if kind == b"master":
+        return 0, 0, 0
+    limits = config.client_output_buffer_limit["slave" if kind == b"replica" else kind.decode()]
+    if kind == b"replica":  # what may be in the backlog may also be on its way
+        return limits[0] and max(limits[0], config.repl_backlog_size), *limits[1:]
     if session.authenticated or session.engine.acl.open_to_all:
         return limits
     return min(limits[0] or _UNAUTHENTICATED, _UNAUTHENTICATED), *limits[1:]

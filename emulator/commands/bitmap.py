@@ -90,13 +90,18 @@ def _bits(wanted: _Range, size: int) -> tuple[int, int]:
     return (start, end + 1) if wanted.in_bits else (start * 8, end * 8 + 8)
 
 
-def _pieces(text: Text, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The bits from one to another (not included), in order: of each piece its first bit, its width, and it as a number."""
+def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[tuple[int, int, int]]:
+    """The bits from one to another (not included), in order: of each piece its first bit, its width, and it as a number.
+
+    Pieces that consist of the same bytes as `blank` are left out.
+    """
     while first < last:
         end = min(last, (first & ~7) + 8 * _PIECE)
-        number = int.from_bytes(memoryview(text)[first >> 3 : (end + 7) >> 3]) >> (-end & 7)
-        width = end - first
-        yield first, width, number & ((1 << width) - 1) if first & 7 else number
+        piece = text[first >> 3 : (end + 7) >> 3]
+        if piece != blank:
+            number = int.from_bytes(piece) >> (-end & 7)
+            width = end - first
+            yield first, width, number & ((1 << width) - 1) if first & 7 else number
         first = end
 
 
@@ -143,7 +148,8 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     first, last = _bits(wanted, len(text))
     if first == last:
         return -1
-    for place, width, number in _pieces(text, first, last):
+    blank = (b"\0" if wanted_bit else b"\xff") * _PIECE
+    for place, width, number in _pieces(text, first, last, blank):
         set_bits = number if wanted_bit else number ^ ((1 << width) - 1)
         if set_bits:
             return place + width - set_bits.bit_length()
@@ -159,11 +165,7 @@ def _exactly_one(texts: list[bytes]) -> bytes:
     for text in texts:
         more = _any([more, _both([once, text])])
         once = _any([once, text])
-    return _both([once, _inverted(more)])
-
-
-def _inverted(text: bytes) -> bytes:
-    return text.translate(_INVERTED)
+    return _both([once, bits.inverted(more)])
 
 
 _both, _any = partial(bits.combined, "AND"), partial(bits.combined, "OR")
@@ -171,11 +173,11 @@ _OPERATIONS: Final[dict[bytes, Callable[[list[bytes]], bytes]]] = {
     b"AND": _both,
     b"OR": _any,
     b"XOR": partial(bits.combined, "XOR"),
-    b"DIFF": lambda texts: _both([texts[0], _inverted(_any(texts[1:]))]),
-    b"DIFF1": lambda texts: _both([_any(texts[1:]), _inverted(texts[0])]),
+    b"DIFF": lambda texts: _both([texts[0], bits.inverted(_any(texts[1:]))]),
+    b"DIFF1": lambda texts: _both([_any(texts[1:]), bits.inverted(texts[0])]),
     b"ANDOR": lambda texts: _both([texts[0], _any(texts[1:])]),
     b"ONE": _exactly_one,
-    b"NOT": lambda texts: _inverted(texts[0]),
+    b"NOT": lambda texts: bits.inverted(texts[0]),
 }
 _SINCE_8_2: Final = (b"DIFF", b"DIFF1", b"ANDOR", b"ONE")
 _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
@@ -214,6 +216,3 @@ def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], 
         end = min(start + _PIECE, size)
         result += operation([bytes(text[start:end]).ljust(end - start, b"\0") for text in texts])
     return result
-
-
-_INVERTED: Final = bytes(range(255, -1, -1))

@@ -224,7 +224,7 @@ def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
         return 0
     block = session.blocked
     error = CommandError("UNBLOCKED client unblocked via CLIENT UNBLOCK")
-    client.engine.blocking.finish(block, block.timeout_reply if how == b"TIMEOUT" else error)
+    client.engine.blocking.finish(block, block.on_timeout() if how == b"TIMEOUT" else error)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""The cluster group with cluster mode off: every command exists and is refused."""
+"""The commands of cluster mode with cluster mode off: every one exists and is refused."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ _SUBCOMMANDS: Final = (
     ("keyslot", 3, "3.0.0", "stale", "", "O(N) for N bytes of the key", "The slot of a key."),
     ("links", 2, "7.0.0", "stale", _VARIES, _NODES, "The connections to and from other nodes."),
     ("meet", -4, "3.0.0", _CHANGES, "", "O(1)", "Make another node's acquaintance."),
+    ("migration", -4, "8.4.0", _CHANGES, "", _SLOTS, "Move slots to the node, and tell how it goes."),
     ("myid", 2, "3.0.0", "stale", "", "O(1)", "The id of the node."),
     ("myshardid", 2, "7.2.0", "stale", _VARIES, "O(1)", "The id of the node's shard."),
     ("nodes", 2, "3.0.0", "stale", _VARIES, _NODES, "The nodes, as the node's configuration has them."),
@@ -68,6 +69,7 @@ _SUBCOMMANDS: Final = (
         "How the node's slots are used.",
     ),
     ("slots", 2, "3.0.0", "loading stale", _VARIES, _NODES, "Which slots which nodes have."),
+    ("syncslots", -3, "8.4.0", _CHANGES, _VARIES, "O(1)", "What nodes say to each other of slots that move."),
 )
 """Name, arity, since, flags, tips, complexity, summary."""
 
@@ -159,7 +161,7 @@ def readonly(client: Session) -> Status:
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
 def readwrite(client: Session) -> Status:
-    """Ends READONLY: the connection reads from masters only."""
+    """Ends READONLY: the connection reads from cluster masters only."""
     return _of_a_replica(client)
 
 
@@ -168,3 +170,11 @@ def _of_a_replica(client: Session) -> Status:
     if not client.engine.config.edition.is_valkey:
         _refuse()
     return OK
+
+
+@command("server", since="8.4.0", flags="write", acl="keyspace dangerous", complexity="O(N) for N keys")
+def trimslots(
+    client: Session, ranges: bytes, numranges: bytes, start_slot: bytes, end_slot: bytes, *more: bytes
+) -> None:
+    """Deletes the keys of slots that belong to other nodes (cluster)."""
+    _refuse()

@@ -23,7 +23,7 @@ from emulator.config.notifications import ZSET
 from emulator.datatypes import geohash
 from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Polygon, Shape
 from emulator.datatypes.partial_sort import partial_sort
-from emulator.datatypes.zset import ScoreRange, ZSet
+from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, PlainDouble, Reply
 from emulator.table.keyspec import KeySpec, keys, keyword
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 _UNITS: Final = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
-_PIECE: Final = 256
 
 
 def _unit(text: bytes) -> float:
@@ -288,16 +287,14 @@ def _within(members: ZSet, shape: Shape | Polygon, most: int) -> Iterator[_Found
     count = 0
     measure, place_of = shape.measure(), geohash.place_of
     for low, high in shape.ranges():
-        first, last = members.ranks_by_score(ScoreRange(low, high, excludes_high=True))
-        for start in range(first, last, _PIECE):
-            for score, member in members.slice(start, min(start + _PIECE, last)):
-                place = place_of(int(score))
-                metres = measure(place)
-                if metres is not None:
-                    count += 1
-                    yield _Found(member, score, metres, place)
-                    if count == most:
-                        return
+        for score, member in members.between(low, high):
+            place = place_of(int(score))
+            metres = measure(place)
+            if metres is not None:
+                count += 1
+                yield _Found(member, score, metres, place)
+                if count == most:
+                    return
 
 
 def _stores(start: int) -> list[KeySpec]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.table.registry import seconds_spent
 
 if TYPE_CHECKING:
-    from emulator.core.engine import Engine
+    from emulator.commands.info import Engine
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
 

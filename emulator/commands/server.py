@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
+from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
@@ -77,7 +78,7 @@ def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
     second = bounded(index2, INT32_MIN, INT32_MAX, "ERR invalid second DB index")
     if not all(0 <= index < len(client.engine.databases) for index in (first, second)):
         raise CommandError("ERR DB index is out of range")
-    client.engine.swap(first, second)
+    swap(client.engine, first, second)
     client.engine.dirty += 1
     return OK
 

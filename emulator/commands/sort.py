@@ -47,7 +47,12 @@ class _Options(NamedTuple):
 _OPTIONS: Final = {b"ASC": FLAG, b"DESC": FLAG, b"ALPHA": FLAG, b"LIMIT": LIMIT}
 
 
+_NONE_GIVEN: Final = _Options(None, 0, -1, [], descending=False, alpha=False, store=None, leaves_order=False)
+
+
 def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
+    if not words:
+        return _NONE_GIVEN
     orders: list[bytes] = []
     gets: list[bytes] = []
     known = {**_OPTIONS, b"BY": (1, orders.append), b"GET": (1, gets.append)}

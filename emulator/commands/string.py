@@ -150,9 +150,11 @@ def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
 
 
 def _key_of_set(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """SET reads the old value only when GET asks for it."""
-    reads = any(word.upper() == b"GET" for word in words[3:])
-    return [(words[1], "RW access update" if reads else "OW update")]
+    """SET reads the old value only when GET or a condition asks for it, and only GET tells it."""
+    options = {word.upper() for word in words[3:]}
+    if b"GET" in options:
+        return [(words[1], "RW access update")]
+    return [(words[1], "OW update" if options.isdisjoint(CONDITIONS) else "RW update")]
 
 
 @command(

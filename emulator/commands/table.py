@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 
 from emulator.commands import (  # noqa: F401
     acl,
+    backup,
     bitfield,
     bitmap,
     client,
@@ -18,11 +20,13 @@ from emulator.commands import (  # noqa: F401
     debug,
     dump,
     emulator,
+    emulator_replication,
     functions,
     generic,
     geo,
     hash,
     hash_expiry,
+    hotkeys,
     hyperloglog,
     info,
     latency,
@@ -56,13 +60,17 @@ from emulator.commands import (  # noqa: F401
 from emulator.commands.changes import changed
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.table import modules
-from emulator.table.registry import REGISTRY, Command, Commands
+from emulator.table.registry import REGISTRY, SENTINEL, Command, Commands
 
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
     """The commands of an edition for one engine, with the `hidden` ones or without them."""
-    names = {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
-    return Commands(names, tells_no_words=edition.includes("8.4.0"))
+    return Commands(_by_name(edition, hidden), tells_no_words=edition.includes("8.4.0"))
+
+
+@cache
+def _by_name(edition: Edition, hidden: bool) -> Mapping[bytes, Command]:
+    return {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
 
 
 @cache
@@ -71,7 +79,7 @@ def _commands(edition: Edition) -> tuple[Command, ...]:
     own = (
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()
-        if entry.hidden or edition.includes(entry.since, entry.valkey)
+        if (entry.hidden or edition.includes(entry.since, entry.valkey)) and entry.group != SENTINEL
     )
     return (*own, *chain.from_iterable(map(modules.commands, edition.modules)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence, Set
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 _OPTIONS = dict.fromkeys((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"), FLAG)
 _NO_OPTIONS: frozenset[bytes] = frozenset()
+_MEMBER_FIRST = itemgetter(1, 0)
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
 def pairs(members: Sequence[Scored]) -> Pairs:
     """Return members with their scores."""
-    return Pairs([(member, score) for score, member in members])
+    return Pairs(map(_MEMBER_FIRST, members))
 
 
 # Adding

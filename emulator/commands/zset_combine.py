@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import core_double, integer
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
+from emulator.commands.zset import pairs
 from emulator.commands.zset_range import store
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
-from emulator.protocol.replies import Pairs, Reply
+from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
 
@@ -156,7 +157,7 @@ def _difference(query: _Query) -> Scores:
 def _answer(result: Scores, with_scores: bool) -> Reply:
     ordered = sorted((score, member) for member, score in result.items())
     if with_scores:
-        return Pairs([(member, score) for score, member in ordered])
+        return pairs(ordered)
     return [member for _, member in ordered]
 
 

@@ -7,8 +7,10 @@ name (with ``_`` for ``-``), whose type is the directive's own; at run time the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from emulator.config.edition import Edition
 from emulator.protocol.inline import quoted
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer, saturated
 from emulator.protocol.text import to_bytes
@@ -72,6 +74,10 @@ class Directive(Generic[T]):
 
         def __set__(self, instance: Any, value: T) -> None: ...
 
+    def of(self, edition: Edition) -> Self:
+        """The directive as it is in an edition that has it: the same one if nothing is otherwise."""
+        return self
+
     def initial(self) -> T:
         """The value before any is set."""
         return self.default
@@ -103,11 +109,19 @@ class Boolean(Directive[bool]):
 
 
 class Choice(Directive[str]):
-    """One of several words, however they are spelt."""
+    """One of several words, however they are spelt; from the version of `later` on one of those that it has."""
 
-    def __init__(self, default: str, choices: str, **traits: Any) -> None:
+    def __init__(self, default: str, choices: str, later: tuple[str, str] = ("", ""), **traits: Any) -> None:
         super().__init__(default, **traits)
         self.choices = choices.split()
+        self._later_since, self._later = later
+
+    def of(self, edition: Edition) -> Self:
+        if not edition.includes(self._later_since):
+            return self
+        twin = copy(self)
+        twin.choices = self._later.split()
+        return twin
 
     def parse(self, words: Sequence[str], current: str) -> str:
         return self._choice(words[0])
@@ -135,6 +149,27 @@ class ShutdownOptions(Choice):
         if {"save", "nosave"} <= chosen:
             raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")
         return " ".join(choice for choice in self.choices[1:] if choice in chosen) or "default"
+
+
+class SlotStats(Choice):
+    """``yes`` or ``no``, from 8.6 on also some of ``cpu``, ``net`` and ``mem``; all of them are ``yes``."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__("no", "no yes", later=("8.6.0", "no yes cpu net mem"), **traits)
+
+    def of(self, edition: Edition) -> Self:
+        twin = super().of(edition)
+        twin.several = twin is not self
+        return twin
+
+    def parse(self, words: Sequence[str], current: str) -> str:
+        if not self.several:
+            if words[0].lower() not in self.choices:
+                raise ConfigError("argument must be 'yes' or 'no'")
+            return words[0].lower()
+        chosen = {self._choice(word) for word in words or [""]}
+        kinds = [choice for choice in self.choices[2:] if choice in chosen]
+        return "yes" if "yes" in chosen or len(kinds) == len(self.choices[2:]) else " ".join(kinds) or "no"
 
 
 class Integer(Directive[int]):
@@ -207,7 +242,10 @@ class Octal(Integer):
 
 
 class MemorySize(Integer):
-    """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative."""
+    """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative.
+
+    From the version `wide_since` on there is no sign.
+    """
 
     binary = False
     malformed = "argument must be a memory value"
@@ -220,10 +258,19 @@ class MemorySize(Integer):
         *,
         lowest: int = 0,
         unsigned: bool = True,
+        wide_since: str = "",
         **traits: Any,
     ) -> None:
         super().__init__(default, least, most, unsigned=unsigned, **traits)
         self.lowest = lowest
+        self._wide_since = wide_since
+
+    def of(self, edition: Edition) -> Self:
+        if not edition.includes(self._wide_since):
+            return self
+        twin = copy(self)
+        twin.most = UINT64_MAX
+        return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
         return max(super().parse(words, current), self.lowest)
@@ -232,7 +279,7 @@ class MemorySize(Integer):
         number = parse_memory(word)
         if number is None:
             raise ConfigError(self.malformed)
-        return number
+        return number & UINT64_MAX if self.most == UINT64_MAX else number
 
     def lines(self, value: int) -> list[tuple[str, bool]]:
         return [(f"{self.name} {format_memory(value)}", value != self.default)]

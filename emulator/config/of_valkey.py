@@ -16,6 +16,7 @@ from emulator.config.kinds import (
     MemorySize,
     Secret,
     ShutdownOptions,
+    SlotStats,
     Text,
 )
 from emulator.config.special import NotificationFlags, Percentiles
@@ -91,7 +92,7 @@ class OfValkey:
     cluster_link_sendbuf_limit = _Unsigned(0, most=UINT64_MAX)
     cluster_manual_failover_timeout = Integer(5000, 1, INT_MAX)
     cluster_slot_migration_log_max_len = Integer(1000, 0, INT64_MAX)
-    cluster_slot_stats_enabled = Boolean(False)
+    cluster_slot_stats_enabled = SlotStats()
     commandlog_large_reply_max_len = Integer(128, 0, INT64_MAX)
     commandlog_large_request_max_len = Integer(128, 0, INT64_MAX)
     commandlog_reply_larger_than = Integer(1 << 20, -1, INT64_MAX)

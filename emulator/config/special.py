@@ -198,6 +198,8 @@ class Master(Directive["tuple[str, int] | None"]):
     several = True
 
     def parse(self, words: Sequence[str], current: tuple[str, int] | None) -> tuple[str, int] | None:
+        if len(words) == 1 and ":" in words[0]:  # beyond Redis: host:port
+            words = words[0].rpartition(":")[::2]
         if len(words) != 2:
             raise ConfigError("wrong number of arguments")
         host, port = words

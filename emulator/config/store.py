@@ -12,7 +12,6 @@ from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.text import to_bytes, to_text
 
 Hook = Callable[[], object]
@@ -54,7 +53,7 @@ class Store:
         """The directives of an edition, looked out once."""
         if edition not in cls._by_edition:
             known = {
-                name: directive
+                name: directive.of(edition)
                 for name, directive in cls.directives.items()
                 if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
             }
@@ -157,10 +156,11 @@ class Store:
             raise _failed(name, self._worded(directive, str(error))) from None
 
     def _worded(self, directive: Directive[Any], reason: str) -> str:
-        """A reason as the edition words it: from 8.4 on, and in Valkey, the bounds of a large number are told too."""
-        if reason != NEGATIVE or not (self.edition.is_valkey or self.edition.includes("8.4.0")):
+        """A reason as the edition words it: from 8.4 on, and in Valkey, the bounds are told for a negative number too."""
+        told = self.edition.is_valkey or self.edition.includes("8.4.0")
+        if reason != NEGATIVE or not isinstance(directive, Integer) or not told:
             return reason
-        return directive.bounds if isinstance(directive, Integer) and directive.most == INT64_MAX else reason
+        return directive.bounds
 
     def _tell(self, name: str, directive: Directive[Any], told: list[Hook]) -> None:
         """Call the hooks of a directive, save those that another one has called already."""

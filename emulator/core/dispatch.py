@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
+from emulator.clients.description import kind_of
 from emulator.clients.monitor import redacted
 from emulator.clients.session import Session
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import LOADING, NO_REPLICAS, CommandError
+from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -46,6 +47,7 @@ from emulator.table.registry import (
     READONLY,
     RUNS_SCRIPT,
     SKIP_SLOWLOG,
+    STALE,
     WRITE,
     Command,
 )
@@ -206,6 +208,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
         _record(session, args, reply)
+    if session.peer is not None and reply is not NO_REPLY and kind_of(session) == b"replica":
+        return _answered_by_mistake(session)
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
@@ -220,6 +224,14 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         session.refresh()
     is_push = reply.__class__ is Push or reply.__class__ is Replies
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+
+
+def _answered_by_mistake(session: Session) -> Reply:
+    """A replica hears nothing but the stream: an answer in it would be taken for a command."""
+    name = b"unknown" if session.last_command is None else session.last_command.full_name
+    logger.warning("Replica generated a reply to command '%s', disconnecting it", name.decode())
+    session.abort_in_turn()
+    return NO_REPLY
 
 
 def _record(session: Session, args: Sequence[bytes], reply: Outcome) -> None:
@@ -362,17 +374,31 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(misconf)
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
+    if engine.replication.is_read_only and not command.hidden and _may(session, command, flags, WRITE):
+        raise CommandError(READ_ONLY_REPLICA)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
-    if engine.persistence.loading is not None and not command.flags & MAY_WHILE_LOADING:
+    if engine.replication.is_stale and _is_for_fresh_data(session, command, flags):
+        raise CommandError(MASTER_DOWN)
+    loads = engine.persistence.loading is not None or engine.replication.is_loading
+    if loads and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
         raise engine.scripting.busy_error(engine.busy)
-    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
+    if flags & (READONLY | WRITE | MAY_REPLICATE) and (
+        session in engine.monitor.sessions or kind_of(session) == b"replica"
+    ):
         raise CommandError("ERR Replica can't interact with the keyspace")
+
+
+def _is_for_fresh_data(session: Session, command: Command, flags: int) -> bool:
+    """Whether a call, or with EXEC one that is queued, makes no sense where data may be old."""
+    if command.name == b"exec" and session.queue is not None:
+        return not all(queued.flags & STALE for queued, _ in session.queue)
+    return not flags & STALE
 
 
 def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
@@ -409,6 +435,9 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
+    hotkeys = session.engine.hotkeys
+    if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
+        hotkeys.note(session, command, args, reply, elapsed)
     if session.engine.logs_sizes:
         _note_reply(session, command, args, reply)
     if reply.__class__ is Block:

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from emulator.datatypes.deadlines import Deadlines
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, room, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.footprint import allocated, room, rooms, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_size, entry_sizes
 
 _NEVER = 1 << 64
 _DEADLINE = 12
@@ -59,8 +59,9 @@ class Hash:
         return new
 
     def _measured(self) -> int:
-        size = entry_size if self.packed else room
-        return sum(map(size, self.fields)) + sum(map(size, self.fields.values()))
+        if not self.packed:
+            return rooms(self.fields) + rooms(self.fields.values())
+        return entry_sizes(self.fields) + entry_sizes(self.fields.values())
 
     def __len__(self) -> int:
         return len(self.fields)

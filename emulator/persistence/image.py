@@ -27,16 +27,16 @@ _PORTION = 100
 class Image:
     """The data set of an engine at the moment at which it is made.
 
-    Where `changes` is false nothing may change until it is used up.  ``total`` counts its keys, ``saved`` those that have
-    become bytes.  It has to be closed at last.
+    Where `changes` is false nothing may change until it is used up; without `keys` there are the functions only.  ``total``
+    counts its keys, ``saved`` those that have become bytes.  It has to be closed at last.
     """
 
-    def __init__(self, engine: HostOfFiles, form: Form, changes: bool) -> None:
+    def __init__(self, engine: HostOfFiles, form: Form, changes: bool, keys: bool = True) -> None:
         self.form = form
         self.saved = 0
         self._failure: Exception | None = None
         self._head = form.head()
-        self._walks = [Walk(self, db) for db in engine.databases if db.entries]
+        self._walks = [Walk(self, db) for db in engine.databases if db.entries and keys]
         self.total = sum(map(len, self._walks))
         if changes:
             for walk in self._walks:

@@ -34,7 +34,6 @@ from emulator.protocol.replies import (
 Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
-_DOUBLES_ONLY = {float}
 _LISTS_ONLY = {list}
 _SAMPLE = (int, Status)
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
@@ -309,19 +308,20 @@ def _pairs_3(pairs: Pairs) -> Opened:
 def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
     """Encode pairs of a short string and a double or another short string at once; None for any other."""
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
-    if set(map(type, firsts)) != _STRINGS_ONLY or set(map(type, seconds)) not in (_STRINGS_ONLY, _DOUBLES_ONLY):
-        return None
     try:
         return b"".join([head[:-2], *map(portion, _portions(firsts), _portions(seconds)), b"\r\n"])
-    except IndexError:  # one is too long for the table
+    except (IndexError, TypeError):  # one is too long for the table, or has no length
         return None
 
 
 def _strings_2(firsts: list[bytes], seconds: list[Any]) -> bytes:
-    flat = [b""] * (2 * len(firsts))
-    flat[::2] = firsts
-    flat[1::2] = format_doubles(seconds) if seconds[0].__class__ is float else seconds
-    return _strings(flat)
+    texts = format_doubles(seconds) if seconds[0].__class__ is float else seconds
+    parts = [b""] * (4 * len(firsts))
+    parts[::4] = map(_LATER_HEADS.__getitem__, map(len, firsts))
+    parts[1::4] = firsts
+    parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, texts))
+    parts[3::4] = texts
+    return b"".join(parts)
 
 
 def _strings_3(firsts: list[bytes], seconds: list[Any]) -> bytes:

@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 _SPACES = b" \t\n\v\f\r"
+_FEW_ZEROS = 1e8
+"""Whole numbers below that end in so few zeros that they are printed in full."""
 _LARGEST_PLAIN = 2.0**62
 """Whole doubles up to this size are printed as integers."""
 _ZERO = 0x30
@@ -106,7 +108,7 @@ def read_double(text: bytes) -> float | None:
 
 def to_double(text: bytes) -> float | None:
     """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
-    if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
+    if text.strip() != text or b"_" in text or not text:
         return None
     try:
         number = float(text)
@@ -133,16 +135,24 @@ def format_double(number: float) -> bytes:
     return _format_double(number)
 
 
+def format_shortest(number: float) -> bytes:
+    """Print a double with as few characters as Redis's own printer does: large round ones in scientific notation."""
+    if abs(number) < _FEW_ZEROS or not math.isfinite(number):
+        return format_double(number)
+    sign = "-" if number < 0 else ""
+    return (sign + _layout(*_grisu2(abs(number)), 18 - len(sign))).encode()
+
+
 def format_doubles(numbers: list[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
-    whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
-    if not whole:
+    least = min(numbers)
+    if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")
         return [
             text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
             for text, number in zip(texts, numbers, strict=True)
         ]
-    if 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
+    if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
     return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import explanation
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
 from emulator.protocol.numbers import format_double
 from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
@@ -140,6 +140,8 @@ class Invocation:
     def _check_state(self, command: Command) -> None:
         """What the first command that writes depends on; a script that has written goes on."""
         engine = self._engine
+        if engine.replication.is_read_only:
+            raise CommandError(READ_ONLY_REPLICA)
         if (misconf := engine.persistence.refusal_of_writes()) is not None:
             raise CommandError(misconf)
         if engine.lacks_replicas:

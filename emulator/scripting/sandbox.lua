@@ -526,7 +526,7 @@ base["__" .. own_name .. "__err__handler"] = locate
 
 -- What the host uses
 
-local host = {}
+local host = {protect = protect}
 
 function host.install(name, library)
   libraries[name] = protect(library)

@@ -8,6 +8,7 @@ clear of a Python word, is dropped), its signature is the arity.  A sub-command 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from emulator.protocol.replies import Status
@@ -29,6 +30,8 @@ CATEGORIES: Final = (
     "dangerous connection transaction scripting"
 ).split()
 EMULATOR: Final = "emulator"
+SENTINEL: Final = "sentinel"
+"""The group of commands that a sentinel alone has."""
 """The group and category of what no real Redis can do, which is told only where somebody asks for it."""
 
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
@@ -43,6 +46,7 @@ NOSCRIPT: Final = FLAG["noscript"]
 SKIP_SLOWLOG: Final = FLAG["skip_slowlog"] | FLAG["skip_commandlog"]
 SKIP_MONITOR: Final = FLAG["skip_monitor"]
 ADMIN: Final = FLAG["admin"]
+STALE: Final = FLAG["stale"]
 MAY_WHILE_LOADING: Final = FLAG["loading"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
@@ -172,18 +176,10 @@ class Command:
         return self.group == EMULATOR
 
     @property
-    def categories(self) -> list[str]:
+    def categories(self) -> Sequence[str]:
         """ACL categories: the group's or those declared, and those that the flags imply; a module declares every one."""
-        declared = (self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")).split()
-        if self.module:
-            return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
-        found = {*declared, "fast" if self.flags & FLAG["fast"] else "slow"}
-        for flag, implied in _IMPLIED:
-            if self.flags & FLAG[flag]:
-                found.update(implied)
-        if "scripting" in found:
-            found.discard("read")
-        return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
+        return _categories(declared, self.flags, bool(self.module))
 
     @property
     def flag_names(self) -> list[str]:
@@ -236,11 +232,26 @@ REGISTRY: Final[dict[str, Command]] = {}
 """Every command by its lower-case name; sub-commands hang below their containers."""
 
 
+@cache  # rules of ACL ask this of every command
+def _categories(words: str, flags: int, of_module: bool) -> Sequence[str]:
+    declared = words.split()
+    if of_module:
+        return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
+    found = {*declared, "fast" if flags & FLAG["fast"] else "slow"}
+    for flag, implied in _IMPLIED:
+        if flags & FLAG[flag]:
+            found.update(implied)
+    if "scripting" in found:
+        found.discard("read")
+    return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+
+
 class Commands(dict[bytes, Command]):
     """The commands that have been used, under their lower-case and upper-case names, each with statistics of its own.
 
-    ``known`` are all there are, by their lower-case names.  They are not copied before somebody asks for one, since most
-    engines of a test use a few of four hundred; so `get` finds those alone that were used, `own` and ``[]`` every one.
+    ``known`` are all there are, by their lower-case names; engines share it, and one that renames has another.  They are not
+    copied before somebody asks for one, since most engines of a test use a few of four hundred; so `get` finds those alone
+    that were used, `own` and ``[]`` every one.
     With ``tells_no_words`` an unknown command that has no words is answered without telling that it has none.
     """
 
@@ -248,7 +259,7 @@ class Commands(dict[bytes, Command]):
 
     def __init__(self, known: Mapping[bytes, Command], tells_no_words: bool = False) -> None:
         super().__init__()
-        self.known = dict(known)
+        self.known = known
         self.tells_no_words = tells_no_words
 
     def __missing__(self, name: bytes) -> Command:
@@ -266,11 +277,13 @@ class Commands(dict[bytes, Command]):
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give a command another lower-case name, or with an empty one none.  Raises KeyError where there is none."""
-        entry = self.known.pop(old)
+        known = dict(self.known)
+        entry = known.pop(old)
         for name in (old, old.upper()):
             self.pop(name, None)
         if new:
-            self.known[new] = entry
+            known[new] = entry
+        self.known = known
 
 
 def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
