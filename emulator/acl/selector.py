@@ -245,13 +245,11 @@ class Selector:
             refused = not allowed.issuperset(range(count))
         else:
             refused = databases.uses_current(command) and database not in allowed
-        if refused:
-            return Denial(BY_DATABASE, command.full_name, shown=args[0])
         for word in databases.named(command, args):
             number = parse_integer(word)
             if number is not None and 0 <= number < count and number not in allowed:
                 return Denial(BY_DATABASE, word, shown=word)
-        return None
+        return Denial(BY_DATABASE, command.full_name, shown=args[0]) if refused else None
 
     def _allows(self, command: Command, args: Sequence[bytes]) -> bool:
         name = command.full_name
