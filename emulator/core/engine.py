@@ -527,6 +527,10 @@ class Engine:
         """A file has been loaded that tells where the stream was."""
         self.replication.resume(position)
 
+    def begin_stream_anew(self) -> None:
+        """All data are others now, which nobody was told of."""
+        self.replication.begin_anew()
+
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""
         if self.notify_flags & KEYSPACE:

@@ -20,7 +20,7 @@ from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
 from emulator.rdb import kinds, listpack, long_string, module, payload, stream, vectorset
 from emulator.rdb.file import OF_VALKEY
-from emulator.rdb.payload import length
+from emulator.rdb.payload import length, strings
 
 _LARGE: Final = 1 << 18
 """Bytes from which on a value is saved in slices."""
@@ -138,7 +138,7 @@ def sliced(value: Value, weight: int, text: Text, version: int) -> Slices | None
     if isinstance(value, Set):
         if value.packed or value.encoding == b"intset":
             return None
-        return _Elements(kinds.SET, length(len(value)), batch, lambda members: b"".join(map(text, members)), value)
+        return _Elements(kinds.SET, length(len(value)), batch, lambda members: strings(members, text), value)
     if isinstance(value, ZSet):
         return None if value.packed else _zset(value, text, batch)
     if isinstance(value, List):
@@ -177,7 +177,7 @@ def _hash(value: Hash, text: Text, batch: int, version: int) -> Slices:
             kinds.HASH,
             count,
             batch,
-            lambda fields, contents: b"".join(map(text, chain.from_iterable(zip(fields, contents, strict=True)))),
+            lambda fields, contents: strings(list(chain.from_iterable(zip(fields, contents, strict=True))), text),
             value.fields,
             value.fields.values(),
         )
@@ -214,7 +214,7 @@ def _zset(value: ZSet, text: Text, batch: int) -> Slices:
         kinds.ZSET,
         length(len(value)),
         batch,
-        lambda pairs: b"".join([text(member) + _SCORE(score) for score, member in pairs]),
+        lambda pairs: strings([member for _, member in pairs], text, b"".join([_SCORE(score) for score, _ in pairs])),
         reversed(value.order),
     )
 
