@@ -61,8 +61,12 @@ from emulator.table.registry import REGISTRY, Command, Commands
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
     """The commands of an edition for one engine, with the `hidden` ones or without them."""
-    names = {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
-    return Commands(names, tells_no_words=edition.includes("8.4.0"))
+    return Commands(_by_name(edition, hidden), tells_no_words=edition.includes("8.4.0"))
+
+
+@cache
+def _by_name(edition: Edition, hidden: bool) -> dict[bytes, Command]:
+    return {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
 
 
 @cache
