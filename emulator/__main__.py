@@ -52,8 +52,8 @@ def _run(options: ServerOptions) -> int:
     from emulator import system
     from emulator.config.directives import ConfigError
     from emulator.core.engine import Engine
+    from emulator.persistence.disk import Disk
     from emulator.server.daemon import go_to_background
-    from emulator.server.disk import Disk
     from emulator.server.server import NetworkServer
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
@@ -83,7 +83,7 @@ def _run(options: ServerOptions) -> int:
     try:
         server = NetworkServer(engine)
         if options.is_sentinel:
-            from emulator.sentinel.start import make_sentinel  # a server that is none starts sooner without
+            from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
 
             make_sentinel(engine, options.sentinel)
     except ConfigError as error:
@@ -125,7 +125,9 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
     except BadFile as error:
         await server.stop()
         return _refuse_data(error, log)
-    lines = [] if server.rest is None else server.rest.lines
+    for note in server.cloud.notes if server.cloud is not None else ():
+        log.line(NOTICE, note)
+    lines = [line for api in (server.rest, server.cloud) if api is not None for line in api.lines]
     if lines:
         log.say(*lines)
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):

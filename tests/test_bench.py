@@ -3,11 +3,12 @@
 import contextlib
 import json
 import os
+import sys
 
 import pytest
 
 from conformance import bench, servers
-from conformance.bench import client, cpu, throughput, wide
+from conformance.bench import client, cpu, heavy, throughput, wide
 from conformance.bench.throughput import Figure, Load
 
 
@@ -58,7 +59,7 @@ def test_durable(figures_of):
             assert list(figures["rates"][name]) == ["off", "everysec", "always"]
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="no accounts of other processes' CPU time")
 def test_cpu(figures_of):
     if throughput.redis_benchmark() is None:
         pytest.skip("no redis-benchmark that runs")
@@ -68,12 +69,18 @@ def test_cpu(figures_of):
         assert list(row) == ["emulator", "oracle", "floor"] and min(row.values()) > 0
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="no accounts of other processes' CPU time")
 def test_wide(figures_of):
     figures = figures_of("wide")
     assert len(figures["ratios"]) == len(wide.CASES.split("\n")) + len(wide.ALONE.split("\n")) - 4
     assert list(figures["ratios"]) == list(figures["micros"])
     assert set(figures["beyond"]) <= set(figures["ratios"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no accounts of other processes' CPU time")
+def test_heavy(figures_of):
+    figures = figures_of("heavy")
+    assert list(figures["ratios"]) == heavy.CASES.strip().split("\n")
 
 
 def test_scale(figures_of):
@@ -98,7 +105,7 @@ def test_large(figures_of):
     assert {"GEOSEARCH", "SETBIT", "GETBIT"} <= set(figures["emulator"])
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="no accounts of CPU time in /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="no accounts of other processes' CPU time")
 def test_modules(figures_of):
     figures = figures_of("modules")
     assert "json" in figures

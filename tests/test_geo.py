@@ -5,7 +5,6 @@ import random
 
 import pytest
 
-from emulator.commands.geo import _PIECE
 from emulator.datatypes import geohash
 from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, STEPS, Shape
 from emulator.datatypes.partial_sort import partial_sort
@@ -178,7 +177,7 @@ def crowd(client):
     """Members all over a country, and their places."""
     rng = random.Random(5)
     found = {}
-    for number in range(2 * _PIECE):
+    for number in range(500):
         member = b"m%d" % number
         found[member] = geohash.encode((rng.gauss(10, 2), rng.gauss(50, 2)))
     client.engine.databases[0].insert(b"g", ZSet.of({name: float(at) for name, at in found.items()}, Limits()))

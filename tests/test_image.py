@@ -9,8 +9,6 @@ import re
 
 import pytest
 
-from conformance.__main__ import select
-from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
@@ -22,8 +20,8 @@ from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
 from emulator.rdb import save as rdb
 
+from .cases import commands, playable
 from .conftest import Client
-from .test_funnel import is_endless
 
 USE = re.compile(rb"^((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
 
@@ -51,19 +49,7 @@ def played(engine, chance, act):
 
 LEFT_OUT = ("config", "protocol", "bloom", "cuckoo", "cms", "topk")
 """Groups that have no data, and sketches with room for millions that nobody filled: saved they take all that room."""
-CASES = [case for case, _ in select([], "", [2]) if case.group not in LEFT_OUT and not is_endless(case)]
-
-
-def steps(case, engine):
-    """The commands of a case, each with the session that it is for."""
-    sessions = {}
-    for step in case.steps:
-        if step.action != "command" or b"${" in b" ".join(step.words):
-            continue
-        session = sessions.get(step.connection)
-        if session is None or session.closing or session.blocked:
-            session = sessions[step.connection] = Session(engine)
-        yield session, step
+CASES = playable(without=LEFT_OUT)
 
 
 LOST_BY_REDIS_TOO = {
@@ -75,7 +61,7 @@ LOST_BY_REDIS_TOO = {
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_whatever_there_is_outlasts_a_reload(case):
     engine = Engine(Config(), ManualClock())
-    for session, step in steps(case, engine):
+    for session, step in commands(case, engine):
         run(session, [step.words], 0, 1)
         session.out.clear()
     engine.advance()
@@ -89,7 +75,7 @@ def test_an_image_is_of_its_moment(case):
     engine = Engine(Config(), ManualClock())
     engine.lazyfree.begin = lambda: None
     chance = random.Random(case.id)
-    for session, step in steps(case, engine):
+    for session, step in commands(case, engine):
         if chance.random() > 0.25:
             run(session, [step.words], 0, 1)
             session.out.clear()

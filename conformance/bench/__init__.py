@@ -12,6 +12,7 @@ from conformance.bench import (
     cpu,
     crowd,
     durable,
+    heavy,
     idle,
     inprocess,
     large,
@@ -34,6 +35,7 @@ PROGRAMS = {
     "throughput": throughput.run,
     "cpu": cpu.run,
     "wide": wide.run,
+    "heavy": heavy.run,
     "scale": scale.run,
     "stall": stall.run,
     "startup": startup.run,
@@ -77,9 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sizes",
         type=_numbers,
-        help="scale (1000,100000,1000000), wide (20,20000), vectors (100000), large, stall and durable (1000000), "
-        "replication (300000): elements",
+        help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000); "
+        "large, heavy, stall, durable (1000000), replication (300000)",
     )
+    parser.add_argument("--match", metavar="TEXT", help="wide, heavy: only the cases with this text")
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser
 

@@ -15,12 +15,13 @@ from conformance import servers
 from conformance.bench.client import connect, ping_latencies, show_spread, spread
 
 _CONNECTIONS = 10_000
+_SCHEDULED = 2
+"""Of a process's clocks on Linux the one that the scheduler keeps."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the threads of a process that still run have used of the processors, to the nanosecond."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    """What a process has used of the processors, with its threads, to the nanosecond."""
+    return time.clock_gettime(~pid << 3 | _SCHEDULED)
 
 
 def _resident(pid: int) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from conformance import servers
@@ -147,8 +147,8 @@ def _measure(workload: Workload, word: str, rounds: int, smoke: bool) -> dict[st
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    if not Path("/proc/self/schedstat").exists():
-        print("no accounts of CPU time in /proc: left out")
+    if sys.platform != "linux":
+        print("no accounts of other processes' CPU time: left out")
         return {}
     rounds = options.rounds or (1 if options.smoke else 5)
     found = {word: _measure(make(), word, rounds, options.smoke) for word, make in _WORKLOADS.items()}

@@ -1,8 +1,7 @@
-"""How long others wait: the worst PING of another client while one thing takes long, and what it costs the server.
+"""How long others wait: the worst PING of another client while one thing takes long.
 
 Each takes as long as it takes: to free a million of something, or what is due at one moment, must not hold up anybody for
-more than 20 ms; a command that reads or writes a million elements holds up everybody, here as in Redis, and is measured by
-the CPU time of the server, at most 8 times the real one's.
+more than 20 ms.  A command that reads or writes a million elements holds up everybody, here as in Redis (`heavy`).
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from itertools import chain
 from typing import Any
 
 from conformance.bench.client import SERVERS, Failed, connect, encode, ping_latencies, pipeline
-from conformance.bench.idle import cpu_seconds
 from conformance.resp import Connection
 from conformance.servers import Address
 
@@ -24,7 +22,6 @@ _CHUNK = 500
 _MOST_MS = 20.0
 _INTERVAL = 0.01
 """Seconds between PINGs: more than each takes while something is done in slices, or they would queue up behind each other."""
-_MOST_TIMES_ORACLE = 8.0
 
 Load = Callable[[Connection, int], None]
 
@@ -91,31 +88,6 @@ FREEING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
     "FLUSHDB": (_load_keys, (b"FLUSHDB",)),
     "LTRIM of all": (_LIST, (b"LTRIM", b"l", b"1", b"0")),
 }
-READING: dict[str, tuple[Load, tuple[bytes, ...]]] = {
-    "SORT": (_LIST, (b"SORT", b"l")),
-    "SORT ... STORE": (_LIST, (b"SORT", b"l", b"STORE", b"sorted")),
-    "SORT ALPHA ... STORE": (_SET, (b"SORT", b"s", b"ALPHA", b"STORE", b"sorted")),
-    "ZRANGE": (_ZSET, (b"ZRANGE", b"z", b"0", b"-1")),
-    "ZRANGE WITHSCORES": (_ZSET, (b"ZRANGE", b"z", b"0", b"-1", b"WITHSCORES")),
-    "ZRANGEBYSCORE": (_ZSET, (b"ZRANGEBYSCORE", b"z", b"-inf", b"+inf")),
-    "ZRANGESTORE": (_ZSET, (b"ZRANGESTORE", b"z2", b"z", b"0", b"-1")),
-    "ZREVRANGE": (_ZSET, (b"ZREVRANGE", b"z", b"0", b"-1")),
-    "ZUNIONSTORE": (_ZSET, (b"ZUNIONSTORE", b"z2", b"1", b"z")),
-    "LRANGE": (_LIST, (b"LRANGE", b"l", b"0", b"-1")),
-    "HGETALL": (_HASH, (b"HGETALL", b"h")),
-    "SMEMBERS": (_SET, (b"SMEMBERS", b"s")),
-    "SUNIONSTORE": (_two_sets, (b"SUNIONSTORE", b"u", b"s", b"s2")),
-    "XRANGE": (_stream, (b"XRANGE", b"x", b"-", b"+")),
-    "XREAD": (_stream, (b"XREAD", b"STREAMS", b"x", b"0")),
-    "KEYS": (_load_keys, (b"KEYS", b"*")),
-    "KEYS *99*": (_load_keys, (b"KEYS", b"*99*")),
-    "DUMP of a list": (_LIST, (b"DUMP", b"l")),
-    "DUMP of a hash": (_HASH, (b"DUMP", b"h")),
-    "DUMP of a set": (_SET, (b"DUMP", b"s")),
-    "DUMP of a zset": (_ZSET, (b"DUMP", b"z")),
-    "DUMP of a stream": (_stream, (b"DUMP", b"x")),
-    "COPY of a zset": (_ZSET, (b"COPY", b"z", b"z2")),
-}
 
 
 def _drain(connection: Connection, request: bytes) -> None:
@@ -152,23 +124,14 @@ def _while_pinging(address: Address, work: Callable[[], None]) -> float:
     return worst
 
 
-def _measured(address: Address, load: Load, size: int, words: Iterable[bytes]) -> tuple[float, float]:
-    """The worst PING (ms) during a command on what `load` makes, and the server's CPU time (ms) for it."""
+def _measured(address: Address, load: Load, size: int, words: Iterable[bytes]) -> float:
+    """The worst PING (ms) during a command on what `load` makes."""
     connection = connect(address)
     connection("FLUSHALL")
     load(connection, size)
-    process = _process(connection)
-    before = cpu_seconds(process)
     worst = _while_pinging(address, lambda: _drain(connection, encode(*words)))
-    spent = (cpu_seconds(process) - before) * 1000
     connection.close()
-    return worst, spent
-
-
-def _process(connection: Connection) -> int:
-    info = connection("INFO", "server").value
-    assert isinstance(info, bytes)
-    return int(info.partition(b"process_id:")[2].split()[0])
+    return worst
 
 
 def _keys_due(connection: Connection, size: int, moment: int) -> None:
@@ -231,23 +194,15 @@ DUE = {
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     size = options.sizes[0] if options.sizes else 3000 if options.smoke else _SIZE
-    figures: dict[str, dict[str, dict[str, float]]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for name, server in SERVERS.items():
         with server() as address:
-            for title, (load, words) in (FREEING | READING).items():
-                worst, spent = _measured(address, load, size, words)
-                figures.setdefault(title, {})[name] = {"worst_ms": worst, "cpu_ms": spent}
+            for title, (load, words) in FREEING.items():
+                figures.setdefault(title, {})[name] = _measured(address, load, size, words)
             for title, (load_due, part) in DUE.items():
-                worst = _due(address, load_due, int(size * part))
-                figures.setdefault(title, {})[name] = {"worst_ms": worst}
-    print(f"{size} elements: another client's worst PING, ms (freeing: at most {_MOST_MS:g});")
-    print(f"CPU time of the server, ms (reading: at most {_MOST_TIMES_ORACLE:g} times the oracle's)")
-    print(f"{'':<22}{'PING':>10}{'oracle':>10}{'CPU':>12}{'oracle':>10}{'ratio':>8}")
+                figures.setdefault(title, {})[name] = _due(address, load_due, int(size * part))
+    print(f"{size} elements: another client's worst PING in ms, at most {_MOST_MS:g}")
+    print(f"{'':<24}" + "".join(f"{name:>10}" for name in SERVERS))
     for title, row in figures.items():
-        ours, theirs = row["emulator"], row["oracle"]
-        line = f"{title:<22}{ours['worst_ms']:>10.1f}{theirs['worst_ms']:>10.1f}"
-        if "cpu_ms" in ours:
-            ours["to_oracle"] = ours["cpu_ms"] / max(theirs["cpu_ms"], 1e-3)
-            line += f"{ours['cpu_ms']:>12.0f}{theirs['cpu_ms']:>10.0f}{ours['to_oracle']:>8.1f}"
-        print(line)
-    return {"size": size, "figures": figures}
+        print(f"{title:<24}" + "".join(f"{worst:>10.1f}" for worst in row.values()))
+    return {"size": size, "worst_ms": figures}

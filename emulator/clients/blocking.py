@@ -38,7 +38,7 @@ class Block(Timer):
     the seconds that the command has run so far.
     """
 
-    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "session", "spent", "timeout_reply")
+    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "retry", "session", "spent", "timeout_reply")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Block(Timer):
         attempt: Callable[[], Reply | None],
         timeout_reply: Reply,
         needs_key: bool = False,
+        due: Callable[[], int] | None = None,
     ) -> None:
         super().__init__()
         self.session = session
@@ -58,6 +59,7 @@ class Block(Timer):
         self.timeout_reply = timeout_reply
         self.needs_key = needs_key
         self.spent = 0.0
+        self.retry = None if due is None else Retry(self, due)
 
     def fire(self) -> None:
         self.session.engine.blocking.finish(self, self.on_timeout())
@@ -68,6 +70,28 @@ class Block(Timer):
 
     def failed(self, error: Exception) -> None:
         self.session.engine.blocking.fail(self, error)
+
+
+class Retry(Timer):
+    """The moment at which a block is tried again by itself; ``due`` tells in how many milliseconds."""
+
+    __slots__ = ("_block", "_due")
+
+    def __init__(self, block: Block, due: Callable[[], int]) -> None:
+        super().__init__()
+        self._block = block
+        self._due = due
+
+    def schedule(self) -> None:
+        """Try again when it is due by what there is now."""
+        engine = self._block.session.engine
+        engine.waits.set(self, engine.clock.elapsed + max(self._due(), 1))
+
+    def fire(self) -> None:
+        self._block.session.engine.blocking.try_again(self._block)
+
+    def failed(self, error: Exception) -> None:
+        self._block.failed(error)
 
 
 class Blocking:
@@ -94,6 +118,8 @@ class Blocking:
         block.db.observe()
         if timeout:
             self.engine.waits.set(block, self.engine.clock.elapsed + timeout)
+        if block.retry is not None:
+            block.retry.schedule()
         block.session.blocked = block
 
     def signal(self, db: Database, key: bytes, kind: type | None) -> None:
@@ -117,6 +143,12 @@ class Blocking:
                             self._try(block)
                     except Exception as error:
                         self.fail(block, error)
+
+    def try_again(self, block: Block) -> None:
+        """Let a waiter try although nobody has signalled its keys."""
+        self._try(block)
+        if block in self.blocks and block.retry is not None:
+            block.retry.schedule()
 
     def _try(self, block: Block) -> None:
         block.session.blocked = None  # as ACL LOG has it
@@ -163,6 +195,8 @@ class Blocking:
         self.kinds[block.kind] -= 1
         block.session.blocked = None
         self.engine.waits.cancel(block)
+        if block.retry is not None:
+            self.engine.waits.cancel(block.retry)
         db = block.db
         for key in block.keys:
             waiting = db.blocked[key]

@@ -17,6 +17,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
     """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
     now = session.engine.clock.now
     used = usage(session)
+    is_valkey = session.engine.config.edition.is_valkey
     command_name = session.last_command.full_name if session.last_command else b"NULL"
     fields = {
         b"id": b"%d" % session.id,
@@ -26,7 +27,8 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"name": session.name,
         b"age": b"%d" % ((now - session.created) // 1000),
         b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": _flags(session, ended),
+        b"flags": flags_of(session, ended),
+        **({b"capa": capabilities(session)} if is_valkey else {}),
         b"db": b"%d" % session.db.index,
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
@@ -50,7 +52,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
         b"lib-ver": session.lib_version,
-        b"io-thread": b"0",
+        **({} if is_valkey else {b"io-thread": b"0"}),
         b"tot-net-in": b"%d" % session.total_input,
         b"tot-net-out": b"%d" % session.total_output,
         b"tot-cmds": b"%d" % session.total_commands,
@@ -58,7 +60,13 @@ def describe(session: Session, ended: bool = False) -> bytes:
     return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
-def _flags(session: Session, ended: bool) -> bytes:
+def capabilities(session: Session) -> bytes:
+    """What a client has said that it is able to do, in letters."""
+    return b"r" if session.redirects else b""
+
+
+def flags_of(session: Session, ended: bool = False) -> bytes:
+    """What holds for a client, in letters; its connection may have `ended`."""
     flags = b"" if session.peer is None else session.peer.flag
     if session in session.engine.monitor.sessions:
         flags += b"O"
@@ -86,6 +94,8 @@ def _flags(session: Session, ended: bool) -> bytes:
         flags += b"e"
     if session.no_touch:
         flags += b"T"
+    if session.imports:
+        flags += b"I"
     return flags or b"N"
 
 

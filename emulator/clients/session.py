@@ -23,6 +23,7 @@ from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.acl.selector import Denial
     from emulator.clients.host import Peer
     from emulator.clients.tracking import Tracked
     from emulator.core.engine import Engine
@@ -83,6 +84,7 @@ class Session:
         "fault_passed",
         "fd",
         "id",
+        "imports",
         "last_command",
         "lib_name",
         "lib_version",
@@ -105,6 +107,7 @@ class Session:
         "pushed",
         "queue",
         "queue_failed",
+        "redirects",
         "replies",
         "reply_mode",
         "running",
@@ -154,7 +157,7 @@ class Session:
         self.peer: Peer | None = None
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
-        self.no_evict = self.no_touch = self.upstash = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -186,6 +189,10 @@ class Session:
         )
         followed = self.engine.propagation.active
         self.fast_path, self.logged = simple and not followed, simple and followed
+
+    def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
+        """Why a user may not make a call in the database that the session is in, or None."""
+        return user.check(command, args, self.db.index, len(self.engine.databases))
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
@@ -263,14 +270,16 @@ class Session:
         attempt: Callable[[], Reply | None],
         timeout_reply: Reply = None,
         needs_key: bool = False,
+        due: Callable[[], int] | None = None,
     ) -> Reply | Block:
         """Wait for a key that holds a `kind`: what a command returns when `attempt` has found nothing to answer.
 
-        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
+        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.  `due` tells
+        after how many milliseconds to try again although nothing has happened.
         """
         if self.deny_blocking or self.upstash:
             return timeout_reply
-        block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
+        block = Block(self, keys, kind, attempt, timeout_reply, needs_key, due)
         self.engine.blocking.block(block, timeout)
         return block
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer
@@ -77,6 +78,7 @@ class _Step(NamedTuple):
         return self.wrapped(number)
 
 
+@lru_cache(maxsize=128)  # all that there are, nearly
 def _type(text: bytes) -> tuple[bool, int]:
     signed, bits = text[:1] == b"i", parse_integer(text[1:])
     if text[:1] not in (b"i", b"u") or bits is None or not 1 <= bits <= (64 if signed else 63):

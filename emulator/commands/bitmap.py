@@ -90,23 +90,31 @@ def _bits(wanted: _Range, size: int) -> tuple[int, int]:
     return (start, end + 1) if wanted.in_bits else (start * 8, end * 8 + 8)
 
 
-def _pieces(text: Text, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The bits from one to another (not included), in order: of each piece its first bit, its width, and it as a number."""
+def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[tuple[int, int, int]]:
+    """The bits from one to another (not included), in order: of each piece its first bit, its width, and it as a number.
+
+    Pieces that consist of the same bytes as `blank` are left out.
+    """
     while first < last:
         end = min(last, (first & ~7) + 8 * _PIECE)
-        number = int.from_bytes(memoryview(text)[first >> 3 : (end + 7) >> 3]) >> (-end & 7)
-        width = end - first
-        yield first, width, number & ((1 << width) - 1) if first & 7 else number
+        piece = text[first >> 3 : (end + 7) >> 3]
+        if piece != blank:
+            number = int.from_bytes(piece) >> (-end & 7)
+            width = end - first
+            yield first, width, number & ((1 << width) - 1) if first & 7 else number
         first = end
 
 
 @command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
-    if len(options) not in (0, 2, 3):
+    edition = client.engine.config.edition
+    if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
-    start, end = map(integer, options[:2]) if options else (0, None)
-    wanted = _Range(start, end, _unit(options))
+    start = integer(options[0]) if options else 0
+    in_bits = _unit(options) if edition.is_valkey else False  # the unit is read before the end there
+    end = integer(options[1]) if len(options) > 1 else None
+    wanted = _Range(start, end, in_bits or _unit(options))
     text = read_string(client, key)
     if wanted.end is not None and wanted.end < wanted.start < 0:
         return 0
@@ -140,7 +148,8 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     first, last = _bits(wanted, len(text))
     if first == last:
         return -1
-    for place, width, number in _pieces(text, first, last):
+    blank = (b"\0" if wanted_bit else b"\xff") * _PIECE
+    for place, width, number in _pieces(text, first, last, blank):
         set_bits = number if wanted_bit else number ^ ((1 << width) - 1)
         if set_bits:
             return place + width - set_bits.bit_length()
@@ -156,11 +165,7 @@ def _exactly_one(texts: list[bytes]) -> bytes:
     for text in texts:
         more = _any([more, _both([once, text])])
         once = _any([once, text])
-    return _both([once, _inverted(more)])
-
-
-def _inverted(text: bytes) -> bytes:
-    return text.translate(_INVERTED)
+    return _both([once, bits.inverted(more)])
 
 
 _both, _any = partial(bits.combined, "AND"), partial(bits.combined, "OR")
@@ -168,12 +173,13 @@ _OPERATIONS: Final[dict[bytes, Callable[[list[bytes]], bytes]]] = {
     b"AND": _both,
     b"OR": _any,
     b"XOR": partial(bits.combined, "XOR"),
-    b"DIFF": lambda texts: _both([texts[0], _inverted(_any(texts[1:]))]),
-    b"DIFF1": lambda texts: _both([_any(texts[1:]), _inverted(texts[0])]),
+    b"DIFF": lambda texts: _both([texts[0], bits.inverted(_any(texts[1:]))]),
+    b"DIFF1": lambda texts: _both([_any(texts[1:]), bits.inverted(texts[0])]),
     b"ANDOR": lambda texts: _both([texts[0], _any(texts[1:])]),
     b"ONE": _exactly_one,
-    b"NOT": lambda texts: _inverted(texts[0]),
+    b"NOT": lambda texts: bits.inverted(texts[0]),
 }
+_SINCE_8_2: Final = (b"DIFF", b"DIFF1", b"ANDOR", b"ONE")
 _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 
 
@@ -187,7 +193,7 @@ _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: bytes) -> int:
     """Combines strings bit by bit and stores the result; returns its length in bytes."""
     name = operation.upper()
-    if name not in _OPERATIONS:
+    if name not in _OPERATIONS or (name in _SINCE_8_2 and not client.engine.config.edition.includes("8.2.0")):
         raise CommandError(SYNTAX)
     if name == b"NOT" and more:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")
@@ -210,6 +216,3 @@ def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], 
         end = min(start + _PIECE, size)
         result += operation([bytes(text[start:end]).ljust(end - start, b"\0") for text in texts])
     return result
-
-
-_INVERTED: Final = bytes(range(255, -1, -1))

@@ -30,7 +30,7 @@ def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
     return CommandError(f"ERR there is no {what} '{as_text(word)}'.{meant}")
 
 
-def known(action: bytes, *actions: bytes) -> bytes:
+def known_action(action: bytes, *actions: bytes) -> bytes:
     """Return the action that a word names."""
     word = action.upper()
     if word not in actions:
@@ -48,7 +48,7 @@ def known(action: bytes, *actions: bytes) -> bytes:
 )
 def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict[bytes, Reply]:
     """FREEZE, RESUME, ADVANCE (by ms), SET (to ms since the epoch) or RESET the clock; returns the time, as GET does."""
-    engine, word = client.engine, known(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
+    engine, word = client.engine, known_action(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
     if word == b"FREEZE":
@@ -146,7 +146,7 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
 def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     """ADD a fault (returns its id), LIST the faults and how often each fired, or CLEAR one or all."""
-    faults, word = client.engine.faults, known(action, b"ADD", b"LIST", b"CLEAR")
+    faults, word = client.engine.faults, known_action(action, b"ADD", b"LIST", b"CLEAR")
     if word == b"ADD":
         return faults.add(_fault(words)).id
     if len(words) > (word == b"CLEAR"):
@@ -166,7 +166,7 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
 )
 def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     """SAVE the data under a name, RESTORE them (returns the number of keys examined), DROP or LIST snapshots."""
-    snapshots, word = client.engine.snapshots, known(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
+    snapshots, word = client.engine.snapshots, known_action(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
     if len(name) != (word != b"LIST"):
         raise wrong_subcommand_arity(client)
     if word == b"LIST":
@@ -189,7 +189,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
     """USE a keyspace ("" is the server's own) as the same user, DROP one, GET the current name, or LIST all names."""
-    keyspaces, word = client.engine.keyspaces, known(action, b"USE", b"DROP", b"GET", b"LIST")
+    keyspaces, word = client.engine.keyspaces, known_action(action, b"USE", b"DROP", b"GET", b"LIST")
     if len(name) != (word in (b"USE", b"DROP")):
         raise wrong_subcommand_arity(client)
     if word == b"USE":
@@ -213,7 +213,7 @@ def emulator_seed(client: Session, seed: bytes) -> Status:
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded")
 def emulator_record(client: Session, action: bytes) -> Reply:
     """START or STOP recording calls; GET returns the recorded calls, LINES returns them as lines for redis-cli."""
-    recording, word = client.engine.recording, known(action, b"START", b"STOP", b"GET", b"LINES")
+    recording, word = client.engine.recording, known_action(action, b"START", b"STOP", b"GET", b"LINES")
     if word == b"START":
         recording.start()
         return OK

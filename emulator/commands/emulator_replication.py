@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import positive
-from emulator.commands.emulator import FLAGS, known
+from emulator.commands.emulator import FLAGS, known_action
 from emulator.controls.renewal import restart
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Reply, Status
@@ -41,7 +41,7 @@ def emulator_lag(client: Session, *milliseconds: bytes) -> Reply:
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(1)")
 def emulator_link(client: Session, action: bytes) -> Status:
     """CUT the link of a replica to its master, until it is to HEAL."""
-    word = known(action, b"CUT", b"HEAL")
+    word = known_action(action, b"CUT", b"HEAL")
     link, replication = _link(client), client.engine.replication
     replication.severed = word == b"CUT"
     if replication.severed:
@@ -54,7 +54,7 @@ def emulator_link(client: Session, action: bytes) -> Status:
 @command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(1)")
 def emulator_play(client: Session, role: bytes) -> Status:
     """Plays a role to clients: REPLICA, LOADING, READONLY or MASTERDOWN; OFF ends it."""
-    word = known(role, *ROLES, b"OFF")
+    word = known_action(role, *ROLES, b"OFF")
     client.engine.replication.play(b"" if word == b"OFF" else word)
     return OK
 
@@ -72,6 +72,6 @@ def emulator_restart(client: Session, *data: bytes) -> Status:
     if len(data) > 1:
         raise CommandError("ERR EMULATOR RESTART takes KEEP or LOSE")
     config = client.engine.config
-    keep = known(data[0], b"KEEP", b"LOSE") == b"KEEP" if data else bool(config.save or config.appendonly)
+    keep = known_action(data[0], b"KEEP", b"LOSE") == b"KEEP" if data else bool(config.save or config.appendonly)
     restart(client.engine, keep)
     return OK

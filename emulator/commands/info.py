@@ -13,18 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
+from emulator.commands import info_valkey
 from emulator.commands.info_replication import replication
 from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
-from emulator.table.registry import command, every_command
+from emulator.table.registry import command, every_command, seconds_spent
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
-    from emulator.core.engine import Engine
+    from emulator.core.engine import Engine as Engine
     from emulator.persistence.append_log import AppendLog
     from emulator.persistence.loading import Loading
     from emulator.persistence.replay import Replay
@@ -50,7 +51,7 @@ def _server(engine: Engine) -> Fields:
     uptime = (engine.clock.now - engine.started) // 1000
     config = engine.config
     return [
-        ("redis_version", engine.config.edition.version),
+        ("redis_version", engine.config.edition.redis_version),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
@@ -298,7 +299,9 @@ def _gone_keys(engine: Engine) -> Fields:
     stats = engine.stats
     return [
         ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
         ("expired_keys", stats.expired_keys),
+        ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", 0),
         ("expire_cycle_cpu_milliseconds", 0),
@@ -361,7 +364,7 @@ def _errors_and_io(engine: Engine) -> Fields:
 
 def _event_loop(engine: Engine) -> Fields:
     rate = engine.rates.mean()
-    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
+    busy = round(seconds_spent(engine.commands) * 1e6)
     return [
         ("eventloop_cycles", engine.stats.reads),
         ("eventloop_duration_sum", busy),
@@ -428,11 +431,13 @@ def _cluster(engine: Engine) -> Fields:
 
 
 def _keyspace(engine: Engine) -> Fields:
+    with_deadlines = "keys_with_volatile_items" if engine.config.edition.is_valkey else "subexpiry"
     for db in engine.databases:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},"
+                f"{with_deadlines}={len(db.fields_with_expiry)}",
             )
 
 
@@ -442,6 +447,12 @@ def _key_sizes(engine: Engine) -> Fields:
             db.weigh()
             for name, counts in describe_sizes(db.sizes):
                 yield f"db{db.index}_distrib_{name}", counts
+
+
+def _hotkeys(engine: Engine) -> Fields:
+    if engine.hotkeys is not None:
+        yield "hotkeys-tracking-active", int(engine.hotkeys.active)
+        yield "hotkeys-cmd-cpu-time", 0
 
 
 def _sentinel(engine: Engine) -> Fields:
@@ -464,10 +475,13 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
     "keysizes": ("Keysizes", _key_sizes),
-    "sentinel": ("Sentinel", _sentinel),
+    "hotkeys": ("Hotkeys", _hotkeys),
 }
-_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats", "sentinel"))
-_OF_SENTINEL = ("server", "clients", "cpu", "stats", "sentinel")
+_OF_VALKEY = info_valkey.sections(_SECTIONS)
+_OF_SENTINEL = {name: _SECTIONS[name] for name in ("server", "clients", "cpu", "stats")} | {
+    "sentinel": ("Sentinel", _sentinel)
+}
+_NOT_DEFAULT = frozenset(("commandstats", "latencystats", "hotkeys"))
 
 
 @command(
@@ -480,20 +494,25 @@ _OF_SENTINEL = ("server", "clients", "cpu", "stats", "sentinel")
 )
 def info(client: Session, *sections: bytes) -> Verbatim:
     """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
+    engine, edition = client.engine, client.engine.config.edition
+    known = _OF_VALKEY if edition.is_valkey else _SECTIONS
+    if engine.sentinel is not None:
+        known = _OF_SENTINEL
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
         if name in ("all", "everything"):
-            wanted |= dict.fromkeys(_SECTIONS)
+            wanted |= dict.fromkeys(name for name in known if name != "hotkeys")
         elif name == "default":
-            wanted |= dict.fromkeys(_DEFAULT if client.engine.sentinel is None else _OF_SENTINEL)
-        elif name in _SECTIONS:
+            wanted |= dict.fromkeys(name for name in known if name not in _NOT_DEFAULT)
+        elif name in known:
             wanted[name] = None
-    engine, edition = client.engine, client.engine.config.edition
+    if not edition.includes("8.6.0"):
+        wanted.pop("hotkeys", None)
     engine.count_durations()
     texts = []
-    for name, (title, fields) in _SECTIONS.items():
-        if name in wanted and (name in _OF_SENTINEL if engine.sentinel is not None else name != "sentinel"):
+    for name, (title, fields) in known.items():
+        if name in wanted:
             told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
     return Verbatim(to_bytes("\r\n".join(texts)))

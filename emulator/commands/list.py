@@ -41,7 +41,7 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
     else:
         target.extend_right(values)
     db.changed(key, LIST, _PUSHED[side], len(values))
-    return len(target.values)
+    return len(target)
 
 
 def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) -> list[bytes]:
@@ -235,20 +235,9 @@ _POSITION_OPTIONS: Final = {
 
 
 def _positions(values: List, element: bytes, rank: int, count: int, most: int) -> list[int]:
-    found: list[int] = []
-    size = len(values)
     skip = abs(rank) - 1
-    for step, value in enumerate(values.values if rank > 0 else reversed(values.values)):
-        if most and step >= most:
-            break
-        if value == element:
-            if skip:
-                skip -= 1
-                continue
-            found.append(step if rank > 0 else size - 1 - step)
-            if len(found) == count:
-                break
-    return found
+    found = values.find(element, skip + (count or len(values)), rank < 0, most)[skip:]
+    return found if rank > 0 else [len(values) - 1 - place for place in found]
 
 
 # The middle
@@ -298,11 +287,10 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
     if target is None:
         return 0
     target.grow((element,), client.engine.config.list_max_listpack_size)
-    try:
-        index = target.values.index(pivot)
-    except ValueError:
+    found = target.find(pivot, 1)
+    if not found:
         return -1
-    target.insert(index, element, after=side == b"AFTER")
+    target.insert(found[0], element, after=side == b"AFTER")
     client.db.changed(key, LIST, b"linsert")
     return len(target)
 

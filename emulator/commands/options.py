@@ -102,11 +102,13 @@ def leading_options(
         if option is None:
             break
         size, read = option
-        stop = place + 1 + (size if isinstance(size, int) else size(words[place + 1 :]))
+        first = place + 1
+        stop = first + (size(words[first:]) if callable(size) else size)
         if stop > end or (given and word in rules and not _allowed(rules[word], given)):
             break
-        value = read(*words[place + 1 : stop])
-        given.pop(word, None)
+        value = read(words[first]) if size == 1 else read(*words[first:stop])  # most options have one
+        if word in given:
+            del given[word]
         given[word] = value
         place = stop
     return given, words[place:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -120,13 +121,14 @@ def replconf(client: Session, *pairs: bytes) -> Reply:
     """Takes what a replica reports of itself, and how much of the stream it has."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
+    known = _OF_VALKEY if client.engine.config.edition.is_valkey else _REPLCONF
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
         name = option.lower()
         if name in (b"ack", b"getack"):
             if name == b"ack":
                 _acknowledge(client, pairs)
             return NO_REPLY
-        take = _REPLCONF.get(name)
+        take = known.get(name)
         if take is None:
             raise CommandError(f"ERR Unrecognized REPLCONF option: {as_text(option)}")
         take(client.engine.replication.replica_of(client), value)
@@ -194,6 +196,27 @@ _REPLCONF: Final[dict[bytes, Callable[[Replica, bytes], object]]] = {
     b"rdb-only": _take_only_dump,
 }
 """What a replica may report.  A channel of its own for the data is not offered, so asking for one has no effect."""
+
+
+def _take_version(replica: Replica, value: bytes) -> None:
+    if not re.fullmatch(rb"\d+\.\d+\.\d+", value):
+        raise CommandError(f"ERR Unrecognized version format: {as_text(value)}")
+
+
+def _refuse_dump(replica: Replica, value: bytes) -> None:
+    raise CommandError(f"ERR Unrecognized RDB client id {integer(value)}")
+
+
+def _refuse_node(replica: Replica, value: bytes) -> None:
+    raise CommandError("ERR This instance has cluster support disabled")
+
+
+_OF_VALKEY: Final = {
+    **{name: take for name, take in _REPLCONF.items() if name != b"main-ch-client-id"},
+    b"set-cluster-node-id": _refuse_node,
+    b"set-rdb-client-id": _refuse_dump,
+    b"version": _take_version,
+}
 
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")

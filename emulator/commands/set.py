@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, positive, random_count
 from emulator.commands.options import UP_TO_LIMIT, read_options
-from emulator.commands.scan import scan_cursor, scan_options
+from emulator.commands.scan import ELEMENTS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import SET
 from emulator.datatypes.set import Set
 from emulator.protocol import replies
@@ -198,7 +198,7 @@ def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = _read(client, key)
     if not target:
         return [b"0", []]
-    count, matches, *_ = scan_options(options)
+    count, matches, *_ = scan_options(options, of_edition(client.engine.config.edition, ELEMENTS))
     after, found = (0, list(target)) if target.packed else target.index.scan(position, count)
     return [b"%d" % after, [member for member in found if matches(member)]]
 

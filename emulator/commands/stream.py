@@ -70,13 +70,11 @@ class Trimming(NamedTuple):
     strategy: bytes = KEEPREF
 
     def apply(self, stream: Stream) -> int:
-        """Trim a stream; return how many entries were removed.  DELREF and ACKED do not trim by ``~`` at all, as in Redis."""
+        """Trim a stream; return how many entries were removed.  DELREF and ACKED look at each entry, also with ``~``."""
         if self.strategy == KEEPREF:
             if self.length is not None:
                 return stream.trim_to_length(self.length, self.whole_runs, self.limit)
             return stream.trim_to_id(self.least_id or 0, self.whole_runs, self.limit)
-        if self.whole_runs:
-            return 0
 
         def enough(id: int) -> bool:
             return len(stream) <= self.length if self.length is not None else id >= (self.least_id or 0)
@@ -87,7 +85,7 @@ class Trimming(NamedTuple):
             stream.forget(id)
             return True
 
-        return stream.trim_one_by_one(enough, may_go)
+        return stream.trim_one_by_one(enough, may_go, self.limit)
 
 
 def _threshold(words: Sequence[bytes]) -> int:
@@ -123,10 +121,17 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
         return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _ADD_OPTIONS, _TRIM_RULES
+    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
 
 
-def _trimming(given: Given, run: int, for_adding: bool, obeyed: bool) -> Trimming | None:
+def _of_edition(edition: Edition, options: Options) -> Options:
+    """What becomes of entries that groups refer to is said since 8.2."""
+    if edition.includes("8.2.0"):
+        return options
+    return {word: option for word, option in options.items() if word not in STRATEGIES}
+
+
+def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed: bool) -> Trimming | None:
     """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may.
 
     The words of one who is `obeyed` have been rewritten, and may have a limit that is of no use.
@@ -145,8 +150,11 @@ def _trimming(given: Given, run: int, for_adding: bool, obeyed: bool) -> Trimmin
         return None
     if limit is None and whole_runs:
         limit = min(100 * run, 1_000_000) or 10_000
+    strategy = last_given(given, STRATEGIES, KEEPREF)
+    if whole_runs and strategy != KEEPREF and not edition.includes("8.4.0"):  # ``~`` did nothing with them
+        return Trimming(least_id=0)
     length, least_id = (threshold, None) if by_length else (None, threshold)
-    return Trimming(length, least_id, whole_runs, limit or 0, last_given(given, STRATEGIES, KEEPREF))
+    return Trimming(length, least_id, whole_runs, limit or 0, strategy)
 
 
 @command(
@@ -159,8 +167,10 @@ def _trimming(given: Given, run: int, for_adding: bool, obeyed: bool) -> Trimmin
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
-    trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False, obeyed=client.is_obeyed)
+    config = client.engine.config
+    known, run = _of_edition(config.edition, _TRIM_OPTIONS), config.stream_node_max_entries
+    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
+    trimming = _trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -194,9 +204,9 @@ def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _As
     open_ended = text.endswith(b"-*")
     id = None if text == b"*" else exact_id(text[:-2] if open_ended else text)
     message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
-    trimming = _trimming(given, run, for_adding=True, obeyed=obeyed)
     if message is not None and id is not None:
         raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
+    trimming = _trimming(given, run, edition, for_adding=True, obeyed=obeyed)
     return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 
 from emulator.commands import (  # noqa: F401
     acl,
+    backup,
     bitfield,
     bitmap,
     client,
@@ -24,6 +26,7 @@ from emulator.commands import (  # noqa: F401
     geo,
     hash,
     hash_expiry,
+    hotkeys,
     hyperloglog,
     info,
     latency,
@@ -62,8 +65,12 @@ from emulator.table.registry import REGISTRY, SENTINEL, Command, Commands
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
     """The commands of an edition for one engine, with the `hidden` ones or without them."""
-    names = {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
-    return Commands(names, tells_no_words=edition.includes("8.4.0"))
+    return Commands(_by_name(edition, hidden), tells_no_words=edition.includes("8.4.0"))
+
+
+@cache
+def _by_name(edition: Edition, hidden: bool) -> Mapping[bytes, Command]:
+    return {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
 
 
 @cache

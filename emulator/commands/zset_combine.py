@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import double, integer
+from emulator.commands.arguments import core_double, integer
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
+from emulator.commands.zset import pairs
 from emulator.commands.zset_range import store
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
-from emulator.protocol.replies import Pairs, Reply
+from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
 
@@ -94,8 +96,8 @@ def _members(client: Session, key: bytes) -> Scores | Set:
     raise CommandError(WRONGTYPE)
 
 
-def _weights(*texts: bytes) -> list[float]:
-    return [double(text, "ERR weight value is not a float") for text in texts]
+def _weights(client: Session, *texts: bytes) -> list[float]:
+    return [core_double(client, text, "ERR weight value is not a float") for text in texts]
 
 
 def _aggregate(word: bytes) -> Callable[[float, float], float]:
@@ -110,7 +112,7 @@ def _query(client: Session, name: str, words: Sequence[bytes], weighs: bool = Tr
     members = [_members(client, key) for key in names]
     known: Options = {} if stores else {b"WITHSCORES": FLAG}
     if weighs:
-        known |= {b"WEIGHTS": (len(names), _weights), b"AGGREGATE": (1, _aggregate)}
+        known |= {b"WEIGHTS": (len(names), partial(_weights, client)), b"AGGREGATE": (1, _aggregate)}
     given = read_options(options, known)
     weights, aggregate = given.get(b"WEIGHTS", [1.0] * len(names)), given.get(b"AGGREGATE", _sum)
     return _Query(list(map(_Operand, members, weights)), aggregate, b"WITHSCORES" in given)
@@ -155,7 +157,7 @@ def _difference(query: _Query) -> Scores:
 def _answer(result: Scores, with_scores: bool) -> Reply:
     ordered = sorted((score, member) for member, score in result.items())
     if with_scores:
-        return Pairs([(member, score) for score, member in ordered])
+        return pairs(ordered)
     return [member for _, member in ordered]
 
 

@@ -8,6 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
+from emulator.config.wording import REDIS, VALKEY, Wording
+
 _COMMON_ANCESTOR: Final = "7.2.4"
 """The version of Redis that Valkey began with."""
 
@@ -57,6 +59,16 @@ class Edition:
     def is_valkey(self) -> bool:
         return self.name == "valkey"
 
+    @property
+    def wording(self) -> Wording:
+        """The texts in which servers differ."""
+        return VALKEY if self.is_valkey else REDIS
+
+    @property
+    def redis_version(self) -> str:
+        """The version of Redis that clients may take it for."""
+        return _COMMON_ANCESTOR if self.is_valkey else self.version
+
     def includes(self, since: str, valkey: str = "") -> bool:
         """Whether it has what came with Redis version `since` (``7.2.0``), or with that of Valkey; "" for never.
 
@@ -86,8 +98,12 @@ class Edition:
     @property
     def number(self) -> int:
         """The version with a byte for each part: 0x00080203."""
-        major, minor, patch = _parts(self.version)
-        return major << 16 | minor << 8 | patch
+        return _number(self.version)
+
+    @property
+    def redis_number(self) -> int:
+        """`redis_version` in the same form."""
+        return _number(self.redis_version)
 
 
 @cache
@@ -100,6 +116,11 @@ def load_module(module: Module) -> None:
     """Enter the commands and types of a module, unless that has been done."""
     if module.package:
         import_module(f"emulator.modules.{module.package}.commands")
+
+
+def _number(version: str) -> int:
+    major, minor, patch = _parts(version)
+    return major << 16 | minor << 8 | patch
 
 
 @cache

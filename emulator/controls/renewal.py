@@ -40,7 +40,8 @@ def renew(engine: Engine, client: Session) -> None:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
         engine.propagation.add(0, effect)
-    engine.slowlog.reset()
+    for log in (engine.slowlog, engine.large_requests, engine.large_replies):
+        log.reset()
     engine.latency.events.clear()
     forget_statistics(engine)
     engine.random.seed(engine.config.seed or None)

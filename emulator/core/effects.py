@@ -293,8 +293,8 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
         if texts[key] not in _NEW or not entries:
             continue
         group = _stream(session, key).groups[name]
-        if not acknowledged:
-            for text, _ in entries:
+        for text, *_ in entries:
+            if id_of(text) in group.pending:
                 yield _claim(key, group, name, text, text)
         yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
@@ -38,27 +38,34 @@ from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
-from emulator.keyspace.frequency import Frequency
+from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener, Observed
+from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
+from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
 from emulator.replication.host import Dial
 from emulator.replication.replication import Replication
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
-from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Commands, every_command
+from emulator.stats.slowlog import CommandLog
+from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
+    from emulator.clients.hotkeys import HotKeys
     from emulator.scripting.invocation import Invocation
     from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
+_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_NOT_FOR_TENANTS: Final = frozenset(
+    b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
+)
+"""The commands that reach the server's settings, its files or other servers."""
 
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
@@ -114,8 +121,10 @@ class Engine:
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = _at_once
+        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
-        self.original_commands = self.commands.known.copy()
+        self.original_commands = self.commands.known
+        self._for_tenants: dict[bytes, Command] | None = None
         self._set_up_statistics()
         self._set_up_clients()
         self._set_up_scripts()
@@ -127,11 +136,13 @@ class Engine:
 
     def _set_up_statistics(self) -> None:
         self.stats = Stats()
-        self.slowlog = SlowLog()
+        self.slowlog, self.large_requests, self.large_replies = CommandLog(), CommandLog(), CommandLog()
+        self.logs_sizes = False
         self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.rates = Rates(self)
+        self.hotkeys: HotKeys | None = None
         self._latency_tracking = self.config.latency_tracking
 
     def _set_up_clients(self) -> None:
@@ -160,7 +171,7 @@ class Engine:
         self.keyspaces = Keyspaces(self)
 
     def _set_up_data(self) -> None:
-        self.vector_uids = count(1)
+        self.vector_uids: Iterator[int] = count(1)
         self.lazyfree = LazyFree()
         self.eviction = Eviction(self)
         self.out_of_memory = False
@@ -188,6 +199,10 @@ class Engine:
             for name in names:
                 self.config.on_change(name, follow)
             follow()
+        if self.config.edition.is_valkey:
+            for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
+                self.config.on_change(name, self._apply_sizes)
+            self._apply_sizes()
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -206,6 +221,19 @@ class Engine:
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()
+        return other
+
+    def tenant(self, **settings: object) -> Engine:
+        """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
+        and the time as they are here.  It lacks the commands that reach beyond its data."""
+        config = self.config.copy()
+        for name, value in (settings | _OF_A_TENANT).items():
+            setattr(config, name, value)
+        other = Engine(config, copy(self.clock))
+        if self._for_tenants is None:
+            known = self.commands.known.items()
+            self._for_tenants = {name: entry for name, entry in known if name not in _NOT_FOR_TENANTS}
+        other.commands = Commands(self._for_tenants, self.commands.tells_no_words)
         return other
 
     def listen(self, listener: Listener) -> None:
@@ -233,6 +261,11 @@ class Engine:
         self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
+    def _apply_sizes(self) -> None:
+        config = self.config
+        self.logs_sizes = max(config.commandlog_request_larger_than, config.commandlog_reply_larger_than) >= 0
+        self.refresh_sessions()
+
     def _apply_latency_tracking(self) -> None:
         self.count_durations()
         self._latency_tracking = self.config.latency_tracking
@@ -245,16 +278,20 @@ class Engine:
         self.out_of_memory = self.eviction.make_room()
 
     def _apply_policy(self) -> None:
-        """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
-        counts = self.config.maxmemory_policy.endswith("lfu")
+        """What is known of the use of keys is how often or when; where that changes it is forgotten of the keys there are."""
         self.eviction.forget()
-        if counts == (self.databases[0].frequency is not None):
+        before, uses = self.databases[0].uses, uses_by(self.config, self.clock, self.random)
+        if type(before) is type(uses):
             return
-        frequency = Frequency(self.config, self.clock, self.random) if counts else None
+        if isinstance(before, Modification):
+            self.leave(before.changed)
+        if isinstance(uses, Modification):
+            self.listen(uses.changed)
         for db in self.databases:
-            db.frequency = frequency
-            for entry in db.entries.values():
-                entry.access = self.clock.now if frequency is None else frequency.fresh()
+            db.uses = uses
+            if isinstance(before, Frequency) or isinstance(uses, Frequency):
+                for entry in db.entries.values():
+                    entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
         """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
@@ -310,11 +347,13 @@ class Engine:
             self.pause.active
             or self.busy is not None
             or bool(self.monitor.sessions)
+            or (self.hotkeys is not None and self.hotkeys.active)
             or self.config.maxmemory > 0
             or self.lacks_replicas
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
+            or self.logs_sizes
             or self.persistence.needs_guards
             or self.replication.needs_guards
         )
@@ -494,37 +533,3 @@ class Engine:
             self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
         if self.notify_flags & KEYEVENT:
             self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
-
-    def swap(self, first: int, second: int) -> None:
-        """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
-        databases = self.databases
-        one, two = databases[first], databases[second]
-        for index in (first, second):
-            self.snapshots.note(index, None)
-        databases[first], databases[second] = two, one
-        one.index, two.index = second, first
-        one.watchers, two.watchers = two.watchers, one.watchers
-        one.blocked, two.blocked = two.blocked, one.blocked
-        for session in list(self.sessions.values()):
-            if session.db is one or session.db is two:
-                session.db = two if session.db is one else one
-        self._rehome_watchers(one, two)
-        for db in (one, two):
-            for block in {block for waiting in db.blocked.values() for block in waiting}:
-                block.db = db
-            for key in {*db.watchers, *db.blocked}:
-                if key in one.entries or key in two.entries:
-                    db.exchanged(key, key in (two if db is one else one).entries)
-                    for listener in self.listeners:
-                        listener(db, key)
-                    if key in db.blocked:
-                        entry = db.entries.get(key)
-                        self.blocking.signal(db, key, None if entry is None else entry.value.__class__)
-            db.observe()
-
-    @staticmethod
-    def _rehome_watchers(one: Database, two: Database) -> None:
-        other: dict[Observed, Database] = {one: two, two: one}
-        watching = (*one.watchers.values(), *two.watchers.values())
-        for session in {session for sessions in watching for session in sessions}:
-            session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

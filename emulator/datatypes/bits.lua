@@ -36,4 +36,6 @@ local function combining(operation)
   end
 end
 
-return { count = count, AND = combining(bit.band), OR = combining(bit.bor), XOR = combining(bit.bxor) }
+local invert = combining(bit.bnot) -- which takes no second one
+
+return { count = count, NOT = function(text) return invert(text, text) end, AND = combining(bit.band), OR = combining(bit.bor), XOR = combining(bit.bxor) }

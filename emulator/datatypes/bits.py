@@ -11,6 +11,7 @@ from emulator.lua import function
 
 _IN_INTEGERS: Final[dict[str, Callable[[int, int], int]]] = {"AND": and_, "OR": or_, "XOR": xor}
 
+_INVERTED: Final = bytes(range(255, -1, -1))
 _FEW = 256
 """So many bytes are no reason to start Lua for."""
 
@@ -19,6 +20,12 @@ def count(text: bytes) -> int:
     """How many bits are set.  O(n)."""
     quick = function("datatypes/bits", "count") if len(text) > _FEW else None
     return int(quick(text)) if quick else int.from_bytes(text, "little").bit_count()
+
+
+def inverted(text: bytes) -> bytes:
+    """The text with every bit the other way round.  O(n)."""
+    quick = function("datatypes/bits", "NOT") if len(text) > _FEW else None
+    return bytes(quick(text)) if quick else text.translate(_INVERTED)
 
 
 def combined(operation: str, texts: list[bytes]) -> bytes:

@@ -6,17 +6,28 @@ so that one which is there from start to end is met, whatever else comes and goe
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from random import Random
+from typing import Final
+
+_MANY: Final = 8
 
 
 def _some(random: Random, size: int, count: int) -> dict[int, None]:
     """So many different numbers below `size` in random order, at most half of them.  O(count)."""
     chosen: dict[int, None] = {}
-    number = random.random
     while len(chosen) < count:
-        chosen.update(dict.fromkeys([int(number() * size) for _ in range(count - len(chosen))]))
+        chosen.update(dict.fromkeys(_numbers(random, size, count - len(chosen))))
     return chosen
+
+
+def _numbers(random: Random, size: int, count: int) -> list[int]:
+    """So many numbers below `size`, which may be the same."""
+    if count < _MANY:
+        return [int(random.random() * size) for _ in range(count)]
+    words = array("I", random.randbytes(4 * count))  # had by one call
+    return [word * size >> 32 for word in words]
 
 
 class DenseIndex:
@@ -55,10 +66,10 @@ class DenseIndex:
     def pick(self, random: Random, count: int) -> list[bytes]:
         """Up to `count` different elements at random, or with a negative count so many that may be the same.  O(count)."""
         if count < 0:
-            return [self.choose(random) for _ in range(-count)]
+            return list(map(self._items.__getitem__, _numbers(random, len(self._items), -count)))
         items, size = self._items, len(self._items)
         if 2 * count <= size:
-            return [items[place] for place in _some(random, size, count)]
+            return list(map(items.__getitem__, _some(random, size, count)))
         left_out = _some(random, size, max(size - count, 0))  # quicker where that is fewer
         return [item for place, item in enumerate(items) if place not in left_out]
 

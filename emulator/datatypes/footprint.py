@@ -6,6 +6,7 @@ The values themselves count the bytes of their elements, so that each figure is 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 POINTER: Final = 8
@@ -50,6 +51,15 @@ def room(element: bytes | bytearray) -> int:
     return _SMALL_ROOMS[length] if length < 256 else _room_of(length)
 
 
+def rooms(elements: Iterable[bytes]) -> int:
+    """The rooms of many elements in all.  O(n)."""
+    lengths = list(map(len, elements))
+    try:
+        return sum(map(_SMALL_ROOMS.__getitem__, lengths))
+    except IndexError:  # one is long
+        return sum([_SMALL_ROOMS[length] if length < 256 else _room_of(length) for length in lengths])
+
+
 def _node_of(length: int) -> int:
     """A node of a skip list with an element in it: three of four have one level, the others two or three."""
     element = length + (2 if length < 32 else 4)
@@ -63,9 +73,20 @@ _LARGE_NODE: Final = 60
 def node_room(member: bytes) -> int:
     """The room of a sorted set's member with its score, on average."""
     length = len(member)
-    if length < 256:
-        return _SMALL_NODES[length]
+    return _SMALL_NODES[length] if length < 256 else _large_node(length)
+
+
+def _large_node(length: int) -> int:
     return length + _LARGE_NODE if length < 4096 else allocated(length + _LARGE_NODE)
+
+
+def node_rooms(members: Iterable[bytes]) -> int:
+    """The rooms of many members in all.  O(n)."""
+    lengths = list(map(len, members))
+    try:
+        return sum(map(_SMALL_NODES.__getitem__, lengths))
+    except IndexError:  # one is long
+        return sum([_SMALL_NODES[length] if length < 256 else _large_node(length) for length in lengths])
 
 
 def buckets(count: int) -> int:

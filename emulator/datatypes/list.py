@@ -13,9 +13,11 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate, islice
 from math import inf
+from operator import indexOf
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.two_ended import TwoEnded
 
 _SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
@@ -61,7 +63,7 @@ _NO_NODE = _Plain()
 
 
 class List:
-    """Values in order.  Both ends are O(1); the middle is O(n) to reach, from the nearer end.
+    """Values in order.  Both ends and every place are O(1).
 
     ``size`` is the bytes that the values take in one listpack, and ``nodes`` is None while that is the encoding.  For a
     quicklist it has the number of values and the bytes of each of its listpacks (a large value that stands alone is counted
@@ -72,7 +74,7 @@ class List:
     __slots__ = ("fill", "nodes", "shared", "size", "values")
 
     def __init__(self) -> None:
-        self.values: deque[bytes] = deque()
+        self.values = TwoEnded()
         self.size = HEADER_SIZE
         self.nodes: deque[list[int]] | None = None
         self.fill = 0
@@ -100,7 +102,7 @@ class List:
         new = cls()
         new.fill, new.nodes = limit, deque()
         for values, size, alone in listpacks:
-            new.values.extend(values)
+            new.values.back.extend(values)
             new.nodes.append((_Plain if alone else list)((len(values), size)))
             new.size += size - HEADER_SIZE
         new.settle(limit)
@@ -131,7 +133,8 @@ class List:
         return sum(len(values[0]) if alone else size for (values, alone), size in held)
 
     def __len__(self) -> int:
-        return len(self.values)
+        values = self.values
+        return len(values.front) + len(values.back)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.values)
@@ -188,15 +191,14 @@ class List:
         """Put values before the first, one after the other.  O(1) each."""
         if self.shared:
             self._part()
+        self.values.front.extend(values)
         nodes = self.nodes
         if nodes is None:
-            self.values.extendleft(values)
             self.size += sum(map(entry_size, values))
             return
         most_bytes, most_values, largest = _room(self.fill)
         node = nodes[0] if nodes else _NO_NODE
         for value in values:
-            self.values.appendleft(value)
             size = entry_size(value)
             self.size += size
             length = len(value)
@@ -215,7 +217,7 @@ class List:
         if self.shared:
             self._part()
         sizes = list(map(entry_size, values))
-        self.values.extend(values)
+        self.values.back.extend(values)
         self.size += sum(sizes)
         nodes = self.nodes
         if nodes is None:
@@ -241,7 +243,7 @@ class List:
         """Take the first value.  O(1)."""
         if self.shared:
             self._part()
-        value = self.values.popleft()
+        value = self.values.pop_left()
         size = entry_size(value)
         self.size -= size
         if self.nodes is None:
@@ -256,7 +258,7 @@ class List:
         """Take the last value.  O(1)."""
         if self.shared:
             self._part()
-        value = self.values.pop()
+        value = self.values.pop_right()
         size = entry_size(value)
         self.size -= size
         if self.nodes is None:
@@ -271,8 +273,7 @@ class List:
         """Take some of the first values, of which there must be as many.  O(count)."""
         if self.shared:
             self._part()
-        take = self.values.popleft
-        taken = [take() for _ in range(count)]
+        taken = self.values.take_left(count)
         self._forget(taken, 0)
         return taken
 
@@ -280,8 +281,7 @@ class List:
         """Take some of the last values, the last one first.  O(count)."""
         if self.shared:
             self._part()
-        take = self.values.pop
-        taken = [take() for _ in range(count)]
+        taken = self.values.take_right(count)
         self._forget(taken, -1)
         return taken
 
@@ -301,19 +301,11 @@ class List:
     # Middle
 
     def slice(self, start: int, stop: int) -> list[bytes]:
-        """Values from start up to stop.  O(s+n), s being the distance from the nearer end."""
-        values = self.values
-        if start >= stop:
-            return []
-        before = start if start <= len(values) - stop else start - len(values)
-        values.rotate(-before)  # which moves values by blocks, where an iterator would look at each
-        try:
-            return list(islice(values, stop - start))
-        finally:
-            values.rotate(before)
+        """Values from start up to stop.  O(values)."""
+        return self.values.slice(start, stop) if start < stop else []
 
     def set(self, index: int, value: bytes) -> None:
-        """Replace a value.  O(n)."""
+        """Replace a value.  O(1), and O(nodes) where its size changes."""
         if self.shared:
             self._part()
         old = self.values[index]
@@ -336,9 +328,11 @@ class List:
 
     def remove(self, value: bytes, most: int, backwards: bool) -> int:
         """Take away up to `most` values that are equal, from the last one on if `backwards`; how many.  O(n)."""
-        found = self._find(value, most, backwards)
+        found = self.find(value, most, backwards)
         if not found:
             return 0
+        if backwards:
+            found = [len(self.values) - 1 - place for place in reversed(found)]
         if self.shared:
             self._part()
         size = entry_size(value)
@@ -350,31 +344,32 @@ class List:
                 del self.values[index]
         else:
             chosen = frozenset(found)
-            self.values = deque([other for index, other in enumerate(self.values) if index not in chosen])
+            self.values = TwoEnded(other for index, other in enumerate(self.values) if index not in chosen)
         return len(found)
 
-    def _find(self, value: bytes, most: int, backwards: bool) -> list[int]:
-        """The indexes, in their order, of up to `most` values that are equal, from the last one on if `backwards`.  O(n)."""
-        values = self.values
-        if backwards:
-            values = values.copy()
-            values.reverse()
+    def find(self, value: bytes, most: int, backwards: bool = False, among: int = 0) -> list[int]:
+        """How far up to `most` values that are equal are from the end at which one begins, `among` so many if any.  O(n)."""
+        rest = reversed(self.values) if backwards else iter(self.values)
+        if among:
+            rest = islice(rest, among)
         found: list[int] = []
-        with suppress(ValueError):
-            while len(found) < min(most, _FEW_VALUES):
-                found.append(values.index(value, found[-1] + 1 if found else 0))
-        if len(found) == _FEW_VALUES < most:
-            found = list(islice((index for index, other in enumerate(values) if other == value), most))
-        return [len(values) - 1 - index for index in reversed(found)] if backwards else found
+        place = -1
+        with suppress(ValueError):  # there is no further one
+            while len(found) < most:
+                place += 1 + indexOf(rest, value)
+                found.append(place)
+        return found
 
     def trim(self, start: int, stop: int) -> None:
         """Keep the values from start up to stop.  O(values taken away)."""
         if start >= stop:
-            self.values, self.size, self.shared = deque(), HEADER_SIZE, False
+            self.values, self.size, self.shared = TwoEnded(), HEADER_SIZE, False
             self.nodes = None if self.nodes is None else deque()
             return
-        self.take_right(len(self.values) - stop)
-        self.take_left(start)
+        if stop < len(self):
+            self.take_right(len(self) - stop)
+        if start:
+            self.take_left(start)
 
     # The listpacks of a quicklist
 

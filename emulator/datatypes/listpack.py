@@ -5,6 +5,8 @@ Source: Redis's listpack specification: an entry is an encoding byte or more, th
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from emulator.protocol.numbers import parse_integer
 
 HEADER_SIZE = 7
@@ -31,6 +33,13 @@ def entry_size(value: bytes) -> int:
         return length + 2
     size = length + (2 if length < 4096 else 5)
     return size + back_length_size(size)
+
+
+def entry_sizes(values: Collection[bytes]) -> int:
+    """Bytes that many elements take.  O(n)."""
+    if values and min(values) > _AFTER_DIGITS and max(map(len, values)) < _SHORT:
+        return sum(map(len, values)) + 2 * len(values)
+    return sum(map(entry_size, values))
 
 
 def integer_size(number: int) -> int:

@@ -11,8 +11,8 @@ from random import Random
 from typing import Protocol
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, room, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.footprint import allocated, room, rooms, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes
 from emulator.protocol.numbers import is_integer
 
 INTSET = b"intset"
@@ -61,7 +61,7 @@ class Set:
             new.add(member, limits)
             if new.encoding is HASHTABLE:
                 new.members.update(dict.fromkeys(rest))
-                new.payload = sum(map(room, new.members))
+                new.payload = rooms(new.members)
         return new
 
     @classmethod
@@ -69,7 +69,7 @@ class Set:
         """A set of members in an encoding (one of the constants) that the caller knows to be right for them."""
         new = cls()
         new.members = dict.fromkeys(members)
-        new.payload = sum(map(room, new.members))
+        new.payload = rooms(new.members)
         new.encoding = encoding
         return new
 
@@ -97,7 +97,7 @@ class Set:
             furthest = max(max(numbers, default=0), ~min(numbers, default=0))
             return allocated(_INTSET_HEADER + count * (2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8))
         if self.encoding is LISTPACK:
-            return allocated(HEADER_SIZE + sum(map(entry_size, self.members)))
+            return allocated(HEADER_SIZE + entry_sizes(self.members))
         return table_size(count) + self.payload
 
     def copy(self) -> Set:

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple, Protocol
 from sortedcontainers import SortedList
 
 from emulator.datatypes.dense import DenseIndex
-from emulator.datatypes.footprint import allocated, node_room, table_size
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
+from emulator.datatypes.footprint import allocated, node_room, node_rooms, table_size
+from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes, integer_size
 from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
@@ -82,8 +82,8 @@ class ZSet:
             max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         )
         new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
-        new.payload = sum(map(node_room, scores))
-        new.order = SortedList((score, member) for member, score in new.scores.items())
+        new.payload = node_rooms(scores)
+        new.order = SortedList(zip(new.scores.values(), new.scores, strict=True))
         return new
 
     def __len__(self) -> int:
@@ -102,16 +102,16 @@ class ZSet:
     def footprint(self) -> int:
         """Bytes that it takes in the real server.  O(n) for a small one."""
         if self.packed:
-            return allocated(HEADER_SIZE + sum(map(entry_size, self.scores)) + self._size_of_scores())
+            return allocated(HEADER_SIZE + entry_sizes(self.scores) + self._size_of_scores())
         count = len(self.scores)
         return _SKIP_LIST + table_size(count) + self.payload
 
     def _size_of_scores(self) -> int:
         """Bytes of the scores in a listpack."""
         scores = list(self.scores.values())
-        if all(map(float.is_integer, scores)) and all(-_WHOLE < score < _WHOLE for score in scores):
+        if all(map(float.is_integer, scores)) and min(scores) > -_WHOLE and max(scores) < _WHOLE:
             return sum(map(integer_size, map(int, scores)))
-        return sum(map(entry_size, format_doubles(scores)))
+        return entry_sizes(format_doubles(scores))
 
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""
@@ -215,6 +215,11 @@ class ZSet:
     def slice(self, first: int, last: int, backwards: bool = False) -> list[Scored]:
         """The members of ranks from `first` up to `last`, possibly the last first.  O(log n + k)."""
         return list(self.order.islice(first, last, backwards))
+
+    def between(self, low: float, high: float) -> Iterator[Scored]:
+        """The members with scores from `low` up to `high`, which is not included.  O(log n + k)."""
+        found: Iterator[Scored] = self.order.irange((low,), (high,), (True, False))
+        return found
 
     def remove_slice(self, first: int, last: int) -> int:
         """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""

@@ -112,6 +112,6 @@ register(
         (VectorSet,),
         _vectorset,
         copied=False,
-        payload=Payload(_VECTORSET, _save_vectors, _load_vectors),
+        payload=Payload(_VECTORSET, _save_vectors, _load_vectors, "vectorset"),
     )
 )

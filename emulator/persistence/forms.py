@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from emulator.persistence.moments import AUX, Annotations
 from emulator.protocol.client_side import encoded
 from emulator.rdb import file
 from emulator.rdb.payload import plain_string, string
@@ -35,11 +36,12 @@ class Form(Protocol):
 
 
 class Dump:
-    """An RDB file, which may be the base of an append-only file."""
+    """An RDB file, which may be the base of an append-only file, and may tell its moment in milliseconds."""
 
-    def __init__(self, engine: HostOfFiles, base_of_log: bool) -> None:
+    def __init__(self, engine: HostOfFiles, base_of_log: bool, tells_moment: bool = False) -> None:
         self._engine = engine
         self._base_of_log = base_of_log
+        self._tells_moment = tells_moment
         self._text = string if engine.config.rdbcompression else plain_string
         self._tells_idle_time = engine.config.maxmemory_policy.endswith("lru")
         self.checks = True
@@ -49,7 +51,7 @@ class Dump:
         engine, text = self._engine, self._text
         position = engine.stream_position
         auxes = {
-            b"redis-ver": engine.config.edition.version.encode(),
+            file.version_name(engine.config.edition): engine.config.edition.version.encode(),
             b"redis-bits": b"64",
             b"ctime": b"%d" % (engine.clock.now // 1000),
             b"used-mem": b"%d" % engine.used_memory,
@@ -59,6 +61,8 @@ class Dump:
             auxes[b"repl-id"] = position.id.encode()
             auxes[b"repl-offset"] = b"%d" % position.offset
         auxes[b"aof-base"] = b"%d" % self._base_of_log
+        if self._tells_moment:
+            auxes[AUX] = b"%d" % engine.clock.now
         return (
             file.header(engine.config.edition.rdb_version)
             + b"".join(file.aux(name, value, text) for name, value in auxes.items())
@@ -90,8 +94,12 @@ class Commands:
         self._engine = engine
 
     def head(self) -> bytes:
-        """The functions."""
-        return b"".join(encoded([b"FUNCTION", b"LOAD", code]) for code in _libraries(self._engine))
+        """The moment, where the log has such, and the functions."""
+        config = self._engine.config
+        moment = Annotations().before(self._engine.clock.now, exactly=bool(config.backup_dir))
+        return (moment if config.aof_timestamp_enabled else b"") + b"".join(
+            encoded([b"FUNCTION", b"LOAD", code]) for code in _libraries(self._engine)
+        )
 
     def database(self, db: Database) -> bytes:
         """A database's number."""
@@ -109,6 +117,14 @@ class Commands:
     def end(self) -> bytes:
         """Nothing."""
         return b""
+
+
+def base_of_log(engine: HostOfFiles) -> Form:
+    """The form that the base of an append-only file has."""
+    config = engine.config
+    if not config.aof_use_rdb_preamble:
+        return Commands(engine)
+    return Dump(engine, base_of_log=True, tells_moment=config.aof_timestamp_enabled and bool(config.backup_dir))
 
 
 def _libraries(engine: HostOfFiles) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from emulator.clients.tracking import Tracking
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from emulator.persistence.persistence import Persistence
 
 InBackground = Callable[[Callable[[], Any], Callable[[Any], None], Callable[[Exception], None]], None]
+
+
+class Names(Protocol):
+    """Who knows the names of engines."""
+
+    def name_of(self, engine: Any) -> bytes: ...
 
 
 class StreamPosition(NamedTuple):
@@ -28,8 +34,15 @@ class HostOfFiles(HostOfData, Protocol):
     """An engine, as its files know it; see `emulator.core.engine.Engine` for what is meant."""
 
     started: int
+    vector_uids: Iterator[int]
     in_background: InBackground | None
     tracking: Tracking
+
+    @property
+    def busy(self) -> object | None: ...
+
+    @property
+    def keyspaces(self) -> Names: ...
 
     @property
     def persistence(self) -> Persistence: ...
@@ -41,3 +54,7 @@ class HostOfFiles(HostOfData, Protocol):
     def stream_position(self) -> StreamPosition | None: ...
 
     def resume_stream(self, position: StreamPosition) -> None: ...
+
+    def sibling(self) -> HostOfFiles: ...
+
+    def set_active_expire(self, active: bool) -> None: ...

@@ -151,7 +151,7 @@ class Loading:
         """Tell the log what the file says of itself."""
         if name.startswith(b"%"):
             logger.log(NOTICE, "RDB '%s': %s", as_text(name), as_text(value))
-        elif name == b"redis-ver":
+        elif name in (b"redis-ver", b"valkey-ver"):
             logger.log(NOTICE, "Loading RDB produced by version %s", as_text(value))
         elif name == b"ctime" and value.isdigit():
             logger.log(NOTICE, "RDB age %d seconds", max(self._engine.clock.now // 1000 - int(value), 0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Generator
 from time import perf_counter
@@ -26,7 +28,7 @@ Job = Generator[Callable[[], Any] | int | None, None, None]
 
 
 class Work(Timer):
-    """Runs one job at a time; as a timer it is the end of a pause.
+    """Runs one job at a time, others after it; as a timer it is the end of a pause.
 
     ``begin`` is called when there is something to do: it is to call `step` time and again, with others' turns between,
     until that returns False.  Where it is None a job is done at once.
@@ -68,14 +70,23 @@ class Work(Timer):
         else:
             self.begin()
 
+    def start_later(self, job: Job, ended: Callable[[Exception | None], object]) -> None:
+        """Begin with a job when those before it have ended, and tell at last what went wrong, or None."""
+        self.when_idle(lambda: self.start(_telling(job, ended)))
+
     def stop(self) -> None:
-        """Close the job, wherever it is."""
+        """Close the job, wherever it is; those that wait go on."""
         job, self._job = self._job, None
         self._engine.waits.cancel(self)
         self._waits = False
         if job is not None:
             job.close()
         self._call_idle()
+
+    def forget(self) -> None:
+        """Close the job and those that wait."""
+        self._idle.clear()
+        self.stop()
 
     def step(self) -> bool:
         """Run the job for a slice; whether it is to go on at once."""
@@ -140,6 +151,18 @@ class Work(Timer):
         self._waits = False
         if self.begin is not None:
             self.begin()
+
+
+def _telling(job: Job, ended: Callable[[Exception | None], object]) -> Job:
+    failure: Exception | None = None
+    try:
+        yield from job
+    except GeneratorExit:
+        ended(InterruptedError(errno.EINTR, os.strerror(errno.EINTR)))
+        raise
+    except Exception as error:
+        failure = error
+    ended(failure)
 
 
 def run_through(job: Job) -> None:

@@ -21,6 +21,7 @@ from emulator.protocol.replies import (
     NoReply,
     NullArray,
     Pairs,
+    PlainDouble,
     Push,
     Replies,
     Reply,
@@ -33,7 +34,6 @@ from emulator.protocol.replies import (
 Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
-_DOUBLES_ONLY = {float}
 _LISTS_ONLY = {list}
 _SAMPLE = (int, Status)
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
@@ -247,6 +247,7 @@ class _Resp2(_Encoder):
             NullArray: lambda _: b"*-1\r\n",
             bool: lambda value: b":1\r\n" if value else b":0\r\n",
             float: lambda value: _bulk(format_double(value)),
+            PlainDouble: lambda value: _bulk(value.text()),
             BigNumber: _bulk,
             Verbatim: _bulk,
             SetHead: _array_head,
@@ -271,6 +272,7 @@ class _Resp3(_Encoder):
             NullArray: lambda _: b"_\r\n",
             bool: lambda value: b"#t\r\n" if value else b"#f\r\n",
             float: lambda value: b",%b\r\n" % format_double(value),
+            PlainDouble: lambda value: b",%b\r\n" % value.text(),
             BigNumber: lambda value: b"(%b\r\n" % value,
             Verbatim: lambda value: b"=%d\r\n%b:%b\r\n" % (len(value) + 4, value.format, value),
             SetHead: lambda members: b"~%d\r\n" % members,
@@ -306,19 +308,20 @@ def _pairs_3(pairs: Pairs) -> Opened:
 def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
     """Encode pairs of a short string and a double or another short string at once; None for any other."""
     firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
-    if set(map(type, firsts)) != _STRINGS_ONLY or set(map(type, seconds)) not in (_STRINGS_ONLY, _DOUBLES_ONLY):
-        return None
     try:
         return b"".join([head[:-2], *map(portion, _portions(firsts), _portions(seconds)), b"\r\n"])
-    except IndexError:  # one is too long for the table
+    except (IndexError, TypeError):  # one is too long for the table, or has no length
         return None
 
 
 def _strings_2(firsts: list[bytes], seconds: list[Any]) -> bytes:
-    flat = [b""] * (2 * len(firsts))
-    flat[::2] = firsts
-    flat[1::2] = format_doubles(seconds) if seconds[0].__class__ is float else seconds
-    return _strings(flat)
+    texts = format_doubles(seconds) if seconds[0].__class__ is float else seconds
+    parts = [b""] * (4 * len(firsts))
+    parts[::4] = map(_LATER_HEADS.__getitem__, map(len, firsts))
+    parts[1::4] = firsts
+    parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, texts))
+    parts[3::4] = texts
+    return b"".join(parts)
 
 
 def _strings_3(firsts: list[bytes], seconds: list[Any]) -> bytes:

@@ -88,6 +88,11 @@ def parse_double(text: bytes) -> float | None:
     return number
 
 
+def parse_decimal(text: bytes) -> float | None:
+    """Return a double as `parse_double` does, but no hexadecimal one."""
+    return None if b"x" in text.lower() else parse_double(text)
+
+
 def read_double(text: bytes) -> float | None:
     """Return a double as SORT and score ranges read it: decimal, of any size (overflow and underflow included).
 
@@ -103,7 +108,7 @@ def read_double(text: bytes) -> float | None:
 
 def to_double(text: bytes) -> float | None:
     """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
-    if not text or text[0] in _SPACES or text[-1] in _SPACES or b"_" in text:
+    if text.strip() != text or b"_" in text or not text:
         return None
     try:
         number = float(text)
@@ -140,14 +145,14 @@ def format_shortest(number: float) -> bytes:
 
 def format_doubles(numbers: list[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
-    whole = all(map(float.is_integer, numbers)) and min(numbers) >= -_LARGEST_PLAIN and max(numbers) <= _LARGEST_PLAIN
-    if not whole:
+    least = min(numbers)
+    if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")
         return [
             text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
             for text, number in zip(texts, numbers, strict=True)
         ]
-    if 0.0 in numbers and any(math.copysign(1, number) < 0 for number in numbers if not number):
+    if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
     return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
 

@@ -9,9 +9,12 @@ Source: the RDB file format, version 12.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.rdb.payload import RDB_VERSION, length
+
+if TYPE_CHECKING:
+    from emulator.config.edition import Edition
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
@@ -89,6 +92,11 @@ def header(version: int = RDB_VERSION) -> bytes:
     return VALKEY_MAGIC + b"%03d" % version if version >= OF_VALKEY else MAGIC + b"%04d" % version
 
 
+def version_name(edition: Edition) -> bytes:
+    """The field in which a file tells the version of who wrote it."""
+    return b"valkey-ver" if edition.is_valkey else b"redis-ver"
+
+
 def aux(name: bytes, value: bytes, text: Text) -> bytes:
     return bytes((AUX,)) + text(name) + text(value)
 
@@ -99,7 +107,17 @@ def library(code: bytes, text: Text) -> bytes:
 
 def database(index: int, keys: int, expiring: int) -> bytes:
     """The beginning of a database."""
-    return bytes((DATABASE,)) + length(index) + bytes((SIZES,)) + length(keys) + length(expiring)
+    return select(index) + sizes(keys, expiring)
+
+
+def select(index: int) -> bytes:
+    """The number of the database whose keys follow."""
+    return bytes((DATABASE,)) + length(index)
+
+
+def sizes(keys: int, expiring: int) -> bytes:
+    """How many keys the database has."""
+    return bytes((SIZES,)) + length(keys) + length(expiring)
 
 
 def key(

@@ -64,6 +64,14 @@ local function put_integer(number, to, place)
   return place + 1
 end
 
+-- The bytes that this takes.
+local function integer_room(number)
+  if number >= 0 and number < 128 then return 2 end
+  if number >= -4096 and number < 4096 then return 3 end
+  local magnitude = number < 0 and -1 - number or number
+  return magnitude < 32768 and 4 or magnitude < 8388608 and 5 or magnitude < 2147483648 and 6 or 10
+end
+
 local function put_text(from, start, size, to, place)
   local first = place
   if size < 64 then
@@ -152,12 +160,26 @@ local function put_digits(number, least, to, place)
   return place
 end
 
+local threes_text = {}
+for number = 0, 999 do threes_text[number + 1] = ("%03d"):format(number) end
+threes_text = table.concat(threes_text)
+local threes = memory.view(threes_text) -- three digits of each number below a thousand
+
 local function put_decimal(number, to, place)
   if number < 0 then
     to[place] = MINUS
-    return put_digits(-number, 1, to, place + 1)
+    place, number = place + 1, -number
   end
-  return put_digits(number, 1, to, place)
+  if number >= MILLION then return put_digits(number, 1, to, place) end
+  local upper = floor(number / 1000)
+  local first, last = 3 * upper, 3 * (number - 1000 * upper)
+  if upper >= 100 then to[place] = threes[first]; place = place + 1 end
+  if upper >= 10 then to[place] = threes[first + 1]; place = place + 1 end
+  if upper >= 1 then to[place] = threes[first + 2]; place = place + 1 end
+  if number >= 100 then to[place] = threes[last]; place = place + 1 end
+  if number >= 10 then to[place] = threes[last + 1]; place = place + 1 end
+  to[place] = threes[last + 2]
+  return place + 1
 end
 
 -- The same for an integer of 64 bits by its halves.
@@ -212,7 +234,7 @@ local function put_integer_at(from, place, to, written)
     end
     place = place + 1 + width
   end
-  return place, put_decimal(number, to, written), put_integer(number, scratch, 0)
+  return place, put_decimal(number, to, written), integer_room(number)
 end
 
 -- The size of a text in a listpack; one that says an integer stands there as such.
@@ -225,6 +247,7 @@ end
 
 -- The place behind the size that stands behind an element; nil where that is another one.
 local function behind(from, place, size)
+  if size < 128 then return from[place] == size and place + 1 or nil end
   local count = put_size(size, scratch, 0)
   for offset = 0, count - 1 do
     if from[place + offset] ~= scratch[offset] then return nil end
@@ -268,6 +291,10 @@ return {
   put = put,
   put_integer = put_integer,
   put_wide = put_wide,
+  put_bytes = put_bytes,
+  put_decimal = put_decimal,
+  number_of = number_of,
   number_at = number_at,
   MOST_AROUND = MOST_AROUND,
+  threes = threes_text, -- which the view of it does not keep
 }

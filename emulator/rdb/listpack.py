@@ -9,13 +9,11 @@ Source: https://github.com/antirez/listpack/blob/master/listpack.md
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from emulator.lua import function
+from emulator.rdb.columns import columns, parted
 from emulator.rdb.lzf import BadData
 
 _HEADER: Final = 6
@@ -41,14 +39,6 @@ def body(elements: Sequence[bytes]) -> bytes:
     return packed
 
 
-def columns(elements: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Elements as Lua takes them: one behind the other, and their lengths in four bytes each, the lowest first."""
-    lengths = array("I", map(len, elements))
-    if sys.byteorder == "big":
-        lengths.byteswap()
-    return b"".join(elements), lengths.tobytes()
-
-
 def framed(body: bytes, count: int) -> bytes:
     """So many elements with both."""
     size = _HEADER + len(body) + len(_END)
@@ -71,16 +61,4 @@ def unpack_measured(data: bytes) -> Unpacked:
     count = int.from_bytes(data[4:_HEADER], "little")
     if count not in (len(lengths) // 4, _UNKNOWN):
         raise BadData
-    return Unpacked(_parted(texts, lengths), _HEADER + int(size) + len(_END))
-
-
-def _parted(texts: bytes, lengths: bytes) -> list[bytes]:
-    """Texts, a line break behind each; where there are others in them their lengths tell."""
-    elements = texts.split(b"\n")
-    elements.pop()
-    if len(elements) == len(lengths) // 4:
-        return elements
-    sizes = array("I", lengths)
-    if sys.byteorder == "big":
-        sizes.byteswap()
-    return [texts[start : end - 1] for start, end in pairwise(accumulate((size + 1 for size in sizes), initial=0))]
+    return Unpacked(parted(texts, lengths), _HEADER + int(size) + len(_END))

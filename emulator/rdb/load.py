@@ -7,8 +7,10 @@ no element at all.  No more memory is taken than the bytes themselves account fo
 from __future__ import annotations
 
 import math
-import struct
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from array import array
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from emulator.datatypes import hash as hashes
@@ -61,25 +63,26 @@ def _string(reader: Reader, limits: EncodingLimits) -> bytes:
     return reader.string()
 
 
-def _strings(reader: Reader, each: int = 1) -> Iterator[bytes]:
+def _strings(reader: Reader, each: int = 1) -> list[bytes]:
     """As many strings as are counted, at least one."""
     count = reader.length()
     if not count:
         raise NoElements
-    return (reader.string() for _ in range(count * each))
+    return reader.strings(count * each)[0]
 
 
-def _pairs(elements: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+def _halves(elements: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Fields and values, members and scores, that stand in turns."""
     if len(elements) % 2:
         raise BadData
-    return list(zip(elements[::2], elements[1::2], strict=True))
+    return elements[::2], elements[1::2]
 
 
 # Lists
 
 
 def _list(reader: Reader, limits: EncodingLimits) -> List:
-    value = List.of_quicklist(list(_strings(reader)), limits.list_max_listpack_size)
+    value = List.of_quicklist(_strings(reader), limits.list_max_listpack_size)
     value.settle(limits.list_max_listpack_size)
     return value
 
@@ -120,7 +123,7 @@ def _of_nodes(nodes: Sequence[Node], limits: EncodingLimits) -> List:
 
 
 def _set(reader: Reader, limits: EncodingLimits) -> Set:
-    members = list(_strings(reader))
+    members = _strings(reader)
     if len(members) > limits.set_max_intset_entries:
         return _distinct(Set.encoded(members, HASHTABLE), len(members))
     value = Set()
@@ -153,27 +156,29 @@ def _distinct(value: V, count: int) -> V:
 
 
 def _hash(reader: Reader, limits: EncodingLimits) -> Hash:
-    return _of_fields(_pairs(list(_strings(reader, 2))), limits, limits.hash_max_listpack_value)
+    return _of_fields(*_halves(_strings(reader, 2)), limits, limits.hash_max_listpack_value)
 
 
 def _hash_ziplist(reader: Reader, limits: EncodingLimits) -> Hash:
-    return _of_fields(_pairs(ziplist.unpack(reader.string())), limits)
+    return _of_fields(*_halves(ziplist.unpack(reader.string())), limits)
 
 
 def _hash_zipmap(reader: Reader, limits: EncodingLimits) -> Hash:
-    return _of_fields(_pairs(ziplist.unpack_map(reader.string())), limits, limits.hash_max_listpack_value)
+    return _of_fields(*_halves(ziplist.unpack_map(reader.string())), limits, limits.hash_max_listpack_value)
 
 
 def _hash_listpack(reader: Reader, limits: EncodingLimits) -> Hash:
-    return _of_fields(_pairs(listpack.unpack(reader.string())), limits)
+    return _of_fields(*_halves(listpack.unpack(reader.string())), limits)
 
 
-def _of_fields(pairs: Sequence[tuple[bytes, bytes]], limits: EncodingLimits, longest: int | None = None) -> Hash:
+def _of_fields(
+    fields: Sequence[bytes], values: Sequence[bytes], limits: EncodingLimits, longest: int | None = None
+) -> Hash:
     """A hash; where there is a `longest`, fields and values that are longer have no place in a listpack."""
-    packed = len(pairs) <= limits.hash_max_listpack_entries and (
-        longest is None or max((len(text) for pair in pairs for text in pair), default=0) <= longest
+    packed = len(fields) <= limits.hash_max_listpack_entries and (
+        longest is None or max(map(len, chain(fields, values)), default=0) <= longest
     )
-    return _distinct(Hash.of(pairs, packed), len(pairs))
+    return _distinct(Hash.of(zip(fields, values, strict=True), packed), len(fields))
 
 
 def _hash_expiring(reader: Reader, limits: EncodingLimits) -> Hash:
@@ -186,12 +191,13 @@ def _hash_expiring_draft(reader: Reader, limits: EncodingLimits) -> Hash:
 
 def _expiring(reader: Reader, limits: EncodingLimits, first: int) -> Hash:
     """A hash whose fields tell by how much they expire later than the first one and a millisecond, 0 for never."""
-    pairs, moments = [], []
+    fields, values, moments = [], [], []
     for _ in range(reader.length()):
         later = reader.length()
         moments.append(first + later - 1 if later else 0)
-        pairs.append((reader.string(), reader.string()))
-    value = _of_fields(pairs, limits, limits.hash_max_listpack_value)
+        fields.append(reader.string())
+        values.append(reader.string())
+    value = _of_fields(fields, values, limits, limits.hash_max_listpack_value)
     return _with_deadlines(value, moments)
 
 
@@ -204,17 +210,19 @@ def _hash_listpack_expiring_draft(reader: Reader, limits: EncodingLimits) -> Has
     elements = listpack.unpack(reader.string())
     if len(elements) % 3:
         raise BadData
-    pairs = list(zip(elements[::3], elements[1::3], strict=True))
-    return _with_deadlines(_of_fields(pairs, limits), [_number(moment) for moment in elements[2::3]])
+    return _with_deadlines(
+        _of_fields(elements[::3], elements[1::3], limits), [_number(moment) for moment in elements[2::3]]
+    )
 
 
 def _hash_of_valkey(reader: Reader, limits: EncodingLimits) -> Hash:
     """A hash in which each field has its deadline behind it, as a signed integer that is negative for never."""
-    pairs, moments = [], []
+    fields, values, moments = [], [], []
     for _ in range(reader.length()):
-        pairs.append((reader.string(), reader.string()))
+        fields.append(reader.string())
+        values.append(reader.string())
         moments.append(max(wrapped(reader.integer(8)), 0))
-    return _with_deadlines(_of_fields(pairs, limits, limits.hash_max_listpack_value), moments)
+    return _with_deadlines(_of_fields(fields, values, limits, limits.hash_max_listpack_value), moments)
 
 
 def _with_deadlines(value: Hash, moments: Sequence[int]) -> Hash:
@@ -246,12 +254,16 @@ def _number(text: bytes) -> int:
 
 
 def _zset(reader: Reader, limits: EncodingLimits) -> ZSet:
-    number = struct.Struct("<d").unpack
-    return _scored([(reader.string(), number(reader.take(8))[0]) for _ in range(reader.length())], limits)
+    members, behind = reader.strings(reader.length(), 8)
+    scores = array("d", behind)
+    if sys.byteorder == "big":
+        scores.byteswap()
+    return _scored(members, scores, limits)
 
 
 def _zset_textual(reader: Reader, limits: EncodingLimits) -> ZSet:
-    return _scored([(reader.string(), _textual_score(reader)) for _ in range(reader.length())], limits)
+    pairs = [(reader.string(), _textual_score(reader)) for _ in range(reader.length())]
+    return _scored([member for member, _ in pairs], [score for _, score in pairs], limits)
 
 
 _SPECIAL_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
@@ -270,10 +282,10 @@ def _score(text: bytes) -> float:
     return score
 
 
-def _scored(pairs: Sequence[tuple[bytes, float]], limits: EncodingLimits) -> ZSet:
-    if any(map(math.isnan, (score for _, score in pairs))):
+def _scored(members: Sequence[bytes], scores: Sequence[float], limits: EncodingLimits) -> ZSet:
+    if any(map(math.isnan, scores)):
         raise BadData
-    return _distinct(ZSet.of(dict(pairs), limits), len(pairs))
+    return _distinct(ZSet.of(dict(zip(members, scores, strict=True)), limits), len(members))
 
 
 def _zset_listpack(reader: Reader, limits: EncodingLimits) -> ZSet:
@@ -284,9 +296,11 @@ def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _packed_scores(ziplist.unpack(reader.string()), limits)
 
 
-def _packed_scores(elements: Sequence[bytes], limits: EncodingLimits) -> ZSet:
+def _packed_scores(elements: list[bytes], limits: EncodingLimits) -> ZSet:
     """A sorted set that was small where it comes from, and is here unless it has too many members."""
-    value = _scored([(member, _score(score)) for member, score in _pairs(elements)], limits)
+    members, texts = _halves(elements)
+    scores = list(map(float if b"".join(texts).isdigit() else _score, texts))  # as most are
+    value = _scored(members, scores, limits)
     value.packed = len(value) <= limits.zset_max_listpack_entries
     return value
 

@@ -6,13 +6,21 @@ Source: https://redis.io/docs/latest/commands/dump/, the RDB file format.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
+from emulator.lua import function
 from emulator.protocol.numbers import parse_integer
+from emulator.rdb.columns import columns, parted
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
 
+if TYPE_CHECKING:
+    from emulator.datatypes.types import Text
+
 RDB_VERSION = 12
 FOOTER_SIZE = 10
+_UNCHECKED_SINCE = 13
 
 _COMPRESSED_FROM = 21
 _LONGEST_NUMBER = 11
@@ -27,6 +35,9 @@ _ZERO = ord("0")
 _SHORT = [bytes((number,)) for number in range(_LONG)]
 """Lengths that take one byte."""
 _LZF = 3
+_SPAN: Final = 1 << 16
+"""Bytes that Lua is given at a time to find strings in."""
+_ONE_BY_ONE: Final = 100
 
 
 def length(number: int) -> bytes:
@@ -61,6 +72,15 @@ def string(text: bytes) -> bytes:
     return plain_string(text)
 
 
+def strings(texts: Sequence[bytes], text: Text, tails: bytes = b"") -> bytes:
+    """Strings, each as `text` has one and with the same part of `tails` behind it."""
+    if text is string and max(map(len, texts), default=0) >= _COMPRESSED_FROM:
+        width = len(tails) // len(texts)
+        return b"".join([text(each) + tails[place * width :][:width] for place, each in enumerate(texts)])
+    packed: bytes = function("rdb/strings", "pack")(*columns(texts), tails)
+    return packed
+
+
 def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
     """A payload: what it holds, the version, the checksum."""
     whole = body + version.to_bytes(2, "little")
@@ -68,11 +88,16 @@ def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
 
 
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
-    """What a payload holds; None where it is of a version newer than this or damaged."""
+    """What a payload holds; None where it is of a version newer than this or damaged.
+
+    From version 13 on a checksum of 0 stands for one that was not made.
+    """
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > version or checksum != crc64(whole):
+    if int.from_bytes(whole[-2:], "little") > version:
+        return None
+    if checksum != crc64(whole) and (checksum or version < _UNCHECKED_SINCE):
         return None
     return whole[:-2]
 
@@ -143,3 +168,21 @@ class Reader:
             raise BadData
         packed, whole = self.length(), self.length()
         return decompress(self.take(packed), whole)
+
+    def strings(self, count: int, width: int = 0) -> tuple[list[bytes], bytes]:
+        """So many strings, and what is behind each in `width` bytes."""
+        texts: list[bytes] = []
+        tails: list[bytes] = []
+        unpack = function("rdb/strings", "unpack")
+        while (left := count - len(texts)) > 0:
+            most = min(left, _SPAN)
+            ahead = self._data[self._place : self._place + min(most * (_LONG + width), _SPAN)]
+            joined, lengths, behind, size = unpack(ahead, most, width)
+            self._place += int(size)
+            texts += parted(joined, lengths)
+            tails.append(behind)
+            if not lengths:  # the next one is long, compressed or not here yet, as may be others
+                for _ in range(min(left, _ONE_BY_ONE)):
+                    texts.append(self.string())
+                    tails.append(self.take(width))
+        return texts, b"".join(tails)

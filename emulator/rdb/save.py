@@ -6,7 +6,8 @@ Hash tables are written in the order of our dicts: Redis's own is random.
 
 from __future__ import annotations
 
-import struct
+import sys
+from array import array
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -17,9 +18,10 @@ from emulator.datatypes.set import INTSET, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.numbers import format_double
+from emulator.protocol.numbers import format_doubles
 from emulator.rdb import intset, kinds, listpack, module, payload, stream
-from emulator.rdb.payload import length
+from emulator.rdb.file import OF_VALKEY
+from emulator.rdb.payload import length, strings
 
 
 def serialized(value: Value, compress: bool, version: int = payload.RDB_VERSION) -> bytes:
@@ -32,9 +34,31 @@ def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[
     """A value's kind and its bytes; `text` is `payload.string`, which compresses, or `payload.plain_string`.  O(n)."""
     if isinstance(value, bytes | bytearray):
         return kinds.STRING, text(bytes(value))
+    if version != payload.RDB_VERSION:
+        return _save_for_others(value, text, version)
+    return _SAVERS.get(value.__class__, module.save)(value, text)
+
+
+def _save_for_others(value: Value, text: Text, version: int) -> tuple[int, bytes]:
     if version == kinds.WITH_MESSAGES and isinstance(value, Stream):
         return kinds.STREAM_4 & 0xFF, stream.save(value, text)[1] + stream.messages(value, text)
+    if isinstance(value, Hash) and (version >= OF_VALKEY or version < kinds.WITH_DEADLINES):
+        return _hash_for_others(value, text)
     return _SAVERS.get(value.__class__, module.save)(value, text)
+
+
+def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
+    """A hash for Valkey, and for Redis before 7.4, in whose hashes no field expires."""
+    if value.next_deadline is not None and value.deadlines is not None:
+        moments = value.deadlines.by_field
+        entries = (
+            text(field) + text(content) + moments.get(field, -1).to_bytes(8, "little", signed=True)
+            for field, content in value.items()
+        )
+        return kinds.HASH_OF_VALKEY & 0xFF, length(len(value)) + b"".join(entries)
+    if value.packed:
+        return kinds.HASH_LISTPACK, text(listpack.pack(list(chain.from_iterable(value.items()))))
+    return kinds.HASH, length(len(value)) + b"".join(map(text, chain.from_iterable(value.items())))
 
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:
@@ -50,7 +74,7 @@ def _set(value: Set, text: Text) -> tuple[int, bytes]:
         return kinds.SET_INTSET, text(intset.pack([int(member) for member in value]))
     if value.packed:
         return kinds.SET_LISTPACK, text(listpack.pack(list(value)))
-    return kinds.SET, length(len(value)) + b"".join(map(text, value))
+    return kinds.SET, length(len(value)) + strings(list(value), text)
 
 
 def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
@@ -66,7 +90,7 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
     first = value.next_deadline
     count = length(len(value))
     if deadlines is None or first is None:
-        return kinds.HASH, count + b"".join(map(text, chain.from_iterable(value.items())))
+        return kinds.HASH, count + strings(list(chain.from_iterable(value.items())), text)
     entries = [
         length(deadlines.by_field.get(field, first - 1) - first + 1) + text(field) + text(content)
         for field, content in value.items()
@@ -80,11 +104,13 @@ def _moment(milliseconds: int | None) -> bytes:
 
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
-        pairs = ((member, format_double(score)) for score, member in value.order)
-        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(pairs))))
-    number = struct.Struct("<d").pack
-    backwards = [text(member) + number(score) for score, member in reversed(value.order)]
-    return kinds.ZSET, length(len(value)) + b"".join(backwards)
+        texts = format_doubles([score for score, _ in value.order])
+        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(zip(value, texts, strict=True)))))
+    backwards = list(reversed(value.order))
+    members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
+    if sys.byteorder == "big":
+        scores.byteswap()
+    return kinds.ZSET, length(len(value)) + strings(members, text, scores.tobytes())
 
 
 _SAVERS: dict[type, Callable[[Any, Text], tuple[int, bytes]]] = {

@@ -20,6 +20,7 @@ from emulator.datatypes.stream import Body, Run, Stream
 from emulator.lua import function
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 from emulator.rdb import kinds, listpack
+from emulator.rdb.columns import columns
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 
@@ -90,7 +91,7 @@ def _packed(run: Run) -> bytes:
         return listpack.pack(head + _elements(run))
     ids = b"".join([id.to_bytes(_ID_SIZE, "little") for id in (run.first, *run.ids)])
     width = len(run.fields)
-    body = function("rdb/stream", "entries")(ids, *listpack.columns(values), width)
+    body = function("rdb/stream", "entries")(ids, *columns(values), width)
     return listpack.framed(listpack.body(head) + body, len(head) + len(run.ids) * (width + 4))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.datatypes.glob import matcher
 from emulator.keyspace.database import Database
+from emulator.keyspace.exchange import swap
 from emulator.persistence.append_log import OFF
 from emulator.persistence.folder import Written
 from emulator.persistence.loading import Loading
@@ -211,7 +212,7 @@ class Transfer:
         engine.scripting.libraries.flush()
         fresh = [Database(engine, index) for index in range(len(engine.databases))]
         for db in fresh:
-            db.frequency = engine.databases[0].frequency
+            db.uses = engine.databases[0].uses
         serves = engine.replication.stream.id == self.id
         loading = Loading(engine, reader, source, total, keeps_expired=True, databases=fresh)
         yield from engine.persistence.through(loading, serves=serves)
@@ -233,7 +234,7 @@ class Transfer:
             db.index += count
         engine.databases.extend(fresh)
         for index in range(count):
-            engine.swap(index, count + index)
+            swap(engine, index, count + index)
         for db in engine.databases[count:]:
             db.clear()
         del engine.databases[count:]

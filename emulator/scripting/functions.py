@@ -163,7 +163,9 @@ class Libraries:
         """``redis.register_function``; the text of an error, if any."""
         library = self._loading
         if library is None:
-            return b"redis.register_function can only be called on FUNCTION LOAD command"
+            return (
+                f"{self._scripting.wording.api}.register_function can only be called on FUNCTION LOAD command".encode()
+            )
         found = flags.split(b"\n") if flags else []
         if not self._scripting.allowed_flags.issuperset(found):
             return b"unknown flag given"

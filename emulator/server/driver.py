@@ -43,7 +43,7 @@ class Driver:
         engine.persistence.work.begin = self._work_soon
         engine.persistence.log.on_lost = partial(os._exit, 1)
         self._watch: asyncio.TimerHandle | None = None
-        if engine.persistence.folder.lasting:
+        if engine.persistence.needs_checks:
             self._look_after()
         idle_watch = IdleWatch(engine)
         engine.config.on_change("timeout", idle_watch.begin)

@@ -31,7 +31,8 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
        python -m emulator [/path/to/sentinel.conf] --sentinel
 
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
-as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on).
+as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on), and
+REDIS_CLOUD_PORT and REDIS_CLOUD_ACCOUNT (EMAIL:KEY) for its management API.
 --compat 7.2|7.4|8.0|8.2|8.4|8.6|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
 
 Examples:
@@ -49,6 +50,8 @@ _VARIABLES = {
     "REDIS_REST_TOKEN": "rest-token",
     "REDIS_REST_READONLY_TOKEN": "rest-readonly-token",
     "UPSTASH_REDIS_REST_TOKEN": "rest-token",
+    "REDIS_CLOUD_PORT": "cloud-port",
+    "REDIS_CLOUD_ACCOUNT": "cloud-account",
 }
 """Environment variables that stand for a directive; ``REDIS_ARGS`` has options."""
 _IGNORED = frozenset(
@@ -322,7 +325,7 @@ class Loader:
             raise ConfigError(f"{_BAD_DIRECTIVE}{_meant(self.config, name)}")
 
     def _assign(self, name: str, words: list[str]) -> None:
-        if name in ("port", "rest-port") and words == ["auto"]:
+        if name in ("port", "rest-port", "cloud-port", "cloud-proxy") and words == ["auto"]:
             words = [str(free_port())]
         if name == "rest-database":  # each line declares one more
             if not all(1 <= word.count(":") <= 2 for word in words):

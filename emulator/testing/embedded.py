@@ -29,7 +29,7 @@ T = TypeVar("T")
 _ATTEMPTS = 10
 _AT_ONCE = {"repl_diskless_sync_delay": 0}
 """Replicas of a server within a program need not wait for others."""
-_FREE = {"rest_port": (0, "auto"), "tls_port": ("auto",)}
+_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "cloud_proxy": ("auto",), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
 
@@ -41,9 +41,9 @@ class Server(Handle):
     """A server on a port of this machine.
 
     `port` is a free one unless one is given, and with 0 there is none but that of TLS or the unix socket; `settings` are
-    directives of redis.conf (``maxmemory="10mb"``), ``tls_port`` and ``rest_port`` may be ``"auto"``.  As a context manager
-    it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running loop.  The REST API
-    is there when ``rest_url`` or ``rest_token`` is first asked for.
+    directives of redis.conf (``maxmemory="10mb"``), ``tls_port``, ``rest_port`` and ``cloud_port`` may be ``"auto"``.  As a
+    context manager it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running
+    loop.  The REST API is there when ``rest_url`` or ``rest_token`` is first asked for.
 
     It has as many `replicas` as are asked for, with the same settings and clocks of their own; a server that is one itself,
     by the setting ``replicaof`` too, can be held back and cut off by its ``replica``.
@@ -153,6 +153,13 @@ class Server(Handle):
         """The token that opens it."""
         return self.rest.token
 
+    @property
+    def cloud_url(self) -> str:
+        """Where the management API is, which the setting ``cloud_port`` asks for: ``http://127.0.0.1:8080``."""
+        if self._server.cloud is None:
+            raise RuntimeError('there is a management API where cloud_port="auto" asks for it')
+        return self._server.cloud.url
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the data set to an RDB file, which a real Redis 8.2 loads too; raises OSError."""
         from emulator.testing import data
@@ -162,7 +169,7 @@ class Server(Handle):
     def load(self, path: str | os.PathLike[str]) -> None:
         """Let the data set become that of an RDB file, of Redis up to 8.6 or Valkey up to 9.1; what has expired is left out.
 
-        Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+        Raises OSError, and ValueError for a file that is damaged; then the data are as they were.
         """
         from emulator.testing import data
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.clock import in_milliseconds, machine_monotonic
 from emulator.core.engine import Engine
-from emulator.sentinel.start import make_sentinel
+from emulator.server.sentinel import make_sentinel
 from emulator.testing.embedded import Server
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import math
 import struct
 from typing import Final
 
-from emulator.modules.bloom.murmur import pair
+from emulator.modules.bloom.murmur import bits_of
 from emulator.modules.bloom.room import NoRoom, Room, copied, zeroed
 
 NOT_ROUNDED: Final = 1
@@ -26,7 +26,6 @@ CHUNK: Final = 16 << 20
 _MOST_LOADED: Final = 1024
 """So many filters a header may tell of."""
 _BAD_DATA: Final = "ERR received bad data"
-_MASK: Final = (1 << 64) - 1
 _LN2: Final = 0.693147180559945
 _LN2_SQUARED: Final = 0.480453013918201
 _HEADER: Final = struct.Struct("<QIII")
@@ -61,23 +60,19 @@ class Filter:
         twin.room = copied(self.room)
         return twin
 
-    def has(self, place: int, step: int) -> bool:
-        """Whether the bits of an item are all set, whose two hashes these are."""
-        room, bits = self.room, self.bits
-        for _ in range(self.hashes):
-            bit = place % bits
+    def has(self, item: bytes) -> bool:
+        """Whether the bits of an item are all set."""
+        room = self.room
+        for bit in bits_of(item, self.bits, self.hashes):  # noqa: SIM110 -- a generator is slower than the loop by half
             if not room[bit >> 3] >> (bit & 7) & 1:
                 return False
-            place = place + step & _MASK
         return True
 
-    def add(self, place: int, step: int) -> None:
+    def add(self, item: bytes) -> None:
         """Set the bits of an item."""
-        room, bits = self.room, self.bits
-        for _ in range(self.hashes):
-            bit = place % bits
+        room = self.room
+        for bit in bits_of(item, self.bits, self.hashes):
             room[bit >> 3] |= 1 << (bit & 7)
-            place = place + step & _MASK
         self.size += 1
 
 
@@ -129,15 +124,13 @@ class Chain:
 
     def has(self, item: bytes) -> bool:
         """Whether an item may have been added."""
-        place, step = pair(item)
-        return any(filter.has(place, step) for filter in reversed(self.filters))
+        return any(filter.has(item) for filter in reversed(self.filters))
 
     def add(self, item: bytes) -> bool:
         """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where there can be no further filter."""
-        place, step = pair(item)
         filters = self.filters
         for filter in reversed(filters):
-            if filter.has(place, step):
+            if filter.has(item):
                 return False
         last = filters[-1]
         if last.size >= last.entries:
@@ -145,7 +138,7 @@ class Chain:
                 raise Full
             last = self._next(last)
             filters.append(last)
-        last.add(place, step)
+        last.add(item)
         self.size += 1
         return True
 

@@ -49,6 +49,7 @@ def hash64(data: bytes, seed: int = 0) -> int:
 
 
 def _pair(data: bytes) -> tuple[int, int]:
+    """The two hashes of 64 bits that a Bloom filter makes all others of; the first is the seed of the second."""
     length = len(data)
     words = _words(data) if length > 7 else ()
     rest = data[length & ~7 :]
@@ -85,15 +86,21 @@ def _places(data: bytes, rows: int, width: int) -> tuple[int, ...]:
     return tuple(row * width + hash % width for row, hash in enumerate(hashes32(data, range(rows))))
 
 
+def _bits(data: bytes, bits: int, hashes: int) -> tuple[int, ...]:
+    place, step = _known_pair(data) if len(data) <= _SHORT else _pair(data)
+    return tuple([(place + number * step & _MASK) % bits for number in range(hashes)])
+
+
 _known_pair = lru_cache(_REMEMBERED)(_pair)
+_known_bits = lru_cache(_REMEMBERED)(_bits)
 _known_fingerprint = lru_cache(_REMEMBERED)(_fingerprint)
 _known_places = lru_cache(_REMEMBERED)(_places)
 """What is counted most is asked for most, so what is known of short items is remembered for a while."""
 
 
-def pair(data: bytes) -> tuple[int, int]:
-    """The two hashes of 64 bits that a Bloom filter makes all others of; the first is the seed of the second.  O(n)."""
-    return _known_pair(data) if len(data) <= _SHORT else _pair(data)
+def bits_of(data: bytes, bits: int, hashes: int) -> tuple[int, ...]:
+    """The bits of an item, as many as there are hashes, in a Bloom filter of so many.  O(n + hashes)."""
+    return _known_bits(data, bits, hashes) if len(data) <= _SHORT and hashes <= _FEW else _bits(data, bits, hashes)
 
 
 def fingerprint_of(data: bytes) -> int:

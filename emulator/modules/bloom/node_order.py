@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final
 
 Node = tuple[float, int]
@@ -21,8 +22,10 @@ _MOST_STEPS: Final = 150_000
 def ordered(means: Sequence[float], weights: Sequence[int]) -> list[Node]:
     """The nodes in the order of their means.  O(n log n)."""
     nodes = list(zip(means, weights, strict=True))
-    in_order = sorted(nodes, key=_mean)
-    if any(one[0] == other[0] and _differ(one, other) for one, other in pairwise(in_order)):
+    in_order = sorted(nodes, key=itemgetter(0))
+    if len(set(means)) < len(means) and any(
+        one[0] == other[0] and _differ(one, other) for one, other in pairwise(in_order)
+    ):
         return _quicksorted(nodes) or in_order
     return in_order
 
@@ -30,10 +33,6 @@ def ordered(means: Sequence[float], weights: Sequence[int]) -> list[Node]:
 def _differ(one: Node, other: Node) -> bool:
     """Whether nodes of equal means are not the same: there are two zeros."""
     return one[1] != other[1] or math.copysign(1, one[0]) != math.copysign(1, other[0])
-
-
-def _mean(node: Node) -> float:
-    return node[0]
 
 
 def _quicksorted(nodes: list[Node]) -> list[Node] | None:
@@ -63,8 +62,9 @@ def _partition(nodes: list[Node], first: int, last: int) -> int:
     pivot = nodes[last][0]
     place = first
     for index in range(first, last):
-        if nodes[index][0] < pivot:
-            nodes[place], nodes[index] = nodes[index], nodes[place]
+        node = nodes[index]
+        if node[0] < pivot:
+            nodes[index], nodes[place] = nodes[place], node
             place += 1
     nodes[place], nodes[last] = nodes[last], nodes[place]
     return place

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -102,6 +102,18 @@ class TDigest:
         self.means.append(mean)
         self.weights.append(weight)
 
+    def add_all(self, numbers: Sequence[float]) -> None:
+        """Add numbers, at least one, one after the other."""
+        self.min, self.max = min(self.min, *numbers), max(self.max, *numbers)
+        place = 0
+        while place < len(numbers):
+            if len(self.means) >= self.capacity - 1:
+                self.compress()
+            portion = numbers[place : place + self.capacity - 1 - len(self.means)] or numbers[place : place + 1]
+            self.means += portion
+            self.weights += [1] * len(portion)
+            place += len(portion)
+
     def merge(self, other: TDigest) -> None:
         """Add what another has."""
         self.compress()
@@ -122,12 +134,13 @@ class TDigest:
         mean, weight = nodes[0]
         for next_mean, next_weight in nodes[1:]:
             both = weight + next_weight
-            reached = (before + both) / total
             size = both * scale
-            if size <= limit and size <= reached * (1 - reached):
-                weight = both
-                mean += (next_mean - mean) * next_weight / weight
-                continue
+            if size <= limit:
+                reached = (before + both) / total
+                if size <= reached * (1 - reached):
+                    weight = both
+                    mean += (next_mean - mean) * next_weight / both
+                    continue
             means.append(mean)
             weights.append(weight)
             before += weight

@@ -7,7 +7,7 @@ import re
 from itertools import accumulate
 from typing import Final, NoReturn
 
-from emulator.modules.json.number import INT32_MAX, OutOfRange, read_double
+from emulator.modules.json.number import INT32_MAX, OutOfRange, read_double, shape_of
 
 MOST_LEVELS: Final = 127
 
@@ -18,21 +18,23 @@ ESCAPE: Final = re.compile(
 )
 """Any escape; one that is half of a character, the other half of which is not there, has a group."""
 
-_A_STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
+# Each is written so that what is of no interest is passed over by one repeated class, not by a choice for each byte.
+_A_STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRING: Final = re.compile(_A_STRING, re.DOTALL)
-_OUTSIDE: Final = re.compile(rb"(?:[^\"]|%b)*+" % _A_STRING, re.DOTALL)
-_STRUCTURE: Final = re.compile(rb"(?:(?:[^\"\[\]{},:]|%b)*+[\[\]{},:])*+" % _A_STRING, re.DOTALL)
-_NO_CONSTANT: Final = re.compile(rb"(?:[^\"NI]|%b)*+" % _A_STRING, re.DOTALL)
+_OUTSIDE: Final = re.compile(rb"[^\"]*+(?:%b[^\"]*+)*+" % _A_STRING, re.DOTALL)
+_STRUCTURE: Final = re.compile(rb"(?:[^\"\[\]{},:]*+(?:%b[^\"\[\]{},:]*+)*+[\[\]{},:])*+" % _A_STRING, re.DOTALL)
+_NO_CONSTANT: Final = re.compile(rb"[^\"NI]*+(?:%b[^\"NI]*+)*+" % _A_STRING, re.DOTALL)
 _TOKEN: Final = re.compile(rb"%b|(-?\d[\d.]*(?:[eE][+-]?\d+)?)" % _A_STRING, re.DOTALL)
 _BRACKET: Final = re.compile(rb"%b|[\[\]{}]" % _A_STRING, re.DOTALL)
-_POWER: Final = re.compile(rb"\d[eE]")
-_LONG: Final = re.compile(rb"\d{300}")
+SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What half of a character begins with."""
+_LONG: Final = b"0" * 300
 _DEPTH: Final = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in _DEPTH)
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*")
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_PART_OF_STRING: Final = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt])*+')
+_PART_OF_STRING: Final = re.compile(rb'[^"\\\x00-\x1f]*+(?:\\["\\/bfnrt][^"\\\x00-\x1f]*+)*+')
 _HEX: Final = re.compile(rb"[0-9a-fA-F]*")
 _WORDS: Final = {b"t": b"true", b"f": b"false", b"n": b"null"}
 
@@ -68,9 +70,10 @@ def _hint(text: bytes) -> int:
         end = _too_deep(text)
     constant = _NO_CONSTANT.match(text, 0, end)
     end = end if constant is None else min(end, constant.end())
-    if _POWER.search(text, 0, end) or _LONG.search(text, 0, end):
+    shape = shape_of(text[:end])
+    if b"0e" in shape or _LONG in shape:
         end = min(end, _out_of_range(text[:end]))
-    if b"\\u" in text:
+    if SURROGATE.search(text, 0, end):
         halves = (escape.start() for escape in ESCAPE.finditer(text[:end].decode("latin-1")) if escape[1])
         end = min(end, next(halves, end))
     depths = accumulate(map(_DEPTH.__getitem__, _brackets(text[:end])))

@@ -20,6 +20,9 @@ _UINT32_MAX: Final = 2**32 - 1
 _SHORTEST: Final = re.compile(r"(-?)(\d)(?:\.(\d+))?e([+-]\d+)")
 _PLAIN_FROM: Final = -5
 """The least power of ten that is printed as zeros behind the point."""
+_SHAPE: Final = bytes(
+    ord("0") if chr(byte) in "0123456789." else ord("e") if chr(byte) in "eE" else ord(" ") for byte in range(256)
+)
 
 
 class OutOfRange(ValueError):
@@ -126,3 +129,8 @@ def _is_signed(number: int | float) -> bool:
 def _in_integers(one: int | float, other: int | float, result: int | float) -> int | float:
     """A result, as a double where an operand or the result is no signed integer of 64 bits."""
     return result if _is_signed(one) and _is_signed(other) and _is_signed(result) else float(result)
+
+
+def shape_of(text: bytes) -> bytes:
+    """Where the numbers of a text are: 0 for each digit and point, e for each e, and spaces."""
+    return text.translate(_SHAPE)

@@ -11,18 +11,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from emulator.modules.json.fault import ESCAPE, MOST_LEVELS, fault
-from emulator.modules.json.number import number_text, read_double, read_integer
+from emulator.modules.json.fault import ESCAPE, MOST_LEVELS, SURROGATE, fault
+from emulator.modules.json.number import number_text, read_double, read_integer, shape_of
 from emulator.protocol.errors import CommandError
 
 Json = Any
 """A document or a part of it: dict, list, str, int, float, bool or None."""
 
-_SHAPE: Final = bytes(
-    ord("0") if chr(byte) in "0123456789." else ord("e") if chr(byte) in "eE" else ord(" ") for byte in range(256)
-)
 _LONG: Final = b"0" * 17
-_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
 _STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
 
@@ -53,14 +49,14 @@ def parse(data: bytes) -> Json:
         raise CommandError(fault(data)) from None
     if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
         raise CommandError(fault(data))
-    if _SURROGATE.search(text) and any(escape[1] for escape in ESCAPE.finditer(text)):
+    if SURROGATE.search(data) and any(escape[1] for escape in ESCAPE.finditer(text)):
         raise CommandError(fault(data))
     return value
 
 
 def _may_be_peculiar(data: bytes) -> bool:
     """Whether a text may have numbers that the real module reads otherwise than Python: long ones, powers of ten, ``-0``."""
-    shape = data.translate(_SHAPE)
+    shape = shape_of(data)
     return _LONG in shape or b"0e" in shape or b"-0" in data
 
 

@@ -10,6 +10,7 @@ from emulator.commands.arguments import double, integer, wrong_arity
 from emulator.modules.bloom.tdigest import MOST_NODES, TDigest, merged
 from emulator.modules.keys import changed, opened
 from emulator.protocol.errors import CommandError
+from emulator.protocol.numbers import parse_double
 from emulator.protocol.replies import OK, Status
 from emulator.table.modules import command
 
@@ -73,14 +74,15 @@ def tdigest_create(client: Session, key: bytes, *options: bytes) -> Status:
 def tdigest_add(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     """Add numbers."""
     digest = _opened(client, key)
-    for number in [_finite(text) for text in (value, *more)]:
-        digest.add(number)
+    digest.add_all([_finite(text) for text in (value, *more)])
     changed(client, key)
     return OK
 
 
 def _finite(text: bytes) -> float:
-    number = _number(text, "val parameter")
+    number = parse_double(text)
+    if number is None:
+        raise _error("error parsing val parameter")
     if math.isinf(number):
         raise _error("val parameter needs to be a finite number")
     return number
@@ -98,13 +100,13 @@ def tdigest_reset(client: Session, key: bytes) -> Status:
 def tdigest_merge(client: Session, destination: bytes, numkeys: bytes, source: bytes, *more: bytes) -> Status:
     """Add the numbers of digests to another one, or to an empty one in its place."""
     words = (source, *more)
+    target = opened(client, destination, TDigest)
     number = integer(numkeys, f"{_PREFIX}error parsing numkeys")
     if number < 1:
         raise _error("numkeys needs to be a positive integer")
     if len(words) < number:
         raise wrong_arity("tdigest.merge")
     compression, override = _merge_options(words[number:])
-    target = opened(client, destination, TDigest)
     sources = [_found(client, key) for key in words[:number]]
     if target is not None and not override:
         compression = compression or target.compression

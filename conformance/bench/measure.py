@@ -1,0 +1,181 @@
+"""Cases: commands on values of some size, and the CPU time that a server needs for them, in turns with another.
+
+A case is a line: commands parted by `` ; ``, and before `` ;; `` those that prepare them and do not count.  ``{any}`` is an
+element's index, ``{new}`` a new number, ``<key>`` a dump.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from conformance import servers
+from conformance.bench.client import Failed, connect, encode
+from conformance.bench.idle import cpu_seconds
+from conformance.resp import Connection
+
+_ROUNDS: Final = 2
+_REST: Final = 0.02
+"""Seconds to see whether a server is at rest,"""
+_AT_REST: Final = 0.1
+"""which it is where it uses less than this part of them."""
+_AT_ONCE: Final = 200
+"""Commands that are sent at a time."""
+_PATTERNS: Final = 100
+
+
+class Server(NamedTuple):
+    """A process and a connection to it."""
+
+    pid: int
+    connection: Connection
+
+
+def words(text: str) -> list[str]:
+    """Words, of which one in quotes has spaces."""
+    return [word for place, part in enumerate(text.split('"')) for word in ([part] if place % 2 else part.split())]
+
+
+def send(connection: Connection, commands: Iterator[bytes]) -> None:
+    """Send commands, some at a time, and read whatever they are answered; raises `Failed` for an error."""
+    mark = b"the end of some replies"
+    end = b"$%d\r\n%b\r\n" % (len(mark), mark)
+    while batch := list(itertools.islice(commands, _AT_ONCE)):
+        connection.write(b"".join(batch) + encode(b"ECHO", mark))
+        tail = b""
+        while not tail.endswith(end):
+            data = connection.socket.recv(1 << 20)
+            if not data or (not tail and data.startswith(b"-")):
+                raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
+            tail = tail[-100:] + data
+
+
+def await_rest(pid: int) -> None:
+    """Wait while the server is busy with what came before: it may free a large value by and by."""
+    used = 1.0
+    while used > _AT_REST:
+        before = cpu_seconds(pid)
+        time.sleep(_REST)
+        used = (cpu_seconds(pid) - before) / _REST
+
+
+@contextlib.contextmanager
+def running(command: Callable[[int], list[str]]) -> Iterator[Server]:
+    """A server, with another client that listens to patterns."""
+    port = servers.free_port()
+    with servers.running(command(port), port) as process, contextlib.ExitStack() as stack:
+        connection, listener = (stack.enter_context(contextlib.closing(connect(("127.0.0.1", port)))) for _ in range(2))
+        listener.send([b"PSUBSCRIBE", *(b"n*[a-m]%d?*" % number for number in range(_PATTERNS))])
+        yield Server(process.pid, connection)
+
+
+def chosen(cases: str, text: str | None) -> list[str]:
+    """The cases, which stand one a line, or those of them that have a text."""
+    return [case for case in cases.strip().splitlines() if text is None or text in case]
+
+
+class Case:
+    """One case on values of a size: endless requests."""
+
+    def __init__(self, text: str, size: int, connection: Connection) -> None:
+        before, _, counted = text.rpartition(" ;; ")
+        self.prepared = [words(part) for part in before.split(" ; ")] if before else []
+        self.commands = [words(part) for part in counted.split(" ; ")]
+        self.same = "{" not in text
+        self.size = size
+        self.dumps = {
+            word: connection("DUMP", word[1:-1]).value
+            for words in self.commands
+            for word in words
+            if word.startswith("<")
+        }
+        self.rng = random.Random(2)
+        self.made = 0
+        self.count = 0  # how often it is run at a time, once that is known
+
+    def preparation(self) -> Iterator[bytes]:
+        """The commands that prepare it."""
+        return (self._request(self.prepared) for _ in range(bool(self.prepared)))
+
+    def requests(self, count: int) -> Iterator[bytes]:
+        """So many times the commands of the case."""
+        if self.same:
+            return itertools.repeat(self._request(self.commands), count)
+        return (self._request(self.commands) for _ in range(count))
+
+    def _request(self, commands: Sequence[Sequence[str]]) -> bytes:
+        self.made += 1
+        return b"".join([encode(*map(self._filled, words)) for words in commands])
+
+    def _filled(self, word: str) -> bytes:
+        dump = self.dumps.get(word)
+        if isinstance(dump, bytes):
+            return dump
+        if "{" not in word:
+            return word.encode()
+        any = self.rng.randrange(self.size)
+        numbers = {"any": any, "few": any % 100, "new": self.made, "half": self.size // 2, "n": self.size}
+        return word.format(**numbers, near=self.size // 3, later=self.size // 2 + 99, most=self.size * 4 + 100).encode()
+
+
+def _measured(server: Server, case: Case, enough: float) -> float:
+    """Microseconds of CPU time that the server needs for the commands of a case once."""
+    if case.prepared:
+        return _once(server, case)
+    if not case.count:
+        send(server.connection, case.requests(1))
+        case.count = 1
+        await_rest(server.pid)
+    while True:
+        before = cpu_seconds(server.pid)
+        send(server.connection, case.requests(case.count))
+        spent = cpu_seconds(server.pid) - before
+        if spent >= enough:
+            return spent / case.count * 1e6
+        case.count *= min(max(int(1.2 * enough / max(spent, 1e-6)), 2), 100)
+
+
+def _once(server: Server, case: Case) -> float:
+    """The same for a case that has to be prepared each time, with what the server does afterwards."""
+    send(server.connection, case.preparation())
+    await_rest(server.pid)
+    before = cpu_seconds(server.pid)
+    send(server.connection, case.requests(1))
+    await_rest(server.pid)
+    return (cpu_seconds(server.pid) - before) * 1e6
+
+
+def show(name: str, servers: Sequence[Server], text: str, size: int, enough: float) -> list[float]:
+    """Measure a case and print it under a name: the microseconds on each server, in turns; of the rounds the least."""
+    cases = [Case(text, size, server.connection) for server in servers]
+    rounds = [
+        [_measured(server, case, enough) for server, case in zip(servers, cases, strict=True)] for _ in range(_ROUNDS)
+    ]
+    ours, theirs = (min(figures) for figures in zip(*rounds, strict=True))
+    print(f"{name[:88]:<90}{ours:>12.2f}{theirs:>12.2f}{_ratio(ours, theirs):>8.1f}", flush=True)
+    return [ours, theirs]
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / max(theirs, 1e-3)
+
+
+def head() -> None:
+    """Print what stands in the columns."""
+    print(f"{'microseconds of CPU time':<90}{'emulator':>12}{'oracle':>12}{'ratio':>8}")
+
+
+def report(found: dict[str, list[float]], most: float, excused: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All figures, and which ratios are beyond `most`, which is printed with the worst one first."""
+    ratios = {text: _ratio(ours, theirs) for text, (ours, theirs) in found.items()}
+    worst = sorted(ratios, key=lambda text: -ratios[text])
+    beyond = [text for text in worst if ratios[text] > most and not text.startswith(excused)]
+    median = statistics.median(ratios.values())
+    print(f"{len(ratios)} cases, median {median:.1f}; {len(beyond)} beyond {most:g}:")
+    print("".join(f"{ratios[text]:>8.1f}  {text}\n" for text in beyond), end="")
+    return {"micros": found, "ratios": ratios, "median": median, "beyond": beyond}
