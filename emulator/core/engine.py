@@ -120,8 +120,8 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
-        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.soon: Callable[[Callable[[], object]], object] = _at_once
+        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
         self._for_tenants: dict[bytes, Command] | None = None
