@@ -61,7 +61,14 @@ if TYPE_CHECKING:
     from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
-_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_OF_A_TENANT: Final = {
+    "aclfile": "",
+    "backup_daily": False,
+    "backup_dir": "",
+    "emulator_max_keyspaces": 0,
+    "replicaof": None,
+    "requirepass": "",
+}
 _NOT_FOR_TENANTS: Final = frozenset(
     b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
 )
@@ -227,7 +234,7 @@ class Engine:
         """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
         and the time as they are here.  It lacks the commands that reach beyond its data."""
         config = self.config.copy()
-        for name, value in (settings | _OF_A_TENANT).items():
+        for name, value in (_OF_A_TENANT | settings).items():
             setattr(config, name, value)
         other = Engine(config, copy(self.clock))
         if self._for_tenants is None:
