@@ -11,7 +11,7 @@ COPY docker/docker-entrypoint.sh docker/redis-server docker/redis-cli docker/hea
 USER redis
 WORKDIR /data
 VOLUME /data
-EXPOSE 6379 8079
+EXPOSE 6379 8079 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD ["healthcheck"]
 ENTRYPOINT ["docker-entrypoint.sh"]
 CMD ["redis-server"]

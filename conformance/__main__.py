@@ -1,4 +1,5 @@
-"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``table``, ``torn``."""
+"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``replicate``, ``table``,
+``torn``."""
 
 from __future__ import annotations
 
@@ -98,6 +99,10 @@ def main() -> int:
         from conformance.fuzz import main as fuzz
 
         return fuzz(sys.argv[2:])
+    if sys.argv[1:2] == ["replicate"]:
+        from conformance.replicate import main as replicate
+
+        return replicate(sys.argv[2:])
     if sys.argv[1:2] == ["torn"]:
         from conformance.torn import main as torn
 

@@ -33,7 +33,7 @@ class Step:
     line: int
     text: str
     connection: str = "a"
-    action: str = "command"  # command, read, none, eof, close, raw, sleep
+    action: str = "command"  # command, read, none, eof, close, raw, sleep, start, restart
     words: list[bytes] = field(default_factory=list)
     replies: int = 1
     looseness: frozenset[str] = frozenset()
@@ -53,6 +53,7 @@ class Case:
     """A named list of steps, the protocols it is played on, and the versions: from `since` on and before `until`.
 
     ``editions`` are those it is played on alone, by the names that ``--compat`` takes; without any it is played on all.
+    A case for ``jemalloc`` has figures of that allocator, or of what Redis can do with it alone.
     """
 
     group: str
@@ -63,14 +64,27 @@ class Case:
     until: tuple[int, ...] | None = None
     editions: frozenset[str] = frozenset()
     protocols: tuple[int, ...] = (2, 3)
+    jemalloc: bool = False
     steps: list[Step] = field(default_factory=list)
 
     @property
     def id(self) -> str:
         return f"{self.group}/{self.name}"
 
-    def is_for(self, version: tuple[int, ...]) -> bool:
-        """Whether the case is played where the oracle has this version."""
+    @property
+    def restarts(self) -> bool:
+        """Whether it starts servers anew, which takes processes."""
+        return any(step.action in ("start", "restart") for step in self.steps)
+
+    @property
+    def is_of_versions(self) -> bool:
+        """Whether it is for some versions only."""
+        return bool(self.since or self.until or self.editions)
+
+    def is_for(self, version: tuple[int, ...], allocator: str = "jemalloc") -> bool:
+        """Whether the case is played where the oracle has this version and this allocator."""
+        if self.jemalloc and not allocator.startswith("jemalloc"):
+            return False
         return self.since <= version and (self.until is None or version < self.until)
 
 
@@ -154,6 +168,8 @@ def _case(line: str, path: Path, number: int) -> Case:
             case.since = _version(tags.pop(0))
         elif tag == "@edition" and tags:
             case.editions = frozenset(tags.pop(0).split(","))
+        elif tag == "@jemalloc":
+            case.jemalloc = True
         elif tag in ("@resp2", "@resp3"):
             case.protocols = (int(tag[-1]),)
         elif tag == "@until" and tags:
@@ -211,7 +227,7 @@ def _mark(step: Step, marks: str) -> None:
 def _act(step: Step, rest: str) -> None:
     if rest.startswith("!"):
         name, _, argument = rest[1:].partition(" ")
-        if name not in ("close", "raw", "sleep"):
+        if name not in ("close", "raw", "sleep", "start", "restart"):
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)

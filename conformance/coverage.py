@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from conformance import oracles, servers
 from conformance.grammar import plain
@@ -37,9 +38,18 @@ class Table:
             if known is not None:
                 known["docs"] = list(fields)
                 known["history"] = _versions(fields["history"]) if "history" in fields else []
-                known.update((label, plain(fields[label])) for label in _DOCS if label in fields)
+                known.update((label, _wordless(plain(fields[label]))) for label in _DOCS if label in fields)
             if "subcommands" in fields:
                 self.describe(fields["subcommands"])
+
+
+def _wordless(told: Any) -> Any:
+    """What is told of arguments, without the text of summaries, which is in words of one's own."""
+    if isinstance(told, list):
+        return [_wordless(part) for part in told]
+    if not isinstance(told, dict):
+        return told
+    return {name: "" if name == "summary" else _wordless(value) for name, value in told.items()}
 
 
 def _versions(history: Reply) -> list[object]:

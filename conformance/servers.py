@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,17 @@ from pathlib import Path
 
 from conformance.oracles import NoOracle as NoOracle
 from conformance.oracles import binary as oracle_binary
+from conformance.oracles import openssl_1_1
 
 ROOT = Path(__file__).parent.parent
 Address = tuple[str, int]
+
+
+class Started(tuple[str, int]):
+    """The address of a server that was started here, with which it can be started anew."""
+
+    process: ServerProcess
+
 
 OPTIONS = ("--save", "", "--enable-debug-command", "yes", "--bind", "127.0.0.1")
 _START_SECONDS = 60.0
@@ -31,8 +38,9 @@ _FILES = {"json": "rejson.so", "bf": "redisbloom.so", "timeseries": "redistimese
 _MODULE_OF = {"json": "json", "timeseries": "timeseries"} | dict.fromkeys("bloom cuckoo cms topk tdigest".split(), "bf")
 """The module that a group of cases needs."""
 MODULES = tuple(_FILES)
-_ALONE = frozenset({"persistence"})
-"""Groups with servers of their own: after other groups' cases DEBUG RELOAD with libraries ends the real 8.2.3 by SIGSEGV."""
+_ALONE = frozenset({"persistence", "restart"})
+"""Groups with servers of their own: after other groups' cases DEBUG RELOAD with libraries ends the real 8.2.3 by SIGSEGV, and
+the cases of `restart` start servers with options of theirs."""
 
 
 def free_port() -> int:
@@ -63,19 +71,6 @@ def _module_file(word: str) -> str:
     return str(path)
 
 
-def _openssl(folder: Path) -> str:
-    """A folder with OpenSSL 1.1 by its usual names, which the module for time series needs; raises `NoOracle` without it."""
-    libraries = Path(sysconfig.get_path("platlib")) / "psycopg2_binary.libs"
-    for name in ("ssl", "crypto"):
-        library = next(libraries.glob(f"lib{name}-*.so.1.1*"), None)
-        if library is None:
-            raise NoOracle("no OpenSSL 1.1 for the oracle: pip install psycopg2-binary==2.9.5 (Python 3.11)")
-        link = folder / f"lib{name}.so.1.1"
-        link.unlink(missing_ok=True)
-        link.symlink_to(library)
-    return str(folder)
-
-
 def parse_address(url: str) -> Address:
     """Host and port of ``redis://host:port`` or ``host:port``."""
     match = re.fullmatch(r"(?:redis://)?([^:/]+):(\d+)/?", url)
@@ -91,24 +86,69 @@ def environment() -> dict[str, str]:
     return ours | {"PYTHONPATH": str(ROOT)}
 
 
+class ServerProcess:
+    """A server process in a folder of its own, which may end and be started anew; of the options the last one counts."""
+
+    def __init__(self, command: Sequence[str], port: int) -> None:
+        self._command = command
+        self._port = port
+        self._folder = tempfile.mkdtemp(prefix="conformance-")
+        self._log = os.path.join(self._folder, "log")
+        self.popen = self._started(())
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def _started(self, options: Sequence[str]) -> subprocess.Popen[bytes]:
+        with open(self._log, "wb") as log:
+            command = [*self._command, *options]
+            return subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, env=environment())
+
+    def wait(self) -> None:
+        """Wait until it answers PING; raises RuntimeError where it does not."""
+        _await_pong(self.popen, self._port, self._log)
+
+    def restart(self, options: Sequence[str], empty: bool) -> None:
+        """Let it end as by SIGTERM, unless it has ended, and start it with options; its folder is emptied if need be.
+
+        `wait` must follow.
+        """
+        self._end()
+        if empty:
+            shutil.rmtree(self._folder)
+            os.mkdir(self._folder)
+        self.popen = self._started(options)
+
+    def _end(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            self.popen.wait(5)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+
+    def close(self) -> None:
+        """Let it end for good."""
+        self._end()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     """A server process, from the moment it answers PING, in a folder of its own."""
-    folder = tempfile.mkdtemp(prefix="conformance-")
-    with open(os.path.join(folder, "log"), "wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment())
-        try:
-            _await_pong(process, port, os.path.join(folder, "log"))
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                try:
-                    process.wait(5)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.closing(ServerProcess(command, port)) as server:
+        yield server.popen
+
+
+@contextlib.contextmanager
+def _at_address(command: Sequence[str], port: int) -> Iterator[Address]:
+    with contextlib.closing(ServerProcess(command, port)) as server:
+        address = Started(("127.0.0.1", port))
+        address.process = server
+        yield address
 
 
 def _await_pong(process: subprocess.Popen[bytes], port: int, log: str) -> None:
@@ -139,9 +179,7 @@ def oracle_command(port: int, *options: str, binary: str | None = None, modules:
     for word in modules:
         command += ["--loadmodule", _module_file(word)]
     if "timeseries" in modules:
-        folder = Path(tempfile.gettempdir()) / f"conformance-openssl-{os.getuid()}"
-        folder.mkdir(exist_ok=True)
-        command = ["env", f"LD_LIBRARY_PATH={_openssl(folder)}", *command]
+        command = ["env", f"LD_LIBRARY_PATH={openssl_1_1()}", *command]
     return command
 
 
@@ -152,8 +190,8 @@ def emulator(url: str | None = None, *options: str, modules: Sequence[str] = ())
         yield parse_address(url)
         return
     port = free_port()
-    with running(emulator_command(port, *options, modules=modules), port):
-        yield "127.0.0.1", port
+    with _at_address(emulator_command(port, *options, modules=modules), port) as address:
+        yield address
 
 
 @contextlib.contextmanager
@@ -163,5 +201,5 @@ def oracle(where: str | None = None, *options: str, modules: Sequence[str] = ())
         yield parse_address(where)
         return
     port = free_port()
-    with running(oracle_command(port, *options, binary=where, modules=modules), port):
-        yield "127.0.0.1", port
+    with _at_address(oracle_command(port, *options, binary=where, modules=modules), port) as address:
+        yield address

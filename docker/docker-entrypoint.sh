@@ -12,9 +12,9 @@ if [ "$1" = redis-server ]; then
 	if [ "${1%.conf}" != "$1" ]; then
 		file=$1
 		shift
-		exec python -m emulator "$file" --bind '* -::*' --rest-bind '* -::*' --protected-mode no "$@"
+		exec python -m emulator "$file" --bind '* -::*' --rest-bind '* -::*' --cloud-bind '* -::*' --protected-mode no "$@"
 	fi
-	exec python -m emulator --bind '* -::*' --rest-bind '* -::*' --protected-mode no "$@"
+	exec python -m emulator --bind '* -::*' --rest-bind '* -::*' --cloud-bind '* -::*' --protected-mode no "$@"
 fi
 
 exec "$@"

@@ -1,7 +1,8 @@
 """A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it.
 
 `connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine, `Server` one that
-listens on a port. `Redis` and `AsyncRedis` are redis-py's classes in this process, to be patched in.
+listens on a port, `Sentinel` several that watch one another. `Redis` and `AsyncRedis` are redis-py's classes in this process,
+to be patched in.
 """
 
 from __future__ import annotations
@@ -15,13 +16,26 @@ if TYPE_CHECKING:
     from emulator.testing.embedded import Server
     from emulator.testing.local import Local
     from emulator.testing.places import forget
+    from emulator.testing.sentinel import Sentinel
 
-__all__ = ["AsyncRedis", "Local", "Redis", "Server", "StrictRedis", "__version__", "aconnect", "connect", "forget"]
+__all__ = [
+    "AsyncRedis",
+    "Local",
+    "Redis",
+    "Sentinel",
+    "Server",
+    "StrictRedis",
+    "__version__",
+    "aconnect",
+    "connect",
+    "forget",
+]
 
 _PLACES = {
     "AsyncRedis": "emulator.testing.client",
     "Local": "emulator.testing.local",
     "Redis": "emulator.testing.client",
+    "Sentinel": "emulator.testing.sentinel",
     "Server": "emulator.testing.embedded",
     "StrictRedis": "emulator.testing.client",
     "aconnect": "emulator.testing.client",

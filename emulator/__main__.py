@@ -52,8 +52,8 @@ def _run(options: ServerOptions) -> int:
     from emulator import system
     from emulator.config.directives import ConfigError
     from emulator.core.engine import Engine
+    from emulator.persistence.disk import Disk
     from emulator.server.daemon import go_to_background
-    from emulator.server.disk import Disk
     from emulator.server.server import NetworkServer
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
@@ -76,12 +76,16 @@ def _run(options: ServerOptions) -> int:
     for warning in options.warnings:
         log.warn(warning)
     log.line(NOTICE, "Configuration loaded")
-    log.role = "M"
+    log.role = "X" if options.is_sentinel else "M"
     _calm_the_collector()
     engine = Engine(config)
     engine.persistence.folder = Disk(config)
     try:
         server = NetworkServer(engine)
+        if options.is_sentinel:
+            from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
+
+            make_sentinel(engine, options.sentinel)
     except ConfigError as error:
         log.warn(str(error))
         return 1
@@ -99,7 +103,8 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
         return 1
     _tell_unkept(config, log)
     _tell_where_data_go(config, log)
-    log.line(NOTICE, f"Running mode=standalone, port={config.port}.")
+    mode = "sentinel" if options.is_sentinel else "standalone"
+    log.line(NOTICE, f"Running mode={mode}, port={config.port}.")
     if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
         return 1
@@ -120,7 +125,9 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
     except BadFile as error:
         await server.stop()
         return _refuse_data(error, log)
-    lines = [] if server.rest is None else server.rest.lines
+    for note in server.cloud.notes if server.cloud is not None else ():
+        log.line(NOTICE, note)
+    lines = [line for api in (server.rest, server.cloud) if api is not None for line in api.lines]
     if lines:
         log.say(*lines)
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):

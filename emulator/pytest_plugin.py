@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emulator.testing.embedded import Keyspace, Server
     from emulator.testing.handles import FaultHandles, TurnableClock
     from emulator.testing.remote import RemoteServer
+    from emulator.testing.sentinel import Sentinel
 
     AnyServer = Server | Keyspace | RemoteServer
 
@@ -89,6 +90,7 @@ def _new_server() -> Server:
 
 # Servers
 
+_REPLICAS = 2
 _WATCH = pytest.StashKey[Any]()
 
 
@@ -123,6 +125,24 @@ def redis_server_factory() -> Iterator[Callable[..., Server]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def redis_replicas() -> Iterator[Server]:
+    """A server of the test's own with two ``replicas``, each of which is a server with a link that can lag and be cut."""
+    from emulator.testing.embedded import Server
+
+    with Server(replicas=_REPLICAS, enable_debug_command="yes") as server:
+        yield server
+
+
+@pytest.fixture
+def redis_sentinel() -> Iterator[Sentinel]:
+    """A master with two replicas and a sentinel that watches them: ``connect()``, ``failover()``, ``stop_master()``."""
+    from emulator.testing.sentinel import Sentinel
+
+    with Sentinel(replicas=_REPLICAS, enable_debug_command="yes") as sentinel:
+        yield sentinel
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from conformance import servers
+from conformance import oracles, servers
 from emulator import lua
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
@@ -17,10 +17,47 @@ from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
 
 SLOW = frozenset(
-    "bench cli cli_prompt client_features clients coming_from_fakeredis conformance container daemon funnel isolation "
-    "main package propagation pytest_asyncio pytest_plugin pytest_redis readme rest_conformance rest_gateway rest_http "
-    "sample_project script_safety script_users upstash_browser upstash_node upstash_python image "
-    "saving append_log rdb_tool".split()
+    """
+    append_log
+    bench
+    cli
+    cli_prompt
+    client_features
+    clients
+    cloud_tour
+    coming_from_fakeredis
+    conformance
+    container
+    daemon
+    funnel
+    image
+    isolation
+    main
+    package
+    propagation
+    pytest_asyncio
+    pytest_plugin
+    pytest_redis
+    rdb_tool
+    readme
+    redis_om
+    replicas
+    replication
+    rest_conformance
+    rest_gateway
+    rest_http
+    sample_project
+    saving
+    script_safety
+    script_users
+    sentinel
+    upstash_browser
+    upstash_cli
+    upstash_mcp
+    upstash_node
+    upstash_python
+    upstash_surface
+    """.split()
 )
 """Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out."""
 
@@ -123,16 +160,16 @@ def serve():
 
 
 @contextlib.contextmanager
-def with_modules(modules=()):
-    """A subject and an oracle with the same modules; without an oracle a visible skip, in CI a failure."""
+def with_modules(modules=(), edition="8.2"):
+    """A subject and an oracle of an edition with the same modules; without an oracle a visible skip, in CI a failure."""
     with contextlib.ExitStack() as stack:
         try:
-            oracle = stack.enter_context(servers.oracle(modules=modules))
+            oracle = stack.enter_context(servers.oracle(oracles.binary(edition), modules=modules))
         except servers.NoOracle as error:
             if os.environ.get("CI"):
                 pytest.fail(str(error))
             pytest.skip(str(error))
-        yield stack.enter_context(servers.emulator(modules=modules)), oracle
+        yield stack.enter_context(servers.emulator(None, "--compat", edition, modules=modules)), oracle
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Programs of Node with packages from npm; tests that need them are skipped visibly where there is no Node or no npm."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -31,3 +32,12 @@ def run(folder: Path, program: str, *arguments: object) -> object:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def call(folder: Path, script: str, *arguments: str, environ: dict[str, str]) -> tuple[int, str, str]:
+    """Status, output and errors of a script of an installed package, named below ``node_modules``."""
+    command = ["node", str(folder / "node_modules" / script), *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environ, capture_output=True, text=True, timeout=120, check=False
+    )
+    return done.returncode, done.stdout, done.stderr

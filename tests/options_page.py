@@ -14,13 +14,28 @@ from emulator.server.options import _VARIABLES
 PAGE = DOCS / "options.md"
 
 OWN = {
+    "backup-daily": "whether there is a backup each day, by UTC",
+    "backup-dir": "the folder of backups; without it there are none",
+    "backup-retention": "for how many days daily backups and past logs are kept; `0` is for ever",
+    "cloud-account": "who may use the management API: `EMAIL:KEY`; without it a key is made and printed",
+    "cloud-bind": "the addresses that the management API listens on",
+    "cloud-dir": "the folder in which the databases of the management API are kept; without it they end with the server",
+    "cloud-domain": "what the host names of the databases of the management API end in; without it they have none",
+    "cloud-lag": "milliseconds after which a change comes to the read regions of a database of the management API",
+    "cloud-port": "the port of the management API; `0` is none, `auto` a free one",
+    "cloud-proxy": "the port of a proxy for programs that know only the service's addresses; `0` is none, `auto` a free one",
+    "cloud-readonly-key": "a key of the management API that only reads",
+    "cloud-regions": "ports of the REST API on which requests come to a region: `REGION:PORT`, several with spaces between",
     "emulator-commands": "whether the command `EMULATOR` is there, and the users `keyspace.NAME`",
+    "emulator-detach": "with `--replicaof`: copy the data of that server and let go of it",
+    "emulator-match": "with `--emulator-detach`: copy the keys alone that match one of these patterns",
     "emulator-max-keyspaces": "how many named keyspaces there may be",
     "modules": "which modules there are beside Redis's own data types: `none`, or their names with commas between",
     "rest-bind": "the addresses that the REST API listens on",
     "rest-database": "a further database of the REST API: `NAME:TOKEN` or `NAME:TOKEN:READONLYTOKEN`; may be repeated",
     "rest-port": "the port of the REST API; `0` is none, `auto` a free one",
     "rest-readonly-token": "a token of the REST API that only reads",
+    "rest-tls": "whether the REST API speaks TLS, with the certificate and the rules of the options `tls-*`",
     "rest-token": "the token of the REST API; without it one is made and printed",
     "seed": "a word that makes everything random repeat",
     "upstash-limits": "whether the REST API has the service's quotas",
@@ -100,11 +115,10 @@ def remarks(directive: kinds.Directive[Any]) -> Iterable[str]:
         yield "patterns do not find it"
     if directive.name in REASONS:
         yield f"no effect: {REASONS[directive.name]}"
-    for name, words in (("cluster-enabled", ["yes"]), ("replicaof", ["host 6379"])):
-        if directive.name == name:
-            config = Config()
-            config.assign(name, words)
-            yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
+    if directive.name == "cluster-enabled":
+        config = Config()
+        config.assign(directive.name, ["yes"])
+        yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
 
 
 def _listed(words: Iterable[str]) -> str:

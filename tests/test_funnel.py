@@ -6,8 +6,6 @@ After each command of every conformance case, a key whose value differs from bef
 
 import pytest
 
-from conformance.__main__ import select
-from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
@@ -16,6 +14,8 @@ from emulator.datatypes.digest import Digest
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.types import TYPES, type_name
 from emulator.keyspace.database import Database
+
+from .cases import commands, playable
 
 UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"PFDEBUG"}
 """What changes whole databases tells the watchers in its own way; of a sketch that PFDEBUG makes dense Redis tells nobody."""
@@ -36,16 +36,7 @@ def freeze(value):
     return bytes(seen), deadlines
 
 
-def is_endless(case):
-    """Whether something in it ends only because of what a connection does: a kill, or a limit for output."""
-    return "slow" in case.name or "client-output-buffer-limit" in case.name
-
-
-@pytest.mark.parametrize(
-    "case",
-    [case for case, _ in select([], "", [2]) if case.group not in ("config", "protocol") and not is_endless(case)],
-    ids=lambda case: case.id,
-)
+@pytest.mark.parametrize("case", playable(without=("config", "protocol")), ids=lambda case: case.id)
 def test_no_change_goes_unannounced(case, monkeypatch):
     touched = set()
     original = Database.touch
@@ -59,14 +50,8 @@ def test_no_change_goes_unannounced(case, monkeypatch):
     for db in engine.databases:
         monkeypatch.setattr(type(db), "observe", lambda self: setattr(self, "has_listeners", True))
         db.has_listeners = True
-    sessions = {}
     before = picture(engine)
-    for step in case.steps:
-        if step.action != "command" or b"${" in b" ".join(step.words):
-            continue
-        session = sessions.get(step.connection)
-        if session is None or session.closing or session.blocked:
-            session = sessions[step.connection] = Session(engine)
+    for session, step in commands(case, engine):
         touched.clear()
         names = {step.words[0].upper(), *(words[0].upper() for _, words in session.queue or ())}
         run(session, [step.words], 0, 1)

@@ -7,29 +7,21 @@ from collections import deque
 
 import pytest
 
-from conformance.__main__ import select
-from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 
-from .test_funnel import is_endless
+from .cases import commands, playable
 
-CASES = [case for case, _ in select([], "", [2, 3]) if not is_endless(case)]
+CASES = playable()
 _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
 _CONTAINERS = (dict, list, set, deque, bytearray)
 
 
 def play(engine, case):
-    """Play a case; after each command the sessions there are."""
-    sessions = {}
-    for step in case.steps:
-        if step.action != "command" or b"${" in b" ".join(step.words):
-            continue
-        session = sessions.get(step.connection)
-        if session is None or session.closing or session.blocked:
-            session = sessions[step.connection] = Session(engine)
+    """Play a case; each command after it was run."""
+    for session, step in commands(case, engine):
         run(session, [list(step.words)], 0, 1)
         session.out.clear()
         yield step

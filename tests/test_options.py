@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,8 +82,21 @@ def test_a_file_that_is_not_there() -> None:
     assert refused("no.conf") == (f"Fatal error, can't open config file '{path}': No such file or directory",)
 
 
-def test_sentinel_mode_is_refused() -> None:
-    assert "Sentinel" in str(refused("--port", "1", "--sentinel")[0])
+def test_sentinel_mode(tmp_path: Path) -> None:
+    file = tmp_path / "sentinel.conf"
+    file.write_text("port 7\nsentinel monitor m 127.0.0.1 6379 1\nsentinel down-after-milliseconds m 5\n")
+    options = read_options([str(file), "--sentinel"], {})
+    assert options.is_sentinel
+    assert options.config.port == 7
+    assert options.sentinel == [["monitor", "m", "127.0.0.1", "6379", "1"], ["down-after-milliseconds", "m", "5"]]
+    with pytest.raises(FatalConfigError, match="while not in sentinel mode"):
+        read_options([str(file)], {})
+
+
+def test_a_master_is_named_by_two_words_or_one() -> None:
+    assert read_options(["--replicaof", "host 7"], {}).config.replicaof == ("host", 7)
+    assert read_options(["--replicaof", "host", "7"], {}).config.replicaof == ("host", 7)
+    assert read_options(["--replicaof", "host:7"], {}).config.replicaof == ("host", 7)
 
 
 @pytest.mark.parametrize("word", ["-v", "--version", "-h", "--help", "--test-memory"])

@@ -32,6 +32,7 @@ EVERY_WORD = [
     ("SNAPSHOT", "SAVE", "s"),
     ("RECORD", "LINES"),
     ("SEED", "1"),
+    ("BACKUP", "LIST"),
 ]
 
 

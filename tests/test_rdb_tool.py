@@ -1,13 +1,19 @@
 """RDB files in the hands of a program: saved, loaded, looked at."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 
 import emulator
+from emulator.rdb.module import type_id
 from emulator.testing.local import Local
+
+from .test_saving import DATA, connected, digest_of, server_of
+from .test_saving import emulator as our
+from .test_saving import fill as fill_by_lines
 
 pytest_plugins = ["pytester"]
 
@@ -61,7 +67,7 @@ def test_a_damaged_file(path):
     local.perform(["SET", "old", 1])
     with pytest.raises(ValueError, match="Short read"):
         local.load(path)
-    assert local.command("DBSIZE") == 0
+    assert local.command("GET", "old") == b"1"
     with pytest.raises(FileNotFoundError):
         local.load("nothing.rdb")
 
@@ -120,6 +126,124 @@ def test_the_tool_shows_the_largest_and_a_summary(path):
     assert summary["types"]["string"]["keys"] == 1 and summary["about"]["redis-bits"] == "64"
 
 
+def used(*words):
+    done = subprocess.run(
+        [sys.executable, "-m", "emulator.rdb", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def everything(folder, compat="8.2"):
+    """A file of an emulator with one of each type, some of which not every version knows; what is in it."""
+    folder.mkdir()
+    with connected(our, folder, "--compat", compat) as ask:
+        taken = fill_by_lines(ask)
+        assert ask("SAVE") == b"OK"
+        return taken, ask("DEBUG DIGEST")
+
+
+@pytest.fixture(scope="module")
+def of_8_2(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("everything") / "data"
+    everything(folder)
+    return folder / "dump.rdb"
+
+
+def expected(edition, lines, folder):
+    """The digest of what some lines make in a server: Valkey has one of its own for fields that expire."""
+    if edition != "valkey-9.1":
+        return digest_of(lines)
+    folder.mkdir()
+    with connected(server_of(edition), folder) as ask:
+        for line in lines:
+            ask(line)
+        ask("GET gone")
+        return ask("DEBUG DIGEST")
+
+
+READ_BY = {"7.2": "valkey-9.1", "7.4": "8.2", "8.0": "8.2"}
+"""Which real server reads a version's files, where there is no real one of that version here."""
+
+
+@pytest.mark.parametrize("version", ["7.2", "7.4", "8.0", "8.2", "8.6", "valkey-9.1"])
+def test_the_tool_writes_for_other_versions(version, of_8_2, tmp_path):
+    target = tmp_path / "converted"
+    target.mkdir()
+    arguments = (of_8_2, "--to", version, "-o", target / "dump.rdb")
+    old = version in ("7.2", "7.4", "valkey-9.1")
+    status, out, error = used(*arguments)
+    assert status == old
+    if old:
+        assert not os.listdir(target)
+        assert f"of database 0: there is no type vectorset in {version}" in error or "fields of hashes do not" in error
+        status, out, error = used(*arguments, "--drop")
+        assert "1 keys dropped: there is no type vectorset\n" in out
+        assert ("2 keys dropped: fields of hashes do not expire\n" in out) == (version == "7.2")
+    assert (status, error) == (0, "")
+    reader = READ_BY.get(version, version)
+    with connected(server_of(reader), target) as ask:
+        kept = [line for line in DATA if not (old and "VADD" in line) and not (version == "7.2" and "fields" in line)]
+        assert ask("DEBUG DIGEST") == expected(reader, kept, tmp_path / "expected")
+        assert ask("FCALL f 0") == b"1"
+
+
+def test_a_valkey_takes_the_place_of_ours(tmp_path):
+    taken, _ = everything(tmp_path / "data", "valkey-9.1")
+    with connected(server_of("valkey-9.1"), tmp_path / "data") as ask:
+        assert ask("DEBUG DIGEST") == expected("valkey-9.1", taken, tmp_path / "expected")
+
+
+def test_the_tool_writes_what_it_has_read(tmp_path):
+    """From the newest version to itself; the checksum holds."""
+    everything(tmp_path / "data", "8.6")
+    source, target = tmp_path / "data" / "dump.rdb", tmp_path / "again.rdb"
+    assert used(source, "--to", "8.6", "-o", target)[0] == 0
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_messages_of_producers_are_no_small_thing(tmp_path):
+    with connected(our, tmp_path, "--compat", "8.6") as ask:
+        ask("XADD s IDMP producer message * a 1")
+        ask("SAVE")
+    status, _, error = used(tmp_path / "dump.rdb", "--to", "8.2", "-o", tmp_path / "out.rdb")
+    assert (status, error) == (1, "key 's' of database 0: streams know no messages of producers in 8.2\n")
+
+
+@pytest.mark.parametrize("edition", ["8.2", "8.6", "valkey-9.1"])
+def test_the_tool_loads_into_a_server(edition, of_8_2, tmp_path):
+    """Deadlines, functions and databases are kept; keys that are there stay unless they are to be replaced."""
+    target = tmp_path / "target"
+    target.mkdir()
+    with connected(server_of(edition), target) as ask:
+        ask("SET string mine")
+        where = ("--load", f"redis://127.0.0.1:{ask.port}")
+        status, out, error = used(of_8_2, *where)
+        assert status == 1 and "1 x BUSYKEY Target key name already exists. (key 'string')\n" in error
+        assert ask("GET string") == b"mine"
+        status, out, error = used(of_8_2, *where, "--replace")
+        valkey = edition == "valkey-9.1"
+        assert (status, error) == (
+            (1, "1 x there is no type vectorset in valkey-9.1 (key 'vectors')\n") if valkey else (0, "")
+        )
+        assert out.endswith(" keys, 1 libraries\n")
+        lines = [line for line in DATA if not (valkey and "VADD" in line)]
+        assert ask("DEBUG DIGEST") == expected(edition, lines, tmp_path / "expected")
+        assert ask("PEXPIRETIME expiring") == b"9000000000000"
+        assert ask("FCALL f 0") == b"1"
+        used(of_8_2, where[0], f"{where[1]}/5", "--replace")
+        ask("SELECT 5")
+        assert ask("GET other") == b"1"
+
+
+def test_the_tool_says_whom_it_cannot_load_into(path):
+    assert used(path, "--load", "redis://127.0.0.1:1")[::2] == (
+        1,
+        "Could not connect to Redis at 127.0.0.1:1: Connection refused\n",
+    )
+    assert used(path, "--to", "8.2")[0] == 2
+    assert used(path, "--to", "9.9", "-o", "x")[0] == 2
+
+
 def test_the_tool_says_what_is_wrong(path):
     path.write_bytes(b"hello")
     assert shown(path)[::2] == (
@@ -129,3 +253,19 @@ def test_the_tool_says_what_is_wrong(path):
     )
     status, _, error = shown("nothing.rdb")
     assert status == 1 and "No such file" in error
+
+
+def test_data_of_modules_that_are_not_here_are_gone_past(path, tmp_path):
+    """A server refuses such a file, as the real one does."""
+    data = path.read_bytes()
+    when, number, text, single, double = b"\2\2", b"\2\7", b"\5\3abc", b"\3" + bytes(4), b"\4" + bytes(8)
+    aux = b"\xf7" + b"\x81" + type_id("scdtype00", 1).to_bytes(8) + when + number + text + single + double + b"\0"
+    head = data.index(b"\xfa")
+    path.write_bytes(data[:head] + aux + data[head:-8] + bytes(8))
+    _, rows, _ = shown(path)
+    assert rows[0] == {"about": "data of a module that is not here", "value": "scdtype00", "bytes": len(aux) + head}
+    local = Local()
+    local.load(path)
+    assert local.command("GET", "greeting") == b"hello"
+    assert used(path, "--to", "8.2", "-o", tmp_path / "out.rdb")[0] == 0
+    assert b"scdtype" not in (tmp_path / "out.rdb").read_bytes()

@@ -16,7 +16,8 @@ CASES = Path(__file__).parent.parent / "conformance" / "cases"
 _NOT_HERE = (b"debug", b"shutdown", b"emulator", b"select", b"swapdb", b"migrate", b"acl", b"config", b"client")
 GROUPS: dict[str, list] = {}
 for case in load_all(CASES):
-    GROUPS.setdefault(case.group, []).append(case)
+    if not case.restarts:
+        GROUPS.setdefault(case.group, []).append(case)
 
 
 @pytest.fixture(scope="module")

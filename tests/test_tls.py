@@ -1,11 +1,13 @@
 """TLS: with and without certificates of clients, together with plain TCP, renewed while the server runs."""
 
 import ssl
+import urllib.request
 
 import pytest
 import redis
 import trustme
 
+import emulator
 from tests.conftest import free_port
 from tests.test_cli import OURS, find_redis_cli, run
 from tests.test_main import port_of, process, running
@@ -130,3 +132,18 @@ def test_redis_cli_speaks_it_as_the_real_one(authority, files, tmp_path):
             assert ours[:2] == theirs[:2], (call, ours, theirs)
             assert ours[0] == status
             assert b"Traceback" not in ours[2]
+
+
+def test_the_rest_api_by_tls(files):
+    certificate = {"tls_cert_file": files["cert"], "tls_key_file": files["key"], "tls_auth_clients": "no"}
+    with emulator.Server(rest_port="auto", rest_token="dev", rest_tls=True, **certificate) as server:
+        assert server.rest_url.startswith("https://127.0.0.1:")
+        trusted = ssl.create_default_context(cafile=files["ca"])
+        request = urllib.request.Request(f"{server.rest_url}/set/k/v", headers={"Authorization": "Bearer dev"})
+        with urllib.request.urlopen(request, context=trusted) as answer:
+            assert answer.read() == b'{"result":"OK"}'
+
+
+def test_the_rest_api_does_not_begin_without_a_certificate():
+    with pytest.raises(OSError, match="rest-tls: No tls-cert-file"), emulator.Server(rest_port="auto", rest_tls=True):
+        pass

@@ -147,7 +147,7 @@ def with_commands(engine):
     entry = Command(
         "toy.get", lambda client: None, "module", "8.2.0", "readonly", (), "toys read", "", "", "", None, None, "t"
     )
-    engine.original_commands[b"toy.get"] = entry
+    engine.original_commands = {**engine.original_commands, b"toy.get": entry}
     engine.acl = Users(engine)
     return entry
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from conformance import servers
+from conformance import oracles, servers
 from conformance.fuzz.generate import Generator
 from conformance.fuzz.grammar import read_grammar
 from conformance.fuzz.looseness import Looseness
@@ -95,6 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance fuzz", description=__doc__)
     parser.add_argument("--subject", metavar="URL")
     parser.add_argument("--oracle", metavar="URL|PATH")
+    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: a minute)")
     parser.add_argument("--programs", type=int, help="how many programs instead")
     parser.add_argument("--seed", type=int, default=1)
@@ -104,10 +105,12 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     random = Random(options.seed)
     loose = Looseness()
-    modules = [module for group in options.group for module in servers.modules_of(group)]
+    modules = list(dict.fromkeys(module for group in options.group for module in servers.modules_of(group)))
+    of_edition = ("--compat", options.edition) if options.edition != "8.2" else ()
+    binary = options.oracle or (oracles.binary(options.edition) if of_edition else None)
     with (
-        servers.oracle(options.oracle, modules=modules) as oracle,
-        servers.emulator(options.subject, modules=modules) as subject,
+        servers.oracle(binary, modules=modules) as oracle,
+        servers.emulator(options.subject, *of_edition, modules=modules) as subject,
     ):
         of_modules = [syntax for group in options.group if group in MODULES for syntax in MODULES[group]()]
         grammar = [

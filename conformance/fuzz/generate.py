@@ -117,7 +117,7 @@ class Generator:
             words[place] = values.junk(self.random).encode("latin-1")
 
 
-_OF_MODULES = frozenset("module json bloom cuckoo cms tdigest timeseries".split())
+_OF_MODULES = frozenset("module json bloom cuckoo cms topk tdigest timeseries".split())
 
 
 def _is_delicate(syntax: Syntax) -> bool:

@@ -173,7 +173,7 @@ def _of_json() -> list[Syntax]:
 MODULES: dict[str, Callable[[], list[Syntax]]] = {
     "json": _of_json,
     "timeseries": series,
-    **{group: partial(sketches, group) for group in ("bloom", "cuckoo", "cms", "tdigest")},
+    **{group: partial(sketches, group) for group in ("bloom", "cuckoo", "cms", "topk", "tdigest")},
 }
 """The commands of a group that a module has."""
 

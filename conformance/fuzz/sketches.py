@@ -1,7 +1,8 @@
 """The grammar of the module bf, and the words for its commands.
 
 What the oracle's older module says otherwise than 8.2, answers by chance or does not survive does not come up: BF.RESERVE
-and the options of BF.INSERT, Top-K, chunks.
+and the options of BF.INSERT, chunks, a Top-K so narrow that items meet in a cell, and TOPK.INCRBY of several items, whose
+array comes short of its length after a bad increment and leaves the server's Lua unusable.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _width = one_of(["1", "5", "50", "1000"], odd=["0", "-1", "x"])
 _rows = one_of(["1", "2", "7"], odd=["0", "-1", "x"])
 _count = one_of(["1", "2", "5", "100", "0"], odd=["-1", "x", "1.5"])
 _weight = one_of(["1", "2", "3", "0", "-1"], odd=["x"])
+_length = one_of(["1", "2", "3", "5", "50"], odd=["0", "-1", "x"])
+_cells = one_of(["8192"], odd=["0", "-1", "x"])
+_lines = one_of(["1", "2"], odd=["0", "-1", "x"])
+_decay = one_of(["0.9", "0.5", "1"], odd=["0", "1.1", "-1", "nan", "x"])
 _compression = one_of(["1", "10", "100", "500"], odd=["0", "-1", "x"])
 _fraction = one_of(["0", "0.1", "0.25", "0.5", "0.9", "0.99", "1"], odd=["1.1", "-0.1", "x"])
 _rank = one_of(["0", "1", "2", "5", "100"], odd=["-1", "x"])
@@ -79,6 +84,15 @@ _CALLS = {
         "CMS.INFO": [_KEY],
         "CMS.MERGE": [_KEY, Argument("one", "pure-token", "1"), _KEY, _word("weight", "WEIGHTS", _OPTIONAL)],
     },
+    "topk": {
+        "TOPK.RESERVE": [_KEY, _word("length"), *(_word(word) for word in ("cells", "lines", "decay"))],
+        "TOPK.ADD": [_KEY, _ITEMS],
+        "TOPK.INCRBY": [_KEY, _ITEM, _word("count")],
+        "TOPK.QUERY": [_KEY, _ITEMS],
+        "TOPK.COUNT": [_KEY, _ITEMS],
+        "TOPK.LIST": [_KEY, Argument("withcount", "pure-token", "WITHCOUNT", _OPTIONAL)],
+        "TOPK.INFO": [_KEY],
+    },
     "tdigest": {
         "TDIGEST.CREATE": [_KEY, _word("compression", "COMPRESSION", _OPTIONAL)],
         "TDIGEST.ADD": [_KEY, _NUMBERS],
@@ -110,6 +124,10 @@ _WORDS = {
     "rows": _rows,
     "count": _count,
     "weight": _weight,
+    "length": _length,
+    "cells": _cells,
+    "lines": _lines,
+    "decay": _decay,
     "compression": _compression,
     "fraction": _fraction,
     "rank": _rank,

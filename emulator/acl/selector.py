@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from emulator.acl import databases
 from emulator.datatypes.glob import matcher
+from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply
 from emulator.table.lookup import by_full_name
 from emulator.table.registry import EMULATOR, NO_AUTH, Command, categories_of, every_command
@@ -24,6 +26,7 @@ _USELESS: Final = (
 READ: Final = 1
 WRITE: Final = 2
 
+BY_DATABASE: Final = 0
 BY_COMMAND: Final = 1
 BY_KEY: Final = 2
 BY_CHANNEL: Final = 4
@@ -43,11 +46,16 @@ class RuleError(Exception):
 
 
 class Denial(NamedTuple):
-    """What is refused and why: `reason` is one of `BY_COMMAND`, `BY_KEY`, `BY_CHANNEL`, `place` tells how far it came."""
+    """What is refused and why.
+
+    `reason` is one of `BY_DATABASE`, `BY_COMMAND`, `BY_KEY`, `BY_CHANNEL`, `place` tells how far it came, and `shown` is how
+    people are told of a database.
+    """
 
     reason: int
     what: bytes
     place: int = 0
+    shown: bytes = b""
 
 
 _ACCESS: Final[dict[str, int]] = {}
@@ -64,10 +72,15 @@ def access(flags: str) -> int:
 
 
 class Selector:
-    """One set of permissions; a new one allows nothing.  `commands` is the engine's table."""
+    """One set of permissions; a new one allows nothing.  `commands` is the engine's table.
 
-    def __init__(self, commands: Mapping[bytes, Command]) -> None:
+    ``databases`` are those that may be used, None for all of them; only Valkey, which `has_databases`, has rules for them.
+    """
+
+    def __init__(self, commands: Mapping[bytes, Command], has_databases: bool = False) -> None:
         self._commands = commands
+        self._has_databases = has_databases
+        self.databases: frozenset[int] | None = None
         self.all_keys = self.all_channels = self.all_commands = False
         self._future_commands = False
         self._allowed: set[bytes] = set()  # as far as not all are
@@ -78,7 +91,8 @@ class Selector:
 
     def copy(self) -> Selector:
         """Another selector with the same rules."""
-        twin = Selector(self._commands)
+        twin = Selector(self._commands, self._has_databases)
+        twin.databases = self.databases
         twin.all_keys, twin.all_channels, twin.all_commands = self.all_keys, self.all_channels, self.all_commands
         twin._future_commands = self._future_commands
         twin._allowed = set(self._allowed)
@@ -91,7 +105,7 @@ class Selector:
     @property
     def unrestricted(self) -> bool:
         """Whether everything is allowed."""
-        return self.all_keys and self.all_channels and self.all_commands
+        return self.all_keys and self.all_channels and self.all_commands and self.databases is None
 
     # Rules
 
@@ -125,6 +139,13 @@ class Selector:
         elif word[:1] == b"-":
             self._change(self._lookup(word[1:]), False)
             self._note(word[1:], b"-")
+        elif self._has_databases and word in (b"alldbs", b"resetdbs"):
+            self.databases = None if word == b"alldbs" else frozenset()
+        elif self._has_databases and word[:3] == b"db=":
+            chosen = databases.parse_rule(word[3:])
+            if isinstance(chosen, str):
+                raise RuleError(chosen)
+            self.databases = chosen
         else:
             raise RuleError(BAD_SYNTAX)
 
@@ -203,8 +224,10 @@ class Selector:
 
     # What they allow
 
-    def check(self, command: Command, args: Sequence[bytes]) -> Denial | None:
-        """Why a call is refused, or None where it is not."""
+    def check(self, command: Command, args: Sequence[bytes], database: int, count: int) -> Denial | None:
+        """Why a call in one of `count` databases is refused, or None where it is not."""
+        if self.databases is not None and (denial := self._refuse_database(command, args, database, count)) is not None:
+            return denial
         if not self.all_commands and not command.flags & NO_AUTH and not self._allows(command, args):
             return Denial(BY_COMMAND, command.full_name)
         if not self.all_keys:
@@ -217,6 +240,18 @@ class Selector:
                 if not self.allows_channel(channel, are_patterns):
                     return Denial(BY_CHANNEL, channel, place)
         return None
+
+    def _refuse_database(self, command: Command, args: Sequence[bytes], database: int, count: int) -> Denial | None:
+        allowed = self.databases or frozenset()
+        if databases.uses_all(command):
+            refused = not allowed.issuperset(range(count))
+        else:
+            refused = databases.uses_current(command) and database not in allowed
+        for word in databases.named(command, args):
+            number = parse_integer(word)
+            if number is not None and 0 <= number < count and number not in allowed:
+                return Denial(BY_DATABASE, word, shown=word)
+        return Denial(BY_DATABASE, command.full_name, shown=args[0]) if refused else None
 
     def _allows(self, command: Command, args: Sequence[bytes]) -> bool:
         name = command.full_name
@@ -260,15 +295,29 @@ class Selector:
         """``&a* &b``."""
         return b"&*" if self.all_channels else b" ".join([b"&" + pattern for pattern in self._channels])
 
+    @property
+    def databases_text(self) -> bytes:
+        """``alldbs``, ``db=0,3`` or nothing."""
+        if self.databases is None:
+            return b"alldbs"
+        return b"db=" + b",".join([b"%d" % number for number in sorted(self.databases)]) if self.databases else b""
+
     def describe(self) -> bytes:
         """The rules from which the selector could be made anew."""
         reset = b"" if self.all_channels else b"resetchannels"
-        parts = (self.keys_text, reset, self.channels_text, self.commands_text)
+        chosen = b"resetdbs" if self.databases == frozenset() else self.databases_text
+        told = b"" if self.databases is None else chosen
+        parts = (self.keys_text, reset, self.channels_text, told, self.commands_text)
         return b" ".join([part for part in parts if part])
 
     def fields(self) -> dict[bytes, Reply]:
         """The rules as ACL GETUSER tells them."""
-        return {b"commands": self.commands_text, b"keys": self.keys_text, b"channels": self.channels_text}
+        fields: dict[bytes, Reply] = {
+            b"commands": self.commands_text,
+            b"keys": self.keys_text,
+            b"channels": self.channels_text,
+        }
+        return {**fields, b"databases": self.databases_text} if self._has_databases else fields
 
 
 _MODES: Final = {READ: b"%R~", WRITE: b"%W~", READ | WRITE: b"~"}

@@ -21,21 +21,28 @@ class User:
     ``unrestricted`` tells that nothing need be checked; with `every_channel` a new one may use every channel.
     """
 
-    def __init__(self, name: bytes, commands: Mapping[bytes, Command], every_channel: bool = False) -> None:
+    def __init__(
+        self,
+        name: bytes,
+        commands: Mapping[bytes, Command],
+        every_channel: bool = False,
+        is_valkey: bool = False,
+    ) -> None:
         self.name = name
+        self._is_valkey = is_valkey
         self._commands = commands
         self._every_channel = every_channel
         self.passwords: dict[bytes, None] = {}
         self.enabled = self.no_password = False
         self.sanitizes = True
-        self.root = Selector(commands)
+        self.root = Selector(commands, is_valkey)
         self.root.all_channels = every_channel
         self.selectors: list[Selector] = []
         self.unrestricted = False
 
     def copy(self) -> User:
         """A user with the same rules, to try further ones on."""
-        twin = User(self.name, self._commands, self._every_channel)
+        twin = User(self.name, self._commands, self._every_channel, self._is_valkey)
         twin.become(self)
         return twin
 
@@ -75,13 +82,13 @@ class User:
         elif word == b"clearselectors":
             self.selectors.clear()
         elif word == b"reset":
-            self.become(User(self.name, self._commands, self._every_channel))
+            self.become(User(self.name, self._commands, self._every_channel, self._is_valkey))
         else:
             self.root.apply(rule)
         self.unrestricted = self.root.unrestricted
 
     def _selector(self, rules: bytes) -> Selector:
-        selector = Selector(self._commands)
+        selector = Selector(self._commands, self._is_valkey)
         selector.all_channels = self._every_channel
         for rule in rules.split():
             selector.apply(rule)
@@ -99,13 +106,16 @@ class User:
             return False
         return self.no_password or sum([hmac.compare_digest(hashed, known) for known in self.passwords]) > 0
 
-    def check(self, command: Command, args: Sequence[bytes]) -> Denial | None:
-        """Why a call is refused by every selector (the reason of the one that came furthest), or None."""
+    def check(self, command: Command, args: Sequence[bytes], database: int = 0, count: int = 1) -> Denial | None:
+        """Why a call is refused by every selector (the reason of the one that came furthest), or None.
+
+        It is made in the `database` of this number, of `count` that there are.
+        """
         if self.unrestricted:
             return None
         worst = None
         for selector in (self.root, *self.selectors):
-            denial = selector.check(command, args)
+            denial = selector.check(command, args, database, count)
             if denial is None:
                 return None
             if worst is None or (denial.reason, denial.place) > (worst.reason, worst.place):
@@ -115,7 +125,7 @@ class User:
     def reads_every_key(self, command: Command, args: Sequence[bytes]) -> bool:
         """Whether a selector that allows this call lets every key be read."""
         return self.unrestricted or any(
-            selector.reads_every_key and selector.check(command, args) is None
+            selector.reads_every_key and selector.check(command, args, 0, 1) is None
             for selector in (self.root, *self.selectors)
         )
 
@@ -135,7 +145,8 @@ class User:
         flags = [b"on" if self.enabled else b"off"]
         if self.no_password:
             flags.append(b"nopass")
-        flags.append(b"sanitize-payload" if self.sanitizes else b"skip-sanitize-payload")
+        if not self._is_valkey:
+            flags.append(b"sanitize-payload" if self.sanitizes else b"skip-sanitize-payload")
         return flags
 
     def fields(self) -> dict[bytes, Reply]:

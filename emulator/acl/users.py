@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from emulator.acl.journal import Journal
-from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY, UNKNOWN_COMMAND, Denial, RuleError
+from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_DATABASE, BY_KEY, UNKNOWN_COMMAND, Denial, RuleError
 from emulator.acl.user import UnmatchedParenthesis, User, joined_selectors
 from emulator.protocol.errors import CommandError, as_text
 from emulator.table.registry import Command
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emulator.config.directives import Config
     from emulator.stats.counters import Stats
 
-_REASONS: Final = {BY_COMMAND: b"command", BY_KEY: b"key", BY_CHANNEL: b"channel"}
+_REASONS: Final = {BY_DATABASE: b"database", BY_COMMAND: b"command", BY_KEY: b"key", BY_CHANNEL: b"channel"}
 _UNCHANGED: Final = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
 
 
@@ -69,7 +69,8 @@ class Users:
         return self._engine.original_commands
 
     def _new(self, name: bytes) -> User:
-        return User(name, self._commands, self._engine.config.acl_pubsub_default == "allchannels")
+        config = self._engine.config
+        return User(name, self._commands, config.acl_pubsub_default == "allchannels", config.edition.is_valkey)
 
     def _all_powerful(self) -> User:
         user = self._new(b"default")
@@ -256,6 +257,9 @@ def explanation(user: User, denial: Denial, verbose: bool = False) -> str:
     name = as_text(user.name)
     if denial.reason == BY_COMMAND:
         return f"User {name} has no permissions to run the '{as_text(denial.what)}' command"
+    if denial.reason == BY_DATABASE:
+        shown = f"User {name} has no permissions to access database {as_text(denial.shown)}"
+        return shown if verbose else "No permissions to access database"
     kind = "key" if denial.reason == BY_KEY else "channel"
     if verbose:
         return f"User {name} has no permissions to access the '{as_text(denial.what)}' {kind}"

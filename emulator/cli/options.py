@@ -143,6 +143,13 @@ def _take_url(options: ClientOptions, url: str) -> None:
     options.db = whole(path) if path else options.db
 
 
+def options_of_url(url: str) -> ClientOptions:
+    """What a URL says; ends the program where it is none."""
+    options = ClientOptions()
+    _take_url(options, url)
+    return options
+
+
 _WITH_VALUE: Final[Mapping[str, Callable[[ClientOptions, str], None]]] = {
     "-h": _keep("host"),
     "-p": _take_port,

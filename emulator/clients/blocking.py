@@ -32,13 +32,24 @@ if TYPE_CHECKING:
 
 
 class Block(Timer):
-    """A session that waits for one of `keys`; as a timer it is the timeout.
+    """A session that waits for one of `keys`; as a timer it is the timeout.  With ``wants_more`` one element is not enough.
 
     ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.  ``spent`` are
     the seconds that the command has run so far.
     """
 
-    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "session", "spent", "timeout_reply")
+    __slots__ = (
+        "attempt",
+        "db",
+        "keys",
+        "kind",
+        "needs_key",
+        "retry",
+        "session",
+        "spent",
+        "timeout_reply",
+        "wants_more",
+    )
 
     def __init__(
         self,
@@ -48,6 +59,7 @@ class Block(Timer):
         attempt: Callable[[], Reply | None],
         timeout_reply: Reply,
         needs_key: bool = False,
+        due: Callable[[], int] | None = None,
     ) -> None:
         super().__init__()
         self.session = session
@@ -58,12 +70,40 @@ class Block(Timer):
         self.timeout_reply = timeout_reply
         self.needs_key = needs_key
         self.spent = 0.0
+        self.wants_more = False
+        self.retry = None if due is None else Retry(self, due)
 
     def fire(self) -> None:
-        self.session.engine.blocking.finish(self, self.timeout_reply)
+        self.session.engine.blocking.finish(self, self.on_timeout())
+
+    def on_timeout(self) -> Reply:
+        """The answer when the time is over."""
+        return self.timeout_reply
 
     def failed(self, error: Exception) -> None:
         self.session.engine.blocking.fail(self, error)
+
+
+class Retry(Timer):
+    """The moment at which a block is tried again by itself; ``due`` tells in how many milliseconds."""
+
+    __slots__ = ("_block", "_due")
+
+    def __init__(self, block: Block, due: Callable[[], int]) -> None:
+        super().__init__()
+        self._block = block
+        self._due = due
+
+    def schedule(self) -> None:
+        """Try again when it is due by what there is now."""
+        engine = self._block.session.engine
+        engine.waits.set(self, engine.clock.elapsed + max(self._due(), 1))
+
+    def fire(self) -> None:
+        self._block.session.engine.blocking.try_again(self._block)
+
+    def failed(self, error: Exception) -> None:
+        self._block.failed(error)
 
 
 class Blocking:
@@ -73,7 +113,8 @@ class Blocking:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}
-        self.ready: dict[tuple[Database, bytes], bool] = {}
+        self.ready: dict[tuple[Database, bytes], bool | None] = {}
+        """The keys that have come to be (True), have gone (False), or have but grown (None)."""
 
     @property
     def keys_on_no_key(self) -> int:
@@ -90,6 +131,8 @@ class Blocking:
         block.db.observe()
         if timeout:
             self.engine.waits.set(block, self.engine.clock.elapsed + timeout)
+        if block.retry is not None:
+            block.retry.schedule()
         block.session.blocked = block
 
     def signal(self, db: Database, key: bytes, kind: type | None) -> None:
@@ -98,7 +141,13 @@ class Blocking:
         Its waiters are tried when the running command is done; not where nobody waits for any key of that kind.
         """
         if kind is None or self.kinds.get(kind):
-            self.ready[db, key] = kind is not None or self.ready.get((db, key), False)
+            self.ready[db, key] = kind is not None or bool(self.ready.get((db, key)))
+            self.engine.pending_work = True
+
+    def grown(self, db: Database, key: bytes) -> None:
+        """A list on which somebody waits has more elements: of its waiters those are tried that want more than one."""
+        if any(block.wants_more for block in db.blocked[key]):
+            self.ready.setdefault((db, key), None)
             self.engine.pending_work = True
 
     def serve(self) -> None:
@@ -108,11 +157,18 @@ class Blocking:
             for (db, key), exists in ready.items():
                 for block in list(db.blocked.get(key, ())):
                     try:
-                        concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
+                        concerned = block.wants_more if exists is None else block.needs_key
+                        concerned = concerned or bool(exists and isinstance(db.peek(key), block.kind))
                         if concerned and block in self.blocks:
                             self._try(block)
                     except Exception as error:
                         self.fail(block, error)
+
+    def try_again(self, block: Block) -> None:
+        """Let a waiter try although nobody has signalled its keys."""
+        self._try(block)
+        if block in self.blocks and block.retry is not None:
+            block.retry.schedule()
 
     def _try(self, block: Block) -> None:
         block.session.blocked = None  # as ACL LOG has it
@@ -159,6 +215,8 @@ class Blocking:
         self.kinds[block.kind] -= 1
         block.session.blocked = None
         self.engine.waits.cancel(block)
+        if block.retry is not None:
+            self.engine.waits.cancel(block.retry)
         db = block.db
         for key in block.keys:
             waiting = db.blocked[key]

@@ -17,6 +17,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
     """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
     now = session.engine.clock.now
     used = usage(session)
+    is_valkey = session.engine.config.edition.is_valkey
     command_name = session.last_command.full_name if session.last_command else b"NULL"
     fields = {
         b"id": b"%d" % session.id,
@@ -26,12 +27,13 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"name": session.name,
         b"age": b"%d" % ((now - session.created) // 1000),
         b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": _flags(session, ended),
+        b"flags": flags_of(session, ended),
+        **({b"capa": capabilities(session)} if is_valkey else {}),
         b"db": b"%d" % session.db.index,
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
         b"ssub": b"%d" % len(session.shards),
-        b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
+        b"multi": b"%d" % _queued(session),
         b"watch": b"%d" % len(session.watched),
         b"qbuf": b"%d" % used.input,
         b"qbuf-free": b"%d" % used.free,
@@ -45,12 +47,12 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"tot-mem": b"%d" % used.total,
         b"events": b"rw" if used.blocks else b"r",
         b"cmd": command_name,
-        b"user": session.user.name,
+        b"user": b"(superuser)" if kind_of(session) == b"master" else session.user.name,
         b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
         b"lib-ver": session.lib_version,
-        b"io-thread": b"0",
+        **({} if is_valkey else {b"io-thread": b"0"}),
         b"tot-net-in": b"%d" % session.total_input,
         b"tot-net-out": b"%d" % session.total_output,
         b"tot-cmds": b"%d" % session.total_commands,
@@ -58,8 +60,21 @@ def describe(session: Session, ended: bool = False) -> bytes:
     return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
-def _flags(session: Session, ended: bool) -> bytes:
-    flags = b""
+def _queued(session: Session) -> int:
+    """How many commands are queued, -1 outside of a transaction; Valkey tells that only until the first one."""
+    if session.queue is not None:
+        return len(session.queue)
+    return 0 if session.has_queued and session.engine.config.edition.is_valkey else -1
+
+
+def capabilities(session: Session) -> bytes:
+    """What a client has said that it is able to do, in letters."""
+    return b"r" if session.redirects else b""
+
+
+def flags_of(session: Session, ended: bool = False) -> bytes:
+    """What holds for a client, in letters; its connection may have `ended`."""
+    flags = b"" if session.peer is None else session.peer.flag
     if session in session.engine.monitor.sessions:
         flags += b"O"
     if session.subscriptions:
@@ -86,17 +101,26 @@ def _flags(session: Session, ended: bool) -> bytes:
         flags += b"e"
     if session.no_touch:
         flags += b"T"
+    if session.imports:
+        flags += b"I"
     return flags or b"N"
 
 
 def kind_of(session: Session) -> bytes:
     """The type of a client, by which CLIENT LIST and the limits of buffers go."""
+    if session.peer is not None:
+        return session.peer.kind
     return b"pubsub" if session.subscriptions else b"normal"
 
 
 def output_limits(session: Session) -> tuple[int, int, int]:
     """Of ``client-output-buffer-limit`` what holds for a client: bytes hard, bytes soft, and the seconds for these."""
-    limits = session.engine.config.client_output_buffer_limit[kind_of(session).decode()]
+    config, kind = session.engine.config, kind_of(session)
+    if kind == b"master":
+        return 0, 0, 0
+    limits = config.client_output_buffer_limit["slave" if kind == b"replica" else kind.decode()]
+    if kind == b"replica":  # what may be in the backlog may also be on its way
+        return limits[0] and max(limits[0], config.repl_backlog_size), *limits[1:]
     if session.authenticated or session.engine.acl.open_to_all:
         return limits
     return min(limits[0] or _UNAUTHENTICATED, _UNAUTHENTICATED), *limits[1:]

@@ -38,6 +38,19 @@ class Dispatch(Protocol):
         ...
 
 
+class Peer(Protocol):
+    """Another server at the end of a session: ``kind`` and ``flag`` are those of CLIENT LIST."""
+
+    @property
+    def kind(self) -> bytes: ...
+
+    @property
+    def flag(self) -> bytes: ...
+
+    def gone(self) -> None:
+        """The session has ended."""
+
+
 class Propagates(Protocol):
     """Who is told of the effects of commands."""
 
@@ -55,9 +68,11 @@ class Propagates(Protocol):
         self, session: Session, command: Command, words: Sequence[bytes], run: Callable[..., R], *arguments: Any
     ) -> R: ...
 
+    def unit(self) -> AbstractContextManager[None]: ...
+
     def as_stream(self, unit: Any, db: int | None) -> Iterable[Sequence[bytes]]: ...
 
-    def listen(self, listener: Callable[[Any], object]) -> None: ...
+    def listen(self, listener: Callable[[Any], object], messages: bool = False) -> None: ...
 
     def leave(self, listener: Callable[[Any], object]) -> None: ...
 

@@ -23,6 +23,8 @@ from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.acl.selector import Denial
+    from emulator.clients.host import Peer
     from emulator.clients.tracking import Tracked
     from emulator.core.engine import Engine
     from emulator.keyspace.database import Database
@@ -54,13 +56,14 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of the
-    last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for any
-    number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of
+    the last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
+    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
+    any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
-    already.  ``proof`` is the hash of the password by which it became its user, empty where it gave none.  ``upstash`` is
-    set for the REST API: nothing waits, and scripts may do what they may with that service.
+    already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
+    of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
+    waits, and scripts may do what they may with that service.
     """
 
     __slots__ = (
@@ -80,7 +83,10 @@ class Session:
         "fast_path",
         "fault_passed",
         "fd",
+        "fieldsets",
+        "has_queued",
         "id",
+        "imports",
         "last_command",
         "lib_name",
         "lib_version",
@@ -97,11 +103,13 @@ class Session:
         "output_limit",
         "patterns",
         "paused",
+        "peer",
         "proof",
         "protocol",
         "pushed",
         "queue",
         "queue_failed",
+        "redirects",
         "replies",
         "reply_mode",
         "running",
@@ -148,9 +156,11 @@ class Session:
         self.patterns: dict[bytes, None] = {}
         self.shards: dict[bytes, None] = {}
         self.deny_blocking = False
+        self.peer: Peer | None = None
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
-        self.no_evict = self.no_touch = self.upstash = False
+        self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -175,6 +185,7 @@ class Session:
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
+            and self.peer is None
             and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.needs_guards
@@ -182,9 +193,14 @@ class Session:
         followed = self.engine.propagation.active
         self.fast_path, self.logged = simple and not followed, simple and followed
 
+    def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
+        """Why a user may not make a call in the database that the session is in, or None."""
+        return user.check(command, args, self.db.index, len(self.engine.databases))
+
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
         self.queue = Queue()
+        self.has_queued = True
         self.queue_failed = False
         self.refresh()
         return self.queue
@@ -258,14 +274,16 @@ class Session:
         attempt: Callable[[], Reply | None],
         timeout_reply: Reply = None,
         needs_key: bool = False,
+        due: Callable[[], int] | None = None,
     ) -> Reply | Block:
         """Wait for a key that holds a `kind`: what a command returns when `attempt` has found nothing to answer.
 
-        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.
+        `timeout` is in milliseconds, 0 for none.  Where nothing may wait the answer is `timeout_reply` at once.  `due` tells
+        after how many milliseconds to try again although nothing has happened.
         """
         if self.deny_blocking or self.upstash:
             return timeout_reply
-        block = Block(self, keys, kind, attempt, timeout_reply, needs_key)
+        block = Block(self, keys, kind, attempt, timeout_reply, needs_key, due)
         self.engine.blocking.block(block, timeout)
         return block
 
@@ -315,6 +333,11 @@ class Session:
             self.abort()
 
     # Who it is
+
+    @property
+    def is_obeyed(self) -> bool:
+        """Whether it is the master or a log, whose commands have been checked where they were first run."""
+        return self.peer is not None and self.peer.kind == b"master"
 
     @property
     def is_local(self) -> bool:
@@ -373,6 +396,8 @@ class Session:
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
         engine.client_eviction.forget(self)
+        if self.peer is not None:
+            self.peer.gone()
 
     def watch(self, key: bytes) -> None:
         """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""

@@ -24,11 +24,6 @@ container("acl", group="server", since="6.0.0", acl="", help_since="6.0.0", help
 _ADMIN = "admin noscript loading stale"
 _OPEN = "noscript loading stale"
 _EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
-_NO_FILE = (
-    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command "
-    "and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis "
-    "configuration."
-)
 
 
 @command(
@@ -118,7 +113,7 @@ def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes)
         raise CommandError(f"ERR Command '{as_text(name)}' not found")
     if not entry.least <= len(words) <= entry.most:
         raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
-    denial = user.check(entry, words)
+    denial = client.check_user(user, entry, words)
     return OK if denial is None else to_bytes(explanation(user, denial, verbose=True))
 
 
@@ -142,7 +137,7 @@ def acl_log(client: Session, *count_or_reset: bytes) -> Status | list[Reply]:
 def acl_load(client: Session) -> Status:
     """Replaces the users by those of the ACL file."""
     if not client.engine.config.aclfile:
-        raise CommandError(_NO_FILE)
+        raise CommandError(client.engine.config.edition.wording.no_acl_file)
     client.engine.acl.load()
     return OK
 
@@ -153,7 +148,7 @@ def acl_load(client: Session) -> Status:
 def acl_save(client: Session) -> Status:
     """Writes the users to the ACL file."""
     if not client.engine.config.aclfile:
-        raise CommandError(_NO_FILE)
+        raise CommandError(client.engine.config.edition.wording.no_acl_file)
     try:
         client.engine.acl.save()
     except OSError as error:

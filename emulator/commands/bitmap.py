@@ -108,10 +108,13 @@ def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[t
 @command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
-    if len(options) not in (0, 2, 3):
+    edition = client.engine.config.edition
+    if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
-    start, end = map(integer, options[:2]) if options else (0, None)
-    wanted = _Range(start, end, _unit(options))
+    start = integer(options[0]) if options else 0
+    in_bits = _unit(options) if edition.is_valkey else False  # the unit is read before the end there
+    end = integer(options[1]) if len(options) > 1 else None
+    wanted = _Range(start, end, in_bits or _unit(options))
     text = read_string(client, key)
     if wanted.end is not None and wanted.end < wanted.start < 0:
         return 0
@@ -177,6 +180,7 @@ _OPERATIONS: Final[dict[bytes, Callable[[list[bytes]], bytes]]] = {
     b"ONE": _exactly_one,
     b"NOT": lambda texts: bits.inverted(texts[0]),
 }
+_SINCE_8_2: Final = (b"DIFF", b"DIFF1", b"ANDOR", b"ONE")
 _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 
 
@@ -190,7 +194,7 @@ _WITH_FIRST: Final = (b"DIFF", b"DIFF1", b"ANDOR")
 def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: bytes) -> int:
     """Combines strings bit by bit and stores the result; returns its length in bytes."""
     name = operation.upper()
-    if name not in _OPERATIONS:
+    if name not in _OPERATIONS or (name in _SINCE_8_2 and not client.engine.config.edition.includes("8.2.0")):
         raise CommandError(SYNTAX)
     if name == b"NOT" and more:
         raise CommandError("ERR BITOP NOT must be called with a single source key.")

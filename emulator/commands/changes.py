@@ -5,16 +5,18 @@ A command's own decorator tells what Redis 8.2 has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from emulator.config.edition import Edition
-from emulator.table.registry import FLAG, Command
+from emulator.table.keyspec import KeySpec, keys, keyword
+from emulator.table.registry import FLAG, UNBOUNDED, Command, KeyFinder
 
 
 class Change(NamedTuple):
     """From version `since` of Redis on, or version `valkey` of Valkey, a command has this.
 
-    ``flags`` and ``tips`` are words separated by spaces, with a minus before those that go.
+    ``flags`` and ``tips`` are words separated by spaces, with a minus before those that go; ``keys`` are all its keys.
     """
 
     since: str = ""
@@ -22,13 +24,37 @@ class Change(NamedTuple):
     arity: int = 0
     flags: str = ""
     tips: str = ""
+    keys: tuple[KeySpec, ...] = ()
+    key_finder: KeyFinder | None = None
 
 
 _ALLOWED_WHILE_BUSY: Final = (Change(valkey="8.0.0", flags="allow_busy"),)
 _LOADING: Final = (Change(valkey="8.0.0", flags="loading"),)
 _STALE: Final = (Change(valkey="8.0.0", flags="stale"),)
 _NO_MULTI: Final = (Change(valkey="8.0.0", flags="no_multi"),)
+_ONE_WORD_MORE: Final = (Change("3.0.0", arity=3), Change(valkey="9.0.0", arity=-3))
 _DETERMINISTIC: Final = (Change(valkey="9.0.0", tips="-nondeterministic_output"),)
+
+
+_STORES: Final = (b"STORE", b"STOREDIST")
+
+
+def _stores(start: int) -> tuple[KeySpec, ...]:
+    """The keys of a search whose result may be stored: what it does to them depends on the other words."""
+    return (keys("RO access", 1), *(keyword("OW update variable_flags", word, start) for word in _STORES))
+
+
+def _key_and_store(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """The key that is searched, and the last one that the result is to be stored under."""
+    stored: list[tuple[bytes, str]] = []
+    place = 5
+    while place + 1 < len(words):
+        if words[place].upper() in _STORES:
+            place += 1
+            stored = [(words[place], "OW update")]
+        place += 1
+    return [(words[1], "RO access"), *stored]
+
 
 _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
     b"VADD": (Change("8.4.0", arity=-5),),
@@ -69,10 +95,15 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
         ),
         _LOADING,
     ),
-    b"cluster|replicate": (Change(valkey="9.0.0", arity=-3),),
-    **dict.fromkeys((b"hpttl", b"httl"), _DETERMINISTIC),
+    b"cluster|replicate": _ONE_WORD_MORE,
+    **dict.fromkeys((b"cluster|syncslots", b"hpttl", b"httl"), _DETERMINISTIC),
     **dict.fromkeys((b"multi", b"watch"), _NO_MULTI),
-    b"script|debug": (Change(valkey="9.0.0", arity=-3),),
+    b"exec": (Change(valkey="8.1.0", flags="-skip_slowlog skip_commandlog"),),
+    b"georadius": (Change(valkey="8.0.0", keys=_stores(6), key_finder=_key_and_store),),
+    b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5), key_finder=_key_and_store),),
+    b"hgetex": (Change(valkey="9.0.0", keys=(keys("RW access update", 1),)),),
+    b"hsetex": (Change(valkey="9.0.0", keys=(keys("RW insert", 1),)),),
+    b"script|debug": _ONE_WORD_MORE,
     **dict.fromkeys((b"script|exists", b"script|flush"), _STALE),
 }
 
@@ -84,9 +115,14 @@ def changed(edition: Edition, entry: Command) -> Command:
             entry = entry.clone(entry.parent)
             if change.arity:
                 entry.arity, entry.least = change.arity, abs(change.arity)
-                entry.most = entry.most if change.arity < 0 else change.arity
+                entry.most = UNBOUNDED if change.arity < 0 else change.arity
             for flag in change.flags.split():
-                entry.flags |= FLAG[flag]
+                if flag.startswith("-"):
+                    entry.flags &= ~FLAG[flag[1:]]
+                else:
+                    entry.flags |= FLAG[flag]
+            entry.keys = change.keys or entry.keys
+            entry.key_finder = change.key_finder or entry.key_finder
             tips = [*entry.tips.split(), *change.tips.split()]
             gone = {tip.lstrip("-") for tip in tips if tip.startswith("-")}
             entry.tips = " ".join(tip for tip in tips if tip.lstrip("-") not in gone)

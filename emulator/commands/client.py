@@ -8,7 +8,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.description import describe, kind_of
+from emulator.commands import client_filters
 from emulator.commands.arguments import integer, milliseconds, wrong_subcommand_arity
+from emulator.commands.client_filters import client_type, yes_or_no
 from emulator.commands.connection import check_name, is_one_word
 from emulator.commands.options import TEXT, Given, Options, at_least, read_options
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
@@ -21,14 +23,12 @@ if TYPE_CHECKING:
 
 container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
 
-_TYPES = (b"normal", b"master", b"replica", b"slave", b"pubsub")
-
 
 def _client_type(name: bytes) -> bytes:
-    kind = name.lower()
-    if kind not in _TYPES:
+    """The type of clients that a word means in Redis."""
+    if name.lower() == b"primary":
         raise CommandError(f"ERR Unknown client type '{as_text(name)}'")
-    return b"replica" if kind == b"slave" else kind
+    return client_type(name)
 
 
 # This connection
@@ -82,6 +82,22 @@ def client_setinfo(client: Session, option: bytes, value: bytes) -> Status:
     return OK
 
 
+@command("connection", container="client", valkey="8.0.0", flags="noscript loading stale allow_busy", complexity="O(1)")
+def client_capa(client: Session, capability: bytes, *more: bytes) -> Status:
+    """Says what the client is able to do; what the server does not know is ignored."""
+    client.redirects = client.redirects or any(word.lower() == b"redirect" for word in (capability, *more))
+    return OK
+
+
+@command("connection", container="client", valkey="8.1.0", flags="noscript loading stale", complexity="O(1)")
+def client_import_source(client: Session, switch: bytes) -> Status:
+    """Says whether the client brings data from elsewhere, while the server is in import mode."""
+    if not client.engine.config.import_mode and switch.lower() != b"off":
+        raise CommandError("ERR Server is not in import mode")
+    client.imports = _switch(switch)
+    return OK
+
+
 @command(
     "connection",
     container="client",
@@ -109,7 +125,9 @@ def client_info(client: Session) -> Verbatim:
 def client_list(client: Session, *options: bytes) -> Verbatim:
     """Lists the connected clients: all, those of a type, or those with certain ids."""
     sessions = list(client.engine.sessions.values())
-    if len(options) == 2 and options[0].upper() == b"TYPE":
+    if client.engine.config.edition.is_valkey:
+        sessions = list(filter(client_filters.read(client, options, False), sessions))
+    elif len(options) == 2 and options[0].upper() == b"TYPE":
         kind = _client_type(options[1])
         sessions = [session for session in sessions if kind_of(session) == kind]
     elif len(options) > 1 and options[0].upper() == b"ID":
@@ -136,6 +154,11 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
             raise CommandError("ERR No such client")
         _kill(victims)
         return OK
+    if client.engine.config.edition.is_valkey:
+        passes = client_filters.read(client, (filter_or_address, *options), True)
+        victims = list(filter(passes, client.engine.sessions.values()))
+        _kill(victims)
+        return len(victims)
     known: Options = {**_FILTERS, b"USER": (1, partial(_user, client))}
     given = read_options((filter_or_address, *options), known)
     victims = [session for session in client.engine.sessions.values() if _passes(session, given)]
@@ -152,20 +175,13 @@ def _user(client: Session, name: bytes) -> User:
     return user
 
 
-def _yes_or_no(word: bytes) -> bool:
-    value = word.lower()
-    if value not in (b"yes", b"no"):
-        raise CommandError(SYNTAX)
-    return value == b"yes"
-
-
 _FILTERS: Final[Options] = {
     b"ID": at_least(1, "ERR client-id should be greater than 0"),
     b"TYPE": (1, _client_type),
     b"ADDR": TEXT,
     b"LADDR": TEXT,
     b"MAXAGE": at_least(1, "ERR maxage should be greater than 0", "ERR maxage is not an integer or out of range"),
-    b"SKIPME": (1, _yes_or_no),
+    b"SKIPME": (1, yes_or_no),
 }
 _ASPECTS: Final[dict[bytes, Callable[[Session], object]]] = {
     b"ID": attrgetter("id"),
@@ -198,9 +214,9 @@ def _kill(victims: Sequence[Session]) -> None:
 )
 def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
     """Ends the wait of a blocked client by a timeout or an error; returns 1 if the client was blocked."""
-    if len(reason) > 1:
+    if len(reason) > 1 and not client.engine.config.edition.is_valkey:
         raise wrong_subcommand_arity(client)
-    how = reason[0].upper() if reason else b"TIMEOUT"
+    how = reason[0].upper() if len(reason) == 1 else b"TIMEOUT"  # Valkey does not look at what is too much
     if how not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     session = client.engine.sessions.get(integer(client_id))
@@ -208,7 +224,7 @@ def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
         return 0
     block = session.blocked
     error = CommandError("UNBLOCKED client unblocked via CLIENT UNBLOCK")
-    client.engine.blocking.finish(block, block.timeout_reply if how == b"TIMEOUT" else error)
+    client.engine.blocking.finish(block, block.on_timeout() if how == b"TIMEOUT" else error)
     return 1
 
 

@@ -1,11 +1,14 @@
-"""The cluster group with cluster mode off: every command exists and is refused."""
+"""The commands of cluster mode with cluster mode off: every one exists and is refused."""
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from emulator.protocol.errors import CommandError
+from emulator.protocol.replies import OK, Status
+from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ container("cluster", group="cluster", since="3.0.0", acl="", help_since="5.0.0",
 
 _CHANGES = "admin stale no_async_loading"
 _SLOTS = "O(N) for N slots"
+_SLOTS_IN_ALL: Final = 16384
 _NODES = "O(N) for N nodes"
 _VARIES = "nondeterministic_output"
 
@@ -43,11 +47,12 @@ _SUBCOMMANDS: Final = (
     ("keyslot", 3, "3.0.0", "stale", "", "O(N) for N bytes of the key", "The slot of a key."),
     ("links", 2, "7.0.0", "stale", _VARIES, _NODES, "The connections to and from other nodes."),
     ("meet", -4, "3.0.0", _CHANGES, "", "O(1)", "Make another node's acquaintance."),
+    ("migration", -4, "8.4.0", _CHANGES, "", _SLOTS, "Move slots to the node, and tell how it goes."),
     ("myid", 2, "3.0.0", "stale", "", "O(1)", "The id of the node."),
     ("myshardid", 2, "7.2.0", "stale", _VARIES, "O(1)", "The id of the node's shard."),
     ("nodes", 2, "3.0.0", "stale", _VARIES, _NODES, "The nodes, as the node's configuration has them."),
     ("replicas", 3, "5.0.0", "admin stale", _VARIES, "O(N) for N replicas", "The replicas of a master."),
-    ("replicate", 3, "3.0.0", _CHANGES, "", "O(1)", "Make the node the replica of another."),
+    ("replicate", -3, "3.0.0", _CHANGES, "", "O(1)", "Make the node the replica of another."),
     ("reset", -2, "3.0.0", "admin noscript stale", "", _NODES, "Make the node as good as new."),
     ("saveconfig", 2, "3.0.0", _CHANGES, "", "O(1)", "Write the node's configuration to its file."),
     ("set-config-epoch", 3, "3.0.0", _CHANGES, "", "O(1)", "Set the epoch of a new node's configuration."),
@@ -64,8 +69,21 @@ _SUBCOMMANDS: Final = (
         "How the node's slots are used.",
     ),
     ("slots", 2, "3.0.0", "loading stale", _VARIES, _NODES, "Which slots which nodes have."),
+    ("syncslots", -3, "8.4.0", _CHANGES, _VARIES, "O(1)", "What nodes say to each other of slots that move."),
 )
 """Name, arity, since, flags, tips, complexity, summary."""
+
+_OF_VALKEY: Final = (
+    ("cancelslotmigrations", 2, "", _CHANGES, "", "O(N) for N migrations", "Give up the migrations of slots."),
+    ("flushslot", -3, "", "write admin no_async_loading", "", "O(N) for N keys", "Delete every key of a slot."),
+    ("getslotmigrations", 2, "", _CHANGES, "", "O(N) for N migrations", "The migrations of slots, now and of late."),
+    ("migrateslots", -4, "", _CHANGES, "", _SLOTS, "Move slots with their keys to other nodes."),
+)
+_IN_VALKEY: Final = {
+    "slot-stats": "8.0.0",
+    **dict.fromkeys(("syncslots", *(name for name, *_ in _OF_VALKEY)), "9.0.0"),
+}
+"""The versions that brought them, where that was after the two had parted."""
 
 
 def _refuse() -> NoReturn:
@@ -85,19 +103,42 @@ def _refusal(arity: int) -> Callable[..., None]:
     return shapes[arity]
 
 
-for _name, _arity, _since, _flags, _tips, _complexity, _summary in _SUBCOMMANDS:
-    _function = _refusal(_arity)
+def _slot(client: Session, key: bytes) -> int:
+    if not client.engine.config.edition.is_valkey:
+        _refuse()
+    start = key.find(b"{") + 1
+    end = key.find(b"}", start) if start else -1
+    return crc_hqx(key[start:end] if end > start else key, 0) % _SLOTS_IN_ALL
+
+
+for _name, _arity, _since, _flags, _tips, _complexity, _summary in (*_SUBCOMMANDS, *_OF_VALKEY):
+    _function = _refusal(_arity) if _name != "keyslot" else _slot
     _function.__doc__ = _summary
     command(
         "cluster",
         container="cluster",
         name=_name,
         since=_since,
+        valkey=_IN_VALKEY.get(_name, ""),
         flags=_flags,
-        acl="",
+        acl="keyspace" if "write" in _flags else "",
         tips=_tips,
         complexity=_complexity,
     )(_function)
+
+
+@command(
+    "cluster",
+    valkey="9.1.0",
+    flags="readonly",
+    keys=[keys("not_key", 1)],
+    acl="keyspace",
+    tips="nondeterministic_output request_policy:special response_policy:special",
+    complexity="O(N) for N keys returned",
+)
+def clusterscan(client: Session, cursor: bytes, *options: bytes) -> None:
+    """Returns some keys of the cluster and the cursor to continue with."""
+    _refuse()
 
 
 @command("cluster", since="3.0.0", flags="fast", acl="connection", complexity="O(1)")
@@ -107,12 +148,27 @@ def asking(client: Session) -> None:
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
-def readonly(client: Session) -> None:
-    """Allows the connection to read from a cluster replica."""
-    _refuse()
+def readonly(client: Session) -> Status:
+    """Allows the connection to read from a replica."""
+    return _of_a_replica(client)
 
 
 @command("cluster", since="3.0.0", flags="loading stale fast", acl="connection", complexity="O(1)")
-def readwrite(client: Session) -> None:
+def readwrite(client: Session) -> Status:
     """Ends READONLY: the connection reads from cluster masters only."""
+    return _of_a_replica(client)
+
+
+def _of_a_replica(client: Session) -> Status:
+    """In Valkey replicas outside of clusters are read from in that way too."""
+    if not client.engine.config.edition.is_valkey:
+        _refuse()
+    return OK
+
+
+@command("server", since="8.4.0", flags="write", acl="keyspace dangerous", complexity="O(N) for N keys")
+def trimslots(
+    client: Session, ranges: bytes, numranges: bytes, start_slot: bytes, end_slot: bytes, *more: bytes
+) -> None:
+    """Deletes the keys of slots that belong to other nodes (cluster)."""
     _refuse()

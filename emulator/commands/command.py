@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.config.edition import Edition
 from emulator.datatypes.glob import matcher
@@ -96,7 +96,7 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
     for field in ("deprecated_since", "replaced_by"):
         if field in written:
             described[field.encode()] = written[field].encode()
-    history = [told for told in _data("history").get(entry.full_name.decode(), ()) if edition.includes(told[0])]
+    history = _history(edition, entry.full_name.decode())
     if history:
         described[b"history"] = SetReply([[version.encode(), text.encode()] for version, text in history])
     if "arguments" in written:
@@ -104,6 +104,13 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
     if entry.subcommands:
         described[b"subcommands"] = {sub.full_name: _docs(edition, sub) for sub in entry.subcommands.values()}
     return described
+
+
+def _history(edition: Edition, name: str) -> list[list[str]]:
+    """Versions and what each of them has changed of a command."""
+    told = [entry for entry in _data("history").get(name, ()) if edition.includes(entry[0])]
+    own = _data("history-valkey") if edition.is_valkey else {}
+    return told + [entry for entry in own.get(name, ()) if edition.includes("", entry[0])]
 
 
 @cache
@@ -124,6 +131,10 @@ def _data(name: str) -> dict[str, Any]:
     return data
 
 
+_SUMMARIES: Final = {"IFEQ": b"Only if the value is this one."}
+"""What Valkey tells of arguments beside their names."""
+
+
 def _arguments(edition: Edition, written: dict[str, Any]) -> list[Reply]:
     """The arguments that came up to an edition's version."""
     there = (part for part in written["arguments"] if edition.is_valkey or edition.includes(part.get("since", "0")))
@@ -136,7 +147,11 @@ def _argument(edition: Edition, written: dict[str, Any]) -> dict[bytes, Reply]:
         described[b"display_text"] = written.get("display_text", written["name"]).encode()
     if "key_spec_index" in written:
         described[b"key_spec_index"] = written["key_spec_index"]
-    for field in ("token", "since", "deprecated_since"):
+    if "token" in written:
+        described[b"token"] = written["token"].encode()
+    if edition.is_valkey and written.get("token") in _SUMMARIES:
+        described[b"summary"] = _SUMMARIES[written["token"]]
+    for field in ("since", "deprecated_since"):
         if field in written:
             described[field.encode()] = written[field].encode()
     if "flags" in written:

@@ -10,6 +10,7 @@ from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
+from emulator.protocol.text import to_bytes
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
@@ -60,10 +61,16 @@ def check_name(name: bytes) -> bytes:
 
 
 def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session:
-    """Return the authenticated session: the client's own, or a new one in a keyspace if the user name selects one."""
-    if client.authenticate(user, password):
+    """Return the authenticated session: the client's own, or a new one in the tenant or keyspace that the login selects."""
+    keyspaces = client.engine.keyspaces
+    tenant = keyspaces.tenant_of(user, password)
+    if tenant is not None and (known := tenant.acl.table.get(user)) is not None and known.accepts(password):
+        return client.move(tenant, known, password_hash(password))
+    # A tenant's password that is worth nothing any more must not lead to the data of a user who needs none.
+    needs_none = keyspaces.has_tenants and user in client.engine.acl.table and client.engine.acl.table[user].no_password
+    if not needs_none and client.authenticate(user, password):
         return client
-    keyspace = client.engine.keyspaces.of_user(user, password)
+    keyspace = keyspaces.of_user(user, password)
     if keyspace is not None:
         return client.move(keyspace, keyspace.acl.default, password_hash(password))
     client.engine.acl.log(client, b"auth", b"toplevel", by, user)
@@ -75,16 +82,15 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
     """Authenticates the connection with a password, or with a user name and a password."""
     if len(password) > 1:
         raise CommandError(SYNTAX)
-    if password:
-        session = _authenticate(client, b"AUTH", username, password[0])
-        return OK if session is client else Moved(session, OK)
-    if client.engine.acl.default.no_password:
+    engine = client.engine
+    if not password and engine.acl.default.no_password and not engine.keyspaces.tenant_of(b"default", username):
         raise CommandError(
             "ERR AUTH <password> called without any password configured for the default user. "
             "Are you sure your configuration is correct?"
         )
-    _authenticate(client, b"AUTH", b"default", username)
-    return OK
+    credentials = (username, password[0]) if password else (b"default", username)
+    session = _authenticate(client, b"AUTH", *credentials)
+    return OK if session is client else Moved(session, OK)
 
 
 _HELLO_OPTIONS: Final[Options] = {b"AUTH": (2, lambda *credentials: credentials), b"SETNAME": (1, check_name)}
@@ -117,10 +123,14 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"version": edition.version.encode(),
         b"proto": session.protocol,
         b"id": session.id,
-        b"mode": b"standalone",
-        b"role": b"master",
+        b"mode": b"standalone" if session.engine.sentinel is None else b"sentinel",
+        b"role": b"master" if session.engine.replication.link is None else b"replica",
         b"modules": [module.listed for module in edition.modules],
     }
+    if edition.is_valkey and session.engine.config.availability_zone:
+        greeting[b"availability_zone"] = to_bytes(session.engine.config.availability_zone)
+    if session.engine.sentinel is not None:
+        del greeting[b"role"]
     return greeting if session is client else Moved(session, greeting)
 
 
@@ -143,7 +153,8 @@ def reset(client: Session) -> Status:
     engine.pubsub.drop(client)
     client.db = engine.databases[0]
     client.name = b""
-    client.no_evict = client.no_touch = False
+    client.fieldsets = None
+    client.no_evict = client.no_touch = client.imports = False
     if client.reply_mode != REPLY_SKIP:  # SKIP also drops the reply to this command
         client.reply_mode = REPLY_ON
     client.forget_user()

@@ -94,11 +94,11 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     entry = db.insert(key, value)
     if deadline:
         entry = db.expire_at(entry, deadline)
+    db.changed(key, GENERIC, b"restore")
     if db.frequency is None and b"IDLETIME" in given:
         entry.access = now - 1000 * given[b"IDLETIME"]
     elif db.frequency is not None and b"FREQ" in given:
         entry.access = db.frequency.starting_at(given[b"FREQ"])
-    db.changed(key, GENERIC, b"restore")
     if replaced is not None and db.has_listeners:
         db.notify_overwritten(key, replaced.value, value)
     return OK

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.arguments import INT32_MAX, bounded, double, integer, positive, wrong_subcommand_arity
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, HALF, REFUSE, STALL, Fault
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 container(EMULATOR, group=EMULATOR, since="8.2.0", acl=EMULATOR, help_since="8.2.0", help_acl=EMULATOR)
 
 _LATEST = 1 << 48
-_FLAGS = "admin noscript loading stale no_multi"
+FLAGS: Final = "admin noscript loading stale no_multi"
 
 
 def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
@@ -30,7 +30,7 @@ def _unknown(what: str, word: bytes, known: Sequence[bytes]) -> CommandError:
     return CommandError(f"ERR there is no {what} '{as_text(word)}'.{meant}")
 
 
-def _known(action: bytes, *actions: bytes) -> bytes:
+def known_action(action: bytes, *actions: bytes) -> bytes:
     """Return the action that a word names."""
     word = action.upper()
     if word not in actions:
@@ -42,13 +42,13 @@ def _known(action: bytes, *actions: bytes) -> bytes:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys and clients whose time comes",
 )
 def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict[bytes, Reply]:
     """FREEZE, RESUME, ADVANCE (by ms), SET (to ms since the epoch) or RESET the clock; returns the time, as GET does."""
-    engine, word = client.engine, _known(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
+    engine, word = client.engine, known_action(action, b"FREEZE", b"RESUME", b"RESET", b"ADVANCE", b"SET", b"GET")
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
     if word == b"FREEZE":
@@ -67,7 +67,7 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N commands and clients",
 )
@@ -143,10 +143,10 @@ def _described(fault: Fault) -> dict[bytes, Reply]:
     }
 
 
-@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N faults")
 def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     """ADD a fault (returns its id), LIST the faults and how often each fired, or CLEAR one or all."""
-    faults, word = client.engine.faults, _known(action, b"ADD", b"LIST", b"CLEAR")
+    faults, word = client.engine.faults, known_action(action, b"ADD", b"LIST", b"CLEAR")
     if word == b"ADD":
         return faults.add(_fault(words)).id
     if len(words) > (word == b"CLEAR"):
@@ -160,13 +160,13 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=f"write {_FLAGS}",
+    flags=f"write {FLAGS}",
     acl=EMULATOR,
     complexity="O(N) for N keys",
 )
 def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     """SAVE the data under a name, RESTORE them (returns the number of keys examined), DROP or LIST snapshots."""
-    snapshots, word = client.engine.snapshots, _known(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
+    snapshots, word = client.engine.snapshots, known_action(action, b"SAVE", b"RESTORE", b"DROP", b"LIST")
     if len(name) != (word != b"LIST"):
         raise wrong_subcommand_arity(client)
     if word == b"LIST":
@@ -183,13 +183,13 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags=_FLAGS,
+    flags=FLAGS,
     acl=EMULATOR,
     complexity="O(N) for N clients or keyspaces",
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:
     """USE a keyspace ("" is the server's own) as the same user, DROP one, GET the current name, or LIST all names."""
-    keyspaces, word = client.engine.keyspaces, _known(action, b"USE", b"DROP", b"GET", b"LIST")
+    keyspaces, word = client.engine.keyspaces, known_action(action, b"USE", b"DROP", b"GET", b"LIST")
     if len(name) != (word in (b"USE", b"DROP")):
         raise wrong_subcommand_arity(client)
     if word == b"USE":
@@ -203,19 +203,17 @@ def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | M
     return keyspaces.name_of(client.engine) if word == b"GET" else list(keyspaces.named)
 
 
-@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(1)")
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(1)")
 def emulator_seed(client: Session, seed: bytes) -> Status:
     """Seeds all random choices (SPOP, RANDOMKEY, evictions, vectors and others), which makes them repeatable."""
     client.engine.random.seed(integer(seed))
     return OK
 
 
-@command(
-    EMULATOR, container=EMULATOR, since="8.2.0", flags=_FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded"
-)
+@command(EMULATOR, container=EMULATOR, since="8.2.0", flags=FLAGS, acl=EMULATOR, complexity="O(N) for N calls recorded")
 def emulator_record(client: Session, action: bytes) -> Reply:
     """START or STOP recording calls; GET returns the recorded calls, LINES returns them as lines for redis-cli."""
-    recording, word = client.engine.recording, _known(action, b"START", b"STOP", b"GET", b"LINES")
+    recording, word = client.engine.recording, known_action(action, b"START", b"STOP", b"GET", b"LINES")
     if word == b"START":
         recording.start()
         return OK

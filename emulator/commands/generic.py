@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import database, integer
 from emulator.commands.options import FLAG, Options, read_options
-from emulator.commands.scan import KEYS, scan_cursor, scan_options
+from emulator.commands.past import delete_past
+from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.glob import matcher
 from emulator.datatypes.types import TYPES, Value, copied, type_name
-from emulator.protocol.errors import NO_SUCH_KEY, CommandError
+from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -121,7 +122,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
     if moment <= client.engine.clock.now:
         if client.engine.config.lazyfree_lazy_expire:
             db.count_freed(key)
-        db.delete(key)
+        delete_past(client, key)
     else:
         db.expire_at(entry, moment)
         db.changed(key, GENERIC, b"expire")
@@ -363,7 +364,7 @@ def randomkey(client: Session) -> bytes | None:
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some keys and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor)
-    asked = scan_options(options, KEYS)
+    asked = scan_options(options, _keys_of_scan(client))
     after, entries = client.db.scan(position, asked.most)
     if asked.kind is not None:
         classes = {kind for kind, described in TYPES.items() if described.name.lower() == asked.kind}
@@ -371,6 +372,21 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     matches = asked.matches
     return [b"%d" % after, [entry.key for entry in entries if matches(entry.key)]]
 
+
+def _keys_of_scan(client: Session) -> Options:
+    """SCAN's options: Valkey refuses types that there are not."""
+    if not client.engine.config.edition.is_valkey:
+        return KEYS
+
+    def read_type(word: bytes) -> bytes:
+        if word.lower() not in _BUILT_IN:
+            raise CommandError(f"ERR unknown type name '{as_text(word)}'")
+        return word.lower()
+
+    return {**of_edition(client.engine.config.edition, KEYS), b"TYPE": (1, read_type)}
+
+
+_BUILT_IN: Final = frozenset((b"string", b"list", b"set", b"zset", b"hash", b"stream"))
 
 # Introspection
 
@@ -389,7 +405,7 @@ container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """Returns the internal encoding of a value, or null if the key does not exist."""
     entry = client.db.lookup_entry(key)
-    return None if entry is None else entry.encoding
+    return None if entry is None else entry.encoding_in(client.engine.config.edition.is_valkey)
 
 
 @command(

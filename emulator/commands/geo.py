@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import double
+from emulator.commands.arguments import INT32_MAX, bounded, core_double, integer
 from emulator.commands.options import (
     FLAG,
     TEXT,
     Given,
     Options,
+    Rule,
     at_least,
     last_given,
     leading_options,
@@ -20,11 +21,11 @@ from emulator.commands.options import (
 from emulator.commands.zset import add_scores
 from emulator.config.notifications import ZSET
 from emulator.datatypes import geohash
-from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Shape
+from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, Polygon, Shape
 from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
-from emulator.protocol.replies import NULL_ARRAY, Reply
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
+from emulator.protocol.replies import NULL_ARRAY, PlainDouble, Reply
 from emulator.table.keyspec import KeySpec, keys, keyword
 from emulator.table.registry import command
 
@@ -41,8 +42,8 @@ def _unit(text: bytes) -> float:
     return metres
 
 
-def _place(longitude: bytes, latitude: bytes) -> Place:
-    x, y = double(longitude), double(latitude)
+def _place(client: Session, longitude: bytes, latitude: bytes) -> Place:
+    x, y = core_double(client, longitude), core_double(client, latitude)
     if not (-LONGITUDE_LIMIT <= x <= LONGITUDE_LIMIT and -LATITUDE_LIMIT <= y <= LATITUDE_LIMIT):
         raise CommandError(f"ERR invalid longitude,latitude pair {x:f},{y:f}")
     return x, y
@@ -70,7 +71,7 @@ def geoadd(client: Session, key: bytes, longitude: bytes, latitude: bytes, membe
     given, rest = leading_options((longitude, latitude, member, *more), _ADD_OPTIONS)
     if not rest or len(rest) % 3 or {b"NX", b"XX"} <= given.keys():
         raise CommandError(SYNTAX)
-    places = [_place(x, y) for x, y in zip(rest[::3], rest[1::3], strict=True)]
+    places = [_place(client, x, y) for x, y in zip(rest[::3], rest[1::3], strict=True)]
     scores = [float(geohash.encode(place)) for place in places]
     return add_scores(client, key, scores, rest[2::3], given.keys())
 
@@ -105,7 +106,12 @@ def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
     """Returns longitude and latitude of members."""
     members = client.db.lookup_read(key, ZSet)
     places = [_place_of(members, name) for name in member]
-    return [NULL_ARRAY if place is None else list(place) for place in places]
+    return [NULL_ARRAY if place is None else _told(client, place) for place in places]
+
+
+def _told(client: Session, place: Place) -> list[Reply]:
+    """A place as two doubles, which up to 7.2 and in Valkey have all their digits."""
+    return list(place) if client.engine.config.edition.includes("7.4.0") else list(map(PlainDouble, place))
 
 
 # Searching
@@ -124,19 +130,35 @@ _OPTIONS: Final = {
 }
 _STORES: Final = (b"STORE", b"STOREDIST")
 _STORING_OPTIONS: Final = {**_OPTIONS, **dict.fromkeys(_STORES, TEXT)}
-_RULES: Final = rivals(b"FROMMEMBER", b"FROMLONLAT") | rivals(b"BYRADIUS", b"BYBOX")
+_RULES: Final = {
+    **rivals(b"FROMMEMBER", b"FROMLONLAT", b"BYPOLYGON"),
+    **rivals(b"BYRADIUS", b"BYBOX", b"BYPOLYGON"),
+    b"BYPOLYGON": Rule({b"FROMMEMBER", b"FROMLONLAT", b"BYRADIUS", b"BYBOX"}, ""),
+}
+_FEWEST_VERTICES: Final = 3
+
+
+def _vertices(words: Sequence[bytes]) -> int:
+    """How many words BYPOLYGON takes: the number of vertices, and two for each; too few are left for it to refuse."""
+    if not words:
+        return 1
+    count = bounded(words[0], -INT32_MAX, INT32_MAX, "ERR invalid number of vertices")
+    return min(1 + 2 * max(count, 0), len(words))
 
 
 class _Search:
     """The arguments of a search, read in Redis's order; ``target`` is the key for the result, None to return it."""
 
     def __init__(self, client: Session, key: bytes, target: bytes | None = None) -> None:
+        self.client = client
+        self.wording = client.engine.config.edition.wording
         self.name = "GEOSEARCH" if target is None else "GEOSEARCHSTORE"
         self.members = client.db.lookup_read(key, ZSet)
         self.target = target
         self.centre: Place | None = None
         self.box: tuple[float, float] | None = None
         self.radius: float | None = None
+        self.polygon: Polygon | None = None
         self.unit = 1.0
 
     def centre_on(self, member: bytes) -> None:
@@ -145,22 +167,31 @@ class _Search:
             return
         self.centre = _place_of(self.members, member)
         if self.centre is None:
-            raise CommandError("ERR could not decode requested zset member")
+            raise CommandError(self.wording.no_member.format(as_text(member)))
 
     def centre_at(self, longitude: bytes, latitude: bytes) -> None:
-        self.centre = _place(longitude, latitude)
+        self.centre = _place(self.client, longitude, latitude)
 
     def take_radius(self, radius: bytes, unit: bytes) -> None:
-        self.radius = double(radius, "ERR need numeric radius")
+        self.radius = core_double(self.client, radius, "ERR need numeric radius")
         if self.radius < 0:
             raise CommandError("ERR radius cannot be negative")
         self.unit = _unit(unit)
 
     def take_box(self, width: bytes, height: bytes, unit: bytes) -> None:
-        self.box = double(width, "ERR need numeric width"), double(height, "ERR need numeric height")
+        self.box = (
+            core_double(self.client, width, "ERR need numeric width"),
+            core_double(self.client, height, "ERR need numeric height"),
+        )
         if min(self.box) < 0:
             raise CommandError("ERR height or width cannot be negative")
         self.unit = _unit(unit)
+
+    def take_polygon(self, count: bytes, *numbers: bytes) -> None:
+        if len(numbers) < 2 * _FEWEST_VERTICES or len(numbers) != 2 * integer(count):
+            raise CommandError(f"ERR {self.name} BYPOLYGON must have at least 3 vertices")
+        places = [_place(self.client, x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        self.polygon = Polygon(tuple(places))
 
     def options(self, words: Sequence[bytes], may_store: bool) -> None:
         """Read the options of GEORADIUS and GEORADIUSBYMEMBER."""
@@ -179,12 +210,14 @@ class _Search:
         }
         if self.target is not None:
             known[b"STOREDIST"] = FLAG
+        if self.client.engine.config.edition.includes("", "9.0.0"):
+            known[b"BYPOLYGON"] = (_vertices, self.take_polygon)
         given = self._read(words, known)
         self._check()
-        if b"FROMMEMBER" not in given and b"FROMLONLAT" not in given:
-            raise CommandError(f"ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {self.name}")
-        if self.radius is None and self.box is None:
-            raise CommandError(f"ERR exactly one of BYRADIUS and BYBOX can be specified for {self.name}")
+        if self.polygon is None and b"FROMMEMBER" not in given and b"FROMLONLAT" not in given:
+            raise CommandError(self.wording.no_centre.format(self.name))
+        if self.radius is None and self.box is None and self.polygon is None:
+            raise CommandError(self.wording.no_shape.format(self.name))
 
     def _read(self, words: Sequence[bytes], known: Options) -> Given:
         given = read_options(words, known, _RULES)
@@ -212,14 +245,20 @@ class _Search:
         return [self._described(item) for item in found]
 
     def _found(self) -> list[_Found]:
-        if self.members is None or self.centre is None:
+        shape = self._shape()
+        if self.members is None or shape is None:
             return []
-        width, height = self.box if self.box is not None else (self.radius or 0.0, None)
-        found = list(_within(self.members, Shape(self.centre, width, height, self.unit), self.count if self.any else 0))
+        found = list(_within(self.members, shape, self.count if self.any else 0))
         most = self.count or len(found)
         if self.order or (self.count and not self.any):
             return partial_sort(found, lambda item: item.metres, self.order == b"DESC", most)
         return found[:most]
+
+    def _shape(self) -> Shape | Polygon | None:
+        if self.polygon is not None or self.centre is None:
+            return self.polygon
+        width, height = self.box if self.box is not None else (self.radius or 0.0, None)
+        return Shape(self.centre, width, height, self.unit)
 
     def _described(self, item: _Found) -> list[Reply]:
         answer: list[Reply] = [item.member]
@@ -228,7 +267,7 @@ class _Search:
         if self.with_hash:
             answer.append(int(item.score))
         if self.with_place:
-            answer.append(list(item.place))
+            answer.append(_told(self.client, item.place))
         return answer
 
     def _store(self, client: Session, target: bytes, found: list[_Found]) -> int:
@@ -243,7 +282,7 @@ class _Search:
         return len(found)
 
 
-def _within(members: ZSet, shape: Shape, most: int) -> Iterator[_Found]:
+def _within(members: ZSet, shape: Shape | Polygon, most: int) -> Iterator[_Found]:
     """Yield the members in a shape, cell by cell; at most `most` unless it is 0."""
     count = 0
     measure, place_of = shape.measure(), geohash.place_of
@@ -267,7 +306,7 @@ def _stores(start: int) -> list[KeySpec]:
 
 def _by_place(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> Reply:
     search = _Search(client, key)
-    search.centre = _place(words[0], words[1])
+    search.centre = _place(client, words[0], words[1])
     search.take_radius(words[2], words[3])
     search.options(words[4:], may_store)
     return search.answer(client)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, wrong_arity
-from emulator.commands.scan import HASHES, scan_cursor, scan_options
+from emulator.commands.scan import HASHES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import NOT_FLOAT, CommandError
@@ -56,10 +56,10 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     return target
 
 
-def removed(client: Session, key: bytes, target: Hash, count: int) -> None:
+def removed(client: Session, key: bytes, target: Hash, count: int, event: bytes = b"hdel") -> None:
     """Announce that fields were removed from a hash."""
     db = client.db
-    db.removed_from(key, target, HASH, b"hdel", count)
+    db.removed_from(key, target, HASH, event, count)
     if target and target.deadlines is not None:
         db.schedule_fields(db.entries[key])
 
@@ -295,7 +295,7 @@ def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = read_hash(client, key)
     if not target:
         return [b"0", []]
-    count, matches, no_values, _ = scan_options(options, HASHES)
+    count, matches, no_values, _ = scan_options(options, of_edition(client.engine.config.edition, HASHES))
     after, found = (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, count)
     if no_values:
         return [b"%d" % after, [field for field in found if matches(field)]]

@@ -10,11 +10,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from emulator.commands import hash_words_valkey as valkey
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
 from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
+from emulator.commands.hash_words_valkey import Holds
+from emulator.commands.options import Given
 from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -30,7 +33,7 @@ _CONDITION_NOT_MET: Final = 0
 _SET: Final = 1
 _DELETED: Final = 2
 
-_CONDITIONS: Final[dict[bytes, Callable[[int | None, int], bool]]] = {
+_CONDITIONS: Final[dict[bytes, Holds]] = {
     b"NX": lambda current, moment: current is None,
     b"XX": lambda current, moment: current is not None,
     b"GT": lambda current, moment: current is not None and moment > current,
@@ -56,6 +59,10 @@ def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a
     if bounded(words[1], 1, INT64_MAX, error) != len(words) - 2:
         raise CommandError("ERR The `numfields` parameter must match the number of arguments")
     return words[2:]
+
+
+def _is_valkey(client: Session) -> bool:
+    return client.engine.config.edition.is_valkey
 
 
 def _is_free(client: Session) -> bool:
@@ -121,20 +128,37 @@ _OF_OTHERS: Final = frozenset((*TIME_UNITS, b"PERSIST", b"KEEPTTL", b"FNX", b"FX
 def _expire(
     client: Session, name: str, key: bytes, when: bytes, unit: int, absolute: bool, words: Sequence[bytes]
 ) -> list[int]:
-    target = edit_hash(client, key)
-    moment = _moment(client, name, when, unit, absolute)
-    option, fields = _condition_and_fields(client, words)
-    condition = _CONDITIONS.get(option)
+    condition: Holds | None
+    if _is_valkey(client):
+        condition, fields = valkey.of_hexpire(words)
+        moment = valkey.moment(client, name, when, unit, absolute)
+        target = edit_hash(client, key)
+    else:
+        target = edit_hash(client, key)
+        moment = _moment(client, name, when, unit, absolute)
+        option, fields = _condition_and_fields(client, words)
+        condition = _CONDITIONS.get(option)
     if target is None:
         return [_NO_FIELD] * len(fields)
-    target.provide_for_deadlines()
+    _provide(client, target)
     past = moment <= client.engine.clock.now
     results = [_expire_field(target, field, moment, past, condition) for field in fields]
     if _SET in results:
-        _deadlines_set(client, key, results.count(_SET))
+        _deadlines_set(client, key, target, results.count(_SET))
     if _DELETED in results:
-        removed(client, key, target, results.count(_DELETED))
+        _taken_by_time(client, key, target, results.count(_DELETED))
     return results
+
+
+def _provide(client: Session, target: Hash) -> None:
+    """Have a hash be one whose fields may expire; in Valkey it is that once one of them may."""
+    if not _is_valkey(client):
+        target.provide_for_deadlines()
+
+
+def _taken_by_time(client: Session, key: bytes, target: Hash, count: int) -> None:
+    """Announce that fields were removed whose new deadlines had passed already."""
+    removed(client, key, target, count, b"hexpired" if _is_valkey(client) else b"hdel")
 
 
 def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
@@ -147,9 +171,7 @@ def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[byte
     return next(iter(given), b""), fields
 
 
-def _expire_field(
-    target: Hash, field: bytes, moment: int, past: bool, condition: Callable[[int | None, int], bool] | None
-) -> int:
+def _expire_field(target: Hash, field: bytes, moment: int, past: bool, condition: Holds | None) -> int:
     if field not in target.fields:
         return _NO_FIELD
     if condition is not None and not condition(target.deadline(field), moment):
@@ -161,13 +183,22 @@ def _expire_field(
     return _SET
 
 
-def _deadlines_set(client: Session, key: bytes, count: int) -> None:
+def _deadlines_set(client: Session, key: bytes, target: Hash, count: int) -> None:
     db = client.db
+    if _is_valkey(client):
+        target.unpack()
     db.schedule_fields(db.entries[key])
     db.changed(key, HASH, b"hexpire", count)
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpire(
     client: Session, key: bytes, seconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -175,7 +206,14 @@ def hexpire(
     return _expire(client, "hexpire", key, seconds, 1000, False, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpire(
     client: Session, key: bytes, milliseconds: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -183,7 +221,14 @@ def hpexpire(
     return _expire(client, "hpexpire", key, milliseconds, 1, False, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -191,7 +236,14 @@ def hexpireat(
     return _expire(client, "hexpireat", key, unix_time, 1000, True, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpireat(
     client: Session, key: bytes, unix_time: bytes, option: bytes, count: bytes, field: bytes, *more: bytes
 ) -> list[int]:
@@ -199,17 +251,36 @@ def hpexpireat(
     return _expire(client, "hpexpireat", key, unix_time, 1, True, (option, count, field, *more))
 
 
-@command("hash", since="7.4.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="write fast",
+    keys=[keys("RW update", 1)],
+    complexity="O(N) for N fields",
+)
 def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Removes the expiry of fields; returns 1 for each that had one, -1 without expiry, -2 without field."""
-    target = edit_hash(client, key)
-    fields = _fields((option, count, field, *more))
+    target, fields = _hash_and_fields(client, key, (option, count, field, *more))
     if target is None:
         return [_NO_FIELD] * len(fields)
     results = [_persist_field(target, name, client.engine.clock.now) for name in fields]
     if _SET in results:
-        client.db.changed(key, HASH, b"hpersist", results.count(_SET))  # INFO counts the hash until the timer fires
+        client.db.changed(key, HASH, b"hpersist", results.count(_SET))
+        if _is_valkey(client):  # in Redis INFO counts the hash until the timer fires
+            client.db.schedule_fields(client.db.entries[key])
     return results
+
+
+def _hash_and_fields(
+    client: Session, key: bytes, words: Sequence[bytes], touched: Sequence[bytes] = ()
+) -> tuple[Hash | None, Sequence[bytes]]:
+    """The hash at a key for writing, and the fields of ``FIELDS numfields field ...``; Valkey reads the words first."""
+    if _is_valkey(client):
+        fields = valkey.fields(words)
+        return edit_hash(client, key, touched), fields
+    target = edit_hash(client, key, touched)
+    return target, _fields(words)
 
 
 def _persist_field(target: Hash, field: bytes, now: int) -> int:
@@ -223,8 +294,12 @@ def _persist_field(target: Hash, field: bytes, now: int) -> int:
 
 def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]:
     """Return the moment at which each field expires, -1 without expiry, -2 without field."""
-    target = read_hash(client, key)
-    fields = _fields(words)
+    if _is_valkey(client):
+        fields = valkey.fields(words, error=SYNTAX)
+        target = read_hash(client, key)
+    else:
+        target = read_hash(client, key)
+        fields = _fields(words)
     moments = []
     for field in fields:
         moment = target.deadline(field)
@@ -234,14 +309,15 @@ def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]
     return moments
 
 
-def _seconds(milliseconds: int) -> int:
-    """Return seconds, rounded up; negative statuses are kept."""
-    return milliseconds if milliseconds < 0 else (milliseconds + 999) // 1000
+def _seconds(client: Session, milliseconds: int) -> int:
+    """Return seconds, rounded up, in Valkey to the nearest; negative statuses are kept."""
+    return milliseconds if milliseconds < 0 else (milliseconds + (500 if _is_valkey(client) else 999)) // 1000
 
 
 @command(
     "hash",
     since="7.4.0",
+    valkey="9.0.0",
     flags="readonly fast",
     keys=[keys("RO access", 1)],
     tips="nondeterministic_output",
@@ -249,12 +325,13 @@ def _seconds(milliseconds: int) -> int:
 )
 def httl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns the remaining time of fields in seconds, rounded up; -1 without expiry, -2 without field."""
-    return [_seconds(left) for left in hpttl(client, key, option, count, field, *more)]
+    return [_seconds(client, left) for left in hpttl(client, key, option, count, field, *more)]
 
 
 @command(
     "hash",
     since="7.4.0",
+    valkey="9.0.0",
     flags="readonly fast",
     keys=[keys("RO access", 1)],
     tips="nondeterministic_output",
@@ -267,13 +344,27 @@ def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes
     return [moment if moment < 0 else moment - now for moment in moments]
 
 
-@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N fields",
+)
 def hexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns when fields expire, in seconds since the epoch, rounded up; -1 without expiry, -2 without field."""
-    return [_seconds(moment) for moment in _deadlines(client, key, (option, count, field, *more))]
+    return [_seconds(client, moment) for moment in _deadlines(client, key, (option, count, field, *more))]
 
 
-@command("hash", since="7.4.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+@command(
+    "hash",
+    since="7.4.0",
+    valkey="9.0.0",
+    flags="readonly fast",
+    keys=[keys("RO access", 1)],
+    complexity="O(N) for N fields",
+)
 def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns when fields expire, in milliseconds since the epoch; -1 without expiry, -2 without field."""
     return _deadlines(client, key, (option, count, field, *more))
@@ -285,22 +376,29 @@ def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.0.0",
     flags="write fast",
     keys=[keys("RW access update", 1, notes="RW and UPDATE because it changes the TTL")],
     complexity="O(N) for N fields",
 )
 def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the values of fields, and sets or removes their expiry."""
-    target = edit_hash(client, key, (field, *more))
-    read = _words_of_hgetex if not _is_free(client) else _free_words_of_hgetex
-    fields, moment, persists = read(client, (option, count, field, *more))
+    words = (option, count, field, *more)
+    if _is_valkey(client):
+        given, fields = valkey.of_hgetex(words)
+        target = edit_hash(client, key, fields)
+        moment, persists = valkey.time(client, "hgetex", given), b"PERSIST" in given
+    else:
+        target = edit_hash(client, key, (field, *more))
+        read = _words_of_hgetex if not _is_free(client) else _free_words_of_hgetex
+        fields, moment, persists = read(client, words)
     if target is None:
         return [None] * len(fields)
     if moment is not None:
         return _take_or_expire(client, key, target, fields, moment)
     values = [target.fields.get(name) for name in fields]
     if persists:
-        target.provide_for_deadlines()
+        _provide(client, target)
         persisted = sum([target.persist(name) for name in fields])
         if persisted:
             client.db.changed(key, HASH, b"hpersist", persisted)
@@ -345,17 +443,17 @@ def _take_or_expire(
     client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
 ) -> list[bytes | None]:
     """Set the expiry of existing fields, or remove them if the moment is past; return their values."""
-    target.provide_for_deadlines()
+    _provide(client, target)
     past = moment <= client.engine.clock.now
     values = [target.pop(name) if past else target.fields.get(name) for name in fields]
     found = len(values) - values.count(None)
     if past and found:
-        removed(client, key, target, found)
+        _taken_by_time(client, key, target, found)
     elif found:
         for name, value in zip(fields, values, strict=True):
             if value is not None:
                 target.expire_at(name, moment)
-        _deadlines_set(client, key, found)
+        _deadlines_set(client, key, target, found)
     return values
 
 
@@ -372,6 +470,10 @@ _ONE_PRESENCE: Final = "ERR Only one of FXX or FNX arguments can be specified"
 _ONE_EXPIRY: Final = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
 
 
+def _wanted(given: Given, there: bytes, not_there: bytes) -> bool | None:
+    return True if there in given else False if not_there in given else None
+
+
 def _free_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
     times = _times(client, "hsetex")
     flags = dict.fromkeys((b"FNX", b"FXX", b"KEEPTTL"))
@@ -383,9 +485,18 @@ def _free_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
     return _SetOptions(exists, moment, b"KEEPTTL" in given, pairs)
 
 
-def _set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
-    if _is_free(client):
-        return _free_set_options(client, words)
+def _set_options(client: Session, key: bytes, words: Sequence[bytes]) -> _SetOptions | None:
+    """The options; None where Valkey's XX or NX are not met, as there is no key, or is one."""
+    if not _is_valkey(client):
+        return (_free_set_options if _is_free(client) else _fixed_set_options)(client, words)
+    given, pairs = valkey.of_hsetex(words)
+    there = client.db.lookup_write(key, Hash) is not None
+    if _wanted(given, b"XX", b"NX") not in (None, there):
+        return None
+    return _SetOptions(_wanted(given, b"FXX", b"FNX"), valkey.time(client, "hsetex", given), b"KEEPTTL" in given, pairs)
+
+
+def _fixed_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
     # No `read_options`: each time is checked against the clock where it stands, and to declare four options anew for each
     # call would cost a third of it.
     exists: bool | None = None
@@ -420,13 +531,16 @@ def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.0.0",
     flags="write denyoom fast",
     keys=[keys("RW update", 1)],
     complexity="O(N) for N fields",
 )
 def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, value: bytes, *more: bytes) -> int:
     """Sets fields with an expiry, optionally only if all (FXX) or none (FNX) of them exist; returns 1 if they were set."""
-    options = _set_options(client, (option, count, field, value, *more))
+    options = _set_options(client, key, (option, count, field, value, *more))
+    if options is None:
+        return 0
     fields = options.pairs[::2]
     target = edit_hash(client, key, fields if options.exists is not None else ())
     if options.exists is not None:
@@ -439,14 +553,17 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     put = target.put if options.keep else target.put_afresh
     past = options.moment is not None and options.moment <= client.engine.clock.now
     if past:
-        target.provide_for_deadlines()
+        _provide(client, target)
     for name, content in zip(fields, options.pairs[1::2], strict=True):
-        put(name, content, limits)
+        if not past or not _is_valkey(client):
+            put(name, content, limits)
         if past:
             target.pop(name)
     client.db.changed(key, HASH, b"hset", len(fields))
     if past:
-        removed(client, key, target, len(fields))
+        if _is_valkey(client):
+            client.db.changed(key, HASH, b"hexpire", 0)
+        _taken_by_time(client, key, target, len(fields))
     elif options.moment is not None:
         _take_or_expire(client, key, target, fields, options.moment)
     return 1
@@ -455,14 +572,14 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
 @command(
     "hash",
     since="8.0.0",
+    valkey="9.1.0",
     flags="write fast",
     keys=[keys("RW access delete", 1)],
     complexity="O(N) for N fields",
 )
 def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the values of fields and removes the fields."""
-    target = edit_hash(client, key, (field, *more))
-    fields = _fields((option, count, field, *more))
+    target, fields = _hash_and_fields(client, key, (option, count, field, *more), (field, *more))
     if target is None:
         return [None] * len(fields)
     values = [target.pop(name) for name in fields]

@@ -13,17 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.clients.memory import usage
+from emulator.commands import info_valkey
+from emulator.commands.info_replication import replication
 from emulator.keyspace.memory import MemoryFigures, resident_memory
 from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
-from emulator.table.registry import command, every_command
+from emulator.table.registry import command, every_command, seconds_spent
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
-    from emulator.core.engine import Engine
+    from emulator.core.engine import Engine as Engine
     from emulator.persistence.append_log import AppendLog
     from emulator.persistence.loading import Loading
     from emulator.persistence.replay import Replay
@@ -49,11 +51,11 @@ def _server(engine: Engine) -> Fields:
     uptime = (engine.clock.now - engine.started) // 1000
     config = engine.config
     return [
-        ("redis_version", engine.config.edition.version),
+        ("redis_version", engine.config.edition.redis_version),
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
-        ("redis_mode", "standalone"),
+        ("redis_mode", "standalone" if engine.sentinel is None else "sentinel"),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
@@ -91,7 +93,7 @@ def _clients(engine: Engine) -> Fields:
     sessions = list(engine.sessions.values())
     usages = [usage(session) for session in sessions]
     return [
-        ("connected_clients", len(sessions)),
+        ("connected_clients", sum(session.peer is None for session in sessions)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
         ("client_recent_max_input_buffer", max((used.allocated for used in usages), default=0)),
@@ -110,6 +112,7 @@ def _clients(engine: Engine) -> Fields:
 def _memory(engine: Engine) -> Fields:
     memory, limit, resident = MemoryFigures(engine), engine.config.maxmemory, resident_memory()
     system = _system_memory()
+    backlog = 0 if engine.replication.stream.backlog is None else len(engine.replication.stream.backlog)
     return [
         ("used_memory", memory.used),
         ("used_memory_human", _human(memory.used)),
@@ -142,7 +145,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_fragmentation_ratio", f"{resident / memory.used:.2f}"),
         ("mem_fragmentation_bytes", resident - memory.used),
         ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", 0),
+        ("mem_replication_backlog", backlog),
         ("mem_total_replication_buffers", 0),
         ("mem_replica_full_sync_buffer", 0),
         ("mem_clients_slaves", 0),
@@ -194,7 +197,7 @@ def _persistence(engine: Engine) -> Fields:
     saved, total = (0, 0) if dumps.image is None else (dumps.image.saved, dumps.image.total)
     return [
         ("loading", int(loading is not None)),
-        ("async_loading", 0),
+        ("async_loading", int(persistence.loading_aside is not None)),
         ("current_cow_peak", 0),
         ("current_cow_size", 0),
         ("current_cow_size_age", 0),
@@ -285,9 +288,9 @@ def _traffic(engine: Engine) -> Fields:
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", stats.rejected_connections),
-        ("sync_full", 0),
-        ("sync_partial_ok", 0),
-        ("sync_partial_err", 0),
+        ("sync_full", engine.replication.full),
+        ("sync_partial_ok", engine.replication.partial),
+        ("sync_partial_err", engine.replication.refused),
     ]
 
 
@@ -296,7 +299,9 @@ def _gone_keys(engine: Engine) -> Fields:
     stats = engine.stats
     return [
         ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
         ("expired_keys", stats.expired_keys),
+        ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
         ("expired_stale_perc", "0.00"),
         ("expired_time_cap_reached_count", 0),
         ("expire_cycle_cpu_milliseconds", 0),
@@ -359,29 +364,13 @@ def _errors_and_io(engine: Engine) -> Fields:
 
 def _event_loop(engine: Engine) -> Fields:
     rate = engine.rates.mean()
-    busy = round(sum(entry.durations.seconds for entry in every_command(engine.commands)) * 1e6)
+    busy = round(seconds_spent(engine.commands) * 1e6)
     return [
         ("eventloop_cycles", engine.stats.reads),
         ("eventloop_duration_sum", busy),
         ("eventloop_duration_cmd_sum", busy),
         ("instantaneous_eventloop_cycles_per_sec", round(rate.rounds)),
         ("instantaneous_eventloop_duration_usec", round(rate.busy / rate.rounds * 1e6) if rate.rounds else 0),
-    ]
-
-
-def _replication(engine: Engine) -> Fields:
-    return [
-        ("role", "master"),
-        ("connected_slaves", 0),
-        ("master_failover_state", "no-failover"),
-        ("master_replid", engine.run_id),
-        ("master_replid2", "0" * 40),
-        ("master_repl_offset", 0),
-        ("second_repl_offset", -1),
-        ("repl_backlog_active", 0),
-        ("repl_backlog_size", engine.config.repl_backlog_size),
-        ("repl_backlog_first_byte_offset", 0),
-        ("repl_backlog_histlen", 0),
     ]
 
 
@@ -442,11 +431,13 @@ def _cluster(engine: Engine) -> Fields:
 
 
 def _keyspace(engine: Engine) -> Fields:
+    with_deadlines = "keys_with_volatile_items" if engine.config.edition.is_valkey else "subexpiry"
     for db in engine.databases:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},subexpiry={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},"
+                f"{with_deadlines}={len(db.fields_with_expiry)}",
             )
 
 
@@ -458,6 +449,16 @@ def _key_sizes(engine: Engine) -> Fields:
                 yield f"db{db.index}_distrib_{name}", counts
 
 
+def _hotkeys(engine: Engine) -> Fields:
+    if engine.hotkeys is not None:
+        yield "hotkeys-tracking-active", int(engine.hotkeys.active)
+        yield "hotkeys-cmd-cpu-time", 0
+
+
+def _sentinel(engine: Engine) -> Fields:
+    return () if engine.sentinel is None else engine.sentinel.figures()
+
+
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
@@ -465,7 +466,7 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "persistence": ("Persistence", _persistence),
     "threads": ("Threads", _threads),
     "stats": ("Stats", _stats),
-    "replication": ("Replication", _replication),
+    "replication": ("Replication", replication),
     "cpu": ("CPU", _cpu),
     "modules": ("Modules", _modules),
     "commandstats": ("Commandstats", _commandstats),
@@ -474,8 +475,13 @@ _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "cluster": ("Cluster", _cluster),
     "keyspace": ("Keyspace", _keyspace),
     "keysizes": ("Keysizes", _key_sizes),
+    "hotkeys": ("Hotkeys", _hotkeys),
 }
-_DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "latencystats"))
+_OF_VALKEY = info_valkey.sections(_SECTIONS)
+_OF_SENTINEL = {name: _SECTIONS[name] for name in ("server", "clients", "cpu", "stats")} | {
+    "sentinel": ("Sentinel", _sentinel)
+}
+_NOT_DEFAULT = frozenset(("commandstats", "latencystats", "hotkeys"))
 
 
 @command(
@@ -488,19 +494,24 @@ _DEFAULT = tuple(name for name in _SECTIONS if name not in ("commandstats", "lat
 )
 def info(client: Session, *sections: bytes) -> Verbatim:
     """Returns facts and figures about the server, by sections; ``all`` and ``everything`` ask for every section."""
+    engine, edition = client.engine, client.engine.config.edition
+    known = _OF_VALKEY if edition.is_valkey else _SECTIONS
+    if engine.sentinel is not None:
+        known = _OF_SENTINEL
     wanted: dict[str, None] = {}
     for word in sections or (b"default",):
         name = word.lower().decode("utf-8", "replace")
         if name in ("all", "everything"):
-            wanted |= dict.fromkeys(_SECTIONS)
+            wanted |= dict.fromkeys(name for name in known if name != "hotkeys")
         elif name == "default":
-            wanted |= dict.fromkeys(_DEFAULT)
-        elif name in _SECTIONS:
+            wanted |= dict.fromkeys(name for name in known if name not in _NOT_DEFAULT)
+        elif name in known:
             wanted[name] = None
-    engine, edition = client.engine, client.engine.config.edition
+    if not edition.includes("8.6.0"):
+        wanted.pop("hotkeys", None)
     engine.count_durations()
     texts = []
-    for name, (title, fields) in _SECTIONS.items():
+    for name, (title, fields) in known.items():
         if name in wanted:
             told = [
                 f"{field}:{value}" for field, value, *since in fields(engine) if not since or _is_there(edition, since)

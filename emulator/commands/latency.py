@@ -27,8 +27,12 @@ container("latency", group="server", since="2.8.13", acl="", help_since="2.8.13"
     "server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(N) for N events"
 )
 def latency_latest(client: Session) -> list[Reply]:
-    """Returns the latest and the greatest latency of each event."""
-    return [[name, *event.samples[-1], event.worst] for name, event in client.engine.latency.events.items()]
+    """Returns the latest and the greatest latency of each event, and in Valkey their sum and number."""
+    in_all = client.engine.config.edition.is_valkey
+    return [
+        [name, *event.samples[-1], event.worst, *((event.total, event.count) if in_all else ())]
+        for name, event in client.engine.latency.events.items()
+    ]
 
 
 @command("server", container="latency", since="2.8.13", flags=_FLAGS, tips=_FOR_EACH_NODE, complexity="O(1)")

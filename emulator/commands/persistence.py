@@ -31,16 +31,15 @@ def bgsave(client: Session, *schedule: bytes) -> Status:
     """Saves the data as they are now to disk, in the background."""
     if [word.upper() for word in schedule] not in ([], [b"SCHEDULE"]):
         raise CommandError(SYNTAX)
-    dumps = client.engine.persistence.dumps
+    dumps, busy = client.engine.persistence.dumps, client.engine.persistence.work.busy
     if dumps.image is not None:
         raise CommandError(_IN_PROGRESS)
-    rewriting = client.engine.persistence.log.rewriting is not None
-    if rewriting and not schedule:
+    if busy and not schedule:
         raise CommandError(
             "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a "
             "BGSAVE whenever possible."
         )
-    if client.deny_blocking or rewriting:
+    if client.deny_blocking or busy:
         dumps.schedule()
         return Status(b"Background saving scheduled")
     dumps.begin()

@@ -1,7 +1,8 @@
-"""Replication: the commands answer as a master without replicas does; there is no replication yet."""
+"""Replication: the words of replicas and masters, and how a server becomes the one or the other."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -11,52 +12,69 @@ from emulator.commands.options import FLAG, Options, at_least, once, read_option
 from emulator.persistence.append_log import OFF
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.inline import split_inline
+from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
+from emulator.protocol.text import to_text
+from emulator.replication.replica import ANNOUNCED, Replica
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
-_UNSUPPORTED = "ERR replication is not supported by redis-emulator"
 _LONGEST_ADDRESS = 256
 _TIPS = "request_policy:all_shards response_policy:agg_min"
 
 
 @command("server", since="2.8.12", flags="noscript loading stale fast", acl="admin dangerous", complexity="O(1)")
 def role(client: Session) -> list[Reply]:
-    """Returns the role of the server in replication: master, its offset and its replicas."""
-    return [b"master", 0, []]
+    """Returns the role of the server in replication: a master's offset and replicas, or a replica's master and state."""
+    replication = client.engine.replication
+    link, stream = replication.link, replication.stream
+    if replication.played == b"REPLICA":
+        return [b"slave", b"127.0.0.1", client.engine.config.port, b"connected", stream.offset]
+    if link is not None:
+        offset = stream.offset if link.is_up else -1
+        return [b"slave", link.host.encode(), link.port, link.state.encode(), offset]
+    replicas: list[Reply] = [
+        [replica.host, b"%d" % replica.port, b"%d" % replica.offset] for replica in replication.online
+    ]
+    return [b"master", stream.offset, replicas]
 
 
 @command("generic", since="3.0.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def wait(client: Session, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Waits until replicas have acknowledged the writes; returns how many did: always 0."""
+    """Waits until replicas have acknowledged the writes; returns how many did."""
+    _check_master(client, "WAIT")
     wanted = integer(numreplicas)
     most = milliseconds(client, timeout)
-    if wanted <= 0:
-        return 0
-    return client.block((), most, object, lambda: None, timeout_reply=0)
+    return client.engine.replication.acknowledgements.wait(client, wanted, most)
 
 
 @command("generic", since="7.2.0", flags="blocking", acl="connection", tips=_TIPS, complexity="O(1)")
 def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes) -> Reply | Block:
-    """Waits until the writes are in append-only files, here and of replicas; returns where they are, on replicas never."""
+    """Waits until the writes are in append-only files, here and of replicas; returns on how many disks they are."""
     local = _zero_or_one(numlocal)
     wanted = positive(numreplicas)
     most = milliseconds(client, timeout)
+    _check_master(client, "WAITAOF")
     log = client.engine.persistence.log
     if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
     if log.holds_replies:
         log.flush()
-    here = int(log.state != OFF and log.is_synced)
-    found: list[Reply] = [here, 0]
-    if wanted == 0 and here >= local:
-        return found
-    block = client.block((), most, object, lambda: None, timeout_reply=found)
-    if wanted == 0 and isinstance(block, Block):
-        log.wait(block)
+    block = client.engine.replication.acknowledgements.wait(client, wanted, most, local)
+    if isinstance(block, Block):
+        log.wait()
     return block
+
+
+def _check_master(client: Session, name: str) -> None:
+    if client.engine.replication.link is not None:
+        more = (
+            " Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) "
+            "writes to replicas are just local and are not propagated."
+        )
+        raise CommandError(f"ERR {name} cannot be used with replica instances.{more}")
 
 
 def _zero_or_one(word: bytes) -> int:
@@ -66,95 +84,180 @@ def _zero_or_one(word: bytes) -> int:
     return number
 
 
-def _replicaof(host: bytes, port: bytes) -> Status:
+def _replicaof(client: Session, host: bytes, port: bytes) -> Status:
+    replication = client.engine.replication
+    if replication.failover.is_under_way:
+        raise CommandError("ERR REPLICAOF not allowed while failing over.")
     if (host.upper(), port.upper()) == (b"NO", b"ONE"):
+        replication.promote()
         return OK
-    bounded(port, 0, 65535, "ERR Invalid master port")
-    raise CommandError(_UNSUPPORTED)
+    if client.peer is not None and client.peer.kind == b"replica":
+        raise CommandError("ERR Command is not valid when client is a replica.")
+    number = bounded(port, 0, 65535, "ERR Invalid master port")
+    link = replication.link
+    if link is not None and (link.host.lower(), link.port) == (to_text(host).lower(), number):
+        return Status(b"OK Already connected to specified master")
+    replication.follow(to_text(host), number)
+    return OK
 
 
 @command("server", since="5.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
 def replicaof(client: Session, host: bytes, port: bytes) -> Status:
-    """Refuses to become a replica; NO ONE is accepted."""
-    return _replicaof(host, port)
+    """Makes the server a replica of another one, or with NO ONE a master."""
+    return _replicaof(client, host, port)
 
 
 @command("server", since="1.0.0", flags="admin noscript stale no_async_loading", complexity="O(1)")
 def slaveof(client: Session, host: bytes, port: bytes) -> Status:
-    """Refuses to become a replica; NO ONE is accepted (old name of REPLICAOF)."""
-    return _replicaof(host, port)
+    """Makes the server a replica of another one, or with NO ONE a master (old name of REPLICAOF)."""
+    return _replicaof(client, host, port)
+
+
+# What replicas say
 
 
 @command("server", since="3.0.0", flags="admin noscript loading stale allow_busy", complexity="O(1)")
 def replconf(client: Session, *pairs: bytes) -> Reply:
-    """Accepts what a replica reports before it asks for the data."""
+    """Takes what a replica reports of itself, and how much of the stream it has."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
+    known = _OF_VALKEY if client.engine.config.edition.is_valkey else _REPLCONF
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
         name = option.lower()
         if name in (b"ack", b"getack"):
+            if name == b"ack":
+                _acknowledge(client, pairs)
             return NO_REPLY
-        check = _REPLCONF.get(name)
-        if check is None:
+        take = known.get(name)
+        if take is None:
             raise CommandError(f"ERR Unrecognized REPLCONF option: {as_text(option)}")
-        check(value)
+        take(client.engine.replication.replica_of(client), value)
     return OK
 
 
-def _check_address(value: bytes) -> None:
+def _acknowledge(client: Session, pairs: tuple[bytes, ...]) -> None:
+    replica, replication = client.peer, client.engine.replication
+    if not isinstance(replica, Replica) or replica.state == ANNOUNCED:
+        return
+    told = {word.lower(): parse_integer(value) for word, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    offset = told[b"ack"]
+    if offset is not None:
+        replica.acknowledge(offset, told.get(b"fack"))
+        replication.replicas_changed()
+        replication.failover.check()
+
+
+def _take_capability(replica: Replica, value: bytes) -> None:
+    if value.lower() == b"eof":
+        replica.knows_end_mark = True
+    elif value.lower() == b"psync2":
+        replica.knows_new_ids = True
+
+
+def _take_address(replica: Replica, value: bytes) -> None:
     if len(value) >= _LONGEST_ADDRESS:
         raise CommandError(f"ERR REPLCONF ip-address provided by replica instance is too long: {len(value)} bytes")
+    replica.ip = value
 
 
-def _check_filter(value: bytes) -> None:
+def _take_port(replica: Replica, value: bytes) -> None:
+    replica.port = integer(value)
+
+
+def _take_only_dump(replica: Replica, value: bytes) -> None:
+    replica.only_dump = bool(_zero_or_one(value))
+
+
+def _take_filter(replica: Replica, value: bytes) -> None:
     words = split_inline(value)
     if words is None:
         raise CommandError("ERR Missing rdb-filter-only values")
     for word in words:
         if word.lower() != b"functions":
             raise CommandError(f"ERR Unsupported rdb-filter-only option: {as_text(word)}")
+    replica.only_functions = bool(words)
 
 
-def _check_main_channel(value: bytes) -> None:
+def _take_main_channel(replica: Replica, value: bytes) -> None:
     raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
 
 
-_REPLCONF: Final[dict[bytes, Callable[[bytes], object]]] = {
-    b"capa": bytes,
-    b"ip-address": _check_address,
-    b"listening-port": integer,
-    b"main-ch-client-id": _check_main_channel,
-    b"rdb-channel": _zero_or_one,
-    b"rdb-filter-only": _check_filter,
-    b"rdb-only": _zero_or_one,
+def _take_channel(replica: Replica, value: bytes) -> None:
+    _zero_or_one(value)
+
+
+_REPLCONF: Final[dict[bytes, Callable[[Replica, bytes], object]]] = {
+    b"capa": _take_capability,
+    b"ip-address": _take_address,
+    b"listening-port": _take_port,
+    b"main-ch-client-id": _take_main_channel,
+    b"rdb-channel": _take_channel,
+    b"rdb-filter-only": _take_filter,
+    b"rdb-only": _take_only_dump,
 }
-"""The checks of the options that a replica may report; the options have no effect."""
+"""What a replica may report.  A channel of its own for the data is not offered, so asking for one has no effect."""
+
+
+def _take_version(replica: Replica, value: bytes) -> None:
+    if not re.fullmatch(rb"\d+\.\d+\.\d+", value):
+        raise CommandError(f"ERR Unrecognized version format: {as_text(value)}")
+
+
+def _refuse_dump(replica: Replica, value: bytes) -> None:
+    raise CommandError(f"ERR Unrecognized RDB client id {integer(value)}")
+
+
+def _refuse_node(replica: Replica, value: bytes) -> None:
+    raise CommandError("ERR This instance has cluster support disabled")
+
+
+_OF_VALKEY: Final = {
+    **{name: take for name, take in _REPLCONF.items() if name != b"main-ch-client-id"},
+    b"set-cluster-node-id": _refuse_node,
+    b"set-rdb-client-id": _refuse_dump,
+    b"version": _take_version,
+}
 
 
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")
-def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes) -> None:
-    """Refuses to start replication."""
-    raise CommandError(_UNSUPPORTED)
+def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes) -> Reply:
+    """Makes the client a replica, which is sent what it has missed or else all data, and then every change."""
+    number = integer(offset)
+    id = replicationid.decode("latin-1")
+    replication = client.engine.replication
+    if [option.upper() for option in options] == [b"FAILOVER"]:
+        if replication.link is None:
+            raise CommandError("ERR PSYNC FAILOVER can't be sent to a master.")
+        if id.lower() != replication.stream.id:
+            raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
+        replication.promote()
+    replication.synchronize(client, id.lower(), number)
+    return NO_REPLY
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi")
-def sync(client: Session) -> None:
-    """Refuses to start replication in the old form."""
-    raise CommandError(_UNSUPPORTED)
+def sync(client: Session) -> Reply:
+    """Makes the client a replica in the old form: it is sent all data, and then every change."""
+    client.engine.replication.synchronize(client, None, 0)
+    return NO_REPLY
 
 
 _FAILOVER_OPTIONS: Final[Options] = {
     b"TIMEOUT": at_least(1, "ERR FAILOVER timeout must be greater than 0", NOT_INTEGER),
-    b"TO": (2, lambda host, port: integer(port)),
+    b"TO": (2, lambda host, port: (to_text(host), integer(port))),
     b"FORCE": FLAG,
 }
 _FAILOVER_RULES: Final = once(b"TIMEOUT") | once(b"TO") | once(b"FORCE")
 
 
 @command("server", since="6.2.0", flags="admin noscript stale", complexity="O(1)")
-def failover(client: Session, *options: bytes) -> None:
-    """Refuses to hand over to a replica, since there is none."""
+def failover(client: Session, *options: bytes) -> Status:
+    """Lets a replica catch up while nobody writes, and then changes places with it; ABORT gives that up."""
+    process = client.engine.replication.failover
     if [option.upper() for option in options] == [b"ABORT"]:
-        raise CommandError("ERR No failover in progress.")
-    read_options(options, _FAILOVER_OPTIONS, _FAILOVER_RULES)
-    raise CommandError("ERR FAILOVER requires connected replicas.")
+        process.abort()
+        return OK
+    given = read_options(options, _FAILOVER_OPTIONS, _FAILOVER_RULES)
+    target, timeout, force = given.get(b"TO"), given.get(b"TIMEOUT", 0), b"FORCE" in given
+    process.begin(target, timeout, force)
+    return OK

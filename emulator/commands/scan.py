@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from emulator.commands.options import FLAG, Options, at_least, read_options
+from emulator.config.edition import Edition
 from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import parse_unsigned
@@ -29,13 +30,25 @@ ELEMENTS: Final[Options] = {
     b"NOVALUES": (0, _only_for_hashes),
 }
 HASHES: Final[Options] = {**ELEMENTS, b"NOVALUES": FLAG}
+SCORES: Final[Options] = {**ELEMENTS, b"NOSCORES": FLAG}
 KEYS: Final[Options] = {**ELEMENTS, b"TYPE": (1, bytes.lower)}
 
 _EVERYTHING: Final = matcher(b"*")
 
 
+def _only_for_sorted_sets() -> None:
+    raise CommandError("ERR NOSCORES option can only be used in ZSCAN")
+
+
+def of_edition(edition: Edition, known: Options) -> Options:
+    """The options of a command as an edition has them: Valkey knows NOSCORES, which only ZSCAN takes."""
+    if edition.is_valkey:
+        return {b"NOSCORES": (0, _only_for_sorted_sets), **known}
+    return ELEMENTS if known is SCORES else known
+
+
 class ScanOptions(NamedTuple):
-    """COUNT (10 unless given), MATCH, NOVALUES and TYPE (None unless given)."""
+    """COUNT (10 unless given), MATCH, NOVALUES (in ZSCAN NOSCORES) and TYPE (None unless given)."""
 
     most: int
     matches: Matcher
@@ -47,4 +60,6 @@ def scan_options(options: Sequence[bytes], known: Options = ELEMENTS) -> ScanOpt
     """Return the options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""
     given = read_options(options, known)
     matches = given.get(b"MATCH", _EVERYTHING)
-    return ScanOptions(given.get(b"COUNT", 10), matches, b"NOVALUES" in given, given.get(b"TYPE"))
+    return ScanOptions(
+        given.get(b"COUNT", 10), matches, b"NOVALUES" in given or b"NOSCORES" in given, given.get(b"TYPE")
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import integer
-from emulator.protocol.errors import NOT_INTEGER, CommandError
+from emulator.commands.arguments import integer, wrong_subcommand_arity
+from emulator.protocol.errors import NOT_INTEGER, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import numkeys
 from emulator.table.registry import command, container
@@ -53,10 +53,10 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
     name = sha1.lower()
     script = scripting.scripts.get(name)
     if len(sha1) != 40:
-        raise CommandError("NOSCRIPT No matching script. Please use EVAL.")
+        raise CommandError(client.engine.scripting.wording.no_script)
     keys, arguments = keys_and_arguments(count, words)
     if script is None:
-        raise CommandError("NOSCRIPT No matching script. Please use EVAL.")
+        raise CommandError(client.engine.scripting.wording.no_script)
     return scripting.evaluate(client, name, script, keys, arguments, reading)
 
 
@@ -138,6 +138,15 @@ def script_exists(client: Session, sha1: bytes, *more: bytes) -> list[int]:
     return [int(name.lower() in known) for name in (sha1, *more)]
 
 
+@command("scripting", container="script", valkey="8.0.0", flags="noscript stale", complexity="O(1)")
+def script_show(client: Session, sha1: bytes) -> bytes:
+    """Returns the text of a cached script."""
+    script = client.engine.scripting.scripts.get(sha1.lower())
+    if script is None:
+        raise CommandError(client.engine.scripting.wording.no_script)
+    return script.source
+
+
 def flush_mode(options: Sequence[bytes], error: str) -> None:
     """Check a word ASYNC or SYNC; they make no difference here."""
     if len(options) > 1 or (options and options[0].upper() not in (b"ASYNC", b"SYNC")):
@@ -174,9 +183,13 @@ def script_kill(client: Session) -> Status:
 
 
 @command("scripting", container="script", since="3.2.0", flags="noscript", complexity="O(1)")
-def script_debug(client: Session, mode: bytes) -> Status:
+def script_debug(client: Session, mode: bytes, *engine: bytes) -> Status:
     """Accepts NO; YES and SYNC are refused, since there is no Lua debugger."""
+    if len(engine) > 1:
+        raise wrong_subcommand_arity(client)
     choice = mode.upper()
+    if engine and engine[0].lower() != b"lua":
+        raise CommandError(f"ERR No scripting engine found with name '{as_text(engine[0])}' to enable debug")
     if choice in (b"YES", b"SYNC"):
         raise CommandError("ERR The Lua debugger is not available on this server")
     if choice != b"NO":

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
+from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
+from emulator.stats.slowlog import CommandLog
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
     second = bounded(index2, INT32_MIN, INT32_MAX, "ERR invalid second DB index")
     if not all(0 <= index < len(client.engine.databases) for index in (first, second)):
         raise CommandError("ERR DB index is out of range")
-    client.engine.swap(first, second)
+    swap(client.engine, first, second)
     client.engine.dirty += 1
     return OK
 
@@ -141,7 +143,11 @@ def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     most = 10
     if count:
         most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
-    entries = list(client.engine.slowlog.entries)
+    return _newest(client.engine.slowlog, most)
+
+
+def _newest(log: CommandLog, most: int) -> list[Reply]:
+    entries = list(log.entries)
     return [list(entry) for entry in (entries if most < 0 else entries[:most])]
 
 
@@ -169,4 +175,59 @@ def slowlog_len(client: Session) -> int:
 def slowlog_reset(client: Session) -> Status:
     """Deletes all entries of the slow log."""
     client.engine.slowlog.entries.clear()
+    return OK
+
+
+# COMMANDLOG: the same of requests and replies that are large
+
+container("commandlog", group="server", since="", valkey="8.1.0", acl="", help_since="", help_acl="")
+
+
+def _log(client: Session, kind: bytes) -> CommandLog:
+    engine = client.engine
+    known = {b"slow": engine.slowlog, b"large-request": engine.large_requests, b"large-reply": engine.large_replies}
+    log = known.get(kind.lower())
+    if log is None:
+        raise CommandError("ERR type should be one of the following: slow, large-request, large-reply")
+    return log
+
+
+@command(
+    "server",
+    container="commandlog",
+    valkey="8.1.0",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes nondeterministic_output",
+    complexity="O(N) for N entries",
+)
+def commandlog_get(client: Session, count: bytes, type: bytes) -> list[Reply]:
+    """Returns the newest entries of a log: slow, large-request or large-reply; -1 asks for all."""
+    most = bounded(count, -1, INT64_MAX, "ERR count should be greater than or equal to -1")
+    return _newest(_log(client, type), most)
+
+
+@command(
+    "server",
+    container="commandlog",
+    valkey="8.1.0",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes response_policy:agg_sum nondeterministic_output",
+    complexity="O(1)",
+)
+def commandlog_len(client: Session, type: bytes) -> int:
+    """Returns the number of entries in a log."""
+    return len(_log(client, type).entries)
+
+
+@command(
+    "server",
+    container="commandlog",
+    valkey="8.1.0",
+    flags="admin loading stale",
+    tips="request_policy:all_nodes response_policy:all_succeeded",
+    complexity="O(N) for N entries",
+)
+def commandlog_reset(client: Session, type: bytes) -> Status:
+    """Deletes all entries of a log."""
+    _log(client, type).entries.clear()
     return OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,7 +13,7 @@ from emulator.datatypes.list import List
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import WRONGTYPE, CommandError
-from emulator.protocol.numbers import read_double
+from emulator.protocol.numbers import parse_decimal, read_double
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys, unknown
 from emulator.table.registry import REGISTRY, command
@@ -95,12 +95,12 @@ def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
     return bytes(value) if isinstance(value, bytes | bytearray) else None
 
 
-def _number(text: bytes | None) -> float:
+def _number(text: bytes | None, read: Callable[[bytes], float | None]) -> float:
     if text is None:
         return 0.0
     if len(text) < 19 and text.isdigit():
         return float(text)
-    number = read_double(text)
+    number = read(text)
     if number is None:
         raise CommandError("ERR One or more scores can't be converted into double")
     return number
@@ -121,7 +121,8 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
             weights = [text.partition(b"\0")[0] for text in weights]
         decides = True
     else:
-        weights = list(map(_number, texts))
+        read = parse_decimal if client.engine.config.edition.is_valkey else read_double
+        weights = [_number(text, read) for text in texts]
         decides = len(set(weights)) == len(weights)
     pairs = sorted(
         zip(weights, elements, strict=True), key=itemgetter(0) if decides else None, reverse=options.descending

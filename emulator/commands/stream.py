@@ -70,13 +70,11 @@ class Trimming(NamedTuple):
     strategy: bytes = KEEPREF
 
     def apply(self, stream: Stream) -> int:
-        """Trim a stream; return how many entries were removed.  DELREF and ACKED do not trim by ``~`` at all, as in Redis."""
+        """Trim a stream; return how many entries were removed.  DELREF and ACKED look at each entry, also with ``~``."""
         if self.strategy == KEEPREF:
             if self.length is not None:
                 return stream.trim_to_length(self.length, self.whole_runs, self.limit)
             return stream.trim_to_id(self.least_id or 0, self.whole_runs, self.limit)
-        if self.whole_runs:
-            return 0
 
         def enough(id: int) -> bool:
             return len(stream) <= self.length if self.length is not None else id >= (self.least_id or 0)
@@ -87,7 +85,7 @@ class Trimming(NamedTuple):
             stream.forget(id)
             return True
 
-        return stream.trim_one_by_one(enough, may_go)
+        return stream.trim_one_by_one(enough, may_go, self.limit)
 
 
 def _threshold(words: Sequence[bytes]) -> int:
@@ -123,11 +121,21 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
         return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _ADD_OPTIONS, _TRIM_RULES
+    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
 
 
-def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
-    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may."""
+def _of_edition(edition: Edition, options: Options) -> Options:
+    """What becomes of entries that groups refer to is said since 8.2."""
+    if edition.includes("8.2.0"):
+        return options
+    return {word: option for word, option in options.items() if word not in STRATEGIES}
+
+
+def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed: bool) -> Trimming | None:
+    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may.
+
+    The words of one who is `obeyed` have been rewritten, and may have a limit that is of no use.
+    """
     limit: int | None = given.get(b"LIMIT")
     by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
     asked = by_length or by_id
@@ -136,14 +144,17 @@ def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
     if not asked and not for_adding:
         raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
     whole_runs, threshold = asked or (False, 0)
-    if limit is not None and not whole_runs:
+    if limit is not None and not whole_runs and not obeyed:
         raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
     if not asked:
         return None
     if limit is None and whole_runs:
         limit = min(100 * run, 1_000_000) or 10_000
+    strategy = last_given(given, STRATEGIES, KEEPREF)
+    if whole_runs and strategy != KEEPREF and not edition.includes("8.4.0"):  # ``~`` did nothing with them
+        return Trimming(least_id=0)
     length, least_id = (threshold, None) if by_length else (None, threshold)
-    return Trimming(length, least_id, whole_runs, limit or 0, last_given(given, STRATEGIES, KEEPREF))
+    return Trimming(length, least_id, whole_runs, limit or 0, strategy)
 
 
 @command(
@@ -156,8 +167,10 @@ def _trimming(given: Given, run: int, for_adding: bool) -> Trimming | None:
 )
 def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
     """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    given = read_options((strategy, threshold, *options), _TRIM_OPTIONS, _TRIM_RULES)
-    trimming = _trimming(given, client.engine.config.stream_node_max_entries, for_adding=False)
+    config = client.engine.config
+    known, run = _of_edition(config.edition, _TRIM_OPTIONS), config.stream_node_max_entries
+    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
+    trimming = _trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
     gone = trimming.apply(stream) if trimming and stream is not None else 0
     if gone:
@@ -182,7 +195,7 @@ class _Asked(NamedTuple):
     message: Message | None = None
 
 
-def _asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _Asked:
     """The options and the id in the words of XADD, with so many entries in a run of a stream."""
     given, rest = leading_options(words, *_add_options(edition))
     if not rest:
@@ -191,9 +204,9 @@ def _asked(words: Body, run: int, edition: Edition) -> _Asked:
     open_ended = text.endswith(b"-*")
     id = None if text == b"*" else exact_id(text[:-2] if open_ended else text)
     message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
-    trimming = _trimming(given, run, for_adding=True)
     if message is not None and id is not None:
         raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
+    trimming = _trimming(given, run, edition, for_adding=True, obeyed=obeyed)
     return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
 
 
@@ -206,11 +219,11 @@ def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
     return asked
 
 
-def _any_asked(words: Body, run: int, edition: Edition) -> _Asked:
+def _any_asked(words: Body, run: int, edition: Edition, obeyed: bool) -> _Asked:
     if b"*" in words:
         with suppress(ValueError, CommandError):
             return _asked_again(words[: words.index(b"*") + 1], run, edition)
-    return _asked(words, run, edition)
+    return _asked(words, run, edition, obeyed)
 
 
 def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
@@ -243,7 +256,9 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     """Appends an entry to a stream, which is created if necessary; returns the id."""
     db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    asked = _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition)
+    asked = (
+        _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition, client.is_obeyed)
+    )
     body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")

@@ -134,11 +134,11 @@ def xcfgset(client: Session, key: bytes, *settings: bytes) -> Status:
 @command("stream", since="8.6.2", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1)")
 def xidmprecord(client: Session, key: bytes, producer: bytes, message: bytes, id: bytes) -> Status:
     """Know an entry that is there as a message of a producer."""
+    number = exact_id(id)
     if not producer:
         raise CommandError("ERR producer ID must be non-empty")
     if not message:
         raise CommandError("ERR idempotent ID must be non-empty")
-    number = exact_id(id)
     stream = _existing(client, key)
     if stream.get(number) is None:
         raise CommandError("ERR No such message in stream")

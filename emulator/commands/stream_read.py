@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, milliseconds
-from emulator.commands.options import FLAG, Options, read_options
+from emulator.commands.options import FLAG, Options, at_least, read_options
 from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
-from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.datatypes.stream import MAX_ID, Body, Stream, format_id
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
 from emulator.table.keyspec import keyword
@@ -22,6 +22,7 @@ from emulator.table.registry import command
 if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
 
 _NEW = MAX_ID
 _LAST = -1
@@ -47,17 +48,40 @@ _OPTIONS: Final[Options] = {
 _GROUP_OPTIONS: Final[Options] = {**_OPTIONS, b"GROUP": (2, _together), b"NOACK": FLAG}
 
 
+def _min_idle(text: bytes) -> int:
+    span = integer(text, "ERR min-idle-time is not an integer or out of range")
+    if span < 0:
+        raise CommandError("ERR min-idle-time must be a positive integer")
+    return span
+
+
+_MOST: Final = at_least(0, "ERR value is out of range, must be positive")
+_SOON: Final = 100
+"""Milliseconds after which somebody who waits for something to claim looks again, where there is nothing yet."""
+
+
+def _options(edition: Edition, for_group: bool) -> Options:
+    """The options of XREADGROUP, or those of XREAD, in an edition."""
+    known = dict(_GROUP_OPTIONS if for_group else _OPTIONS)
+    if edition.includes("8.4.0"):
+        known[b"CLAIM"] = 1, _min_idle if for_group else _only_for_groups("CLAIM")
+    if edition.includes("8.10.0"):
+        known |= {b"MAXCOUNT": _MOST, b"MAXSIZE": _MOST}
+    return known
+
+
 class _Request:
     """The arguments of XREAD and XREADGROUP."""
 
     def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
         for_group = name == "xreadgroup"
         block = (1, partial(milliseconds, client))
-        given = read_options(words, {**(_GROUP_OPTIONS if for_group else _OPTIONS), b"BLOCK": block})
+        given = read_options(words, {**_options(client.engine.config.edition, for_group), b"BLOCK": block})
         streams: Sequence[bytes] = given.get(b"STREAMS", ())
         half = len(streams) // 2
         if len(streams) % 2:
-            ids = "ID or '>'" if for_group else "ID, '+', or '$'"
+            of_last = "ID or '$'" if client.engine.config.edition.is_valkey else "ID, '+', or '$'"
+            ids = "ID or '>'" if for_group else of_last
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
             )
@@ -68,10 +92,35 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
+        self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
         self.group, self.consumer = given.get(b"GROUP", (b"", b""))
         self.keys, self.texts = streams[:half], streams[half:]
+        self._most: int = given.get(b"MAXCOUNT", 0)
+        self._most_bytes: int = given.get(b"MAXSIZE", 0)
+        self.is_capped = bool(self._most or self._most_bytes)
+        self._entries = self._bytes = 0
+
+    def begin(self) -> None:
+        """Nothing is answered yet."""
+        self._entries = self._bytes = 0
+
+    def admit(self, body: Body) -> bool:
+        """Whether an entry is answered too: MAXCOUNT and MAXSIZE cap the whole reply, but for its first entry."""
+        if not self.is_capped:
+            return True
+        size = sum(map(len, body))
+        full = self._most and self._entries >= self._most
+        if full or (self._entries and self._most_bytes and self._bytes + size > self._most_bytes):
+            return False
+        self._entries += 1
+        self._bytes += size
+        return True
+
+    def capped(self, found: Iterable[tuple[int, Body]]) -> Iterable[tuple[int, Body]]:
+        """The entries that are answered."""
+        return takewhile(lambda entry: self.admit(entry[1]), found) if self.is_capped else found
 
 
 # XREAD
@@ -83,6 +132,8 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     if text == b"$":
         return 0 if stream is None else stream.last_id
     if text == b"+":
+        if client.engine.config.edition.is_valkey and stream is not None and len(stream):
+            return stream.last_id - 1  # nothing comes where the last entry was deleted
         return _LAST
     if text == b">":
         raise CommandError(
@@ -104,13 +155,16 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
 
     def attempt() -> Reply:
         found = Named()
+        request.begin()
         for name, after in zip(request.keys, behind, strict=True):
             stream = client.db.lookup_read(name, Stream)
             if stream is None or not len(stream):
                 continue
             start = stream.top_id if after == _LAST else after + 1
             if stream.top_id >= start:
-                found.append((name, entries(stream.range(start, MAX_ID), request.count)))
+                read = entries(request.capped(stream.range(start, MAX_ID)), request.count)
+                if read:
+                    found.append((name, read))
         return found or None
 
     reply = attempt()
@@ -155,28 +209,79 @@ def xreadgroup(
 
     def attempt() -> Reply:
         found = Named()
+        request.begin()
+        min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
             reader = consumer_of(client, name, group, request.consumer)
             reader.seen = clock.now
             if after != _NEW:
-                found.append((name, _history(stream, reader, after, request.count, clock.now)))
-            elif len(stream) and stream.top_id > group.last_id:
-                found.append((name, _deliver(stream, group, reader, request, clock.now)))
+                min_idle = None  # behind a history nothing is claimed, as in Redis
+                found.append((name, _history(stream, group, reader, after, request, clock.now)))
+            elif entries := _unread(stream, group, reader, request, min_idle, clock.now):
+                found.append((name, entries))
                 client.db.changed_silently(name)
         return found or None
 
     reply = attempt()
     if reply is not None or request.timeout is None:
         return NULL_ARRAY if reply is None else reply
-    return client.block(request.keys, request.timeout, Stream, attempt, NULL_ARRAY, needs_key=True)
+    due = None if request.min_idle is None else partial(_next_claim, client, request, request.min_idle)
+    return client.block(request.keys, request.timeout, Stream, attempt, NULL_ARRAY, needs_key=True, due=due)
 
 
-def _deliver(stream: Stream, group: Group, consumer: Consumer, request: _Request, now: int) -> list[Reply]:
-    """Deliver entries that the group has not read yet to a consumer."""
-    new = stream.range(group.last_id + 1, MAX_ID)
-    answer: list[Reply] = []
-    for id, body in islice(new, request.count) if request.count else new:
+def _next_claim(client: Session, request: _Request, min_idle: int) -> int:
+    """Return after how many milliseconds there may be something to claim, if nobody does anything meanwhile.
+
+    It is looked for again no later than what is delivered from now on may be claimed.
+    """
+    now = client.engine.clock.now
+    streams = (client.db.peek(key) for key in request.keys)
+    groups = (stream.groups.get(request.group) for stream in streams if isinstance(stream, Stream))
+    earliest = [group.first_delivered_after(now - min_idle) for group in groups if group is not None]
+    pending = [moment for moment in earliest if moment is not None]
+    return min(pending) + min_idle - now if pending else max(min_idle, _SOON)
+
+
+def _unread(
+    stream: Stream, group: Group, consumer: Consumer, request: _Request, min_idle: int | None, now: int
+) -> list[list[Reply]]:
+    """Deliver what a consumer may claim, and then entries that the group has not read yet."""
+    if min_idle is None:
+        return _deliver(stream, group, consumer, request, request.count, now)
+    claimed = _claim(stream, group, consumer, request, now - min_idle, now)
+    left = request.count - len(claimed)
+    if request.count and not left:
+        return claimed
+    new = _deliver(stream, group, consumer, request, max(left, 0), now)
+    return [*claimed, *([*entry, 0, 0] for entry in new)]
+
+
+def _claim(
+    stream: Stream, group: Group, consumer: Consumer, request: _Request, latest: int, now: int
+) -> list[list[Reply]]:
+    """Give a consumer what was delivered by a moment, the earliest first: each with its idle time and deliveries."""
+    pending = ((id, stream.get(id)) for id in group.delivered_until(latest))
+    late = request.capped((id, body) for id, body in pending if body is not None)
+    answer: list[list[Reply]] = []
+    for id, body in [*islice(late, request.count or None)]:
+        known = group.pending[id]
+        answer.append([format_id(id), body, now - known.delivered, known.count])
+        group.give(id, consumer)
+        group.redeliver(id, now)
+        consumer.active = now
+    return answer
+
+
+def _deliver(
+    stream: Stream, group: Group, consumer: Consumer, request: _Request, count: int, now: int
+) -> list[list[Reply]]:
+    """Deliver entries that the group has not read yet to a consumer, at most so many or with 0 all."""
+    if not len(stream) or stream.top_id <= group.last_id:
+        return []
+    new = request.capped(stream.range(group.last_id + 1, MAX_ID))
+    answer: list[list[Reply]] = []
+    for id, body in islice(new, count) if count else new:
         stream.advance(group, id)
         if not request.no_ack:
             group.deliver(id, consumer, now)
@@ -186,16 +291,18 @@ def _deliver(stream: Stream, group: Group, consumer: Consumer, request: _Request
     return answer
 
 
-def _history(stream: Stream, consumer: Consumer, after: int, count: int, now: int) -> list[Reply]:
+def _history(stream: Stream, group: Group, consumer: Consumer, after: int, request: _Request, now: int) -> list[Reply]:
     """Deliver the pending entries of a consumer once more; entries that no longer exist have no fields."""
     answer: list[Reply] = []
     own = consumer.pending
     ids = own.irange(after + 1)
-    for id in islice(ids, count) if count else ids:
+    for id in islice(ids, request.count or None):
         body = stream.get(id)
+        if not request.admit(body or ()):
+            break
         if body is None:
             answer.append([format_id(id), NULL_ARRAY])
             continue
-        own[id].deliver_again(now)
+        group.redeliver(id, now)
         answer.append([format_id(id), body])
     return answer

@@ -7,7 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import TIME_UNITS, bounded, deadline, integer, wrong_arity
-from emulator.commands.options import FLAG, TEXT, Given, Options, Rule, once, read_options, rivals
+from emulator.commands.options import FLAG, TEXT, Given, Options, Rule, read_options, rivals
+from emulator.commands.past import delete_past
 from emulator.commands.string_conditions import CONDITIONS, holds
 from emulator.config.edition import Edition
 from emulator.config.kinds import INT_MAX
@@ -149,9 +150,11 @@ def substr(client: Session, key: bytes, start: bytes, end: bytes) -> bytes:
 
 
 def _key_of_set(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """SET reads the old value only when GET asks for it."""
-    reads = any(word.upper() == b"GET" for word in words[3:])
-    return [(words[1], "RW access update" if reads else "OW update")]
+    """SET reads the old value only when GET or a condition asks for it, and only GET tells it."""
+    options = {word.upper() for word in words[3:]}
+    if b"GET" in options:
+        return [(words[1], "RW access update")]
+    return [(words[1], "OW update" if options.isdisjoint(CONDITIONS) else "RW update")]
 
 
 @command(
@@ -182,7 +185,10 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     for condition in CONDITIONS & chosen.keys():
         if not holds(condition, chosen[condition], None if entry is None else entry.value):
             return previous
-    _store(client, key, value, moment, b"KEEPTTL" in chosen)
+    if moment is not None and moment <= client.engine.clock.now and client.engine.config.edition.is_valkey:
+        delete_past(client, key)
+    else:
+        _store(client, key, value, moment, b"KEEPTTL" in chosen)
     return previous if b"GET" in chosen else OK
 
 
@@ -199,7 +205,8 @@ def _set_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
         rules = {word: Rule({b"NX", b"XX", *CONDITIONS} - {word}, "") for word in CONDITIONS}
         return _SET_OPTIONS | dict.fromkeys(CONDITIONS, TEXT), _RULES | rules
     if edition.includes("", valkey="8.1.0"):
-        return _SET_OPTIONS | {b"IFEQ": TEXT}, _RULES | once(b"NX", b"XX", b"IFEQ")
+        rules = rivals(b"NX", b"XX", b"IFEQ") | {b"IFEQ": Rule((b"NX", b"XX", b"IFEQ"), "")}
+        return _SET_OPTIONS | {b"IFEQ": TEXT}, _RULES | rules
     return _SET_OPTIONS, _RULES
 
 
@@ -282,14 +289,16 @@ def getdel(client: Session, key: bytes) -> bytes | None:
 def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     """Returns the string at a key, and sets or removes its expiry."""
     chosen = read_options(options, _GETEX_OPTIONS, _RULES)
+    time_first = client.engine.config.edition.is_valkey
+    moment = _moment(client, "getex", chosen) if time_first else None
     value = _read(client, key)
     if value is None:
         return None
     db = client.db
     entry = db.entries[key]
-    moment = _moment(client, "getex", chosen)
+    moment = moment if time_first else _moment(client, "getex", chosen)
     if moment is not None and moment <= client.engine.clock.now:
-        db.delete(key)
+        delete_past(client, key)
     elif moment is not None:
         db.expire_at(entry, moment)
         db.changed(key, GENERIC, b"expire")

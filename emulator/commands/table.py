@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from itertools import chain
 
 from emulator.commands import (  # noqa: F401
     acl,
+    backup,
     bitfield,
     bitmap,
     client,
@@ -18,16 +20,21 @@ from emulator.commands import (  # noqa: F401
     debug,
     dump,
     emulator,
+    emulator_replication,
     functions,
     generic,
     geo,
     hash,
     hash_expiry,
+    hash_import,
+    hotkeys,
     hyperloglog,
+    increx,
     info,
     latency,
     list,
     list_blocking,
+    list_move,
     lolwut,
     memory,
     migrate,
@@ -54,9 +61,9 @@ from emulator.commands import (  # noqa: F401
     zset_range,
 )
 from emulator.commands.changes import changed
-from emulator.config.edition import REDIS_8_2, Edition
+from emulator.config.edition import REDIS_8_2, Edition, load_packages
 from emulator.table import modules
-from emulator.table.registry import REGISTRY, Command, Commands
+from emulator.table.registry import REGISTRY, SENTINEL, Command, Commands
 
 
 def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
@@ -65,17 +72,18 @@ def table(edition: Edition = REDIS_8_2, hidden: bool = True) -> Commands:
 
 
 @cache
-def _by_name(edition: Edition, hidden: bool) -> dict[bytes, Command]:
+def _by_name(edition: Edition, hidden: bool) -> Mapping[bytes, Command]:
     return {entry.name.lower(): entry for entry in _commands(edition) if hidden or not entry.hidden}
 
 
 @cache
 def _commands(edition: Edition) -> tuple[Command, ...]:
     """The commands of an edition, each with its sub-commands of that edition; the hidden ones are in every edition."""
+    load_packages(edition)
     own = (
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()
-        if entry.hidden or edition.includes(entry.since, entry.valkey)
+        if (entry.hidden or edition.includes(entry.since, entry.valkey)) and entry.group != SENTINEL
     )
     return (*own, *chain.from_iterable(map(modules.commands, edition.modules)))
 

@@ -79,7 +79,7 @@ def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply
 
 def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:
     """Return the error of a queued command that the user may no longer run."""
-    denial = client.user.check(queued, args)
+    denial = client.check_user(client.user, queued, args)
     if denial is None:
         return None
     acl = client.engine.acl

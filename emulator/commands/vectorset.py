@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.commands.options import FLAG, TEXT, Options, at_least, last_given, read_options
+from emulator.commands.zset_range import lex_range
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import Element, VectorSet
 from emulator.protocol.errors import CommandError, as_text
@@ -23,24 +25,26 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
 
 _INVALID_VECTOR: Final = "ERR invalid vector specification"
 _INVALID_OPTION: Final = "ERR invalid option after element"
 _SYNTAX: Final = "ERR syntax error in VSIM command"
 _MISMATCH: Final = "ERR Vector dimension mismatch - got {} but set has {}"
 _PROJECTION: Final = "ERR Input dimension mismatch for projection - got {} but projection expects {}"
+_EFFORT: Final = at_least(1, "ERR invalid EF", most=1_000_000)
 _STORAGES: Final = {b"NOQUANT": FULL, b"Q8": BYTES, b"BIN": SIGNS}
 
 Function = TypeVar("Function", bound=Callable[..., Reply])
 
 
-def _command(name: str, flags: str) -> Callable[[Function], Function]:
+def _command(name: str, flags: str, since: str = "8.0.0") -> Callable[[Function], Function]:
     """Register a command of the module; the key is its first argument."""
     return command(
         "module",
         name=name,
         module="vectorset",
-        since="8.0.0",
+        since=since,
         flags=f"{flags} module",
         keys=[keys("RW access update", 1)],
     )
@@ -91,7 +95,7 @@ class _Addition(NamedTuple):
 _ADD_OPTIONS: Final[Options] = {
     **dict.fromkeys(_STORAGES, FLAG),
     b"CAS": FLAG,
-    b"EF": at_least(1, "ERR invalid EF", most=1_000_000),
+    b"EF": _EFFORT,
     b"M": at_least(4, "ERR invalid M", most=4096),
     b"SETATTR": TEXT,
 }
@@ -247,6 +251,29 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
     return [] if found is None else found.pick(random, client.producible(count))
 
 
+@_command("VRANGE", "readonly", since="8.4.0")
+def vrange(client: Session, key: bytes, start: bytes, end: bytes, *count: bytes) -> list[bytes]:
+    """Returns the elements between two names in lexical order: all of them, or with a count from 0 on at most so many."""
+    if len(count) > 1:
+        raise wrong_arity("VRANGE")
+    most = integer(count[0], "ERR invalid COUNT value") if count else -1
+    if start == b"+" or end == b"-":
+        raise CommandError("ERR '-' can only be used as first argument, '+' only as second")
+    _check_end(start, b"-", "start")
+    _check_end(end, b"+", "end")
+    found = client.db.lookup_read(key, VectorSet)
+    wanted = lex_range(start, end)
+    if found is None or wanted.empty:
+        return []
+    names = (name for name in found.elements if not wanted.starts_after(name) and not wanted.ends_before(name))
+    return sorted(names) if most < 0 else nsmallest(most, names)
+
+
+def _check_end(text: bytes, open_end: bytes, which: str) -> None:
+    if text != open_end and (len(text) < 2 or text[:1] not in (b"[", b"(")):
+        raise CommandError(f"ERR invalid {which} range format")
+
+
 # Reading properties
 
 
@@ -328,11 +355,16 @@ _SEARCH_OPTIONS: Final[Options] = {
 }
 
 
+_LATER_SEARCH_OPTIONS: Final[Options] = {**_SEARCH_OPTIONS, b"EF": _EFFORT}
+"""From 8.4 on EF has an upper bound."""
+
+
 class _Search:
     """The options of VSIM, without those that only a graph needs."""
 
-    def __init__(self, words: Sequence[bytes]) -> None:
-        given = read_options(words, _SEARCH_OPTIONS, error=_SYNTAX)
+    def __init__(self, words: Sequence[bytes], edition: Edition) -> None:
+        known = _LATER_SEARCH_OPTIONS if edition.includes("8.4.0") else _SEARCH_OPTIONS
+        given = read_options(words, known, error=_SYNTAX)
         self.with_scores, self.with_attributes = b"WITHSCORES" in given, b"WITHATTRIBS" in given
         self.truth = b"TRUTH" in given
         self.count: int = given.get(b"COUNT", 10)
@@ -396,5 +428,5 @@ def vsim(client: Session, *arguments: bytes) -> Reply:
         return []
     words = iter(arguments[1:])
     query = _query(target, words)
-    search = _Search(list(words))
+    search = _Search(list(words), client.engine.config.edition)
     return search.reply(search.run(target, query), client.protocol)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence, Set
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from emulator.commands.arguments import double, positive, random_count, wrong_arity
+from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
-from emulator.commands.scan import scan_cursor, scan_options
+from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
@@ -46,7 +46,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
     plain = score.upper() not in _OPTIONS
     if plain and not more:  # as in most calls
-        return _add_one(client, key, double(score), member)
+        return _add_one(client, key, core_double(client, score), member)
     words = (score, member, *more)
     given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
     options = given.keys()
@@ -54,7 +54,7 @@ def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes)
         raise CommandError(SYNTAX)
     if options:
         _check_options(options, len(rest) // 2)
-    scores = [double(text) for text in rest[::2]]
+    scores = [core_double(client, text) for text in rest[::2]]
     return add_scores(client, key, scores, rest[1::2], options)
 
 
@@ -97,6 +97,8 @@ def add_scores(
     limits = client.engine.config
     if target.packed and len(members) > limits.zset_max_listpack_entries:
         target.packed = False  # Redis converts by the number of words, before it notices duplicates
+    if limits.edition.is_valkey and target.packed:
+        target.packed = max(map(len, members)) <= limits.zset_max_listpack_value  # and Valkey by their lengths
     added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):
@@ -139,7 +141,7 @@ def zincrby(client: Session, key: bytes, increment: bytes, member: bytes) -> flo
     """Adds to the score of a member, 0 if it is missing; returns the new score."""
     if increment.upper() in _OPTIONS:  # Redis reads it as an option of ZADD
         raise CommandError(SYNTAX)
-    amount = double(increment)
+    amount = core_double(client, increment)
     return add_scores(client, key, [amount], [member], frozenset((b"INCR",)))
 
 
@@ -313,12 +315,14 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]
-    count, matches, *_ = scan_options(options)
+    count, matches, no_scores, _ = scan_options(options, of_edition(client.engine.config.edition, SCORES))
     spell: Callable[[float], bytes] = format_double
     if members.packed:
         after, found = 0, list(members)
     else:
         after, found = members.dense().scan(position, count)
         spell = b"%.17g".__mod__  # for scans of a hash table, Redis prints scores in full
+    if no_scores:
+        return [b"%d" % after, [member for member in found if matches(member)]]
     scores = members.scores
     return [b"%d" % after, [item for member in found if matches(member) for item in (member, spell(scores[member]))]]

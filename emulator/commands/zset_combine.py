@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import double, integer
+from emulator.commands.arguments import core_double, integer
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.zset import pairs
 from emulator.commands.zset_range import store
@@ -29,7 +30,17 @@ def _sum(one: float, two: float) -> float:
     return 0.0 if math.isnan(total) else total
 
 
-_AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
+def _count(a: float, b: float) -> float:
+    """COUNT (Redis 8.8): in how many of the keys a member is; each counts as its weight."""
+    return _sum(a, b)
+
+
+_AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {
+    b"SUM": _sum,
+    b"MIN": min,
+    b"MAX": max,
+    b"COUNT": _count,
+}
 
 
 class _Operand(NamedTuple):
@@ -95,8 +106,8 @@ def _members(client: Session, key: bytes) -> Scores | Set:
     raise CommandError(WRONGTYPE)
 
 
-def _weights(*texts: bytes) -> list[float]:
-    return [double(text, "ERR weight value is not a float") for text in texts]
+def _weights(client: Session, *texts: bytes) -> list[float]:
+    return [core_double(client, text, "ERR weight value is not a float") for text in texts]
 
 
 def _aggregate(word: bytes) -> Callable[[float, float], float]:
@@ -111,9 +122,13 @@ def _query(client: Session, name: str, words: Sequence[bytes], weighs: bool = Tr
     members = [_members(client, key) for key in names]
     known: Options = {} if stores else {b"WITHSCORES": FLAG}
     if weighs:
-        known |= {b"WEIGHTS": (len(names), _weights), b"AGGREGATE": (1, _aggregate)}
+        known |= {b"WEIGHTS": (len(names), partial(_weights, client)), b"AGGREGATE": (1, _aggregate)}
     given = read_options(options, known)
     weights, aggregate = given.get(b"WEIGHTS", [1.0] * len(names)), given.get(b"AGGREGATE", _sum)
+    if aggregate is _count:
+        if not client.engine.config.edition.includes("8.8.0"):
+            raise CommandError(SYNTAX)
+        members = [each if isinstance(each, Set) else dict.fromkeys(each, 1.0) for each in members]
     return _Query(list(map(_Operand, members, weights)), aggregate, b"WITHSCORES" in given)
 
 

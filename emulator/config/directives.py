@@ -21,9 +21,11 @@ from emulator.config.kinds import (
     Octal,
     Secret,
     ShutdownOptions,
+    SlotStats,
     Text,
 )
 from emulator.config.of_modules import Compactions, ModuleInteger, ModuleNumber
+from emulator.config.of_valkey import OfValkey
 from emulator.config.special import (
     Addresses,
     Directory,
@@ -46,7 +48,7 @@ from emulator.protocol.numbers import INT64_MAX
 __all__ = ["Config", "ConfigError"]
 
 
-class Config(Store):
+class Config(OfValkey, Store):
     """The configuration of one server, at first Redis's defaults."""
 
     acl_pubsub_default = Choice("resetchannels", "allchannels resetchannels")
@@ -75,6 +77,9 @@ class Config(Store):
     appendonly = Boolean(False)
     auto_aof_rewrite_min_size = MemorySize(64 << 20, unsigned=False)
     auto_aof_rewrite_percentage = Integer(100, 0, INT_MAX)
+    backup_daily = Boolean(False, hidden=True)
+    backup_dir = Text(blank=True, immutable=True, hidden=True)
+    backup_retention = Integer(7, 0, INT_MAX, hidden=True)
     bgsave_cpulist = Text(aliases="bgsave_cpulist", immutable=True)
     bf_error_rate = ModuleNumber(0.01, 0, 1, open=True, module="bf")
     bf_expansion_factor = ModuleInteger(2, 0, 32768, module="bf")
@@ -92,6 +97,15 @@ class Config(Store):
         {"normal": (0, 0, 0), "slave": (256 << 20, 64 << 20, 60), "pubsub": (32 << 20, 8 << 20, 60)}
     )
     client_query_buffer_limit = MemorySize(1 << 30, 1 << 20)
+    cloud_account = Text(immutable=True, hidden=True)
+    cloud_bind = Text("127.0.0.1 -::1", immutable=True, hidden=True)
+    cloud_dir = Text(immutable=True, hidden=True)
+    cloud_domain = Text(immutable=True, hidden=True)
+    cloud_lag = Integer(0, 0, INT_MAX, immutable=True, hidden=True)
+    cloud_port = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_proxy = Integer(0, 0, 65535, immutable=True, hidden=True)
+    cloud_readonly_key = Text(immutable=True, hidden=True)
+    cloud_regions = Text(immutable=True, hidden=True)
     cluster_allow_pubsubshard_when_down = Boolean(True)
     cluster_allow_reads_when_down = Boolean(False)
     cluster_allow_replica_migration = Boolean(True)
@@ -104,7 +118,7 @@ class Config(Store):
     cluster_compatibility_sample_ratio = Integer(0, 0, 100, since="8.0.0")
     cluster_config_file = Text("nodes.conf", blank=True, immutable=True)
     cluster_enabled = Boolean(False, immutable=True)
-    cluster_link_sendbuf_limit = MemorySize(0)
+    cluster_link_sendbuf_limit = MemorySize(0, wide_since="8.4.0")
     cluster_migration_barrier = Integer(1, 0, INT_MAX)
     cluster_node_timeout = Integer(15000, 0, INT64_MAX)
     cluster_ping_interval = Integer(0, 0, INT64_MAX, hidden=True)
@@ -115,7 +129,7 @@ class Config(Store):
     cluster_require_full_coverage = Boolean(True)
     cluster_slot_migration_handoff_max_lag_bytes = MemorySize(1 << 20, since="8.4.0")
     cluster_slot_migration_write_pause_timeout = Integer(10000, 0, INT64_MAX, since="8.4.0")
-    cluster_slot_stats_enabled = Boolean(False, since="8.2.0")
+    cluster_slot_stats_enabled = SlotStats(since="8.2.0")
     crash_log_enabled = Boolean(True)
     crash_memcheck_enabled = Boolean(True)
     daemonize = Boolean(False, immutable=True)
@@ -125,6 +139,8 @@ class Config(Store):
     disable_thp = Boolean(True, immutable=True)
     dynamic_hz = Boolean(True)
     emulator_commands = Boolean(True, immutable=True, hidden=True)
+    emulator_detach = Boolean(False, immutable=True, hidden=True)
+    emulator_match = Text(immutable=True, hidden=True)
     emulator_max_keyspaces = Integer(1000, 1, INT_MAX, hidden=True)
     enable_debug_command = Choice("no", "no yes local", immutable=True)
     enable_module_command = Choice("no", "no yes local", immutable=True)
@@ -163,12 +179,17 @@ class Config(Store):
     max_new_tls_connections_per_cycle = Integer(1, 1, 1000, unsigned=True, since="7.4.0")
     lookahead = Integer(16, 1, INT_MAX, since="8.4.0")
     maxclients = Integer(10000, 1, UINT_MAX, unsigned=True)
-    maxmemory = MemorySize(0)
+    maxmemory = MemorySize(0, wide_since="8.4.0")
     maxmemory_clients = MemoryOrPercent(0)
     maxmemory_eviction_tenacity = Integer(10, 0, 100)
     maxmemory_policy = Choice(
         "noeviction",
         "volatile-lru volatile-lfu volatile-random volatile-ttl allkeys-lru allkeys-lfu allkeys-random noeviction",
+        later=(
+            "8.6.0",
+            "volatile-lru volatile-lfu volatile-random volatile-ttl volatile-lrm "
+            "allkeys-lru allkeys-lfu allkeys-random allkeys-lrm noeviction",
+        ),
     )
     maxmemory_samples = Integer(5, 1, 64)
     min_replicas_max_lag = Integer(10, 0, INT_MAX, aliases="min-slaves-max-lag")
@@ -193,7 +214,11 @@ class Config(Store):
     repl_backlog_size = MemorySize(1 << 20, 1, unsigned=False, lowest=16 << 10)
     repl_backlog_ttl = Integer(3600, 0, INT64_MAX)
     repl_disable_tcp_nodelay = Boolean(False)
-    repl_diskless_load = Choice("disabled", "disabled on-empty-db swapdb")
+    repl_diskless_load = Choice(
+        "disabled",
+        "disabled on-empty-db swapdb",
+        later=("8.6.0", "disabled on-empty-db swapdb flushdb"),
+    )
     repl_diskless_sync = Boolean(True)
     repl_diskless_sync_delay = Integer(5, 0, INT_MAX)
     repl_diskless_sync_max_replicas = Integer(0, 0, INT_MAX)
@@ -217,6 +242,7 @@ class Config(Store):
     rest_database = Text(immutable=True, hidden=True)
     rest_port = Integer(0, 0, 65535, immutable=True, hidden=True)
     rest_readonly_token = Text(immutable=True, hidden=True)
+    rest_tls = Boolean(False, immutable=True, hidden=True)
     rest_token = Text(immutable=True, hidden=True)
     save = Save(((3600, 1), (300, 100), (60, 10000)))
     server_cpulist = Text(aliases="server_cpulist", immutable=True)

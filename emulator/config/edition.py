@@ -8,6 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
+from emulator.config.wording import REDIS, VALKEY, Wording
+
 _COMMON_ANCESTOR: Final = "7.2.4"
 """The version of Redis that Valkey began with."""
 
@@ -40,12 +42,14 @@ class Edition:
     """A server of some version, with its modules.
 
     Commands and directives are those that came up to its version, and those of its modules: each says ``since`` when it is
-    there (`emulator.commands.table.table`, `emulator.config.store.Store`).
+    there (`emulator.commands.table.table`, `emulator.config.store.Store`).  ``packages`` of `emulator.modules` have types of
+    Redis's own, which are imported by the editions that have them.
     """
 
     name: str
     version: str
     modules: tuple[Module, ...] = ()
+    packages: tuple[str, ...] = ()
 
     @property
     def compat(self) -> str:
@@ -56,6 +60,16 @@ class Edition:
     @property
     def is_valkey(self) -> bool:
         return self.name == "valkey"
+
+    @property
+    def wording(self) -> Wording:
+        """The texts in which servers differ."""
+        return VALKEY if self.is_valkey else REDIS
+
+    @property
+    def redis_version(self) -> str:
+        """The version of Redis that clients may take it for."""
+        return _COMMON_ANCESTOR if self.is_valkey else self.version
 
     def includes(self, since: str, valkey: str = "") -> bool:
         """Whether it has what came with Redis version `since` (``7.2.0``), or with that of Valkey; "" for never.
@@ -86,8 +100,12 @@ class Edition:
     @property
     def number(self) -> int:
         """The version with a byte for each part: 0x00080203."""
-        major, minor, patch = _parts(self.version)
-        return major << 16 | minor << 8 | patch
+        return _number(self.version)
+
+    @property
+    def redis_number(self) -> int:
+        """`redis_version` in the same form."""
+        return _number(self.redis_version)
 
 
 @cache
@@ -102,6 +120,17 @@ def load_module(module: Module) -> None:
         import_module(f"emulator.modules.{module.package}.commands")
 
 
+def load_packages(edition: Edition) -> None:
+    """Enter the commands and types that an edition has beyond those of Redis 8.2: they cost others no time at the start."""
+    for package in edition.packages:
+        import_module(f"emulator.modules.{package}.commands")
+
+
+def _number(version: str) -> int:
+    major, minor, patch = _parts(version)
+    return major << 16 | minor << 8 | patch
+
+
 @cache
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
@@ -113,6 +142,7 @@ _SKETCHES: Final = ("MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TY
 _BLOOM: Final = Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES)
 _SERIES: Final = Module("timeseries", 80210, "handle-io-errors", "timeseries", "timeseries", ("TSDB-TYPE",))
 _MODULES: Final = (_VECTORSET, _JSON, _BLOOM, _SERIES)
+_LATER: Final = ("array",)
 _LUA: Final = Module("lua", 1, path="lua")
 
 REDIS_8_2: Final = Edition("redis", "8.2.3", _MODULES)
@@ -126,6 +156,8 @@ EDITIONS: Final = {
         REDIS_8_2,
         Edition("redis", "8.4.0", _MODULES),
         Edition("redis", "8.6.2", _MODULES),
+        Edition("redis", "8.8.0", _MODULES, _LATER),
+        Edition("redis", "8.10.0", _MODULES, _LATER),
         Edition("valkey", "9.1.2", (_LUA,)),
     )
 }

@@ -7,8 +7,10 @@ name (with ``_`` for ``-``), whose type is the directive's own; at run time the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from emulator.config.edition import Edition
 from emulator.protocol.inline import quoted
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN, UINT64_MAX, parse_integer, saturated
 from emulator.protocol.text import to_bytes
@@ -72,6 +74,10 @@ class Directive(Generic[T]):
 
         def __set__(self, instance: Any, value: T) -> None: ...
 
+    def of(self, edition: Edition) -> Self:
+        """The directive as it is in an edition that has it: the same one if nothing is otherwise."""
+        return self
+
     def initial(self) -> T:
         """The value before any is set."""
         return self.default
@@ -103,11 +109,19 @@ class Boolean(Directive[bool]):
 
 
 class Choice(Directive[str]):
-    """One of several words, however they are spelt."""
+    """One of several words, however they are spelt; from the version of `later` on one of those that it has."""
 
-    def __init__(self, default: str, choices: str, **traits: Any) -> None:
+    def __init__(self, default: str, choices: str, later: tuple[str, str] = ("", ""), **traits: Any) -> None:
         super().__init__(default, **traits)
         self.choices = choices.split()
+        self._later_since, self._later = later
+
+    def of(self, edition: Edition) -> Self:
+        if not edition.includes(self._later_since):
+            return self
+        twin = copy(self)
+        twin.choices = self._later.split()
+        return twin
 
     def parse(self, words: Sequence[str], current: str) -> str:
         return self._choice(words[0])
@@ -127,14 +141,35 @@ class ShutdownOptions(Choice):
 
     several = True
 
-    def __init__(self, **traits: Any) -> None:
-        super().__init__("default", "default save nosave now force", **traits)
+    def __init__(self, further: str = "", **traits: Any) -> None:
+        super().__init__("default", f"default save nosave now force {further}", **traits)
 
     def parse(self, words: Sequence[str], current: str) -> str:
         chosen = {self._choice(word) for word in words or [""]}
         if {"save", "nosave"} <= chosen:
             raise ConfigError("shutdown options SAVE and NOSAVE can't be used simultaneously")
         return " ".join(choice for choice in self.choices[1:] if choice in chosen) or "default"
+
+
+class SlotStats(Choice):
+    """``yes`` or ``no``, from 8.6 on also some of ``cpu``, ``net`` and ``mem``; all of them are ``yes``."""
+
+    def __init__(self, **traits: Any) -> None:
+        super().__init__("no", "no yes", later=("8.6.0", "no yes cpu net mem"), **traits)
+
+    def of(self, edition: Edition) -> Self:
+        twin = super().of(edition)
+        twin.several = twin is not self
+        return twin
+
+    def parse(self, words: Sequence[str], current: str) -> str:
+        if not self.several:
+            if words[0].lower() not in self.choices:
+                raise ConfigError("argument must be 'yes' or 'no'")
+            return words[0].lower()
+        chosen = {self._choice(word) for word in words or [""]}
+        kinds = [choice for choice in self.choices[2:] if choice in chosen]
+        return "yes" if "yes" in chosen or len(kinds) == len(self.choices[2:]) else " ".join(kinds) or "no"
 
 
 class Integer(Directive[int]):
@@ -207,9 +242,13 @@ class Octal(Integer):
 
 
 class MemorySize(Integer):
-    """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative."""
+    """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative.
+
+    From the version `wide_since` on there is no sign.
+    """
 
     binary = False
+    malformed = "argument must be a memory value"
 
     def __init__(
         self,
@@ -219,10 +258,19 @@ class MemorySize(Integer):
         *,
         lowest: int = 0,
         unsigned: bool = True,
+        wide_since: str = "",
         **traits: Any,
     ) -> None:
         super().__init__(default, least, most, unsigned=unsigned, **traits)
         self.lowest = lowest
+        self._wide_since = wide_since
+
+    def of(self, edition: Edition) -> Self:
+        if not edition.includes(self._wide_since):
+            return self
+        twin = copy(self)
+        twin.most = UINT64_MAX
+        return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
         return max(super().parse(words, current), self.lowest)
@@ -230,8 +278,8 @@ class MemorySize(Integer):
     def _number(self, word: str) -> int:
         number = parse_memory(word)
         if number is None:
-            raise ConfigError("argument must be a memory value")
-        return number
+            raise ConfigError(self.malformed)
+        return number & UINT64_MAX if self.most == UINT64_MAX else number
 
     def lines(self, value: int) -> list[tuple[str, bool]]:
         return [(f"{self.name} {format_memory(value)}", value != self.default)]
@@ -240,11 +288,13 @@ class MemorySize(Integer):
 class MemoryOrPercent(MemorySize):
     """Bytes, or for a percentage its negative."""
 
+    malformed = "argument must be a memory or percent value"
+
     def _number(self, word: str) -> int:
         percent = parse_integer(to_bytes(word[:-1])) if word.endswith("%") else None
         number = parse_memory(word) if percent is None or percent < 0 else -percent
         if number is None:
-            raise ConfigError("argument must be a memory or percent value")
+            raise ConfigError(self.malformed)
         return number
 
     def _bounded(self, number: int) -> int:
@@ -295,6 +345,12 @@ def parse_memory(word: str) -> int | None:
         return None
     number = min(saturated(digits.encode()), UINT64_MAX) * unit
     return wrapped(number, 64)
+
+
+def exceeds_memory(word: str) -> bool:
+    """Whether the number before a unit is more than 64 bits can tell."""
+    digits = word.rstrip("bBkKmMgG")
+    return digits.isdigit() and saturated(digits.encode()) > UINT64_MAX
 
 
 def format_memory(number: int) -> str:

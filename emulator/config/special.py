@@ -18,7 +18,7 @@ from emulator.config.kinds import (
     wrapped,
 )
 from emulator.config.notifications import format_flags, parse_flags
-from emulator.protocol.numbers import parse_double
+from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
 
 SavePoints = tuple[tuple[int, int], ...]
@@ -126,10 +126,14 @@ class OomScores(Directive[tuple[int, ...]]):
 
 
 class NotificationFlags(Directive[int]):
-    """``notify-keyspace-events`` as the bits of `emulator.config.notifications`."""
+    """``notify-keyspace-events`` as the bits of `emulator.config.notifications`; a server may be `without` some letters."""
+
+    def __init__(self, default: int, without: str = "") -> None:
+        super().__init__(default)
+        self._without = frozenset(without)
 
     def parse(self, words: Sequence[str], current: int) -> int:
-        flags = parse_flags(words[0])
+        flags = parse_flags(words[0]) if self._without.isdisjoint(words[0]) else None
         if flags is None:
             raise ConfigError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
         return flags
@@ -142,15 +146,19 @@ class NotificationFlags(Directive[int]):
 
 
 class Percentiles(Directive[tuple[float, ...]]):
-    """Percentages from 0 to 100."""
+    """Percentages from 0 to 100; a server that is `decimal` knows no hexadecimal ones."""
 
     several = True
     binary = True
 
+    def __init__(self, default: tuple[float, ...], decimal: bool = False) -> None:
+        super().__init__(default)
+        self._parse = parse_decimal if decimal else parse_double
+
     def parse(self, words: Sequence[str], current: tuple[float, ...]) -> tuple[float, ...]:
         if list(words) == [""]:
             return ()
-        values = [parse_double(to_bytes(word)) for word in words]
+        values = [self._parse(to_bytes(word)) for word in words]
         found = tuple(value for value in values if value is not None)
         if len(found) != len(values):
             raise ConfigError(f"Invalid {self.name} parameters")
@@ -190,6 +198,8 @@ class Master(Directive["tuple[str, int] | None"]):
     several = True
 
     def parse(self, words: Sequence[str], current: tuple[str, int] | None) -> tuple[str, int] | None:
+        if len(words) == 1 and ":" in words[0]:  # beyond Redis: host:port
+            words = words[0].rpartition(":")[::2]
         if len(words) != 2:
             raise ConfigError("wrong number of arguments")
         host, port = words

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 from emulator.config.edition import REDIS_8_2, Edition
-from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer
+from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, MemorySize, exceeds_memory
+from emulator.config.of_valkey import NOT_OF_VALKEY, OF_VALKEY
 from emulator.config.rewrite import rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
-from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.text import to_bytes, to_text
 
 Hook = Callable[[], object]
@@ -43,7 +43,8 @@ class Store:
         self.edition = edition
         self._hooks: dict[str, list[Hook]] = {}
         self._at_start: dict[Directive[Any], Any] = {}
-        for directive in self.directives.values():
+        own, of_valkey = self.directives.values(), OF_VALKEY.values()
+        for directive in (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own):
             setattr(self, directive.attribute, directive.initial())
         self.directives = self._of(edition)  # the attributes are there whatever the edition
 
@@ -51,13 +52,21 @@ class Store:
     def _of(cls, edition: Edition) -> dict[str, Directive[Any]]:
         """The directives of an edition, looked out once."""
         if edition not in cls._by_edition:
-            known = cls.directives.items()
-            cls._by_edition[edition] = {
-                name: directive
-                for name, directive in known
+            known = {
+                name: directive.of(edition)
+                for name, directive in cls.directives.items()
                 if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
             }
+            cls._by_edition[edition] = cls._as_in(edition, known)
         return cls._by_edition[edition]
+
+    @classmethod
+    def _as_in(cls, edition: Edition, known: dict[str, Directive[Any]]) -> dict[str, Directive[Any]]:
+        """What Valkey has otherwise takes the place of Redis's own."""
+        if not edition.is_valkey:
+            return known
+        own = {name: entry for entry in OF_VALKEY.values() for name in (entry.name, *entry.aliases)}
+        return {name: entry for name, entry in known.items() if entry.attribute not in NOT_OF_VALKEY} | own
 
     def settle_modules(self, words: Sequence[str]) -> None:
         """Have no other modules than those that are chosen, from the start of the server on."""
@@ -140,15 +149,18 @@ class Store:
         if not directive.binary:
             words = [word.partition("\0")[0] for word in words]
         try:
+            if self.edition.is_valkey and isinstance(directive, MemorySize) and exceeds_memory(words[0]):
+                raise ConfigError(directive.malformed)
             setattr(self, directive.attribute, directive.parse(words, getattr(self, directive.attribute)))
         except ConfigError as error:
             raise _failed(name, self._worded(directive, str(error))) from None
 
     def _worded(self, directive: Directive[Any], reason: str) -> str:
-        """A reason as the edition words it: from 8.4 on the bounds of a large unsigned number are told too."""
-        if reason != NEGATIVE or not self.edition.includes("8.4.0"):
+        """A reason as the edition words it: from 8.4 on, and in Valkey, the bounds are told for a negative number too."""
+        told = self.edition.is_valkey or self.edition.includes("8.4.0")
+        if reason != NEGATIVE or not isinstance(directive, Integer) or not told:
             return reason
-        return directive.bounds if isinstance(directive, Integer) and directive.most == INT64_MAX else reason
+        return directive.bounds
 
     def _tell(self, name: str, directive: Directive[Any], told: list[Hook]) -> None:
         """Call the hooks of a directive, save those that another one has called already."""

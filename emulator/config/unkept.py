@@ -28,8 +28,6 @@ def refusal(config: Config) -> str | None:
     """Why a server with this configuration must not start: it would not be what it is asked to be."""
     if config.cluster_enabled:
         return "cluster-enabled yes: cluster mode is not available, start without it"
-    if config.replicaof:
-        return "replicaof: replication is not available, start without it"
     return None
 
 

@@ -32,6 +32,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.recording.forget()
     engine.reset_clock()
     engine.config.reset()
+    engine.replication.renew()
     engine.acl.reset()
     engine.scripting.reset()
     engine.set_active_expire(True)
@@ -39,7 +40,8 @@ def renew(engine: Engine, client: Session) -> None:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
         engine.propagation.add(0, effect)
-    engine.slowlog.reset()
+    for log in (engine.slowlog, engine.large_requests, engine.large_replies):
+        log.reset()
     engine.latency.events.clear()
     forget_statistics(engine)
     engine.random.seed(engine.config.seed or None)
@@ -57,6 +59,34 @@ def forget_statistics(engine: Engine) -> None:
     """CONFIG RESETSTAT: the counters of the server and of each command begin anew."""
     engine.stats.reset()
     engine.rates.reset()
+    engine.replication.forget_statistics()
     engine.count_durations()
     for entry in every_command(engine.commands):
         entry.reset()
+
+
+def restart(engine: Engine, keep: bool) -> None:
+    """Restart an engine as clients see it, with its data or without; whoever asked for it gets an answer first.
+
+    Connections end.  Gone are settings and users that were not written to a file, scripts, what clients waited for and
+    watched, and statistics; the run id is another one.  Data and functions stay or go, as a file would or would not have had
+    them.  Snapshots, faults and recordings stay, since they are the tester's.  Raises `CommandError` while a script runs that
+    does not end.
+    """
+    engine.scripting.check_quiet()
+    for session in list(engine.sessions.values()):
+        session.abort_in_turn()
+    engine.pause.stop()
+    engine.scripting.flush()
+    engine.config.reset()
+    engine.acl.reset()
+    if not keep:
+        for db in engine.databases:
+            db.clear()
+        engine.scripting.reset()
+    engine.slowlog.reset()
+    engine.latency.events.clear()
+    forget_statistics(engine)
+    engine.run_id = engine.random.randbytes(20).hex()
+    engine.started = engine.clock.tick()
+    engine.replication.restart(keep)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
+from emulator.clients.description import kind_of
 from emulator.clients.monitor import redacted
 from emulator.clients.session import Session
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import LOADING, NO_REPLICAS, CommandError
+from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -31,8 +32,8 @@ from emulator.protocol.replies import (
     Replies,
     Reply,
 )
-from emulator.scripting.scripts import busy_text
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
+from emulator.stats.slowlog import CommandLog, request_size
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
     ALLOW_BUSY,
@@ -46,6 +47,7 @@ from emulator.table.registry import (
     READONLY,
     RUNS_SCRIPT,
     SKIP_SLOWLOG,
+    STALE,
     WRITE,
     Command,
 )
@@ -72,6 +74,7 @@ _FOR_SUBSCRIBERS: Final = frozenset(
 )
 
 
+_NOAUTH: Final = "NOAUTH Authentication required."
 _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 
 
@@ -205,6 +208,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
         _record(session, args, reply)
+    if session.peer is not None and reply is not NO_REPLY and kind_of(session) == b"replica":
+        return _answered_by_mistake(session)
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
@@ -219,6 +224,14 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         session.refresh()
     is_push = reply.__class__ is Push or reply.__class__ is Replies
     return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+
+
+def _answered_by_mistake(session: Session) -> Reply:
+    """A replica hears nothing but the stream: an answer in it would be taken for a command."""
+    name = b"unknown" if session.last_command is None else session.last_command.full_name
+    logger.warning("Replica generated a reply to command '%s', disconnecting it", name.decode())
+    session.abort_in_turn()
+    return NO_REPLY
 
 
 def _record(session: Session, args: Sequence[bytes], reply: Outcome) -> None:
@@ -267,7 +280,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     engine = session.engine
     command = session.last_command = None
     try:
-        command = session.last_command = find(engine.commands, args)
+        command = session.last_command = _found(session, args)
         flags = command.flags
         if flags & RUNS_SCRIPT and command.least <= len(args):
             flags = engine.scripting.flags_of(command, args)
@@ -286,9 +299,25 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
         session.queue.add(command, args)
         return QUEUED
-    if session.no_touch:
-        return _call_without_touch(session, command, args)
-    return call(session, command, args)
+    outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
+    if engine.logs_sizes:
+        _note_request(session, command, args)
+    return outcome
+
+
+def _found(session: Session, args: Sequence[bytes]) -> Command:
+    """The command that is called; in Valkey those who have to say first who they are do not hear what there is."""
+    engine = session.engine
+    must_tell = not session.authenticated and not engine.acl.open_to_all and engine.config.edition.is_valkey
+    try:
+        command = find(engine.commands, args)
+    except CommandError:
+        if must_tell and args[0].lower() not in _CROSS_PROTOCOL:
+            raise CommandError(_NOAUTH) from None
+        raise
+    if must_tell and not command.flags & NO_AUTH:
+        raise CommandError(_NOAUTH)
+    return command
 
 
 def _cut_off(session: Session) -> Reply:
@@ -323,10 +352,11 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         return
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
-        raise CommandError("NOAUTH Authentication required.")
+        raise CommandError(_NOAUTH)
     if session.queue is not None and command.flags & NO_MULTI:
-        raise CommandError("ERR Command not allowed inside a transaction")
-    denial = session.user.check(command, args)
+        refused = engine.config.edition.wording.not_in_transactions
+        raise CommandError(refused.format(command.full_name.decode()))
+    denial = session.check_user(session.user, command, args)
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
@@ -346,17 +376,32 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(misconf)
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
+    follows = engine.replication.needs_guards
+    if follows and engine.replication.is_read_only and not command.hidden and _may(session, command, flags, WRITE):
+        raise CommandError(READ_ONLY_REPLICA)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
-    if engine.persistence.loading is not None and not command.flags & MAY_WHILE_LOADING:
+    if follows and engine.replication.is_stale and _is_for_fresh_data(session, command, flags):
+        raise CommandError(MASTER_DOWN)
+    loads = engine.persistence.loading is not None or (follows and engine.replication.is_loading)
+    if loads and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
-        raise CommandError(busy_text(engine.busy))
-    if flags & (READONLY | WRITE | MAY_REPLICATE) and session in engine.monitor.sessions:
+        raise engine.scripting.busy_error(engine.busy)
+    if flags & (READONLY | WRITE | MAY_REPLICATE) and (
+        session in engine.monitor.sessions or (session.peer is not None and kind_of(session) == b"replica")
+    ):
         raise CommandError("ERR Replica can't interact with the keyspace")
+
+
+def _is_for_fresh_data(session: Session, command: Command, flags: int) -> bool:
+    """Whether a call, or with EXEC one that is queued, makes no sense where data may be old."""
+    if command.name == b"exec" and session.queue is not None:
+        return not all(queued.flags & STALE for queued, _ in session.queue)
+    return not flags & STALE
 
 
 def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
@@ -393,6 +438,11 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
+    hotkeys = session.engine.hotkeys
+    if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
+        hotkeys.note(session, command, args, reply, elapsed)
+    if session.engine.logs_sizes:
+        _note_reply(session, command, args, reply)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:
@@ -416,8 +466,11 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
     command = session.last_command
     if command is not None:
         if reply.__class__ is CommandError:
-            failure(session.engine, command, reply)
+            rejects = session.engine.config.edition.is_valkey and str(reply).startswith("UNBLOCKED")
+            (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
+        if session.engine.logs_sizes:
+            _note_reply(session, command, session.words, reply)
 
 
 def refusal(session: Session) -> CommandError | None:
@@ -470,11 +523,25 @@ def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds
     micros, config = int(seconds * 1e6), engine.config
     engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
-        engine.slowlog.add(
-            engine.clock.now // 1000,
-            micros,
-            redacted(args),
-            session.address,
-            session.name,
-            config.slowlog_max_len,
-        )
+        _enter(session, engine.slowlog, args, micros, config.slowlog_max_len)
+
+
+def _note_reply(session: Session, command: Command, args: Sequence[bytes], reply: Outcome) -> None:
+    """Enter a reply in the log of large ones, if it is one."""
+    encoder, config = session.encoders.get(reply.__class__), session.engine.config
+    if encoder is not None and not command.flags & SKIP_SLOWLOG and config.commandlog_reply_larger_than >= 0:
+        size = len(encoder(reply))
+        if size >= config.commandlog_reply_larger_than:
+            _enter(session, session.engine.large_replies, args, size, config.commandlog_large_reply_max_len)
+
+
+def _note_request(session: Session, command: Command, args: Sequence[bytes]) -> None:
+    """Enter a request in the log of large ones, if it is one."""
+    config = session.engine.config
+    if not command.flags & SKIP_SLOWLOG and 0 <= config.commandlog_request_larger_than <= (size := request_size(args)):
+        _enter(session, session.engine.large_requests, args, size, config.commandlog_large_request_max_len)
+
+
+def _enter(session: Session, log: CommandLog, args: Sequence[bytes], measure: int, most: int) -> None:
+    client = session.engine.current or session  # the commands of a script are its client's
+    log.add(client.engine.clock.now // 1000, measure, redacted(args), client.address, client.name, most)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
@@ -38,38 +38,61 @@ from emulator.datatypes.list import List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
-from emulator.keyspace.frequency import Frequency
+from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener, Observed
-from emulator.persistence.host import InBackground
+from emulator.keyspace.observed import Listener
+from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
+from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
+from emulator.replication.host import Dial
+from emulator.replication.replication import Replication
 from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
-from emulator.stats.slowlog import SlowLog
-from emulator.table.registry import Commands, every_command
+from emulator.stats.slowlog import CommandLog
+from emulator.table.registry import Command, Commands, every_command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
+    from emulator.clients.hotkeys import HotKeys
     from emulator.scripting.invocation import Invocation
+    from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
+_OF_A_TENANT: Final = {
+    "aclfile": "",
+    "backup_daily": False,
+    "backup_dir": "",
+    "emulator_max_keyspaces": 0,
+    "replicaof": None,
+    "requirepass": "",
+}
+_NOT_FOR_TENANTS: Final = frozenset(
+    b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
+)
+"""The commands that reach the server's settings, its files or other servers."""
 
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
+
+
+def _at_once(work: Callable[[], object]) -> object:
+    return work()
 
 
 class Engine:
     """One Redis.
 
     ``dispatch`` runs commands for EXEC, scripts and waiters; ``commands`` has them by the names that clients use,
-    ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session whose
-    commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that runs
-    for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None. ``on_shutdown`` tells the owner that it is
-    to end.  ``unwritten`` is what the append-only file has still to get before
-    replies leave.
+    ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session
+    whose commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that
+    runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
+    what takes long, and then go on with the outcome or the error; it may be None. ``soon`` does
+    something in the next round of its loop, or at once where there is none.  ``sentinel`` is there where it is
+    one.  ``dial`` opens connections to other
+    servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
+    file has still to get before replies leave.
     """
 
     dispatch: Dispatch = dispatch
@@ -82,6 +105,8 @@ class Engine:
     reply_buffers: ReplyBuffers
     acl: Users
     propagation: Propagation
+    persistence: Persistence
+    replication: Replication
     scripting: Scripting
 
     def __init__(self, config: Config | None = None, clock: Clock | None = None) -> None:
@@ -101,23 +126,30 @@ class Engine:
         self.pending_work = False
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
+        self.dial: Dial | None = None
+        self.soon: Callable[[Callable[[], object]], object] = _at_once
+        self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
-        self.original_commands = self.commands.known.copy()
+        self.original_commands = self.commands.known
+        self._for_tenants: dict[bytes, Command] | None = None
         self._set_up_statistics()
         self._set_up_clients()
         self._set_up_scripts()
         self._set_up_controls()
         self._set_up_data()
         self._follow_config()
+        self.replication.count_good()
         self.acl.started()
 
     def _set_up_statistics(self) -> None:
         self.stats = Stats()
-        self.slowlog = SlowLog()
+        self.slowlog, self.large_requests, self.large_replies = CommandLog(), CommandLog(), CommandLog()
+        self.logs_sizes = False
         self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
         self.rates = Rates(self)
+        self.hotkeys: HotKeys | None = None
         self._latency_tracking = self.config.latency_tracking
 
     def _set_up_clients(self) -> None:
@@ -146,7 +178,7 @@ class Engine:
         self.keyspaces = Keyspaces(self)
 
     def _set_up_data(self) -> None:
-        self.vector_uids = count(1)
+        self.vector_uids: Iterator[int] = count(1)
         self.lazyfree = LazyFree()
         self.eviction = Eviction(self)
         self.out_of_memory = False
@@ -158,6 +190,8 @@ class Engine:
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
         self.unwritten = self.persistence.log.unwritten
+        self.replication = Replication(self)
+        self.sentinel: Sentinel | None = None
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
     def _follow_config(self) -> None:
@@ -166,13 +200,16 @@ class Engine:
             (self._apply_notifications, ("notify-keyspace-events",)),
             (self._apply_slowness, ("slowlog-log-slower-than", "latency-monitor-threshold")),
             (self._apply_policy, ("maxmemory-policy",)),
-            (self._apply_replicas, ("min-replicas-to-write", "min-replicas-max-lag")),
             (self._apply_packed_threshold, ("list-max-listpack-size",)),
         ]
         for follow, names in followers:
             for name in names:
                 self.config.on_change(name, follow)
             follow()
+        if self.config.edition.is_valkey:
+            for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
+                self.config.on_change(name, self._apply_sizes)
+            self._apply_sizes()
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -191,6 +228,19 @@ class Engine:
         other.keyspaces = self.keyspaces
         other.acl.copy_from(self.acl)
         other.acl.started()
+        return other
+
+    def tenant(self, **settings: object) -> Engine:
+        """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
+        and the time as they are here.  It lacks the commands that reach beyond its data."""
+        config = self.config.copy()
+        for name, value in (_OF_A_TENANT | settings).items():
+            setattr(config, name, value)
+        other = Engine(config, copy(self.clock))
+        if self._for_tenants is None:
+            known = self.commands.known.items()
+            self._for_tenants = {name: entry for name, entry in known if name not in _NOT_FOR_TENANTS}
+        other.commands = Commands(self._for_tenants, self.commands.tells_no_words)
         return other
 
     def listen(self, listener: Listener) -> None:
@@ -218,6 +268,11 @@ class Engine:
         self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
+    def _apply_sizes(self) -> None:
+        config = self.config
+        self.logs_sizes = max(config.commandlog_request_larger_than, config.commandlog_reply_larger_than) >= 0
+        self.refresh_sessions()
+
     def _apply_latency_tracking(self) -> None:
         self.count_durations()
         self._latency_tracking = self.config.latency_tracking
@@ -229,22 +284,21 @@ class Engine:
         self.refresh_sessions()
         self.out_of_memory = self.eviction.make_room()
 
-    def _apply_replicas(self) -> None:
-        """There are no replicas: whoever asks for some may not write."""
-        self.lacks_replicas = self.config.min_replicas_to_write > 0 and self.config.min_replicas_max_lag > 0
-        self.refresh_sessions()
-
     def _apply_policy(self) -> None:
-        """What is known of the use of keys is either how often or when; of the keys there are it is forgotten."""
-        counts = self.config.maxmemory_policy.endswith("lfu")
+        """What is known of the use of keys is how often or when; where that changes it is forgotten of the keys there are."""
         self.eviction.forget()
-        if counts == (self.databases[0].frequency is not None):
+        before, uses = self.databases[0].uses, uses_by(self.config, self.clock, self.random)
+        if type(before) is type(uses):
             return
-        frequency = Frequency(self.config, self.clock, self.random) if counts else None
+        if isinstance(before, Modification):
+            self.leave(before.changed)
+        if isinstance(uses, Modification):
+            self.listen(uses.changed)
         for db in self.databases:
-            db.frequency = frequency
-            for entry in db.entries.values():
-                entry.access = self.clock.now if frequency is None else frequency.fresh()
+            db.uses = uses
+            if isinstance(before, Frequency) or isinstance(uses, Frequency):
+                for entry in db.entries.values():
+                    entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
         """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
@@ -265,14 +319,24 @@ class Engine:
 
     def expiry_changed(self) -> None:
         """Find out anew whether keys and fields expire by themselves."""
-        self.expires_actively = self._active_expire and not self.pause.active and self.persistence.loading is None
+        follows = self.replication.link is not None  # a replica's master says what has expired
+        loads = self.persistence.loading is not None
+        self.expires_actively = self._active_expire and not (self.pause.active or loads or follows)
         if self.expires_actively:
             self.wheel.release()
 
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: while clients are paused, but not in a transaction."""
+        """Whether what has expired stays although somebody meets it: on a replica, and while clients are paused, but not in
+        a transaction."""
+        if self.replication.link is not None:
+            return True
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def ignores_memory_limit(self) -> bool:
+        """Whether ``maxmemory`` is the master's business."""
+        return self.replication.link is not None and self.config.replica_ignore_maxmemory
 
     @property
     def used_memory(self) -> int:
@@ -290,12 +354,15 @@ class Engine:
             self.pause.active
             or self.busy is not None
             or bool(self.monitor.sessions)
+            or (self.hotkeys is not None and self.hotkeys.active)
             or self.config.maxmemory > 0
             or self.lacks_replicas
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
+            or self.logs_sizes
             or self.persistence.needs_guards
+            or self.replication.needs_guards
         )
 
     def next_client_id(self) -> int:
@@ -458,43 +525,22 @@ class Engine:
             self.on_shutdown()
         return True
 
+    @property
+    def stream_position(self) -> StreamPosition | None:
+        """Where the stream to replicas is, for files."""
+        return self.replication.stream.position
+
+    def resume_stream(self, position: StreamPosition) -> None:
+        """A file has been loaded that tells where the stream was."""
+        self.replication.resume(position)
+
+    def begin_stream_anew(self) -> None:
+        """All data are others now, which nobody was told of."""
+        self.replication.begin_anew()
+
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""
         if self.notify_flags & KEYSPACE:
             self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
         if self.notify_flags & KEYEVENT:
             self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
-
-    def swap(self, first: int, second: int) -> None:
-        """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
-        databases = self.databases
-        one, two = databases[first], databases[second]
-        for index in (first, second):
-            self.snapshots.note(index, None)
-        databases[first], databases[second] = two, one
-        one.index, two.index = second, first
-        one.watchers, two.watchers = two.watchers, one.watchers
-        one.blocked, two.blocked = two.blocked, one.blocked
-        for session in list(self.sessions.values()):
-            if session.db is one or session.db is two:
-                session.db = two if session.db is one else one
-        self._rehome_watchers(one, two)
-        for db in (one, two):
-            for block in {block for waiting in db.blocked.values() for block in waiting}:
-                block.db = db
-            for key in {*db.watchers, *db.blocked}:
-                if key in one.entries or key in two.entries:
-                    db.exchanged(key, key in (two if db is one else one).entries)
-                    for listener in self.listeners:
-                        listener(db, key)
-                    if key in db.blocked:
-                        entry = db.entries.get(key)
-                        self.blocking.signal(db, key, None if entry is None else entry.value.__class__)
-            db.observe()
-
-    @staticmethod
-    def _rehome_watchers(one: Database, two: Database) -> None:
-        other: dict[Observed, Database] = {one: two, two: one}
-        watching = (*one.watchers.values(), *two.watchers.values())
-        for session in {session for sessions in watching for session in sessions}:
-            session.watched = {(other.get(db, db), key): expired for (db, key), expired in session.watched.items()}

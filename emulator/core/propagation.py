@@ -33,10 +33,17 @@ class Effect(NamedTuple):
     words: Sequence[bytes]
 
 
+class Message(Effect):
+    """One that no log keeps: what was published."""
+
+    __slots__ = ()
+
+
 _new: Final = tuple.__new__
 """Makes an effect in half the time that its class takes."""
 _ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
 """Commands that are logged also where there was nothing to change."""
+_MESSAGES: Final = frozenset((b"publish", b"spublish"))
 
 Unit = list[Effect]
 R = TypeVar("R")
@@ -67,6 +74,8 @@ class Propagation:
         self._engine = engine
         self._unit: Unit = []
         self._depth = 0
+        self._published = False
+        self._hear_messages: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = ()
 
     @property
@@ -74,14 +83,20 @@ class Propagation:
         """Whether anybody listens."""
         return bool(self.listeners)
 
-    def listen(self, listener: Listener) -> None:
-        """Tell `listener` of each unit from now on; a fault of it is logged and harms nobody else."""
+    def listen(self, listener: Listener, messages: bool = False) -> None:
+        """Tell `listener` of each unit from now on, with `messages` also of what is published.
+
+        A fault of it is logged and harms nobody else.
+        """
         self.listeners = (*self.listeners, listener)
+        if messages:
+            self._hear_messages = (*self._hear_messages, listener)
         self._engine.refresh_sessions()
 
     def leave(self, listener: Listener) -> None:
         """Tell it no more."""
         self.listeners = tuple(other for other in self.listeners if other != listener)
+        self._hear_messages = tuple(other for other in self._hear_messages if other != listener)
         self._engine.refresh_sessions()
 
     def add(self, db: int, words: Sequence[bytes]) -> None:
@@ -109,6 +124,9 @@ class Propagation:
                 db = session.db.index
                 for effect in effects_of(session, command, words, reply):
                     self._unit.append(_new(Effect, (db, effect)))
+            elif self._hear_messages and command.name in _MESSAGES:
+                self._unit.append(Message(session.db.index, words))
+                self._published = True
         finally:
             self._depth -= 1
             if self._unit and not self._depth:
@@ -129,8 +147,13 @@ class Propagation:
                 self._tell(unit)
 
     def _tell(self, unit: Unit) -> None:
+        logged = unit
+        if self._published:
+            self._published = False
+            logged = [effect for effect in unit if effect.__class__ is not Message]
         for listener in self.listeners:
             try:
-                listener(unit)
+                if told := unit if listener in self._hear_messages else logged:
+                    listener(told)
             except Exception as error:
                 internal_error(error, "a listener of effects")

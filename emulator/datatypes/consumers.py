@@ -5,7 +5,9 @@ Source: https://redis.io/docs/latest/commands/xreadgroup/
 
 from __future__ import annotations
 
-from sortedcontainers import SortedDict
+from collections.abc import Iterator
+
+from sortedcontainers import SortedDict, SortedList
 
 from emulator.datatypes.radix import tree_size
 
@@ -32,11 +34,6 @@ class Pending:
         self.delivered = delivered
         self.count = count
 
-    def deliver_again(self, now: int) -> None:
-        """Count one more delivery, at this moment."""
-        self.delivered = now
-        self.count = next_count(self.count)
-
 
 class Consumer:
     """One consumer of a group; moments are in milliseconds, ``active`` is `NEVER_ACTIVE` until it has got something."""
@@ -53,16 +50,19 @@ class Consumer:
 class Group:
     """A consumer group; ``read`` is how many entries were read up to ``last_id``, `UNKNOWN` where nobody can tell.
 
-    What is pending is found by id, for the group and for each consumer, in O(log n).
+    ``released`` stands for the consumer of what is pending with nobody.  What is pending is found by id, for the group and
+    for each consumer, in O(log n); by the moment of its delivery too, from the first time on that somebody asks for it so.
     """
 
-    __slots__ = ("consumers", "last_id", "pending", "read")
+    __slots__ = ("_times", "consumers", "last_id", "pending", "read", "released")
 
     def __init__(self, last_id: int, read: int) -> None:
         self.last_id = last_id
         self.read = read
         self.pending: SortedDict[int, Pending] = SortedDict()
         self.consumers: SortedDict[bytes, Consumer] = SortedDict()
+        self.released = Consumer(b"", 0)
+        self._times: SortedList[tuple[int, int]] | None = None
 
     @property
     def footprint(self) -> int:
@@ -77,7 +77,39 @@ class Group:
         known = self.pending.get(id)
         if known is not None:
             del known.consumer.pending[id]
+            self._forget_time(id, known)
         self.pending[id] = consumer.pending[id] = Pending(consumer, now)
+        if self._times is not None:
+            self._times.add((now, id))
+
+    def redeliver(self, id: int, moment: int, again: bool = True) -> None:
+        """Let what is pending have been delivered at a moment; `again` counts it as another delivery."""
+        pending = self.pending[id]
+        self._forget_time(id, pending)
+        pending.delivered = moment
+        if again:
+            pending.count = next_count(pending.count)
+        if self._times is not None:
+            self._times.add((moment, id))
+
+    def delivered_until(self, moment: int) -> Iterator[int]:
+        """What is pending since a moment or longer, the longest first; not to be changed meanwhile."""
+        return (id for _, id in self._by_time().irange(maximum=(moment + 1,), inclusive=(True, False)))
+
+    def first_delivered_after(self, moment: int) -> int | None:
+        """The earliest delivery after a moment of what is pending; None where there is none."""
+        later = next(self._by_time().irange(minimum=(moment + 1,)), None)
+        return None if later is None else later[0]
+
+    def _by_time(self) -> SortedList[tuple[int, int]]:
+        """The moments of delivery and the ids of what is pending.  O(n*log(n)) the first time."""
+        if self._times is None:
+            self._times = SortedList((pending.delivered, id) for id, pending in self.pending.items())
+        return self._times
+
+    def _forget_time(self, id: int, pending: Pending) -> None:
+        if self._times is not None:
+            self._times.remove((pending.delivered, id))
 
     def give(self, id: int, consumer: Consumer) -> None:
         """Let a consumer have what is pending with another."""
@@ -93,12 +125,20 @@ class Group:
         if pending is None:
             return False
         del pending.consumer.pending[id]
+        self._forget_time(id, pending)
         return True
+
+    def release(self, id: int, count: int) -> None:
+        """Let what is pending be with nobody, as if delivered long ago and so often."""
+        self.give(id, self.released)
+        self.redeliver(id, 0, again=False)
+        self.pending[id].count = count
 
     def remove(self, consumer: Consumer) -> int:
         """Take a consumer out of the group, and what it has pending; how many entries that was."""
-        for id in consumer.pending:
+        for id, pending in consumer.pending.items():
             del self.pending[id]
+            self._forget_time(id, pending)
         del self.consumers[consumer.name]
         return len(consumer.pending)
 
@@ -112,10 +152,15 @@ class Group:
                 (id, Pending(other, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
             )
             twin.pending.update(other.pending)
+        for id, pending in self.released.pending.items():
+            own = Pending(twin.released, pending.delivered, pending.count)
+            twin.pending[id] = twin.released.pending[id] = own
         return twin
 
     def _check(self) -> None:
-        assert sum(len(consumer.pending) for consumer in self.consumers.values()) == len(self.pending)
+        assert self._times is None or list(self._times) == sorted((it.delivered, id) for id, it in self.pending.items())
+        owned = sum(len(consumer.pending) for consumer in self.consumers.values())
+        assert owned + len(self.released.pending) == len(self.pending)
         for id, pending in self.pending.items():
             assert pending.consumer.pending[id] is pending
-            assert self.consumers[pending.consumer.name] is pending.consumer
+            assert pending.consumer in (self.released, self.consumers.get(pending.consumer.name))

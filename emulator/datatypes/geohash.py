@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import asin, cos, isfinite, nan, pi, sin, sqrt
+from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
 
 LONGITUDE_LIMIT: Final = 180.0
@@ -215,21 +215,66 @@ class Shape(NamedTuple):
 
     def ranges(self) -> list[tuple[int, int]]:
         """Ranges of 52-bit numbers, the second end not included, in which every place of the shape lies, in Redis's order."""
-        bounds = self._bounds()
-        steps = _estimate_steps(self._radius(), self.centre[1])
-        cell = _cell_of(self.centre, steps, LATITUDE_LIMIT)
-        if steps > 1 and not _reaches(cell, steps, bounds):
-            steps -= 1
-            cell = _cell_of(self.centre, steps, LATITUDE_LIMIT)
-        shift = 2 * (STEPS - steps)
-        found: list[tuple[int, int]] = []
-        last: Cell | None = None
-        for part in _cells(cell, steps, bounds):
-            if part != last:
-                number = _number_of_cell(*part)
-                found.append((number << shift, (number + 1) << shift))
-            last = part
-        return found
+        return _ranges(self.centre, self._radius(), self._bounds())
+
+
+class Polygon(NamedTuple):
+    """The area between some places, each the neighbour of the next and the last of the first."""
+
+    vertices: tuple[Place, ...]
+
+    @property
+    def centre(self) -> Place:
+        """The middle of the vertices on the globe."""
+        x = y = z = 0.0
+        for longitude, latitude in self.vertices:
+            over, up = longitude * _RADIANS, latitude * _RADIANS
+            x, y, z = x + cos(up) * cos(over), y + cos(up) * sin(over), z + sin(up)
+        count = len(self.vertices)
+        x, y, z = x / count, y / count, z / count
+        return atan2(y, x) / _RADIANS, atan2(z, sqrt(x * x + y * y)) / _RADIANS
+
+    def measure(self) -> Callable[[Place], float | None]:
+        """A function for the metres from the centre to a place within; None for a place outside."""
+        distance_of = distance_from(self.centre)
+        return lambda place: distance_of(place) if self._has(place) else None
+
+    def _has(self, place: Place) -> bool:
+        """Whether a ray to the east crosses an odd number of sides."""
+        x, y = place
+        inside = False
+        before = self.vertices[-1]
+        for vertex in self.vertices:
+            (x1, y1), (x2, y2) = vertex, before
+            if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
+                inside = not inside
+            before = vertex
+        return inside
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """The same for a polygon."""
+        over, up = zip(*self.vertices, strict=True)
+        bounds = Area(min(over), min(up), max(over), max(up))
+        corners = ((bounds.west, bounds.south), (bounds.east, bounds.north))
+        return _ranges(self.centre, max(distance(self.centre, corner) for corner in corners), bounds)
+
+
+def _ranges(centre: Place, metres: float, bounds: Area) -> list[tuple[int, int]]:
+    """The ranges of numbers that cover the bounds, in Redis's order; a shape reaches so many metres round its centre."""
+    steps = _estimate_steps(metres, centre[1])
+    cell = _cell_of(centre, steps, LATITUDE_LIMIT)
+    if steps > 1 and not _reaches(cell, steps, bounds):
+        steps -= 1
+        cell = _cell_of(centre, steps, LATITUDE_LIMIT)
+    shift = 2 * (STEPS - steps)
+    found: list[tuple[int, int]] = []
+    last: Cell | None = None
+    for part in _cells(cell, steps, bounds):
+        if part != last:
+            number = _number_of_cell(*part)
+            found.append((number << shift, (number + 1) << shift))
+        last = part
+    return found
 
 
 def _cosine(angle: float) -> float:

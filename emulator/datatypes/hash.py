@@ -123,11 +123,13 @@ class Hash:
     def expect(self, count: int, limits: HashLimits) -> None:
         """Choose the encoding before `count` fields are put in by one command."""
         if self.packed and count > limits.hash_max_listpack_entries:
-            self._unpack()
+            self.unpack()
 
-    def _unpack(self) -> None:
-        self.packed = False
-        self.payload = self._measured()
+    def unpack(self) -> None:
+        """Be a hash table from now on."""
+        if self.packed:
+            self.packed = False
+            self.payload = self._measured()
 
     def put(self, field: bytes, value: bytes, limits: HashLimits) -> bool:
         """Set a field, which keeps a deadline that it has; whether it is new."""
@@ -138,7 +140,7 @@ class Hash:
             or len(value) > limits.hash_max_listpack_value
             or len(field) > limits.hash_max_listpack_value
         ):
-            self._unpack()
+            self.unpack()
         fields[field] = value
         size = entry_size if self.packed else room
         if old is not None:
@@ -193,7 +195,8 @@ class Hash:
         """Take a field's deadline away; whether it had one."""
         if self.deadlines is None or not self.deadlines.remove(field):
             return False
-        self.fields[field] = self.fields.pop(field)
+        if self.packed:
+            self.fields[field] = self.fields.pop(field)
         return True
 
     def expire(self, now: int, most: int, only: Iterable[bytes] | None = None) -> list[bytes]:

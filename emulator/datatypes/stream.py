@@ -251,8 +251,7 @@ class Stream:
     def is_referenced(self, id: int) -> bool:
         """Whether a consumer group still has an entry before it: not delivered yet, or pending.  O(groups).
 
-        How far the slowest group has read is remembered as Redis does, which does not notice when that group is destroyed;
-        0 is unknown.
+        How far the slowest group has read is remembered as Redis does; 0 is unknown.
         """
         if not self.groups:
             return False
@@ -276,6 +275,14 @@ class Stream:
     def known_read(self, read: int) -> int:
         """How many entries a group is said to have read: not more than there ever were."""
         return read if read == UNKNOWN or read <= self.added & UINT64_MAX else self.added
+
+    def destroy_group(self, name: bytes, forgets: bool) -> bool:
+        """Take a consumer group away; whether it was there.  Without `forgets` the slowest is still the slowest."""
+        if self.groups.pop(name, None) is None:
+            return False
+        if forgets:
+            self._least_read = 0
+        return True
 
     def move(self, group: Group, last_id: int) -> None:
         """Let a group have read up to another id."""
@@ -357,24 +364,26 @@ class Stream:
                 self._remove(0, 0)
         return before - self._length
 
-    def trim_one_by_one(self, enough: Callable[[int], bool], may_go: Callable[[int], bool]) -> int:
-        """Take out the oldest entries until one is `enough`, leaving those that may not go; how many went.  O(n)."""
+    def trim_one_by_one(self, enough: Callable[[int], bool], may_go: Callable[[int], bool], limit: int = 0) -> int:
+        """Take out the oldest entries until one is `enough`, leaving those that may not go; how many went.  O(n).
+
+        A `limit` other than 0 leaves a run with which more than so many would go, and all behind it.
+        """
         before = self._length
-        index = position = 0
+        index = 0
         while index < len(self.runs):
-            run = self.runs[index]
-            if position == len(run.ids):
-                index, position = index + 1, 0
-                continue
-            id = run.ids[position]
-            if enough(id):
+            ids = self.runs[index].ids.copy()
+            if limit and before - self._length + len(ids) > limit:
                 break
-            if not may_go(id):
-                position += 1
-                continue
-            if len(run.ids) == 1:
-                position = 0
-            self._remove(index, position)
+            kept = 0
+            for id in ids:
+                if enough(id):
+                    return before - self._length
+                if may_go(id):
+                    self._remove(index, kept)
+                else:
+                    kept += 1
+            index += kept > 0  # a run goes with its last entry
         return before - self._length
 
     # What XINFO tells

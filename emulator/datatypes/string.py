@@ -7,6 +7,9 @@ from emulator.protocol.numbers import is_integer
 STRINGS = (bytes, bytearray)
 EMBEDDED_LIMIT = 41
 _EXPIRY_SIZE = 8
+_EMBEDDED_BY_VALKEY = 113
+_SHORT_KEY, _LONG_KEY = 31, 2
+"""The length of a key up to which its own size is told in one byte, and the bytes that it takes beyond that."""
 
 
 class Embedded(bytes):
@@ -15,14 +18,16 @@ class Embedded(bytes):
     __slots__ = ()
 
 
-def encoding(value: bytes | bytearray, key: bytes, expires: bool) -> bytes:
+def encoding(value: bytes | bytearray, key: bytes, expires: bool, is_valkey: bool = False) -> bytes:
     """What OBJECT ENCODING answers: ``int``, ``embstr`` or ``raw``.
 
-    Redis 8.2 embeds a string where it fits in 64 bytes together with the key and the expiry, if there is one.
+    Redis 8.2 embeds a string where it fits in 64 bytes together with the key and the expiry, if there is one; Valkey in 128.
     """
     if isinstance(value, bytearray):
         return b"raw"
     if value.__class__ is not Embedded and is_integer(value):
         return b"int"
     size = len(key) + len(value) + (_EXPIRY_SIZE if expires else 0)
+    if is_valkey:
+        return b"embstr" if size + (_LONG_KEY if len(key) > _SHORT_KEY else 0) <= _EMBEDDED_BY_VALKEY else b"raw"
     return b"embstr" if size <= EMBEDDED_LIMIT else b"raw"

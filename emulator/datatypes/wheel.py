@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 logger = logging.getLogger("emulator")
 
@@ -68,6 +68,8 @@ def log_failure(error: Exception) -> None:
 
 _Slot = dict[Due, None]
 """Timers in the order in which they were set."""
+_UNUSED: Final = cast(list[_Slot | None], (None,) * _SLOTS)
+"""The slots of a level that has never had a timer: there are many engines with little to do."""
 
 
 class Wheel:
@@ -98,7 +100,7 @@ class Wheel:
 
     def _begin(self, now: int) -> None:
         self._now = now
-        self._slots: list[list[_Slot | None]] = [[None] * _SLOTS for _ in range(_LEVELS)]
+        self._slots: list[list[_Slot | None]] = [_UNUSED] * _LEVELS
         self._masks = [0] * _LEVELS
         self._far: _Slot = {}
         self._held: _Slot = {}
@@ -205,6 +207,8 @@ class Wheel:
 
     def _open(self, level: int, index: int) -> _Slot:
         """Begin to use a slot."""
+        if self._slots[level] is _UNUSED:
+            self._slots[level] = [None] * _SLOTS
         slot = self._slots[level][index] = {}
         self._masks[level] |= 1 << index
         return slot

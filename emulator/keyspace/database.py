@@ -20,6 +20,7 @@ from emulator.datatypes.types import Value
 from emulator.keyspace import types  # noqa: F401 (it enters the types)
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
 from emulator.keyspace.expiry import Expiring
+from emulator.keyspace.frequency import Frequency, Modification
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.weighed import MOST_UNWEIGHED
@@ -27,7 +28,6 @@ from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
 if TYPE_CHECKING:
-    from emulator.keyspace.frequency import Frequency
     from emulator.keyspace.host import HostOfData
 
 V = TypeVar("V")
@@ -39,15 +39,20 @@ _TRIES = 100
 class Database(Expiring):
     """One numbered database.
 
-    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``frequency`` says how
-    often keys are used, while the policy of eviction is one of LFU.
+    ``entries`` maps keys to entries; iterate over them with `live` only, since some may have expired.  ``uses`` makes the
+    accesses of entries while the policy of eviction is one of LFU or LRM; without it they are the moments of the last use.
     """
 
-    __slots__ = ("frequency",)
+    __slots__ = ("uses",)
 
     def __init__(self, engine: HostOfData, index: int) -> None:
         super().__init__(engine, index)
-        self.frequency: Frequency | None = None
+        self.uses: Frequency | Modification | None = None
+
+    @property
+    def frequency(self) -> Frequency | None:
+        """How often keys are used, where the policy of eviction is one of LFU."""
+        return self.uses if isinstance(self.uses, Frequency) else None
 
     def __len__(self) -> int:
         """Keys, those included that have expired but were not yet found to be."""
@@ -56,8 +61,8 @@ class Database(Expiring):
     # Looking up
 
     def used(self, entry: Entry) -> None:
-        """A key counts as used: the one place where its access time, or under an LFU policy its frequency, changes."""
-        entry.access = self.clock.now if self.frequency is None else self.frequency.touched(entry.access)
+        """A key counts as used: its access time changes, under an LFU policy its frequency, under one of LRM nothing."""
+        entry.access = self.clock.now if self.uses is None else self.uses.touched(entry.access)
 
     def lookup_write_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key for a command that writes: the key counts as used, but neither as a hit nor as a miss."""
@@ -136,6 +141,8 @@ class Database(Expiring):
         self.engine.dirty += count
         self._unweighed.add(key)
         if self.has_listeners:
+            if isinstance(self.uses, Modification):
+                self.uses.changed(self, key)
             self.notify(event_class, event, key)
 
     def put(self, key: bytes, value: Value, event_class: int, event: bytes, keep_ttl: bool = False) -> None:
@@ -178,7 +185,7 @@ class Database(Expiring):
 
     def insert(self, key: bytes, value: Value) -> Entry:
         """Enter a key that is known not to exist and is about to be filled; `changed` must follow."""
-        access = self.clock.now if self.frequency is None else self.frequency.fresh()
+        access = self.clock.now if self.uses is None else self.uses.fresh()
         self.entries[key] = entry = Entry(key, value, access)
         if self._index is not None:
             self._index.add(key)

@@ -37,10 +37,19 @@ class Entry:
     @property
     def encoding(self) -> bytes:
         """What OBJECT ENCODING answers."""
+        return self.encoding_in()
+
+    def encoding_in(self, is_valkey: bool = False) -> bytes:
+        """The same in Redis or in Valkey."""
         value = self.value
         if isinstance(value, bytes | bytearray):
-            return string.encoding(value, self.key, self.deadline is not None)
+            return string.encoding(value, self.key, self._embeds_expiry, is_valkey)
         return value.encoding
+
+    @property
+    def _embeds_expiry(self) -> bool:
+        """Whether there is less room for a string beside the key, because the expiry stands there."""
+        return False
 
 
 class ExpiringEntry(Entry):
@@ -56,10 +65,15 @@ class ExpiringEntry(Entry):
         self.db = db
         self.deadline: int | None = None
 
+    @property
+    def _embeds_expiry(self) -> bool:
+        return self.deadline is not None and not self.db.engine.config.edition.includes("8.4.0")
+
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:
             return  # it was flushed, and is still to be freed
         if self.db.engine.expires_actively:
+            self.db.stats.expired_keys_active += 1
             self.db.expire_now(self)
         else:
             self.db.wheel.hold(self)
@@ -86,6 +100,8 @@ class FieldTimer(Timer):
             return 0  # it was flushed, and is still to be freed
         if db.engine.expires_actively:
             self.deadline = None
-            return db.expire_fields(db.entries[self.key], _FIELDS_A_SLICE) // _FIELDS_A_STEP
+            gone = db.expire_fields(db.entries[self.key], _FIELDS_A_SLICE)
+            db.stats.expired_fields_active += gone
+            return gone // _FIELDS_A_STEP
         db.wheel.hold(self)
         return 0

@@ -47,7 +47,7 @@ class Eviction(Timer):
         """Evict keys while more memory is used than may be; whether there is nothing left to evict and it is still so."""
         engine = self._engine
         limit = engine.config.maxmemory
-        if not limit or engine.pause.active or engine.used_memory <= limit:
+        if not limit or engine.pause.active or engine.ignores_memory_limit or engine.used_memory <= limit:
             return False
         if engine.config.maxmemory_policy == "noeviction":
             return True

@@ -37,11 +37,14 @@ class Expiring(Weighed):
         super().__init__(engine, index)
         self.wheel = engine.wheel
         self.lazyfree = engine.lazyfree
-        self.stats = engine.stats
         self.fields_with_expiry: dict[bytes, FieldTimer] = {}
         self._deadlines = self._latest_deadline = 0
         self._index: KeyIndex | None = None
         self._volatile: KeyIndex | None = None
+
+    def belong_to(self, engine: HostOfData) -> None:
+        super().belong_to(engine)
+        self.stats = engine.stats
 
     def peek_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""

@@ -1,6 +1,7 @@
-"""LFU: how often keys are used, in 8 bits that grow logarithmically and fade by the minute.
+"""What is known of the use of keys where it is not the moment of the last one.
 
-An access is one integer, the minute of the last fading in the upper bits and the counter in the lower 8, as in Redis.
+LFU: how often keys are used, in 8 bits that grow logarithmically and fade by the minute.  An access is then one integer, the
+minute of the last fading in the upper bits and the counter in the lower 8, as in Redis.
 Source: https://redis.io/docs/latest/develop/reference/eviction/#lfu
 """
 
@@ -13,6 +14,7 @@ from emulator.clock import Clock
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
+    from emulator.keyspace.observed import Observed
 
 _NEW: Final = 5
 _MOST: Final = 255
@@ -53,3 +55,32 @@ class Frequency:
             if self._random.random() < 1 / (above * self._config.lfu_log_factor + 1):
                 counter += 1
         return self._minute << 8 | counter
+
+
+class Modification:
+    """LRM: when keys were last changed.  An access is that moment; to be told of each change, as a `Listener`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def fresh(self) -> int:
+        """The access of a new key."""
+        return self._clock.now
+
+    def touched(self, access: int) -> int:
+        """The access of a key that is looked up, which is no change."""
+        return access
+
+    def changed(self, db: Observed, key: bytes) -> None:
+        """A key has changed."""
+        entry = db.entries.get(key)
+        if entry is not None:
+            entry.access = self._clock.now
+
+
+def uses_by(config: Config, clock: Clock, random: Random) -> Frequency | Modification | None:
+    """What makes the accesses of keys under the policy that is configured; None where each use is one."""
+    order = config.maxmemory_policy[-3:]
+    if order == "lfu":
+        return Frequency(config, clock, random)
+    return Modification(clock) if order == "lrm" else None

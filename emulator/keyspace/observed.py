@@ -28,14 +28,18 @@ class Observed:
     __slots__ = ("blocked", "clock", "engine", "entries", "has_listeners", "index", "listeners", "watchers")
 
     def __init__(self, engine: HostOfData, index: int) -> None:
-        self.engine = engine
+        self.belong_to(engine)
         self.index = index
-        self.clock = engine.clock
         self.entries: dict[bytes, Entry] = {}
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.listeners: Sequence[Listener] = engine.listeners
         self.has_listeners = False
+
+    def belong_to(self, engine: HostOfData) -> None:
+        """Be one of the databases of this engine from now on."""
+        self.engine = engine
+        self.clock = engine.clock
 
     def observe(self) -> None:
         """Find out anew whether anybody listens; to be called when a watcher, a blocked client or the config changes."""

@@ -14,7 +14,7 @@ from emulator.datatypes.string import Embedded
 from emulator.datatypes.types import Payload, Text, Type, register
 from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.numbers import UINT64_MAX, format_double
+from emulator.protocol.numbers import UINT64_MAX, format_shortest
 
 if TYPE_CHECKING:
     from emulator.rdb.payload import Reader
@@ -43,7 +43,7 @@ def _set(value: Set, digest: Digest) -> None:
 
 def _zset(value: ZSet, digest: Digest) -> None:
     for score, member in value.order:
-        digest.combine(Digest(member, format_double(score)).raw)
+        digest.combine(Digest(member, format_shortest(score)).raw)
 
 
 def _hash(value: Hash, digest: Digest) -> None:
@@ -112,6 +112,6 @@ register(
         (VectorSet,),
         _vectorset,
         copied=False,
-        payload=Payload(_VECTORSET, _save_vectors, _load_vectors),
+        payload=Payload(_VECTORSET, _save_vectors, _load_vectors, "vectorset"),
     )
 )

@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from emulator.clients.blocking import Block
 from emulator.persistence.folder import Written
 from emulator.persistence.manifest import BASE, INCREMENT, Manifest, Part
+from emulator.persistence.moments import Annotations
+from emulator.persistence.work import run_through
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.stats.log import NOTICE
@@ -41,7 +42,8 @@ class AppendLog:
 
     ``unwritten`` is what is to be written; the list is the same for ever.  ``size`` counts the bytes of base and increments,
     ``base_size`` is what `size` was after the last rewriting.  ``error`` tells why it cannot be written.  ``rewriting`` is
-    the image of a new base.  ``on_lost`` ends the process where what was answered for could not be kept.
+    the image of a new base.  ``on_synced`` is told when more of it is on the disk, ``on_lost`` ends the process where what
+    was answered for could not be kept.
     """
 
     def __init__(self, engine: HostOfFiles) -> None:
@@ -57,15 +59,15 @@ class AppendLog:
         self.rewrite_scheduled = False
         self.delayed_syncs = 0
         self.on_lost: Callable[[], None] | None = None
+        self.on_synced: Callable[[], None] | None = None
         self._began = 0
         self._file: Written | None = None
         self._name = ""
         self._file_size = 0
         self._db: int | None = None
-        self._second = 0
+        self._annotations = Annotations()
         self._commands = self._written_commands = self._synced_commands = 0
         self._syncing = False
-        self._waiting: list[tuple[Block, int]] = []
 
     # Names
 
@@ -86,11 +88,10 @@ class AppendLog:
         number = self.manifest.last_increment + 1
         return Part(f"{self._engine.config.appendfilename}.{number}.incr.aof", number, INCREMENT, self._commands)
 
-    def _save_manifest(self, manifest: Manifest) -> None:
-        folder, temporary = (
-            self._engine.persistence.folder,
-            self.path(f"temp-{self._engine.config.appendfilename}.manifest"),
-        )
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Let the files of the log be these, for good; raises OSError."""
+        folder = self._engine.persistence.folder
+        temporary = self.path(f"temp-{self._engine.config.appendfilename}.manifest")
         with closing(folder.create(temporary)) as target:
             target.write(manifest.text().encode("utf-8", "surrogateescape"))
             target.sync()
@@ -115,10 +116,9 @@ class AppendLog:
             logger.log(NOTICE, "Creating AOF incr file %s on server start", part.name)
         self._open(self.path(part.name))
         self.manifest = manifest.ended(None)
-        self._save_manifest(self.manifest)
+        self.save_manifest(self.manifest)
         if self.manifest.history:
-            self._remove_history()
-            self._save_manifest(self.manifest)
+            run_through(self._clear_history())
         self._commands = self._written_commands = self._synced_commands = manifest.increments[-1].end or part.start or 0
         loaded = [self._engine.persistence.folder.size(self.path(part.name)) for part in self.manifest.parts]
         if fresh:
@@ -127,35 +127,13 @@ class AppendLog:
         self._listen(ON)
 
     def _with_empty_base(self) -> Manifest:
-        from emulator.persistence.forms import Commands, Dump
-        from emulator.persistence.image import Image
-        from emulator.persistence.work import run_through
         from emulator.persistence.writing import written
 
         engine, base = self._engine, self._base()
         logger.log(NOTICE, "Creating AOF base file %s on server start", base.name)
-        form = Dump(engine, base_of_log=True) if engine.config.aof_use_rdb_preamble else Commands(engine)
         with closing(engine.persistence.folder.create(self.path(base.name))) as target:
-            run_through(written(engine.config, Image(engine, form, changes=False), target))
+            run_through(written(engine.config, _image(engine, changes=False), target))
         return Manifest(base, last_base=base.number)
-
-    def adopt_old_style(self) -> bool:
-        """Take a log over that is one file in ``dir``, as before Redis 7; whether there is one.  Raises OSError."""
-        folder, config = self._engine.persistence.folder, self._engine.config
-        name, folder_name = config.appendfilename, config.appenddirname
-        try:
-            folder.size(name)
-        except FileNotFoundError:
-            return False
-        folder.make(folder_name)
-        manifest = Manifest(Part(name, 1, BASE), last_base=1)
-        self._save_manifest(manifest)
-        folder.rename(name, self.path(name))
-        self.manifest = manifest
-        logger.log(
-            NOTICE, "Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", name, folder_name
-        )
-        return True
 
     def _listen(self, state: int) -> None:
         self.state = state
@@ -182,6 +160,8 @@ class AppendLog:
         if self.state == OFF:
             return
         self._engine.propagation.leave(self.take)
+        if self._engine.config.aof_timestamp_enabled:
+            self._annotate()  # the log is whole up to here
         with suppress(OSError):
             self.flush(sync=True)
         if self._file is not None:
@@ -190,7 +170,7 @@ class AppendLog:
         if self.state == ON:
             self.manifest = self.manifest.ended(self._commands)
             with suppress(OSError):
-                self._save_manifest(self.manifest)
+                self.save_manifest(self.manifest)
         self.state = OFF
         self.unwritten.clear()
         self.error = ""
@@ -198,8 +178,12 @@ class AppendLog:
     def _open(self, name: str, new: bool = False) -> None:
         folder = self._engine.persistence.folder
         opened = folder.create(name) if new else folder.append(name)
+        self._go_on_in(opened, name, folder.size(name))
+
+    def _go_on_in(self, opened: Written, name: str, size: int) -> None:
         self._close_in_background()
-        self._file, self._name, self._file_size, self._db = opened, name, folder.size(name), None
+        self._file, self._name, self._file_size, self._db = opened, name, size, None
+        self._annotations.begin()
 
     def _close_in_background(self) -> None:
         before, self._file = self._file, None
@@ -211,10 +195,7 @@ class AppendLog:
     def take(self, unit: list[Any]) -> None:
         """Add what has changed."""
         if self._engine.config.aof_timestamp_enabled:
-            second = self._engine.clock.now // 1000
-            if second != self._second:
-                self._second = second
-                self.unwritten.append(b"#TS:%d\r\n" % second)
+            self._annotate()
         if len(self.unwritten) > _MOST_UNWRITTEN and not self.error:
             self.flush()
         if len(unit) == 1 and unit[0].db == self._db:
@@ -224,6 +205,11 @@ class AppendLog:
         self.unwritten += map(encoded, self._engine.propagation.as_stream(unit, self._db))
         self._db = unit[-1].db
         self._commands += len(unit) if len(unit) == 1 else len(unit) + 2
+
+    def _annotate(self) -> None:
+        config = self._engine.config
+        if line := self._annotations.before(self._engine.clock.now, exactly=bool(config.backup_dir)):
+            self.unwritten.append(line)
 
     @property
     def holds_replies(self) -> bool:
@@ -310,23 +296,26 @@ class AppendLog:
 
     def _synced(self, commands: int) -> None:
         self._synced_commands = max(commands, self._synced_commands)
-        waiting, self._waiting = self._waiting, []
-        for block, wanted in waiting:
-            if block not in self._engine.blocking.blocks:
-                continue
-            if wanted > self._synced_commands:
-                self._waiting.append((block, wanted))
-            else:
-                self._engine.blocking.finish(block, [1, 0])
+        if self.on_synced is not None:
+            self.on_synced()
+
+    @property
+    def synced(self) -> int:
+        """How many commands are on the disk."""
+        return self._synced_commands
+
+    @property
+    def commands(self) -> int:
+        """How many commands there were."""
+        return self._commands
 
     @property
     def is_synced(self) -> bool:
         """Whether all that has changed is on the disk."""
         return self._synced_commands == self._commands
 
-    def wait(self, block: Block) -> None:
-        """Answer a wait when all that has changed so far is on the disk."""
-        self._waiting.append((block, self._commands))
+    def wait(self) -> None:
+        """Somebody waits for all that has changed so far to be on the disk, of which `on_synced` tells."""
         self.flush()
         if self._engine.config.appendfsync != "no":
             self.sync_soon()
@@ -366,9 +355,6 @@ class AppendLog:
 
     def rewrite(self) -> None:
         """BGREWRITEAOF; raises `CommandError` where it cannot begin."""
-        from emulator.persistence.forms import Commands, Dump
-        from emulator.persistence.image import Image
-
         engine = self._engine
         self.rewrite_scheduled = False
         self.rewrites += 1
@@ -377,26 +363,31 @@ class AppendLog:
             engine.persistence.folder.make(engine.config.appenddirname)
             if self.state == ON:
                 self._begin_increment()
+            elif self.state == WAITING:  # what was logged before this moment the base will have
+                self.unwritten.clear()
+                self._open(self._name, new=True)
         except OSError as error:
             self.failures += 1
             logger.warning("Can't open the append-only file %s: %s", self._name, error.strerror)
             raise CommandError(
                 "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
             ) from None
-        form = Dump(engine, base_of_log=True) if engine.config.aof_use_rdb_preamble else Commands(engine)
-        self.rewriting = Image(engine, form, changes=True)
+        self.rewriting = _image(engine, changes=True)
         logger.log(NOTICE, "Background append only file rewriting started by pid %d", os.getpid())
         engine.persistence.work.start(self._rewrite(self.rewriting, self.manifest.increments[-1:]))
 
     def _begin_increment(self) -> None:
         part = self._increment()
         logger.log(NOTICE, "Creating AOF incr file %s on background rewrite", part.name)
-        self.flush(sync=self.holds_replies)
-        if self.error:  # what is not written yet would come to stand behind a base that has it already
-            raise OSError(errno.EIO, self.error)
+        self._flush_to_the_end(sync=self.holds_replies)
         self._open(self.path(part.name), new=True)
         self.manifest = self.manifest.with_increment(part)
-        self._save_manifest(self.manifest)
+        self.save_manifest(self.manifest)
+
+    def _flush_to_the_end(self, sync: bool = True) -> None:
+        self.flush(sync)
+        if self.error:  # what is not written yet would come to stand behind a base that has it already
+            raise OSError(errno.EIO, self.error)
 
     def _rewrite(self, image: Image, increments: tuple[Part, ...]) -> Job:
         from emulator.persistence.writing import written
@@ -431,20 +422,53 @@ class AppendLog:
             increments = (self._increment(),)
             self._rename_first_increment(increments[0])
         manifest = self.manifest.with_base(base, increments)
-        yield partial(self._save_manifest, manifest)
+        yield partial(self.save_manifest, manifest)
         self.manifest = manifest
         if self.state == WAITING:
             self.state = ON
         self.size = self.base_size = size + (self._file_size if self.state == ON else 0)
-        self._remove_history()
-        yield partial(self._save_manifest, self.manifest)
+        yield from self._clear_history()
 
-    def _remove_history(self) -> None:
-        for part in self.manifest.history:
+    def _clear_history(self) -> Job:
+        yield partial(self._remove_history, self.manifest.history)
+        self.manifest = self.manifest.without_history()
+        yield partial(self.save_manifest, self.manifest)
+
+    def _remove_history(self, parts: Sequence[Part]) -> None:
+        persistence, config = self._engine.persistence, self._engine.config
+        if persistence.backups is not None and config.aof_timestamp_enabled:
+            persistence.backups.keep_log(self.path, parts, self._engine.clock.now, config.backup_retention)
+        for part in parts:
             logger.log(NOTICE, "Removing the history file %s in the background", part.name)
             with suppress(OSError):
-                self._engine.persistence.folder.remove(self.path(part.name))
-        self.manifest = self.manifest.without_history()
+                persistence.folder.remove(self.path(part.name))
+
+    # Other data
+
+    def begin_anew(self, other: HostOfFiles, exchange: Callable[[], object]) -> Job:
+        """Let the log be that of other data from the moment on at which `exchange` puts them in the place of those there are.
+
+        Their base is written before, and one rename of the manifest is what counts.  Raises OSError, and then nothing has
+        been exchanged.
+        """
+        from emulator.persistence.writing import written
+
+        if self.state != ON:  # when it is written for the first time the new data are there
+            exchange()
+            return
+        folder, base = self._engine.persistence.folder, self._base()
+        with closing(folder.create(self.path(base.name))) as target:
+            yield from written(self._engine.config, _image(other, changes=False), target)
+        self._flush_to_the_end()
+        increment = self._increment()
+        name, manifest = self.path(increment.name), self.manifest.with_base(base, (increment,))
+        opened, size = folder.create(name), folder.size(self.path(base.name))
+        self.save_manifest(manifest)
+        self.manifest = manifest
+        self._go_on_in(opened, name, 0)
+        self.size = self.base_size = size
+        exchange()
+        yield from self._clear_history()
 
     def _rename_first_increment(self, part: Part) -> None:
         new = self.path(part.name)
@@ -461,6 +485,14 @@ class AppendLog:
     def rewrite_duration(self) -> int:
         """Seconds for which it has been written anew, -1 where it is not."""
         return self._engine.clock.now // 1000 - self._began if self.rewriting is not None else -1
+
+
+def _image(engine: HostOfFiles, changes: bool) -> Image:
+    """The data as the base of a log."""
+    from emulator.persistence.forms import base_of_log
+    from emulator.persistence.image import Image
+
+    return Image(engine, base_of_log(engine), changes)
 
 
 def _sync_and_close(written: Written) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -82,14 +83,14 @@ class Dumps:
 
         return Image(self._engine, Dump(self._engine, base_of_log=False), changes)
 
-    def begin(self) -> None:
-        """BGSAVE: write the data set as it is now, in slices."""
+    def begin(self, ended: Callable[[bool], object] | None = None) -> None:
+        """BGSAVE: write the data set as it is now, in slices; tell at last whether that succeeded."""
         self.count += 1
         self.scheduled = False
         self._last_try = self._began = self._now
         self.image = self._image(changes=True)
         logger.log(NOTICE, "Background saving started by pid %d", os.getpid())
-        self._engine.persistence.work.start(self._background(self.image, self._engine.dirty))
+        self._engine.persistence.work.start(self._background(self.image, self._engine.dirty, ended))
 
     def schedule(self) -> None:
         """Begin a BGSAVE after what is being done."""
@@ -130,11 +131,13 @@ class Dumps:
         """The data are as they are in the file."""
         self._saved_changes = self._engine.dirty
 
-    def _background(self, image: Image, changes: int) -> Job:
+    def _background(self, image: Image, changes: int, ended: Callable[[bool], object] | None) -> Job:
+        succeeded = False
         try:
             yield from self._write(image, f"temp-bg-{os.getpid()}.rdb")
             logger.log(NOTICE, "Background saving terminated with success")
             self._succeeded(changes)
+            succeeded = True
         except OSError as error:
             logger.warning("%s", error.args[0])
             logger.warning("Background saving error")
@@ -146,6 +149,8 @@ class Dumps:
             image.close()
             self.image = None
             self.last_duration = self._now - self._began
+            if ended is not None:
+                ended(succeeded)
 
     def _succeeded(self, changes: int) -> None:
         self._saved_changes = changes

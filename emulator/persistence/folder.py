@@ -53,6 +53,15 @@ class Folder(Protocol):
     def remove(self, name: str) -> None:
         """Delete a file."""
 
+    def move(self, name: str, new: str) -> None:
+        """Rename a file, perhaps to another disk, which takes long; from any thread."""
+
+    def names(self, name: str) -> list[str]:
+        """What is in a folder within, files and folders; nothing where there is no such folder."""
+
+    def remove_folder(self, name: str) -> None:
+        """Delete a folder within, with its files."""
+
 
 class Memory:
     """A folder that ends with the process."""
@@ -90,9 +99,19 @@ class Memory:
         self.files[new] = self._file(name)
         del self.files[name]
 
+    move = rename
+
     def remove(self, name: str) -> None:
         self._file(name)
         del self.files[name]
+
+    def names(self, name: str) -> list[str]:
+        start = os.path.join(name, "")
+        return list({file[len(start) :].split(os.sep)[0]: None for file in self.files if file.startswith(start)})
+
+    def remove_folder(self, name: str) -> None:
+        for file in [file for file in self.files if file.startswith(os.path.join(name, ""))]:
+            del self.files[file]
 
 
 class _InMemory:

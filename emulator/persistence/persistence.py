@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
+from urllib.parse import quote
 
 from emulator.config.kinds import ConfigError
 from emulator.persistence.append_log import OFF, AppendLog
 from emulator.persistence.dumps import Dumps
 from emulator.persistence.folder import Folder, Memory, Written
+from emulator.persistence.manifest import BASE, Manifest, Part
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.persistence.backups import Backups
     from emulator.persistence.host import HostOfFiles
     from emulator.persistence.loading import Loading
     from emulator.persistence.replay import Replay
@@ -24,12 +29,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
+_DAY: Final = 86_400_000
+_RETRY_MILLISECONDS: Final = 60_000
+"""How long after a daily backup has failed it is tried again."""
+
 
 class Persistence:
     """The files of an engine.
 
     ``folder`` is where they are, at first one in memory, in which nothing is written by itself.  ``loading`` is what is
-    being loaded; ``loaded_keys`` and ``expired_keys`` are of the last file.
+    being loaded, ``loading_aside`` what is so while the old data are served; ``loaded_keys`` and ``expired_keys`` are of the
+    last file.
     """
 
     def __init__(self, engine: HostOfFiles) -> None:
@@ -39,7 +49,10 @@ class Persistence:
         self.dumps = Dumps(engine)
         self.log = AppendLog(engine)
         self.loading: Loading | Replay | None = None
+        self.loading_aside: Loading | Replay | None = None
         self.loaded_keys = self.expired_keys = 0
+        self._backups: Backups | None = None
+        self._next_daily = 0
         engine.config.on_change("appendonly", self._switch_log)
         engine.config.on_change("save", engine.refresh_sessions)
         engine.config.on_change("stop-writes-on-bgsave-error", engine.refresh_sessions)
@@ -55,18 +68,57 @@ class Persistence:
             return MISCONF
         return f"MISCONF Errors writing to the AOF file: {self.log.error}" if self.log.error else None
 
+    @property
+    def backups(self) -> Backups | None:
+        """The backups of the engine, a named keyspace's in a folder of their own; None without ``backup-dir``."""
+        config = self._engine.config
+        if self._backups is None and config.backup_dir:
+            from emulator.persistence.backups import Backups
+            from emulator.persistence.disk import Disk
+            from emulator.persistence.history import History
+
+            place, keyspace = config.backup_dir, self._engine.keyspaces.name_of(self._engine)
+            if keyspace:
+                place = os.path.join(place, f"keyspace.{quote(keyspace, safe='')}")
+            disk = Disk(config)
+            self._backups = Backups(
+                disk, place, History(disk, os.path.join(place, "log"), f"{config.appendfilename}.manifest")
+            )
+        return self._backups
+
+    @property
+    def needs_checks(self) -> bool:
+        """Whether `check` has ever anything to do."""
+        return self.folder.lasting or bool(self._engine.config.backup_dir)
+
     def forget(self) -> None:
         """Begin anew: nothing is saved any more, nor was."""
-        self.work.stop()
+        self.work.forget()
         self.dumps = Dumps(self._engine)
-        self.loaded_keys = self.expired_keys = 0
+        self.loaded_keys = self.expired_keys = self._next_daily = 0
 
     def check(self) -> None:
         """Do what is due by itself; to be called each second."""
-        if self.folder.lasting and self.loading is None:
+        if self.loading is not None:
+            return
+        if self.folder.lasting:
             if not self.work.busy:
                 self.dumps.check_points()
             self.log.check()
+        if self._engine.config.backup_daily and self._engine.clock.now >= self._next_daily:
+            self._check_day()
+
+    def _check_day(self) -> None:
+        """Make the backup of the day, unless there is one."""
+        now = self._engine.clock.now
+        self._next_daily = now - now % _DAY + _DAY
+        if self.backups is not None:
+            self.work.start_later(self.backups.create_daily(self._engine), self._told_of_daily)
+
+    def _told_of_daily(self, failure: Exception | None) -> None:
+        if failure is not None:
+            logger.warning("Daily backup failed: %s", failure)
+            self._next_daily = self._engine.clock.now + _RETRY_MILLISECONDS
 
     def _switch_log(self) -> None:
         """CONFIG SET appendonly; in a folder that does not last there is no log."""
@@ -91,7 +143,10 @@ class Persistence:
             return
         try:
             if self._engine.config.appendonly:
-                self._set_loading(self._found_log())
+                found = self._found_log()
+                if found is None:
+                    self._warn_of_unread()
+                self._set_loading(found)
             else:
                 self._read_manifest()
                 self._set_loading(self._found(merge=False))
@@ -99,6 +154,19 @@ class Persistence:
             return
         except OSError as error:
             raise BadFile(f"Fatal error: can't open {error.filename} for reading: {error.strerror}") from None
+
+    def _warn_of_unread(self) -> None:
+        """Redis begins with no data as well, and says nothing."""
+        name, config = self._engine.config.dbfilename, self._engine.config
+        with suppress(OSError):
+            size = self.folder.size(name)
+            logger.warning(
+                "%s (%d bytes) is not loaded, since appendonly is yes and there is no append-only file in %s yet: the server "
+                "begins with no data. To keep them start with --appendonly no, then CONFIG SET appendonly yes",
+                name,
+                size,
+                config.appenddirname,
+            )
 
     def load(self, ended: Callable[[BadFile | None], None]) -> None:
         """Load in slices what `open` has found, and begin to log; tell at last what was wrong, if anything."""
@@ -137,9 +205,27 @@ class Persistence:
         """The append-only file, which is about to be loaded, if there is one; raises `BadFile` or OSError."""
         from emulator.persistence.replay import Replay
 
-        if not self._read_manifest() and not self.log.adopt_old_style():
+        if not self._read_manifest() and not self._adopt_old_style():
             return None
-        return Replay(cast(Any, self._engine), self.log.manifest)
+        return Replay(cast(Any, self._engine), self.log.manifest, self.folder, self._engine.config.appenddirname)
+
+    def _adopt_old_style(self) -> bool:
+        """Take a log over that is one file in ``dir``, as before Redis 7; whether there is one.  Raises OSError."""
+        folder, config = self.folder, self._engine.config
+        name, folder_name = config.appendfilename, config.appenddirname
+        try:
+            folder.size(name)
+        except FileNotFoundError:
+            return False
+        folder.make(folder_name)
+        manifest = Manifest(Part(name, 1, BASE), last_base=1)
+        self.log.save_manifest(manifest)
+        folder.rename(name, self.log.path(name))
+        self.log.manifest = manifest
+        logger.log(
+            NOTICE, "Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", name, folder_name
+        )
+        return True
 
     def _load(self, loading: Loading | Replay, ended: Callable[[BadFile | None], None]) -> Job:
         from emulator.rdb.file_reader import BadFile
@@ -147,9 +233,11 @@ class Persistence:
         started = perf_counter()
         failure: BadFile | None = None
         try:
-            yield from self._through(loading)
+            yield from self.through(loading)
             what = "append only file" if self._engine.config.appendonly else "disk"
             logger.log(NOTICE, "DB loaded from %s: %.3f seconds", what, perf_counter() - started)
+            if loading.position is not None:
+                self._engine.resume_stream(loading.position)
             failure = self._begin_log()
         except BadFile as error:
             failure = error
@@ -168,8 +256,9 @@ class Persistence:
         reader = FileReader(source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
-    def _through(self, loading: Loading | Replay) -> Job:
-        self._set_loading(loading)
+    def through(self, loading: Loading | Replay, serves: bool = False) -> Job:
+        """Load; clients hear of it unless the server `serves` old data meanwhile."""
+        self._set_loading(loading, serves)
         try:
             yield from loading.job()
         finally:
@@ -177,8 +266,9 @@ class Persistence:
             self.loaded_keys, self.expired_keys = loading.keys, loading.expired
         self.dumps.loaded()
 
-    def _set_loading(self, loading: Loading | Replay | None) -> None:
-        self.loading = loading
+    def _set_loading(self, loading: Loading | Replay | None, serves: bool = False) -> None:
+        self.loading = None if serves else loading
+        self.loading_aside = loading if serves else None
         self._engine.expiry_changed()
         self._engine.refresh_sessions()
 
@@ -189,9 +279,9 @@ class Persistence:
         if save and not self.dumps.save():
             raise CommandError("ERR")
         if flush:
-            self._empty()
+            self.empty()
         try:
-            run_through(self._through(self._found(merge)))
+            run_through(self.through(self._found(merge)))
         except (BadFile, OSError) as error:
             raise _not_loaded(error, "RDB dump") from None
         logger.log(NOTICE, "DB reloaded by DEBUG RELOAD")
@@ -201,7 +291,7 @@ class Persistence:
         from emulator.rdb.file_reader import BadFile
 
         self.log.flush()
-        self._empty()
+        self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF
         if listens:
             propagation.leave(self.log.take)
@@ -209,7 +299,7 @@ class Persistence:
             found = self._found_log()
             if found is None:
                 raise FileNotFoundError
-            run_through(self._through(found))
+            run_through(self.through(found))
         except (BadFile, OSError) as error:
             raise _not_loaded(error, "AOF files") from None
         finally:
@@ -227,19 +317,28 @@ class Persistence:
         run_through(written(self._engine.config, image, target))
 
     def take_over(self, source: BinaryIO, total: int) -> None:
-        """Let the data be those of an RDB file of any version; raises `BadFile`, and then there are none."""
+        """Let the data be those of an RDB file of any version; raises `BadFile` or OSError, and then nothing has changed."""
         from emulator.persistence.loading import Loading
-        from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+        from emulator.persistence.stage import take_over
+        from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
 
-        self._empty()
         reader = FileReader(source.read, newest=NEWEST_VERSION)
-        try:
-            run_through(self._through(Loading(self._engine, reader, source, total)))
-        except BadFile:
-            self._empty()
-            raise
+        self.do_at_once(take_over(self._engine, lambda beside: Loading(beside, reader, source, total)))
+        self.dumps.loaded()
 
-    def _empty(self) -> None:
+    def do_at_once(self, job: Job) -> None:
+        """Do a job that may put other data in the place of those there are, while everybody waits.
+
+        Raises what the job raises, and `CommandError` while a script is at work.
+        """
+        self._engine.scripting.check_quiet()
+        if self.log.rewriting is not None:  # it would be of the old data
+            self.work.stop()
+            self.log.rewrite_scheduled = True
+        run_through(job)
+
+    def empty(self) -> None:
+        """Let there be no data."""
         engine = self._engine
         for db in engine.databases:
             db.clear()

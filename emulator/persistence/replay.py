@@ -7,12 +7,17 @@ the log is known.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.clients.session import Session
+from emulator.persistence.folder import Folder
+from emulator.persistence.host import StreamPosition
 from emulator.persistence.loading import Loading
 from emulator.persistence.manifest import Manifest, Part
+from emulator.persistence.moments import told_by
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
 from emulator.rdb import file
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_BEGINNING: Final = 1
+_BEGINNING: Final = 0
 """The moment, in milliseconds, at which all is loaded."""
 _LATEST: Final = 0xFF
 """An access that is not later was at the beginning: a moment, or how often a key was used in the first minute there was."""
@@ -42,13 +47,39 @@ class _BadFormat(Exception):
     """Something that is no command."""
 
 
-class Replay:
-    """The append-only file of an engine that is being loaded; the figures are those of `Loading`."""
+class _Reached(Exception):
+    """What follows has happened after the moment that is asked for."""
 
-    def __init__(self, engine: Engine, manifest: Manifest) -> None:
+
+class _Log:
+    """Where the commands come from; like a master, it is obeyed."""
+
+    kind = b"master"
+    flag = b"M"
+
+    def gone(self) -> None:
+        """All is loaded."""
+
+
+class Replay:
+    """An append-only file that an engine loads; the figures are those of `Loading`.
+
+    Its files are in a `place` of a folder.  With `until`, in milliseconds, only what has happened by then is loaded, and
+    the files stay as they are.
+    """
+
+    def __init__(
+        self, engine: Engine, manifest: Manifest, folder: Folder, place: str, until: int | None = None
+    ) -> None:
         self._engine = engine
         self._manifest = manifest
+        self._folder = folder
+        self._place = place
+        self._until = until
+        self._has_moments = False
+        self._last = 0
         self._session = Session(engine)
+        self._session.peer = _Log()
         self._before = 0
         self._base: Loading | None = None
         self.began = engine.clock.now // 1000
@@ -56,9 +87,8 @@ class Replay:
         self.total = sum(self.sizes)
 
     def _size(self, part: Part) -> int:
-        persistence = self._engine.persistence
         try:
-            return persistence.folder.size(persistence.log.path(part.name))
+            return self._folder.size(os.path.join(self._place, part.name))
         except OSError as error:
             raise BadFile(f"Unable to obtain the AOF file {part.name} length. stat: {error.strerror}") from None
 
@@ -78,6 +108,11 @@ class Replay:
         return 0 if self._base is None else self._base.expired
 
     @property
+    def position(self) -> StreamPosition | None:
+        """Where the stream to replicas was when the base was written: what followed is not told."""
+        return None
+
+    @property
     def used_memory(self) -> int:
         """What the data of the base took where it was written."""
         return 0 if self._base is None else self._base.used_memory
@@ -85,18 +120,19 @@ class Replay:
     def job(self) -> Job:
         """Load everything; raises `BadFile`."""
         parts = self._manifest.parts
-        for part in parts:
-            what = "base" if part is self._manifest.base else "incr"
-            yield from self._load(part, part is parts[-1])
-            logger.log(NOTICE, "DB loaded from %s file %s", what, part.name)
+        with suppress(_Reached):
+            for part in parts:
+                what = "base" if part is self._manifest.base else "incr"
+                yield from self._load(part, part is parts[-1])
+                logger.log(NOTICE, "DB loaded from %s file %s", what, part.name)
+            self._check_end()
         yield from self._set_use()
         self._session.forget()
 
     def _load(self, part: Part, is_last: bool) -> Job:
-        persistence = self._engine.persistence
-        path = persistence.log.path(part.name)
+        path = os.path.join(self._place, part.name)
         try:
-            source = persistence.folder.read(path)
+            source = self._folder.read(path)
         except OSError as error:
             raise BadFile(
                 f"Fatal error: can't open the append log file {part.name} for reading: {error.strerror}"
@@ -109,7 +145,7 @@ class Replay:
                 reader = FileReader(
                     source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version
                 )
-                self._base = Loading(self._engine, reader, source, persistence.folder.size(path), as_log=True)
+                self._base = Loading(self._engine, reader, source, self._folder.size(path), as_log=True)
                 yield from self._base.job()
                 place = reader.offset
             source.seek(place)
@@ -120,9 +156,12 @@ class Replay:
         before = self._before
         queued: list[Sequence[bytes]] | None = None
         sound = place
-        reading = _commands(source, place, self.total)
+        goes_by_moments = self._until is not None and (part is not self._manifest.base or place > 0)
+        reading = _commands(source, place, self.total, self._note if goes_by_moments else _ignore)
         try:
             for number, (words, behind) in enumerate(reading):
+                if goes_by_moments and not self._has_moments:
+                    raise BadFile("the append-only file has no moments: set aof-timestamp-enabled yes beforehand")
                 name = words[0].lower()
                 if queued is None and name == b"multi":
                     queued = []
@@ -150,6 +189,23 @@ class Replay:
             ) from None
         self._before = before + sound
 
+    def _check_end(self) -> None:
+        """A log that was switched off does not tell what came afterwards."""
+        ends = self._manifest.increments[-1].end if self._manifest.increments else None
+        if self._until is not None and ends is not None and self._last < self._until:
+            raise BadFile(
+                f"the append-only file was switched off at {self._last}: it does not tell what came afterwards"
+            )
+
+    def _note(self, line: bytes) -> None:
+        """A line that is no command."""
+        moment = told_by(line)
+        if moment is not None:
+            self._has_moments = True
+            self._last = moment
+            if self._until is not None and moment > self._until:
+                raise _Reached
+
     def _run(self, part: Part, commands: Sequence[Sequence[bytes]]) -> None:
         """Play commands at the beginning of time."""
         engine, session = self._engine, self._session
@@ -176,7 +232,7 @@ class Replay:
 
     def _cut(self, part: Part, size: int, is_last: bool) -> None:
         """The end of a file is missing: go on without it, where that is allowed."""
-        if not self._engine.config.aof_load_truncated:
+        if not self._engine.config.aof_load_truncated or self._until is not None:
             raise BadFile(
                 f"Unexpected end of file reading the append only file {part.name}. You can: 1) Make a backup of your AOF "
                 "file, then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the "
@@ -186,9 +242,8 @@ class Replay:
         if not is_last:
             raise BadFile("Fatal error: the truncated file is not the last file")
         logger.warning("!!! Truncating the AOF %s at offset %d !!!", part.name, size)
-        persistence = self._engine.persistence
         try:
-            persistence.folder.truncate(persistence.log.path(part.name), size)
+            self._folder.truncate(os.path.join(self._place, part.name), size)
         except OSError as error:
             raise BadFile(f"Error truncating the AOF file {part.name}: {error.strerror}") from None
         logger.warning("AOF %s loaded anyway because aof-load-truncated is enabled", part.name)
@@ -206,11 +261,21 @@ class Replay:
                     yield None
 
 
-def _commands(source: BinaryIO, place: int, most: int) -> Iterator[tuple[list[bytes], int]]:
-    """Each command, of `most` bytes at most, with the place behind it; raises `_CutOff` and `_BadFormat`."""
+def _ignore(line: bytes) -> None:
+    pass
+
+
+def _commands(
+    source: BinaryIO, place: int, most: int, note: Callable[[bytes], None]
+) -> Iterator[tuple[list[bytes], int]]:
+    """Each command, of `most` bytes at most, with the place behind it; raises `_CutOff` and `_BadFormat`.
+
+    Lines between commands go to `note`.
+    """
     while head := source.readline(_LONGEST_HEAD):
         place += len(head)
         if head[:1] == b"#":
+            note(head)
             continue
         words = []
         for _ in range(_count(head, b"*", 1)):

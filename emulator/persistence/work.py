@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+from collections import deque
 from collections.abc import Callable, Generator
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.datatypes.wheel import Timer
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
@@ -24,13 +28,13 @@ Job = Generator[Callable[[], Any] | int | None, None, None]
 
 
 class Work(Timer):
-    """Runs one job at a time; as a timer it is the end of a pause.
+    """Runs one job at a time, others after it; as a timer it is the end of a pause.
 
     ``begin`` is called when there is something to do: it is to call `step` time and again, with others' turns between,
     until that returns False.  Where it is None a job is done at once.
     """
 
-    __slots__ = ("_engine", "_error", "_job", "_owed", "_waits", "begin")
+    __slots__ = ("_engine", "_error", "_idle", "_job", "_owed", "_waits", "begin")
 
     def __init__(self, engine: HostOfFiles) -> None:
         super().__init__()
@@ -39,12 +43,22 @@ class Work(Timer):
         self._error: Exception | None = None
         self._owed = 0
         self._waits = False
+        self._idle: deque[Callable[[], object]] = deque()
         self.begin: Callable[[], None] | None = None
 
     @property
     def busy(self) -> bool:
         """Whether there is a job."""
         return self._job is not None
+
+    def when_idle(self, begin: Callable[[], object]) -> None:
+        """Call something, which may start a job, as soon as there is none."""
+        self._idle.append(begin)
+        self._call_idle()
+
+    def _call_idle(self) -> None:
+        while self._idle and self._job is None:
+            behind_wall(self._idle.popleft(), "what waits for the end of work in slices")
 
     def start(self, job: Job) -> None:
         """Begin with a job."""
@@ -56,13 +70,23 @@ class Work(Timer):
         else:
             self.begin()
 
+    def start_later(self, job: Job, ended: Callable[[Exception | None], object]) -> None:
+        """Begin with a job when those before it have ended, and tell at last what went wrong, or None."""
+        self.when_idle(lambda: self.start(_telling(job, ended)))
+
     def stop(self) -> None:
-        """Close the job, wherever it is."""
+        """Close the job, wherever it is; those that wait go on."""
         job, self._job = self._job, None
         self._engine.waits.cancel(self)
         self._waits = False
         if job is not None:
             job.close()
+        self._call_idle()
+
+    def forget(self) -> None:
+        """Close the job and those that wait."""
+        self._idle.clear()
+        self.stop()
 
     def step(self) -> bool:
         """Run the job for a slice; whether it is to go on at once."""
@@ -95,6 +119,7 @@ class Work(Timer):
     def _ended(self, job: Job) -> None:
         if self._job is job:  # else its end has begun another one
             self._job = None
+        self._call_idle()
 
     def _pause(self, micros: int) -> None:
         self._owed += micros
@@ -126,6 +151,18 @@ class Work(Timer):
         self._waits = False
         if self.begin is not None:
             self.begin()
+
+
+def _telling(job: Job, ended: Callable[[Exception | None], object]) -> Job:
+    failure: Exception | None = None
+    try:
+        yield from job
+    except GeneratorExit:
+        ended(InterruptedError(errno.EINTR, os.strerror(errno.EINTR)))
+        raise
+    except Exception as error:
+        failure = error
+    ended(failure)
 
 
 def run_through(job: Job) -> None:

@@ -34,6 +34,8 @@ MISCONF: Final = (
 )
 
 NO_REPLICAS: Final = "NOREPLICAS Not enough good replicas to write."
+READ_ONLY_REPLICA: Final = "READONLY You can't write against a read only replica."
+MASTER_DOWN: Final = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 NOT_INTEGER: Final = "ERR value is not an integer or out of range"
 NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 NOT_FLOAT: Final = "ERR value is not a valid float"

@@ -15,6 +15,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 _SPACES = b" \t\n\v\f\r"
+_FEW_ZEROS = 1e8
+"""Whole numbers below that end in so few zeros that they are printed in full."""
 _LARGEST_PLAIN = 2.0**62
 """Whole doubles up to this size are printed as integers."""
 _FEW = 100
@@ -87,6 +89,11 @@ def parse_double(text: bytes) -> float | None:
     return number
 
 
+def parse_decimal(text: bytes) -> float | None:
+    """Return a double as `parse_double` does, but no hexadecimal one."""
+    return None if b"x" in text.lower() else parse_double(text)
+
+
 def read_double(text: bytes) -> float | None:
     """Return a double as SORT and score ranges read it: decimal, of any size (overflow and underflow included).
 
@@ -127,6 +134,14 @@ def format_double(number: float) -> bytes:
     if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
         return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
     return _format_double(number)
+
+
+def format_shortest(number: float) -> bytes:
+    """Print a double with as few characters as Redis's own printer does: large round ones in scientific notation."""
+    if abs(number) < _FEW_ZEROS or not math.isfinite(number):
+        return format_double(number)
+    sign = "-" if number < 0 else ""
+    return (sign + _layout(*_grisu2(abs(number)), 18 - len(sign))).encode()
 
 
 def format_doubles(numbers: list[float]) -> list[bytes]:

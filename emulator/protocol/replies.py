@@ -40,6 +40,16 @@ class BigNumber(bytes):
     __slots__ = ()
 
 
+class PlainDouble(float):
+    """A double whose text has no exponent, and up to 17 digits after the point."""
+
+    __slots__ = ()
+
+    def text(self) -> bytes:
+        """The digits."""
+        return (b"%.17f" % self).rstrip(b"0").rstrip(b".")
+
+
 class SetReply(list["Reply"]):
     """A set whose members keep their order; an array on RESP2."""
 

@@ -9,13 +9,15 @@ Source: the RDB file format, version 12.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.rdb.payload import RDB_VERSION, length
+from emulator.rdb.payload import OF_VALKEY, RDB_VERSION, length
+
+if TYPE_CHECKING:
+    from emulator.config.edition import Edition
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
-OF_VALKEY: Final = 80
 HEADER_SIZE: Final = 9
 CHECKSUM_SIZE: Final = 8
 
@@ -70,6 +72,12 @@ class Slot(NamedTuple):
     expiring: int
 
 
+class ModuleData(NamedTuple):
+    """What a module that is not here has in the file beside keys."""
+
+    module: str
+
+
 class Key(NamedTuple):
     """A key; `value` is None where it has no elements.  The deadline is in milliseconds, the idle time in seconds."""
 
@@ -81,12 +89,17 @@ class Key(NamedTuple):
     frequency: int | None
 
 
-Record = Aux | Library | DatabaseBegins | Sizes | Slot | Key
+Record = ModuleData | Aux | Library | DatabaseBegins | Sizes | Slot | Key
 
 
 def header(version: int = RDB_VERSION) -> bytes:
     """The beginning of a file of a version of the format, of which Valkey has those from 80 on."""
     return VALKEY_MAGIC + b"%03d" % version if version >= OF_VALKEY else MAGIC + b"%04d" % version
+
+
+def version_name(edition: Edition) -> bytes:
+    """The field in which a file tells the version of who wrote it."""
+    return b"valkey-ver" if edition.is_valkey else b"redis-ver"
 
 
 def aux(name: bytes, value: bytes, text: Text) -> bytes:
@@ -99,7 +112,17 @@ def library(code: bytes, text: Text) -> bytes:
 
 def database(index: int, keys: int, expiring: int) -> bytes:
     """The beginning of a database."""
-    return bytes((DATABASE,)) + length(index) + bytes((SIZES,)) + length(keys) + length(expiring)
+    return select(index) + sizes(keys, expiring)
+
+
+def select(index: int) -> bytes:
+    """The number of the database whose keys follow."""
+    return bytes((DATABASE,)) + length(index)
+
+
+def sizes(keys: int, expiring: int) -> bytes:
+    """How many keys the database has."""
+    return bytes((SIZES,)) + length(keys) + length(expiring)
 
 
 def key(

@@ -36,6 +36,8 @@ HASH_OF_VALKEY: Final = 0x100 | 22
 STREAM_4: Final = 0x100 | 26
 """What only others write: Valkey 9, whose 22 is another one, and Redis 8.6.  No byte of a payload stands for them."""
 
+WITH_DEADLINES: Final = 12
+"""The version of the format from which on fields of hashes may expire."""
 WITH_MESSAGES: Final = 13
 """The version of the format of Redis 8.6, whose streams are of kind `STREAM_4`."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RDB_VERSION = 12
 FOOTER_SIZE = 10
+_UNCHECKED_SINCE = 13
 
 _COMPRESSED_FROM = 21
 _LONGEST_NUMBER = 11
@@ -37,6 +38,10 @@ _LZF = 3
 _SPAN: Final = 1 << 16
 """Bytes that Lua is given at a time to find strings in."""
 _ONE_BY_ONE: Final = 100
+
+
+COMPRESSED = bytes((_ENCODED | _LZF,))
+"""What a compressed string begins with: two lengths and the bytes follow."""
 
 
 def length(number: int) -> bytes:
@@ -67,7 +72,7 @@ def string(text: bytes) -> bytes:
     if len(text) >= _COMPRESSED_FROM:
         packed = compress(text, len(text) - 4)
         if packed is not None:
-            return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
+            return COMPRESSED + length(len(packed)) + length(len(text)) + packed
     return plain_string(text)
 
 
@@ -86,12 +91,23 @@ def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
     return whole + crc64(whole).to_bytes(8, "little")
 
 
+OF_VALKEY: Final = 80
+"""The first version of the format that is Valkey's own."""
+_NEWEST_IN_COMMON: Final = 11
+
+
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
-    """What a payload holds; None where it is of a version newer than this or damaged."""
+    """What a payload holds; None where it is damaged, of a version newer than this, or one of Redis's that Valkey has not.
+
+    From version 13 on a checksum of 0 stands for one that was not made.
+    """
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > version or checksum != crc64(whole):
+    written = int.from_bytes(whole[-2:], "little")
+    if written > version or version >= OF_VALKEY > written > _NEWEST_IN_COMMON:
+        return None
+    if checksum != crc64(whole) and (checksum or version < _UNCHECKED_SINCE):
         return None
     return whole[:-2]
 

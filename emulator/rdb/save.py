@@ -33,9 +33,31 @@ def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[
     """A value's kind and its bytes; `text` is `payload.string`, which compresses, or `payload.plain_string`.  O(n)."""
     if isinstance(value, bytes | bytearray):
         return kinds.STRING, text(bytes(value))
+    if version != payload.RDB_VERSION:
+        return _save_for_others(value, text, version)
+    return _SAVERS.get(value.__class__, module.save)(value, text)
+
+
+def _save_for_others(value: Value, text: Text, version: int) -> tuple[int, bytes]:
     if version == kinds.WITH_MESSAGES and isinstance(value, Stream):
         return kinds.STREAM_4 & 0xFF, stream.save(value, text)[1] + stream.messages(value, text)
+    if isinstance(value, Hash) and (version >= payload.OF_VALKEY or version < kinds.WITH_DEADLINES):
+        return _hash_for_others(value, text)
     return _SAVERS.get(value.__class__, module.save)(value, text)
+
+
+def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
+    """A hash for Valkey, and for Redis before 7.4, in whose hashes no field expires."""
+    if value.next_deadline is not None and value.deadlines is not None:
+        moments = value.deadlines.by_field
+        entries = (
+            text(field) + text(content) + moments.get(field, -1).to_bytes(8, "little", signed=True)
+            for field, content in value.items()
+        )
+        return kinds.HASH_OF_VALKEY & 0xFF, length(len(value)) + b"".join(entries)
+    if value.packed:
+        return kinds.HASH_LISTPACK, text(listpack.pack(list(chain.from_iterable(value.items()))))
+    return kinds.HASH, length(len(value)) + b"".join(map(text, chain.from_iterable(value.items())))
 
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:

@@ -34,20 +34,28 @@ _ID_SIZE = 16
 
 def save(value: Stream, text: Text) -> tuple[int, bytes]:
     """A stream's kind and its bytes.  O(n)."""
-    parts = [length(len(value.runs))]
-    for run in value.runs:
-        parts += text(run.first.to_bytes(_ID_SIZE)), text(_packed(run))
-    parts += (
+    runs = [saved_run(run, text) for run in value.runs]
+    return kinds.STREAM_3, b"".join((length(len(runs)), *runs, saved_rest(value, text)))
+
+
+def saved_run(run: Run, text: Text) -> bytes:
+    """A run: the id that it begins with, and its listpack."""
+    return text(run.first.to_bytes(_ID_SIZE)) + text(_packed(run))
+
+
+def saved_rest(value: Stream, text: Text) -> bytes:
+    """What comes behind the runs, with the groups."""
+    parts = [
         length(len(value)),
         _id(value.last_id),
         _id(value.first_id),
         _id(value.max_deleted),
         _count(value.added),
         length(len(value.groups)),
-    )
+    ]
     for name in sorted(value.groups):
         parts += text(name), _group(value.groups[name], text)
-    return kinds.STREAM_3, b"".join(parts)
+    return b"".join(parts)
 
 
 def messages(value: Stream, text: Text) -> bytes:
@@ -292,8 +300,10 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
             if id not in unclaimed:
                 raise BadData
             group.pending[id] = consumer.pending[id] = Pending(consumer, *unclaimed.pop(id))
-    if unclaimed:
+    if any(delivered for delivered, _ in unclaimed.values()):
         raise BadData
+    for id, (delivered, count) in unclaimed.items():  # XNACK has released them
+        group.pending[id] = group.released.pending[id] = Pending(group.released, delivered, count)
     return group
 
 

@@ -38,6 +38,10 @@ class RestDatabase(ABC):
     def access(self, token: str) -> Any | Awaitable[Any]:
         """Who may come in with this token; None where nobody may."""
 
+    def seen_from(self, region: str, sync_token: bytes) -> RestDatabase:
+        """The database as it is in a region of the service, to somebody whose last answer had this token."""
+        return self
+
     @abstractmethod
     def run(
         self, access: Any, address: bytes, commands: Sequence[Words], format: Format

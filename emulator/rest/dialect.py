@@ -81,7 +81,7 @@ def own_way(command: Words) -> Callable[[Session], Outcome] | None:
 def _checked(session: Session, command: Words) -> CommandError | None:
     """The error of a client that may not run a command, or with ACL any part of it that does no harm."""
     words = [b"ACL", b"WHOAMI"] if command[0].lower() == b"acl" else command
-    denial = session.user.check(find(session.engine.commands, words), words)
+    denial = session.check_user(session.user, find(session.engine.commands, words), words)
     return None if denial is None else CommandError(f"NOPERM {explanation(session.user, denial)}")
 
 

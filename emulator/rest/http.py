@@ -17,7 +17,7 @@ from emulator.rest.texts import INTERNAL, TOO_MANY_CLIENTS, request_too_large
 
 if TYPE_CHECKING:
     from emulator.rest.database import EventStream
-    from emulator.rest.service import RestService
+    from emulator.rest.http_service import HttpService
 
 logger = logging.getLogger("emulator")
 
@@ -40,7 +40,7 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 class HttpConnection(asyncio.Protocol):
     """A client's connection.  ``entered`` is true while requests of it are run."""
 
-    def __init__(self, service: RestService) -> None:
+    def __init__(self, service: HttpService) -> None:
         self._service = service
         self._loop = asyncio.get_running_loop()
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MOST_HEAD)
@@ -162,8 +162,8 @@ class HttpConnection(asyncio.Protocol):
         """A body has or will have so many bytes: a large one is taken in only where the token opens something."""
         if self._discarding:
             return
-        if size > MOST_BODY:
-            self._refuse(failure(request_too_large(MOST_BODY, size), 413))
+        if size > self._service.most_body:
+            self._refuse(failure(request_too_large(self._service.most_body, size), 413))
         elif size > _SMALL_BODY and not self._admitted:
             request = self._request()
             admitted = self._service.admits(request)

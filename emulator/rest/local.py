@@ -193,7 +193,7 @@ class LocalDatabase(RestDatabase):
             return
         entry = find(self.engine.commands, command)
         check_arity(entry, command)
-        denial = session.user.check(entry, command)
+        denial = session.check_user(session.user, entry, command)
         if denial is not None:
             self.engine.acl.refused(session, denial, b"multi")
             raise CommandError(f"NOPERM {explanation(session.user, denial)}")

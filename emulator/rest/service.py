@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -11,12 +11,12 @@ from emulator.protocol.text import to_text
 from emulator.rest.answers import JSON_TYPE, Answer, Headers, Opening, failure
 from emulator.rest.call import Call
 from emulator.rest.encoding import text_of
+from emulator.rest.http_service import HttpService
 from emulator.rest.requests import BadRequest, Request
 from emulator.rest.texts import UNAUTHORIZED
 
 if TYPE_CHECKING:
     from emulator.rest.database import RestDatabase
-    from emulator.rest.http import HttpConnection
 
 _METHODS: Final = b"GET, POST, PUT, HEAD, OPTIONS"
 _ALLOWED: Final = frozenset(_METHODS.split(b", "))
@@ -27,20 +27,28 @@ _HEALTHY: Final = b'{"status":"ok"}'
 Outcome = TypeVar("Outcome", Answer, Opening, Answer | Opening)
 
 
-class RestService:
+class RestService(HttpService):
     """Answers requests; `databases` are tried in their order for the one that a token opens.
 
-    ``has_room`` tells whether one more connection is taken.
+    Those that are entered in ``by_host`` and ``by_token`` are found by the header Host, or by the token, alone; they are
+    seen from the region that the header Emulator-Region names, else from ``region``.
     """
 
+    region = b""
+
     def __init__(self, databases: Sequence[RestDatabase]) -> None:
+        super().__init__()
         self.databases = databases
-        self.connections: set[HttpConnection] = set()
-        self.has_room: Callable[[], bool] = lambda: True
-        self.closing = False
+        self.by_host: dict[bytes, RestDatabase] = {}
+        self.by_token: dict[str, RestDatabase] = {}
+
+    def at(self, region: bytes) -> RestService:
+        """The same databases, seen from a region."""
+        other = RestService(self.databases)
+        other.by_host, other.by_token, other.region = self.by_host, self.by_token, region
+        return other
 
     def respond(self, request: Request) -> Answer | Opening | Awaitable[Answer | Opening]:
-        """The answer to a request, at once or to be waited for."""
         if request.method == b"OPTIONS":
             return _preflight(request)
         if request.method not in _ALLOWED:
@@ -48,7 +56,7 @@ class RestService:
         if request.segments == [b"-", b"health"]:
             return self._finished(request, Answer(200, _HEALTHY, [JSON_TYPE]))
         token = request.token or ""
-        meant = list(self._meant(request)) if token else []
+        meant = self._meant(request, token) if token else []
         for place, database in enumerate(meant):
             access = database.access(token)
             if isawaitable(access):
@@ -69,22 +77,31 @@ class RestService:
         return self.unauthorized(request)
 
     def admits(self, request: Request) -> bool | Awaitable[bool]:
-        """Whether the token of a request opens a database: to be asked before a large body is taken in."""
         token = request.token or ""
-        accesses = [database.access(token) for database in self._meant(request)] if token else []
+        accesses = [database.access(token) for database in self._meant(request, token)] if token else []
         if any(map(isawaitable, accesses)):
             return _any_opens(accesses)
         return any(access is not None for access in accesses)
 
     def unauthorized(self, request: Request) -> Answer:
-        """The answer to a request whose token opens nothing."""
         return self._finished(request, failure(UNAUTHORIZED, 401))
 
-    def _meant(self, request: Request) -> Sequence[RestDatabase]:
+    def _meant(self, request: Request, token: str) -> Sequence[RestDatabase]:
         """The databases that a request may mean: with ``Host: NAME.localhost`` the one of that name."""
-        name, dot, _ = request.headers.get(b"host", b"").partition(b".localhost")
+        host = request.headers.get(b"host", b"")
+        if self.by_token:
+            found = self.by_host.get(host.partition(b":")[0].lower()) or self.by_token.get(token)
+            if found is not None:
+                return [self._seen(found, request)]
+        name, dot, _ = host.partition(b".localhost")
         named = [database for database in self.databases if dot and database.name.encode() == name]
         return named or self.databases
+
+    def _seen(self, database: RestDatabase, request: Request) -> RestDatabase:
+        region = request.headers.get(b"emulator-region", self.region)
+        if not region:
+            return database
+        return database.seen_from(to_text(region), request.headers.get(b"upstash-sync-token", b""))
 
     # One request
 

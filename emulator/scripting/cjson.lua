@@ -1,6 +1,9 @@
 -- The library `cjson`.  Source: https://kyne.au/~mark/software/lua-cjson-manual.html
 
+local protect, marks_arrays = ...
+
 local error, type, tonumber, tostring, pairs, pcall, select = error, type, tonumber, tostring, pairs, pcall, select
+local getmetatable, setmetatable = getmetatable, setmetatable
 local concat, floor, char, format = table.concat, math.floor, string.char, string.format
 local byte, find, sub, gsub = string.byte, string.find, string.sub, string.gsub
 local null = newproxy(true)
@@ -25,6 +28,12 @@ local function raise(text)
 end
 
 -- Encoding
+
+-- Whether a table is marked as an array, by which an empty one is told from an empty object; Redis knows of that from 8.6 on.
+local function is_marked(value)
+  local metatable = marks_arrays and getmetatable(value)
+  return type(metatable) == "table" and metatable.__is_cjson_array
+end
 
 local function array_length(value, settings)
   local largest, count = 0, 0
@@ -69,8 +78,9 @@ local function append(out, value, settings, depth)
   else
     depth = depth + 1
     if depth > settings.encode_depth then raise("Cannot serialise, excessive nesting (" .. depth .. ")") end
-    local length = array_length(value, settings)
-    if length and length > 0 then
+    local marked = is_marked(value)
+    local length = marked and #value or array_length(value, settings)
+    if marked or length and length > 0 then
       out[#out + 1] = "["
       for place = 1, length do
         if place > 1 then out[#out + 1] = "," end
@@ -248,6 +258,7 @@ end
 local function read_array(text, place, settings, depth)
   deeper(settings, depth, place - 1)
   local array, count = {}, 0
+  if settings.mark_arrays then setmetatable(array, protect({__is_cjson_array = true})) end
   place = space(text, place)
   if byte(text, place) == 93 then return array, place + 1 end
   while true do
@@ -305,6 +316,8 @@ local function switch(settings, field, name, value, third)
       settings[field] = value == "on"
     elseif third and value == third then
       settings[field] = third
+    elseif type(value) ~= "string" and type(value) ~= "number" then
+      error("bad argument #1 to '" .. name .. "' (string expected, got " .. type(value) .. ")", 3)
     else
       error("bad argument #1 to '" .. name .. "' (invalid option '" .. tostring(value) .. "')", 3)
     end
@@ -317,7 +330,7 @@ local new
 function new()
   local settings = {
     convert = false, ratio = 2, safe = 10, encode_depth = 1000, decode_depth = 1000, precision = 14, number_format = "%.14g",
-    encode_invalid = false, decode_invalid = true, keep_buffer = true,
+    encode_invalid = false, decode_invalid = true, keep_buffer = true, mark_arrays = false,
   }
   local module = {_NAME = "cjson", _VERSION = "2.1.0", null = null, new = new}
 
@@ -379,6 +392,15 @@ function new()
 
   function module.decode_invalid_numbers(allow)
     return switch(settings, "decode_invalid", "decode_invalid_numbers", allow)
+  end
+
+  if marks_arrays then
+    function module.decode_array_with_array_mt(...)
+      if select("#", ...) > 1 then
+        error("bad argument #2 to 'decode_array_with_array_mt' (found too many arguments)", 2)
+      end
+      return switch(settings, "mark_arrays", "decode_array_with_array_mt", (...))
+    end
   end
 
   return module

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.acl.users import explanation
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import NO_REPLICAS, CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
 from emulator.protocol.numbers import format_double
 from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
 
 _EXACT = 1 << 53
-_WRONG_NUMBER = "ERR Wrong number of args calling Redis command from script"
 
 
 class Invocation:
@@ -53,6 +52,7 @@ class Invocation:
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
         self._engine = client.engine
+        self._wording = client.engine.config.edition.wording
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
         self._protocol = 2
@@ -78,11 +78,11 @@ class Invocation:
         engine = self._engine
         command: Command | None = None
         try:
-            args = [word if word.__class__ is bytes else _text(word) for word in words]
+            args = [word if word.__class__ is bytes else self._text(word) for word in words]
             known = engine.commands.get(args[0])
             command = self._find(args) if known is None or known.subcommands else known
             if not command.least <= len(args) <= command.most:
-                raise CommandError(_WRONG_NUMBER)
+                raise CommandError(self._wording.wrong_number)
             if self._bound or command.flags & NOSCRIPT or not self.client.fast_path:
                 self._check(command, args)
             elif command.flags & WRITE:
@@ -105,25 +105,28 @@ class Invocation:
     def check_command(self, words: Sequence[Any]) -> Any:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""
         try:
-            args = [word if word.__class__ is bytes else _text(word) for word in words]
+            args = [word if word.__class__ is bytes else self._text(word) for word in words]
             command = self._find(args)
             if not command.least <= len(args) <= command.most:
-                raise CommandError(_WRONG_NUMBER)
+                raise CommandError(self._wording.wrong_number)
         except CommandError:
-            return None, b"ERR Invalid command passed to redis.acl_check_cmd()"
-        return self.client.user.check(command, args) is None
+            return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % self._wording.api.encode()
+        return self.session.check_user(self.client.user, command, args) is None
 
     def _find(self, args: Sequence[bytes]) -> Command:
         engine = self._engine
         try:
             return find(engine.commands, args)
-        except CommandError:
-            raise CommandError("ERR Unknown Redis command called from script") from None
+        except CommandError as error:
+            is_container = engine.commands.own(args[0].lower()) is not None
+            if is_container and engine.config.edition.is_valkey:
+                raise
+            raise CommandError(self._wording.unknown_command) from error
 
     def _check(self, command: Command, args: Sequence[bytes]) -> None:
         """The guards in the order in which Redis has them."""
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
-            raise CommandError("ERR This Redis command is not allowed from script")
+            raise CommandError(self._wording.not_in_scripts)
         self._check_user(command, args)
         if self.declared is not None:
             self._check_declared(command, args)
@@ -137,6 +140,8 @@ class Invocation:
     def _check_state(self, command: Command) -> None:
         """What the first command that writes depends on; a script that has written goes on."""
         engine = self._engine
+        if engine.replication.is_read_only:
+            raise CommandError(READ_ONLY_REPLICA)
         if (misconf := engine.persistence.refusal_of_writes()) is not None:
             raise CommandError(misconf)
         if engine.lacks_replicas:
@@ -161,17 +166,16 @@ class Invocation:
 
     def _check_user(self, command: Command, args: Sequence[bytes]) -> None:
         user = self.client.user
-        denial = user.check(command, args)
+        denial = self.session.check_user(user, command, args)
         if denial is not None:
             self._engine.acl.refused(self.client, denial, b"lua")
             raise CommandError(f"ERR ACL failure in script: {explanation(user, denial)}")
 
-
-def _text(word: Any) -> bytes:
-    """An argument of a command: a string, or a number as text."""
-    if word.__class__ is int:
-        return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
-    if word.__class__ is float:
-        text = format_double(word)
-        return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
-    raise CommandError("ERR Lua redis lib command arguments must be strings or integers")
+    def _text(self, word: Any) -> bytes:
+        """An argument of a command: a string, or a number as text."""
+        if word.__class__ is int:
+            return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
+        if word.__class__ is float:
+            text = format_double(word)
+            return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
+        raise CommandError(self._wording.bad_word)

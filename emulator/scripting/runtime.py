@@ -113,10 +113,15 @@ class Lua:
             self._declare,
             without_tail_calls,
         ]
-        host = self._chunk("sandbox")(self._chunk("bounds")(), *[self._guarded(function) for function in functions])
+        wording = edition.wording
+        names = wording.api.encode(), wording.call_without_words.encode()
+        host = self._chunk("sandbox")(self._chunk("bounds")(), *names, *map(self._guarded, functions))
+        given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
         for name in _LIBRARIES:
-            host[b"install"](name.encode(), self._chunk(name)(*map(self._guarded, _HELPERS.get(name, ()))))
-        host[b"finish"](edition.version.encode(), edition.number)
+            helpers = given.get(name, tuple(map(self._guarded, _HELPERS.get(name, ()))))
+            host[b"install"](name.encode(), self._chunk(name)(*helpers))
+        own = (edition.name.encode(), edition.version.encode(), edition.number) if edition.is_valkey else ()
+        host[b"finish"](edition.redis_version.encode(), edition.redis_number, *own)
         return host
 
     def _chunk(self, name: str) -> Any:

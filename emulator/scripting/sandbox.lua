@@ -4,7 +4,7 @@
 -- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
 -- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
 
-local bounds, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
+local bounds, own_name, no_words, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
@@ -335,7 +335,7 @@ local api = {
 }
 
 function api.call(...)
-  if select("#", ...) == 0 then fail("Please specify at least one argument for this redis lib call") end
+  if select("#", ...) == 0 then fail(no_words) end
   local reply, problem = invoke(...)
   if problem then error({err = problem, ignore_error_stats_update = true}, 0) end
   return reply
@@ -343,7 +343,7 @@ end
 
 function api.pcall(...)
   if select("#", ...) == 0 then
-    return {err = "ERR Please specify at least one argument for this redis lib call"}
+    return {err = "ERR " .. no_words}
   end
   local reply, problem = invoke(...)
   if problem then return {err = problem, ignore_error_stats_update = true} end
@@ -375,7 +375,7 @@ function api.sha1hex(...)
 end
 
 function api.log(level, ...)
-  if select("#", ...) < 1 then fail("redis.log() requires two arguments or more.") end
+  if select("#", ...) < 1 then fail(own_name .. ".log() requires two arguments or more.") end
   if not tonumber(level) then fail("First argument must be a number (log level).") end
   level = tonumber(level)
   if level < 0 or level > 3 then fail("Invalid log level.") end
@@ -388,14 +388,14 @@ function api.log(level, ...)
 end
 
 function api.setresp(...)
-  if select("#", ...) ~= 1 then fail("redis.setresp() requires one argument.") end
+  if select("#", ...) ~= 1 then fail(own_name .. ".setresp() requires one argument.") end
   local version = tonumber((...))
   if version ~= 2 and version ~= 3 then fail("RESP version must be 2 or 3.") end
   set_protocol(version)
 end
 
 function api.set_repl(...)
-  if select("#", ...) ~= 1 then fail("redis.set_repl() requires one argument.") end
+  if select("#", ...) ~= 1 then fail(own_name .. ".set_repl() requires one argument.") end
   local flags = tonumber((...)) or 0
   if flags < 0 or flags > 3 then
     fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
@@ -403,7 +403,7 @@ function api.set_repl(...)
 end
 
 function api.acl_check_cmd(...)
-  if select("#", ...) == 0 then fail("Please specify at least one argument for this redis lib call") end
+  if select("#", ...) == 0 then fail(no_words) end
   local allowed, problem = check_command(...)
   if problem then error({err = problem}, 0) end
   return allowed
@@ -431,19 +431,19 @@ end
 local function named(arguments)
   local name, callback, description, flags
   for key, value in raw_pairs(arguments) do
-    if not plain(key) then fail("named argument key given to redis.register_function is not a string") end
+    if not plain(key) then fail("named argument key given to " .. own_name .. ".register_function is not a string") end
     if key == "function_name" then
-      if not plain(value) then fail("function_name argument given to redis.register_function must be a string") end
+      if not plain(value) then fail("function_name argument given to " .. own_name .. ".register_function must be a string") end
       name = tostring(value)
     elseif key == "description" then
-      if not plain(value) then fail("description argument given to redis.register_function must be a string") end
+      if not plain(value) then fail("description argument given to " .. own_name .. ".register_function must be a string") end
       description = tostring(value)
     elseif key == "callback" then
-      if type(value) ~= "function" then fail("callback argument given to redis.register_function must be a function") end
+      if type(value) ~= "function" then fail("callback argument given to " .. own_name .. ".register_function must be a function") end
       callback = value
     elseif key == "flags" then
       if type(value) ~= "table" then
-        fail("flags argument to redis.register_function must be a table representing function flags")
+        fail("flags argument to " .. own_name .. ".register_function must be a table representing function flags")
       end
       flags = {}
       for number = 1, #value do
@@ -451,26 +451,26 @@ local function named(arguments)
         flags[number] = value[number]
       end
     else
-      fail("unknown argument given to redis.register_function")
+      fail("unknown argument given to " .. own_name .. ".register_function")
     end
   end
-  if not name then fail("redis.register_function must get a function name argument") end
-  if not callback then fail("redis.register_function must get a callback argument") end
+  if not name then fail(own_name .. ".register_function must get a function name argument") end
+  if not callback then fail(own_name .. ".register_function must get a callback argument") end
   return name, callback, description, flags
 end
 
 local function register_function(...)
   local count = select("#", ...)
-  if count < 1 or count > 2 then fail("wrong number of arguments to redis.register_function") end
+  if count < 1 or count > 2 then fail("wrong number of arguments to " .. own_name .. ".register_function") end
   local name, callback, description, flags = ...
   if count == 1 then
     if type(name) ~= "table" then
-      fail("calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).")
+      fail("calling " .. own_name .. ".register_function with a single argument is only applicable to Lua table (representing named arguments).")
     end
     name, callback, description, flags = named(name)
   else
-    if not plain(name) then fail("first argument to redis.register_function must be a string") end
-    if type(callback) ~= "function" then fail("second argument to redis.register_function must be a function") end
+    if not plain(name) then fail("first argument to " .. own_name .. ".register_function must be a string") end
+    if type(callback) ~= "function" then fail("second argument to " .. own_name .. ".register_function must be a function") end
     name, description, flags = tostring(name), nil, nil
   end
   reserve(1)
@@ -490,11 +490,18 @@ end
 
 local libraries = {}
 
-local function world(commands, version, version_number)
+-- What the world tells of the server: the version of Redis, and Valkey's name and version where it is that.
+local function told(commands, version, version_number, name, own_version, own_number)
+  commands.REDIS_VERSION, commands.REDIS_VERSION_NUM = version, version_number
+  commands.SERVER_NAME, commands.VALKEY_VERSION, commands.VALKEY_VERSION_NUM = name, own_version, own_number
+  return protect(commands)
+end
+
+local function world(commands, ...)
   local contents = copy(base)
   for name, library in raw_pairs(libraries) do contents[name] = library end
-  commands.REDIS_VERSION, commands.REDIS_VERSION_NUM = version, version_number
-  contents.redis = protect(commands)
+  contents.redis = told(commands, ...)
+  contents[own_name] = contents.redis
   raw_setmetatable(contents, {__index = missing})
   local proxy = protect(contents)
   contents._G = proxy
@@ -515,25 +522,26 @@ local function locate(problem)
 end
 
 base.__redis__err__handler = locate
+base["__" .. own_name .. "__err__handler"] = locate
 
 -- What the host uses
 
-local host = {}
+local host = {protect = protect}
 
 function host.install(name, library)
   libraries[name] = protect(library)
 end
 
-function host.finish(version, version_number)
+function host.finish(...)
   for name, library in raw_pairs({string = strings, table = tables, math = maths, coroutine = threads, os = {clock = os.clock}}) do
     libraries[name] = protect(library)
   end
   string_metatable = protect({__index = libraries.string})
-  host.script_world, host.script_globals = world(for_scripts, version, version_number)
-  host.function_world, host.function_globals = world(copy(api), version, version_number)
-  for_loading.REDIS_VERSION, for_loading.REDIS_VERSION_NUM = version, version_number
+  host.script_world, host.script_globals = world(for_scripts, ...)
+  host.function_world, host.function_globals = world(copy(api), ...)
   raw_setmetatable(for_loading, {__index = missing})
-  host.loading_globals = raw_setmetatable({redis = protect(for_loading)}, {__index = missing})
+  local registering = told(for_loading, ...)
+  host.loading_globals = raw_setmetatable({redis = registering, [own_name] = registering}, {__index = missing})
   raw_getmetatable("").__index = strings
 end
 

@@ -20,6 +20,7 @@ from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
 if TYPE_CHECKING:
+    from emulator.config.wording import Wording
     from emulator.core.engine import Engine
     from emulator.scripting.functions import Libraries
     from emulator.scripting.invocation import Invocation
@@ -41,8 +42,7 @@ NO_WRITES: Final = b"no-writes"
 ALLOW_OOM: Final = b"allow-oom"
 KEY_LOCKING: Final = b"allow-key-locking"
 """A flag of Upstash's: the script uses no keys but those that it was given."""
-_KILLED: Final = b"ERR Script killed by user with SCRIPT KILL..."
-_NO_MEMORY: Final = b"ERR not enough memory"
+_NO_MEMORY: Final = "ERR not enough memory"
 _READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
 
 
@@ -58,7 +58,9 @@ class Script:
         self.loaded = False
 
 
-def _shebang(source: bytes, allowed: frozenset[bytes]) -> tuple[bytes, frozenset[bytes] | None]:
+def _shebang(
+    source: bytes, allowed: frozenset[bytes], unknown_engine: str = ""
+) -> tuple[bytes, frozenset[bytes] | None]:
     """The code without its shebang line (which still counts as a line), and the flags of that line."""
     if not source.startswith(b"#!"):
         return source, None
@@ -70,7 +72,7 @@ def _shebang(source: bytes, allowed: frozenset[bytes]) -> tuple[bytes, frozenset
         raise CommandError("ERR Invalid engine in script shebang")
     engine, *options = words
     if engine != b"#!lua":
-        raise CommandError(f"ERR Unexpected engine in script shebang: {as_text(engine)}")
+        raise CommandError(unknown_engine.format(as_text(engine[2:])))
     flags: set[bytes] = set()
     for option in options:
         if not option.startswith(b"flags="):
@@ -108,6 +110,11 @@ class Scripting:
         lua = Lua(self._random, self.engine.config.edition)
         lua.on_slow = lambda: self._on_slow(lua)
         return lua
+
+    @property
+    def wording(self) -> Wording:
+        """The texts of the server that it is."""
+        return self.engine.config.edition.wording
 
     @property
     def lua(self) -> Lua:
@@ -166,7 +173,7 @@ class Scripting:
         name = hashlib.sha1(source).hexdigest().encode()
         script = self.scripts.get(name)
         if script is None:
-            code, flags = _shebang(source, self.allowed_flags)
+            code, flags = _shebang(source, self.allowed_flags, self.wording.unknown_engine)
             try:
                 chunk = self.lua.compile(code)
             except CommandError as error:
@@ -295,17 +302,29 @@ class Scripting:
             clock.held = 0
             self._at_rest()
         if lua.exhausted:
-            raise _script_error(name, _NO_MEMORY, *lua.stop())
+            raise self._error(name, _NO_MEMORY, *lua.stop())
         if invocation.killed:
-            raise _script_error(name, _KILLED, *lua.stop())
+            killed = self.wording.killed_function if invocation.by_function else self.wording.killed_script
+            raise self._error(name, killed, *lua.stop())
         if not ok:
             lua.tidy()
-            raise _script_error(name, *result)
+            text, *place = result
+            raise self._error(name, to_text(text), *place)
         if reply.__class__ is CommandError:
             raise reply
         if reply.__class__ is Nested:
             self._count_errors(invocation.client, reply)
         return reply
+
+    def _error(
+        self, name: bytes, text: str, source: bytes | None = None, line: int | None = None, counted: bool | None = None
+    ) -> CommandError:
+        """The error of a script, with the place where it happened; `counted` where it is in the statistics already."""
+        if source is not None and line is not None:
+            text += self.wording.place.format(as_text(name), f"{as_text(source)}:{line}")
+        error = CommandError(text)
+        error.counted = bool(counted)
+        return error
 
     def _count_errors(self, client: Session, reply: Nested) -> None:
         """Errors within a script's reply count, and the script as one that failed."""
@@ -368,7 +387,7 @@ class Scripting:
     def check_quiet(self) -> None:
         """Raise where a script or a function has been running for long."""
         if self.engine.busy is not None:
-            raise CommandError(busy_text(self.engine.busy))
+            raise self.busy_error(self.engine.busy)
 
     def end(self) -> None:
         """The server ends: stop what runs, and what may still begin."""
@@ -382,7 +401,7 @@ class Scripting:
         """Raise where something of the other kind has been running for long: a script, or a function."""
         running = self.engine.busy
         if running is not None and running.by_function != by_function:
-            raise CommandError(busy_text(running))
+            raise self.busy_error(running)
 
     def kill(self, by_function: bool) -> None:
         """SCRIPT KILL and FUNCTION KILL: stop what runs, unless it has written already."""
@@ -397,20 +416,8 @@ class Scripting:
             )
         running.killed = True
 
-
-def busy_text(running: Invocation) -> str:
-    """What others are told while a script runs for long."""
-    kill = "FUNCTION KILL" if running.by_function else "SCRIPT KILL"
-    return f"BUSY Redis is busy running a script. You can only call {kill} or SHUTDOWN NOSAVE."
-
-
-def _script_error(
-    name: bytes, text: bytes, source: bytes | None = None, line: int | None = None, counted: bool | None = None
-) -> CommandError:
-    """The error of a script, with the place where it happened; `counted` where it is in the statistics already."""
-    message = to_text(text)
-    if source is not None and line is not None:
-        message += f" script: {as_text(name)}, on {as_text(source)}:{line}."
-    error = CommandError(message)
-    error.counted = bool(counted)
-    return error
+    def busy_error(self, running: Invocation) -> CommandError:
+        """What others are told while a script runs for long."""
+        kill = "FUNCTION KILL" if running.by_function else "SCRIPT KILL"
+        server = self.wording.server
+        return CommandError(f"BUSY {server} is busy running a script. You can only call {kill} or SHUTDOWN NOSAVE.")

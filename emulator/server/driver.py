@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.wheel import Timer
+from emulator.server.dialler import Dialler
 from emulator.server.nested_loop import run_one_round
 
 if TYPE_CHECKING:
@@ -36,11 +37,13 @@ class Driver:
         engine.on_shutdown = server.cut_off
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
+        engine.soon = server.loop.call_soon
+        engine.dial = Dialler(engine, server.loop).dial
         engine.lazyfree.begin = self._free_soon
         engine.persistence.work.begin = self._work_soon
         engine.persistence.log.on_lost = partial(os._exit, 1)
         self._watch: asyncio.TimerHandle | None = None
-        if engine.persistence.folder.lasting:
+        if engine.persistence.needs_checks:
             self._look_after()
         idle_watch = IdleWatch(engine)
         engine.config.on_change("timeout", idle_watch.begin)
@@ -55,6 +58,11 @@ class Driver:
             self._watch.cancel()
         self._engine.on_earlier(None)
         self._engine.persistence.work.begin = None
+        if self._engine.replication.link is not None:
+            self._engine.replication.link.end()
+        if self._engine.sentinel is not None:
+            self._engine.sentinel.end()
+        self._engine.dial = None
 
     def _arm(self) -> None:
         """Let the engine advance when it is due."""
@@ -154,7 +162,7 @@ class IdleWatch(Timer):
         if not limit:
             return
         for session in list(engine.sessions.values()):
-            busy = session.blocked is not None or session.subscriptions
+            busy = session.blocked is not None or session.subscriptions or session.peer is not None
             if not busy and engine.clock.now - session.active > limit * 1000:
                 logger.info("Closing idle client")
                 session.abort()

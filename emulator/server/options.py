@@ -28,10 +28,12 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
        python -m emulator - (read config from stdin)
        python -m emulator -v or --version
        python -m emulator -h or --help
+       python -m emulator [/path/to/sentinel.conf] --sentinel
 
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
-as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on).
---compat 7.2|7.4|8.0|8.2|8.4|8.6|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
+as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on), and
+REDIS_CLOUD_PORT and REDIS_CLOUD_ACCOUNT (EMAIL:KEY) for its management API.
+--compat 7.2|7.4|8.0|8.2|8.4|8.6|8.8|8.10|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
 
 Examples:
        python -m emulator --port 7777
@@ -48,11 +50,14 @@ _VARIABLES = {
     "REDIS_REST_TOKEN": "rest-token",
     "REDIS_REST_READONLY_TOKEN": "rest-readonly-token",
     "UPSTASH_REDIS_REST_TOKEN": "rest-token",
+    "REDIS_CLOUD_PORT": "cloud-port",
+    "REDIS_CLOUD_ACCOUNT": "cloud-account",
 }
 """Environment variables that stand for a directive; ``REDIS_ARGS`` has options."""
 _IGNORED = frozenset(
     ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "io-threads-do-reads")
 )
+_SENTINEL_PORT = 26379
 _BAD_DIRECTIVE = "Bad directive or wrong number of arguments"
 
 
@@ -79,13 +84,15 @@ class ServerOptions:
     """What a server is started with.
 
     ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
-    ``warnings`` lines for the log.
+    ``warnings`` lines for the log.  Where it `is_sentinel`, ``sentinel`` has the words of each ``sentinel`` directive.
     """
 
     def __init__(self, edition: Edition = REDIS_8_2) -> None:
         self.config = Config(edition)
         self.renamed: list[tuple[str, str]] = []
         self.users: list[list[str]] = []
+        self.is_sentinel = False
+        self.sentinel: list[list[str]] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.unresolved: list[str] = []
@@ -102,9 +109,13 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptio
     Raises `Information`, `FatalConfigError` or `StartRefused` where no server is to be started.
     """
     _answer_questions(argv)
-    if "--sentinel" in argv:
-        raise StartRefused("Sentinel mode is not supported. Exiting...")
     options = ServerOptions(_edition(argv, environ))
+    if "--sentinel" in argv:
+        argv = [word for word in argv if word != "--sentinel"]
+        options.is_sentinel = True
+        options.config.port = _SENTINEL_PORT
+        options.config.protected_mode = False
+        options.config.save = ()
     _read_environment(options, environ)
     _read_command_line(options, argv)
     if options.unresolved:
@@ -314,7 +325,7 @@ class Loader:
             raise ConfigError(f"{_BAD_DIRECTIVE}{_meant(self.config, name)}")
 
     def _assign(self, name: str, words: list[str]) -> None:
-        if name in ("port", "rest-port") and words == ["auto"]:
+        if name in ("port", "rest-port", "cloud-port", "cloud-proxy") and words == ["auto"]:
             words = [str(free_port())]
         if name == "rest-database":  # each line declares one more
             if not all(1 <= word.count(":") <= 2 for word in words):
@@ -367,7 +378,9 @@ class Loader:
         raise StartRefused(f"Can't load module from {words[0]}: modules are not supported, server aborting")
 
     def _sentinel(self, words: list[str]) -> None:
-        raise ConfigError("Unrecognized sentinel configuration statement.")
+        if not self.options.is_sentinel:
+            raise ConfigError("sentinel directive while not in sentinel mode")
+        self.options.sentinel.append(words)
 
 
 def free_port() -> int:

@@ -23,6 +23,8 @@ from emulator.stats.log import told_of_fault
 
 if TYPE_CHECKING:
     from emulator.rdb.file_reader import BadFile
+    from emulator.rest.cloud.server import CloudServer
+    from emulator.rest.http_service import HttpServer
     from emulator.rest.server import RestServer
 
 logger = logging.getLogger("emulator")
@@ -60,6 +62,7 @@ class NetworkServer:
         self._held: list[Connection] = []
         self._listeners = Listeners(self.config, lambda: Connection(self))
         self.rest: RestServer | None = None
+        self.cloud: CloudServer | None = None
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
 
@@ -88,8 +91,10 @@ class NetworkServer:
         self.engine.persistence.open()
         try:
             await self._listeners.open()
-            if self.config.rest_port:
+            if self.config.rest_port or self.config.cloud_port:
                 await self.serve_rest()
+            if self.config.cloud_port:
+                await self._serve_cloud()
         except OSError:
             await self.stop()
             raise
@@ -98,8 +103,8 @@ class NetworkServer:
         """Stop listening and every script, close every connection and wake whoever waits in `wait_closed`."""
         self.stop_scripts()
         await self._listeners.close()
-        if self.rest is not None:
-            await self.rest.stop()
+        for server in self._http_servers:
+            await server.stop()
         for connection in list(self.connections):
             connection.transport.abort()
         await self._listeners.wait_closed()
@@ -121,6 +126,24 @@ class NetworkServer:
         self.rest.limit(self._has_room)
         await self.rest.start()
         return self.rest
+
+    async def _serve_cloud(self) -> None:
+        """Offer the management API, whose databases the REST API has."""
+        from emulator.rest.cloud.server import cloud_server
+
+        assert self.rest is not None
+        try:
+            self.cloud = cloud_server(self.engine, self.rest)
+        except ValueError as error:
+            raise OSError(str(error)) from None
+        for server in (self.cloud, *self.cloud.regions):
+            server.limit(self._has_room)
+        await self.cloud.start()
+
+    @property
+    def _http_servers(self) -> list[HttpServer]:
+        cloud = [self.cloud, *self.cloud.regions] if self.cloud is not None else []
+        return [*cloud, *([self.rest] if self.rest is not None else [])]
 
     def end_when_quiet(self, save: bool | None, force: bool, refused: Callable[[], object]) -> None:
         """End as `Engine.request_shutdown` does as soon as no script is busy; tell where that is refused.
@@ -164,6 +187,14 @@ class NetworkServer:
         failure = done.result() if done in ended else None
         if failure is not None:
             raise failure
+        if not self._closed.done():
+            self.begin()
+
+    def begin(self) -> None:
+        """All is loaded: follow the master that the configuration names, or watch those that a sentinel is to watch."""
+        self.engine.replication.begin()
+        if self.engine.sentinel is not None:
+            self.engine.sentinel.begin()
 
     async def wait_closed(self) -> None:
         """Wait until the server is asked to end."""
@@ -242,7 +273,7 @@ class NetworkServer:
 
     def _has_room(self) -> bool:
         """Whether there is room for one more connection, on whichever port; one that finds none counts as rejected."""
-        count = len(self.connections) + (self.rest.connection_count if self.rest is not None else 0)
+        count = len(self.connections) + sum(server.connection_count for server in self._http_servers)
         if count < self.config.maxclients:
             return True
         self.engine.stats.rejected_connections += 1
@@ -279,7 +310,7 @@ class NetworkServer:
     def entered(self) -> list[asyncio.Transport]:
         """The connections whose commands are being run: more than one where a script is busy and others are heard."""
         transports = [connection.transport for connection in self.connections if connection.session.running]
-        return transports if self.rest is None else transports + self.rest.entered
+        return transports + [transport for server in self._http_servers for transport in server.entered]
 
     def released(self, connection: Connection) -> bool:
         """A connection has gone; whether it had been accepted."""

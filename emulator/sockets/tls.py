@@ -71,6 +71,26 @@ def server_context(config: Config) -> ssl.SSLContext:
     return context
 
 
+def client_context(config: Config) -> ssl.SSLContext:
+    """A context for connections to other servers, whose certificate must be signed, by whatever name; raises `TlsError`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.options |= _options(config)
+    own = config.tls_client_cert_file, config.tls_client_key_file, config.tls_client_key_file_pass
+    if not config.tls_client_cert_file:
+        own = config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass
+    certificate, key, password = own
+    try:
+        if certificate:
+            context.load_cert_chain(_path(config, certificate), _path(config, key), password or None)
+        context.load_verify_locations(
+            _path(config, config.tls_ca_cert_file) or None, _path(config, config.tls_ca_cert_dir) or None
+        )
+    except (OSError, TypeError) as error:  # without a place for authorities it is a TypeError
+        raise TlsError(f"Failed to configure the TLS context: {error}") from None
+    return context
+
+
 def _options(config: Config) -> ssl.Options:
     options = ssl.OP_NO_COMPRESSION
     wanted = (config.tls_protocols or "TLSv1.2 TLSv1.3").lower().split()

@@ -14,7 +14,9 @@ class Stats:
         "evicted_clients",
         "evicted_keys",
         "expired_fields",
+        "expired_fields_active",
         "expired_keys",
+        "expired_keys_active",
         "keyspace_hits",
         "keyspace_misses",
         "lazily_freed",
@@ -39,12 +41,13 @@ class Stats:
         self.commands_processed = self.connections_received = self.rejected_connections = 0
         self.net_input_bytes = self.net_output_bytes = self.reads = self.writes = 0
         self.keyspace_hits = self.keyspace_misses = self.lazily_freed = 0
+        self.expired_keys_active = self.expired_fields_active = 0
         self.expired_keys = self.expired_fields = self.evicted_keys = self.evicted_clients = 0
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
         self.peak_memory = self.peak_moment = 0
-        self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0}
+        self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0, b"database": 0}
 
     def count_error(self, text: str) -> None:
         """Count an error reply by its code, which is ``ERR`` where the text does not begin with one."""

@@ -117,17 +117,21 @@ class Durations:
 
 
 class Event:
-    """The samples of one event, the oldest first: second since the epoch and milliseconds of its worst; `worst` of all."""
+    """The samples of one event, the oldest first: second since the epoch and milliseconds of its worst; `worst` of all.
 
-    __slots__ = ("samples", "worst")
+    ``count`` tells how often it was, ``total`` how many milliseconds it took in all.
+    """
+
+    __slots__ = ("count", "samples", "total", "worst")
 
     def __init__(self) -> None:
         self.samples: deque[tuple[int, int]] = deque(maxlen=_SAMPLES)
-        self.worst = 0
+        self.worst = self.count = self.total = 0
 
     def add(self, second: int, millis: int) -> None:
         """Note that it took so long; of the same second only the worst is kept."""
         self.worst = max(self.worst, millis)
+        self.count, self.total = self.count + 1, self.total + millis
         if self.samples and self.samples[-1][0] == second:
             millis = max(millis, self.samples.pop()[1])
         self.samples.append((second, millis))

@@ -1,4 +1,4 @@
-"""SLOWLOG: the last commands that took longer than ``slowlog-log-slower-than`` microseconds."""
+"""SLOWLOG and COMMANDLOG: the last commands that took long, and those with large requests or replies."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ _MOST_ARGUMENTS = 32
 _LONGEST_ARGUMENT = 128
 
 
-class SlowCommand(NamedTuple):
-    """An entry: `when` in seconds since the epoch, `micros` the time it took."""
+class LoggedCommand(NamedTuple):
+    """An entry: `when` in seconds since the epoch, `measure` the microseconds that it took, or its bytes."""
 
     id: int
     when: int
-    micros: int
+    measure: int
     arguments: list[bytes]
     address: bytes
     name: bytes
 
 
-class SlowLog:
+class CommandLog:
     """Entries, the newest first."""
 
     def __init__(self) -> None:
-        self.entries: deque[SlowCommand] = deque()
+        self.entries: deque[LoggedCommand] = deque()
         self._next_id = 0
 
     def reset(self) -> None:
@@ -33,9 +33,9 @@ class SlowLog:
         self.entries.clear()
         self._next_id = 0
 
-    def add(self, when: int, micros: int, arguments: Sequence[bytes], address: bytes, name: bytes, most: int) -> None:
+    def add(self, when: int, measure: int, arguments: Sequence[bytes], address: bytes, name: bytes, most: int) -> None:
         """Log a command; of the entries `most` are kept, of the arguments an excerpt."""
-        entry = SlowCommand(self._next_id, when, micros, _excerpt(arguments), address, name)
+        entry = LoggedCommand(self._next_id, when, measure, _excerpt(arguments), address, name)
         self._next_id += 1
         self.entries.appendleft(entry)
         while len(self.entries) > most:
@@ -55,3 +55,8 @@ def _excerpt(arguments: Sequence[bytes]) -> list[bytes]:
     if kept is not arguments:
         excerpt.append(b"... (%d more arguments)" % (len(arguments) - len(kept)))
     return excerpt
+
+
+def request_size(words: Sequence[bytes]) -> int:
+    """How many bytes a command is that is sent as an array of bulk strings."""
+    return len(b"*%d\r\n" % len(words)) + sum(len(b"$%d\r\n\r\n" % len(word)) + len(word) for word in words)

@@ -8,6 +8,7 @@ clear of a Python word, is dropped), its signature is the arity.  A sub-command 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from emulator.protocol.replies import Status
@@ -22,14 +23,18 @@ KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
-    "touches_arbitrary_keys runs_script"
+    "touches_arbitrary_keys runs_script skip_commandlog"
 ).split()
 CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
     "dangerous connection transaction scripting"
 ).split()
+_LATER_CATEGORIES: Final = ("array",)
+"""Categories that came with groups of commands after Redis 8.2."""
 EMULATOR: Final = "emulator"
 """The group and category of what no real Redis can do, which is told only where somebody asks for it."""
+SENTINEL: Final = "sentinel"
+"""The group of commands that a sentinel alone has."""
 
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
 
@@ -40,9 +45,10 @@ NO_AUTH: Final = FLAG["no_auth"]
 NO_MULTI: Final = FLAG["no_multi"]
 MAY_REPLICATE: Final = FLAG["may_replicate"]
 NOSCRIPT: Final = FLAG["noscript"]
-SKIP_SLOWLOG: Final = FLAG["skip_slowlog"]
+SKIP_SLOWLOG: Final = FLAG["skip_slowlog"] | FLAG["skip_commandlog"]
 SKIP_MONITOR: Final = FLAG["skip_monitor"]
 ADMIN: Final = FLAG["admin"]
+STALE: Final = FLAG["stale"]
 MAY_WHILE_LOADING: Final = FLAG["loading"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
@@ -75,7 +81,8 @@ _IMPLIED: Final = (
     ("blocking", ("blocking",)),
 )
 
-_UNBOUNDED: Final = 1 << 40
+UNBOUNDED: Final = 1 << 40
+"""How many words a call may have where nothing bounds them."""
 
 
 class Command:
@@ -154,7 +161,7 @@ class Command:
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
         self.reset()
         if fn is None:
-            self.arity, self.least, self.most = -2, _UNBOUNDED, 0
+            self.arity, self.least, self.most = -2, UNBOUNDED, 0
         else:
             self.summary = (fn.__doc__ or "").partition("\n")[0]
             self.arity, self.least, self.most = arity(fn, self.skip)
@@ -171,18 +178,10 @@ class Command:
         return self.group == EMULATOR
 
     @property
-    def categories(self) -> list[str]:
+    def categories(self) -> Sequence[str]:
         """ACL categories: the group's or those declared, and those that the flags imply; a module declares every one."""
-        declared = (self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")).split()
-        if self.module:
-            return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
-        found = {*declared, "fast" if self.flags & FLAG["fast"] else "slow"}
-        for flag, implied in _IMPLIED:
-            if self.flags & FLAG[flag]:
-                found.update(implied)
-        if "scripting" in found:
-            found.discard("read")
-        return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+        declared = self.acl if self.acl is not None else _CATEGORY_OF_GROUP.get(self.group, "")
+        return _categories(declared, self.flags, bool(self.module))
 
     @property
     def flag_names(self) -> list[str]:
@@ -242,11 +241,26 @@ REGISTRY: Final[dict[str, Command]] = {}
 """Every command by its lower-case name; sub-commands hang below their containers."""
 
 
+@cache  # rules of ACL ask this of every command
+def _categories(words: str, flags: int, of_module: bool) -> Sequence[str]:
+    declared = words.split()
+    if of_module:
+        return sorted(declared, key=lambda name: CATEGORIES.index(name) if name in CATEGORIES else len(CATEGORIES))
+    found = {*declared, "fast" if flags & FLAG["fast"] else "slow"}
+    for flag, implied in _IMPLIED:
+        if flags & FLAG[flag]:
+            found.update(implied)
+    if "scripting" in found:
+        found.discard("read")
+    return [category for category in (*CATEGORIES, *_LATER_CATEGORIES, EMULATOR) if category in found]
+
+
 class Commands(dict[bytes, Command]):
     """The commands that have been used, under their lower-case and upper-case names, each with statistics of its own.
 
-    ``known`` are all there are, by their lower-case names.  They are not copied before somebody asks for one, since most
-    engines of a test use a few of four hundred; so `get` finds those alone that were used, `own` and ``[]`` every one.
+    ``known`` are all there are, by their lower-case names; engines share it, and one that renames has another.  They are not
+    copied before somebody asks for one, since most engines of a test use a few of four hundred; so `get` finds those alone
+    that were used, `own` and ``[]`` every one.
     With ``tells_no_words`` an unknown command that has no words is answered without telling that it has none.
     """
 
@@ -254,7 +268,7 @@ class Commands(dict[bytes, Command]):
 
     def __init__(self, known: Mapping[bytes, Command], tells_no_words: bool = False) -> None:
         super().__init__()
-        self.known = dict(known)
+        self.known = known
         self.tells_no_words = tells_no_words
 
     def __missing__(self, name: bytes) -> Command:
@@ -272,11 +286,13 @@ class Commands(dict[bytes, Command]):
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Give a command another lower-case name, or with an empty one none.  Raises KeyError where there is none."""
-        entry = self.known.pop(old)
+        known = dict(self.known)
+        entry = known.pop(old)
         for name in (old, old.upper()):
             self.pop(name, None)
         if new:
-            self.known[new] = entry
+            known[new] = entry
+        self.known = known
 
 
 def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
@@ -286,9 +302,15 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
         yield from entry.subcommands.values()
 
 
+def seconds_spent(table: Mapping[bytes, Command]) -> float:
+    """How long all calls have taken."""
+    return sum(entry.durations.seconds for entry in every_command(table))
+
+
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
-    """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
-    declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
+    """The ACL categories of a server with these commands: Redis's own, and behind them those of some commands."""
+    some = (entry for entry in every_command(table) if entry.module or entry.group in _LATER_CATEGORIES)
+    declared = (name for entry in some for name in entry.categories)
     return list(dict.fromkeys((*CATEGORIES, *declared)))
 
 
@@ -299,7 +321,7 @@ def arity(fn: Callable[..., Any], skip: int) -> tuple[int, int, int]:
     needed = skip + given - len(fn.__defaults__ or ())
     variadic = code.co_flags & 0x04
     if variadic:
-        return -needed, needed, _UNBOUNDED
+        return -needed, needed, UNBOUNDED
     return (-needed if fn.__defaults__ else needed), needed, skip + given
 
 
@@ -336,6 +358,7 @@ def container(
         container=name,
         name="help",
         since=help_since,
+        valkey="" if help_since else valkey,
         flags="loading stale",
         acl=help_acl,
         complexity="O(1)",

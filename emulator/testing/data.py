@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from emulator.persistence.disk import OnDisk
 from emulator.rdb.file_reader import BadFile
-from emulator.server.disk import OnDisk
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
@@ -35,10 +35,11 @@ def save(engine: Engine, path: Path) -> None:
 def load(engine: Engine, path: Path) -> None:
     """Let the data set become that of an RDB file: one of Redis up to 8.6, or of Valkey up to 9.1.
 
-    What has expired is left out.  Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+    What has expired is left out.  Raises OSError, and ValueError for a file that is damaged; then the data are as they were.
     """
     with open(path, "rb") as source:
         try:
             engine.persistence.take_over(source, os.path.getsize(path))
+            engine.replication.start_over()
         except BadFile as error:
             raise ValueError(f"{os.fspath(path)}: {error.args[0]}") from None

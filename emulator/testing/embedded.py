@@ -15,6 +15,7 @@ from emulator.core.engine import Engine
 from emulator.server import server as network
 from emulator.server.options import free_port
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
+from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 10
-_FREE = {"rest_port": (0, "auto"), "tls_port": ("auto",)}
+_AT_ONCE = {"repl_diskless_sync_delay": 0}
+"""Replicas of a server within a program need not wait for others."""
+_FREE = {"rest_port": (0, "auto"), "cloud_port": (0, "auto"), "cloud_proxy": ("auto",), "tls_port": ("auto",)}
 """What stands for a free port: a REST API on port 0 is one that nobody asks for."""
 
 
@@ -38,16 +41,24 @@ class Server(Handle):
     """A server on a port of this machine.
 
     `port` is a free one unless one is given, and with 0 there is none but that of TLS or the unix socket; `settings` are
-    directives of redis.conf (``maxmemory="10mb"``), ``tls_port`` and ``rest_port`` may be ``"auto"``.  As a context manager
-    it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running loop.  The REST API
-    is there when ``rest_url`` or ``rest_token`` is first asked for.
+    directives of redis.conf (``maxmemory="10mb"``), ``tls_port``, ``rest_port`` and ``cloud_port`` may be ``"auto"``.  As a
+    context manager it is there from the beginning to the end: by ``with`` in a thread, by ``async with`` in the running
+    loop.  The REST API is there when ``rest_url`` or ``rest_token`` is first asked for.
+
+    It has as many `replicas` as are asked for, with the same settings and clocks of their own; a server that is one itself,
+    by the setting ``replicaof`` too, can be held back and cut off by its ``replica``.
 
     Raises TypeError for a directive that there is not, ValueError for a value that it does not take, OSError where the
     address cannot be had.
     """
 
     def __init__(
-        self, *, port: int | Literal["auto"] | None = None, clock: Clock | None = None, **settings: object
+        self,
+        *,
+        port: int | Literal["auto"] | None = None,
+        clock: Clock | None = None,
+        replicas: int = 0,
+        **settings: object,
     ) -> None:
         super().__init__()
         self._port = None if port == "auto" else port
@@ -56,6 +67,8 @@ class Server(Handle):
         self._started: network.NetworkServer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self.replicas = Replicas(self, replicas, clock, settings)
+        self.replica = ReplicaHandle(self)
         config = self._configured()
         if not config.port and not config.tls_port and not config.unixsocket:
             raise ValueError("port=0 without tls_port or unixsocket listens nowhere: leave port out for a free one")
@@ -140,6 +153,13 @@ class Server(Handle):
         """The token that opens it."""
         return self.rest.token
 
+    @property
+    def cloud_url(self) -> str:
+        """Where the management API is, which the setting ``cloud_port`` asks for: ``http://127.0.0.1:8080``."""
+        if self._server.cloud is None:
+            raise RuntimeError('there is a management API where cloud_port="auto" asks for it')
+        return self._server.cloud.url
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the data set to an RDB file, which a real Redis 8.2 loads too; raises OSError."""
         from emulator.testing import data
@@ -149,7 +169,7 @@ class Server(Handle):
     def load(self, path: str | os.PathLike[str]) -> None:
         """Let the data set become that of an RDB file, of Redis up to 8.6 or Valkey up to 9.1; what has expired is left out.
 
-        Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+        Raises OSError, and ValueError for a file that is damaged; then the data are as they were.
         """
         from emulator.testing import data
 
@@ -193,12 +213,16 @@ class Server(Handle):
         port = free_port() if self._port is None else self._port
         given = self._settings
         settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
-        return configured(settings, bind="127.0.0.1", save="", port=port)
+        return configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
+
+    def _prepare(self) -> None:
+        """Make ready what is there before anybody connects."""
+        enter_users(self.engine, self._settings)
 
     async def _start(self) -> None:
         for attempt in range(_ATTEMPTS):
             self._started = network.NetworkServer(Engine(self._configured(), self._given_clock))
-            enter_users(self.engine, self._settings)
+            self._prepare()
             try:
                 await self._server.start()
             except OSError:
@@ -206,13 +230,16 @@ class Server(Handle):
                     raise
             else:
                 self._loop = asyncio.get_running_loop()
+                self._server.begin()
                 return
 
     async def __aenter__(self) -> Server:
         await self._start()
+        await self.replicas.start_here()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        await self.replicas.stop_here()
         await self._server.stop()
 
     def __enter__(self) -> Server:
@@ -232,10 +259,14 @@ class Server(Handle):
         self._thread = threading.Thread(target=lambda: asyncio.run(live()), name="redis-emulator", daemon=True)
         self._thread.start()
         started.result()
+        self.replicas.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         assert self._thread is not None and self._loop is not None
+        if not self._thread.is_alive():
+            return
+        self.replicas.stop()
         self._server.end()
         self._thread.join()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from emulator.clients.session import Session
@@ -24,6 +24,7 @@ from emulator.suggestions import did_you_mean
 from emulator.table.lookup import check_arity, find
 
 if TYPE_CHECKING:
+    from emulator.config.edition import Edition
     from emulator.core.engine import Engine
     from emulator.table.registry import Commands
 
@@ -31,13 +32,15 @@ Words = Sequence[object]
 
 
 class Handle(ABC):
-    """A Redis of the emulator: ``clock``, ``faults``, snapshots, recordings, and commands that count in no statistics."""
+    """A Redis of the emulator: its clock, faults, backups, snapshots, recordings; commands that count in no statistics."""
 
     def __init__(self) -> None:
         self.clock = TurnableClock(self)
         """Its time, and how it is turned."""
         self.faults = FaultHandles(self)
         """What strikes the calls of its clients."""
+        self.backups = BackupHandles(self)
+        """Its backups, where ``backup_dir`` names a folder for them."""
 
     @property
     def is_emulator(self) -> bool:
@@ -105,9 +108,9 @@ def url_of_database(url: str, db: int | None) -> str:
 
 
 @cache
-def _commands() -> Commands:
+def _commands(edition: Edition) -> Commands:
     """The commands under their own names, none left out; what they note of their use interests nobody."""
-    return table()
+    return table(edition)
 
 
 def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
@@ -118,7 +121,8 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
     try:
         for call in calls:
             words = [word if isinstance(word, bytes) else str(word).encode() for word in call]
-            command = find(_commands(), words)
+            own = _commands(engine.config.edition) if engine.sentinel is None else engine.commands
+            command = find(own, words)
             check_arity(command, words)
             session.words = words
             assert command.fn is not None
@@ -200,6 +204,48 @@ class FaultHandle:
     def clear(self) -> None:
         """Take it away."""
         self._handle.command("EMULATOR", "FAULT", "CLEAR", self.id)
+
+
+class BackupHandle(NamedTuple):
+    """A backup: its name, the moment in seconds since the epoch whose data it has, and its size in bytes."""
+
+    name: str
+    moment: float
+    size: int
+
+
+class BackupHandles:
+    """The backups of a server.  Each raises `emulator.protocol.errors.CommandError` where the server refuses."""
+
+    def __init__(self, handle: Handle) -> None:
+        self._handle = handle
+
+    def _backup(self, *words: object) -> Any:
+        return self._handle.command("EMULATOR", "BACKUP", *words)
+
+    def create(self, name: str | None = None) -> str:
+        """Write the data to a backup, which is named for the moment unless a `name` is given; the name."""
+        return bytes(self._backup("CREATE", *([] if name is None else [name]))).decode()
+
+    def list(self) -> Sequence[BackupHandle]:
+        """The backups, the oldest first."""
+        return [
+            BackupHandle(backup[b"name"].decode(), backup[b"moment"] / 1000, backup[b"size"])
+            for backup in self._backup("LIST")
+        ]
+
+    def restore(self, name: str | None = None, *, at: float | datetime | None = None) -> int:
+        """Let all data be those of a backup, or what they were `at` a moment, by the append-only file; how many keys.
+
+        Raises TypeError where neither or both are given.
+        """
+        if (name is None) == (at is None):
+            raise TypeError("restore takes the name of a backup, or a moment: restore(at=...)")
+        return int(self._backup("RESTORE", name) if at is None else self._backup("RESTORE", "AT", since_epoch(at)))
+
+    def delete(self, name: str) -> bool:
+        """Delete a backup; whether there was one."""
+        return bool(self._backup("DELETE", name))
 
 
 Effect = Literal["error", "delay", "drop-before", "drop-after", "half", "stall", "refuse"]

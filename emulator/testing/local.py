@@ -107,7 +107,7 @@ class Local(Handle):
     def load(self, path: str | os.PathLike[str]) -> None:
         """Let the data set become that of an RDB file, of Redis up to 8.6 or Valkey up to 9.1; what has expired is left out.
 
-        Raises OSError, and ValueError for a file that is damaged, after which there are no data.
+        Raises OSError, and ValueError for a file that is damaged; then the data are as they were.
         """
         from emulator.testing import data
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
-from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, Reply, SetReply, Status, Verbatim
+from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, PlainDouble, Reply, SetReply, Status, Verbatim
 
 Converter = Callable[[Any], Any]
 
@@ -101,13 +101,15 @@ def _maker(convert: Converter, encoder: Callable[[Any], bytes], encoders: Encode
     return make
 
 
-_TWO: Final = _Converter((bytes, int, NoneType), {bool: int, float: format_double, BigNumber: bytes})
+_TWO: Final = _Converter(
+    (bytes, int, NoneType), {bool: int, float: format_double, PlainDouble: PlainDouble.text, BigNumber: bytes}
+)
 _TWO.table |= {
     dict: lambda value: _TWO.array(_flat(value.items())),
     Pairs: lambda value: _TWO.array(_flat(value)),
     Named: _TWO.array,
 }
-_THREE: Final = _Converter((bytes, int, NoneType, bool, float), {BigNumber: int})
+_THREE: Final = _Converter((bytes, int, NoneType, bool, float), {BigNumber: int, PlainDouble: float})
 _THREE.table |= {Pairs: _THREE.array, Named: _THREE.mapping}
 _THREE.table[dict] = lambda value: _THREE.mapping(value.items())
 

@@ -57,19 +57,29 @@ class Index:
 
 
 class Indices:
-    """The indices of an engine, one for each database."""
+    """The indices of an engine, one for each database, wherever it stands: all data may be exchanged for others."""
 
     def __init__(self, engine: HostOfData) -> None:
-        self._of = [Index() for _ in engine.databases]
+        self._engine = engine
+        self._of: dict[Observed, Index] = {}
         for db in engine.databases:
+            self._index(db)
+        engine.listen(self.note)
+
+    def _index(self, db: Database) -> Index:
+        """The index of a database, which begins now if need be."""
+        index = self._of.get(db)
+        if index is None:
+            self._of = {other: known for other, known in self._of.items() if other in self._engine.databases}
+            index = self._of[db] = Index()
             for entry in list(db.live()):
                 self.note(db, entry.key)
-        engine.listen(self.note)
+        return index
 
     def note(self, db: Observed, key: bytes) -> None:
         """A key has changed."""
         assert isinstance(db, Database)
-        index = self._of[db.index]
+        index = self._index(db)
         entry = db.entries.get(key)
         if entry is None or not isinstance(entry.value, Series):
             if key in index.labels:
@@ -82,7 +92,7 @@ class Indices:
 
     def matching(self, db: Database, matchers: Sequence[Matcher]) -> Iterator[tuple[bytes, Series]]:
         """The series of a database whose labels fit, in the order of their keys."""
-        index = self._of[db.index]
+        index = self._index(db)
         for key in list(index.matching(matchers)):
             series = series_at(db, key)
             if series is None:  # all keys have been flushed

@@ -70,14 +70,15 @@ def asked(words: Sequence[bytes], command: str) -> Range:
     _read_count(wanted, options, names)
     _read_aggregation(wanted, options, names, command)
     _read_filters(wanted, options, names)
-    _read_alignment(wanted, words, names)
+    _read_alignment(wanted, words, names, command)
     return wanted
 
 
 def _read_count(wanted: Range, options: Sequence[bytes], names: Sequence[bytes]) -> None:
     place = _find(names, b"COUNT")
-    if place > 0 and names[place - 1] == b"AGGREGATION":
-        place = _find(names, b"COUNT", place + 1)
+    for before in (b"AGGREGATION", b"REDUCE"):  # of which COUNT is a kind
+        if place > 0 and place - 1 == _find(names, before):
+            place = _find(names, b"COUNT", place + 1)
     if place < 0:
         return
     if place + 1 == len(options):
@@ -95,15 +96,19 @@ def _read_aggregation(wanted: Range, options: Sequence[bytes], names: Sequence[b
         raise _error("Couldn't parse AGGREGATION")
     wanted.named = options[place + 1].lower()
     wanted.aggregation, wanted.duration = read_aggregation(options[place + 1], options[place + 2])
-    behind = list(names[place + 3 :])
-    wanted.empty = b"EMPTY" in behind
-    if b"BUCKETTIMESTAMP" in behind:
-        stamp = behind.index(b"BUCKETTIMESTAMP") + 1
-        if stamp == len(behind):
+    empty = _find(names, b"EMPTY")
+    if empty >= 0 and empty - place not in (3, 5):
+        raise _error("EMPTY flag should be the 3rd or 5th flag after AGGREGATION flag")
+    wanted.empty = empty >= 0
+    stamp = _find(names, b"BUCKETTIMESTAMP")
+    if stamp >= 0:
+        if stamp - place not in (3, 4):
+            raise _error("BUCKETTIMESTAMP flag should be the 3rd or 4th flag after AGGREGATION flag")
+        if stamp + 1 == len(names):
             raise wrong_arity(command)
-        if behind[stamp] not in _STAMPS:
+        if names[stamp + 1] not in _STAMPS:
             raise _error("unknown BUCKETTIMESTAMP parameter")
-        wanted.stamp = _STAMPS[behind[stamp]]
+        wanted.stamp = _STAMPS[names[stamp + 1]]
 
 
 def read_aggregation(name: bytes, duration: bytes) -> tuple[Aggregation, int]:
@@ -141,26 +146,24 @@ def _bound(text: bytes, name: str) -> float:
     return number
 
 
-def _read_alignment(wanted: Range, words: Sequence[bytes], names: Sequence[bytes]) -> None:
-    place = _find(names, b"ALIGN")
-    if place < 0:
+def _read_alignment(wanted: Range, words: Sequence[bytes], names: Sequence[bytes], command: str) -> None:
+    place = _find(names, b"ALIGN") + 1
+    if not place:
         return
-    word = names[place + 1] if place + 1 < len(names) else b""
+    if place == len(names):
+        raise wrong_arity(command)
+    word = names[place]
+    at_start, at_end = word in (b"-", b"START"), word in (b"+", b"END")
     number = parse_integer(word)
+    if not at_start and not at_end and (number is None or number < 0):
+        raise _error("unknown ALIGN parameter")
     if wanted.aggregation is None:
         raise _error("ALIGN parameter can only be used with AGGREGATION")
-    if word in (b"-", b"START"):
-        if words[0] == b"-":
-            raise _error("start alignment can only be used with explicit start timestamp")
-        wanted.align = wanted.start
-    elif word in (b"+", b"END"):
-        if words[1] == b"+":
-            raise _error("end alignment can only be used with explicit end timestamp")
-        wanted.align = wanted.end
-    elif number is not None and number >= 0:
-        wanted.align = number
-    else:
-        raise _error("unknown ALIGN parameter")
+    if at_start and words[0] == b"-":
+        raise _error("start alignment can only be used with explicit start timestamp")
+    if at_end and words[1] == b"+":
+        raise _error("end alignment can only be used with explicit end timestamp")
+    wanted.align = wanted.start if at_start else wanted.end if number is None else number
 
 
 # Finding

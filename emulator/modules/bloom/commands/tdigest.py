@@ -100,13 +100,13 @@ def tdigest_reset(client: Session, key: bytes) -> Status:
 def tdigest_merge(client: Session, destination: bytes, numkeys: bytes, source: bytes, *more: bytes) -> Status:
     """Add the numbers of digests to another one, or to an empty one in its place."""
     words = (source, *more)
+    target = opened(client, destination, TDigest)
     number = integer(numkeys, f"{_PREFIX}error parsing numkeys")
     if number < 1:
         raise _error("numkeys needs to be a positive integer")
     if len(words) < number:
         raise wrong_arity("tdigest.merge")
     compression, override = _merge_options(words[number:])
-    target = opened(client, destination, TDigest)
     sources = [_found(client, key) for key in words[:number]]
     if target is not None and not override:
         compression = compression or target.compression

@@ -39,6 +39,11 @@ def _found(client: Session, key: bytes) -> TopK:
     return found
 
 
+def _shown(item: bytes | None) -> bytes | None:
+    """An item as Redis answers it: a string of C, which ends at its first NUL."""
+    return None if item is None else item.partition(b"\0")[0]
+
+
 @command
 def topk_reserve(client: Session, key: bytes, k: bytes, *shape: bytes) -> Status:
     """Create an empty list of the k items counted most often."""
@@ -72,7 +77,7 @@ def topk_reserve(client: Session, key: bytes, k: bytes, *shape: bytes) -> Status
 def topk_add(client: Session, key: bytes, item: bytes, *more: bytes) -> list[Reply]:
     """Count items once; for each the item that had to leave the list for it."""
     found, random = _opened(client, key), client.engine.random
-    expelled: list[Reply] = [found.add(one, 1, random) for one in (item, *more)]
+    expelled: list[Reply] = [_shown(found.add(one, 1, random)) for one in (item, *more)]
     changed(client, key)
     return expelled
 
@@ -90,7 +95,7 @@ def topk_incrby(client: Session, key: bytes, item: bytes, increment: bytes, *mor
         if amount is None or not 0 <= amount <= MOST_INCREMENT:
             replies.append(CommandError(_BAD_INCREMENT))
             break
-        replies.append(found.add(words[place], amount, random))
+        replies.append(_shown(found.add(words[place], amount, random)))
     changed(client, key)
     return replies
 
@@ -112,12 +117,13 @@ def topk_count(client: Session, key: bytes, item: bytes, *more: bytes) -> list[R
 @command
 def topk_list(client: Session, key: bytes, withcount: bytes | None = None) -> list[Reply]:
     """The list, the item counted most often first."""
-    if withcount is not None and withcount.upper() != b"WITHCOUNT":
+    # The word is compared as strings of C are, to its own length: any beginning will do.
+    if withcount is not None and not b"WITHCOUNT\0".startswith(withcount.upper()[:10]):
         raise CommandError("WITHCOUNT keyword expected")
     ranked = _found(client, key).ranked()
     if withcount is None:
-        return [entry.item for entry in ranked]
-    return [reply for entry in ranked for reply in (entry.item, entry.count)]
+        return [_shown(entry.item) for entry in ranked]
+    return [reply for entry in ranked for reply in (_shown(entry.item), entry.count)]
 
 
 @command

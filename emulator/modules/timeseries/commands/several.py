@@ -26,7 +26,8 @@ _NO_LABELS: Final = "ERR TSDB: missing labels for filter argument"
 _NO_FILTER: Final = "ERR TSDB: missing FILTER argument"
 _MOST_SELECTED: Final = 50
 _OPTIONS: Final = frozenset(
-    b"LATEST FILTER FILTER_BY_TS FILTER_BY_VALUE WITHLABELS COUNT ALIGN AGGREGATION BUCKETTIMESTAMP EMPTY GROUPBY".split()
+    b"LATEST FILTER FILTER_BY_TS FILTER_BY_VALUE WITHLABELS COUNT ALIGN AGGREGATION BUCKETTIMESTAMP EMPTY GROUPBY "
+    b"REDUCE".split()
 )
 
 Found = list[tuple[bytes, Series]]
@@ -91,7 +92,7 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
     if b"FILTER" not in names:
         raise CommandError(_NO_FILTER)
     place = names.index(b"FILTER")
-    shown = _shown(words[:place])
+    shown = _shown(words)
     latest = b"LATEST" in names[:place]
     parts = []
     for key, series in _found(client, words[place + 1 :]):
@@ -126,11 +127,11 @@ class Grouping(NamedTuple):
 def _ranges(client: Session, command: str, words: Sequence[bytes], backwards: bool) -> Reply:
     names = [word.upper() for word in words]
     end = names.index(b"GROUPBY") if b"GROUPBY" in names else len(words)
-    wanted = asked(words[:end], command)
+    wanted = asked(words, command)
     if b"FILTER" not in names:
         raise CommandError(_NO_FILTER)
     place = names.index(b"FILTER")
-    shown = _shown(words[:place])
+    shown = _shown(words)
     if end < place:
         raise CommandError("ERR TSDB: GROUPBY should always come after filter")
     series = _found(client, words[place + 1 : end])

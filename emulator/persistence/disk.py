@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
     from emulator.persistence.folder import Written
+
+
+_CHUNK: Final = 1 << 20
 
 
 class Disk:
@@ -55,6 +59,33 @@ class Disk:
     def remove(self, name: str) -> None:
         """Delete a file."""
         os.unlink(self._path(name))
+
+    def move(self, name: str, new: str) -> None:
+        """Rename a file, perhaps to another disk."""
+        try:
+            self.rename(name, new)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            with closing(self.create(f"{new}.temp")) as target, self.read(name) as source:
+                while chunk := source.read(_CHUNK):
+                    target.write(chunk)
+                target.sync()
+            self.rename(f"{new}.temp", new)
+            self.remove(name)
+
+    def names(self, name: str) -> list[str]:
+        """What is in a folder within."""
+        try:
+            return os.listdir(self._path(name))
+        except FileNotFoundError:
+            return []
+
+    def remove_folder(self, name: str) -> None:
+        """Delete a folder within, with its files."""
+        for file in self.names(name):
+            self.remove(os.path.join(name, file))
+        os.rmdir(self._path(name))
 
     @staticmethod
     def _sync_folder(path: str) -> None:

@@ -1,0 +1,198 @@
+"""A full synchronization: replicas are sent an image of the data, made in slices, and then what came meanwhile.
+
+Diskless, which is the rule, the image goes to them as it is made, between two marks; else it becomes the RDB file, which is
+sent when it is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from emulator.persistence.forms import Dump
+from emulator.persistence.image import Image
+from emulator.persistence.writing import written
+from emulator.replication.replica import LOADING, RECEIVING, WAITING, Replica
+from emulator.stats.log import NOTICE
+
+if TYPE_CHECKING:
+    from emulator.persistence.work import Job
+    from emulator.replication.host import HostOfReplication
+
+logger = logging.getLogger("emulator")
+
+_UNSENT: Final = 1 << 20
+"""Bytes on their way to a replica at which it is waited for."""
+_PAUSE: Final = 1000
+"""Microseconds."""
+_PIECE: Final = 64 << 10
+
+
+class Receivers:
+    """Replicas that are being sent data: a file to be written to.
+
+    ``has_more`` tells that something was sent since it was last waited for.  One that takes nothing for as long as
+    ``repl-timeout`` is given up.
+    """
+
+    def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
+        self._engine = engine
+        self._replicas = replicas
+        self._slow_since: dict[Replica, tuple[int, int]] = {}
+        self.has_more = False
+
+    @property
+    def present(self) -> list[Replica]:
+        """Those that are still there."""
+        return [replica for replica in self._replicas if not replica.session.closing and replica.state == RECEIVING]
+
+    def write(self, data: bytes) -> None:
+        self.has_more = True
+        for replica in self.present:
+            replica.session.send(data)
+
+    def sync(self) -> None:
+        """Nothing is kept here."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def wait(self) -> Job:
+        """Wait until every one has taken most of what it was sent."""
+        self.has_more = False
+        while self._someone_is_slow():
+            yield None if self._engine.clock.frozen else _PAUSE
+
+    def _someone_is_slow(self) -> bool:
+        now, slow = self._engine.clock.elapsed, False
+        for replica in self.present:
+            unsent = replica.session.buffers().unsent
+            if unsent < _UNSENT:
+                self._slow_since.pop(replica, None)
+                continue
+            before, since = self._slow_since.get(replica, (0, now))
+            if unsent != before:
+                self._slow_since[replica] = unsent, now
+            elif now - since > 1000 * self._engine.config.repl_timeout:
+                logger.warning("Disconnecting timedout replica (full sync): %s", replica.name)
+                replica.session.abort()
+                continue
+            slow = True
+        return slow
+
+
+class FullSync:
+    """The full synchronizations of an engine."""
+
+    def __init__(self, engine: HostOfReplication) -> None:
+        self._engine = engine
+        self._receivers: Receivers | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether data are being sent."""
+        return self._receivers is not None
+
+    def begin(self, replicas: Sequence[Replica]) -> None:
+        """Send the data as they are now to those who wait.  Nothing else may be saved or loaded at the moment."""
+        if self._engine.config.repl_diskless_sync:
+            diskless = [replica for replica in replicas if replica.knows_end_mark]
+            if diskless:
+                self._begin_diskless(diskless)
+                return
+        self._begin_by_file([replica for replica in replicas if not replica.only_functions])
+
+    def _tell_beginning(self, replicas: Sequence[Replica]) -> None:
+        stream = self._engine.replication.stream
+        stream.db = None
+        for replica in replicas:
+            replica.state = RECEIVING
+            replica.offset = stream.offset
+            if replica.asked_for_id:
+                replica.session.send(b"+FULLRESYNC %b %d\r\n" % (stream.id.encode(), stream.offset))
+
+    # As it is made
+
+    def _begin_diskless(self, replicas: Sequence[Replica]) -> None:
+        engine = self._engine
+        only_functions = all(replica.only_functions for replica in replicas)
+        if not only_functions:
+            replicas = [replica for replica in replicas if not replica.only_functions]
+        self._tell_beginning(replicas)
+        image = Image(engine, Dump(engine, base_of_log=False), changes=True, keys=not only_functions)
+        logger.log(NOTICE, "Starting BGSAVE for SYNC with target: replicas sockets")
+        self._receivers = Receivers(engine, replicas)
+        engine.persistence.work.start(self._send(image, self._receivers))
+
+    def _send(self, image: Image, receivers: Receivers) -> Job:
+        mark = self._engine.random.randbytes(20).hex().encode()
+        try:
+            receivers.write(b"$EOF:%b\r\n" % mark)
+            for wish in written(self._engine.config, image, receivers):
+                yield wish
+                if receivers.has_more:
+                    yield from receivers.wait()
+                    if not receivers.present:
+                        return
+            receivers.write(mark)
+            logger.log(NOTICE, "Background RDB transfer terminated with success")
+            self._sent(receivers.present)
+        finally:
+            image.close()
+            self._end(receivers)
+
+    def _sent(self, replicas: Sequence[Replica], by_mark: bool = True) -> None:
+        """All data have been sent: where a mark ends them the replica tells when it has found it."""
+        for replica in replicas:
+            if replica.only_dump:
+                replica.session.close()
+            elif by_mark:
+                replica.state = LOADING
+                replica.heard = self._engine.clock.elapsed
+            else:
+                replica.go_online()
+
+    def _end(self, receivers: Receivers) -> None:
+        """Who has not got everything has to begin anew."""
+        self._receivers = None
+        for replica in receivers.present:
+            if not replica.only_dump:
+                replica.session.abort()
+
+    # By a file
+
+    def _begin_by_file(self, replicas: Sequence[Replica]) -> None:
+        engine = self._engine
+        self._tell_beginning(replicas)
+        logger.log(NOTICE, "Starting BGSAVE for SYNC with target: disk")
+        receivers = self._receivers = Receivers(engine, replicas)
+
+        def saved(succeeded: bool) -> None:
+            if not succeeded or not receivers.present:
+                self._end(receivers)
+                return
+            engine.persistence.work.when_idle(lambda: engine.persistence.work.start(self._send_file(receivers)))
+
+        engine.persistence.dumps.begin(saved)
+
+    def _send_file(self, receivers: Receivers) -> Job:
+        folder, name = self._engine.persistence.folder, self._engine.config.dbfilename
+        try:
+            with closing(folder.read(name)) as source:
+                receivers.write(b"$%d\r\n" % folder.size(name))
+                while piece := source.read(_PIECE):
+                    receivers.write(piece)
+                    yield None
+                    yield from receivers.wait()
+            self._sent(receivers.present, by_mark=False)
+        except OSError as error:
+            logger.warning("SYNC failed. Can't open/stat DB after BGSAVE: %s", error.strerror)
+        finally:
+            self._end(receivers)
+
+
+def those_who_wait(replicas: Sequence[Replica]) -> list[Replica]:
+    """The replicas that a synchronization has to be begun for."""
+    return [replica for replica in replicas if replica.state == WAITING]

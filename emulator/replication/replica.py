@@ -1,0 +1,114 @@
+"""A replica of this server, as its master knows it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from emulator.clients.description import output_limits
+from emulator.stats.log import NOTICE
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.replication.host import HostOfReplication
+
+logger = logging.getLogger("emulator")
+
+ANNOUNCED: Final = 0
+"""It has told something of itself, and has asked for nothing yet."""
+WAITING: Final = 1
+RECEIVING: Final = 2
+LOADING: Final = 3
+"""It has all of the data and is to tell that it has loaded them."""
+ONLINE: Final = 4
+
+_STATES: Final = {WAITING: "wait_bgsave", RECEIVING: "send_bulk", LOADING: "send_bulk", ONLINE: "online"}
+
+
+class Replica:
+    """What is known of a replica.
+
+    ``offset`` and ``synced`` are how much of the stream it has, and has on its disk; ``heard`` is when it last told so, in
+    milliseconds of `Clock.elapsed`.  ``knows_end_mark`` and ``knows_new_ids`` are what it is capable of; ``asked_for_id``: by
+    PSYNC, not by SYNC.  With ``only_dump`` it wants the data and no stream, with ``only_functions`` no keys.  Until it is
+    online the stream is held for it.
+    """
+
+    def __init__(self, session: Session, engine: HostOfReplication) -> None:
+        self._engine = engine
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self.session = session
+        self.state = ANNOUNCED
+        self.port = 0
+        self.ip = b""
+        self.knows_end_mark = self.knows_new_ids = False
+        self.asked_for_id = True
+        self.only_dump = False
+        self.only_functions = False
+        self.offset = self.synced = 0
+        self.heard = engine.clock.elapsed
+
+    @property
+    def kind(self) -> bytes:
+        """Its type, as CLIENT LIST knows it: until it asks for the stream it is a client as others are."""
+        return b"replica" if self.state != ANNOUNCED else b"normal"
+
+    @property
+    def flag(self) -> bytes:
+        """The letter of CLIENT LIST."""
+        return b"S" if self.state != ANNOUNCED else b""
+
+    @property
+    def state_name(self) -> str:
+        """Its state as INFO has it."""
+        return _STATES[self.state]
+
+    @property
+    def host(self) -> bytes:
+        """Its address: what it has told, else that of the connection."""
+        return self.ip or self.session.address.rpartition(b":")[0].strip(b"[]")
+
+    @property
+    def name(self) -> str:
+        """What the log calls it."""
+        return f"{self.host.decode('utf-8', 'replace')}:{self.port or '<unknown-replica-port>'}"
+
+    @property
+    def lag(self) -> int:
+        """Seconds since it was last heard of."""
+        return max(self._engine.clock.elapsed - self.heard, 0) // 1000
+
+    def gone(self) -> None:
+        """Its connection has ended."""
+        self._engine.replication.forget_replica(self)
+
+    def feed(self, data: bytes) -> None:
+        """The stream goes on."""
+        if self.state == ONLINE:
+            self.session.send(data)
+        elif self.state != WAITING and not self.only_dump:
+            self._held.append(data)
+            self._held_size += len(data)
+            hard = output_limits(self.session)[0]
+            if hard and self._held_size >= hard:
+                self.session.overrun()
+
+    def acknowledge(self, offset: int, synced: int | None) -> None:
+        """It has so much of the stream."""
+        self.offset = max(offset, self.offset)
+        if synced is not None:
+            self.synced = max(synced, self.synced)
+        self.heard = self._engine.clock.elapsed
+        if self.state == LOADING:
+            self.go_online()
+
+    def go_online(self) -> None:
+        """It has the data: from now on the stream goes to it at once."""
+        self.state = ONLINE
+        self.heard = self._engine.clock.elapsed
+        held, self._held, self._held_size = self._held, [], 0
+        if held:
+            self.session.send(b"".join(held))
+        logger.log(NOTICE, "Synchronization with replica %s succeeded", self.name)
+        self._engine.replication.replicas_changed()

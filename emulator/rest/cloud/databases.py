@@ -1,0 +1,243 @@
+"""The databases: each a record and a tenant of the server with its data, found by its tokens, its host or its password."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from emulator.acl.user import password_hash
+from emulator.datatypes.wheel import Timer
+from emulator.persistence.backups import BackupError
+from emulator.persistence.disk import Disk
+from emulator.protocol.errors import CommandError
+from emulator.rest.cloud.record import PLANS, Record
+from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
+from emulator.rest.cloud.statistics import Usage
+from emulator.rest.requests import BadRequest
+from emulator.rest.tokens import READ_ONLY_USER, Tokens
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+    from emulator.rdb.file_reader import BadFile
+    from emulator.rest.cloud.store import Store
+    from emulator.rest.service import RestService
+
+_DEFAULT_USER: Final = b"default"
+PLACE: Final = "backups"
+"""The folder of a database's backups."""
+_SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
+"""Redis's own, for databases that are kept: whatever the server's own data are kept by."""
+
+
+class Database:
+    """A database: what is known of it, and its data.
+
+    ``ending`` is the end of the job by which it is being changed, ``daily`` its next daily backup.
+    """
+
+    def __init__(self, record: Record, engine: Engine) -> None:
+        self.record = record
+        self.engine = engine
+        self.read_regions: dict[str, ReadRegion] = {}
+        self.ending: asyncio.Future[Exception | None] | None = None
+        self.daily: Timer | None = None
+        self.local = self._opened()
+        self.usage = Usage(engine)
+
+    def _opened(self) -> GlobalDatabase:
+        """The data by REST, for whoever has a token; a password, or a token in its place, opens them by RESP."""
+        record, acl = self.record, self.engine.acl
+        tokens = Tokens(self.engine, record.rest_token, record.read_only_rest_token)
+        acl.change(_DEFAULT_USER, [b"resetpass", *(b">" + secret.encode() for secret in self._secrets)])
+        acl.started()  # they are what a renewal brings back
+        local = GlobalDatabase(self.engine, tokens, record.label)
+        local.read_regions = self.read_regions
+        return local
+
+    @property
+    def _secrets(self) -> tuple[str, str]:
+        return self.record.password, self.record.rest_token
+
+    @property
+    def logins(self) -> list[tuple[bytes, bytes]]:
+        """Names of users with hashes of what they log in by."""
+        reading = READ_ONLY_USER, password_hash(self.record.read_only_rest_token.encode())
+        return [reading, *((_DEFAULT_USER, password_hash(secret.encode())) for secret in self._secrets)]
+
+    def check_quiet(self) -> None:
+        """Raise BadRequest where it is being changed."""
+        if self.record.modifying_state:
+            raise BadRequest(f"the database is being changed: {self.record.modifying_state}")
+
+    def renew_secrets(self) -> None:
+        """Have other secrets; whoever came in by the old ones is gone."""
+        self.record.renew_secrets()
+        for session in list(self.engine.sessions.values()):
+            session.abort_in_turn()
+        self.local = self._opened()
+
+    async def load(self) -> None:
+        """Load the data that are kept.  Raises ValueError where they are damaged."""
+        from emulator.rdb.file_reader import BadFile  # only databases that are kept need it
+
+        persistence = self.engine.persistence
+        loaded: asyncio.Future[BadFile | None] = asyncio.get_running_loop().create_future()
+        try:
+            persistence.open()
+            persistence.load(loaded.set_result)
+            failure = await loaded
+        except BadFile as error:
+            failure = error
+        if failure is not None:
+            raise ValueError(f"the data of {self.record.database_name} cannot be loaded: {failure}")
+
+    def apply_eviction(self) -> None:
+        """Let keys go where there are too many for the plan, if they are to."""
+        config, evicts = self.engine.config, self.record.eviction
+        limit = PLANS[self.record.plan] if evicts else 0
+        policy = b"allkeys-random" if evicts else b"noeviction"
+        config.set([b"maxmemory", b"%d" % limit, b"maxmemory-policy", policy])
+
+
+class End(Timer):
+    """The end of a database that does not live on, by its own clock."""
+
+    __slots__ = ("_database", "_databases")
+
+    def __init__(self, databases: Databases, database: Database) -> None:
+        super().__init__()
+        self._databases = databases
+        self._database = database
+
+    def fire(self) -> None:
+        if self._databases.by_id.get(self._database.record.database_id) is self._database:
+            self._databases.drop(self._database)
+
+
+class Databases:
+    """The databases by their ids; `domain` is what their host names end in, empty where they have none.
+
+    With a `store` they have folders of their own.
+    """
+
+    def __init__(self, main: Engine, rest: RestService, domain: str, store: Store | None) -> None:
+        self._main = main
+        self._rest = rest
+        self.domain = domain
+        self._store = store
+        self.by_id: dict[str, Database] = {}
+        main.keyspaces.has_tenants = True
+
+    def host(self, record: Record) -> str:
+        """The host name of a database, empty where it has none."""
+        return f"{record.label}.{self.domain}" if self.domain else ""
+
+    def spread(self, database: Database) -> None:
+        """Have the database in its read regions, and no others, where they lag behind.  O(keys) for each new one.
+
+        Raises BadRequest, and changes nothing, where there are too many.
+        """
+        wanted, there = database.record.read_regions, database.read_regions
+        lag = self._main.config.cloud_lag
+        new: dict[str, Engine] = {}
+        try:
+            for region in [region for region in wanted if lag and region not in there]:
+                new[region] = self._admitted(self._main.tenant(databases=1, maxmemory=0))
+        except BadRequest:
+            for engine in new.values():
+                self._main.keyspaces.dismiss(engine)
+            raise
+        for region in [region for region in there if region not in wanted]:
+            self._leave_region(there.pop(region))
+        there.update({region: ReadRegion(database.engine, engine, lag) for region, engine in new.items()})
+
+    def spread_anew(self, database: Database) -> None:
+        """Begin anew with the read regions, where other data have come all at once.  O(keys) for each."""
+        while database.read_regions:
+            self._leave_region(database.read_regions.popitem()[1])
+        self.spread(database)
+
+    def _leave_region(self, region: ReadRegion) -> None:
+        region.end()
+        self._main.keyspaces.dismiss(region.engine)
+
+    def _admitted(self, engine: Engine) -> Engine:
+        try:
+            self._main.keyspaces.admit(engine)
+        except CommandError:
+            raise BadRequest("the limit of databases is reached") from None
+        return engine
+
+    def create(self, record: Record) -> None:
+        """Have a new database.  Raises BadRequest where there are too many, or where it cannot be kept."""
+        database = self.open(record)
+        failures: list[BadFile | None] = []
+        database.engine.persistence.load(failures.append)  # there is nothing to load, but a log may begin
+        if failures[0] is not None:
+            self.drop(database)
+            raise BadRequest(str(failures[0]), 500)
+        try:
+            self.spread(database)
+        except BadRequest:
+            self.drop(database)
+            raise
+
+    def open(self, record: Record) -> Database:
+        """Have one more database; what is kept of it is still to be loaded.  Raises BadRequest where there are too many."""
+        engine = self._admitted(self._engine(record))
+        database = self.by_id[record.database_id] = Database(record, engine)
+        if record.eviction:
+            database.apply_eviction()
+        self._enter(database)
+        if record.expires:
+            engine.wheel.set(End(self, database), record.expires * 1000)
+        return database
+
+    def _engine(self, record: Record) -> Engine:
+        if self._store is None:
+            return self._main.tenant(databases=1)
+        self._store.note(record.database_id)
+        engine = self._main.tenant(
+            databases=1,
+            dir=self._store.folder(record.database_id),
+            save=_SAVE_POINTS,
+            aof_timestamp_enabled=True,  # to go back to a moment
+            backup_dir=PLACE,
+        )
+        engine.persistence.folder = Disk(engine.config)
+        return engine
+
+    def _enter(self, database: Database) -> None:
+        record = database.record
+        self._main.keyspaces.logins.update(dict.fromkeys(database.logins, database.engine))
+        self._rest.by_token[record.rest_token] = database.local
+        self._rest.by_token[record.read_only_rest_token] = database.local
+        if self.domain:
+            self._rest.by_host[self.host(record).encode()] = database.local
+
+    def _leave(self, database: Database) -> None:
+        for login in database.logins:
+            del self._main.keyspaces.logins[login]
+        del self._rest.by_token[database.record.rest_token]
+        del self._rest.by_token[database.record.read_only_rest_token]
+        self._rest.by_host.pop(self.host(database.record).encode(), None)
+
+    def renew_secrets(self, database: Database) -> None:
+        """Have another password and other tokens for a database."""
+        self._leave(database)
+        database.renew_secrets()
+        self._enter(database)
+
+    def drop(self, database: Database) -> None:
+        """Have a database no more."""
+        self._leave(database)
+        del self.by_id[database.record.database_id]
+        if self._store is not None:
+            self._store.note(database.record.database_id)
+        if database.ending is not None and not database.ending.done():
+            database.ending.set_result(BackupError("the database is gone"))
+        for region in database.read_regions.values():
+            self._leave_region(region)
+        database.engine.persistence.work.stop()
+        database.engine.persistence.log.end()
+        self._main.keyspaces.dismiss(database.engine)

@@ -1,0 +1,27 @@
+"""The times by which a sentinel goes, in milliseconds, which SENTINEL DEBUG shows and changes."""
+
+from typing import Final
+
+INFO: Final = "INFO-PERIOD"
+PING: Final = "PING-PERIOD"
+ASK: Final = "ASK-PERIOD"
+PUBLISH: Final = "PUBLISH-PERIOD"
+DOWN_AFTER: Final = "DEFAULT-DOWN-AFTER"
+FAILOVER_TIMEOUT: Final = "DEFAULT-FAILOVER-TIMEOUT"
+ELECTION: Final = "ELECTION-TIMEOUT"
+
+DEFAULTS: Final = {
+    INFO: 10_000,
+    PING: 1_000,
+    ASK: 1_000,
+    PUBLISH: 2_000,
+    DOWN_AFTER: 30_000,
+    FAILOVER_TIMEOUT: 180_000,
+    "TILT-TRIGGER": 2_000,
+    "TILT-PERIOD": 30_000,
+    "SLAVE-RECONF-TIMEOUT": 10_000,
+    "MIN-LINK-RECONNECT-PERIOD": 15_000,
+    ELECTION: 10_000,
+    "SCRIPT-MAX-RUNTIME": 60_000,
+    "SCRIPT-RETRY-DELAY": 30_000,
+}

@@ -1,0 +1,102 @@
+"""Connections to other servers, for an engine that wants to be a replica."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from emulator.sockets.tls import TlsError, client_context
+
+if TYPE_CHECKING:
+    from emulator.core.engine import Engine
+    from emulator.replication.host import Receiver
+
+
+class Dialler:
+    """Opens connections in an event loop."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
+        self._engine = engine
+        self._loop = loop
+
+    def dial(self, host: str, port: int, receiver: Receiver) -> Callable[[], None]:
+        """Open a connection; what is returned gives that up."""
+        task = self._loop.create_task(self._open(host, port, receiver))
+        return lambda: None if task.done() else cast(Any, task.cancel())
+
+    async def _open(self, host: str, port: int, receiver: Receiver) -> None:
+        config = self._engine.config
+        source = (config.bind_source_addr, 0) if config.bind_source_addr else None
+        try:
+            context = client_context(config) if config.tls_replication else None
+            async with asyncio.timeout(config.repl_timeout):
+                await self._loop.create_connection(
+                    lambda: Outgoing(self._engine, self._loop, receiver), host, port, ssl=context, local_addr=source
+                )
+        except (OSError, TimeoutError, TlsError) as error:
+            self._engine.clock.tick()
+            receiver.lost(f"Error condition on socket for SYNC: {getattr(error, 'strerror', None) or error}")
+
+
+class Outgoing(asyncio.Protocol):
+    """One connection to another server: a `Wire`."""
+
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, receiver: Receiver) -> None:
+        self._engine = engine
+        self._loop = loop
+        self._receiver: Receiver | None = receiver
+        self._transport: asyncio.Transport
+        self._paused = False
+        self.address = self.local_address = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.address = _address(transport.get_extra_info("peername"))
+        self.local_address = _address(transport.get_extra_info("sockname"))
+        self._engine.clock.tick()
+        if self._receiver is not None:
+            self._receiver.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._engine.clock.tick()
+        if self._receiver is not None:
+            self._receiver.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            self._engine.clock.tick()
+            receiver.lost(str(exc) if exc is not None else "")
+
+    # The wire
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def close(self) -> None:
+        self._receiver = None
+        self._transport.abort()
+
+    def soon(self, work: Callable[[], object]) -> None:
+        def go_on() -> None:
+            self._engine.clock.tick()
+            work()
+
+        self._loop.call_soon(go_on)
+
+    def pause(self, paused: bool) -> None:
+        if paused == self._paused or self._transport.is_closing():
+            return
+        self._paused = paused
+        if paused:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+
+def _address(name: Any) -> bytes:
+    if not isinstance(name, tuple):
+        return b""
+    host, port = name[:2]
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}").encode()
