@@ -79,7 +79,11 @@ _OF_VALKEY: Final = (
     ("getslotmigrations", 2, "", _CHANGES, "", "O(N) for N migrations", "The migrations of slots, now and of late."),
     ("migrateslots", -4, "", _CHANGES, "", _SLOTS, "Move slots with their keys to other nodes."),
 )
-_IN_VALKEY: Final = {"slot-stats": "8.0.0", "syncslots": "9.0.0", **dict.fromkeys((name for name, *_ in _OF_VALKEY), "9.0.0")}
+_IN_VALKEY: Final = {
+    "slot-stats": "8.0.0",
+    "syncslots": "9.0.0",
+    **dict.fromkeys((name for name, *_ in _OF_VALKEY), "9.0.0"),
+}
 """The versions that brought them, where that was after the two had parted."""
 
 
