@@ -7,7 +7,7 @@ whoever owns the engine calls `advance` when the wheel's alarm is due.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
@@ -26,7 +26,7 @@ from emulator.clients.tracking import Tracking
 from emulator.clock import Clock
 from emulator.commands.table import table
 from emulator.config.directives import Config
-from emulator.config.notifications import KEYEVENT, KEYSPACE
+from emulator.config.notifications import KEYEVENT, KEYSPACE, SUBKEYS, of_subkeys
 from emulator.controls.faults import Faults
 from emulator.controls.instances import Keyspaces
 from emulator.controls.recording import Recording
@@ -259,7 +259,7 @@ class Engine:
 
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events
-        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT) else 0
+        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT | SUBKEYS) else 0
         self._observe()
 
     def _apply_slowness(self) -> None:
@@ -544,3 +544,8 @@ class Engine:
             self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
         if self.notify_flags & KEYEVENT:
             self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
+
+    def publish_subkeys(self, event: bytes, key: bytes, subkeys: Sequence[bytes], index: int) -> None:
+        """Publish the notifications of certain fields of a key."""
+        for channel, message in of_subkeys(self.notify_flags, event, key, subkeys, index):
+            self.pubsub.publish(channel, message)
