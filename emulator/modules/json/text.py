@@ -104,9 +104,10 @@ def written_in_pieces(value: Json) -> Iterator[bytes]:
     items: Iterator[Any] = iter(value.items() if isinstance(value, dict) else value)
     before = b"{" if named else b"["
     while batch := list(islice(items, _MANY)):
-        for size, some in groupby(batch, key=_has_many if named else _is_many):
-            if not size:
-                yield before + written(dict(some) if named else list(some))[1:-1]
+        for large, group in groupby(batch, key=_has_many if named else _is_many):
+            some = list(group)
+            if not large:
+                yield before + written(dict(some) if named else some)[1:-1]
             else:
                 for item in some:
                     yield before + (written(item[0]) + b":" if named else b"")
