@@ -36,6 +36,8 @@ class Receivers:
     One that takes nothing for as long as ``repl-timeout`` is given up.
     """
 
+    may_wait = False
+
     def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
         self._engine = engine
         self._replicas = replicas
