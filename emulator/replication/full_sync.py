@@ -37,6 +37,8 @@ class Receivers:
     ``repl-timeout`` is given up.
     """
 
+    may_wait = False
+
     def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
         self._engine = engine
         self._replicas = replicas
