@@ -209,6 +209,7 @@ def test_a_master_that_speaks_nonsense_harms_nobody():
             assert client.ping()
             time.sleep(0.05)
             connection.close()
+            server.clock.advance(1)  # the next attempt
         client.execute_command("REPLICAOF", "NO", "ONE")
         client.set("b", 1)
     listener.close()
