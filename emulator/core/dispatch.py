@@ -464,7 +464,8 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
     command = session.last_command
     if command is not None:
         if reply.__class__ is CommandError:
-            failure(session.engine, command, reply)
+            rejects = session.engine.config.edition.is_valkey and str(reply).startswith("UNBLOCKED")
+            (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
         if session.engine.logs_sizes:
             _note_reply(session, command, session.words, reply)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.blocking import Block
 from emulator.datatypes import geohash
 from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.stream import Stream, format_id, id_of
+from emulator.datatypes.stream import MAX_ID, Stream, format_id, id_of
 from emulator.protocol.numbers import parse_double
 from emulator.protocol.replies import Named
 from emulator.wall import internal_error
@@ -140,6 +141,26 @@ def _multi_pop(session: Session, words: Words, reply: Any) -> Effects:
 
 def _blmove(session: Session, words: Words, reply: Any) -> Effects:
     yield [b"LMOVE", *words[1:5]]
+
+
+def _blmovem(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"LMOVEM", *words[1:5], *words[6:]]
+
+
+def _increx(session: Session, words: Words, reply: Any) -> Effects:
+    entry = session.db.entries.get(words[1])
+    if entry is None:
+        yield _gone(session, words[1])
+    else:
+        expiry = [] if entry.deadline is None else [b"PXAT", b"%d" % entry.deadline]
+        yield [b"SET", words[1], bytes(entry.value), *expiry]  # type: ignore[arg-type]
+
+
+def _himport_set(session: Session, words: Words, reply: Any) -> Effects:
+    """The fieldsets are those of the connection, of which nobody else knows."""
+    fields = (session.fieldsets or {})[words[3]]
+    yield [b"DEL", words[2]]
+    yield [b"HSET", words[2], *chain.from_iterable(zip(fields, words[4:], strict=True))]
 
 
 def _brpoplpush(session: Session, words: Words, reply: Any) -> Effects:
@@ -269,7 +290,8 @@ def _trimming(stream: Stream, words: Words, place: int) -> Words:
     """MAXLEN or MINID as it says exactly what was left."""
     if words[place + 1] != b"~":
         return words[place : place + 2 + (words[place + 1] == b"=")]
-    left = format_id(stream.first_id) if words[place].upper() == b"MINID" else b"%d" % len(stream)
+    first = stream.first_id if len(stream) else MAX_ID  # as Redis says that nothing was left
+    left = format_id(first) if words[place].upper() == b"MINID" else b"%d" % len(stream)
     return [words[place], b"=", left]
 
 
@@ -368,6 +390,9 @@ _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
     **dict.fromkeys((b"blpop", b"brpop", b"bzpopmin", b"bzpopmax"), _blocking_pop),
     **dict.fromkeys((b"lmpop", b"blmpop", b"zmpop", b"bzmpop"), _multi_pop),
     b"blmove": _blmove,
+    b"blmovem": _blmovem,
+    b"increx": _increx,
+    b"himport|set": _himport_set,
     b"brpoplpush": _brpoplpush,
     b"spop": _spop,
     b"geoadd": _geoadd,

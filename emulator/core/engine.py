@@ -61,7 +61,14 @@ if TYPE_CHECKING:
     from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
-_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_OF_A_TENANT: Final = {
+    "aclfile": "",
+    "backup_daily": False,
+    "backup_dir": "",
+    "emulator_max_keyspaces": 0,
+    "replicaof": None,
+    "requirepass": "",
+}
 _NOT_FOR_TENANTS: Final = frozenset(
     b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
 )
@@ -227,7 +234,7 @@ class Engine:
         """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
         and the time as they are here.  It lacks the commands that reach beyond its data."""
         config = self.config.copy()
-        for name, value in (settings | _OF_A_TENANT).items():
+        for name, value in (_OF_A_TENANT | settings).items():
             setattr(config, name, value)
         other = Engine(config, copy(self.clock))
         if self._for_tenants is None:
@@ -526,6 +533,10 @@ class Engine:
     def resume_stream(self, position: StreamPosition) -> None:
         """A file has been loaded that tells where the stream was."""
         self.replication.resume(position)
+
+    def begin_stream_anew(self) -> None:
+        """All data are others now, which nobody was told of."""
+        self.replication.begin_anew()
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

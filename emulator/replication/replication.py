@@ -317,6 +317,12 @@ class Replication(Timer):
         stream.open_backlog()
         self._tick_on()
 
+    def begin_anew(self) -> None:
+        """All data are others, of which the stream does not tell: replicas synchronize with a history that is a new one."""
+        self.stream.begin_history()
+        self.stream.close_backlog()
+        self.drop_replicas()
+
     def begin(self) -> None:
         """What was to be loaded is loaded: follow the master that the configuration names."""
         master = self._engine.config.replicaof
