@@ -151,8 +151,12 @@ def test_a_replica_that_reads_nothing_is_let_go(follows):
         silent.say(b"PSYNC ? -1")
         until(lambda: replicas(client) == 1)
         if follows:
-            silent.say(b"REPLCONF ACK 0")
-            until(lambda: client.info("replication")["slave0"]["state"] == "online")
+
+            def is_online():
+                silent.say(b"REPLCONF ACK 0")
+                return client.info("replication")["slave0"]["state"] == "online"
+
+            until(is_online)
         with client.pipeline(transaction=False) as pipe:
             for _ in range(40):
                 pipe.set("k", "y" * (256 << 10))
