@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from upstash_redis import Redis
 
 import emulator
 from emulator.clock import ManualClock
@@ -137,6 +138,14 @@ def test_a_region_by_its_port(server, port, database, primary):
     primary("SET", "k", "v")
     assert there("GET", "k") is None
     assert there("GET", "k", known=primary.known) == "v"
+
+
+def test_the_sdk_reads_what_it_wrote(port, database):
+    far = {"url": f"http://127.0.0.1:{port}", "token": database["rest_token"], "allow_telemetry": False}
+    writer = Redis(**far)
+    writer.set("k", "v")
+    assert Redis(**far).get("k") is None
+    assert writer.get("k") == "v"
 
 
 def test_another_region_is_the_primary(server, database, primary):

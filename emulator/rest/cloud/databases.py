@@ -97,6 +97,7 @@ class Database:
         limit = PLANS[self.record.plan] if evicts else 0
         policy = b"allkeys-random" if evicts else b"noeviction"
         config.set([b"maxmemory", b"%d" % limit, b"maxmemory-policy", policy])
+        config.started()
 
 
 class End(Timer):
@@ -142,7 +143,7 @@ class Databases:
         new: dict[str, Engine] = {}
         try:
             for region in [region for region in wanted if lag and region not in there]:
-                new[region] = self._admitted(self._main.tenant(databases=1, maxmemory=0))
+                new[region] = self._admitted(self._main.tenant(databases=1))
         except BadRequest:
             for engine in new.values():
                 self._main.keyspaces.dismiss(engine)
@@ -177,20 +178,24 @@ class Databases:
             self.drop(database)
             raise BadRequest(str(failures[0]), 500)
         try:
-            self.spread(database)
+            self.begin(database)
         except BadRequest:
             self.drop(database)
             raise
 
+    def begin(self, database: Database) -> None:
+        """Have the database, whose data are there, in its regions and for its time.  Raises BadRequest for too many."""
+        self.spread(database)
+        if database.record.expires:
+            database.engine.wheel.set(End(self, database), database.record.expires * 1000)
+
     def open(self, record: Record) -> Database:
-        """Have one more database; what is kept of it is still to be loaded.  Raises BadRequest where there are too many."""
+        """Have one more database, whose data are to be loaded before it begins.  Raises BadRequest for too many."""
         engine = self._admitted(self._engine(record))
         database = self.by_id[record.database_id] = Database(record, engine)
         if record.eviction:
             database.apply_eviction()
         self._enter(database)
-        if record.expires:
-            engine.wheel.set(End(self, database), record.expires * 1000)
         return database
 
     def _engine(self, record: Record) -> Engine:
