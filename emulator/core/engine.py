@@ -79,6 +79,10 @@ _NOT_FOR_TENANTS: Final = frozenset(
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
 
+def _at_once(work: Callable[[], object]) -> object:
+    return work()
+
+
 class Engine:
     """One Redis.
 
@@ -86,7 +90,8 @@ class Engine:
     ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session
     whose commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that
     runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None. ``sentinel`` is there where it is
+    what takes long, and then go on with the outcome or the error; it may be None. ``soon`` does
+    something in the next round of its loop, or at once where there is none.  ``sentinel`` is there where it is
     one.  ``dial`` opens connections to other
     servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
     file has still to get before replies leave.
@@ -124,6 +129,7 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
+        self.soon: Callable[[Callable[[], object]], object] = _at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
@@ -529,6 +535,10 @@ class Engine:
     def resume_stream(self, position: StreamPosition) -> None:
         """A file has been loaded that tells where the stream was."""
         self.replication.resume(position)
+
+    def begin_stream_anew(self) -> None:
+        """All data are others now, which nobody was told of."""
+        self.replication.begin_anew()
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""
