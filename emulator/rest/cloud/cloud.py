@@ -54,7 +54,8 @@ class Cloud:
             record.modifying_state = ""  # the process may have ended in the midst of it
             database = self.databases.open(record)
             await database.load()
-            self.databases.begin(database)
+            self.databases.limit_life(database)
+            await self.databases.spread(database)
             keep_daily(self, database)
 
     async def save(self) -> None:
