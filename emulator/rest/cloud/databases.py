@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -120,7 +121,10 @@ async def done(database: Database, engine: Engine, job: Job) -> None:
         if not ended.done():  # else the database has gone meanwhile
             ended.set_result(failure)
 
+    forgotten = InterruptedError("it was interrupted")
+    weakref.finalize(job, tell, forgotten).atexit = False  # a job that is forgotten before it begins tells nothing
     engine.persistence.work.start_later(job, tell)
+    del job
     failure = await ended
     if isinstance(failure, BackupError):
         raise BadRequest(str(failure))
