@@ -187,6 +187,8 @@ def test_keys_are_evicted_where_they_are_to_be(cloud, database, by_resp):
     assert (memory["maxmemory_policy"], memory["maxmemory"]) == ("allkeys-random", 256 << 20)
     cloud.ok("POST", f"redis/change-plan/{database['database_id']}", {"plan": "fixed_1gb"})
     assert by_resp(database).info("memory")["maxmemory"] == 1 << 30
+    by_resp(database).execute_command("EMULATOR", "RESET")
+    assert by_resp(database).info("memory")["maxmemory"] == 1 << 30
 
 
 def test_plan_budget_regions_and_addresses(cloud, database):

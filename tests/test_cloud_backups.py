@@ -1,12 +1,17 @@
 """Backups by the management API: by name, each day, of one database into another, and back to a moment."""
 
+import asyncio
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.core.engine import Engine
+from emulator.rest.cloud.databases import done
+from emulator.rest.requests import BadRequest
 from tests.cloud import SETTINGS, Management
 from tests.rest import Rest
 
@@ -198,3 +203,26 @@ def test_back_to_a_moment(tmp_path):
 def test_there_is_no_going_back_without_a_log(database):
     status, answer = database.post("restore-to-moment", timestamp=1_600_000_000)
     assert (status, "append-only file" in answer["error"]) == (400, True)
+
+
+def endless():
+    while True:
+        yield None
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_job_that_is_forgotten_ends_with_an_error(begun):
+    async def wait():
+        work = (engine := Engine()).persistence.work
+        work.begin = lambda: None  # nobody goes on with it
+        if not begun:
+            work.start(endless())
+        task = asyncio.create_task(done(SimpleNamespace(ending=None), engine, endless()))
+        await asyncio.sleep(0)
+        work.step()
+        engine.persistence.forget()
+        async with asyncio.timeout(60):
+            await task
+
+    with pytest.raises(BadRequest, match="nterrupted"):
+        asyncio.run(wait())

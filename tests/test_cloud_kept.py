@@ -102,7 +102,21 @@ def test_a_database_without_an_account_ends_after_a_restart_too(serve, tmp_path)
         cloud = Management(server.cloud_url)
         cloud.request("POST", "/start-redis", headers={"Idempotency-Key": "one"})
         (made,) = cloud.ok("GET", "redis/databases")
+        told = cloud.ok("GET", f"redis/database/{made['database_id']}")
+        Rest(server.rest_url, told["rest_token"])("SET", "k", "v")
+        end(server)
     path = tmp_path / "cloud" / made["database_id"] / "database.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"expires": 1}))
     with serve() as server:
-        assert Management(server.cloud_url).ok("GET", "redis/databases") == []
+        cloud = Management(server.cloud_url)
+        assert cloud.ok("GET", "redis/databases") == []
+        cloud.ok("POST", "team", {"team_name": "crew"})
+        assert files(tmp_path / "cloud") == ["account.json"]
+
+
+def test_a_server_does_not_start_where_it_would_have_to_leave_databases_out(serve):
+    with serve() as server:
+        for _ in range(2):
+            Management(server.cloud_url).create()
+    with pytest.raises(OSError, match="limit of databases"), serve(emulator_max_keyspaces=1):
+        pass

@@ -66,6 +66,8 @@ _OF_A_TENANT: Final = {
     "backup_daily": False,
     "backup_dir": "",
     "emulator_max_keyspaces": 0,
+    "maxmemory": 0,
+    "maxmemory_policy": "noeviction",
     "replicaof": None,
     "requirepass": "",
 }
