@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.rdb.payload import RDB_VERSION, length
+from emulator.rdb.payload import OF_VALKEY, RDB_VERSION, length
 
 if TYPE_CHECKING:
     from emulator.config.edition import Edition
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
-OF_VALKEY: Final = 80
 HEADER_SIZE: Final = 9
 CHECKSUM_SIZE: Final = 8
 

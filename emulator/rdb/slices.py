@@ -19,8 +19,7 @@ from emulator.datatypes.types import TYPES, Text, Value
 from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
 from emulator.rdb import kinds, listpack, long_string, module, payload, stream, vectorset
-from emulator.rdb.file import OF_VALKEY
-from emulator.rdb.payload import length, strings
+from emulator.rdb.payload import OF_VALKEY, length, strings
 
 _LARGE: Final = 1 << 18
 """Bytes from which on a value is saved in slices."""
