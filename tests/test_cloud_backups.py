@@ -188,6 +188,19 @@ def test_backups_outlive_the_server(tmp_path):
         assert database("GET", "k") == "v"
 
 
+def test_a_day_goes_on_over_a_restart(tmp_path):
+    settings = SETTINGS | {"cloud_dir": tmp_path}
+    begin = 1_700_000_000
+    with emulator.Server(clock=ManualClock(begin), **settings) as server:
+        database = Place(server).create()
+        database.ok("enable-dailybackup")
+    with emulator.Server(clock=ManualClock(begin + DAY // 1000 - 60), **settings) as server:
+        database.place = Place(server)
+        assert daily(database) == []
+        database("EMULATOR", "CLOCK", "ADVANCE", "60000")
+        assert len(wait_for(lambda: daily(database))) == 1
+
+
 def test_back_to_a_moment(tmp_path):
     with emulator.Server(clock=ManualClock(), cloud_dir=tmp_path, appendonly=True, **SETTINGS) as server:
         database = Place(server).create()

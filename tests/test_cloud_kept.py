@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 
@@ -120,3 +121,30 @@ def test_a_server_does_not_start_where_it_would_have_to_leave_databases_out(serv
             Management(server.cloud_url).create()
     with pytest.raises(OSError, match="limit of databases"), serve(emulator_max_keyspaces=1):
         pass
+
+
+def test_a_folder_that_cannot_be_had(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OSError, match=r"Management API: .*file"),
+        emulator.Server(cloud_dir=tmp_path / "file", **SETTINGS),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"), [("cloud_account", "nobody"), ("cloud_account", "me:"), ("cloud_regions", "eu-west-1")]
+)
+def test_settings_that_are_not_as_they_should_be(setting, words):
+    name = setting.replace("_", "-")
+    with pytest.raises(OSError, match=f"Management API: {name}"), emulator.Server(**SETTINGS | {setting: words}):
+        pass
+
+
+@pytest.mark.parametrize("setting", ["cloud_port", "cloud_proxy", "cloud_regions"])
+def test_a_port_that_somebody_has(setting):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = SETTINGS | {setting: f"eu-west-1:{port}" if setting == "cloud_regions" else port}
+        with pytest.raises(OSError, match=r"Management API: .*in use"), emulator.Server(**settings):
+            pass

@@ -130,8 +130,10 @@ async def _restore(ask: Ask, database: Database, job: Callable[[], Job]) -> None
 def enable_daily_backup(ask: Ask) -> Any:
     """Lets a backup be made each day by the database's own clock; the last three are kept."""
     database = ask.database
-    database.record.daily_backup_enabled = True
-    keep_daily(ask.cloud, database)
+    if not database.record.daily_backup_enabled:
+        database.record.daily_backup_enabled = True
+        database.record.daily_since = database.engine.clock.tick() // 1000
+        keep_daily(ask.cloud, database)
     return OK
 
 
@@ -150,11 +152,13 @@ def disable_daily_backup(ask: Ask) -> Any:
 
 
 def keep_daily(cloud: Cloud, database: Database) -> None:
-    """Have a backup made each day from now on, if that is wanted."""
-    if database.record.daily_backup_enabled:
+    """Have a backup made a day after the last daily one, or after they were switched on, if that is wanted."""
+    record = database.record
+    if record.daily_backup_enabled:
         if database.daily is None:
             database.daily = Daily(cloud, database)
-        database.engine.wheel.set(database.daily, database.engine.clock.now + _DAY * 1000)
+        made = [note["creation_time"] for note in record.backups.values() if note["daily"]]
+        database.engine.wheel.set(database.daily, (max([record.daily_since, *made]) + _DAY) * 1000)
 
 
 class Daily(Timer):
