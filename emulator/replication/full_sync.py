@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image
 from emulator.persistence.writing import written
-from emulator.replication.replica import LOADING, RECEIVING, WAITING, Replica
+from emulator.replication.replica import LOADING, RECEIVING, Replica
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
@@ -193,8 +193,3 @@ class FullSync:
             logger.warning("SYNC failed. Can't open/stat DB after BGSAVE: %s", error.strerror)
         finally:
             self._end(receivers)
-
-
-def those_who_wait(replicas: Sequence[Replica]) -> list[Replica]:
-    """The replicas that a synchronization has to be begun for."""
-    return [replica for replica in replicas if replica.state == WAITING]
