@@ -33,7 +33,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"sub": b"%d" % len(session.channels),
         b"psub": b"%d" % len(session.patterns),
         b"ssub": b"%d" % len(session.shards),
-        b"multi": b"%d" % (-1 if session.queue is None else len(session.queue)),
+        b"multi": b"%d" % _queued(session),
         b"watch": b"%d" % len(session.watched),
         b"qbuf": b"%d" % used.input,
         b"qbuf-free": b"%d" % used.free,
@@ -58,6 +58,13 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"tot-cmds": b"%d" % session.total_commands,
     }
     return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
+
+
+def _queued(session: Session) -> int:
+    """How many commands are queued, -1 outside of a transaction; Valkey tells that only until the first one."""
+    if session.queue is not None:
+        return len(session.queue)
+    return 0 if session.has_queued and session.engine.config.edition.is_valkey else -1
 
 
 def capabilities(session: Session) -> bytes:

@@ -84,6 +84,7 @@ class Session:
         "fault_passed",
         "fd",
         "fieldsets",
+        "has_queued",
         "id",
         "imports",
         "last_command",
@@ -159,7 +160,7 @@ class Session:
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
         self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
-        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -199,6 +200,7 @@ class Session:
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
         self.queue = Queue()
+        self.has_queued = True
         self.queue_failed = False
         self.refresh()
         return self.queue

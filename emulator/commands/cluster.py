@@ -81,8 +81,7 @@ _OF_VALKEY: Final = (
 )
 _IN_VALKEY: Final = {
     "slot-stats": "8.0.0",
-    "syncslots": "9.0.0",
-    **dict.fromkeys((name for name, *_ in _OF_VALKEY), "9.0.0"),
+    **dict.fromkeys(("syncslots", *(name for name, *_ in _OF_VALKEY)), "9.0.0"),
 }
 """The versions that brought them, where that was after the two had parted."""
 

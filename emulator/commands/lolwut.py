@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from math import cos, pi, sin
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import core_double, integer
+from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Verbatim
 from emulator.table.registry import command
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 _NEWEST = 8
+_NEWEST_OF_VALKEY = 9
 
 
 class _Canvas:
@@ -111,18 +113,54 @@ _PICTURES: dict[int, tuple[Callable[..., Iterator[str]], int, str]] = {
 """By version: the drawing function, the number of its arguments, and the text below the picture."""
 
 
+_SHADES: Final = " .:-=+*#%@"
+_MOST_COLUMNS, _MOST_ROWS = 160, 80
+
+
+def _julia(columns: int, rows: int, constant: complex) -> Iterator[str]:
+    """How soon the points of a plane run away when they are squared, and the constant added, again and again."""
+    for row in range(rows):
+        line = ""
+        for column in range(columns):
+            point = complex(3.2 * (column + 0.5) / columns - 1.6, 2.4 * (row + 0.5) / rows - 1.2)
+            steps = 0
+            while abs(point) < 2 and steps < len(_SHADES) - 1:
+                point, steps = point * point + constant, steps + 1
+            line += _SHADES[steps]
+        yield line
+
+
+def _lines_of_valkey(client: Session, words: Sequence[bytes]) -> Iterator[str]:
+    """The picture of Valkey 9: its size may be given, and behind it the constant."""
+    if len(words) not in (0, 2, 4):
+        raise CommandError("ERR Syntax error. Use: LOLWUT [columns rows] [real imaginary]")
+    columns, rows = (integer(word) for word in words[:2] or (b"80", b"40"))
+    random = client.engine.random
+    constant = complex(random.uniform(-1, 1), random.uniform(-1, 1))
+    if len(words) == 4:
+        constant = complex(*(core_double(client, word) for word in words[2:]))
+    yield from _julia(min(max(columns, 1), _MOST_COLUMNS), min(max(rows, 1), _MOST_ROWS), constant)
+    yield f"A Julia set, by {constant.real:.2f} and {constant.imag:.2f}. Valkey ver. {client.engine.config.edition.version}"
+
+
 @command("server", since="5.0.0", flags="readonly fast")
 def lolwut(client: Session, *options: bytes) -> Verbatim:
     """Returns a computer-made picture or poem and the version; VERSION selects which, its size may follow."""
-    version, arguments = _NEWEST, options
+    edition = client.engine.config.edition
+    newest = _NEWEST_OF_VALKEY if edition.is_valkey else _NEWEST
+    version, arguments = newest, options
     if len(options) > 1 and options[0].upper() == b"VERSION":
         version, arguments = integer(options[1]), options[2:]
-    return Verbatim("".join(f"{line}\n" for line in _lines(client, version, arguments)).encode())
+    own = edition.is_valkey and version == newest
+    lines = _lines_of_valkey(client, arguments) if own else _lines(client, version, arguments)
+    return Verbatim("".join(f"{line}\n" for line in lines).encode())
 
 
 def _lines(client: Session, version: int, arguments: Sequence[bytes]) -> Iterator[str]:
-    caption = ""
-    if version in _PICTURES:
+    edition = client.engine.config.edition
+    if version in _PICTURES and not (edition.is_valkey and version == _NEWEST):
         draw, most, caption = _PICTURES[version]
         yield from draw(client.engine.random, *[integer(word) for word in arguments[:most]])
-    yield f"{caption}Redis ver. {client.engine.config.edition.version}"
+        yield f"{caption}{edition.wording.server} ver. {edition.version}"
+    else:
+        yield f"Valkey ver.{edition.version}" if edition.is_valkey else f"Redis ver. {edition.version}"

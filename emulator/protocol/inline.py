@@ -2,7 +2,7 @@
 
 White space separates words; vertical tabs and form feeds count as white space only where a word could begin.  In double
 quotes ``\\n \\r \\t \\b \\a \\xHH`` and a backslash before any other byte are escapes; in single quotes only ``\\'`` is.
-White space or the end must follow a closing quote.
+White space or the end must follow a closing quote, where the reader is strict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ESCAPES = {0x6E: 0x0A, 0x72: 0x0D, 0x74: 0x09, 0x62: 0x08, 0x61: 0x07}
 _BACKSLASH, _DOUBLE, _SINGLE = 0x5C, 0x22, 0x27
 
 
-def split_inline(line: bytes) -> list[bytes] | None:
+def split_inline(line: bytes, strict: bool = True) -> list[bytes] | None:
     """Return the words of a line, None if its quotes are not balanced."""
     line = line.partition(b"\0")[0]
     if not any(byte in line for byte in _SPECIAL):
@@ -30,23 +30,25 @@ def split_inline(line: bytes) -> list[bytes] | None:
         while position < len(line) and line[position] not in _END:
             byte = line[position]
             if byte in (_DOUBLE, _SINGLE):
-                position = _quoted(line, position + 1, byte, word)
+                position = _quoted(line, position + 1, byte, word, strict)
                 if position < 0:
                     return None
-                break
+                if strict:
+                    break
+                continue
             word.append(byte)
             position += 1
         words.append(bytes(word))
 
 
-def _quoted(line: bytes, position: int, quote: int, word: bytearray) -> int:
+def _quoted(line: bytes, position: int, quote: int, word: bytearray, strict: bool) -> int:
     """Append the text inside the quotes; return the position after them, -1 if they are not closed properly."""
     size = len(line)
     while position < size:
         byte = line[position]
         if byte == quote:
             position += 1
-            return position if position == size or line[position] in _SPACE else -1
+            return position if not strict or position == size or line[position] in _SPACE else -1
         if byte == _BACKSLASH and position + 1 < size:
             if quote == _SINGLE:
                 if line[position + 1] == _SINGLE:

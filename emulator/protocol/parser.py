@@ -44,13 +44,15 @@ class RequestParser:
         "_bulk_length",
         "_missing",
         "_pieces",
+        "_strict",
         "error",
         "max_bulk",
         "restricted",
     )
 
-    def __init__(self, max_bulk: int = 512 * 1024 * 1024) -> None:
+    def __init__(self, max_bulk: int = 512 * 1024 * 1024, strict: bool = True) -> None:
         self.max_bulk = max_bulk
+        self._strict = strict
         self.restricted = False
         self.error: ProtocolError | None = None
         self._buffer = b""
@@ -239,7 +241,7 @@ class RequestParser:
                 raise ProtocolError("too big inline request")
             return -1
         line = buffer[position:end]
-        arguments = split_inline(line[:-1] if line.endswith(b"\r") else line)
+        arguments = split_inline(line[:-1] if line.endswith(b"\r") else line, self._strict)
         if arguments is None:
             raise ProtocolError("unbalanced quotes in request")
         if arguments:

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from emulator.rdb.payload import RDB_VERSION, length
+from emulator.rdb.payload import OF_VALKEY, RDB_VERSION, length
 
 if TYPE_CHECKING:
     from emulator.config.edition import Edition
 
 MAGIC: Final = b"REDIS"
 VALKEY_MAGIC: Final = b"VALKEY"
-OF_VALKEY: Final = 80
 HEADER_SIZE: Final = 9
 CHECKSUM_SIZE: Final = 8
 
@@ -73,6 +72,12 @@ class Slot(NamedTuple):
     expiring: int
 
 
+class ModuleData(NamedTuple):
+    """What a module that is not here has in the file beside keys."""
+
+    module: str
+
+
 class Key(NamedTuple):
     """A key; `value` is None where it has no elements.  The deadline is in milliseconds, the idle time in seconds."""
 
@@ -84,7 +89,7 @@ class Key(NamedTuple):
     frequency: int | None
 
 
-Record = Aux | Library | DatabaseBegins | Sizes | Slot | Key
+Record = ModuleData | Aux | Library | DatabaseBegins | Sizes | Slot | Key
 
 
 def header(version: int = RDB_VERSION) -> bytes:

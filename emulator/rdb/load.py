@@ -22,9 +22,10 @@ from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.zset import ZSet
-from emulator.protocol.numbers import parse_integer, read_double, wrapped
+from emulator.protocol.numbers import INT64_MAX, parse_integer, read_double, wrapped
 from emulator.rdb import intset, kinds, listpack, module, stream, ziplist
 from emulator.rdb.lzf import BadData
+from emulator.rdb.payload import OF_VALKEY
 
 if TYPE_CHECKING:
     from emulator.datatypes.types import Value
@@ -48,6 +49,8 @@ class EncodingLimits(hashes.HashLimits, sets.SetLimits, zsets.ZSetLimits, module
 
 def kind_of(byte: int, newest: int) -> int:
     """The kind that a byte of a payload stands for, where payloads up to a version are read."""
+    if byte == kinds.HASH_OF_VALKEY & 0xFF and newest >= OF_VALKEY:
+        return kinds.HASH_OF_VALKEY
     return kinds.STREAM_4 if byte == kinds.STREAM_4 & 0xFF and newest == kinds.WITH_MESSAGES else byte
 
 
@@ -222,14 +225,17 @@ def _hash_of_valkey(reader: Reader, limits: EncodingLimits) -> Hash:
         fields.append(reader.string())
         values.append(reader.string())
         moments.append(max(wrapped(reader.integer(8)), 0))
-    return _with_deadlines(_of_fields(fields, values, limits, limits.hash_max_listpack_value), moments)
+    value = _of_fields(fields, values, limits, limits.hash_max_listpack_value)
+    if limits.edition.is_valkey and any(moments):
+        value.unpack()
+    return _with_deadlines(value, moments, INT64_MAX + 1)
 
 
-def _with_deadlines(value: Hash, moments: Sequence[int]) -> Hash:
+def _with_deadlines(value: Hash, moments: Sequence[int], most: int = _MOST_TIME) -> Hash:
     """Let the fields of a hash expire, those whose moment is not 0; of equal ones the first comes to be the latest set."""
     deadlines = value.provide_for_deadlines()
     for field, moment in reversed(list(zip(value.fields, moments, strict=True))):
-        if not 0 <= moment < _MOST_TIME:
+        if not 0 <= moment < most:
             raise BadData
         if moment:
             deadlines.set(field, moment)

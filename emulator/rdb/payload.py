@@ -40,6 +40,10 @@ _SPAN: Final = 1 << 16
 _ONE_BY_ONE: Final = 100
 
 
+COMPRESSED = bytes((_ENCODED | _LZF,))
+"""What a compressed string begins with: two lengths and the bytes follow."""
+
+
 def length(number: int) -> bytes:
     """A length in as few bytes as it takes."""
     if number < _LONG:
@@ -68,7 +72,7 @@ def string(text: bytes) -> bytes:
     if len(text) >= _COMPRESSED_FROM:
         packed = compress(text, len(text) - 4)
         if packed is not None:
-            return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
+            return COMPRESSED + length(len(packed)) + length(len(text)) + packed
     return plain_string(text)
 
 
@@ -87,15 +91,21 @@ def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
     return whole + crc64(whole).to_bytes(8, "little")
 
 
+OF_VALKEY: Final = 80
+"""The first version of the format that is Valkey's own."""
+_NEWEST_IN_COMMON: Final = 11
+
+
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
-    """What a payload holds; None where it is of a version newer than this or damaged.
+    """What a payload holds; None where it is damaged, of a version newer than this, or one of Redis's that Valkey has not.
 
     From version 13 on a checksum of 0 stands for one that was not made.
     """
     if len(payload) < FOOTER_SIZE:
         return None
     whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
-    if int.from_bytes(whole[-2:], "little") > version:
+    written = int.from_bytes(whole[-2:], "little")
+    if written > version or version >= OF_VALKEY > written > _NEWEST_IN_COMMON:
         return None
     if checksum != crc64(whole) and (checksum or version < _UNCHECKED_SINCE):
         return None

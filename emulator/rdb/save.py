@@ -20,7 +20,6 @@ from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import format_doubles
 from emulator.rdb import intset, kinds, listpack, module, payload, stream
-from emulator.rdb.file import OF_VALKEY
 from emulator.rdb.payload import length, strings
 
 
@@ -42,7 +41,7 @@ def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[
 def _save_for_others(value: Value, text: Text, version: int) -> tuple[int, bytes]:
     if version == kinds.WITH_MESSAGES and isinstance(value, Stream):
         return kinds.STREAM_4 & 0xFF, stream.save(value, text)[1] + stream.messages(value, text)
-    if isinstance(value, Hash) and (version >= OF_VALKEY or version < kinds.WITH_DEADLINES):
+    if isinstance(value, Hash) and (version >= payload.OF_VALKEY or version < kinds.WITH_DEADLINES):
         return _hash_for_others(value, text)
     return _SAVERS.get(value.__class__, module.save)(value, text)
 

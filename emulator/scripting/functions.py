@@ -86,6 +86,7 @@ class Libraries:
         self.libraries: dict[bytes, Library] = {}
         self.functions: dict[bytes, Function] = {}
         self._loading: Library | None = None
+        self._refusal = ""
         self._lua: Lua | None = None
 
     @property
@@ -136,7 +137,7 @@ class Libraries:
             timed_out = True
             return True
 
-        self._loading = library
+        self._loading, self._refusal = library, ""
         on_slow_script, lua.on_slow = lua.on_slow, on_slow
         lua.started, lua.patience = monotonic(), _LOAD_SECONDS
         lua.set_loading(True)
@@ -155,6 +156,8 @@ class Libraries:
         if problem is not None:
             text = to_text(problem)
             raise CommandError(f"ERR Error registering functions: {text}")
+        if self._refusal:
+            raise CommandError(f"ERR {self._refusal}")
         if not library.functions:
             raise CommandError("ERR No functions registered")
         return library
@@ -169,10 +172,18 @@ class Libraries:
         found = flags.split(b"\n") if flags else []
         if not self._scripting.allowed_flags.issuperset(found):
             return b"unknown flag given"
+        refusal = ""
         if not _is_name(name):
-            return _BAD_NAME.encode()
-        if name in library.functions:
-            return b"Function already exists in the library"
+            refusal = _BAD_NAME
+        elif name in library.functions:
+            refusal = "Function already exists in the library"
+        if (
+            refusal and self._scripting.engine.config.edition.is_valkey
+        ):  # there they are looked at when all have been declared
+            self._refusal = self._refusal or refusal.replace("Library", "Function")
+            return None
+        if refusal:
+            return refusal.encode()
         library.functions[name] = Function(name, callback, description or None, found)  # type: ignore[arg-type]
         return None
 

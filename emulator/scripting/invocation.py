@@ -117,8 +117,11 @@ class Invocation:
         engine = self._engine
         try:
             return find(engine.commands, args)
-        except CommandError:
-            raise CommandError(self._wording.unknown_command) from None
+        except CommandError as error:
+            is_container = engine.commands.own(args[0].lower()) is not None
+            if is_container and engine.config.edition.is_valkey:
+                raise
+            raise CommandError(self._wording.unknown_command) from error
 
     def _check(self, command: Command, args: Sequence[bytes]) -> None:
         """The guards in the order in which Redis has them."""

@@ -34,7 +34,8 @@ class Connection(asyncio.BufferedProtocol):
         self.loop = server.loop
         self.transport: asyncio.Transport
         self.session: Session
-        self._parser = RequestParser(server.engine.config.proto_max_bulk_len)
+        config = server.engine.config
+        self._parser = RequestParser(config.proto_max_bulk_len, strict=not config.edition.is_valkey)
         self._buffer = server.read_buffer
         self._backlog: list[Words] = []
         self._position = 0

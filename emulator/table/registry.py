@@ -226,8 +226,15 @@ class Command:
             setattr(twin, slot, getattr(self, slot))
         twin.reset()
         twin.parent = parent
-        twin.subcommands = {name: sub.clone(twin) for name, sub in self.subcommands.items()}
+        twin.subcommands = dict(self.subcommands)
         return twin
+
+    def subcommand(self, name: bytes) -> Command | None:
+        """A sub-command of this lower-case name, which has statistics of its own from its first use on."""
+        found = self.subcommands.get(name)
+        if found is not None and found.parent is not self:
+            found = self.subcommands[name] = found.clone(self)
+        return found
 
 
 REGISTRY: Final[dict[str, Command]] = {}
