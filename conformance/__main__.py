@@ -1,5 +1,5 @@
 """``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``replicate``, ``table``,
-``torn``, ``versions``."""
+``torn``."""
 
 from __future__ import annotations
 
@@ -91,10 +91,6 @@ def main() -> int:
         from conformance.table import main as table
 
         return table(sys.argv[2:])
-    if sys.argv[1:2] == ["versions"]:
-        from conformance.versions import main as versions
-
-        return versions(sys.argv[2:])
     if sys.argv[1:2] == ["grammar"]:
         from conformance.grammar import main as grammar
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance import coverage, servers, table, versions
+from conformance import coverage, servers, table
 from conformance.__main__ import HERE, load_accepted, select
 from conformance.cases import CaseError, load, parse_step, split
 from conformance.compare import equal
@@ -87,11 +87,6 @@ def test_coverage_of_a_later_edition(later_sides):
     report = coverage.compare(coverage.read_table(subject), coverage.read_table(oracle))
     assert report.different == {}
     assert report.missing == []
-
-
-def test_the_documentation_has_the_table_of_editions():
-    page = versions.PAGE.read_text()
-    assert page == written(page, "conformance versions", versions.render()), "python -m conformance versions"
 
 
 def test_accepted_differences_name_cases_that_exist():

@@ -3,11 +3,13 @@
 import pytest
 
 import emulator
+from conformance.pages import written
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.config.edition import EDITIONS, REDIS_8_2, Edition
 from emulator.core.engine import Engine
+from tests import versions_page
 from tests.conftest import Client
 
 OLD = Edition("redis", "7.0.15")
@@ -87,3 +89,8 @@ def test_an_edition_is_a_setting_in_python(compat):
     version = EDITIONS[compat].version
     with emulator.Local(compat=compat).connect() as client:
         assert version in (client.info("server")["redis_version"], client.info("server").get("valkey_version"))
+
+
+def test_the_documentation_has_the_table_of_editions():
+    page = versions_page.PAGE.read_text()
+    assert page == written(page, "tests.versions_page", versions_page.render()), "python -m tests.versions_page"

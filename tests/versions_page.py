@@ -1,9 +1,7 @@
-"""``python -m conformance versions``: the documentation's table of editions, made from what each has."""
+"""``python -m tests.versions_page``: the documentation's table of editions, made from what each has."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
 from typing import Final
 
 from conformance.pages import DOCS, written
@@ -56,7 +54,5 @@ def render() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str]) -> int:
-    argparse.ArgumentParser(prog="python -m conformance versions", description=__doc__).parse_args(arguments)
-    PAGE.write_text(written(PAGE.read_text(), "conformance versions", render()))
-    return 0
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text(), "tests.versions_page", render()))
