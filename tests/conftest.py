@@ -17,10 +17,47 @@ from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
 
 SLOW = frozenset(
-    "bench cli cli_prompt client_features clients coming_from_fakeredis conformance container daemon funnel isolation "
-    "main package propagation pytest_asyncio pytest_plugin pytest_redis readme rest_conformance rest_gateway rest_http "
-    "sample_project script_safety script_users upstash_browser upstash_cli upstash_mcp upstash_node upstash_python "
-    "upstash_surface image saving append_log rdb_tool replication replicas sentinel".split()
+    """
+    append_log
+    bench
+    cli
+    cli_prompt
+    client_features
+    clients
+    cloud_tour
+    coming_from_fakeredis
+    conformance
+    container
+    daemon
+    funnel
+    image
+    isolation
+    main
+    package
+    propagation
+    pytest_asyncio
+    pytest_plugin
+    pytest_redis
+    rdb_tool
+    readme
+    redis_om
+    replicas
+    replication
+    rest_conformance
+    rest_gateway
+    rest_http
+    sample_project
+    saving
+    script_safety
+    script_users
+    sentinel
+    upstash_browser
+    upstash_cli
+    upstash_mcp
+    upstash_node
+    upstash_python
+    upstash_surface
+    """.split()
 )
 """Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out."""
 

@@ -115,11 +115,10 @@ def remarks(directive: kinds.Directive[Any]) -> Iterable[str]:
         yield "patterns do not find it"
     if directive.name in REASONS:
         yield f"no effect: {REASONS[directive.name]}"
-    for name, words in (("cluster-enabled", ["yes"]), ("replicaof", ["host 6379"])):
-        if directive.name == name:
-            config = Config()
-            config.assign(name, words)
-            yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
+    if directive.name == "cluster-enabled":
+        config = Config()
+        config.assign(directive.name, ["yes"])
+        yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
 
 
 def _listed(words: Iterable[str]) -> str:

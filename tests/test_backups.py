@@ -18,6 +18,7 @@ from emulator.persistence.work import run_through
 from emulator.protocol.errors import CommandError
 
 from .conftest import Client
+from .test_replication import until
 
 SECOND, DAY = 1000, 86_400_000
 NOW = 1_700_000_000_000
@@ -461,3 +462,23 @@ def test_series_are_found_by_their_labels_where_they_are_now(engine, client):
     assert client.play("TS.QUERYINDEX a=1") == b"*1\r\n$4\r\nmine\r\n"
     client.play("SWAPDB 0 1")
     assert client.play("TS.QUERYINDEX a=1") == b"*0\r\n"
+
+
+def test_replicas_get_what_was_restored(tmp_path):
+    with (
+        emulator.Server(backup_dir=str(tmp_path), repl_diskless_sync_delay=0) as master,
+        emulator.Server(backup_dir=str(tmp_path / "other")) as replica,
+    ):
+        client, copy = master.connect(), replica.connect(decode_responses=True)
+        client.set("a", 1)
+        master.backups.create("one")
+        client.set("a", 2)
+        copy.execute_command("REPLICAOF", master.host, master.port)
+        until(lambda: copy.get("a") == "2")
+        assert copy.execute_command("EMULATOR BACKUP CREATE mine") == "mine"
+        with pytest.raises(redis.ReadOnlyError):
+            copy.execute_command("EMULATOR BACKUP RESTORE mine")
+        master.backups.restore("one")
+        until(lambda: copy.get("a") == "1")
+        client.set("b", 1)
+        until(lambda: copy.get("b") == "1")

@@ -9,6 +9,8 @@ from redis.retry import Retry
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.core.engine import Engine
+from emulator.rest.cloud.statistics import Usage
 from tests.cloud import EMAIL, KEY, NEW, SETTINGS, Management
 from tests.rest import Rest
 
@@ -287,6 +289,21 @@ def test_a_rate_is_the_mean_since_the_sample_before():
         assert [point["y"] for point in found["read"]] == [0, 0.5]
 
 
+def test_the_samples_of_a_database_are_only_so_many():
+    clock = ManualClock()
+    usage = Usage(engine := Engine(clock=clock))
+    first = usage.samples[0].second
+    for _ in range(2000):
+        engine.stats.commands_processed += 1
+        clock.advance(60)
+        usage.take_if_used()
+    seconds = [sample.second for sample in usage.samples]
+    assert len(seconds) <= 360
+    assert seconds == sorted(seconds)
+    assert (seconds[0], seconds[-1] - seconds[-100]) == (first, 99 * 60)
+    assert usage.since(seconds[-1] - 3600)[0].second == seconds[-1] - 3660
+
+
 def start(cloud, **headers):
     return cloud.request("POST", "/start-redis", headers=headers)
 
@@ -318,3 +335,14 @@ def test_only_so_many_come_without_an_account():
         assert statuses == [200] * 100 + [429]
         assert start(cloud)[0] == 429
         assert start(cloud, Origin="http://evil.example")[0] == 403
+
+
+def test_its_connections_count_as_clients():
+    with emulator.Server(**SETTINGS, maxclients=2) as server:
+        cloud = Management(server.cloud_url)
+        with cloud.raw() as one, cloud.raw() as two:
+            for connection in (one, two):
+                connection.sendall(b"GET /v2/teams HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 401")
+            assert cloud("GET", "teams")[0] == 503
+            assert server.run(lambda engine: engine.stats.rejected_connections) == 1

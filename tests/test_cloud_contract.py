@@ -10,11 +10,12 @@ from tests.cloud import EMAIL, KEY, NEW, READING, SETTINGS, Management
 
 pytest.importorskip("h11")
 
-DATABASE, TEAM = "{database}", "{team}"
+DATABASE, TEAM, BACKUP = "{database}", "{team}", "{backup}"
 READ = [
     "GET redis/databases",
     f"GET redis/database/{DATABASE}",
     f"GET redis/stats/{DATABASE}",
+    f"GET redis/list-backup/{DATABASE}",
     "GET teams",
     f"GET teams/{TEAM}",
     "GET auditlogs",
@@ -36,6 +37,14 @@ WRITE = {
     f"PATCH redis/update-budget/{DATABASE}": {"budget": 360},
     f"POST redis/update-regions/{DATABASE}": {"read_regions": ["us-east-2"]},
     f"POST redis/update-allowlist/{DATABASE}": {"allowed_ips": ["10.0.0.0/8"]},
+    f"POST redis/create-backup/{DATABASE}": {"name": "first"},
+    f"POST redis/restore-backup/{DATABASE}": {"backup_id": BACKUP},
+    f"POST redis/restore-to-moment/{DATABASE}": {"timestamp": 1},
+    f"PATCH redis/enable-dailybackup/{DATABASE}": {},
+    f"PATCH redis/disable-dailybackup/{DATABASE}": {},
+    f"POST redis/enable-dailybackup/{DATABASE}": {},
+    f"POST redis/disable-dailybackup/{DATABASE}": {},
+    f"DELETE redis/delete-backup/{DATABASE}/{BACKUP}": {},
     "POST redis/move-to-team": {"team_id": TEAM, "database_id": DATABASE},
     "POST team": {"team_name": "crew", "copy_cc": True},
     "POST teams/member": MEMBER,
@@ -79,9 +88,12 @@ def cloud(server):
 
 @pytest.fixture(scope="module")
 def names(cloud):
-    """A database and a team, which no request here changes."""
+    """A database with a backup and a team, which no request here changes."""
     team = cloud.ok("POST", "team", {"team_name": "crew", "copy_cc": False})
-    return {DATABASE: cloud.create()["database_id"], TEAM: team["team_id"]}
+    database = cloud.create()["database_id"]
+    cloud.ok("POST", f"redis/create-backup/{database}", {"name": "first"})
+    (backup,) = cloud.ok("GET", f"redis/list-backup/{database}")
+    return {DATABASE: database, TEAM: team["team_id"], BACKUP: backup["backup_id"]}
 
 
 def filled(value, names):
@@ -137,7 +149,7 @@ def test_what_a_client_asks_to_find_out_whether_its_key_only_reads(server, cloud
 @pytest.mark.parametrize("place", [place for place in ALL if "{" in place])
 def test_an_unknown_id(cloud, place):
     what = "team" if TEAM in place else "database"
-    method, path = filled(place, {DATABASE: str(uuid.uuid4()), TEAM: "none"}).split()
+    method, path = filled(place, {DATABASE: str(uuid.uuid4()), TEAM: "none", BACKUP: "none"}).split()
     assert cloud(method, path, WRITE.get(place)) == (404, f"{what} not found")
 
 
@@ -210,6 +222,11 @@ def test_a_database_that_cannot_be(cloud, names, fields):
 def test_addresses_that_are_none(cloud, names, addresses):
     path = filled(f"redis/update-allowlist/{DATABASE}", names)
     assert cloud("POST", path, {"allowed_ips": addresses})[0] == 400
+
+
+def test_an_unknown_backup(cloud, names):
+    path = filled(f"redis/delete-backup/{DATABASE}/none", names)
+    assert cloud("DELETE", path) == (404, "backup not found")
 
 
 @pytest.mark.parametrize("place", ALL)

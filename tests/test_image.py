@@ -4,8 +4,10 @@ Every conformance case is played, and before one command of four, drawn by lot, 
 the command is run.
 """
 
+import io
 import random
 import re
+from itertools import islice
 
 import pytest
 
@@ -13,12 +15,16 @@ from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
+from emulator.datatypes.types import copied
 from emulator.keyspace.database import Database
 from emulator.keyspace.digest import of_databases
 from emulator.persistence import forms
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image, Walked
+from emulator.persistence.loading import Loading
+from emulator.persistence.work import run_through
 from emulator.rdb import save as rdb
+from emulator.rdb.file_reader import FileReader
 
 from .cases import commands, playable
 from .conftest import Client
@@ -181,3 +187,105 @@ def test_who_changes_what_cannot_be_saved_is_not_to_blame_and_the_file_is_not_wh
     with pytest.raises(MemoryError):
         list(pieces)
     image.close()
+
+
+def fill_large(play):
+    """Values that are saved in slices, one of each type that can be large."""
+    some = range(6000)
+    play("SADD set", *(f"member:{number}" for number in some))
+    play("HSET hash", *(word for number in some for word in (f"field:{number}", f"value:{number}")))
+    play("HSET expiring", *(word for number in some for word in (f"field:{number}", f"value:{number}")))
+    play("HPEXPIREAT expiring 9000000000000 FIELDS 2 field:1 field:5999")
+    play("ZADD zset", *(word for number in some for word in (f"{number}.5", f"member:{number}")))
+    play("RPUSH list", *(f"element:{number}" * 5 for number in some))
+    for number in range(3000):
+        play(f"XADD stream {number + 1}-1 a {'x' * 90}{number}")
+    play("XGROUP CREATE stream group 0")
+    play("XREADGROUP GROUP group alice COUNT 100 STREAMS stream >")
+    play("SET string", "abc" * 500_000)
+    play("SETBIT bits 20000000 1")
+    for number in range(30):
+        play(f"VADD vectors VALUES 3 {number} {number * number % 7} 1 element{number}")
+    play("BF.RESERVE bloom 0.001 3000000")
+    play("BF.ADD bloom x")
+    play("CMS.INITBYDIM sketch 500000 5")
+    play("CMS.INCRBY sketch x 3")
+    play("TS.CREATE series CHUNK_SIZE 1024")
+    play("TS.MADD", *(f"series {number} {number % 7}" for number in range(1, 4000)))
+
+
+CHANGES = {
+    "set": ("SREM set member:1", "SADD set new", "SPOP set 100", "DEL set"),
+    "hash": ("HSET hash field:1 x", "HDEL hash field:2 field:5998", "HSET hash new x"),
+    "expiring": (
+        "HPEXPIRE expiring 1000 FIELDS 1 field:5998",
+        "HPERSIST expiring FIELDS 1 field:5999",
+        "HSET expiring n x",
+    ),
+    "zset": ("ZADD zset 1 member:5999", "ZREM zset member:3", "ZPOPMAX zset 50"),
+    "list": ("LPOP list 50", "RPUSH list x", "LSET list 3000 y", "LTRIM list 10 20"),
+    "stream": (
+        "XADD stream * a b",
+        "XTRIM stream MAXLEN 10",
+        "XDEL stream 2-1",
+        "XREADGROUP GROUP group bob STREAMS stream >",
+    ),
+    "string": ("APPEND string x", "SETRANGE string 100 new", "SET string other"),
+    "bits": ("SETBIT bits 20000000 0", "SETBIT bits 30000000 1"),
+    "vectors": ("VADD vectors VALUES 3 1 1 1 new", "VREM vectors element1"),
+    "bloom": ("BF.ADD bloom y",),
+    "sketch": ("CMS.INCRBY sketch y 3",),
+    "series": ("TS.ADD series 5000 1", "TS.DEL series 1 2000"),
+}
+
+
+@pytest.fixture(scope="module")
+def large():
+    engine = Engine(Config(), ManualClock())
+    client = Client(engine)
+    fill_large(lambda *words: client.play(" ".join(words)))
+    engine.used_memory  # noqa: B018 (it weighs)
+    engine.snapshots.save(b"large")
+    return engine
+
+
+def digest_of_file(pieces):
+    """What a file has."""
+    data = b"".join(pieces)
+    engine = Engine(Config(), ManualClock())
+    data += rdb.payload.crc64(data).to_bytes(8, "little")
+    source = io.BytesIO(data)
+    run_through(Loading(engine, FileReader(source.read), source, len(data)).job())
+    return {key: rdb.serialized(entry.value, False) for key, entry in engine.databases[0].entries.items()}
+
+
+def test_large_values_come_in_slices(large):
+    """None of them is so large that others would have to wait long."""
+    image = Image(large, Dump(large, False), changes=False)
+    sizes = [len(piece) for piece in image.pieces()]
+    assert len(sizes) > 300
+    assert max(sizes) < 300_000
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_large_value_that_changes_while_it_is_saved(large, key):
+    """Whatever is done to it, and whenever, the file has it as it was."""
+    client = Client(large)
+    db, name = large.databases[0], key.encode()
+    kept = copied(db.entries[name].value)
+    expected = rdb.serialized(kept, False)
+    for change in CHANGES[key]:
+        for place in (0, 1, 7):
+            image = Image(large, Dump(large, False), changes=True)
+            (walk,) = image._walks
+            walk._keys = [name]
+            pieces = image.pieces()
+            found = list(islice(pieces, 3 + place))
+            client.play(change)
+            client.play(change)
+            found += pieces
+            image.close()
+            assert digest_of_file(found)[name] == expected, (change, place)
+            client.play(f"DEL {key}")
+            db.insert(name, copied(kept))
+            db.reweigh(name)

@@ -226,8 +226,7 @@ def test_what_is_asked_for_while_it_runs_is_said_as_well():
         assert "'activedefrag' has no effect" in server.stdout.read()
 
 
-@pytest.mark.parametrize("options", [("--cluster-enabled", "yes"), ("--replicaof", "127.0.0.1 6379")])
-def test_a_server_that_this_cannot_be_does_not_start(options):
-    server = process("--port", "auto", *options)
+def test_a_server_that_this_cannot_be_does_not_start():
+    server = process("--port", "auto", "--cluster-enabled", "yes")
     out, _ = server.communicate(timeout=60)
-    assert server.returncode == 1 and f"{options[0][2:]}" in out and "not available" in out
+    assert server.returncode == 1 and "cluster-enabled" in out and "not available" in out

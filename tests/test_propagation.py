@@ -8,6 +8,7 @@ import pytest
 import emulator
 from conformance import runner, servers
 from conformance.__main__ import HERE, select
+from conformance.cases import Case, parse_step
 from conformance.runner import Side
 from emulator.core.engine import Engine
 from emulator.core.propagation import Propagation
@@ -103,10 +104,61 @@ def seen(engine):
     return found
 
 
+OF_LATER_EDITIONS = ["stream_claim", "stream_messages", "string_conditions"]
+
+
+@pytest.fixture(scope="module")
+def later_server():
+    with emulator.Server(compat="8.10", enable_debug_command="yes") as server:
+        yield server
+
+
+@pytest.mark.parametrize("group", OF_LATER_EDITIONS)
+def test_effects_of_later_editions_give_the_same_data(later_server, group):
+    follow(later_server, select([group], "", [2], "8.6"))
+
+
+def test_effects_by_documentation_give_the_same_data(later_server):
+    lines = """
+        ARSET a 5 x y
+        ARMSET a 1 x 2 y
+        ARINSERT a z
+        ARSEEK a 9
+        ARRING r 3 a b c d
+        ARDEL a 1
+        ARDELRANGE a 2 9
+        INCREX k BYINT 5 UBOUND 3 SATURATE EX 100
+        INCREX f BYFLOAT 0.1
+        INCREX k BYINT 9 UBOUND 3
+        HIMPORT PREPARE u f g
+        HIMPORT SET h u 1 2
+        RPUSH l 1 2 3
+        LMOVEM l m RIGHT LEFT COUNT 2 BULK
+        BLMOVEM l m LEFT LEFT 0 EXACTLY 1 OBO
+        XADD s 1-1 f v
+        XGROUP CREATE s g 0
+        XREADGROUP GROUP g c MAXCOUNT 1 STREAMS s >
+        XNACK s g FAIL IDS 1 1-1
+        XREADGROUP GROUP g d CLAIM 0 STREAMS s >
+    """
+    case = Case(
+        "later",
+        "by documentation",
+        HERE,
+        0,
+        steps=[parse_step(line.strip()) for line in lines.split("\n") if line.strip()],
+    )
+    follow(later_server, [(case, 2)])
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_effects_give_the_same_data(server, group):
+    follow(server, select([group], "", [2]))
+
+
+def follow(server, cases):
     side = Side((server.host, server.port))
-    for case, _ in select([group], "", [2]):
+    for case, _ in cases:
         server.reset()
         replica = server.run(Replica)
         play(case, side)

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import emulator
+from emulator.rdb.module import type_id
 from emulator.testing.local import Local
 
 from .test_saving import DATA, connected, digest_of, server_of
@@ -252,3 +253,19 @@ def test_the_tool_says_what_is_wrong(path):
     )
     status, _, error = shown("nothing.rdb")
     assert status == 1 and "No such file" in error
+
+
+def test_data_of_modules_that_are_not_here_are_gone_past(path, tmp_path):
+    """A server refuses such a file, as the real one does."""
+    data = path.read_bytes()
+    when, number, text, single, double = b"\2\2", b"\2\7", b"\5\3abc", b"\3" + bytes(4), b"\4" + bytes(8)
+    aux = b"\xf7" + b"\x81" + type_id("scdtype00", 1).to_bytes(8) + when + number + text + single + double + b"\0"
+    head = data.index(b"\xfa")
+    path.write_bytes(data[:head] + aux + data[head:-8] + bytes(8))
+    _, rows, _ = shown(path)
+    assert rows[0] == {"about": "data of a module that is not here", "value": "scdtype00", "bytes": len(aux) + head}
+    local = Local()
+    local.load(path)
+    assert local.command("GET", "greeting") == b"hello"
+    assert used(path, "--to", "8.2", "-o", tmp_path / "out.rdb")[0] == 0
+    assert b"scdtype" not in (tmp_path / "out.rdb").read_bytes()

@@ -126,3 +126,22 @@ def test_the_fixture(redis_replicas):
     with redis_replicas.connect() as client:
         client.set("a", 1)
         assert client.wait(2, 10_000) == 2
+
+
+def test_what_a_test_does_to_the_data_reaches_replicas(server, tmp_path):
+    with server.connect() as client:
+        client.set("kept", 1, ex=1000)
+        client.set("a", 1)
+        with server.snapshot():
+            client.set("a", 2)
+            client.set("b", 2)
+            server.clock.advance(10)
+        server.save(tmp_path / "saved.rdb")
+        client.flushall()
+        server.load(tmp_path / "saved.rdb")
+        server.replicas.wait()
+        for replica in server.replicas:
+            with replica.connect() as there:
+                assert sorted(there.keys()) == [b"a", b"kept"]
+                assert there.pexpiretime("kept") == client.pexpiretime("kept")
+    server.clock.reset()

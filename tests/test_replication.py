@@ -5,6 +5,8 @@ import time
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import emulator
 from conformance import servers
@@ -342,3 +344,37 @@ def test_for_the_commands_of_its_master_no_key_has_expired(real, ours):
         client.set("j", 1, pxat=1000)
         client.incr("j")
     assert in_step(master, replica)
+
+
+@pytest.mark.parametrize("kind", ["real", "ours"])
+def test_after_a_restart_only_what_was_missed_is_sent(real, tmp_path, kind):
+    """The place in the stream stands in the file that a replica saves when it ends."""
+    master = real()
+    port = servers.free_port()
+    options = ("--dir", str(tmp_path), "--replicaof", f"{master.host} {master.port}")
+    command = servers.emulator_command if kind == "ours" else servers.oracle_command
+    with master.connect() as client:
+        fill(client)
+        for round in range(2):
+            with servers.running(command(port, *options), port):
+                replica = Real(("127.0.0.1", port))
+                with replica.connect() as there:
+                    until(lambda there=there: there.info("replication")["master_link_status"] == "up")
+                    assert in_step(master, replica)
+                    there.set_retry(Retry(NoBackoff(), 0))
+                    there.shutdown(save=True)
+            client.incr("counter")
+            assert client.info("stats")["sync_partial_ok"] == round
+            assert client.info("stats")["sync_full"] == 1
+
+
+def test_waitaof_counts_disks_of_replicas(real, tmp_path):
+    master = real()
+    port = servers.free_port()
+    with servers.running(servers.emulator_command(port, "--dir", str(tmp_path), "--appendonly", "yes"), port):
+        replica = Real(("127.0.0.1", port))
+        follow(replica, master)
+        with master.connect() as client:
+            client.set("a", 1)
+            assert client.waitaof(0, 1, 10_000) == [0, 1]
+    assert b"SET" in b"".join(path.read_bytes() for path in (tmp_path / "appendonlydir").glob("*.incr.aof"))

@@ -478,3 +478,65 @@ def test_a_save_that_is_killed_leaves_the_file_as_it_was(tmp_path):
         ask.process.kill()
         ask.process.wait()
     assert (tmp_path / "dump.rdb").read_bytes() == before
+
+
+RULES = "avg sum min max range count first last std.p std.s var.p var.s twa".split()
+
+
+@pytest.fixture(scope="module")
+def series_of(tmp_path_factory):
+    """Series with rules of every kind, in the midst of their buckets, on a server and in its file; then what follows them."""
+
+    def play(command, folder, filled):
+        seen = []
+        with connected(command, folder) as ask:
+            for name, before, after in SERIES:
+                if not filled:
+                    ask(f"TS.CREATE {name} DUPLICATE_POLICY LAST")
+                    for sample in before:
+                        ask(f"TS.ADD {name} {sample}")
+                    for rule in RULES:
+                        ask(f"TS.CREATE {name}:{rule}")
+                        ask(f"TS.CREATERULE {name} {name}:{rule} AGGREGATION {rule} 1000 77")
+                    for sample in after:
+                        ask(f"TS.ADD {name} {sample}")
+                else:
+                    seen.append(ask(f"TS.INFO {name}"))
+                    ask(f"TS.ADD {name} 1900 4")
+                    ask(f"TS.ADD {name} 2200 1")
+                    ask(f"TS.ADD {name} 4300 7")
+                    seen += [ask(f"TS.RANGE {name}:{rule} - +") for rule in RULES]
+            ask("SAVE")
+        return seen
+
+    return play
+
+
+SERIES = (
+    ("none", (), ()),
+    ("one", (), ("1100 3.25",)),
+    ("two", (), ("1100 3.25", "1200 5")),
+    ("before", ("700 7",), ("1100 3.25", "1300 9")),
+    ("closed", (), ("100 1", "1100 2", "1150 9")),
+)
+
+
+def timeseries_oracle(port, *options):
+    return servers.oracle_command(port, *options, modules=("timeseries",))
+
+
+def timeseries_emulator(port, *options):
+    return servers.emulator_command(port, *options, modules=("timeseries",))
+
+
+def test_rules_of_series_outlast_a_change_of_servers(series_of, tmp_path):
+    """Whoever has filled the file, and whoever goes on, the buckets are closed with the same numbers."""
+    seen = []
+    for filler in (timeseries_oracle, timeseries_emulator):
+        for reader in (timeseries_oracle, timeseries_emulator):
+            folder = tmp_path / f"{filler.__name__}-{reader.__name__}"
+            folder.mkdir()
+            series_of(filler, folder, filled=False)
+            seen.append(series_of(reader, folder, filled=True))
+    for other in seen[1:]:
+        assert [(a, b) for a, b in zip(other, seen[0], strict=True) if a != b] == []

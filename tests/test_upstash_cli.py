@@ -54,6 +54,12 @@ def test_a_database_by_the_command_line(upstash):
     assert redis(upstash, "rename", made, "--name", "ours")["database_name"] == "ours"
     assert upstash("team", "list") == []
     assert redis(upstash, "stats", made)["daily_net_commands"] == 2
+    redis(upstash, "backup create", made, "--name", "before")
+    (backup,) = redis(upstash, "backup list", made)
+    execute(upstash, made, "SET", "k", "broken")
+    redis(upstash, "backup restore", made, "--backup-id", backup["backup_id"])
+    assert execute(upstash, made, "GET", "k") == "v"
+    redis(upstash, "backup delete", made, "--backup-id", backup["backup_id"])
     redis(upstash, "change-plan", made, "--plan", "payg")
     redis(upstash, "update-budget", made, "--budget", "500")
     redis(upstash, "update-regions", made, "--read-regions", "eu-west-1", "us-west-1")

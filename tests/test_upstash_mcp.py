@@ -95,6 +95,12 @@ def test_every_tool(session):
             mcp.call("get_statistics", id=database_id, period="1h", stat_type=kind)
         mcp.call("update_regions", id=database_id, read_regions=["eu-west-1"])
         assert "eu-west-1" in mcp.call("get_details", database_id=database_id)
+        mcp.call("manage_backup", database_id=database_id, operation="create", backup_name="first")
+        words = mcp.call("list_backups", database_id=database_id).replace('"', " ").split()
+        backup_id = next(word for word in words if len(word) == 32)
+        for operation in ("restore", "delete"):
+            mcp.call("manage_backup", database_id=database_id, operation=operation, backup_id=backup_id)
+        mcp.call("set_daily_backup", database_id=database_id, enable=True)
         mcp.call("reset_password", id=database_id)
         assert '"v"' in mcp.call("run_redis_commands", database_id=database_id, commands=[["GET", "k"]])
         mcp.call("delete", database_id=database_id)

@@ -200,3 +200,17 @@ def test_each_engine_counts_its_sets_for_itself(client):
             player.play(f"VADD k{number} VALUES 1 1 a")
             fields = player.play(f"VINFO k{number}").split(b"\r\n")
             assert fields[fields.index(b"+vset-uid") + 1] == b":%d" % number
+
+
+def test_a_copy_answers_as_the_original_did(client):
+    """Its storage is the very one, and what becomes of one does not concern the other."""
+    for storage in ("NOQUANT", "Q8", "BIN"):
+        for number in range(20):
+            client.play(f"VADD {storage} VALUES 3 {number} {number % 3} 1 e{number} {storage} SETATTR x{number}")
+        before = client.play(f"VSIM {storage} ELE e3 WITHSCORES")
+        client.play(f"EMULATOR SNAPSHOT SAVE {storage}")
+        client.play(f"VREM {storage} e4")
+        client.play(f"VADD {storage} VALUES 3 9 9 9 e3 {storage} SETATTR y")
+        client.play(f"EMULATOR SNAPSHOT RESTORE {storage}")
+        assert client.play(f"VSIM {storage} ELE e3 WITHSCORES") == before
+        assert client.play(f"VGETATTR {storage} e3") == b"$2\r\nx3\r\n"

@@ -19,6 +19,7 @@ from conformance.bench import (
     local,
     modules,
     plugin,
+    replication,
     rest,
     scale,
     soak,
@@ -39,6 +40,7 @@ PROGRAMS = {
     "stall": stall.run,
     "startup": startup.run,
     "durable": durable.run,
+    "replication": replication.run,
     "idle": idle.run,
     "crowd": crowd.run,
     "vectors": vectors.run,
@@ -78,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sizes",
         type=_numbers,
         help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000); "
-        "large, heavy, stall, durable (1000000)",
+        "large, heavy, stall, durable (1000000), replication (300000)",
     )
     parser.add_argument("--match", metavar="TEXT", help="wide, heavy: only the cases with this text")
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")

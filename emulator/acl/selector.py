@@ -83,7 +83,7 @@ class Selector:
         self.databases: frozenset[int] | None = None
         self.all_keys = self.all_channels = self.all_commands = False
         self._future_commands = False
-        self._allowed: set[bytes] = set()
+        self._allowed: set[bytes] = set()  # as far as not all are
         self._first_arguments: dict[bytes, list[bytes]] = {}
         self._rules: list[tuple[bytes, bytes]] = []
         self._patterns: dict[bytes, int] = {}
@@ -167,7 +167,7 @@ class Selector:
 
     def _allow_all(self, allow: bool) -> None:
         self.all_commands = self._future_commands = allow
-        self._allowed = {entry.full_name for entry in every_command(self._commands)} if allow else set()
+        self._allowed = set()
         self._first_arguments.clear()
         self._rules.clear()
 
@@ -211,8 +211,10 @@ class Selector:
             if allow:
                 self._allowed.add(each.full_name)
             else:
+                if self.all_commands:
+                    self.all_commands = False
+                    self._allowed = {known.full_name for known in every_command(self._commands)}
                 self._allowed.discard(each.full_name)
-                self.all_commands = False
 
     def _note(self, name: bytes, sign: bytes) -> None:
         """Remember a rule for commands; those that it makes void (the same, or of a sub-command) are forgotten."""

@@ -32,13 +32,24 @@ if TYPE_CHECKING:
 
 
 class Block(Timer):
-    """A session that waits for one of `keys`; as a timer it is the timeout.
+    """A session that waits for one of `keys`; as a timer it is the timeout.  With ``wants_more`` one element is not enough.
 
     ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.  ``spent`` are
     the seconds that the command has run so far.
     """
 
-    __slots__ = ("attempt", "db", "keys", "kind", "needs_key", "retry", "session", "spent", "timeout_reply")
+    __slots__ = (
+        "attempt",
+        "db",
+        "keys",
+        "kind",
+        "needs_key",
+        "retry",
+        "session",
+        "spent",
+        "timeout_reply",
+        "wants_more",
+    )
 
     def __init__(
         self,
@@ -59,6 +70,7 @@ class Block(Timer):
         self.timeout_reply = timeout_reply
         self.needs_key = needs_key
         self.spent = 0.0
+        self.wants_more = False
         self.retry = None if due is None else Retry(self, due)
 
     def fire(self) -> None:
@@ -101,7 +113,8 @@ class Blocking:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}
-        self.ready: dict[tuple[Database, bytes], bool] = {}
+        self.ready: dict[tuple[Database, bytes], bool | None] = {}
+        """The keys that have come to be (True), have gone (False), or have but grown (None)."""
 
     @property
     def keys_on_no_key(self) -> int:
@@ -128,7 +141,13 @@ class Blocking:
         Its waiters are tried when the running command is done; not where nobody waits for any key of that kind.
         """
         if kind is None or self.kinds.get(kind):
-            self.ready[db, key] = kind is not None or self.ready.get((db, key), False)
+            self.ready[db, key] = kind is not None or bool(self.ready.get((db, key)))
+            self.engine.pending_work = True
+
+    def grown(self, db: Database, key: bytes) -> None:
+        """A list on which somebody waits has more elements: of its waiters those are tried that want more than one."""
+        if any(block.wants_more for block in db.blocked[key]):
+            self.ready.setdefault((db, key), None)
             self.engine.pending_work = True
 
     def serve(self) -> None:
@@ -138,7 +157,8 @@ class Blocking:
             for (db, key), exists in ready.items():
                 for block in list(db.blocked.get(key, ())):
                     try:
-                        concerned = block.needs_key or (exists and isinstance(db.peek(key), block.kind))
+                        concerned = block.wants_more if exists is None else block.needs_key
+                        concerned = concerned or bool(exists and isinstance(db.peek(key), block.kind))
                         if concerned and block in self.blocks:
                             self._try(block)
                     except Exception as error:

@@ -83,6 +83,7 @@ class Session:
         "fast_path",
         "fault_passed",
         "fd",
+        "fieldsets",
         "has_queued",
         "id",
         "imports",
@@ -158,6 +159,7 @@ class Session:
         self.peer: Peer | None = None
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
+        self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
         self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None

@@ -8,7 +8,7 @@ from emulator.clients.blocking import Block
 from emulator.commands.arguments import positive, wrong_subcommand_arity
 from emulator.commands.emulator import known_action
 from emulator.persistence.work import Job
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import READ_ONLY_REPLICA, CommandError, as_text
 from emulator.protocol.replies import Reply
 from emulator.table.registry import EMULATOR, command
 from emulator.wall import internal_error
@@ -26,7 +26,7 @@ _MOST = {b"CREATE": 1, b"LIST": 0, b"RESTORE": 2, b"DELETE": 1}
     EMULATOR,
     container=EMULATOR,
     since="8.2.0",
-    flags="write admin noscript stale no_multi",
+    flags="admin noscript stale no_multi",
     acl=EMULATOR,
     complexity="O(N) for N keys, in slices",
 )
@@ -59,6 +59,8 @@ def _create(client: Session, backups: Backups, words: tuple[bytes, ...]) -> Repl
 
 
 def _restore(client: Session, backups: Backups, words: tuple[bytes, ...]) -> Reply | Block:
+    if client.engine.config.replicaof is not None:
+        raise CommandError(READ_ONLY_REPLICA)
     if len(words) > 1:
         return _done(client, backups.restore_at(client.engine, positive(words[1], _LATEST)), None)
     return _done(client, backups.restore(client.engine, as_text(words[0])), None)

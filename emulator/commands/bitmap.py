@@ -128,7 +128,8 @@ def _count(text: Text, first: int, last: int) -> int:
     if start >= stop:
         return sum([number.bit_count() for _, _, number in _pieces(text, first, last)])
     whole = sum([bits.count(bytes(text[place : min(place + _PIECE, stop)])) for place in range(start, stop, _PIECE)])
-    return _count(text, first, start * 8) + whole + _count(text, stop * 8, last)
+    edges = (first, start * 8), (stop * 8, last)
+    return whole + sum([_count(text, *edge) for edge in edges if edge[0] < edge[1]])
 
 
 @command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")

@@ -96,7 +96,7 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
         _LOADING,
     ),
     b"cluster|replicate": _ONE_WORD_MORE,
-    **dict.fromkeys((b"hpttl", b"httl"), _DETERMINISTIC),
+    **dict.fromkeys((b"cluster|syncslots", b"hpttl", b"httl"), _DETERMINISTIC),
     **dict.fromkeys((b"multi", b"watch"), _NO_MULTI),
     b"exec": (Change(valkey="8.1.0", flags="-skip_slowlog skip_commandlog"),),
     b"georadius": (Change(valkey="8.0.0", keys=_stores(6), key_finder=_key_and_store),),

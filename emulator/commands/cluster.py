@@ -78,17 +78,11 @@ _OF_VALKEY: Final = (
     ("flushslot", -3, "", "write admin no_async_loading", "", "O(N) for N keys", "Delete every key of a slot."),
     ("getslotmigrations", 2, "", _CHANGES, "", "O(N) for N migrations", "The migrations of slots, now and of late."),
     ("migrateslots", -4, "", _CHANGES, "", _SLOTS, "Move slots with their keys to other nodes."),
-    (
-        "syncslots",
-        -3,
-        "",
-        _CHANGES,
-        "",
-        "that of the sub-command",
-        "What nodes say to each other about slots that move.",
-    ),
 )
-_IN_VALKEY: Final = {"slot-stats": "8.0.0", **dict.fromkeys((name for name, *_ in _OF_VALKEY), "9.0.0")}
+_IN_VALKEY: Final = {
+    "slot-stats": "8.0.0",
+    **dict.fromkeys(("syncslots", *(name for name, *_ in _OF_VALKEY)), "9.0.0"),
+}
 """The versions that brought them, where that was after the two had parted."""
 
 

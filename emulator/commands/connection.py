@@ -153,6 +153,7 @@ def reset(client: Session) -> Status:
     engine.pubsub.drop(client)
     client.db = engine.databases[0]
     client.name = b""
+    client.fieldsets = None
     client.no_evict = client.no_touch = client.imports = False
     if client.reply_mode != REPLY_SKIP:  # SKIP also drops the reply to this command
         client.reply_mode = REPLY_ON

@@ -367,7 +367,8 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     asked = scan_options(options, _keys_of_scan(client))
     after, entries = client.db.scan(position, asked.most)
     if asked.kind is not None:
-        entries = [entry for entry in entries if type_name(entry.value).lower() == asked.kind]
+        classes = {kind for kind, described in TYPES.items() if described.name.lower() == asked.kind}
+        entries = [entry for entry in entries if entry.value.__class__ in classes]
     matches = asked.matches
     return [b"%d" % after, [entry.key for entry in entries if matches(entry.key)]]
 

@@ -288,15 +288,14 @@ def _within(members: ZSet, shape: Shape | Polygon, most: int) -> Iterator[_Found
     """Yield the members in a shape, cell by cell; at most `most` unless it is 0."""
     count = 0
     measure, place_of = shape.measure(), geohash.place_of
-    for low, high in shape.ranges():
-        for score, member in members.between(low, high):
-            place = place_of(int(score))
-            metres = measure(place)
-            if metres is not None:
-                count += 1
-                yield _Found(member, score, metres, place)
-                if count == most:
-                    return
+    for score, member in members.between(shape.ranges()):
+        place = place_of(int(score))
+        metres = measure(place)
+        if metres is not None:
+            count += 1
+            yield _Found(member, score, metres, place)
+            if count == most:
+                return
 
 
 def _stores(start: int) -> list[KeySpec]:

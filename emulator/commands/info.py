@@ -513,6 +513,8 @@ def info(client: Session, *sections: bytes) -> Verbatim:
     texts = []
     for name, (title, fields) in known.items():
         if name in wanted:
-            told = [f"{field}:{value}" for field, value, *since in fields(engine) if _is_there(edition, since)]
+            told = [
+                f"{field}:{value}" for field, value, *since in fields(engine) if not since or _is_there(edition, since)
+            ]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
     return Verbatim(to_bytes("\r\n".join(texts)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT = b"LEFT", b"RIGHT"
 _PUSHED = {LEFT: b"lpush", RIGHT: b"rpush"}
-_POPPED = {LEFT: b"lpop", RIGHT: b"rpop"}
+POPPED = {LEFT: b"lpop", RIGHT: b"rpop"}
 
 
 # Ends
@@ -34,6 +34,8 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
             return 0
         target = List()
         db.insert(key, target)
+    elif db.has_listeners and key in db.blocked:
+        db.engine.blocking.grown(db, key)
     if target.nodes is None:
         target.grow(values, client.engine.config.list_max_listpack_size)
     if side is LEFT:
@@ -51,7 +53,7 @@ def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) 
     else:
         take = source.take_left if side == LEFT else source.take_right
         values = take(min(count, len(source)))
-    removed(client, key, source, _POPPED[side], len(values))
+    removed(client, key, source, POPPED[side], len(values))
     return values
 
 
@@ -342,7 +344,7 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     db.lookup_write(target, List)
     value = values.pop_left() if take is LEFT else values.pop_right()
     push(client, target, (value,), put)
-    removed(client, source, values, _POPPED[take], 0)  # a move is one change
+    removed(client, source, values, POPPED[take], 0)  # a move is one change
     return value
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import bounded, positive, random_count
-from emulator.commands.options import UP_TO_LIMIT, read_options
+from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.scan import ELEMENTS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import SET
 from emulator.datatypes.set import Set
@@ -281,13 +281,49 @@ def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -
 )
 def sintercard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
     """Counts the members that all of several sets have, up to a limit."""
+    names, options = _counted(count, (key, *more))
+    limit = read_options(options, UP_TO_LIMIT).get(b"LIMIT")
+    found = _intersection(_read_all(client, names))
+    return sum(1 for _ in islice(found, limit or None))
+
+
+def _counted(count: bytes, words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:
+    """Return so many keys, and the words behind them."""
     number = bounded(count, 1, INT64_MAX, "ERR numkeys should be greater than 0")
-    words = (key, *more)
     if number > len(words):
         raise CommandError("ERR Number of keys can't be greater than number of args")
-    limit = read_options(words[number:], UP_TO_LIMIT).get(b"LIMIT")
-    found = _intersection(_read_all(client, words[:number]))
-    return sum(1 for _ in islice(found, limit or None))
+    return words[:number], words[number:]
+
+
+_UP_TO: Final[Options] = {**UP_TO_LIMIT, b"APPROX": FLAG}
+
+
+@command(
+    "set",
+    since="8.10.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N) for N members in all",
+)
+def sunioncard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
+    """Counts the members that any of several sets has, up to a limit; APPROX allows an estimate, which here is exact."""
+    names, options = _counted(count, (key, *more))
+    limit = read_options(options, _UP_TO).get(b"LIMIT")
+    return min(len({*chain.from_iterable(_read_all(client, names))}), limit or INT64_MAX)
+
+
+@command(
+    "set",
+    since="8.10.0",
+    flags="readonly",
+    keys=[numkeys("RO access", 1)],
+    complexity="O(N) for N members in all",
+)
+def sdiffcard(client: Session, count: bytes, key: bytes, *more: bytes) -> int:
+    """Counts the members of the first set that no other has, up to a limit."""
+    names, options = _counted(count, (key, *more))
+    limit = read_options(options, UP_TO_LIMIT).get(b"LIMIT")
+    return min(sum(1 for _ in _difference(_read_all(client, names))), limit or INT64_MAX)
 
 
 @command(

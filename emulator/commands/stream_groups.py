@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import integer, wrong_subcommand_arity
+from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
 from emulator.commands.options import FLAG, Given, Option, Options, at_least, last_given, leading_options, read_options
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
@@ -232,6 +232,42 @@ def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes
     return answers
 
 
+# Releasing
+
+
+_RELEASED: Final = -1
+"""The idle time of what is pending with nobody."""
+_MODES: Final = (b"SILENT", b"FAIL", b"FATAL")
+_RELEASE_OPTIONS: Final[Options] = {
+    b"RETRYCOUNT": at_least(0, "ERR Invalid RETRYCOUNT value, must be >= 0"),
+    b"FORCE": FLAG,
+}
+
+
+@command("stream", since="8.8.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1) for each entry")
+def xnack(
+    client: Session, key: bytes, group: bytes, mode: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes
+) -> int:
+    """Gives pending entries back to the group, so that another consumer may claim them at once; returns how many."""
+    how, words = mode.upper(), (id, *more)
+    if how not in _MODES or ids.upper() != b"IDS":
+        raise CommandError(SYNTAX)
+    count = bounded(numids, 1, len(words), "ERR Number of IDs must be a positive integer")
+    given = read_options(words[count:], _RELEASE_OPTIONS)
+    numbers = list(map(exact_id, words[:count]))
+    stream, found = _required(client.db.lookup_write(key, Stream), key, group)
+    forced = [number for number in numbers if b"FORCE" in given and number not in found.pending and stream.get(number)]
+    for number in forced:
+        found.deliver(number, found.released, 0)
+    released = [number for number in dict.fromkeys(numbers) if number in found.pending]
+    for number in released:
+        before = 0 if number in forced else found.pending[number].count - (how == b"SILENT")
+        found.release(number, given.get(b"RETRYCOUNT", INT64_MAX if how == b"FATAL" else max(before, 0)))
+    if released:
+        client.db.changed_silently(key, count=len(released))
+    return len(released)
+
+
 # Claiming
 
 
@@ -409,4 +445,5 @@ def _summary(group: Group) -> list[Reply]:
 
 
 def _pending_entry(id: int, pending: Pending, now: int) -> list[Reply]:
-    return [format_id(id), pending.consumer.name, max(now - pending.delivered, 0), pending.count]
+    idle = max(now - pending.delivered, 0) if pending.delivered or pending.consumer.name else _RELEASED
+    return [format_id(id), pending.consumer.name, idle, pending.count]

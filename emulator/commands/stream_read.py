@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, milliseconds
-from emulator.commands.options import FLAG, Options, read_options
+from emulator.commands.options import FLAG, Options, at_least, read_options
 from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
-from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.datatypes.stream import MAX_ID, Body, Stream, format_id
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
 from emulator.table.keyspec import keyword
@@ -55,16 +55,19 @@ def _min_idle(text: bytes) -> int:
     return span
 
 
+_MOST: Final = at_least(0, "ERR value is out of range, must be positive")
 _SOON: Final = 100
 """Milliseconds after which somebody who waits for something to claim looks again, where there is nothing yet."""
 
 
 def _options(edition: Edition, for_group: bool) -> Options:
     """The options of XREADGROUP, or those of XREAD, in an edition."""
-    own = _GROUP_OPTIONS if for_group else _OPTIONS
-    if not edition.includes("8.4.0"):
-        return own
-    return {**own, b"CLAIM": (1, _min_idle if for_group else _only_for_groups("CLAIM"))}
+    known = dict(_GROUP_OPTIONS if for_group else _OPTIONS)
+    if edition.includes("8.4.0"):
+        known[b"CLAIM"] = 1, _min_idle if for_group else _only_for_groups("CLAIM")
+    if edition.includes("8.10.0"):
+        known |= {b"MAXCOUNT": _MOST, b"MAXSIZE": _MOST}
+    return known
 
 
 class _Request:
@@ -95,6 +98,30 @@ class _Request:
         self.consumer: bytes
         self.group, self.consumer = given.get(b"GROUP", (b"", b""))
         self.keys, self.texts = streams[:half], streams[half:]
+        self._most: int = given.get(b"MAXCOUNT", 0)
+        self._most_bytes: int = given.get(b"MAXSIZE", 0)
+        self.is_capped = bool(self._most or self._most_bytes)
+        self._entries = self._bytes = 0
+
+    def begin(self) -> None:
+        """Nothing is answered yet."""
+        self._entries = self._bytes = 0
+
+    def admit(self, body: Body) -> bool:
+        """Whether an entry is answered too: MAXCOUNT and MAXSIZE cap the whole reply, but for its first entry."""
+        if not self.is_capped:
+            return True
+        size = sum(map(len, body))
+        full = self._most and self._entries >= self._most
+        if full or (self._entries and self._most_bytes and self._bytes + size > self._most_bytes):
+            return False
+        self._entries += 1
+        self._bytes += size
+        return True
+
+    def capped(self, found: Iterable[tuple[int, Body]]) -> Iterable[tuple[int, Body]]:
+        """The entries that are answered."""
+        return takewhile(lambda entry: self.admit(entry[1]), found) if self.is_capped else found
 
 
 # XREAD
@@ -129,13 +156,16 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
 
     def attempt() -> Reply:
         found = Named()
+        request.begin()
         for name, after in zip(request.keys, behind, strict=True):
             stream = client.db.lookup_read(name, Stream)
             if stream is None or not len(stream):
                 continue
             start = stream.top_id if after == _LAST else after + 1
             if stream.top_id >= start:
-                found.append((name, entries(stream.range(start, MAX_ID), request.count)))
+                read = entries(request.capped(stream.range(start, MAX_ID)), request.count)
+                if read:
+                    found.append((name, read))
         return found or None
 
     reply = attempt()
@@ -180,6 +210,7 @@ def xreadgroup(
 
     def attempt() -> Reply:
         found = Named()
+        request.begin()
         min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
@@ -187,7 +218,7 @@ def xreadgroup(
             reader.seen = clock.now
             if after != _NEW:
                 min_idle = None  # behind a history nothing is claimed, as in Redis
-                found.append((name, _history(stream, group, reader, after, request.count, clock.now)))
+                found.append((name, _history(stream, group, reader, after, request, clock.now)))
             elif entries := _unread(stream, group, reader, request, min_idle, clock.now):
                 found.append((name, entries))
                 client.db.changed_silently(name)
@@ -231,11 +262,12 @@ def _claim(
     stream: Stream, group: Group, consumer: Consumer, request: _Request, latest: int, now: int
 ) -> list[list[Reply]]:
     """Give a consumer what was delivered by a moment, the earliest first: each with its idle time and deliveries."""
-    late = (id for id in group.delivered_until(latest) if stream.get(id) is not None)
+    pending = ((id, stream.get(id)) for id in group.delivered_until(latest))
+    late = request.capped((id, body) for id, body in pending if body is not None)
     answer: list[list[Reply]] = []
-    for id in [*islice(late, request.count or None)]:
-        pending = group.pending[id]
-        answer.append([format_id(id), stream.get(id), now - pending.delivered, pending.count])
+    for id, body in [*islice(late, request.count or None)]:
+        known = group.pending[id]
+        answer.append([format_id(id), body, now - known.delivered, known.count])
         group.give(id, consumer)
         group.redeliver(id, now)
         consumer.active = now
@@ -248,7 +280,7 @@ def _deliver(
     """Deliver entries that the group has not read yet to a consumer, at most so many or with 0 all."""
     if not len(stream) or stream.top_id <= group.last_id:
         return []
-    new = stream.range(group.last_id + 1, MAX_ID)
+    new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
         stream.advance(group, id, request.trusts_groups)
@@ -260,13 +292,15 @@ def _deliver(
     return answer
 
 
-def _history(stream: Stream, group: Group, consumer: Consumer, after: int, count: int, now: int) -> list[Reply]:
+def _history(stream: Stream, group: Group, consumer: Consumer, after: int, request: _Request, now: int) -> list[Reply]:
     """Deliver the pending entries of a consumer once more; entries that no longer exist have no fields."""
     answer: list[Reply] = []
     own = consumer.pending
     ids = own.irange(after + 1)
-    for id in islice(ids, count) if count else ids:
+    for id in islice(ids, request.count or None):
         body = stream.get(id)
+        if not request.admit(body or ()):
+            break
         if body is None:
             answer.append([format_id(id), NULL_ARRAY])
             continue

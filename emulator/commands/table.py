@@ -26,12 +26,15 @@ from emulator.commands import (  # noqa: F401
     geo,
     hash,
     hash_expiry,
+    hash_import,
     hotkeys,
     hyperloglog,
+    increx,
     info,
     latency,
     list,
     list_blocking,
+    list_move,
     lolwut,
     memory,
     migrate,
@@ -58,7 +61,7 @@ from emulator.commands import (  # noqa: F401
     zset_range,
 )
 from emulator.commands.changes import changed
-from emulator.config.edition import REDIS_8_2, Edition
+from emulator.config.edition import REDIS_8_2, Edition, load_packages
 from emulator.table import modules
 from emulator.table.registry import REGISTRY, SENTINEL, Command, Commands
 
@@ -76,6 +79,7 @@ def _by_name(edition: Edition, hidden: bool) -> Mapping[bytes, Command]:
 @cache
 def _commands(edition: Edition) -> tuple[Command, ...]:
     """The commands of an edition, each with its sub-commands of that edition; the hidden ones are in every edition."""
+    load_packages(edition)
     own = (
         entry if entry.hidden else _of(edition, entry)
         for entry in REGISTRY.values()

@@ -30,7 +30,17 @@ def _sum(one: float, two: float) -> float:
     return 0.0 if math.isnan(total) else total
 
 
-_AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {b"SUM": _sum, b"MIN": min, b"MAX": max}
+def _count(a: float, b: float) -> float:
+    """COUNT (Redis 8.8): in how many of the keys a member is; each counts as its weight."""
+    return _sum(a, b)
+
+
+_AGGREGATES: Final[dict[bytes, Callable[[float, float], float]]] = {
+    b"SUM": _sum,
+    b"MIN": min,
+    b"MAX": max,
+    b"COUNT": _count,
+}
 
 
 class _Operand(NamedTuple):
@@ -115,6 +125,10 @@ def _query(client: Session, name: str, words: Sequence[bytes], weighs: bool = Tr
         known |= {b"WEIGHTS": (len(names), partial(_weights, client)), b"AGGREGATE": (1, _aggregate)}
     given = read_options(options, known)
     weights, aggregate = given.get(b"WEIGHTS", [1.0] * len(names)), given.get(b"AGGREGATE", _sum)
+    if aggregate is _count:
+        if not client.engine.config.edition.includes("8.8.0"):
+            raise CommandError(SYNTAX)
+        members = [each if isinstance(each, Set) else dict.fromkeys(each, 1.0) for each in members]
     return _Query(list(map(_Operand, members, weights)), aggregate, b"WITHSCORES" in given)
 
 

@@ -42,12 +42,14 @@ class Edition:
     """A server of some version, with its modules.
 
     Commands and directives are those that came up to its version, and those of its modules: each says ``since`` when it is
-    there (`emulator.commands.table.table`, `emulator.config.store.Store`).
+    there (`emulator.commands.table.table`, `emulator.config.store.Store`).  ``packages`` of `emulator.modules` have types of
+    Redis's own, which are imported by the editions that have them.
     """
 
     name: str
     version: str
     modules: tuple[Module, ...] = ()
+    packages: tuple[str, ...] = ()
 
     @property
     def compat(self) -> str:
@@ -118,6 +120,12 @@ def load_module(module: Module) -> None:
         import_module(f"emulator.modules.{module.package}.commands")
 
 
+def load_packages(edition: Edition) -> None:
+    """Enter the commands and types that an edition has beyond those of Redis 8.2: they cost others no time at the start."""
+    for package in edition.packages:
+        import_module(f"emulator.modules.{package}.commands")
+
+
 def _number(version: str) -> int:
     major, minor, patch = _parts(version)
     return major << 16 | minor << 8 | patch
@@ -134,6 +142,7 @@ _SKETCHES: Final = ("MBbloom--", "MBbloomCF", "CMSk-TYPE", "TopK-TYPE", "TDIS-TY
 _BLOOM: Final = Module("bf", 80212, "handle-io-errors", "bf", "bloom", _SKETCHES)
 _SERIES: Final = Module("timeseries", 80210, "handle-io-errors", "timeseries", "timeseries", ("TSDB-TYPE",))
 _MODULES: Final = (_VECTORSET, _JSON, _BLOOM, _SERIES)
+_LATER: Final = ("array",)
 _LUA: Final = Module("lua", 1, path="lua")
 
 REDIS_8_2: Final = Edition("redis", "8.2.3", _MODULES)
@@ -147,6 +156,8 @@ EDITIONS: Final = {
         REDIS_8_2,
         Edition("redis", "8.4.0", _MODULES),
         Edition("redis", "8.6.2", _MODULES),
+        Edition("redis", "8.8.0", _MODULES, _LATER),
+        Edition("redis", "8.10.0", _MODULES, _LATER),
         Edition("valkey", "9.1.2", (_LUA,)),
     )
 }

@@ -23,6 +23,8 @@ MODULE: Final = 1 << 13
 NEW: Final = 1 << 14
 OVERWRITTEN: Final = 1 << 15
 TYPE_CHANGED: Final = 1 << 16
+ARRAY: Final = MODULE
+"""The letter of arrays is not documented."""
 ALL: Final = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE
 """What ``A`` stands for: every class but `KEY_MISS`, `NEW`, `OVERWRITTEN` and `TYPE_CHANGED`."""
 

@@ -94,7 +94,9 @@ class Snapshots:
                 self._put_back(db, key, saved.get(key), later)
             for key in expiring:
                 if key not in keys:
-                    db.expire_at(db.entries[key], self._engine.clock.now + (saved[key].left or 0))
+                    deadline = self._engine.clock.now + (saved[key].left or 0)
+                    db.expire_at(db.entries[key], deadline)
+                    self._engine.propagation.add(db.index, [b"PEXPIREAT", key, b"%d" % deadline])
             count += len(keys)
         self._settle()
         snapshot.changed = [set() for _ in snapshot.databases]

@@ -374,22 +374,23 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         raise CommandError(misconf)
     if engine.lacks_replicas and _may(session, command, flags, WRITE):
         raise CommandError(NO_REPLICAS)
-    if engine.replication.is_read_only and not command.hidden and _may(session, command, flags, WRITE):
+    follows = engine.replication.needs_guards
+    if follows and engine.replication.is_read_only and not command.hidden and _may(session, command, flags, WRITE):
         raise CommandError(READ_ONLY_REPLICA)
     if session.protocol == 2 and session.subscriptions and command.full_name not in _FOR_SUBSCRIBERS:
         raise CommandError(
             f"ERR Can't execute '{command.full_name.decode()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
             "RESET are allowed in this context"
         )
-    if engine.replication.is_stale and _is_for_fresh_data(session, command, flags):
+    if follows and engine.replication.is_stale and _is_for_fresh_data(session, command, flags):
         raise CommandError(MASTER_DOWN)
-    loads = engine.persistence.loading is not None or engine.replication.is_loading
+    loads = engine.persistence.loading is not None or (follows and engine.replication.is_loading)
     if loads and not command.flags & MAY_WHILE_LOADING:
         raise CommandError(LOADING)
     if engine.busy is not None and not command.flags & ALLOW_BUSY:
         raise engine.scripting.busy_error(engine.busy)
     if flags & (READONLY | WRITE | MAY_REPLICATE) and (
-        session in engine.monitor.sessions or kind_of(session) == b"replica"
+        session in engine.monitor.sessions or (session.peer is not None and kind_of(session) == b"replica")
     ):
         raise CommandError("ERR Replica can't interact with the keyspace")
 

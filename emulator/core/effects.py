@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.blocking import Block
@@ -140,6 +141,26 @@ def _multi_pop(session: Session, words: Words, reply: Any) -> Effects:
 
 def _blmove(session: Session, words: Words, reply: Any) -> Effects:
     yield [b"LMOVE", *words[1:5]]
+
+
+def _blmovem(session: Session, words: Words, reply: Any) -> Effects:
+    yield [b"LMOVEM", *words[1:5], *words[6:]]
+
+
+def _increx(session: Session, words: Words, reply: Any) -> Effects:
+    entry = session.db.entries.get(words[1])
+    if entry is None:
+        yield _gone(session, words[1])
+    else:
+        expiry = [] if entry.deadline is None else [b"PXAT", b"%d" % entry.deadline]
+        yield [b"SET", words[1], bytes(entry.value), *expiry]  # type: ignore[arg-type]
+
+
+def _himport_set(session: Session, words: Words, reply: Any) -> Effects:
+    """The fieldsets are those of the connection, of which nobody else knows."""
+    fields = (session.fieldsets or {})[words[3]]
+    yield [b"DEL", words[2]]
+    yield [b"HSET", words[2], *chain.from_iterable(zip(fields, words[4:], strict=True))]
 
 
 def _brpoplpush(session: Session, words: Words, reply: Any) -> Effects:
@@ -368,6 +389,9 @@ _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
     **dict.fromkeys((b"blpop", b"brpop", b"bzpopmin", b"bzpopmax"), _blocking_pop),
     **dict.fromkeys((b"lmpop", b"blmpop", b"zmpop", b"bzmpop"), _multi_pop),
     b"blmove": _blmove,
+    b"blmovem": _blmovem,
+    b"increx": _increx,
+    b"himport|set": _himport_set,
     b"brpoplpush": _brpoplpush,
     b"spop": _spop,
     b"geoadd": _geoadd,

@@ -61,13 +61,24 @@ if TYPE_CHECKING:
     from emulator.sentinel.sentinel import Sentinel
 
 _STEPS_A_SLICE = 250
-_OF_A_TENANT: Final = {"aclfile": "", "requirepass": "", "emulator_max_keyspaces": 0}
+_OF_A_TENANT: Final = {
+    "aclfile": "",
+    "backup_daily": False,
+    "backup_dir": "",
+    "emulator_max_keyspaces": 0,
+    "replicaof": None,
+    "requirepass": "",
+}
 _NOT_FOR_TENANTS: Final = frozenset(
     b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
 )
 """The commands that reach the server's settings, its files or other servers."""
 
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
+
+
+def _at_once(work: Callable[[], object]) -> object:
+    return work()
 
 
 class Engine:
@@ -77,7 +88,8 @@ class Engine:
     ``original_commands`` by Redis's, which the rules of ACL go by; ``dirty`` counts changes; ``current`` is the session
     whose commands run; ``pending_work`` says that `work` has something to do after the command; ``busy`` is the script that
     runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
-    what takes long, and then go on with the outcome or the error; it may be None. ``sentinel`` is there where it is
+    what takes long, and then go on with the outcome or the error; it may be None. ``soon`` does
+    something in the next round of its loop, or at once where there is none.  ``sentinel`` is there where it is
     one.  ``dial`` opens connections to other
     servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
     file has still to get before replies leave.
@@ -115,6 +127,7 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
+        self.soon: Callable[[Callable[[], object]], object] = _at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
@@ -221,7 +234,7 @@ class Engine:
         """An empty engine for somebody who has nothing to do with this one's users: `settings` by attribute, the rest of them
         and the time as they are here.  It lacks the commands that reach beyond its data."""
         config = self.config.copy()
-        for name, value in (settings | _OF_A_TENANT).items():
+        for name, value in (_OF_A_TENANT | settings).items():
             setattr(config, name, value)
         other = Engine(config, copy(self.clock))
         if self._for_tenants is None:
@@ -520,6 +533,10 @@ class Engine:
     def resume_stream(self, position: StreamPosition) -> None:
         """A file has been loaded that tells where the stream was."""
         self.replication.resume(position)
+
+    def begin_stream_anew(self) -> None:
+        """All data are others now, which nobody was told of."""
+        self.replication.begin_anew()
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

@@ -74,6 +74,7 @@ class Propagation:
         self._engine = engine
         self._unit: Unit = []
         self._depth = 0
+        self._published = False
         self._hear_messages: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = ()
 
@@ -125,6 +126,7 @@ class Propagation:
                     self._unit.append(_new(Effect, (db, effect)))
             elif self._hear_messages and command.name in _MESSAGES:
                 self._unit.append(Message(session.db.index, words))
+                self._published = True
         finally:
             self._depth -= 1
             if self._unit and not self._depth:
@@ -146,7 +148,8 @@ class Propagation:
 
     def _tell(self, unit: Unit) -> None:
         logged = unit
-        if self._hear_messages and any(effect.__class__ is Message for effect in unit):
+        if self._published:
+            self._published = False
             logged = [effect for effect in unit if effect.__class__ is not Message]
         for listener in self.listeners:
             try:

@@ -50,17 +50,18 @@ class Consumer:
 class Group:
     """A consumer group; ``read`` is how many entries were read up to ``last_id``, `UNKNOWN` where nobody can tell.
 
-    What is pending is found by id, for the group and for each consumer, in O(log n); by the moment of its delivery too, from
-    the first time on that somebody asks for it so.
+    ``released`` stands for the consumer of what is pending with nobody.  What is pending is found by id, for the group and
+    for each consumer, in O(log n); by the moment of its delivery too, from the first time on that somebody asks for it so.
     """
 
-    __slots__ = ("_times", "consumers", "last_id", "pending", "read")
+    __slots__ = ("_times", "consumers", "last_id", "pending", "read", "released")
 
     def __init__(self, last_id: int, read: int) -> None:
         self.last_id = last_id
         self.read = read
         self.pending: SortedDict[int, Pending] = SortedDict()
         self.consumers: SortedDict[bytes, Consumer] = SortedDict()
+        self.released = Consumer(b"", 0)
         self._times: SortedList[tuple[int, int]] | None = None
 
     @property
@@ -127,6 +128,12 @@ class Group:
         self._forget_time(id, pending)
         return True
 
+    def release(self, id: int, count: int) -> None:
+        """Let what is pending be with nobody, as if delivered long ago and so often."""
+        self.give(id, self.released)
+        self.redeliver(id, 0, again=False)
+        self.pending[id].count = count
+
     def remove(self, consumer: Consumer) -> int:
         """Take a consumer out of the group, and what it has pending; how many entries that was."""
         for id, pending in consumer.pending.items():
@@ -145,11 +152,15 @@ class Group:
                 (id, Pending(other, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
             )
             twin.pending.update(other.pending)
+        for id, pending in self.released.pending.items():
+            own = Pending(twin.released, pending.delivered, pending.count)
+            twin.pending[id] = twin.released.pending[id] = own
         return twin
 
     def _check(self) -> None:
         assert self._times is None or list(self._times) == sorted((it.delivered, id) for id, it in self.pending.items())
-        assert sum(len(consumer.pending) for consumer in self.consumers.values()) == len(self.pending)
+        owned = sum(len(consumer.pending) for consumer in self.consumers.values())
+        assert owned + len(self.released.pending) == len(self.pending)
         for id, pending in self.pending.items():
             assert pending.consumer.pending[id] is pending
-            assert self.consumers[pending.consumer.name] is pending.consumer
+            assert pending.consumer in (self.released, self.consumers.get(pending.consumer.name))

@@ -9,6 +9,7 @@ Source: https://redis.io/docs/latest/commands/geoadd/ ("How does it work?"), htt
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
 
@@ -40,6 +41,10 @@ def _interleave(x: int, y: int) -> int:
     bits = (bits | bits << 2) & 0x33333333333333333333333333333333
     bits = (bits | bits << 1) & 0x55555555555555555555555555555555
     return (bits | bits >> 63) & 0xFFFFFFFFFFFFFFFF
+
+
+_number_of_cell = lru_cache(maxsize=1024)(_interleave)
+"""The same for the cells of searches, many of which look at the same ones."""
 
 
 def _separate(number: int) -> tuple[int, int]:
@@ -266,7 +271,7 @@ def _ranges(centre: Place, metres: float, bounds: Area) -> list[tuple[int, int]]
     last: Cell | None = None
     for part in _cells(cell, steps, bounds):
         if part != last:
-            number = _interleave(*part)
+            number = _number_of_cell(*part)
             found.append((number << shift, (number + 1) << shift))
         last = part
     return found

@@ -51,13 +51,16 @@ class Payload:
 
     ``id`` has the name of the type, of nine letters, and in the ten lowest bits the version of what `save` writes
     (`emulator.rdb.module.type_id`).  `load` is given the version that it reads; it raises `BadData`.  A server without the
-    `module` reads no such values.
+    `module` reads no such values.  ``copies_quickly`` where a copy takes no time to speak of beside saving.
+    `save_in_file` is for RDB files, where these have more than payloads.
     """
 
     id: int
     save: Callable[[Any, Text], Iterable[bytes]]
     load: Callable[[Reader, int], Structure]
     module: str = ""
+    copies_quickly: bool = False
+    save_in_file: Callable[[Any, Text], Iterable[bytes]] | None = None
 
 
 def _one_part(value: object) -> int:

@@ -75,6 +75,12 @@ class Index:
         """The element at a place is another one, or is no more."""
         self._blocks.pop(place // BLOCK, None)
 
+    def copy(self) -> Index:
+        """The same blocks, of which each index exchanges its own."""
+        twin = Index(self._storage, self._dimension)
+        twin._blocks = self._blocks.copy()
+        return twin
+
     def nearest(
         self,
         query: Vector,

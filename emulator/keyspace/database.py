@@ -300,4 +300,5 @@ class Database(Expiring):
     def scan(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
         """Up to `count` entries from a cursor (0 begins) and the cursor to go on with (0 at the end)."""
         after, keys = self.index_of_keys.scan(cursor, count)
-        return after, [entry for key in keys if (entry := self.peek_entry(key)) is not None]
+        peek = self.peek_entry if self.expiring else self.entries.get
+        return after, [entry for key in keys if (entry := peek(key)) is not None]

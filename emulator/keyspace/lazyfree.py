@@ -78,7 +78,8 @@ def _taken_apart(value: Any) -> Iterator[int]:
             taken = _parts(item) if sys.getrefcount(item) <= _HELD_BY_US else []
             stack.pop()
         del item  # so that what it held is held by us alone
-        stack += [element for element in taken if element.__class__ not in _ATOMS]
+        if not _ATOMS.issuperset(map(type, taken)):
+            stack += [element for element in taken if element.__class__ not in _ATOMS]
         freed = len(taken)
         del taken
         yield freed

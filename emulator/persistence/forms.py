@@ -10,6 +10,7 @@ from emulator.protocol.client_side import encoded
 from emulator.rdb import file
 from emulator.rdb.payload import plain_string, string
 from emulator.rdb.save import save, serialized
+from emulator.rdb.slices import Slices, is_large, sliced
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
@@ -28,8 +29,8 @@ class Form(Protocol):
     def database(self, db: Database) -> bytes:
         """What comes before the keys of a database."""
 
-    def key(self, db: Database, entry: Entry) -> bytes:
-        """A key."""
+    def key(self, db: Database, entry: Entry) -> bytes | Slices:
+        """A key; if its value is large, in slices, whose first piece has the rest."""
 
     def end(self) -> bytes:
         """What comes behind all keys."""
@@ -73,12 +74,18 @@ class Dump:
         """A database's number, and how many keys it has."""
         return file.database(db.index, len(db.entries), db.expiring)
 
-    def key(self, db: Database, entry: Entry) -> bytes:
+    def key(self, db: Database, entry: Entry) -> bytes | Slices:
         """A key with its value, its deadline and how it has been used, where the policy goes by that."""
-        kind, body = save(entry.value, self._text, self._engine.config.edition.rdb_version)
+        version, value, weight = self._engine.config.edition.rdb_version, entry.value, entry.weight[0]
         idle = (self._engine.clock.now - entry.access) // 1000 if self._tells_idle_time else None
         frequency = None if db.frequency is None else db.frequency.counter(entry.access)
-        return file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
+        slices = sliced(value, weight, self._text, version) if is_large(value, weight) else None
+        kind, body = save(value, self._text, version) if slices is None else (slices.kind, b"")
+        whole = file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
+        if slices is None:
+            return whole
+        slices.head = whole
+        return slices
 
     def end(self) -> bytes:
         """The mark of the end."""

@@ -15,6 +15,7 @@ from emulator.datatypes.types import Value
 from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry, FieldTimer
 from emulator.persistence.forms import Form
+from emulator.rdb.slices import Slices
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
@@ -59,7 +60,7 @@ class Image:
             raise self._failure
         yield self.form.end()
 
-    def record(self, db: Database, entry: Entry) -> bytes:
+    def record(self, db: Database, entry: Entry) -> bytes | Slices:
         """A key as it is now; nothing where that fails, since whoever is about to change the key is not to blame."""
         self.saved += 1
         try:
@@ -67,6 +68,21 @@ class Image:
         except Exception as error:
             self._failure = error
             return b""
+
+    def freeze(self, slices: Slices) -> None:
+        """A value that is being saved is about to change."""
+        try:
+            slices.freeze()
+        except Exception as error:
+            self._failure = error
+
+    def through(self, slices: Slices) -> Iterator[bytes]:
+        """A large value, piece by piece."""
+        yield slices.head
+        try:
+            yield from slices.pieces()
+        except Exception as error:
+            self._failure = error
 
 
 class Walk:
@@ -80,7 +96,8 @@ class Walk:
         self._done: list[set[bytes]] = [
             set()
         ]  # keys that are saved or came later; in parts, since a large set grows slowly
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | Slices] = []
+        self._open: tuple[bytes, Slices] | None = None  # the large value that is being saved
         self.head = image.form.database(db)
 
     def __len__(self) -> int:
@@ -90,14 +107,36 @@ class Walk:
         """The keys, one at a time."""
         while self._keys or self._pieces:
             if self._pieces:
-                yield self._pieces.pop()
+                piece = self._pieces.pop()
+                if isinstance(piece, bytes):
+                    yield piece
+                else:
+                    yield from self._image.through(piece)
+                    self._open = None
             else:
-                self.keep(self._keys.pop())
+                self._take(self._keys.pop())
+
+    def _take(self, key: bytes) -> Slices | None:
+        """Save a key unless that is done, one with a large value in slices from now on."""
+        if not self.leave_out(key) or (entry := self._entries.get(key)) is None:
+            return None
+        piece = self._image.record(self.db, entry)
+        self._pieces.append(piece)
+        if isinstance(piece, bytes):
+            return None
+        self._open = key, piece
+        return piece
 
     def keep(self, key: bytes) -> None:
         """Save a key, which is about to change, unless that is done."""
-        if self.leave_out(key) and (entry := self._entries.get(key)) is not None:
-            self._pieces.append(self._image.record(self.db, entry))
+        if self._open is not None and self._open[0] == key:
+            self._image.freeze(self._open[1])
+            self._open = None
+            return
+        before, self._open = self._open, None
+        if (slices := self._take(key)) is not None:
+            self._image.freeze(slices)
+        self._open = before
 
     def leave_out(self, key: bytes) -> bool:
         """A key needs not be saved any more; whether it still had to be."""
@@ -110,6 +149,8 @@ class Walk:
 
     def finish(self) -> Iterator[int]:
         """Save all that is left, which is about to be freed, in portions."""
+        if self._open is not None:
+            self.keep(self._open[0])
         while self._keys:
             for _ in range(min(len(self._keys), _PORTION)):
                 self.keep(self._keys.pop())
@@ -119,6 +160,7 @@ class Walk:
         """Save no more."""
         self._keys.clear()
         self._pieces.clear()
+        self._open = None
         self.release()
 
     def release(self) -> None:

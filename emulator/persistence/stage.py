@@ -42,6 +42,7 @@ class Stage:
         self._exchange_functions()
         engine.expiry_changed()
         engine.tracking.flushed()
+        engine.begin_stream_anew()
         engine.dirty += 1 + sum(len(db) for db in engine.databases)
         engine.persistence.loaded_keys = sum(len(db) for db in engine.databases)
 

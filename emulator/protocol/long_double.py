@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from emulator.protocol.numbers import saturated, to_double
@@ -36,6 +37,7 @@ class LongDouble(NamedTuple):
 ZERO: Final = LongDouble(0, 0)
 
 
+@lru_cache(maxsize=64)  # one increment is mostly added time and again
 def parse_long_double(text: bytes) -> LongDouble | float | None:
     """Return the number of a text, a float for an infinity; None if the text is no number or out of range."""
     if len(text) >= _LONGEST:

@@ -19,6 +19,7 @@ _FEW_ZEROS = 1e8
 """Whole numbers below that end in so few zeros that they are printed in full."""
 _LARGEST_PLAIN = 2.0**62
 """Whole doubles up to this size are printed as integers."""
+_FEW = 100
 _ZERO = 0x30
 _CERTAINLY_FITS = 19
 """A number with so many digits may exceed 64 bits."""
@@ -145,6 +146,8 @@ def format_shortest(number: float) -> bytes:
 
 def format_doubles(numbers: list[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
+    if len(numbers) <= _FEW:  # which may be known
+        return list(map(format_double, numbers))
     least = min(numbers)
     if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")

@@ -139,6 +139,8 @@ def _rows(reader: FileReader) -> Iterator[Row]:
             db = record.number
         elif isinstance(record, file.Aux):
             yield {"about": _text(record.name), "value": _text(record.value)}
+        elif isinstance(record, file.ModuleData):
+            yield {"about": "data of a module that is not here", "value": record.module, "bytes": size}
         elif isinstance(record, file.Library):
             yield {"library": as_text(record.code).partition("\n")[0], "bytes": size}
 

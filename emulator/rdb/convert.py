@@ -17,6 +17,7 @@ from emulator.rdb.crc64 import crc64
 from emulator.rdb.file_reader import FileReader, records
 from emulator.rdb.payload import string
 from emulator.rdb.save import save
+from emulator.rdb.slices import sliced
 
 _VERSIONS: Final = (b"redis-ver", b"valkey-ver")
 
@@ -90,5 +91,15 @@ class Conversion:
             self.dropped[reason] += 1
             return b""
         self.keys += 1
-        kind, body = save(value, string, self._edition.rdb_version)
+        kind, body = _saved(value, self._edition.rdb_version)
         return file.key(record.key, kind, body, string, record.deadline, record.idle, record.frequency)
+
+
+def _saved(value: Any, version: int) -> tuple[int, bytes]:
+    """A value as a file has it, with what payloads leave out."""
+    slices = (
+        None
+        if isinstance(value, bytes | bytearray) or TYPES[value.__class__].payload is None
+        else sliced(value, 0, string, version)
+    )
+    return save(value, string, version) if slices is None else (slices.kind, b"".join(slices.pieces()))

@@ -72,6 +72,12 @@ class Slot(NamedTuple):
     expiring: int
 
 
+class ModuleData(NamedTuple):
+    """What a module that is not here has in the file beside keys."""
+
+    module: str
+
+
 class Key(NamedTuple):
     """A key; `value` is None where it has no elements.  The deadline is in milliseconds, the idle time in seconds."""
 
@@ -83,7 +89,7 @@ class Key(NamedTuple):
     frequency: int | None
 
 
-Record = Aux | Library | DatabaseBegins | Sizes | Slot | Key
+Record = ModuleData | Aux | Library | DatabaseBegins | Sizes | Slot | Key
 
 
 def header(version: int = RDB_VERSION) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NoReturn
 
 from emulator.protocol.errors import as_text
-from emulator.rdb import file, kinds
+from emulator.rdb import file, kinds, module
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.load import EncodingLimits, NoElements, load
 from emulator.rdb.lzf import BadData
@@ -176,8 +176,12 @@ def _draft_library(reader: FileReader) -> NoReturn:
     raise BadData("Pre-release function format not supported.")
 
 
-def _module_data(reader: FileReader) -> NoReturn:
+def _module_data(reader: FileReader) -> file.ModuleData:
+    """What a module keeps beside keys: a server without the module refuses it, whoever reads any file goes past it."""
     name = _module_name(reader.length())
+    if reader.newest > RDB_VERSION:
+        module.skip(reader)
+        return file.ModuleData(name)
     raise BadFile(f"The RDB file contains AUX module data I can't load: no matching module '{name}'")
 
 

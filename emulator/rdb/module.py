@@ -6,14 +6,18 @@ Source: the RDB file format, module values of the second kind.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
 from emulator.config.edition import load_module
 from emulator.datatypes.types import TYPES, Structure, Text, payload_of
 from emulator.protocol.numbers import wrapped
 from emulator.rdb import kinds
+from emulator.rdb.long_string import LONG, Content, pieces
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
+from emulator.rdb.payload import string as compressing
 
 if TYPE_CHECKING:
     from emulator.config.edition import Edition
@@ -64,7 +68,23 @@ def save(value: Structure, text: Text) -> tuple[int, bytes]:
     """The kind and the bytes of a value whose type is a module's.  O(n)."""
     payload = TYPES[value.__class__].payload
     assert payload is not None
-    return kinds.MODULE, b"".join((length(payload.id), *payload.save(value, text), length(_END)))
+    return kinds.MODULE, b"".join(framed(value, payload.save(value, text)))
+
+
+def framed(value: Structure, parts: Iterable[bytes]) -> Iterable[bytes]:
+    """What a type has made of a value, between its id and the end."""
+    payload = TYPES[value.__class__].payload
+    assert payload is not None
+    return chain((length(payload.id),), parts, (length(_END),))
+
+
+def room(content: Content, text: Text) -> Iterator[bytes]:
+    """A string that may be very long, in pieces."""
+    if len(content) < LONG:
+        yield string(bytes(content[:]), text)
+        return
+    yield length(_STRING)
+    yield from pieces(content, compresses=text is compressing)
 
 
 # Reading; each raises `BadData` where something else comes
@@ -126,3 +146,16 @@ def load(reader: Reader, server: Server) -> Structure:
     value = payload.load(reader, version)
     _expect(reader, _END)
     return value
+
+
+def skip(reader: Reader) -> None:
+    """Read what any module has written, up to its end, and forget it.  Raises `BadData`."""
+    while (code := reader.length()) != _END:
+        if code in (_SIGNED, _UNSIGNED):
+            reader.length()
+        elif code in (_FLOAT, _DOUBLE):
+            reader.take(4 if code == _FLOAT else 8)
+        elif code == _STRING:
+            reader.string()
+        else:
+            raise BadData

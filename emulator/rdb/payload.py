@@ -40,6 +40,10 @@ _SPAN: Final = 1 << 16
 _ONE_BY_ONE: Final = 100
 
 
+COMPRESSED = bytes((_ENCODED | _LZF,))
+"""What a compressed string begins with: two lengths and the bytes follow."""
+
+
 def length(number: int) -> bytes:
     """A length in as few bytes as it takes."""
     if number < _LONG:
@@ -68,7 +72,7 @@ def string(text: bytes) -> bytes:
     if len(text) >= _COMPRESSED_FROM:
         packed = compress(text, len(text) - 4)
         if packed is not None:
-            return bytes((_ENCODED | _LZF,)) + length(len(packed)) + length(len(text)) + packed
+            return COMPRESSED + length(len(packed)) + length(len(text)) + packed
     return plain_string(text)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.idempotence import DURATION, MOST, Idempotence
-from emulator.datatypes.stream import Body, Run, Stream
+from emulator.datatypes.stream import MAX_ID, Body, Run, Stream
 from emulator.lua import function
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 from emulator.rdb import kinds, listpack
@@ -34,20 +34,28 @@ _ID_SIZE = 16
 
 def save(value: Stream, text: Text) -> tuple[int, bytes]:
     """A stream's kind and its bytes.  O(n)."""
-    parts = [length(len(value.runs))]
-    for run in value.runs:
-        parts += text(run.first.to_bytes(_ID_SIZE)), text(_packed(run))
-    parts += (
+    runs = [saved_run(run, text) for run in value.runs]
+    return kinds.STREAM_3, b"".join((length(len(runs)), *runs, saved_rest(value, text)))
+
+
+def saved_run(run: Run, text: Text) -> bytes:
+    """A run: the id that it begins with, and its listpack."""
+    return text(run.first.to_bytes(_ID_SIZE)) + text(_packed(run))
+
+
+def saved_rest(value: Stream, text: Text) -> bytes:
+    """What comes behind the runs, with the groups."""
+    parts = [
         length(len(value)),
         _id(value.last_id),
         _id(value.first_id),
         _id(value.max_deleted),
         _count(value.added),
         length(len(value.groups)),
-    )
+    ]
     for name in sorted(value.groups):
         parts += text(name), _group(value.groups[name], text)
-    return kinds.STREAM_3, b"".join(parts)
+    return b"".join(parts)
 
 
 def messages(value: Stream, text: Text) -> bytes:
@@ -245,17 +253,26 @@ def _fill(run: Run, elements: list[bytes], size: int) -> bool:
         return False
     if elements[step - 1 :: step].count(b"%d" % (width + 3)) != entries:
         return False
-    milliseconds, least = run.first >> 64, run.first & UINT64_MAX
-    run.ids = [
-        (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
-        for later, sequence in zip(map(int, elements[1::step]), map(int, elements[2::step]), strict=True)
-    ]
+    run.ids = _ids(run.first, elements[1::step], elements[2::step])
     if run.ids[0] < run.first or not all(map(lt, run.ids, run.ids[1:])):
         raise BadData
     columns = [column for place, field in enumerate(run.fields, 3) for column in (repeat(field), elements[place::step])]
     run.bodies = list(zip(*columns, strict=False))
     run.last, run.size = run.ids[-1], size
     return True
+
+
+def _ids(first: int, laters: list[bytes], sequences: list[bytes]) -> list[int]:
+    """The ids that are so many milliseconds and sequence numbers beyond the first, each modulo 2**64."""
+    if sequences.count(b"0") == len(sequences):  # as where each has a millisecond for itself
+        ids = [first + (int(later) << 64) for later in laters]
+        if min(ids) >= first and max(ids) <= MAX_ID:
+            return ids
+    milliseconds, least = first >> 64, first & UINT64_MAX
+    return [
+        (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
+        for later, sequence in zip(map(int, laters), map(int, sequences), strict=True)
+    ]
 
 
 def _with_fields(fields: Body, values: list[bytes]) -> Body:
@@ -283,8 +300,10 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
             if id not in unclaimed:
                 raise BadData
             group.pending[id] = consumer.pending[id] = Pending(consumer, *unclaimed.pop(id))
-    if unclaimed:
+    if any(delivered for delivered, _ in unclaimed.values()):
         raise BadData
+    for id, (delivered, count) in unclaimed.items():  # XNACK has released them
+        group.pending[id] = group.released.pending[id] = Pending(group.released, delivered, count)
     return group
 
 

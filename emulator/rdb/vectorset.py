@@ -12,7 +12,11 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections import deque
+from collections.abc import Iterator, Sequence
+from heapq import merge
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
@@ -27,29 +31,38 @@ if TYPE_CHECKING:
 _STORAGES: Final = (FULL, BYTES, SIGNS)
 _PROJECTED, _ATTRIBUTES = 1, 2
 _NODE_VERSION: Final = 1 << 24
+_DISTANCES_A_STEP: Final = 20
+_LINKS_A_STEP: Final = 200
 _FEWEST_LINKS, _MOST_LINKS = 4, 4096
 
 Links = list[dict[bytes, float]]
 """For each level of an element those it is linked to, with their distances."""
+Graph = dict[bytes, Links]
+Nearest = Sequence[tuple[float, Element]]
 
 
-def save(value: VectorSet, text: Text) -> list[bytes]:
+def save(value: VectorSet, text: Text) -> Sequence[bytes]:
     """What the module keeps of a vector set."""
+    (graph,) = deque(graph_in_steps(value), maxlen=1)
+    return list(parts(value, graph, text))
+
+
+def parts(value: VectorSet, graph: Graph, text: Text) -> Iterator[bytes]:
+    """The same, with a graph that was found."""
     setup = _STORAGES.index(value.storage) | value.links << 8
     flags = (_PROJECTED if value.projected_from else 0) | (_ATTRIBUTES if value.attributes else 0)
-    parts = [*map(unsigned, (value.dimension, len(value), setup, flags))]
+    yield from map(unsigned, (value.dimension, len(value), setup, flags))
     if value.projected_from:
-        parts += unsigned(value.projected_from), string(_matrix(value.projected_from, value.dimension), text)
+        yield unsigned(value.projected_from)
+        yield string(_matrix(value.projected_from, value.dimension), text)
     ids = {name: id for id, name in enumerate(value.elements, start=1)}
-    graph = _graph(value)
     for element in reversed(value.elements.values()):
-        parts.append(string(element.name, text))
+        yield string(element.name, text)
         if value.attributes:
-            parts.append(string(element.attribute or b"", text))
-        parts.append(string(value.blob(element), text))
+            yield string(element.attribute or b"", text)
+        yield string(value.blob(element), text)
         node = _node(value, element, graph[element.name], ids)
-        parts += map(unsigned, (len(node), *node))
-    return parts
+        yield b"".join(map(unsigned, (len(node), *node)))
 
 
 def _matrix(columns: int, rows: int) -> bytes:
@@ -79,11 +92,20 @@ def _room(value: VectorSet, level: int) -> int:
     return value.links if level else 2 * value.links
 
 
-def _graph(value: VectorSet) -> dict[bytes, Links]:
-    """Links for each element and level, which go both ways: a chain of all that reach the level, and the nearest."""
+_first: Final = itemgetter(0)
+
+
+def graph_in_steps(value: VectorSet) -> Iterator[Graph]:
+    """Links for each element and level, which go both ways: a chain of all that reach the level, and the nearest.
+
+    The graph is yielded time and again; it is whole at last.
+    """
     elements = list(value.elements.values())
-    graph: dict[bytes, Links] = {element.name: [{} for _ in range(element.level + 1)] for element in elements}
-    near = {element.name: value.neighbours(element)[::-1] for element in elements}
+    graph: Graph = {element.name: [{} for _ in range(element.level + 1)] for element in elements}
+    near = {}
+    for element in elements:
+        near[element.name] = value.neighbours(element)[::-1]
+        yield graph
 
     def link(one: Element, other: Element, level: int, distance: float) -> None:
         ours, theirs = graph[one.name][level], graph[other.name][level]
@@ -92,12 +114,20 @@ def _graph(value: VectorSet) -> dict[bytes, Links]:
 
     for level in range(value.max_level + 1):
         reaching = [element for element in elements if element.level >= level]
-        for one, other in pairwise(reaching):
+        for number, (one, other) in enumerate(pairwise(reaching)):
             link(one, other, level, value.storage.distance(one.vector, other.vector, value.dimension))
-        wishes = [(distance, one, other) for one in reaching for distance, other in near[one.name][level]]
-        for distance, one, other in sorted(wishes, key=lambda wish: wish[0]):
+            if not number % _DISTANCES_A_STEP:
+                yield graph
+        wishes = [_wishes(one, near[one.name][level]) for one in reaching]
+        for number, (distance, one, other) in enumerate(merge(*wishes, key=_first)):
             link(one, other, level, distance)
-    return graph
+            if not number % _LINKS_A_STEP:
+                yield graph
+
+
+def _wishes(one: Element, found: Nearest) -> Iterator[tuple[float, Element, Element]]:
+    """The links that an element wishes for, the nearest first."""
+    return ((distance, one, other) for distance, other in found)
 
 
 # Loading

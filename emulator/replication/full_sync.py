@@ -33,13 +33,15 @@ _PIECE: Final = 64 << 10
 class Receivers:
     """Replicas that are being sent data: a file to be written to.
 
-    One that takes nothing for as long as ``repl-timeout`` is given up.
+    ``has_more`` tells that something was sent since it was last waited for.  One that takes nothing for as long as
+    ``repl-timeout`` is given up.
     """
 
     def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
         self._engine = engine
         self._replicas = replicas
         self._slow_since: dict[Replica, tuple[int, int]] = {}
+        self.has_more = False
 
     @property
     def present(self) -> list[Replica]:
@@ -47,6 +49,7 @@ class Receivers:
         return [replica for replica in self._replicas if not replica.session.closing and replica.state == RECEIVING]
 
     def write(self, data: bytes) -> None:
+        self.has_more = True
         for replica in self.present:
             replica.session.send(data)
 
@@ -58,6 +61,7 @@ class Receivers:
 
     def wait(self) -> Job:
         """Wait until every one has taken most of what it was sent."""
+        self.has_more = False
         while self._someone_is_slow():
             yield None if self._engine.clock.frozen else _PAUSE
 
@@ -128,9 +132,10 @@ class FullSync:
             receivers.write(b"$EOF:%b\r\n" % mark)
             for wish in written(self._engine.config, image, receivers):
                 yield wish
-                yield from receivers.wait()
-                if not receivers.present:
-                    return
+                if receivers.has_more:
+                    yield from receivers.wait()
+                    if not receivers.present:
+                        return
             receivers.write(mark)
             logger.log(NOTICE, "Background RDB transfer terminated with success")
             self._sent(receivers.present)

@@ -56,6 +56,7 @@ class HostOfReplication(HostOfFiles, Protocol):
     commands: Commands
     dial: Dial | None
     lacks_replicas: bool
+    soon: Callable[[Callable[[], object]], object]
     unwritten: list[bytes]
 
     @property

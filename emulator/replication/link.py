@@ -38,6 +38,8 @@ _SLICE: Final = 128
 """Commands after which others may have their turn."""
 _MOST_QUEUED: Final = 8 << 20
 """Bytes of the stream that wait to be played at which no more are read."""
+_MOST_UNREAD: Final = 1 << 20
+"""Bytes of the stream that wait until the data are loaded at which no more are read."""
 _SECOND: Final = 1000
 _LONGEST_LINE: Final = 1024
 
@@ -265,6 +267,7 @@ class MasterLink(Timer):
         rest = self.transfer.take(data)
         if rest and self._wire is not None:  # it comes after the data
             self._unread += rest
+            self._wire.pause(len(self._unread) > _MOST_UNREAD)
 
     def _loaded(self, failure: str) -> None:
         """The data are loaded, or could not be."""
@@ -292,6 +295,7 @@ class MasterLink(Timer):
     def _go_up(self, db: int) -> None:
         engine = self._engine
         assert self._wire is not None
+        self._wire.pause(False)
         session = Session(engine, self._wire.address, self._wire.local_address)  # type: ignore[arg-type]
         self.player = Player(engine, session, db)
         session.peer = self

@@ -222,6 +222,12 @@ class Replication(Timer):
         for replica in list(self.stream.replicas):
             replica.session.abort_in_turn()
 
+    def start_over(self) -> None:
+        """The data are others: nobody can go on from where he was."""
+        self.stream.close_backlog()
+        self.stream.begin_history()
+        self.drop_replicas()
+
     def _serve_waiting(self) -> None:
         """Begin to send data to those who wait, where it is time and nothing else is being done."""
         waiting = those_who_wait(self.stream.replicas)
@@ -310,6 +316,12 @@ class Replication(Timer):
         stream.db = position.db
         stream.open_backlog()
         self._tick_on()
+
+    def begin_anew(self) -> None:
+        """All data are others, of which the stream does not tell: replicas synchronize with a history that is a new one."""
+        self.stream.begin_history()
+        self.stream.close_backlog()
+        self.drop_replicas()
 
     def begin(self) -> None:
         """What was to be loaded is loaded: follow the master that the configuration names."""

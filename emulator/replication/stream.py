@@ -7,7 +7,7 @@ followed that may go on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.persistence.host import StreamPosition
 from emulator.protocol.client_side import encoded
@@ -17,13 +17,15 @@ from emulator.replication.replica import ANNOUNCED, Replica
 if TYPE_CHECKING:
     from emulator.replication.host import HostOfReplication
 
-NO_ID = "0" * 40
+NO_ID: Final = "0" * 40
+_MOST_PENDING: Final = 1000
+"""Commands of one round of the loop that are sent together."""
 
 
 class Stream:
     """What goes to replicas.
 
-    ``id`` is that of the history, ``offset`` the number of its last byte; ``second_id`` that of the history before, which is
+    ``id`` is that of the history; ``second_id`` that of the history before, which is
     the same up to ``second_offset``.  ``db`` is the database that the stream has selected, None where it has to say so anew.
     """
 
@@ -31,13 +33,26 @@ class Stream:
         self._engine = engine
         self.id = self._new_id()
         self.second_id, self.second_offset = NO_ID, -1
-        self.offset = 0
+        self._offset = 0
+        self._pending: list[bytes] = []
         self.db: int | None = None
         self.backlog: Backlog | None = None
         self.replicas: list[Replica] = []
 
     def _new_id(self) -> str:
         return self._engine.random.randbytes(20).hex()
+
+    @property
+    def offset(self) -> int:
+        """The number of the last byte."""
+        if self._pending:
+            self.flush()
+        return self._offset
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        self._pending.clear()
+        self._offset = offset
 
     @property
     def position(self) -> StreamPosition | None:
@@ -73,17 +88,34 @@ class Stream:
 
     def take(self, unit: list[Any]) -> None:
         """Add what has changed; where this server is a replica, its master has said it all."""
-        if self._engine.replication.link is None:
-            self.add(self._engine.propagation.as_stream(unit, self.db))
+        if self._engine.replication.link is not None:
+            return
+        is_first = not self._pending
+        if len(unit) == 1 and unit[0].db == self.db:
+            self._pending.append(encoded(unit[0].words))
+        else:
+            self._pending += map(encoded, self._engine.propagation.as_stream(unit, self.db))
             self.db = unit[-1].db
+        if is_first:
+            self._engine.soon(self.flush)
+        elif len(self._pending) > _MOST_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what has gathered in a round of the loop."""
+        if self._pending:
+            data = b"".join(self._pending)
+            self._pending.clear()
+            self.feed(data)
 
     def add(self, commands: Iterable[Sequence[bytes]]) -> None:
-        """Add commands."""
+        """Add commands that concern the stream itself."""
         self.feed(b"".join(map(encoded, commands)))
 
     def feed(self, data: bytes) -> None:
         """Add bytes, and send them to those who are to have them."""
-        self.offset += len(data)
+        self.flush()
+        self._offset += len(data)
         if self.backlog is not None:
             self.backlog.add(data)
         for replica in tuple(self.replicas):

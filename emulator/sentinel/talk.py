@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Words = Sequence[bytes]
 Answer = Callable[[Received], object]
 
+_MOST_UNREAD = 16 << 20
+"""Bytes of a reply at which it is given up: nothing that is asked for is that long."""
+
 
 class Talk:
     """One connection, which is made by `open` and made anew by the next one; what is said while there is none is lost.
@@ -90,6 +93,8 @@ class Talk:
             self.close()
             return
         self._unread = self._unread[read:]
+        if len(self._unread) > _MOST_UNREAD:
+            self.close()
 
     def _take(self, reply: Received) -> None:
         answer = self._awaited.popleft() if self._awaited else self._on_message

@@ -37,6 +37,7 @@ class Driver:
         engine.on_shutdown = server.cut_off
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
+        engine.soon = server.loop.call_soon
         engine.dial = Dialler(engine, server.loop).dial
         engine.lazyfree.begin = self._free_soon
         engine.persistence.work.begin = self._work_soon

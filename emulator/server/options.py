@@ -33,7 +33,7 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
 as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on), and
 REDIS_CLOUD_PORT and REDIS_CLOUD_ACCOUNT (EMAIL:KEY) for its management API.
---compat 7.2|7.4|8.0|8.2|8.4|8.6|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
+--compat 7.2|7.4|8.0|8.2|8.4|8.6|8.8|8.10|valkey-9.1, or REDIS_COMPAT, chooses the server that this stands for (8.2).
 
 Examples:
        python -m emulator --port 7777

@@ -129,12 +129,11 @@ class NetworkServer:
 
     async def _serve_cloud(self) -> None:
         """Offer the management API, whose databases the REST API has."""
-        from emulator.persistence.disk import Disk
         from emulator.rest.cloud.server import cloud_server
 
         assert self.rest is not None
         try:
-            self.cloud = cloud_server(self.engine, self.rest, Disk)
+            self.cloud = cloud_server(self.engine, self.rest)
         except ValueError as error:
             raise OSError(str(error)) from None
         for server in (self.cloud, *self.cloud.regions):

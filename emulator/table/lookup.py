@@ -15,7 +15,7 @@ def find(commands: Commands, args: Sequence[bytes]) -> Command:
     if command is None:
         raise CommandError(_unknown(args, commands.tells_no_words))
     if command.subcommands and len(args) > 1:
-        sub = command.subcommands.get(args[1].lower())
+        sub = command.subcommand(args[1].lower())
         if sub is None:
             word = as_text(args[1][:128])
             raise CommandError(f"ERR unknown subcommand '{word}'. Try {command.name.decode().upper()} HELP.")

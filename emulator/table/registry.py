@@ -29,10 +29,12 @@ CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
     "dangerous connection transaction scripting"
 ).split()
+_LATER_CATEGORIES: Final = ("array",)
+"""Categories that came with groups of commands after Redis 8.2."""
 EMULATOR: Final = "emulator"
+"""The group and category of what no real Redis can do, which is told only where somebody asks for it."""
 SENTINEL: Final = "sentinel"
 """The group of commands that a sentinel alone has."""
-"""The group and category of what no real Redis can do, which is told only where somebody asks for it."""
 
 FLAG: Final = {name: 1 << position for position, name in enumerate(_FLAGS)}
 
@@ -224,8 +226,15 @@ class Command:
             setattr(twin, slot, getattr(self, slot))
         twin.reset()
         twin.parent = parent
-        twin.subcommands = {name: sub.clone(twin) for name, sub in self.subcommands.items()}
+        twin.subcommands = dict(self.subcommands)
         return twin
+
+    def subcommand(self, name: bytes) -> Command | None:
+        """A sub-command of this lower-case name, which has statistics of its own from its first use on."""
+        found = self.subcommands.get(name)
+        if found is not None and found.parent is not self:
+            found = self.subcommands[name] = found.clone(self)
+        return found
 
 
 REGISTRY: Final[dict[str, Command]] = {}
@@ -243,7 +252,7 @@ def _categories(words: str, flags: int, of_module: bool) -> Sequence[str]:
             found.update(implied)
     if "scripting" in found:
         found.discard("read")
-    return [category for category in (*CATEGORIES, EMULATOR) if category in found]
+    return [category for category in (*CATEGORIES, *_LATER_CATEGORIES, EMULATOR) if category in found]
 
 
 class Commands(dict[bytes, Command]):
@@ -299,8 +308,9 @@ def seconds_spent(table: Mapping[bytes, Command]) -> float:
 
 
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
-    """The ACL categories of a server with these commands: Redis's own, and behind them those that its modules declare."""
-    declared = (name for entry in every_command(table) if entry.module for name in entry.categories)
+    """The ACL categories of a server with these commands: Redis's own, and behind them those of some commands."""
+    some = (entry for entry in every_command(table) if entry.module or entry.group in _LATER_CATEGORIES)
+    declared = (name for entry in some for name in entry.categories)
     return list(dict.fromkeys((*CATEGORIES, *declared)))
 
 

@@ -83,6 +83,9 @@ class LocalConnection(_Unwritten, Connection):
         self._unread = False
         return local_socket
 
+    def activate_maint_notifications_handling_if_enabled(self, check_health: bool = True) -> None:
+        """Ask for nothing: an engine of this process is not moved to another host."""
+
     @property
     def has_unread(self) -> bool:
         """Whether something has arrived that nobody has read."""

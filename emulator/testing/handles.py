@@ -24,6 +24,7 @@ from emulator.suggestions import did_you_mean
 from emulator.table.lookup import check_arity, find
 
 if TYPE_CHECKING:
+    from emulator.config.edition import Edition
     from emulator.core.engine import Engine
     from emulator.table.registry import Commands
 
@@ -107,9 +108,9 @@ def url_of_database(url: str, db: int | None) -> str:
 
 
 @cache
-def _commands() -> Commands:
+def _commands(edition: Edition) -> Commands:
     """The commands under their own names, none left out; what they note of their use interests nobody."""
-    return table()
+    return table(edition)
 
 
 def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
@@ -120,7 +121,8 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
     try:
         for call in calls:
             words = [word if isinstance(word, bytes) else str(word).encode() for word in call]
-            command = find(_commands() if engine.sentinel is None else engine.commands, words)
+            own = _commands(engine.config.edition) if engine.sentinel is None else engine.commands
+            command = find(own, words)
             check_arity(command, words)
             session.words = words
             assert command.fn is not None

@@ -23,8 +23,9 @@ def configured(settings: Mapping[str, object], **before: object) -> Config:
     """
     given = before | {name.replace("-", "_"): value for name, value in settings.items()}
     config = Config(_edition(given.pop(COMPAT, REDIS_8_2.compat)))
-    known = [COMPAT, USER, *(name.replace("-", "_") for name in config.directives)]
-    refuse_unknown("setting", given, known)
+    if any(name != USER and name.replace("_", "-") not in config.directives for name in given):
+        known = [COMPAT, USER, *(name.replace("-", "_") for name in config.directives)]
+        refuse_unknown("setting", given, known)
     for name, value in given.items():
         if name == USER:
             continue

@@ -25,6 +25,7 @@ from emulator.rdb.module import (
     type_id,
     unsigned,
 )
+from emulator.rdb.module import room as saved_room
 
 if TYPE_CHECKING:
     from emulator.rdb.payload import Reader
@@ -55,7 +56,7 @@ def _save_chain(chain: Chain, text: Text) -> Iterator[bytes]:
         yield double(one.bits_per_entry)
         yield unsigned(one.bits)
         yield unsigned(0)
-        yield string(bytes(one.room), text)
+        yield from saved_room(one.room, text)
         yield unsigned(one.size)
 
 
@@ -89,7 +90,7 @@ def _save_cuckoo(filter: Cuckoo, text: Text) -> Iterator[bytes]:
     yield from map(unsigned, (filter.items & UINT64_MAX, filter.deleted & UINT64_MAX, size, iterations, expansion))
     for room in filter.filters:
         yield unsigned(len(room) // size)
-        yield string(bytes(room), text)
+        yield from saved_room(room, text)
 
 
 def _load_cuckoo(reader: Reader, version: int) -> Cuckoo:
@@ -111,7 +112,7 @@ def _load_cuckoo(reader: Reader, version: int) -> Cuckoo:
 
 def _save_sketch(sketch: Sketch, text: Text) -> Iterator[bytes]:
     yield from map(unsigned, (sketch.width, sketch.depth, sketch.count & UINT64_MAX))
-    yield string(bytes(sketch.room), text)
+    yield from saved_room(sketch.room, text)
 
 
 def _load_sketch(reader: Reader, version: int) -> Sketch:
@@ -131,7 +132,7 @@ def _load_sketch(reader: Reader, version: int) -> Sketch:
 def _save_topk(value: TopK, text: Text) -> Iterator[bytes]:
     yield from map(unsigned, (value.k, value.width, value.depth))
     yield double(value.decay)
-    yield string(bytes(value.room), text)
+    yield from saved_room(value.room, text)
     places = bytearray(_HEAP_PLACE * value.k)
     for place, entry in value.heap.items():
         start = place * _HEAP_PLACE

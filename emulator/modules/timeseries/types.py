@@ -14,6 +14,8 @@ def _digest(value: Series, digest: Digest) -> None:
 
 
 _NAME = "TSDB-TYPE"
-_PAYLOAD = Payload(type_id(_NAME, payload.VERSION), payload.save, payload.load, "timeseries")
+_PAYLOAD = Payload(
+    type_id(_NAME, payload.VERSION), payload.save, payload.load, "timeseries", True, payload.save_in_file
+)
 
 register(Type(_NAME.encode(), (Series,), _digest, payload=_PAYLOAD))

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from emulator.persistence.folder import Memory
 from emulator.rest.cloud.account import Account
+from emulator.rest.cloud.backups import keep_daily
 from emulator.rest.cloud.databases import Database, Databases
 from emulator.rest.cloud.endpoints import not_found
 from emulator.rest.cloud.record import Record, told
 from emulator.rest.cloud.teams import Team
 
 if TYPE_CHECKING:
-    from emulator.config.directives import Config
     from emulator.core.engine import Engine
-    from emulator.persistence.folder import Folder
     from emulator.rest.cloud.store import Store
     from emulator.rest.server import RestServer
+
+logger = logging.getLogger("emulator")
 
 _ENTRIES_KEPT = 1000
 
@@ -28,18 +28,12 @@ class Cloud:
     """The account's databases, over the engine of a server and its REST API."""
 
     def __init__(
-        self,
-        engine: Engine,
-        rest: RestServer,
-        account: Account,
-        domain: str = "",
-        store: Store | None = None,
-        disk: Callable[[Config], Folder] = lambda config: Memory(),
+        self, engine: Engine, rest: RestServer, account: Account, domain: str = "", store: Store | None = None
     ) -> None:
         self.engine = engine
         self.rest = rest
         self.account = account
-        self.databases = Databases(engine, rest.service, domain, store, disk)
+        self.databases = Databases(engine, rest.service, domain, store)
         self.teams: dict[str, Team] = {}
         self.audit: deque[dict[str, Any]] = deque(maxlen=_ENTRIES_KEPT)
         self._store = store
@@ -54,9 +48,11 @@ class Cloud:
         self.teams = {team["team_id"]: Team(**team) for team in account.get("teams", ())}
         self.audit.extend(account.get("audit", ()))
         for record in self._store.records():
+            record.modifying_state = ""  # the process may have ended in the midst of it
             database = self.databases.open(record)
             await database.load()
             self.databases.spread(database)
+            keep_daily(self, database)
 
     async def save(self) -> None:
         """Keep what has changed.  Raises OSError."""
@@ -64,6 +60,19 @@ class Cloud:
             account = {"teams": [asdict(team) for team in self.teams.values()], "audit": list(self.audit)}
             records = {name: database.record for name, database in self.databases.by_id.items()}
             await self._store.flush(account, records)
+
+    async def save_change_of(self, database: Database) -> None:
+        """Keep what has changed of a database by itself; where that fails it is kept with the next change."""
+        if self._store is not None:
+            self._store.note(database.record.database_id)
+            try:
+                await self.save()
+            except OSError as error:
+                logger.warning("cloud-dir: %s", error)
+
+    def has(self, database: Database) -> bool:
+        """Whether a database is still there."""
+        return self.databases.by_id.get(database.record.database_id) is database
 
     @property
     def is_kept(self) -> bool:

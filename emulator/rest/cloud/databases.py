@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
 from emulator.datatypes.wheel import Timer
+from emulator.persistence.backups import BackupError
+from emulator.persistence.disk import Disk
 from emulator.protocol.errors import CommandError
 from emulator.rest.cloud.record import PLANS, Record
 from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
@@ -16,25 +17,30 @@ from emulator.rest.requests import BadRequest
 from emulator.rest.tokens import READ_ONLY_USER, Tokens
 
 if TYPE_CHECKING:
-    from emulator.config.directives import Config
     from emulator.core.engine import Engine
-    from emulator.persistence.folder import Folder
     from emulator.rdb.file_reader import BadFile
     from emulator.rest.cloud.store import Store
     from emulator.rest.service import RestService
 
 _DEFAULT_USER: Final = b"default"
+PLACE: Final = "backups"
+"""The folder of a database's backups."""
 _SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
 """Redis's own, for databases that are kept: whatever the server's own data are kept by."""
 
 
 class Database:
-    """A database: what is known of it, and its data."""
+    """A database: what is known of it, and its data.
+
+    ``ending`` is the end of the job by which it is being changed, ``daily`` its next daily backup.
+    """
 
     def __init__(self, record: Record, engine: Engine) -> None:
         self.record = record
         self.engine = engine
         self.read_regions: dict[str, ReadRegion] = {}
+        self.ending: asyncio.Future[Exception | None] | None = None
+        self.daily: Timer | None = None
         self.local = self._opened()
         self.usage = Usage(engine)
 
@@ -57,6 +63,11 @@ class Database:
         """Names of users with hashes of what they log in by."""
         reading = READ_ONLY_USER, password_hash(self.record.read_only_rest_token.encode())
         return [reading, *((_DEFAULT_USER, password_hash(secret.encode())) for secret in self._secrets)]
+
+    def check_quiet(self) -> None:
+        """Raise BadRequest where it is being changed."""
+        if self.record.modifying_state:
+            raise BadRequest(f"the database is being changed: {self.record.modifying_state}")
 
     def renew_secrets(self) -> None:
         """Have other secrets; whoever came in by the old ones is gone."""
@@ -106,17 +117,14 @@ class End(Timer):
 class Databases:
     """The databases by their ids; `domain` is what their host names end in, empty where they have none.
 
-    With a `store` they have folders of their own, of the kind that `disk` makes.
+    With a `store` they have folders of their own.
     """
 
-    def __init__(
-        self, main: Engine, rest: RestService, domain: str, store: Store | None, disk: Callable[[Config], Folder]
-    ) -> None:
+    def __init__(self, main: Engine, rest: RestService, domain: str, store: Store | None) -> None:
         self._main = main
         self._rest = rest
         self.domain = domain
         self._store = store
-        self._disk = disk
         self.by_id: dict[str, Database] = {}
         main.keyspaces.has_tenants = True
 
@@ -142,6 +150,12 @@ class Databases:
         for region in [region for region in there if region not in wanted]:
             self._leave_region(there.pop(region))
         there.update({region: ReadRegion(database.engine, engine, lag) for region, engine in new.items()})
+
+    def spread_anew(self, database: Database) -> None:
+        """Begin anew with the read regions, where other data have come all at once.  O(keys) for each."""
+        while database.read_regions:
+            self._leave_region(database.read_regions.popitem()[1])
+        self.spread(database)
 
     def _leave_region(self, region: ReadRegion) -> None:
         region.end()
@@ -183,8 +197,14 @@ class Databases:
         if self._store is None:
             return self._main.tenant(databases=1)
         self._store.note(record.database_id)
-        engine = self._main.tenant(databases=1, dir=self._store.folder(record.database_id), save=_SAVE_POINTS)
-        engine.persistence.folder = self._disk(engine.config)
+        engine = self._main.tenant(
+            databases=1,
+            dir=self._store.folder(record.database_id),
+            save=_SAVE_POINTS,
+            aof_timestamp_enabled=True,  # to go back to a moment
+            backup_dir=PLACE,
+        )
+        engine.persistence.folder = Disk(engine.config)
         return engine
 
     def _enter(self, database: Database) -> None:
@@ -214,6 +234,8 @@ class Databases:
         del self.by_id[database.record.database_id]
         if self._store is not None:
             self._store.note(database.record.database_id)
+        if database.ending is not None and not database.ending.done():
+            database.ending.set_result(BackupError("the database is gone"))
         for region in database.read_regions.values():
             self._leave_region(region)
         database.engine.persistence.work.stop()

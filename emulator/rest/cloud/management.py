@@ -188,6 +188,7 @@ def update_allowlist(ask: Ask) -> Any:
 @endpoint("POST redis/move-to-team", action="Move Database")
 def move_to_team(ask: Ask) -> Any:
     """Gives a database to a team."""
-    record = ask.cloud.database(ask.fields.text("database_id")).record
-    record.team_id = ask.cloud.team(ask.fields.text("team_id")).team_id
+    database = ask.cloud.database(ask.fields.text("database_id"))
+    database.check_quiet()
+    database.record.team_id = ask.cloud.team(ask.fields.text("team_id")).team_id
     return OK

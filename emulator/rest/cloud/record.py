@@ -6,7 +6,7 @@ import secrets
 import uuid
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from emulator.rest.requests import BadRequest
 
@@ -44,9 +44,21 @@ _SECOND_WORD: Final = (
 )
 
 
+class BackupNote(TypedDict):
+    """What is known of a backup beside its data: bytes, and seconds since the epoch."""
+
+    name: str
+    creation_time: int
+    size: int
+    daily: bool
+
+
 @dataclass
 class Record:
-    """A database as it is managed.  Moments are seconds since the epoch; ``expires`` is 0 where it lives on."""
+    """A database as it is managed.  Moments are seconds since the epoch; ``expires`` is 0 where it lives on.
+
+    ``backups`` are by their ids, the oldest first.
+    """
 
     database_name: str
     primary_region: str
@@ -70,6 +82,8 @@ class Record:
     last_plan_upgrade_time: int = 0
     expires: int = 0
     idempotency_key: str = ""
+    modifying_state: str = ""
+    backups: dict[str, BackupNote] = field(default_factory=dict)
 
     def renew_secrets(self) -> None:
         """Have another password and other tokens."""
@@ -117,7 +131,7 @@ def told(record: Record, endpoint: str, port: int, customer: str, with_secrets: 
         "auto_upgrade": record.auto_upgrade,
         "consistent": record.consistent,
         "multizone": record.multizone,
-        "modifying_state": "",
+        "modifying_state": record.modifying_state,
         "replicas": len(members),
         "customer_id": record.team_id or customer,
         "user_email": customer,

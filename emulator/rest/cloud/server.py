@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,7 @@ from emulator.rest.http_service import HttpServer, HttpService
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
-    from emulator.config.directives import Config
     from emulator.core.engine import Engine
-    from emulator.persistence.folder import Folder
     from emulator.rest.cloud.proxy import Proxy
     from emulator.rest.server import RestServer
 
@@ -124,8 +122,8 @@ def _ports(words: str) -> Iterator[tuple[str, int]]:
         yield region, int(port)
 
 
-def cloud_server(engine: Engine, rest: RestServer, disk: Callable[[Config], Folder]) -> CloudServer:
-    """The management API of an engine, as its configuration describes it; `disk` makes the folder that a configuration names.
+def cloud_server(engine: Engine, rest: RestServer) -> CloudServer:
+    """The management API of an engine, as its configuration describes it.
 
     Raises ValueError for a bad account or region, OSError where there can be no folder.
     """
@@ -133,5 +131,5 @@ def cloud_server(engine: Engine, rest: RestServer, disk: Callable[[Config], Fold
     account = Account.of(config.cloud_account, config.cloud_readonly_key)
     store = Store(config.cloud_dir) if config.cloud_dir else None
     domain = config.cloud_domain or (_DOMAIN if config.cloud_proxy else "")
-    cloud = Cloud(engine, rest, account, domain, store, disk)
+    cloud = Cloud(engine, rest, account, domain, store)
     return CloudServer(cloud, config.cloud_port, config.cloud_bind)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 # The modules enter their endpoints where they are imported.
 from emulator.rest.answers import JSON_TYPE, Answer
-from emulator.rest.cloud import management, statistics, teams  # noqa: F401
+from emulator.rest.cloud import backups, management, statistics, teams  # noqa: F401
 from emulator.rest.cloud.account import Access
 from emulator.rest.cloud.endpoints import ENDPOINTS, Ask, Endpoint
 from emulator.rest.cloud.fields import Fields
@@ -26,6 +27,14 @@ _NOT_ALLOWED: Final = 405
 _VERSION: Final = "v2"
 _TRIAL: Final = b"start-redis"
 _READ_ONLY: Final = "Readonly API key: this endpoint changes something"
+
+
+class Done(NamedTuple):
+    """What somebody does: the action for the audit log, empty for reading; to what; from which address."""
+
+    action: str
+    entity: str
+    address: bytes
 
 
 class CloudService(HttpService):
@@ -51,8 +60,7 @@ class CloudService(HttpService):
             access = self._cloud.account.access(request.headers)
             return self.unauthorized(request) if access is None else self._serve(access, request)
         except BadRequest as error:
-            told = error.text if error.status == _NOT_FOUND else {"error": error.text}
-            return _answer(told, error.status)
+            return _failed(error)
 
     def _kept(self, answer: Answer) -> Answer | Awaitable[Answer]:
         """The answer to a change, once it is kept."""
@@ -72,11 +80,25 @@ class CloudService(HttpService):
         }
         ask = Ask(self._cloud, parts, query, Fields(request.body))
         database = self._cloud.databases.by_id.get(parts.get("database", ""))
-        entity = database.record.database_name if database is not None else ""
+        if meant.action and database is not None:
+            database.check_quiet()
+        entity = database.record.database_name if database is not None else next(iter(parts.values()), "")
+        done = Done(meant.action, entity, request.address)
         found = meant.run(ask)
-        if not meant.action:
+        return self._finished_later(found, done) if isawaitable(found) else self._finished(found, done)
+
+    async def _finished_later(self, found: Awaitable[Any], done: Done) -> Answer:
+        try:
+            answer = self._finished(await found, done)
+        except BadRequest as error:
+            return _failed(error)
+        return answer if isinstance(answer, Answer) else await answer
+
+    def _finished(self, found: Any, done: Done) -> Answer | Awaitable[Answer]:
+        """The answer of an endpoint, which is kept and told in the audit log where it has changed something."""
+        if not done.action:
             return _answer(found)
-        self._cloud.log(meant.action, entity or _name(found) or next(iter(parts.values()), ""), request.address)
+        self._cloud.log(done.action, done.entity or _name(found), done.address)
         return self._kept(_answer(found))
 
 
@@ -98,6 +120,10 @@ def _find(method: str, path: Sequence[str]) -> tuple[Endpoint, dict[str, str]]:
     if methods:
         raise BadRequest(f"method not allowed: {' or '.join(methods)} is", _NOT_ALLOWED)
     raise BadRequest("not found", _NOT_FOUND)
+
+
+def _failed(error: BadRequest) -> Answer:
+    return _answer(error.text if error.status == _NOT_FOUND else {"error": error.text}, error.status)
 
 
 def _answer(value: Any, status: int = 200) -> Answer:

@@ -28,6 +28,7 @@ class Store:
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._changed: set[str] = set()
+        self._account = ""
         self._writing = asyncio.Lock()
         self._path.mkdir(parents=True, exist_ok=True)
 
@@ -56,13 +57,20 @@ class Store:
     async def flush(self, account: Mapping[str, Any], records: Mapping[str, Record]) -> None:
         """Write the account, and the databases that were noted; those that are not among `records` go with their data."""
         changed, self._changed = self._changed, set()
-        written = {self._path / _ACCOUNT: json.dumps(account)}
+        before, self._account = self._account, json.dumps(account)
+        if not changed and self._account == before:
+            return
+        written = {self._path / _ACCOUNT: self._account}
         written |= {
             self._path / name / _DATABASE: json.dumps(asdict(records[name])) for name in changed & records.keys()
         }
         gone = [self._path / name for name in changed - records.keys()]
-        async with self._writing:
-            await asyncio.get_running_loop().run_in_executor(None, partial(_write, written, gone))
+        try:
+            async with self._writing:
+                await asyncio.get_running_loop().run_in_executor(None, partial(_write, written, gone))
+        except OSError:
+            self._changed |= changed  # they are kept with the next change
+            raise
 
 
 def _write(written: Mapping[Path, str], gone: Iterable[Path]) -> None:

@@ -1,0 +1,106 @@
+"""Lists: moving several elements at once (Redis 8.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from emulator.clients.blocking import Block
+from emulator.commands.arguments import bounded, timeout
+from emulator.commands.list import LEFT, POPPED, push, removed, side_of
+from emulator.datatypes.list import List
+from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MAX
+from emulator.protocol.replies import NULL_ARRAY, Reply
+from emulator.table.keyspec import keys
+from emulator.table.registry import command
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+
+_EXACTLY: Final = b"EXACTLY"
+_BULK: Final = b"BULK"
+
+
+class _Move(NamedTuple):
+    """From which end to which, how many elements or exactly so many, and whether they keep their order."""
+
+    take: bytes
+    put: bytes
+    number: int = 1
+    exactly: bool = False
+    in_bulk: bool = False
+
+
+def _asked(wherefrom: bytes, whereto: bytes, words: Sequence[bytes]) -> _Move:
+    take, put = side_of(wherefrom), side_of(whereto)
+    if not words:
+        return _Move(take, put)
+    if len(words) != 3:
+        raise CommandError(SYNTAX)
+    selector, ordering = words[0].upper(), words[2].upper()
+    if selector not in (b"COUNT", _EXACTLY) or ordering not in (b"OBO", _BULK):
+        raise CommandError(SYNTAX)
+    count = bounded(words[1], 1, INT64_MAX, "ERR count should be greater than 0")
+    return _Move(take, put, count, selector == _EXACTLY, ordering == _BULK)
+
+
+def _transfer(client: Session, source: bytes, target: bytes, move: _Move) -> list[bytes] | None:
+    """Move elements and return them in the order in which they stand then; None if there are none, or too few."""
+    values = client.db.lookup_write(source, List)
+    if values is None or (move.exactly and len(values) < move.number):
+        return None
+    client.db.lookup_write(target, List)
+    take = values.take_left if move.take is LEFT else values.take_right
+    taken = take(min(move.number, len(values)))
+    pushed = taken[::-1] if move.in_bulk and move.take is move.put else taken
+    push(client, target, pushed, move.put)
+    removed(client, source, values, POPPED[move.take], 0)  # a move is one change
+    return pushed[::-1] if move.put is LEFT else pushed
+
+
+@command(
+    "list",
+    since="8.10.0",
+    flags="write denyoom",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(N) for N elements moved",
+)
+def lmovem(
+    client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes, *how_many: bytes
+) -> Reply:
+    """Moves elements from an end of a list to an end of another or the same list, and returns them."""
+    move = _asked(wherefrom, whereto, how_many)
+    moved = _transfer(client, source, destination, move)
+    return ([] if not move.exactly else NULL_ARRAY) if moved is None else moved
+
+
+@command(
+    "list",
+    since="8.10.0",
+    flags="write denyoom blocking",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(N) for N elements moved",
+)
+def blmovem(
+    client: Session,
+    source: bytes,
+    destination: bytes,
+    wherefrom: bytes,
+    whereto: bytes,
+    seconds: bytes,
+    *how_many: bytes,
+) -> Reply | Block:
+    """Moves elements from an end of a list to an end of another, and returns them; waits until there are enough."""
+    move, wait = _asked(wherefrom, whereto, how_many), timeout(client, seconds)
+
+    def attempt() -> Reply | None:
+        return _transfer(client, source, destination, move)
+
+    moved = attempt()
+    if moved is not None:
+        return moved
+    waiting = client.block((source,), wait, List, attempt, NULL_ARRAY)
+    if isinstance(waiting, Block):
+        waiting.wants_more = move.exactly
+    return waiting

@@ -1,0 +1,328 @@
+"""What Redis 8.8 and 8.10 have, by their documentation: no such server was there to be asked.
+
+https://redis.io/docs/latest/commands/
+"""
+
+import pytest
+
+from emulator.clients.session import Session
+from emulator.clock import ManualClock
+from emulator.config.directives import Config
+from emulator.config.edition import EDITIONS
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+from emulator.modules.array.array import Array
+from emulator.protocol.inline import split_inline
+from tests.conftest import Client
+
+
+class Talk:
+    """Commands to one engine of an edition; replies as RESP2, without the line ends."""
+
+    def __init__(self, compat):
+        self.client = Client(Engine(Config(EDITIONS[compat]), ManualClock()))
+        self.engine = self.client.engine
+
+    def __call__(self, line):
+        return self.client.play(line).decode("latin-1").split("\r\n")[:-1]
+
+    def items(self, line):
+        """The strings and integers of an array, null as None."""
+        head, *rest = self(line)
+        assert head.startswith("*"), head
+        found, lines = [], iter(rest)
+        for each in lines:
+            if each.startswith("$"):
+                found.append(None if each == "$-1" else next(lines))
+            elif not each.startswith("*"):
+                found.append(int(each[1:]))
+        return found
+
+
+@pytest.fixture
+def ask():
+    return Talk("8.10")
+
+
+@pytest.mark.parametrize("compat", ["8.6", "8.8", "8.10"])
+@pytest.mark.parametrize(
+    ("line", "since"),
+    [
+        ("ARLEN a", "8.8"),
+        ("INCREX k", "8.8"),
+        ("XNACK s g FAIL IDS 1 1-1", "8.8"),
+        ("LMOVEM a b LEFT LEFT", "8.10"),
+        ("SUNIONCARD 1 a", "8.10"),
+        ("SDIFFCARD 1 a", "8.10"),
+        ("HIMPORT DISCARDALL", "8.10"),
+    ],
+)
+def test_a_command_is_there_from_its_version_on(compat, line, since):
+    known = tuple(map(int, compat.split("."))) >= tuple(map(int, since.split(".")))
+    assert Talk(compat)(line)[0].startswith("-ERR unknown command") != known
+
+
+# Arrays
+
+
+def test_values_at_indexes(ask):
+    assert ask("ARSET a 0 hello") == [":1"]
+    assert ask("ARSET a 2 a b c") == [":3"]
+    assert ask("ARSET a 2 x") == [":0"]
+    assert ask.items("ARMGET a 0 1 2 4") == ["hello", None, "x", "c"]
+    assert ask("ARMSET a 0 1 5 2 100 3") == [":2"]
+    assert (ask("ARLEN a"), ask("ARCOUNT a")) == ([":101"], [":6"])
+    assert ask("ARGET a 1") == ask("ARGET none 0") == ["$-1"]
+    assert ask("TYPE a") == ["+array"]
+
+
+def test_ranges_of_an_array(ask):
+    ask("ARMSET a 0 a 1 b 3 d")
+    assert ask.items("ARGETRANGE a 0 3") == ["a", "b", None, "d"]
+    assert ask.items("ARGETRANGE a 3 0") == ["d", None, "b", "a"]
+    assert ask.items("ARSCAN a 0 10") == [0, "a", 1, "b", 3, "d"]
+    assert ask.items("ARSCAN a 10 0 LIMIT 2") == [3, "d", 1, "b"]
+    assert ask("ARGETRANGE a 0 1000000")[0].startswith("-ERR range exceeds")
+    assert ask("ARGETRANGE none 0 3") == ["*0"]
+
+
+def test_an_array_goes_with_its_last_value(ask):
+    ask("ARMSET a 0 a 1 b 2 c 3 d 4 e")
+    assert ask("ARDELRANGE a 3 1 2 2") == [":3"]
+    assert ask("ARDEL a 0 1 4") == [":2"]
+    assert ask("EXISTS a") == [":0"]
+
+
+def test_the_cursor(ask):
+    assert ask("ARNEXT log") == [":0"]
+    assert ask("ARSEEK log 1") == [":0"]
+    assert (ask("ARINSERT log e1 e2"), ask("ARNEXT log")) == ([":1"], [":2"])
+    assert (ask("ARSEEK log 10"), ask("ARINSERT log e3"), ask("ARNEXT log")) == ([":1"], [":10"], [":11"])
+    assert ask("ARSEEK log 18446744073709551615") == [":1"]
+    assert ask("ARNEXT log") == ["$-1"]
+    assert ask("ARINSERT log e4")[0].startswith("-ERR")
+    assert ask("ARSET log 18446744073709551615 x")[0].startswith("-ERR")
+
+
+def test_a_ring(ask):
+    assert [ask(f"ARRING r 3 v{number}") for number in range(4)] == [[":0"], [":1"], [":2"], [":0"]]
+    assert (ask("ARGET r 0")[1], ask("ARCOUNT r")) == ("v3", [":3"])
+    assert ask.items("ARLASTITEMS r 3") == ["v1", "v2", "v3"]
+    assert ask.items("ARLASTITEMS r 9 REV") == ["v3", "v2", "v1"]
+    ask("ARRING r 2 v4")
+    assert ask.items("ARGETRANGE r 0 2") == ["v3", "v4", None]
+
+
+def test_the_latest_insertions(ask):
+    ask("ARINSERT log first second third")
+    assert ask.items("ARLASTITEMS log 2") == ["second", "third"]
+    assert ask.items("ARLASTITEMS log 2 REV") == ["third", "second"]
+    assert ask.items("ARLASTITEMS log 9") == ["first", "second", "third"]
+
+
+def test_calculating_with_a_range(ask):
+    ask("ARMSET s 0 10 1 20 2 30 3 x")
+    assert [ask(f"AROP s 0 3 {name}") for name in ("SUM", "MIN", "MAX")] == [
+        ["$2", text] for text in ("60", "10", "30")
+    ]
+    assert ask("AROP s 3 0 MATCH 10") == [":1"]
+    assert ask("AROP s 0 9 USED") == [":4"]
+    ask("ARMSET f 0 255 1 15 2 240.9")
+    assert [ask(f"AROP f 0 2 {name}") for name in ("AND", "OR", "XOR")] == [[":0"], [":255"], [":0"]]
+    assert ask("AROP s 3 3 SUM") == ask("AROP none 0 1 OR") == ["$-1"]
+    assert ask("AROP s 0 1 MATCH")[0].startswith("-ERR")
+
+
+def test_searching_an_array(ask):
+    ask("ARMSET log 0 'boot: ok' 1 'warn: disk' 2 'ERROR: cpu' 3 'info: ready' 4 'error: net'")
+    assert ask.items("ARGREP log - + MATCH error NOCASE") == [2, 4]
+    assert ask.items("ARGREP log - + MATCH error NOCASE WITHVALUES") == [2, "ERROR: cpu", 4, "error: net"]
+    assert ask.items("ARGREP log 0 4 GLOB warn:* OR GLOB error:*") == [1, 4]
+    assert ask.items("ARGREP log 4 0 RE '^[A-Za-z]+: (cpu|net)$' NOCASE") == [4, 2]
+    assert ask.items("ARGREP log 0 4 EXACT 'info: ready'") == [3]
+    assert ask.items("ARGREP log - + MATCH o MATCH k AND LIMIT 1") == [0]
+    assert ask("ARGREP log - + RE (")[0].startswith("-ERR")
+    assert ask("ARGREP none - + MATCH x") == ["*0"]
+
+
+def test_what_every_type_can(ask):
+    ask("ARRING r 3 a b c d")
+    ask("COPY r twin")
+    assert ask.items("ARGETRANGE twin 0 2") == ["d", "b", "c"]
+    dumped = ask.client.play("DUMP r").partition(b"\r\n")[2][:-2]
+    session = ask.client.session
+    run(session, [[b"RESTORE", b"back", b"0", dumped]], 0, 1)
+    assert session.out.pop() == b"+OK\r\n"
+    assert ask("ARRING back 3 e") == [":1"]
+    assert ask("DEBUG DIGEST-VALUE twin")[0] == ask("DEBUG DIGEST-VALUE r")[0]
+    assert int(ask("MEMORY USAGE r")[0][1:]) > 64
+    assert "array" in ask.items("ACL CAT") and "arset" in ask.items("ACL CAT array")
+    assert ask("LPUSH r x")[0].startswith("-WRONGTYPE")
+
+
+def test_an_array_is_counted_as_it_changes(ask):
+    ask("ARSET a 5 x yy zzz")
+    ask("ARDEL a 6")
+    ask("ARRING a 6 longer")
+    array = ask.engine.databases[0].entries[b"a"].value
+    assert isinstance(array, Array)
+    array._check()
+
+
+# Counters
+
+
+def test_a_counter_within_bounds(ask):
+    assert ask.items("INCREX k") == [1, 1]
+    assert ask.items("INCREX k BYINT 98") == [99, 98]
+    assert ask.items("INCREX k BYINT 5 UBOUND 100") == [99, 0]
+    assert ask.items("INCREX k BYINT 5 UBOUND 100 SATURATE") == [100, 1]
+    assert ask.items("INCREX k BYINT -300 LBOUND 0 SATURATE") == [0, -100]
+    assert ask("INCREX k LBOUND 2 UBOUND 1")[0].startswith("-ERR")
+    assert ask("INCREX new BYINT 5 UBOUND 4") == ["*2", ":0", ":0"]
+    assert ask("EXISTS new") == [":0"]
+
+
+def test_a_counter_of_floats(ask):
+    ask("SET k 1.5")
+    assert ask.items("INCREX k BYFLOAT 0.25") == ["1.75", "0.25"]
+    assert ask.items("INCREX k BYFLOAT 9 UBOUND 2") == ["1.75", "0"]
+    assert ask.items("INCREX k BYFLOAT 9 UBOUND 2 SATURATE") == ["2", "0.25"]
+    assert ask("INCREX k BYFLOAT 0.5 BYINT 1")[0] == "-ERR syntax error"
+    ask("INCREX k BYFLOAT 0.5")
+    assert ask("INCREX k")[0].startswith("-ERR value is not an integer")
+    ask("HELLO 3")
+    assert ask("INCREX k BYFLOAT 0.5") == ["*2", ",3", ",0.5"]
+
+
+def test_a_window_that_is_not_extended(ask):
+    ask("INCREX k UBOUND 2 EX 60 ENX")
+    ask.engine.clock.advance(20)
+    ask.engine.advance()
+    assert (ask.items("INCREX k UBOUND 2 EX 60 ENX"), ask("TTL k")) == ([2, 1], [":40"])
+    assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [2, 0]
+    ask.engine.clock.advance(40)
+    ask.engine.advance()
+    assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [1, 1]
+    assert (ask.items("INCREX k PERSIST"), ask("TTL k")) == ([2, 1], [":-1"])
+    assert ask("INCREX k ENX") == ask("INCREX k PERSIST ENX") == ["-ERR syntax error"]
+
+
+# Lists, sets, sorted sets
+
+
+@pytest.mark.parametrize(
+    ("words", "moved", "left", "target"),
+    [
+        ("LEFT LEFT", "1", "2 3 4", "1 x"),
+        ("LEFT LEFT COUNT 2 OBO", "2 1", "3 4", "2 1 x"),
+        ("LEFT LEFT COUNT 2 BULK", "1 2", "3 4", "1 2 x"),
+        ("LEFT RIGHT COUNT 2 OBO", "1 2", "3 4", "x 1 2"),
+        ("RIGHT LEFT COUNT 2 OBO", "3 4", "1 2", "3 4 x"),
+        ("RIGHT LEFT COUNT 2 BULK", "3 4", "1 2", "3 4 x"),
+        ("RIGHT RIGHT COUNT 2 OBO", "4 3", "1 2", "x 4 3"),
+        ("RIGHT RIGHT EXACTLY 2 BULK", "3 4", "1 2", "x 3 4"),
+        ("LEFT RIGHT COUNT 9 BULK", "1 2 3 4", "", "x 1 2 3 4"),
+    ],
+)
+def test_moving_several_elements(ask, words, moved, left, target):
+    ask("RPUSH a 1 2 3 4")
+    ask("RPUSH b x")
+    found = [" ".join(map(str, ask.items(line))) for line in (f"LMOVEM a b {words}", "LRANGE a 0 -1", "LRANGE b 0 -1")]
+    assert found == [moved, left, target]
+
+
+def test_moving_exactly_so_many_or_none(ask):
+    ask("RPUSH a 1 2")
+    assert ask("LMOVEM a b LEFT LEFT EXACTLY 3 BULK") == ["*-1"]
+    assert ask("LMOVEM none b LEFT LEFT") == ["*0"]
+    assert ask("LMOVEM a b LEFT LEFT COUNT 3") == ["-ERR syntax error"]
+    assert ask.items("LMOVEM a a LEFT LEFT EXACTLY 2 OBO") == ["2", "1"]
+
+
+def test_waiting_until_there_are_enough(ask):
+    assert ask("BLMOVEM a b LEFT RIGHT 0 EXACTLY 2 BULK") == []
+    other = Session(ask.engine)
+    for line in ("RPUSH a 1", "RPUSH a 2"):
+        assert ask.client.session.out == []
+        run(other, [split_inline(line.encode())], 0, 1)
+    assert ask.client.session.out == [b"*2\r\n$1\r\n1\r\n$1\r\n2\r\n"]
+
+
+def test_counting_members(ask):
+    ask("SADD a 1 2 3")
+    ask("SADD b 3 4 5")
+    assert (ask("SUNIONCARD 2 a b"), ask("SUNIONCARD 2 a b LIMIT 3 APPROX")) == ([":5"], [":3"])
+    assert (ask("SDIFFCARD 2 a b"), ask("SDIFFCARD 2 a b LIMIT 1"), ask("SDIFFCARD 1 none")) == ([":2"], [":1"], [":0"])
+    assert ask("SUNIONCARD 0 a")[0].startswith("-ERR numkeys")
+
+
+def test_in_how_many_keys_a_member_is(ask):
+    ask("ZADD a 5 x 6 y")
+    ask("ZADD b 7 x")
+    assert ask.items("ZUNION 2 a b AGGREGATE COUNT WITHSCORES") == ["y", "1", "x", "2"]
+    assert Talk("8.6")("ZUNION 1 a AGGREGATE COUNT") == ["-ERR syntax error"]
+
+
+# Streams
+
+
+def test_entries_given_back(ask):
+    for number in (1, 2, 3):
+        ask(f"XADD s {number}-1 f v")
+    ask("XGROUP CREATE s g 0")
+    ask("XREADGROUP GROUP g c COUNT 2 STREAMS s >")
+    assert ask("XNACK s g FAIL IDS 3 1-1 2-1 9-9") == [":2"]
+    assert ask.items("XPENDING s g - + 10") == ["1-1", "", -1, 1, "2-1", "", -1, 1]
+    assert ask("XNACK s g SILENT IDS 1 1-1") == [":1"]
+    assert ask("XNACK s g FATAL IDS 1 2-1") == [":1"]
+    assert ask("XNACK s g FAIL IDS 1 3-1 FORCE") == [":1"]
+    assert ask.items("XPENDING s g - + 10")[3::4] == [0, 2**63 - 1, 0]
+    assert ask("XNACK s g FAIL IDS 1 3-1 RETRYCOUNT 5") == [":1"]
+    ask("XREADGROUP GROUP g d COUNT 1 CLAIM 100000 STREAMS s >")
+    assert ask.items("XPENDING s g - + 10")[1] == "d"
+    ask.engine.databases[0].entries[b"s"].value.groups[b"g"]._check()
+    ask("COPY s t")
+    assert ask.items("XPENDING t g - + 10") == ask.items("XPENDING s g - + 10")
+
+
+def test_a_cap_of_the_whole_reply(ask):
+    for key in "st":
+        for number in (1, 2, 3):
+            ask(f"XADD {key} {number}-1 f 12345")
+    assert len(ask.items("XREAD MAXCOUNT 4 STREAMS s t 0 0")) == 2 + 4 * 3
+    assert len(ask.items("XREAD MAXCOUNT 2 STREAMS s t 0 0")) == 1 + 2 * 3
+    assert len(ask.items("XREAD MAXSIZE 13 STREAMS s t 0 0")) == 1 + 2 * 3
+    assert len(ask.items("XREAD MAXSIZE 1 STREAMS s t 0 0")) == 1 + 3
+    ask("XGROUP CREATE s g 0")
+    assert len(ask.items("XREADGROUP GROUP g c MAXCOUNT 2 STREAMS s >")) == 1 + 2 * 3
+    assert ask("XPENDING s g")[1] == ":2"
+    assert Talk("8.8")("XREAD MAXCOUNT 2 STREAMS s 0") == ["-ERR syntax error"]
+
+
+# Hashes
+
+
+def test_hashes_of_the_same_fields(ask):
+    assert ask("HIMPORT PREPARE u name email age") == ["+OK"]
+    assert ask("HIMPORT SET user:1 u alice a@example.com 30") == ["+OK"]
+    assert ask.items("HGETALL user:1") == ["name", "alice", "email", "a@example.com", "age", "30"]
+    ask("SET user:1 x EX 100")
+    assert (ask("HIMPORT SET user:1 u bob b 25"), ask("TTL user:1")) == (["+OK"], [":-1"])
+    assert ask("HIMPORT SET user:1 u bob")[0].startswith("-ERR number of values")
+    assert ask("HIMPORT SET user:1 v bob")[0].startswith("-ERR no such fieldset")
+    assert ask("HIMPORT PREPARE u a a")[0].startswith("-ERR duplicate")
+    assert (ask("HIMPORT DISCARD u"), ask("HIMPORT DISCARD u")) == ([":1"], [":0"])
+    ask("HIMPORT PREPARE v a")
+    ask("HIMPORT PREPARE w a")
+    assert ask("HIMPORT DISCARDALL") == [":2"]
+    ask("HIMPORT PREPARE v a")
+    ask("RESET")
+    assert ask("HIMPORT DISCARDALL") == [":0"]
+
+
+def test_a_fieldset_is_the_connections_own(ask):
+    ask("HIMPORT PREPARE u a")
+    other = Session(ask.engine)
+    run(other, [[b"HIMPORT", b"SET", b"k", b"u", b"1"]], 0, 1)
+    assert other.out[0].startswith(b"-ERR no such fieldset")
