@@ -147,3 +147,23 @@ def test_the_rest_api_by_tls(files):
 def test_the_rest_api_does_not_begin_without_a_certificate():
     with pytest.raises(OSError, match="rest-tls: No tls-cert-file"), emulator.Server(rest_port="auto", rest_tls=True):
         pass
+
+
+def test_a_replica_follows_over_tls(files):
+    settings = {
+        "port": 0,
+        "tls_port": "auto",
+        "tls_cert_file": files["cert"],
+        "tls_key_file": files["key"],
+        "tls_ca_cert_file": files["ca"],
+        "tls_auth_clients": "no",
+        "tls_replication": "yes",
+    }
+    with emulator.Server(**settings) as master, master.connect() as client:
+        client.set("a", 1)
+        with (
+            emulator.Server(replicaof=f"{master.host}:{master.port}", **settings) as replica,
+            replica.connect() as there,
+        ):
+            assert client.wait(1, 10_000) == 1
+            assert there.get("a") == b"1"
