@@ -66,6 +66,8 @@ _OF_A_TENANT: Final = {
     "backup_daily": False,
     "backup_dir": "",
     "emulator_max_keyspaces": 0,
+    "maxmemory": 0,
+    "maxmemory_policy": "noeviction",
     "replicaof": None,
     "requirepass": "",
 }
@@ -77,7 +79,8 @@ _NOT_FOR_TENANTS: Final = frozenset(
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
 
-def _at_once(work: Callable[[], object]) -> object:
+def at_once(work: Callable[[], object]) -> object:
+    """Does something now: what `Engine.soon` is where there is no loop."""
     return work()
 
 
@@ -127,7 +130,7 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
-        self.soon: Callable[[Callable[[], object]], object] = _at_once
+        self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
