@@ -25,14 +25,18 @@ def next_count(count: int) -> int:
 
 
 class Pending:
-    """An entry delivered to a consumer and not acknowledged; ``delivered`` is the moment, in milliseconds."""
+    """An entry delivered to a consumer and not acknowledged; ``delivered`` is the moment, in milliseconds.
 
-    __slots__ = ("consumer", "count", "delivered")
+    ``turn`` orders what was delivered in the same millisecond.
+    """
+
+    __slots__ = ("consumer", "count", "delivered", "turn")
 
     def __init__(self, consumer: Consumer, delivered: int, count: int = 1) -> None:
         self.consumer = consumer
         self.delivered = delivered
         self.count = count
+        self.turn = 0
 
 
 class Consumer:
@@ -54,7 +58,7 @@ class Group:
     for each consumer, in O(log n); by the moment of its delivery too, from the first time on that somebody asks for it so.
     """
 
-    __slots__ = ("_times", "consumers", "last_id", "pending", "read", "released")
+    __slots__ = ("_times", "_turn", "consumers", "last_id", "pending", "read", "released")
 
     def __init__(self, last_id: int, read: int) -> None:
         self.last_id = last_id
@@ -62,7 +66,8 @@ class Group:
         self.pending: SortedDict[int, Pending] = SortedDict()
         self.consumers: SortedDict[bytes, Consumer] = SortedDict()
         self.released = Consumer(b"", 0)
-        self._times: SortedList[tuple[int, int]] | None = None
+        self._times: SortedList[tuple[int, int, int]] | None = None
+        self._turn = 0
 
     @property
     def footprint(self) -> int:
@@ -78,9 +83,8 @@ class Group:
         if known is not None:
             del known.consumer.pending[id]
             self._forget_time(id, known)
-        self.pending[id] = consumer.pending[id] = Pending(consumer, now)
-        if self._times is not None:
-            self._times.add((now, id))
+        self.pending[id] = consumer.pending[id] = pending = Pending(consumer, now)
+        self._note_time(id, pending)
 
     def redeliver(self, id: int, moment: int, again: bool = True) -> None:
         """Let what is pending have been delivered at a moment; `again` counts it as another delivery."""
@@ -89,27 +93,32 @@ class Group:
         pending.delivered = moment
         if again:
             pending.count = next_count(pending.count)
-        if self._times is not None:
-            self._times.add((moment, id))
+        self._note_time(id, pending)
 
     def delivered_until(self, moment: int) -> Iterator[int]:
         """What is pending since a moment or longer, the longest first; not to be changed meanwhile."""
-        return (id for _, id in self._by_time().irange(maximum=(moment + 1,), inclusive=(True, False)))
+        return (id for _, _, id in self._by_time().irange(maximum=(moment + 1,), inclusive=(True, False)))
 
     def first_delivered_after(self, moment: int) -> int | None:
         """The earliest delivery after a moment of what is pending; None where there is none."""
         later = next(self._by_time().irange(minimum=(moment + 1,)), None)
         return None if later is None else later[0]
 
-    def _by_time(self) -> SortedList[tuple[int, int]]:
-        """The moments of delivery and the ids of what is pending.  O(n*log(n)) the first time."""
+    def _by_time(self) -> SortedList[tuple[int, int, int]]:
+        """The moments of delivery, the turns and the ids of what is pending.  O(n*log(n)) the first time."""
         if self._times is None:
-            self._times = SortedList((pending.delivered, id) for id, pending in self.pending.items())
+            self._times = SortedList((item.delivered, item.turn, id) for id, item in self.pending.items())
         return self._times
+
+    def _note_time(self, id: int, pending: Pending) -> None:
+        if self._times is not None:
+            self._turn += 1
+            pending.turn = self._turn
+            self._times.add((pending.delivered, pending.turn, id))
 
     def _forget_time(self, id: int, pending: Pending) -> None:
         if self._times is not None:
-            self._times.remove((pending.delivered, id))
+            self._times.remove((pending.delivered, pending.turn, id))
 
     def give(self, id: int, consumer: Consumer) -> None:
         """Let a consumer have what is pending with another."""
@@ -158,7 +167,8 @@ class Group:
         return twin
 
     def _check(self) -> None:
-        assert self._times is None or list(self._times) == sorted((it.delivered, id) for id, it in self.pending.items())
+        times = sorted((item.delivered, item.turn, id) for id, item in self.pending.items())
+        assert self._times is None or list(self._times) == times
         owned = sum(len(consumer.pending) for consumer in self.consumers.values())
         assert owned + len(self.released.pending) == len(self.pending)
         for id, pending in self.pending.items():
