@@ -36,21 +36,24 @@ if found then
 end
 
 local byte, char, floor = string.byte, string.char, math.floor
-local HALF = FURTHEST / 2
+local HALF, LATER = FURTHEST / 2, 16
 
--- The last bytes stand in a ring; each half of it that is full becomes a string.
+-- The last bytes stand in a ring; each half of it that is full becomes a string.  That is a little later, since of several
+-- bytes in one assignment Lua writes the last one first.
 local function new_room()
-  local ring, pieces = {}, {}
+  local ring, pieces, kept = {}, {}, 0 -- so many bytes are in strings
+  local function keep(size)
+    local first = kept % FURTHEST + 1
+    pieces[#pieces + 1] = char(unpack(ring, first, first + size - 1))
+    kept = kept + size
+  end
   local function put(_, place, value)
     ring[place % FURTHEST + 1] = value
-    if (place + 1) % HALF == 0 then
-      local last = place % FURTHEST + 1
-      pieces[#pieces + 1] = char(unpack(ring, last - HALF + 1, last))
-    end
+    if place == kept + HALF + LATER then keep(HALF) end
   end
   local function rest(size)
-    local last = size % FURTHEST
-    pieces[#pieces + 1] = char(unpack(ring, last - size % HALF + 1, last))
+    if size - kept > HALF then keep(HALF) end
+    keep(size - kept)
     return table.concat(pieces)
   end
   local stand_in = { __index = function(_, place) return ring[place % FURTHEST + 1] end, __newindex = put, __call = function(_, size) return rest(size) end }

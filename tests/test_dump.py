@@ -11,7 +11,7 @@ import pytest
 from emulator.commands.dump import serialized
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.types import type_name
-from emulator.rdb import intset, listpack, ziplist
+from emulator.rdb import intset, listpack, payload, ziplist
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
 from emulator.rdb.payload import sealed
@@ -269,3 +269,33 @@ def test_a_key_that_is_written_to_while_it_is_migrated_stays(serve):
         target.close()
 
     serve(scenario)
+
+
+@pytest.mark.parametrize("width", [0, 8])
+def test_strings_are_written_and_read_many_at_a_time(some_lua, width):
+    rng = random.Random(7)
+    peculiar = [
+        b"",
+        b"-",
+        b"-0",
+        b"0",
+        b"00",
+        b"+5",
+        b"1\n2",
+        b"2147483647",
+        b"2147483648",
+        b"-2147483648",
+        b"12345678901",
+    ]
+    words = [
+        rng.choice([*peculiar, b"%d" % rng.randrange(-70000, 70000), b"m\n%d" % number]) for number in range(20_000)
+    ]
+    words += [rng.randbytes(size) for size in (20, 63, 64, 100, 16383, 16384)]
+    tails = rng.randbytes(width * len(words))
+    for text in (payload.plain_string, payload.string):
+        whole = payload.strings(words, text, tails)
+        each = [text(word) + tails[place * width :][:width] for place, word in enumerate(words)]
+        assert whole == b"".join(each)
+        assert payload.Reader(whole).strings(len(words), width) == (words, tails)
+        with pytest.raises(BadData):
+            payload.Reader(whole[:-1]).strings(len(words), width)

@@ -144,3 +144,29 @@ def test_the_threshold_for_large_values_is_an_engine_s_own(client):
         player.play(f"RPUSH l {'x' * 10}")
         outcomes.append(len(player.engine.databases[0].peek(b"l").nodes))
     assert outcomes == [3, 2, 2]
+
+
+@pytest.mark.parametrize("limit", [-2, 1, 128])
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_taken_from_the_ends(limit, seed):
+    rng = random.Random(seed)
+    model = [rng.choice([b"%d" % rng.randrange(1000), b"x" * rng.choice([1, 70, 900, 5000])]) for _ in range(400)]
+    parted = rng.randint(0, len(model))
+    values = List()
+    values.grow(model, limit)
+    values.extend_right(model[parted:])
+    values.extend_left(model[:parted][::-1])
+    while model:
+        count = rng.randint(0, len(model))
+        step = rng.randrange(3)
+        if step == 0:
+            assert values.take_left(count) == model[:count]
+            del model[:count]
+        elif step == 1:
+            assert values.take_right(count) == model[len(model) - count :][::-1]
+            del model[len(model) - count :]
+        else:
+            values.trim(count // 8, len(model) - count // 8)
+            model = model[count // 8 : len(model) - count // 8]
+        values._check()
+        assert list(values) == model and list(reversed(values.values)) == model[::-1]

@@ -145,10 +145,15 @@ class List:
         return b"listpack" if self.nodes is None else b"quicklist"
 
     @property
+    def packed_size(self) -> int:
+        """Bytes of the one block that a small one is in, 0 for others."""
+        return self.size if self.nodes is None else 0
+
+    @property
     def footprint(self) -> int:
         """Bytes that it takes in the real server."""
         if self.nodes is None:
-            return allocated(self.size)
+            return allocated(self.packed_size)
         if len(self.nodes) <= _FEW_NODES:
             return _QUICKLIST + len(self.nodes) * _NODE_HEAD + sum([allocated(size) for _, size in self.nodes])
         return _QUICKLIST + len(self.nodes) * _NODE + self.size
@@ -273,27 +278,26 @@ class List:
         """Take some of the first values, of which there must be as many.  O(count)."""
         if self.shared:
             self._part()
-        taken = self.values.take_left(count)
-        self._forget(taken, 0)
-        return taken
+        self._forget(count, 0)
+        return self.values.take_left(count)
 
     def take_right(self, count: int) -> list[bytes]:
         """Take some of the last values, the last one first.  O(count)."""
         if self.shared:
             self._part()
-        taken = self.values.take_right(count)
-        self._forget(taken, -1)
-        return taken
+        self._forget(count, -1)
+        return self.values.take_right(count)
 
-    def _forget(self, taken: Sequence[bytes], end: int) -> None:
-        """Values have been taken from an end: the nodes there go, the last of them perhaps in part."""
+    def _forget(self, taken: int, end: int) -> None:
+        """So many values are about to be taken from an end: the nodes there go, the last of them perhaps in part."""
         nodes = self.nodes
-        left = len(taken)
+        left = taken
         while nodes and left and nodes[end][0] <= left:
             count, size = nodes.popleft() if end == 0 else nodes.pop()
             left -= count
             self.size -= size - HEADER_SIZE
-        rest = sum(map(entry_size, taken[len(taken) - left :]))
+        start = taken - left if end == 0 else len(self) - taken
+        rest = sum(map(entry_size, self.values.slice(start, start + left)))
         self.size -= rest
         if nodes and left:
             _change(nodes[end], -left, -rest)
@@ -366,10 +370,14 @@ class List:
             self.values, self.size, self.shared = TwoEnded(), HEADER_SIZE, False
             self.nodes = None if self.nodes is None else deque()
             return
+        if self.shared:
+            self._part()
         if stop < len(self):
-            self.take_right(len(self) - stop)
+            self._forget(len(self) - stop, -1)
+            self.values.drop_right(len(self) - stop)
         if start:
-            self.take_left(start)
+            self._forget(start, 0)
+            self.values.drop_left(start)
 
     # The listpacks of a quicklist
 

@@ -78,6 +78,18 @@ class TwoEnded:
         taken.reverse()
         return taken
 
+    def drop_left(self, count: int) -> None:
+        """Give up some of the first values, of which there must be as many."""
+        kept = len(self.front) - count
+        del self.front[max(kept, 0) :]
+        del self.back[: max(-kept, 0)]
+
+    def drop_right(self, count: int) -> None:
+        """Give up some of the last values."""
+        kept = len(self.back) - count
+        del self.back[max(kept, 0) :]
+        del self.front[: max(-kept, 0)]
+
     def _fill_front(self, least: int) -> None:
         """Move half of the values from the back to the front, and so many that it has `least`."""
         moved = max((len(self.back) + 1) // 2, least - len(self.front))
