@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _URL = "redis-emulator-url"
 _STRICT = "redis-emulator-strict"
 _KEYSPACES = "redis-emulator-keyspaces"
+_COMPAT = "redis-emulator-compat"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     help = "share one server between the workers of pytest-xdist, with a keyspace for each worker or for each test"
     group.addoption(f"--{_KEYSPACES}", choices=("worker", "test"), default=None, help=help)
     parser.addini(_KEYSPACES, help=help, default="")
+    help = "which server the emulator stands for: 7.2 to 8.10 or valkey-9.1 (8.2)"
+    group.addoption(f"--{_COMPAT}", metavar="VERSION", default=None, help=help)
+    parser.addini(_COMPAT, help=help, default="")
     add_ini_options(parser)
 
 
@@ -73,7 +78,7 @@ def pytest_configure_node(node: Any) -> None:
     if not _setting(config, _KEYSPACES) or _setting(config, _URL):
         return
     if _SHARED not in config.stash:
-        config.stash[_SHARED] = _new_server().__enter__()
+        config.stash[_SHARED] = _new_server(_setting(config, _COMPAT)).__enter__()
     node.workerinput[_SHARED_URL] = config.stash[_SHARED].url
 
 
@@ -82,10 +87,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_SHARED].__exit__()
 
 
-def _new_server() -> Server:
+def _new_server(compat: str = "") -> Server:
     from emulator.testing.embedded import Server
 
-    return Server(enable_debug_command="yes")
+    edition: dict[str, Any] = {"compat": compat} if compat else {}
+    return Server(enable_debug_command="yes", **edition)
 
 
 # Servers
@@ -100,7 +106,7 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServ
     worker = getattr(request.config, "workerinput", {})
     url = _setting(request.config, _URL) or worker.get(_SHARED_URL)
     if not url:
-        with _new_server() as server:
+        with _new_server(_setting(request.config, _COMPAT)) as server:
             yield server
         return
     from emulator.testing.remote import RemoteServer
@@ -109,6 +115,25 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Server | RemoteServ
     shared = _setting(request.config, _KEYSPACES) and remote.is_emulator
     yield remote.keyspace(worker.get("workerid", "main")) if shared else remote
     remote.close()
+
+
+@pytest.fixture(scope="session")
+def _redis_editions() -> Iterator[Callable[[str], Server]]:
+    """Finds the session's server of another edition than `redis_server`; it starts when it is first asked for."""
+    with ExitStack() as stack:
+        yield cache(lambda compat: stack.enter_context(_new_server(compat)))
+
+
+def _server_of(request: pytest.FixtureRequest) -> Server | RemoteServer:
+    """The session's server of the edition that the markers of a test or a module ask for."""
+    server: Server | RemoteServer = request.getfixturevalue("redis_server")
+    compat = asked(request.node).get("compat")
+    if compat is None or compat == _setting(request.config, _COMPAT):
+        return server
+    if not server.is_emulator:
+        pytest.skip(f"a real server is of the version that it is, not of {compat}")
+    found: Server = request.getfixturevalue("_redis_editions")(compat)
+    return found
 
 
 @pytest.fixture
@@ -146,15 +171,16 @@ def redis_sentinel() -> Iterator[Sentinel]:
 
 
 @pytest.fixture
-def _redis_ready(request: pytest.FixtureRequest, redis_server: Server | RemoteServer) -> Iterator[AnyServer]:
+def _redis_ready(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
     """The test's server: empty, at the machine's time, and with the settings of the test's marker."""
     from emulator.testing.watch import Watch
 
     with ExitStack() as stack:
-        server: AnyServer = redis_server
+        of_session = _server_of(request)
+        server: AnyServer = of_session
         if _setting(request.config, _KEYSPACES) == "test" and server.is_emulator:
             worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-            server = redis_server.keyspace(f"{worker}.{request.node.name}")
+            server = of_session.keyspace(f"{worker}.{request.node.name}")
             stack.callback(server.drop)
         stack.enter_context(_at_python_s_time(request, server))
         settings = dict(asked(request.node).get("config", {}))
@@ -197,14 +223,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def redis_module(
-    request: pytest.FixtureRequest, redis_server: Server | RemoteServer
-) -> Iterator[Keyspace | RemoteServer]:
+def redis_module(request: pytest.FixtureRequest) -> Iterator[Keyspace | RemoteServer]:
     """A Redis that the tests of a module share, empty at its beginning: ``url``, ``connect()``, ``clock``, ``snapshot()``."""
-    if not redis_server.is_emulator:
+    server = _server_of(request)
+    if not server.is_emulator:
         pytest.skip("a real server has no keyspace for a module: it is emptied before each test")
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    shared = redis_server.keyspace(f"{worker}.{request.node.nodeid}")
+    shared = server.keyspace(f"{worker}.{request.node.nodeid}")
     shared.perform(*(("CONFIG", "SET", *setting) for setting in asked(request.node).get("config", {}).items()))
     with _at_python_s_time(request, shared):
         yield shared

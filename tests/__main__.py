@@ -3,6 +3,7 @@
 With ``--quick`` only what needs no other program: no oracle, no client of another language, no package that is built.
 """
 
+import os
 import sys
 from subprocess import call
 
@@ -11,7 +12,9 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
 )
-TESTS = ("pytest", "-q", "-n", "auto")
+WORKERS = 2 * (os.cpu_count() or 1)
+"""Most tests wait for servers."""
+TESTS = ("pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal")
 QUICK = ("-m", "not slow")
 
 

@@ -41,6 +41,7 @@ SLOW = frozenset(
     rdb_tool
     readme
     redis_om
+    replica_manners
     replicas
     replication
     rest_conformance

@@ -326,3 +326,56 @@ def test_a_fieldset_is_the_connections_own(ask):
     other = Session(ask.engine)
     run(other, [[b"HIMPORT", b"SET", b"k", b"u", b"1"]], 0, 1)
     assert other.out[0].startswith(b"-ERR no such fieldset")
+
+
+def test_notifications_of_fields(ask):
+    ask("CONFIG SET notify-keyspace-events STIV")
+    heard = []
+    ask.engine.pubsub.publish = lambda channel, message: heard.append((channel.decode(), message.decode()))
+    ask("HSET myhash field1 val1 field2 val2")
+    assert heard == [
+        ("__subkeyspace@0__:myhash", "hset|6:field1,6:field2"),
+        ("__subkeyevent@0__:hset", "6:myhash|6:field1,6:field2"),
+        ("__subkeyspaceitem@0__:myhash\nfield1", "hset"),
+        ("__subkeyspaceitem@0__:myhash\nfield2", "hset"),
+        ("__subkeyspaceevent@0__:hset|myhash", "6:field1,6:field2"),
+    ]
+    assert ask.items("CONFIG GET notify-keyspace-events")[1] == "STIV"
+    assert Talk("8.6")("CONFIG SET notify-keyspace-events S")[0].startswith("-ERR")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("HSETNX h new 1", ["hset|3:new"]),
+        ("HDEL h a none", ["hdel|1:a"]),
+        ("HGETDEL h FIELDS 2 a none", ["hdel|1:a"]),
+        ("HINCRBY h n 1", ["hincrby|1:n"]),
+        ("HINCRBYFLOAT h n 1", ["hincrbyfloat|1:n"]),
+        ("HEXPIRE h 10 FIELDS 2 a none", ["hexpire|1:a"]),
+        ("HEXPIRE h 0 FIELDS 2 a b", ["hdel|1:a,1:b"]),
+        ("HPERSIST h FIELDS 2 a t", ["hpersist|1:t"]),
+        ("HGETEX h PERSIST FIELDS 2 a t", ["hpersist|1:t"]),
+        ("HGETEX h EX 9 FIELDS 2 a none", ["hexpire|1:a"]),
+        ("HSETEX h EX 9 FIELDS 1 a 1", ["hset|1:a", "hexpire|1:a"]),
+        ("HGET h a", []),
+    ],
+)
+def test_which_fields_an_event_is_about(ask, line, told):
+    ask("HSET h a 1 b 2 n 3")
+    ask("HSETEX h EX 100 FIELDS 1 t 1")
+    ask("CONFIG SET notify-keyspace-events S")
+    heard = []
+    ask.engine.pubsub.publish = lambda channel, message: heard.append(message.decode())
+    ask(line)
+    assert heard == told
+
+
+def test_fields_that_expire_are_told_together(ask):
+    ask("CONFIG SET notify-keyspace-events S")
+    ask("HSETEX h EX 9 FIELDS 2 a 1 b 2")
+    heard = []
+    ask.engine.pubsub.publish = lambda channel, message: heard.append(message.decode())
+    ask.engine.clock.advance(10)
+    ask.engine.advance()
+    assert heard == ["hexpired|1:a,1:b"]

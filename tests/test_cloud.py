@@ -187,6 +187,8 @@ def test_keys_are_evicted_where_they_are_to_be(cloud, database, by_resp):
     assert (memory["maxmemory_policy"], memory["maxmemory"]) == ("allkeys-random", 256 << 20)
     cloud.ok("POST", f"redis/change-plan/{database['database_id']}", {"plan": "fixed_1gb"})
     assert by_resp(database).info("memory")["maxmemory"] == 1 << 30
+    by_resp(database).execute_command("EMULATOR", "RESET")
+    assert by_resp(database).info("memory")["maxmemory"] == 1 << 30
 
 
 def test_plan_budget_regions_and_addresses(cloud, database):
@@ -230,9 +232,11 @@ def test_what_was_done_is_in_the_audit_log(cloud, database):
 
 
 def test_there_are_as_many_databases_as_there_may_be():
-    with emulator.Server(**SETTINGS, emulator_max_keyspaces=2) as server:
+    with emulator.Server(**SETTINGS, emulator_max_keyspaces=120) as server:
         cloud = Management(server.cloud_url)
-        made = [cloud.create() for _ in range(2)]
+        made = [cloud.create() for _ in range(120)]
+        listed = [database["database_id"] for database in cloud.ok("GET", "redis/databases")]
+        assert listed == [database["database_id"] for database in made]
         assert cloud("POST", "redis/database", NEW) == (400, {"error": "the limit of databases is reached"})
         cloud.ok("DELETE", f"redis/database/{made[0]['database_id']}")
         cloud.create()

@@ -1,12 +1,17 @@
 """Backups by the management API: by name, each day, of one database into another, and back to a moment."""
 
+import asyncio
 import time
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.core.engine import Engine
+from emulator.rest.cloud.databases import done
+from emulator.rest.requests import BadRequest
 from tests.cloud import SETTINGS, Management
 from tests.rest import Rest
 
@@ -183,6 +188,19 @@ def test_backups_outlive_the_server(tmp_path):
         assert database("GET", "k") == "v"
 
 
+def test_a_day_goes_on_over_a_restart(tmp_path):
+    settings = SETTINGS | {"cloud_dir": tmp_path}
+    begin = 1_700_000_000
+    with emulator.Server(clock=ManualClock(begin), **settings) as server:
+        database = Place(server).create()
+        database.ok("enable-dailybackup")
+    with emulator.Server(clock=ManualClock(begin + DAY // 1000 - 60), **settings) as server:
+        database.place = Place(server)
+        assert daily(database) == []
+        database("EMULATOR", "CLOCK", "ADVANCE", "60000")
+        assert len(wait_for(lambda: daily(database))) == 1
+
+
 def test_back_to_a_moment(tmp_path):
     with emulator.Server(clock=ManualClock(), cloud_dir=tmp_path, appendonly=True, **SETTINGS) as server:
         database = Place(server).create()
@@ -198,3 +216,26 @@ def test_back_to_a_moment(tmp_path):
 def test_there_is_no_going_back_without_a_log(database):
     status, answer = database.post("restore-to-moment", timestamp=1_600_000_000)
     assert (status, "append-only file" in answer["error"]) == (400, True)
+
+
+def endless():
+    while True:
+        yield None
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_job_that_is_forgotten_ends_with_an_error(begun):
+    async def wait():
+        work = (engine := Engine()).persistence.work
+        work.begin = lambda: None  # nobody goes on with it
+        if not begun:
+            work.start(endless())
+        task = asyncio.create_task(done(SimpleNamespace(ending=None), engine, endless()))
+        await asyncio.sleep(0)
+        work.step()
+        engine.persistence.forget()
+        async with asyncio.timeout(60):
+            await task
+
+    with pytest.raises(BadRequest, match="nterrupted"):
+        asyncio.run(wait())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 
 import pytest
 
@@ -102,7 +103,48 @@ def test_a_database_without_an_account_ends_after_a_restart_too(serve, tmp_path)
         cloud = Management(server.cloud_url)
         cloud.request("POST", "/start-redis", headers={"Idempotency-Key": "one"})
         (made,) = cloud.ok("GET", "redis/databases")
+        told = cloud.ok("GET", f"redis/database/{made['database_id']}")
+        Rest(server.rest_url, told["rest_token"])("SET", "k", "v")
+        end(server)
     path = tmp_path / "cloud" / made["database_id"] / "database.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"expires": 1}))
     with serve() as server:
-        assert Management(server.cloud_url).ok("GET", "redis/databases") == []
+        cloud = Management(server.cloud_url)
+        assert cloud.ok("GET", "redis/databases") == []
+        cloud.ok("POST", "team", {"team_name": "crew"})
+        assert files(tmp_path / "cloud") == ["account.json"]
+
+
+def test_a_server_does_not_start_where_it_would_have_to_leave_databases_out(serve):
+    with serve() as server:
+        for _ in range(2):
+            Management(server.cloud_url).create()
+    with pytest.raises(OSError, match="limit of databases"), serve(emulator_max_keyspaces=1):
+        pass
+
+
+def test_a_folder_that_cannot_be_had(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OSError, match=r"Management API: .*file"),
+        emulator.Server(cloud_dir=tmp_path / "file", **SETTINGS),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"), [("cloud_account", "nobody"), ("cloud_account", "me:"), ("cloud_regions", "eu-west-1")]
+)
+def test_settings_that_are_not_as_they_should_be(setting, words):
+    name = setting.replace("_", "-")
+    with pytest.raises(OSError, match=f"Management API: {name}"), emulator.Server(**SETTINGS | {setting: words}):
+        pass
+
+
+@pytest.mark.parametrize("setting", ["cloud_port", "cloud_proxy", "cloud_regions"])
+def test_a_port_that_somebody_has(setting):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = SETTINGS | {setting: f"eu-west-1:{port}" if setting == "cloud_regions" else port}
+        with pytest.raises(OSError, match=r"Management API: .*in use"), emulator.Server(**settings):
+            pass

@@ -3,11 +3,16 @@
 import json
 
 import pytest
+from upstash_redis import Redis
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.config.directives import Config
+from emulator.core.engine import Engine
+from emulator.persistence.work import run_through
+from emulator.rest.cloud.regions import ReadRegion
 from tests.cloud import SETTINGS, Management
-from tests.conftest import free_port
+from tests.conftest import Client, free_port
 from tests.rest import Rest
 
 pytest.importorskip("h11")
@@ -139,6 +144,14 @@ def test_a_region_by_its_port(server, port, database, primary):
     assert there("GET", "k", known=primary.known) == "v"
 
 
+def test_the_sdk_reads_what_it_wrote(port, database):
+    far = {"url": f"http://127.0.0.1:{port}", "token": database["rest_token"], "allow_telemetry": False}
+    writer = Redis(**far)
+    writer.set("k", "v")
+    assert Redis(**far).get("k") is None
+    assert writer.get("k") == "v"
+
+
 def test_another_region_is_the_primary(server, database, primary):
     primary("SET", "k", "v")
     assert Region(server.rest_url, database, "sa-east-1")("GET", "k") == "v"
@@ -153,6 +166,39 @@ def test_a_new_region_begins_with_the_data(server, cloud, database, primary):
     primary("SET", "k", "w")
     assert new("GET", "k") == "v"
     assert Region(server.rest_url, database, "us-east-2")("GET", "k") == "w"
+
+
+def test_many_changes_come_in_slices(primary, far):
+    primary.post("/pipeline", json.dumps([["INCR", "n"]] * 1500))
+    assert far("GET", "n") is None
+    primary("SET", "k", "v")
+    assert far("GET", "n", known=primary.known) == "1500"
+    primary.post("/pipeline", json.dumps([["INCR", "n"]] * 1500))
+    primary.wait(LAG)
+    assert far("GET", "n") == "3000"
+
+
+def test_what_changes_while_a_region_is_made_comes_to_it_too():
+    primary = Client(Engine(Config(), ManualClock()))
+    for number in range(300):
+        primary.play(f"RPUSH l:{number} a b")
+    region = ReadRegion(primary.engine, Engine(Config(), ManualClock()), LAG)
+    there = Client(region.engine)
+    job = region.copied()
+    for number in range(0, 300, 2):
+        next(job)
+        primary.play(f"RPUSH l:{number} c")
+        primary.play(f"DEL l:{299 - number}")
+    run_through(job)
+    run_through(region.loaded())
+    region.begin()
+    assert there.play("LRANGE l:0 0 -1") == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+    primary.engine.turn_clock(primary.engine.clock.now + LAG)
+    digests = {client.play("DEBUG DIGEST") for client in (primary, there)}
+    assert len(digests) == 1
+    assert there.play("DBSIZE") == b":150\r\n"
+    region.end()
+    assert not primary.engine.propagation.active
 
 
 def test_there_are_as_many_copies_as_there_may_be(server, cloud, database):

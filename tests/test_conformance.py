@@ -53,6 +53,25 @@ def test_group_of_a_later_edition(later_sides, group):
     play_cases(later_sides, [(case, protocol) for case, protocol in cases if protocol == 2 or case.is_of_versions])
 
 
+VALKEY = "valkey-9.1"
+
+
+@pytest.fixture(scope="module")
+def valkey_addresses():
+    with with_modules(edition=VALKEY) as addresses:
+        yield addresses
+
+
+@pytest.mark.parametrize("group", [group for group in BASE if group.startswith("valkey_")])
+def test_group_of_valkey(valkey_addresses, group):
+    play_cases([Side(address) for address in valkey_addresses], select([group], "", [2, 3], VALKEY))
+
+
+def test_commands_of_valkey(valkey_addresses):
+    report = coverage.compare(*map(coverage.read_table, valkey_addresses))
+    assert (report.missing, report.different) == ([], {})
+
+
 def play_group(sides, group, *protocols):
     cases = sorted(select([group], "", protocols), key=lambda case: case[1])
     assert cases

@@ -183,3 +183,10 @@ def test_a_daemon_is_there_when_the_command_returns(tmp_path):
 def test_a_daemon_that_cannot_start_says_so():
     command = [sys.executable, "-m", "emulator", "--port", "1", "--bind", "192.0.2.1", "--daemonize", "yes"]
     assert subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode == 1
+
+
+def test_the_environment_chooses_the_version(image):
+    port = free_port()
+    server = started(image, port, "redis-server", REDIS_PORT=str(port), REDIS_COMPAT="8.6")
+    assert redis.Redis(port=port).info("server")["redis_version"] == "8.6.2"
+    end(server)

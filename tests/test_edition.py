@@ -2,11 +2,14 @@
 
 import pytest
 
+import emulator
+from conformance.pages import written
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
-from emulator.config.edition import REDIS_8_2, Edition
+from emulator.config.edition import EDITIONS, REDIS_8_2, Edition
 from emulator.core.engine import Engine
+from tests import versions_page
 from tests.conftest import Client
 
 OLD = Edition("redis", "7.0.15")
@@ -59,3 +62,35 @@ def test_a_keyspace_beside_it_is_of_the_same_edition(old):
 
 def test_an_older_edition_has_what_no_redis_has(old):
     assert old.play("EMULATOR SEED 7") == b"+OK\r\n"
+
+
+@pytest.mark.parametrize("compat", EDITIONS)
+def test_everything_that_names_a_version_goes_by_the_edition(compat):
+    edition = EDITIONS[compat]
+    client = Client(Engine(Config(edition), ManualClock()))
+    version, name = edition.version.encode(), edition.name.encode()
+    hello = client.play("HELLO")
+    assert b"$%d\r\n%b\r\n" % (len(name), name) in hello
+    assert b"$%d\r\n%b\r\n" % (len(version), version) in hello or edition.is_valkey
+    for field in (b"valkey_version", b"server_name") if edition.is_valkey else (b"redis_version",):
+        assert b"\r\n%b:%b\r\n" % (field, version if b"version" in field else name) in client.play("INFO server")
+    modules = client.play("MODULE LIST")
+    assert [module.name.encode() in modules for module in edition.modules] == [True] * len(edition.modules)
+    assert (b"vectorset" in modules) == edition.includes("8.0.0")
+    in_lua = b"7.2.4" if edition.is_valkey else version
+    assert in_lua in client.play("EVAL 'return redis.REDIS_VERSION' 0")
+    client.play("SET k v")
+    assert client.play("DUMP k").rstrip(b"\r\n")[-10:-8] == edition.rdb_version.to_bytes(2, "little")
+    assert version in client.play("LOLWUT")
+
+
+@pytest.mark.parametrize("compat", EDITIONS)
+def test_an_edition_is_a_setting_in_python(compat):
+    version = EDITIONS[compat].version
+    with emulator.Local(compat=compat).connect() as client:
+        assert version in (client.info("server")["redis_version"], client.info("server").get("valkey_version"))
+
+
+def test_the_documentation_has_the_table_of_editions():
+    page = versions_page.PAGE.read_text()
+    assert page == written(page, "tests.versions_page", versions_page.render()), "python -m tests.versions_page"

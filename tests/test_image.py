@@ -211,6 +211,8 @@ def fill_large(play):
     play("CMS.INITBYDIM sketch 500000 5")
     play("CMS.INCRBY sketch x 3")
     play("TS.CREATE series CHUNK_SIZE 1024")
+    items = ",".join(f'{{"a":{number},"b":[{number},1e40]}}' for number in range(4000))
+    play("JSON.SET json $ " + f'\'{{"list":[{items}],"empty":{{}},"x":[]}}\'')
     play("TS.MADD", *(f"series {number} {number % 7}" for number in range(1, 4000)))
 
 
@@ -235,6 +237,7 @@ CHANGES = {
     "vectors": ("VADD vectors VALUES 3 1 1 1 new", "VREM vectors element1"),
     "bloom": ("BF.ADD bloom y",),
     "sketch": ("CMS.INCRBY sketch y 3",),
+    "json": ("JSON.SET json $.list[3] 5", "JSON.DEL json $.list[1]"),
     "series": ("TS.ADD series 5000 1", "TS.DEL series 1 2000"),
 }
 

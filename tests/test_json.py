@@ -10,6 +10,7 @@ from conformance.fuzz import values
 from conformance.fuzz.generate import Generator
 from conformance.fuzz.modules import MODULES
 from emulator.core.dispatch import run
+from emulator.modules.json import text as texts
 from emulator.modules.json.document import Document
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
@@ -311,3 +312,23 @@ def test_no_call_is_an_internal_error_and_no_figure_goes_wrong(client, seed):
         for entry in database.live():
             if isinstance(entry.value, Document):
                 entry.value._check()
+
+
+@pytest.mark.parametrize("many", [1, 2, 3, 200])
+@pytest.mark.parametrize(
+    "value",
+    [
+        [],
+        {},
+        1,
+        "a",
+        [1, 2, 3],
+        {"a": 1, "b": [1, 2, 3, [4]], "c": {}},
+        [[1, 2, 3], 4, [5, 6, 7], 8],
+        {'"': [[[]]], "e": 1e40},
+    ],
+    ids=str,
+)
+def test_a_text_in_pieces_is_the_text(value, many, monkeypatch):
+    monkeypatch.setattr(texts, "_MANY", many)
+    assert b"".join(texts.written_in_pieces(value)) == texts.written(value)

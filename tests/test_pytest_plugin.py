@@ -71,6 +71,22 @@ def test_more_servers(redis_server_factory, redis_server):
     one, other = redis_server_factory(databases=1), redis_server_factory(requirepass="x")
     assert len({one.port, other.port, redis_server.port}) == 3
     assert other.connect(password="x").ping()
+
+
+def test_a_server_of_another_version(redis_server_factory):
+    assert redis_server_factory(compat="8.4").connect().execute_command("DIGEST", "k") is None
+
+
+@pytest.mark.redis(compat="8.6")
+def test_on_a_server_of_another_version(redis_client, redis_url):
+    assert redis_client.info("server")["redis_version"].startswith("8.6.")
+    redis_client.set("k", "v")
+    assert redis.Redis.from_url(redis_url).execute_command("DELEX", "k", "IFEQ", "v") == 1
+
+
+def test_afterwards_the_version_is_the_usual_one(redis_client):
+    assert redis_client.info("server")["redis_version"].startswith("8.2.")
+    assert redis_client.dbsize() == 0
 """
 
 
@@ -92,7 +108,7 @@ def pytest_on(folder, *arguments):
 def test_a_suite_passes_with_nothing_but_the_fixtures_names(tmp_path):
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     output, status = pytest_on(tmp_path)
-    assert status == 0 and "9 passed" in output, output
+    assert status == 0 and "12 passed" in output, output
 
 
 def test_the_same_suite_against_a_real_server(tmp_path):
@@ -201,6 +217,7 @@ def test_what_clients_are_like_by_ini_options_and_on_a_server_elsewhere(tmp_path
         ("conifg={}", "there is no argument of the marker redis named 'conifg'. Did you mean 'config'?"),
         ("config={'maxmemroy': 1}", "there is no setting 'maxmemroy'. Did you mean 'maxmemory'?"),
         ("config='x'", "config='x': a dict of directives of redis.conf is wanted"),
+        ("compat='8.5'", "compat='8.5': argument must be one of the following: 7.2, 7.4"),
         ("{'maxmemory': 1}", "the marker redis takes arguments by name only, not {'maxmemory': 1}"),
     ],
 )
@@ -328,7 +345,7 @@ def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     (tmp_path / "test_more.py").write_text(SUITE + OF_THE_EMULATOR)
     output, status = pytest_on(tmp_path, "-n", "2")
-    assert status == 0 and "18 passed" in output, output
+    assert status == 0 and "24 passed" in output, output
 
 
 def test_a_real_clock_is_not_turned(tmp_path):
@@ -346,7 +363,7 @@ def test_an_emulator_elsewhere_does_what_one_here_does(tmp_path):
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     with servers.emulator() as (_, port):
         output, status = pytest_on(tmp_path, f"--redis-emulator-url=redis://127.0.0.1:{port}")
-    assert status == 0 and "9 passed" in output, output
+    assert status == 0 and "12 passed" in output, output
 
 
 SHARED = """
@@ -371,7 +388,7 @@ def test_workers_share_a_server_with_keyspaces_of_their_own(tmp_path, mode, name
         (tmp_path / f"test_{number}.py").write_text(SHARED.replace("who_else", f"who_else_{number}"))
     (tmp_path / "test_suite.py").write_text(SUITE + OF_THE_EMULATOR)
     output, status = pytest_on(tmp_path, "-n", "2", "--dist", "loadscope", f"--redis-emulator-keyspaces={mode}")
-    assert status == 0 and "15 passed" in output, output
+    assert status == 0 and "18 passed" in output, output
     lines = (tmp_path / "names").read_text().splitlines()
     assert len(lines) == 6 and len({line.split()[0] for line in lines}) == 1
     assert len(set(lines)) in names, lines
@@ -431,3 +448,14 @@ def test_a_project_with_a_package_of_that_name(tmp_path, own):
 def test_pytest_finds_the_plugin_by_a_name_of_its_own():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"]["pytest11"] == {"redis-emulator": "redis_emulator_pytest"}
+
+
+@pytest.mark.parametrize("option", [True, False])
+def test_the_version_of_all_tests(tmp_path, option):
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(redis_client):\n    assert redis_client.info('server')['redis_version'].startswith('8.4.')\n"
+    )
+    if not option:
+        (tmp_path / "pytest.ini").write_text("[pytest]\nredis-emulator-compat = 8.4\n")
+    output, status = pytest_on(tmp_path, *["--redis-emulator-compat=8.4"] * option)
+    assert status == 0 and "1 passed" in output, output

@@ -19,9 +19,7 @@ def shared():
 
 @pytest.fixture
 def server(shared):
-    for each in (shared, *shared.replicas):
-        each.reset()
-    shared.replicas.wait()
+    shared.reset()
     return shared
 
 

@@ -284,6 +284,22 @@ def test_a_user_without_the_right_to_it_gets_no_stream(ours):
                 client.execute_command(*words)
 
 
+def test_a_script_chooses_who_hears_of_it(pair):
+    master, replica = pair
+    follow(replica, master)
+    script = """
+        redis.set_repl(redis.REPL_NONE) redis.call('set', 'none', 1)
+        redis.set_repl(redis.REPL_AOF) redis.call('set', 'log', 1)
+        redis.set_repl(redis.REPL_REPLICA) redis.call('set', 'replica', 1)
+        redis.set_repl(redis.REPL_ALL) redis.call('set', 'all', 1)
+    """
+    with master.connect() as client, replica.connect() as there:
+        client.eval(script, 0)
+        assert client.dbsize() == 4
+        assert client.wait(1, 10_000) == 1
+        assert sorted(there.keys()) == [b"all", b"replica"]
+
+
 @pytest.mark.parametrize("chain", ["real>ours", "ours>real>ours"])
 def test_random_commands_give_equal_data(chain, capsys):
     try:

@@ -186,4 +186,4 @@ def test_every_reply_of_the_cases_is_read_as_from_its_bytes(protocol, group, mon
                     socket.submit([step.words])
                     socket.received.clear()
             assert not local.engine.stats.unexpected_errors
-    assert compared
+    assert compared or group.startswith("valkey_")  # of which 8.2 knows nothing

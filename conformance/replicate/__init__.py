@@ -33,8 +33,10 @@ _CUTS = 0.3
 _LEFT_OUT = frozenset(
     (b"DEBUG", b"CLIENT", b"CONFIG", b"REPLICAOF", b"SLAVEOF", b"FAILOVER", b"SYNC", b"PSYNC", b"SHUTDOWN")
 )
-_NOT_TOLD = re.compile(rb"\bVADD\b", re.IGNORECASE)
-"""A new vector for an element that is there is not told, in Redis neither; nor is it where a script adds it."""
+_NOT_TOLD = re.compile(rb"\b(VADD|FAIL|Z\w+BYLEX|BYLEX)\b|(?<![\w.-])-0(?![\w.-])", re.IGNORECASE)
+"""Not told, in Redis neither: a new vector for an element that is there, and that a string has grown for a BITFIELD of which
+all has failed.  A range by the alphabet is left to chance where scores differ, and a score of -0 is kept in some encodings
+alone, which change for commands that then do nothing.  Scripts may do all this too."""
 
 
 class Member:

@@ -56,6 +56,12 @@ def _key_and_store(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
     return [(words[1], "RO access"), *stored]
 
 
+def _key_of_set(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
+    """SET's key, which in Valkey only GET reads: what IFEQ reads it does not tell of."""
+    reads = any(word.upper() == b"GET" for word in words[3:])
+    return [(words[1], "RW access update" if reads else "OW update")]
+
+
 _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
     b"VADD": (Change("8.4.0", arity=-5),),
     b"VCARD": (Change("8.4.0", arity=2),),
@@ -103,6 +109,7 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
     b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5), key_finder=_key_and_store),),
     b"hgetex": (Change(valkey="9.0.0", keys=(keys("RW access update", 1),)),),
     b"hsetex": (Change(valkey="9.0.0", keys=(keys("RW insert", 1),)),),
+    b"set": (Change(valkey="8.1.0", key_finder=_key_of_set),),
     b"script|debug": _ONE_WORD_MORE,
     **dict.fromkeys((b"script|exists", b"script|flush"), _STALE),
 }

@@ -26,7 +26,7 @@ def _all(client: Session) -> list[Command]:
 
 
 def _bare(client: Session) -> list[Reply]:
-    return [_info(entry) for entry in _all(client)]
+    return [_info(client.engine.config.edition, entry) for entry in _all(client)]
 
 
 container(
@@ -52,8 +52,9 @@ def _statuses(words: Iterable[str]) -> SetReply:
     return SetReply([Status(word.encode()) for word in words])
 
 
-def _info(entry: Command) -> list[Reply]:
+def _info(edition: Edition, entry: Command) -> list[Reply]:
     first, last, step = entry.key_range
+    subcommands: list[Reply] = [_info(edition, sub) for sub in entry.subcommands.values()]
     return [
         entry.full_name,
         entry.arity,
@@ -64,7 +65,7 @@ def _info(entry: Command) -> list[Reply]:
         _statuses("@" + category for category in entry.categories),
         SetReply([tip.encode() for tip in entry.tips.split()]),
         SetReply([_key_spec(spec) for spec in entry.keys]),
-        SetReply([_info(sub) for sub in entry.subcommands.values()]),
+        SetReply(subcommands) if subcommands or not edition.is_valkey else [],
     ]
 
 
@@ -186,9 +187,10 @@ def command_count(client: Session) -> int:
 def command_info(client: Session, *names: bytes) -> list[Reply]:
     """Returns arity, flags, keys and categories of some or all commands."""
     if not names:
-        return [_info(entry) for entry in _all(client)]
+        return [_info(client.engine.config.edition, entry) for entry in _all(client)]
     found = [_lookup(client, name) for name in names]
-    return [_info(entry) if entry is not None else None for entry in found]
+    edition = client.engine.config.edition
+    return [_info(edition, entry) if entry is not None else None for entry in found]
 
 
 @command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import INT32_MAX, bounded, core_double, integer
+from emulator.commands.arguments import INT32_MAX, bounded, core_double
 from emulator.commands.options import (
     FLAG,
     TEXT,
@@ -25,6 +25,7 @@ from emulator.datatypes.geohash import LATITUDE_LIMIT, LONGITUDE_LIMIT, Place, P
 from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
+from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import NULL_ARRAY, PlainDouble, Reply
 from emulator.table.keyspec import KeySpec, keys, keyword
 from emulator.table.registry import command
@@ -142,8 +143,8 @@ def _vertices(words: Sequence[bytes]) -> int:
     """How many words BYPOLYGON takes: the number of vertices, and two for each; too few are left for it to refuse."""
     if not words:
         return 1
-    count = bounded(words[0], -INT32_MAX, INT32_MAX, "ERR invalid number of vertices")
-    return min(1 + 2 * max(count, 0), len(words))
+    count = parse_integer(words[0])
+    return 1 if count is None or count > INT32_MAX else min(1 + 2 * max(count, 0), len(words))
 
 
 class _Search:
@@ -188,8 +189,9 @@ class _Search:
         self.unit = _unit(unit)
 
     def take_polygon(self, count: bytes, *numbers: bytes) -> None:
-        if len(numbers) < 2 * _FEWEST_VERTICES or len(numbers) != 2 * integer(count):
-            raise CommandError(f"ERR {self.name} BYPOLYGON must have at least 3 vertices")
+        vertices = bounded(count, -INT32_MAX, INT32_MAX, "ERR invalid number of vertices")
+        if len(numbers) < 2 * _FEWEST_VERTICES or len(numbers) != 2 * vertices:
+            raise CommandError("ERR GEOSEARCH BYPOLYGON must have at least 3 vertices")
         places = [_place(self.client, x, y) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
         self.polygon = Polygon(tuple(places))
 

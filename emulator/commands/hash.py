@@ -56,10 +56,12 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     return target
 
 
-def removed(client: Session, key: bytes, target: Hash, count: int, event: bytes = b"hdel") -> None:
+def removed(client: Session, key: bytes, target: Hash, fields: Sequence[bytes], event: bytes = b"hdel") -> None:
     """Announce that fields were removed from a hash."""
     db = client.db
-    db.removed_from(key, target, HASH, event, count)
+    if db.has_listeners:
+        db.notify_subkeys(event, key, fields)
+    db.removed_from(key, target, HASH, event, len(fields))
     if target and target.deadlines is not None:
         db.schedule_fields(db.entries[key])
 
@@ -172,7 +174,10 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
     added = int(put(field, value, limits))
     for position in range(0, len(more), 2):
         added += put(more[position], more[position + 1], limits)
-    client.db.changed(key, HASH, b"hset", 1 + len(more) // 2)
+    db = client.db
+    db.changed(key, HASH, b"hset", 1 + len(more) // 2)
+    if db.has_listeners:
+        db.notify_subkeys(b"hset", key, (field, *more[::2]))
     return added
 
 
@@ -193,6 +198,7 @@ def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
         return 0
     target.put(field, value, client.engine.config)
     client.db.changed(key, HASH, b"hset")
+    client.db.notify_subkeys(b"hset", key, (field,))
     return 1
 
 
@@ -202,10 +208,10 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    count = sum([target.pop(name) is not None for name in (field, *more)])
-    if count:
-        removed(client, key, target, count)
-    return count
+    gone = [name for name in (field, *more) if target.pop(name) is not None]
+    if gone:
+        removed(client, key, target, gone)
+    return len(gone)
 
 
 # Counting
@@ -251,6 +257,7 @@ def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: b
         client.db.insert(key, target)
     target.put(field, text, client.engine.config)
     client.db.changed(key, HASH, event)
+    client.db.notify_subkeys(event, key, (field,))
 
 
 # Random fields and iteration

@@ -144,10 +144,15 @@ def _expire(
     past = moment <= client.engine.clock.now
     results = [_expire_field(target, field, moment, past, condition) for field in fields]
     if _SET in results:
-        _deadlines_set(client, key, target, results.count(_SET))
+        _deadlines_set(client, key, target, _those(fields, results, _SET))
     if _DELETED in results:
-        _taken_by_time(client, key, target, results.count(_DELETED))
+        _taken_by_time(client, key, target, _those(fields, results, _DELETED))
     return results
+
+
+def _those(fields: Sequence[bytes], results: Sequence[object], wanted: object) -> list[bytes]:
+    """The fields that had a result."""
+    return [field for field, result in zip(fields, results, strict=True) if result == wanted]
 
 
 def _provide(client: Session, target: Hash) -> None:
@@ -156,9 +161,9 @@ def _provide(client: Session, target: Hash) -> None:
         target.provide_for_deadlines()
 
 
-def _taken_by_time(client: Session, key: bytes, target: Hash, count: int) -> None:
+def _taken_by_time(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
     """Announce that fields were removed whose new deadlines had passed already."""
-    removed(client, key, target, count, b"hexpired" if _is_valkey(client) else b"hdel")
+    removed(client, key, target, fields, b"hexpired" if _is_valkey(client) else b"hdel")
 
 
 def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
@@ -183,12 +188,13 @@ def _expire_field(target: Hash, field: bytes, moment: int, past: bool, condition
     return _SET
 
 
-def _deadlines_set(client: Session, key: bytes, target: Hash, count: int) -> None:
+def _deadlines_set(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
     db = client.db
     if _is_valkey(client):
         target.unpack()
     db.schedule_fields(db.entries[key])
-    db.changed(key, HASH, b"hexpire", count)
+    db.changed(key, HASH, b"hexpire", len(fields))
+    db.notify_subkeys(b"hexpire", key, fields)
 
 
 @command(
@@ -267,6 +273,7 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
     results = [_persist_field(target, name, client.engine.clock.now) for name in fields]
     if _SET in results:
         client.db.changed(key, HASH, b"hpersist", results.count(_SET))
+        client.db.notify_subkeys(b"hpersist", key, _those(fields, results, _SET))
         if _is_valkey(client):  # in Redis INFO counts the hash until the timer fires
             client.db.schedule_fields(client.db.entries[key])
     return results
@@ -399,9 +406,10 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     values = [target.fields.get(name) for name in fields]
     if persists:
         _provide(client, target)
-        persisted = sum([target.persist(name) for name in fields])
+        persisted = [name for name in fields if target.persist(name)]
         if persisted:
-            client.db.changed(key, HASH, b"hpersist", persisted)
+            client.db.changed(key, HASH, b"hpersist", len(persisted))
+            client.db.notify_subkeys(b"hpersist", key, persisted)
     return values
 
 
@@ -446,13 +454,12 @@ def _take_or_expire(
     _provide(client, target)
     past = moment <= client.engine.clock.now
     values = [target.pop(name) if past else target.fields.get(name) for name in fields]
-    found = len(values) - values.count(None)
+    found = [name for name, value in zip(fields, values, strict=True) if value is not None]
     if past and found:
         _taken_by_time(client, key, target, found)
     elif found:
-        for name, value in zip(fields, values, strict=True):
-            if value is not None:
-                target.expire_at(name, moment)
+        for name in found:
+            target.expire_at(name, moment)
         _deadlines_set(client, key, target, found)
     return values
 
@@ -560,10 +567,11 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
         if past:
             target.pop(name)
     client.db.changed(key, HASH, b"hset", len(fields))
+    client.db.notify_subkeys(b"hset", key, fields)
     if past:
         if _is_valkey(client):
             client.db.changed(key, HASH, b"hexpire", 0)
-        _taken_by_time(client, key, target, len(fields))
+        _taken_by_time(client, key, target, fields)
     elif options.moment is not None:
         _take_or_expire(client, key, target, fields, options.moment)
     return 1
@@ -583,7 +591,7 @@ def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: byt
     if target is None:
         return [None] * len(fields)
     values = [target.pop(name) for name in fields]
-    found = len(values) - values.count(None)
+    found = [name for name, value in zip(fields, values, strict=True) if value is not None]
     if found:
         removed(client, key, target, found)
     return values

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emulator.replication.link import MasterLink
 from emulator.replication.replica import ANNOUNCED
 
 if TYPE_CHECKING:
     from emulator.replication.host import HostOfReplication
+    from emulator.replication.link import MasterLink
 
 Fields = Iterator[tuple[str, object]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from emulator.commands.options import at_least, read_options
 from emulator.keyspace.memory import MemoryFigures, resident_memory
-from emulator.keyspace.weight import weigh
+from emulator.keyspace.weight import exact_weight, weigh
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys
@@ -30,7 +30,10 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     """Returns the approximate memory of a key and its value, in bytes."""
     read_options(options, {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)})
     entry = client.db.peek_entry(key)
-    return None if entry is None else weigh(key, entry.value, entry.deadline is not None)
+    if entry is None:
+        return None
+    weight = exact_weight if client.engine.config.edition.includes("8.6.0") else weigh
+    return weight(key, entry.value, entry.deadline is not None)
 
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")

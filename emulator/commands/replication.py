@@ -70,11 +70,11 @@ def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes
 
 def _check_master(client: Session, name: str) -> None:
     if client.engine.replication.link is not None:
-        more = (
-            " Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) "
+        since = "since Redis 4.0 if a replica is configured to be writable (which is not the default) "
+        raise CommandError(
+            f"ERR {name} cannot be used with replica instances. Please also note that {since if name == 'WAIT' else ''}"
             "writes to replicas are just local and are not propagated."
         )
-        raise CommandError(f"ERR {name} cannot be used with replica instances.{more}")
 
 
 def _zero_or_one(word: bytes) -> int:

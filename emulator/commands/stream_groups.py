@@ -77,6 +77,11 @@ def _group_options(client: Session, options: Sequence[bytes], may_make: bool) ->
     return b"MKSTREAM" in given, given.get(b"ENTRIESREAD", UNKNOWN)
 
 
+def _believed(client: Session, stream: Stream, read: int) -> int:
+    """How many entries a group has read, as the client says: more than there ever were only Valkey believes."""
+    return read if client.engine.config.edition.is_valkey else stream.known_read(read)
+
+
 @command(
     "stream",
     container="xgroup",
@@ -101,7 +106,7 @@ def xgroup_create(client: Session, key: bytes, group: bytes, id_or_dollar: bytes
         client.db.touch(key)
     if group in stream.groups:
         raise CommandError("BUSYGROUP Consumer Group name already exists")
-    stream.create_group(group, id, read)
+    stream.create_group(group, id, _believed(client, stream, read))
     client.db.changed_silently(key, STREAM, b"xgroup-create")
     return OK
 
@@ -121,7 +126,7 @@ def xgroup_setid(client: Session, key: bytes, group: bytes, id_or_dollar: bytes,
     if len(options) > 2:
         raise wrong_subcommand_arity(client)
     stream.move(found, stream.last_id if id_or_dollar == b"$" else bound(id_or_dollar))
-    found.read = stream.known_read(read)
+    found.read = _believed(client, stream, read)
     client.db.changed_silently(key, STREAM, b"xgroup-setid")
     return OK
 

@@ -47,7 +47,7 @@ def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Re
     count = max(integer(options[2]), 0) if with_count else 10
     return _figures(client, stream) | {
         b"entries": entries(stream.range(0, MAX_ID), count),
-        b"groups": [_full_group(stream, name, stream.groups[name], count) for name in sorted(stream.groups)],
+        b"groups": [_full_group(client, stream, name, stream.groups[name], count) for name in sorted(stream.groups)],
     }
 
 
@@ -74,19 +74,19 @@ def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
     }
 
 
-def _progress(stream: Stream, group: Group) -> dict[bytes, Reply]:
+def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Reply]:
     return {
         b"last-delivered-id": format_id(group.last_id),
         b"entries-read": None if group.read == UNKNOWN else group.read,
-        b"lag": stream.lag(group),
+        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_valkey),
     }
 
 
-def _full_group(stream: Stream, name: bytes, group: Group, count: int) -> dict[bytes, Reply]:
+def _full_group(client: Session, stream: Stream, name: bytes, group: Group, count: int) -> dict[bytes, Reply]:
     pending = islice(group.pending.items(), count or None)
     return {
         b"name": name,
-        **_progress(stream, group),
+        **_progress(client, stream, group),
         b"pel-count": len(group.pending),
         b"pending": [[format_id(id), item.consumer.name, item.delivered, item.count] for id, item in pending],
         b"consumers": [_full_consumer(consumer, count) for consumer in group.consumers.values()],
@@ -120,7 +120,7 @@ def xinfo_groups(client: Session, key: bytes) -> list[Reply]:
             b"name": name,
             b"consumers": len(group.consumers),
             b"pending": len(group.pending),
-            **_progress(stream, group),
+            **_progress(client, stream, group),
         }
         for name, group in sorted(stream.groups.items())
     ]

@@ -5,6 +5,7 @@ Source: https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 KEYSPACE: Final = 1 << 0
@@ -25,6 +26,12 @@ OVERWRITTEN: Final = 1 << 15
 TYPE_CHANGED: Final = 1 << 16
 ARRAY: Final = MODULE
 """The letter of arrays is not documented."""
+SUBKEYSPACE: Final = 1 << 17
+SUBKEYEVENT: Final = 1 << 18
+SUBKEYSPACE_ITEM: Final = 1 << 19
+SUBKEYSPACE_EVENT: Final = 1 << 20
+SUBKEYS: Final = SUBKEYSPACE | SUBKEYEVENT | SUBKEYSPACE_ITEM | SUBKEYSPACE_EVENT
+"""Channels that tell which fields of a hash an event is about (Redis 8.8)."""
 ALL: Final = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE
 """What ``A`` stands for: every class but `KEY_MISS`, `NEW`, `OVERWRITTEN` and `TYPE_CHANGED`."""
 
@@ -44,7 +51,9 @@ _CLASSES: Final = {
     "c": TYPE_CHANGED,
 }
 _EVERYWHERE: Final = {"K": KEYSPACE, "E": KEYEVENT, "m": KEY_MISS}
-_LETTERS: Final = {"A": ALL} | _CLASSES | _EVERYWHERE
+_OF_SUBKEYS: Final = {"S": SUBKEYSPACE, "T": SUBKEYEVENT, "I": SUBKEYSPACE_ITEM, "V": SUBKEYSPACE_EVENT}
+OF_SUBKEYS: Final = "".join(_OF_SUBKEYS)
+_LETTERS: Final = {"A": ALL} | _CLASSES | _EVERYWHERE | _OF_SUBKEYS
 
 
 def parse_flags(text: str) -> int | None:
@@ -60,4 +69,20 @@ def parse_flags(text: str) -> int | None:
 def format_flags(flags: int) -> str:
     """The letters in Redis's order; beside ``A`` it does not tell `NEW`, `OVERWRITTEN` and `TYPE_CHANGED`."""
     letters = "A" if flags & ALL == ALL else "".join(letter for letter, bit in _CLASSES.items() if flags & bit)
-    return letters + "".join(letter for letter, bit in _EVERYWHERE.items() if flags & bit)
+    return letters + "".join(letter for letter, bit in (_EVERYWHERE | _OF_SUBKEYS).items() if flags & bit)
+
+
+def of_subkeys(
+    flags: int, event: bytes, key: bytes, subkeys: Sequence[bytes], index: int
+) -> Iterator[tuple[bytes, bytes]]:
+    """The channels and messages of an event of certain fields of a key, of those kinds that the flags ask for."""
+    told = b",".join([b"%d:%b" % (len(subkey), subkey) for subkey in subkeys])
+    if flags & SUBKEYSPACE and b"|" not in event:
+        yield b"__subkeyspace@%d__:%b" % (index, key), event + b"|" + told
+    if flags & SUBKEYEVENT:
+        yield b"__subkeyevent@%d__:%b" % (index, event), b"%d:%b|%b" % (len(key), key, told)
+    if flags & SUBKEYSPACE_ITEM and b"\n" not in key:
+        for subkey in subkeys:
+            yield b"__subkeyspaceitem@%d__:%b\n%b" % (index, key, subkey), event
+    if flags & SUBKEYSPACE_EVENT and b"|" not in event:
+        yield b"__subkeyspaceevent@%d__:%b|%b" % (index, event, key), told

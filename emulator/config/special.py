@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
-from emulator.config.edition import REDIS_8_2
+from emulator.config.edition import REDIS_8_2, Edition
 from emulator.config.kinds import (
     ConfigError,
     Directive,
@@ -17,7 +18,7 @@ from emulator.config.kinds import (
     quote,
     wrapped,
 )
-from emulator.config.notifications import format_flags, parse_flags
+from emulator.config.notifications import OF_SUBKEYS, format_flags, parse_flags
 from emulator.protocol.numbers import parse_decimal, parse_double
 from emulator.protocol.text import to_bytes
 
@@ -131,6 +132,13 @@ class NotificationFlags(Directive[int]):
     def __init__(self, default: int, without: str = "") -> None:
         super().__init__(default)
         self._without = frozenset(without)
+
+    def of(self, edition: Edition) -> Self:
+        if edition.includes("8.8.0"):
+            return self
+        twin = copy(self)
+        twin._without = self._without | frozenset(OF_SUBKEYS)
+        return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
         flags = parse_flags(words[0]) if self._without.isdisjoint(words[0]) else None

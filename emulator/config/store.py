@@ -133,6 +133,10 @@ class Store:
                 hook()
             raise
 
+    def started(self) -> None:
+        """The values there are now are those that `reset` brings back."""
+        self._at_start.clear()
+
     def reset(self) -> None:
         """Give every directive that `set` has changed the value back that it had at first."""
         told: list[Hook] = []

@@ -17,7 +17,7 @@ from emulator.clients.blocking import Block
 from emulator.datatypes import geohash
 from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.stream import Stream, format_id, id_of
+from emulator.datatypes.stream import MAX_ID, Stream, format_id, id_of
 from emulator.protocol.numbers import parse_double
 from emulator.protocol.replies import Named
 from emulator.wall import internal_error
@@ -290,7 +290,8 @@ def _trimming(stream: Stream, words: Words, place: int) -> Words:
     """MAXLEN or MINID as it says exactly what was left."""
     if words[place + 1] != b"~":
         return words[place : place + 2 + (words[place + 1] == b"=")]
-    left = format_id(stream.first_id) if words[place].upper() == b"MINID" else b"%d" % len(stream)
+    first = stream.first_id if len(stream) else MAX_ID  # as Redis says that nothing was left
+    left = format_id(first) if words[place].upper() == b"MINID" else b"%d" % len(stream)
     return [words[place], b"=", left]
 
 

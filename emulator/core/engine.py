@@ -7,7 +7,7 @@ whoever owns the engine calls `advance` when the wheel's alarm is due.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from itertools import count
@@ -26,7 +26,7 @@ from emulator.clients.tracking import Tracking
 from emulator.clock import Clock
 from emulator.commands.table import table
 from emulator.config.directives import Config
-from emulator.config.notifications import KEYEVENT, KEYSPACE
+from emulator.config.notifications import KEYEVENT, KEYSPACE, SUBKEYS, of_subkeys
 from emulator.controls.faults import Faults
 from emulator.controls.instances import Keyspaces
 from emulator.controls.recording import Recording
@@ -66,6 +66,8 @@ _OF_A_TENANT: Final = {
     "backup_daily": False,
     "backup_dir": "",
     "emulator_max_keyspaces": 0,
+    "maxmemory": 0,
+    "maxmemory_policy": "noeviction",
     "replicaof": None,
     "requirepass": "",
 }
@@ -77,7 +79,8 @@ _NOT_FOR_TENANTS: Final = frozenset(
 """Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
 
-def _at_once(work: Callable[[], object]) -> object:
+def at_once(work: Callable[[], object]) -> object:
+    """Does something now: what `Engine.soon` is where there is no loop."""
     return work()
 
 
@@ -127,7 +130,7 @@ class Engine:
         self.on_shutdown: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
-        self.soon: Callable[[Callable[[], object]], object] = _at_once
+        self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
@@ -259,7 +262,7 @@ class Engine:
 
     def _apply_notifications(self) -> None:
         flags = self.config.notify_keyspace_events
-        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT) else 0
+        self.notify_flags = flags if flags & (KEYSPACE | KEYEVENT | SUBKEYS) else 0
         self._observe()
 
     def _apply_slowness(self) -> None:
@@ -544,3 +547,8 @@ class Engine:
             self.pubsub.publish(b"__keyspace@%d__:%b" % (index, key), event)
         if self.notify_flags & KEYEVENT:
             self.pubsub.publish(b"__keyevent@%d__:%b" % (index, event), key)
+
+    def publish_subkeys(self, event: bytes, key: bytes, subkeys: Sequence[bytes], index: int) -> None:
+        """Publish the notifications of certain fields of a key."""
+        for channel, message in of_subkeys(self.notify_flags, event, key, subkeys, index):
+            self.pubsub.publish(channel, message)

@@ -34,9 +34,20 @@ class Effect(NamedTuple):
 
 
 class Message(Effect):
-    """One that no log keeps: what was published."""
+    """One that no log keeps: what was published, or what a script has meant for replicas alone."""
 
     __slots__ = ()
+
+
+class Logged(Effect):
+    """One that replicas do not hear of, as a script has wished it."""
+
+    __slots__ = ()
+
+
+LOGS: Final = 1
+REPLICAS: Final = 2
+"""Whom alone a script tells of what it does, as its ``REPL_AOF`` and ``REPL_REPLICA``."""
 
 
 _new: Final = tuple.__new__
@@ -74,7 +85,7 @@ class Propagation:
         self._engine = engine
         self._unit: Unit = []
         self._depth = 0
-        self._published = False
+        self._mixed = False
         self._hear_messages: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = ()
 
@@ -126,12 +137,11 @@ class Propagation:
                     self._unit.append(_new(Effect, (db, effect)))
             elif self._hear_messages and command.name in _MESSAGES:
                 self._unit.append(Message(session.db.index, words))
-                self._published = True
+                self._mixed = True
         finally:
             self._depth -= 1
             if self._unit and not self._depth:
-                unit, self._unit = self._unit, []
-                self._tell(unit)
+                self._end_unit()
         return reply
 
     @contextmanager
@@ -143,17 +153,34 @@ class Propagation:
         finally:
             self._depth -= 1
             if self._unit and not self._depth:
-                unit, self._unit = self._unit, []
-                self._tell(unit)
+                self._end_unit()
 
-    def _tell(self, unit: Unit) -> None:
-        logged = unit
-        if self._published:
-            self._published = False
+    @contextmanager
+    def told_to(self, audience: int) -> Iterator[None]:
+        """What a script does meanwhile is for logs alone, for replicas alone, or for nobody, by the bits of `audience`."""
+        first = len(self._unit)
+        try:
+            yield
+        finally:
+            done = self._unit[first:]
+            kind = {LOGS: Logged, REPLICAS: Message}.get(audience)
+            self._unit[first:] = [] if kind is None else [kind(*effect) for effect in done]
+            self._mixed |= bool(done)
+
+    def _end_unit(self) -> None:
+        unit, self._unit = self._unit, []
+        mixed, self._mixed = self._mixed, False
+        self._tell(unit, mixed)
+
+    def _tell(self, unit: Unit, mixed: bool = False) -> None:
+        """Tell everybody; in a `mixed` unit there are effects that are not for all."""
+        logged = sent = unit
+        if mixed:
             logged = [effect for effect in unit if effect.__class__ is not Message]
+            sent = [effect for effect in unit if effect.__class__ is not Logged]
         for listener in self.listeners:
             try:
-                if told := unit if listener in self._hear_messages else logged:
+                if told := sent if listener in self._hear_messages else logged:
                     listener(told)
             except Exception as error:
                 internal_error(error, "a listener of effects")

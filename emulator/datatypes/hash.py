@@ -80,10 +80,18 @@ class Hash:
         deadlines = 0 if self.deadlines is None else len(self.deadlines.by_field)
         if not self.packed:
             return table_size(count) + self.payload + deadlines * _DEADLINE
+        return allocated(self.packed_size) + (0 if self.deadlines is None else _LISTPACKEX)
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the one block that a small one has its fields in, 0 for others."""
+        if not self.packed:
+            return 0
         if self.deadlines is None:
-            return allocated(HEADER_SIZE + self.payload)
-        moments = deadlines * _PACKED_DEADLINE + (count - deadlines) * _NO_PACKED_DEADLINE
-        return _LISTPACKEX + allocated(HEADER_SIZE + self.payload + moments)
+            return HEADER_SIZE + self.payload
+        deadlines = len(self.deadlines.by_field)
+        moments = deadlines * _PACKED_DEADLINE + (len(self.fields) - deadlines) * _NO_PACKED_DEADLINE
+        return HEADER_SIZE + self.payload + moments
 
     def copy(self) -> Hash:
         """A hash of its own with the same fields and deadlines.  O(n)."""

@@ -145,10 +145,15 @@ class List:
         return b"listpack" if self.nodes is None else b"quicklist"
 
     @property
+    def packed_size(self) -> int:
+        """Bytes of the one block that a small one is in, 0 for others."""
+        return self.size if self.nodes is None else 0
+
+    @property
     def footprint(self) -> int:
         """Bytes that it takes in the real server."""
         if self.nodes is None:
-            return allocated(self.size)
+            return allocated(self.packed_size)
         if len(self.nodes) <= _FEW_NODES:
             return _QUICKLIST + len(self.nodes) * _NODE_HEAD + sum([allocated(size) for _, size in self.nodes])
         return _QUICKLIST + len(self.nodes) * _NODE + self.size

@@ -91,14 +91,16 @@ class Set:
     @property
     def footprint(self) -> int:
         """Bytes that it takes in the real server.  O(n) for a small one."""
-        count = len(self.members)
+        return allocated(self.packed_size) if self.packed else table_size(len(self.members)) + self.payload
+
+    @property
+    def packed_size(self) -> int:
+        """Bytes of the one block that a small one is in, 0 for others.  O(n) for a small one."""
         if self.encoding is INTSET:
             numbers = list(map(int, self.members))
             furthest = max(max(numbers, default=0), ~min(numbers, default=0))
-            return allocated(_INTSET_HEADER + count * (2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8))
-        if self.encoding is LISTPACK:
-            return allocated(HEADER_SIZE + entry_sizes(self.members))
-        return table_size(count) + self.payload
+            return _INTSET_HEADER + len(numbers) * (2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8)
+        return HEADER_SIZE + entry_sizes(self.members) if self.encoding is LISTPACK else 0
 
     def copy(self) -> Set:
         """A set of its own with the same members.  O(n)."""

@@ -267,8 +267,8 @@ class Stream:
     # Consumer groups
 
     def create_group(self, name: bytes, last_id: int, read: int) -> None:
-        """Add a consumer group that has read up to an id."""
-        self.groups[name] = Group(last_id, self.known_read(read))
+        """Add a consumer group that has read up to an id, which are so many entries."""
+        self.groups[name] = Group(last_id, read)
         if last_id < self._least_read:
             self._least_read = 0
 
@@ -290,19 +290,23 @@ class Stream:
             self._least_read = 0
         group.last_id = last_id
 
-    def advance(self, group: Group, id: int) -> None:
-        """A group has read the entry with this id; count it where the count can be known."""
-        if group.read != UNKNOWN and group.last_id >= self.first_id and not self._deleted_from(group.last_id):
+    def advance(self, group: Group, id: int, trusts: bool = False) -> None:
+        """A group has read the entry with this id; count it where the count can be known.
+
+        Who `trusts` a group's own count (Valkey) goes on from it even where the group is before the first entry.
+        """
+        in_step = trusts or group.last_id >= self.first_id
+        if group.read != UNKNOWN and in_step and not self._deleted_from(group.last_id):
             group.read += 1
         elif self.added:
             group.read = self.read_up_to(id)
         self.move(group, id)
 
-    def lag(self, group: Group) -> int | None:
-        """How many entries a group has not read yet; None where deletions have made that unknown."""
-        if not self.added or not self._length:
+    def lag(self, group: Group, trusts: bool = False) -> int | None:
+        """How many entries a group has not read yet, by its own count for who `trusts` it; None where nobody knows."""
+        if not self.added or (not self._length and not trusts):
             return 0
-        if group.last_id < self.first_id and self.max_deleted < self.first_id:
+        if not trusts and group.last_id < self.first_id and self.max_deleted < self.first_id:
             return self._length
         if group.read != UNKNOWN and not self._deleted_from(group.last_id):
             return wrapped(self.added - group.read)

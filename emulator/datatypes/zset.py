@@ -102,10 +102,15 @@ class ZSet:
         return b"listpack" if self.packed else b"skiplist"
 
     @property
+    def packed_size(self) -> int:
+        """Bytes of the one block that a small one is in, 0 for others.  O(n) for a small one."""
+        return HEADER_SIZE + entry_sizes(self.scores) + self._size_of_scores() if self.packed else 0
+
+    @property
     def footprint(self) -> int:
         """Bytes that it takes in the real server.  O(n) for a small one."""
         if self.packed:
-            return allocated(HEADER_SIZE + entry_sizes(self.scores) + self._size_of_scores())
+            return allocated(self.packed_size)
         count = len(self.scores)
         return _SKIP_LIST + table_size(count) + self.payload
 

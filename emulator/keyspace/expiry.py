@@ -182,6 +182,7 @@ class Expiring(Weighed):
             if self.has_listeners:
                 self.touch(key)
                 self.notify(HASH, b"hexpired", key)
+                self.notify_subkeys(b"hexpired", key, gone)
         if not value:
             self.discard(key)
             self.notify(GENERIC, b"del", key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.config.notifications import OVERWRITTEN, TYPE_CHANGED
+from emulator.config.notifications import OVERWRITTEN, SUBKEYS, TYPE_CHANGED
 from emulator.datatypes.types import Value, type_name
 from emulator.keyspace.entry import Entry
 
@@ -85,6 +85,11 @@ class Observed:
         """Send a keyspace notification where the configuration asks for its class."""
         if self.engine.notify_flags & event_class:
             self.engine.publish_event(event_class, event, key, self.index)
+
+    def notify_subkeys(self, event: bytes, key: bytes, subkeys: Sequence[bytes]) -> None:
+        """Tell which fields of a hash an event is about, where the configuration asks for that (Redis 8.8)."""
+        if self.engine.notify_flags & SUBKEYS and subkeys:
+            self.engine.publish_subkeys(event, key, subkeys, self.index)
 
     def notify_overwritten(self, key: bytes, old: Value, new: Value) -> None:
         """Tell that a key has a new value in place of an old one."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.datatypes.footprint import allocated, room, string_size
+from emulator.datatypes.hash import Hash
+from emulator.datatypes.list import List
+from emulator.datatypes.set import Set
 from emulator.datatypes.string import EMBEDDED_LIMIT
 from emulator.datatypes.types import TYPES, Value
+from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import is_integer
 
 _OBJECT: Final = 17
@@ -40,6 +44,12 @@ def weigh(key: bytes, value: Value, expires: bool) -> int:
     if isinstance(value, bytes | bytearray):
         return allocated(head) + room(value)
     return allocated(head) + value.footprint
+
+
+def exact_weight(key: bytes, value: Value, expires: bool) -> int:
+    """The same as MEMORY USAGE tells it from 8.6 on: a block that has all elements counts to the byte."""
+    block = value.packed_size if isinstance(value, Hash | List | Set | ZSet) else 0
+    return weigh(key, value, expires) - (allocated(block) - block if block else 0)
 
 
 def freed_lazily(value: Value) -> bool:

@@ -101,25 +101,30 @@ class Disk:
 class OnDisk:
     """A file that is written without a buffer of ours."""
 
+    may_wait = True
+
     def __init__(self, path: str, mode: int) -> None:
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | mode | getattr(os, "O_BINARY", 0), 0o644)
-        self._lock = Lock()  # a thread may still wait for the disk when it is closed
+        self._syncing, self._writing = Lock(), Lock()  # a thread may still wait for the disk when it is closed
         self._closed = False
 
     def write(self, data: bytes) -> None:
         """Add data, all of it; OSError is raised where there is no room, and a part of it may be there."""
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._handle, view) :]
+        with self._writing:
+            if self._closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._handle, view) :]
 
     def sync(self) -> None:
         """Wait until it is on the disk."""
-        with self._lock:
+        with self._syncing:
             if not self._closed:
                 os.fsync(self._handle)
 
     def close(self) -> None:
         """Let go of it."""
-        with self._lock:
+        with self._syncing, self._writing:
             self._closed = True
             os.close(self._handle)

@@ -12,7 +12,9 @@ from typing import BinaryIO, Protocol
 
 
 class Written(Protocol):
-    """A file that is being written."""
+    """A file that is being written; ``may_wait`` where writing may take long, and be done in any thread."""
+
+    may_wait: bool
 
     def write(self, data: bytes) -> None:
         """Add data at the end, all of it."""
@@ -115,6 +117,8 @@ class Memory:
 
 
 class _InMemory:
+    may_wait = False
+
     def __init__(self, content: bytearray) -> None:
         self._content = content
 

@@ -139,7 +139,7 @@ class Replay:
             ) from None
         with source:
             place = 0
-            if source.read(len(file.MAGIC)) == file.MAGIC:
+            if source.read(file.HEADER_SIZE).startswith((file.MAGIC, file.VALKEY_MAGIC)):
                 logger.log(NOTICE, "Reading RDB base file on AOF loading...")
                 source.seek(0)
                 reader = FileReader(

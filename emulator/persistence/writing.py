@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.persistence.folder import Written
@@ -39,13 +40,20 @@ def _written(config: Config, image: Image, target: Written) -> Job:
     for chunk in _chunks(image.pieces()):
         if chunk is not None:
             checksum = crc64(chunk, checksum) if checks else 0
-            target.write(chunk)
+            yield from _put(target, chunk)
         delay = config.rdb_key_save_delay
         yield delay * (image.saved - saved) if delay > 0 else None
         saved = image.saved
     if image.form.checks:
-        target.write(file.end(checksum))
+        yield from _put(target, file.end(checksum))
     yield target.sync
+
+
+def _put(target: Written, data: bytes) -> Job:
+    if target.may_wait:
+        yield partial(target.write, data)
+    else:
+        target.write(data)
 
 
 def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes | None]:

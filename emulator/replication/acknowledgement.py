@@ -50,6 +50,7 @@ class Acknowledgements:
 
     def __init__(self, engine: HostOfReplication) -> None:
         self._engine = engine
+        self._waiting: dict[Acknowledgement, None] = {}
         self._asked = self._before = -1
         engine.persistence.log.on_synced = self.check
 
@@ -62,6 +63,7 @@ class Acknowledgements:
         if block.is_met or session.deny_blocking or session.upstash:
             return block.reply()
         engine.blocking.block(block, timeout)
+        self._waiting[block] = None
         self._ask()
         return block
 
@@ -75,6 +77,10 @@ class Acknowledgements:
 
     def check(self) -> None:
         """Replicas have told how far they are, or the disk has caught up: answer those who have waited for that."""
-        for block in list(self._engine.blocking.blocks):
-            if isinstance(block, Acknowledgement) and block.is_met:
-                self._engine.blocking.finish(block, block.reply())
+        blocking = self._engine.blocking
+        for block in list(self._waiting):
+            if block not in blocking.blocks:  # its time is over, or its client has gone
+                del self._waiting[block]
+            elif block.is_met:
+                del self._waiting[block]
+                blocking.finish(block, block.reply())

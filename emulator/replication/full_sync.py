@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image
 from emulator.persistence.writing import written
-from emulator.replication.replica import LOADING, RECEIVING, WAITING, Replica
+from emulator.replication.replica import LOADING, RECEIVING, Replica
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Receivers:
     ``has_more`` tells that something was sent since it was last waited for.  One that takes nothing for as long as
     ``repl-timeout`` is given up.
     """
+
+    may_wait = False
 
     def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
         self._engine = engine
@@ -191,8 +193,3 @@ class FullSync:
             logger.warning("SYNC failed. Can't open/stat DB after BGSAVE: %s", error.strerror)
         finally:
             self._end(receivers)
-
-
-def those_who_wait(replicas: Sequence[Replica]) -> list[Replica]:
-    """The replicas that a synchronization has to be begun for."""
-    return [replica for replica in replicas if replica.state == WAITING]

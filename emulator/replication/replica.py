@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.description import output_limits
@@ -112,3 +113,8 @@ class Replica:
             self.session.send(b"".join(held))
         logger.log(NOTICE, "Synchronization with replica %s succeeded", self.name)
         self._engine.replication.replicas_changed()
+
+
+def those_who_wait(replicas: Sequence[Replica]) -> list[Replica]:
+    """The replicas that a full synchronization has to be begun for."""
+    return [replica for replica in replicas if replica.state == WAITING]

@@ -11,14 +11,14 @@ from emulator.persistence.host import StreamPosition
 from emulator.protocol.errors import CommandError
 from emulator.replication.acknowledgement import Acknowledgements
 from emulator.replication.failover import Failover
-from emulator.replication.full_sync import FullSync, those_who_wait
-from emulator.replication.link import MasterLink
-from emulator.replication.replica import ANNOUNCED, LOADING, ONLINE, WAITING, Replica
+from emulator.replication.replica import ANNOUNCED, LOADING, ONLINE, WAITING, Replica, those_who_wait
 from emulator.replication.stream import Stream
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
+    from emulator.replication.full_sync import FullSync
     from emulator.replication.host import HostOfReplication
+    from emulator.replication.link import MasterLink
 
 logger = logging.getLogger("emulator")
 
@@ -43,13 +43,13 @@ class Replication(Timer):
 
     __slots__ = (
         "_engine",
+        "_full_sync",
         "_next_ping",
         "_unused_since",
         "_waiting_since",
         "acknowledgements",
         "failover",
         "full",
-        "full_sync",
         "lag",
         "link",
         "partial",
@@ -63,7 +63,7 @@ class Replication(Timer):
         super().__init__()
         self._engine = engine
         self.stream = Stream(engine)
-        self.full_sync = FullSync(engine)
+        self._full_sync: FullSync | None = None
         self.acknowledgements = Acknowledgements(engine)
         self.failover = Failover(engine)
         self.link: MasterLink | None = None
@@ -231,7 +231,7 @@ class Replication(Timer):
     def _serve_waiting(self) -> None:
         """Begin to send data to those who wait, where it is time and nothing else is being done."""
         waiting = those_who_wait(self.stream.replicas)
-        if not waiting or self.full_sync.busy:
+        if not waiting or (self._full_sync is not None and self._full_sync.busy):
             return
         config = self._engine.config
         most = config.repl_diskless_sync_max_replicas
@@ -246,9 +246,13 @@ class Replication(Timer):
         self._engine.persistence.work.when_idle(self._begin_full_sync)
 
     def _begin_full_sync(self) -> None:
+        from emulator.replication.full_sync import FullSync  # only a master of replicas needs it
+
+        if self._full_sync is None:
+            self._full_sync = FullSync(self._engine)
         waiting = those_who_wait(self.stream.replicas)
-        if waiting and not self.full_sync.busy and self._engine.persistence.loading is None:
-            self.full_sync.begin(waiting)
+        if waiting and not self._full_sync.busy and self._engine.persistence.loading is None:
+            self._full_sync.begin(waiting)
             self._engine.persistence.work.when_idle(self._serve_waiting)
 
     # The master
@@ -263,9 +267,14 @@ class Replication(Timer):
         else:
             self.link.end()
         engine.config.replicaof = (host, port)
-        self.link = MasterLink(engine, host, port)
+        self.link = self._new_link(host, port)
         self._role_changed()
         self.link.connect()
+
+    def _new_link(self, host: str, port: int) -> MasterLink:
+        from emulator.replication.link import MasterLink  # only a replica needs it
+
+        return MasterLink(self._engine, host, port)
 
     def _unblock_everybody(self) -> None:
         blocking = self._engine.blocking
@@ -346,7 +355,7 @@ class Replication(Timer):
         self.renew()
         if self.link is not None:
             self.link.end()
-            self.link = MasterLink(self._engine, self.link.host, self.link.port)
+            self.link = self._new_link(self.link.host, self.link.port)
             self._tick_on()
         if not keep:
             self.stream.close_backlog()

@@ -123,6 +123,7 @@ class Stream:
 
     def continued(self, id: str, number: int) -> bytes | None:
         """What follows for one who has everything of a history before a byte; None where that cannot be told."""
+        self.flush()  # what is not in the backlog yet would be neither missed nor come later
         known = id == self.id or (id == self.second_id and number <= self.second_offset)
         return self.backlog.since(number) if known and self.backlog is not None else None
 

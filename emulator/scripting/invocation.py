@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
 
 _EXACT = 1 << 53
+_EVERYBODY = 3
+"""``REPL_ALL``."""
 
 
 class Invocation:
     """A script that runs for a client; ``session`` is the one that its commands run in, ``name`` its SHA-1 or function.
 
-    ``wrote`` tells whether it has changed something: it can no longer be killed then.  ``declared`` are the only keys that it
-    may use, None where it may use any.  A client that is ``fast_path`` has a user who may do everything, and nothing that
-    `_check_state` asks about holds for it.
+    ``audience`` is who is told of what it does, as `redis.set_repl` has it.  ``wrote`` tells whether it has changed
+    something: it can no longer be killed then.  ``declared`` are the only keys that it may use, None where it may use
+    any.  A client that is ``fast_path`` has a user who may do everything, and nothing that `_check_state` asks about holds
+    for it.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class Invocation:
         self.read_only = read_only
         self.declared = declared
         self.by_function = by_function
+        self.audience = _EVERYBODY
         self.wrote = False
         self.killed = False
         self.words: Sequence[bytes] = client.words
@@ -94,7 +98,11 @@ class Invocation:
             return None, to_bytes(str(error))
         session = self.session
         session.last_command = command
-        reply = engine.dispatch.nested(session, command, args)
+        if self.audience == _EVERYBODY:
+            reply = engine.dispatch.nested(session, command, args)
+        else:
+            with engine.propagation.told_to(self.audience):
+                reply = engine.dispatch.nested(session, command, args)
         kind = reply.__class__
         if kind is bytes or kind is int:
             return reply

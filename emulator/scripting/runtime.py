@@ -110,6 +110,7 @@ class Lua:
             self._random.seed,
             self._check_command,
             self._set_protocol,
+            self._tell,
             self._declare,
             without_tail_calls,
         ]
@@ -176,6 +177,10 @@ class Lua:
     def _set_protocol(self, version: int) -> None:
         assert self.current is not None
         self.current.protocol = version
+
+    def _tell(self, audience: int) -> None:
+        if self.current is not None:  # a library that is being loaded does nothing
+            self.current.audience = audience
 
     def _declare(self, *words: Any) -> bytes | None:
         assert self.declare is not None

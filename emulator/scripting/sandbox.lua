@@ -4,7 +4,7 @@
 -- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
 -- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
 
-local bounds, own_name, no_words, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, declare, relink = ...
+local bounds, own_name, no_words, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, tell, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
@@ -400,6 +400,7 @@ function api.set_repl(...)
   if flags < 0 or flags > 3 then
     fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
   end
+  tell(floor(flags))
 end
 
 function api.acl_check_cmd(...)

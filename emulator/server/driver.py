@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from emulator.core.engine import at_once
 from emulator.datatypes.wheel import Timer
 from emulator.server.dialler import Dialler
 from emulator.server.nested_loop import run_one_round
@@ -63,6 +64,7 @@ class Driver:
         if self._engine.sentinel is not None:
             self._engine.sentinel.end()
         self._engine.dial = None
+        self._engine.soon = at_once
 
     def _arm(self) -> None:
         """Let the engine advance when it is due."""

@@ -134,11 +134,11 @@ class NetworkServer:
         assert self.rest is not None
         try:
             self.cloud = cloud_server(self.engine, self.rest)
-        except ValueError as error:
-            raise OSError(str(error)) from None
-        for server in (self.cloud, *self.cloud.regions):
-            server.limit(self._has_room)
-        await self.cloud.start()
+            for server in (self.cloud, *self.cloud.regions):
+                server.limit(self._has_room)
+            await self.cloud.start()
+        except (OSError, ValueError) as error:
+            raise OSError(f"Management API: {error}") from None
 
     @property
     def _http_servers(self) -> list[HttpServer]:

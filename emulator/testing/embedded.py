@@ -199,6 +199,13 @@ class Server(Handle):
     def perform(self, *calls: Words) -> list[Any]:
         return self.run(lambda engine: perform(engine, calls))
 
+    def reset(self) -> None:
+        """Bring everything that clients can change back to what it was when it began, on replicas too."""
+        super().reset()
+        for replica in self.replicas:
+            replica.reset()
+        self.replicas.wait()
+
     def follow_patched_time(self, patched: bool = True) -> None:
         """Let its clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
         self.run(lambda engine: engine.follow_patched_time(patched))

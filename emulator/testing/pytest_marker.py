@@ -10,10 +10,12 @@ import pytest
 from emulator.suggestions import refuse_unknown
 
 MARKER: Final = (
-    "redis(config, db, decode_responses, protocol, patched_time): settings of the server for this test, as CONFIG SET takes "
-    "them; what its clients are like; whether the server's clock follows freezegun and time-machine"
+    "redis(config, compat, db, decode_responses, protocol, patched_time): settings of the server for this test, as CONFIG "
+    "SET takes them; which version it stands for; what its clients are like; whether the server's clock follows "
+    "freezegun and time-machine"
 )
 _CONFIG: Final = "config"
+_COMPAT: Final = "compat"
 PATCHED_TIME: Final = "patched_time"
 _OF_CLIENTS: Final = {"db": "string", "decode_responses": "bool", "protocol": "string"}
 _HELP: Final = {
@@ -49,11 +51,22 @@ def check(item: pytest.Item) -> None:
         for marker in item.iter_markers("redis"):
             if marker.args:
                 raise TypeError(f"the marker redis takes arguments by name only, not {marker.args[0]!r}")
-            refuse_unknown("argument of the marker redis named", marker.kwargs, [_CONFIG, *_HELP])
+            refuse_unknown("argument of the marker redis named", marker.kwargs, [_CONFIG, _COMPAT, *_HELP])
+            if _COMPAT in marker.kwargs:
+                _check_compat(marker.kwargs[_COMPAT])
             if _CONFIG in marker.kwargs:
                 _check_settings(marker.kwargs[_CONFIG])
     except TypeError as error:
         pytest.fail(str(error), pytrace=False)
+
+
+def _check_compat(compat: object) -> None:
+    from emulator.config.edition import edition_named
+
+    try:
+        edition_named(str(compat))
+    except ValueError as error:
+        raise TypeError(f"compat={compat!r}: {error}") from None
 
 
 def _check_settings(settings: object) -> None:

@@ -82,6 +82,8 @@ class Replicas(list["Server"]):
 
     def wait(self) -> None:
         """Wait until they have all that their master has.  Raises TimeoutError where they do not come to it."""
+        if not self:
+            return
         deadline = machine_monotonic() + _PATIENCE
         while not self._in_step():
             self._check(deadline)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.datatypes.digest import Digest
 from emulator.datatypes.types import Payload, Text, Type, register
 from emulator.modules.json.fault import MOST_LEVELS
-from emulator.modules.json.text import Json, copied, depth, parse, written
+from emulator.modules.json.text import Json, copied, depth, parse, written, written_in_pieces
 from emulator.protocol.errors import CommandError
 from emulator.rdb import module
 from emulator.rdb.lzf import BadData
@@ -127,7 +127,11 @@ def _digest(value: Document, digest: Digest) -> None:
 
 
 def _save(value: Document, text: Text) -> Iterable[bytes]:
-    yield module.string(written(value.root), text)
+    gathered = []
+    for piece in written_in_pieces(value.root):
+        gathered.append(piece)
+        yield b""
+    yield from module.room(b"".join(gathered), text)
 
 
 def _load(reader: Reader, version: int) -> Document:

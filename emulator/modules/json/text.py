@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import groupby, islice
 from typing import Any, Final
 
 from emulator.modules.json.fault import ESCAPE, MOST_LEVELS, SURROGATE, fault
@@ -29,6 +30,7 @@ def _no_constant(name: str) -> None:
 
 _plain: Final = json.JSONDecoder(parse_constant=_no_constant).decode
 _exact: Final = json.JSONDecoder(parse_float=read_double, parse_int=read_integer, parse_constant=_no_constant).decode
+_MANY: Final = 200
 _encode: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
@@ -91,6 +93,36 @@ def copied(value: Json) -> Json:
 def written(value: Json) -> bytes:
     """The shortest text of a value.  O(n)."""
     return text_of(value).encode()
+
+
+def written_in_pieces(value: Json) -> Iterator[bytes]:
+    """The same, some elements at a time; a part that has many is looked into."""
+    if value.__class__ not in (dict, list):
+        yield written(value)
+        return
+    named = isinstance(value, dict)
+    items: Iterator[Any] = iter(value.items() if isinstance(value, dict) else value)
+    before = b"{" if named else b"["
+    while batch := list(islice(items, _MANY)):
+        for large, group in groupby(batch, key=_has_many if named else _is_many):
+            some = list(group)
+            if not large:
+                yield before + written(dict(some) if named else some)[1:-1]
+            else:
+                for item in some:
+                    yield before + (written(item[0]) + b":" if named else b"")
+                    yield from written_in_pieces(item[1] if named else item)
+                    before = b","
+            before = b","
+    yield (before if before != b"," else b"") + (b"}" if named else b"]")
+
+
+def _is_many(value: Json) -> bool:
+    return value.__class__ in (dict, list) and len(value) > _MANY
+
+
+def _has_many(item: tuple[str, Json]) -> bool:
+    return _is_many(item[1])
 
 
 def text_of(value: Json) -> str:

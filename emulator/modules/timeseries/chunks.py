@@ -124,6 +124,9 @@ def _change(taken: Callable[[int], int]) -> int:
     return change - (1 << size) if change >> size - 1 else change
 
 
+_STEP: Final = 500
+
+
 class Layout:
     """The chunks of a series, each of ``size`` bytes; ``starts`` are the places of their first samples, if known."""
 
@@ -145,18 +148,25 @@ class Layout:
         if place < self._known:
             self.starts, self._known, self._writer = [0], 0, Writer()
 
-    def settle(self, times: Sequence[int], values: Sequence[float]) -> list[int]:
-        """The places at which chunks begin.  O(samples that were added since)."""
+    def settle_in_steps(self, times: Sequence[int], values: Sequence[float]) -> Iterator[None]:
+        """Find out where chunks begin, some samples at a time."""
+        for behind in range(self._known + _STEP, len(times), _STEP):
+            self.settle(times, values, behind)
+            yield
+
+    def settle(self, times: Sequence[int], values: Sequence[float], behind: int | None = None) -> list[int]:
+        """The places at which chunks begin, as far as the samples before `behind` tell.  O(samples that were added since)."""
         if not self.compressed:
             self.starts = list(range(0, len(times), self.size // _SAMPLE)) or [0]
             return self.starts
         writer, room = self._writer, self.size << 3
-        for place in range(self._known, len(times)):
+        behind = len(times) if behind is None else behind
+        for place in range(self._known, behind):
             if not writer.append(times[place], values[place], room):
                 self.starts.append(place)
                 writer = self._writer = Writer()
                 writer.append(times[place], values[place], room)
-        self._known = len(times)
+        self._known = behind
         return self.starts
 
     def expired(self, times: Sequence[int], values: Sequence[float], oldest: int) -> int:

@@ -140,6 +140,7 @@ def source_of(db: Database, series: Series) -> Series | None:
     """The series that one follows, None where there is none any more."""
     source = series_at(db, series.source) if series.source is not None else None
     if source is None or all(rule.destination != series.key for rule in source.rules):
+        db.alter(series.key)  # also where it is only looked at
         series.source = None
         return None
     return source
@@ -151,6 +152,7 @@ def prune(db: Database, series: Series) -> Iterable[Series]:
     for rule in list(series.rules):
         follower = series_at(db, rule.destination)
         if follower is None or follower.source != series.key:
+            db.alter(series.key)
             series.rules.remove(rule)
         else:
             followers.append(follower)

@@ -62,6 +62,8 @@ def _saved(series: Series, text: Text, in_file: bool) -> Iterator[bytes]:
     yield unsigned(len(series.labels))
     for pair in series.labels:
         yield from (string(word, text) for word in pair)
+    for _ in layout.settle_in_steps(series.times, series.values):
+        yield b""
     chunks = list(layout.described(series.times, series.values))
     yield unsigned(len(rules))
     for rule in rules:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.datatypes.wheel import Timer
-from emulator.persistence.backups import BackupError, Backups
-from emulator.rdb.file_reader import BadFile
-from emulator.rest.cloud.databases import PLACE, Database
+from emulator.persistence.backups import Backups
+from emulator.rest.cloud.databases import PLACE, Database, done
 from emulator.rest.cloud.endpoints import OK, Ask, endpoint, not_found
 from emulator.rest.cloud.record import BackupNote
 from emulator.rest.requests import BadRequest
@@ -39,44 +37,14 @@ def backups_of(database: Database) -> Backups:
     return persistence.backups or Backups(persistence.folder, PLACE)
 
 
-@contextmanager
-def changing(database: Database, state: str) -> Iterator[None]:
-    """The database is being changed meanwhile.  Raises BadRequest where it is already."""
-    database.check_quiet()
-    database.record.modifying_state = state
-    try:
-        yield
-    finally:
-        database.record.modifying_state = ""
-
-
-async def done(database: Database, job: Job) -> None:
-    """Do a job of the database's engine.  Raises BadRequest where that cannot be."""
-    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-    database.ending = ended
-
-    def tell(failure: Exception | None) -> None:
-        if not ended.done():  # else the database has gone meanwhile
-            ended.set_result(failure)
-
-    database.engine.persistence.work.start_later(job, tell)
-    failure = await ended
-    if isinstance(failure, BackupError):
-        raise BadRequest(str(failure))
-    if isinstance(failure, BadFile | OSError):
-        raise BadRequest(str(failure), 500)
-    if failure is not None:
-        raise failure
-
-
 async def create(cloud: Cloud, database: Database, name: str, daily: bool = False) -> None:
     """Make a backup of the data as they are now.  Raises BadRequest."""
     kept = database.record.backups
     if len(kept) >= _MOST:
         raise BadRequest(f"there are {_MOST} backups already")
     backup_id, moment = uuid.uuid4().hex, database.engine.clock.tick() // 1000
-    with changing(database, "creating-backup"):
-        await done(database, backups_of(database).create(database.engine, backup_id))
+    with database.changing("creating-backup"):
+        await done(database, database.engine, backups_of(database).create(database.engine, backup_id))
     size = next(found.size for found in backups_of(database).list() if found.name == backup_id)
     kept[backup_id] = {"name": name, "creation_time": moment, "size": size, "daily": daily}
 
@@ -149,9 +117,9 @@ async def restore_to_moment(ask: Ask) -> Any:
 
 
 async def _restore(ask: Ask, database: Database, job: Callable[[], Job]) -> None:
-    with changing(database, "restoring-backup"):
-        await done(database, job())
-    ask.cloud.databases.spread_anew(database)
+    with database.changing("restoring-backup"):
+        await done(database, database.engine, job())
+        await ask.cloud.databases.spread_anew(database)
 
 
 @endpoint(
@@ -162,8 +130,10 @@ async def _restore(ask: Ask, database: Database, job: Callable[[], Job]) -> None
 def enable_daily_backup(ask: Ask) -> Any:
     """Lets a backup be made each day by the database's own clock; the last three are kept."""
     database = ask.database
-    database.record.daily_backup_enabled = True
-    keep_daily(ask.cloud, database)
+    if not database.record.daily_backup_enabled:
+        database.record.daily_backup_enabled = True
+        database.record.daily_since = database.engine.clock.tick() // 1000
+        keep_daily(ask.cloud, database)
     return OK
 
 
@@ -182,11 +152,13 @@ def disable_daily_backup(ask: Ask) -> Any:
 
 
 def keep_daily(cloud: Cloud, database: Database) -> None:
-    """Have a backup made each day from now on, if that is wanted."""
-    if database.record.daily_backup_enabled:
+    """Have a backup made a day after the last daily one, or after they were switched on, if that is wanted."""
+    record = database.record
+    if record.daily_backup_enabled:
         if database.daily is None:
             database.daily = Daily(cloud, database)
-        database.engine.wheel.set(database.daily, database.engine.clock.now + _DAY * 1000)
+        made = [note["creation_time"] for note in record.backups.values() if note["daily"]]
+        database.engine.wheel.set(database.daily, (max([record.daily_since, *made]) + _DAY) * 1000)
 
 
 class Daily(Timer):

@@ -41,17 +41,21 @@ class Cloud:
     # What is kept
 
     async def load(self) -> None:
-        """Have what was kept.  Raises OSError where it cannot be had, ValueError where it is damaged."""
+        """Have what was kept.  Raises OSError and, where it is damaged, ValueError; BadRequest where it is too much."""
         if self._store is None:
             return
         account = self._store.account()
         self.teams = {team["team_id"]: Team(**team) for team in account.get("teams", ())}
         self.audit.extend(account.get("audit", ()))
         for record in self._store.records():
+            if 0 < record.expires <= self.now:
+                self._store.note(record.database_id)  # it goes with the next change
+                continue
             record.modifying_state = ""  # the process may have ended in the midst of it
             database = self.databases.open(record)
             await database.load()
-            self.databases.spread(database)
+            self.databases.limit_life(database)
+            await self.databases.spread(database)
             keep_daily(self, database)
 
     async def save(self) -> None:

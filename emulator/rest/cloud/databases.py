@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
@@ -10,6 +13,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.persistence.backups import BackupError
 from emulator.persistence.disk import Disk
 from emulator.protocol.errors import CommandError
+from emulator.rdb.file_reader import BadFile
 from emulator.rest.cloud.record import PLANS, Record
 from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
 from emulator.rest.cloud.statistics import Usage
@@ -18,7 +22,7 @@ from emulator.rest.tokens import READ_ONLY_USER, Tokens
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.rdb.file_reader import BadFile
+    from emulator.persistence.work import Job
     from emulator.rest.cloud.store import Store
     from emulator.rest.service import RestService
 
@@ -69,6 +73,16 @@ class Database:
         if self.record.modifying_state:
             raise BadRequest(f"the database is being changed: {self.record.modifying_state}")
 
+    @contextmanager
+    def changing(self, state: str) -> Iterator[None]:
+        """It is being changed meanwhile.  Raises BadRequest where it is already."""
+        self.check_quiet()
+        self.record.modifying_state = state
+        try:
+            yield
+        finally:
+            self.record.modifying_state = ""
+
     def renew_secrets(self) -> None:
         """Have other secrets; whoever came in by the old ones is gone."""
         self.record.renew_secrets()
@@ -78,8 +92,6 @@ class Database:
 
     async def load(self) -> None:
         """Load the data that are kept.  Raises ValueError where they are damaged."""
-        from emulator.rdb.file_reader import BadFile  # only databases that are kept need it
-
         persistence = self.engine.persistence
         loaded: asyncio.Future[BadFile | None] = asyncio.get_running_loop().create_future()
         try:
@@ -97,6 +109,29 @@ class Database:
         limit = PLANS[self.record.plan] if evicts else 0
         policy = b"allkeys-random" if evicts else b"noeviction"
         config.set([b"maxmemory", b"%d" % limit, b"maxmemory-policy", policy])
+        config.started()
+
+
+async def done(database: Database, engine: Engine, job: Job) -> None:
+    """Do a job of an engine of the database.  Raises BadRequest where that cannot be."""
+    ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    database.ending = ended
+
+    def tell(failure: Exception | None) -> None:
+        if not ended.done():  # else the database has gone meanwhile
+            ended.set_result(failure)
+
+    forgotten = InterruptedError("it was interrupted")
+    weakref.finalize(job, tell, forgotten).atexit = False  # a job that is forgotten before it begins tells nothing
+    engine.persistence.work.start_later(job, tell)
+    del job
+    failure = await ended
+    if isinstance(failure, BackupError):
+        raise BadRequest(str(failure))
+    if isinstance(failure, BadFile | OSError):
+        raise BadRequest(str(failure), 500)
+    if failure is not None:
+        raise failure
 
 
 class End(Timer):
@@ -132,30 +167,34 @@ class Databases:
         """The host name of a database, empty where it has none."""
         return f"{record.label}.{self.domain}" if self.domain else ""
 
-    def spread(self, database: Database) -> None:
-        """Have the database in its read regions, and no others, where they lag behind.  O(keys) for each new one.
+    async def spread(self, database: Database) -> None:
+        """Have the database in its read regions, and no others, where they lag behind.
 
         Raises BadRequest, and changes nothing, where there are too many.
         """
         wanted, there = database.record.read_regions, database.read_regions
         lag = self._main.config.cloud_lag
-        new: dict[str, Engine] = {}
+        new: dict[str, ReadRegion] = {}
         try:
-            for region in [region for region in wanted if lag and region not in there]:
-                new[region] = self._admitted(self._main.tenant(databases=1, maxmemory=0))
-        except BadRequest:
-            for engine in new.values():
-                self._main.keyspaces.dismiss(engine)
+            for name in [name for name in wanted if lag and name not in there]:
+                new[name] = ReadRegion(database.engine, self._admitted(self._main.tenant(databases=1)), lag)
+            for region in new.values():
+                await done(database, database.engine, region.copied())
+                await done(database, region.engine, region.loaded())
+                region.begin()
+        except BaseException:
+            for region in new.values():
+                self._leave_region(region)
             raise
-        for region in [region for region in there if region not in wanted]:
-            self._leave_region(there.pop(region))
-        there.update({region: ReadRegion(database.engine, engine, lag) for region, engine in new.items()})
+        for name in [name for name in there if name not in wanted]:
+            self._leave_region(there.pop(name))
+        there.update(new)
 
-    def spread_anew(self, database: Database) -> None:
-        """Begin anew with the read regions, where other data have come all at once.  O(keys) for each."""
+    async def spread_anew(self, database: Database) -> None:
+        """Begin anew with the read regions, where other data have come all at once."""
         while database.read_regions:
             self._leave_region(database.read_regions.popitem()[1])
-        self.spread(database)
+        await self.spread(database)
 
     def _leave_region(self, region: ReadRegion) -> None:
         region.end()
@@ -168,29 +207,29 @@ class Databases:
             raise BadRequest("the limit of databases is reached") from None
         return engine
 
-    def create(self, record: Record) -> None:
-        """Have a new database.  Raises BadRequest where there are too many, or where it cannot be kept."""
+    def create(self, record: Record) -> Database:
+        """Have a new database, in its primary region.  Raises BadRequest for too many, or where it cannot be kept."""
         database = self.open(record)
         failures: list[BadFile | None] = []
         database.engine.persistence.load(failures.append)  # there is nothing to load, but a log may begin
         if failures[0] is not None:
             self.drop(database)
             raise BadRequest(str(failures[0]), 500)
-        try:
-            self.spread(database)
-        except BadRequest:
-            self.drop(database)
-            raise
+        self.limit_life(database)
+        return database
+
+    def limit_life(self, database: Database) -> None:
+        """Let a database that does not live on end when it is its time."""
+        if database.record.expires:
+            database.engine.wheel.set(End(self, database), database.record.expires * 1000)
 
     def open(self, record: Record) -> Database:
-        """Have one more database; what is kept of it is still to be loaded.  Raises BadRequest where there are too many."""
+        """Have one more database, whose data are to be loaded before it begins.  Raises BadRequest for too many."""
         engine = self._admitted(self._engine(record))
         database = self.by_id[record.database_id] = Database(record, engine)
         if record.eviction:
             database.apply_eviction()
         self._enter(database)
-        if record.expires:
-            engine.wheel.set(End(self, database), record.expires * 1000)
         return database
 
     def _engine(self, record: Record) -> Engine:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 OK: Final = "OK"
 """What most endpoints answer that change something: a JSON string."""
 
+
+class Encoded(bytes):
+    """An answer that is written as JSON already."""
+
+
 Run = Callable[["Ask"], Any]
 
 

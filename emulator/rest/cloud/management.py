@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from ipaddress import ip_network
 from typing import Any
 
 from emulator.rest.cloud.databases import Database
-from emulator.rest.cloud.endpoints import OK, Ask, endpoint
+from emulator.rest.cloud.endpoints import OK, Ask, Encoded, endpoint
 from emulator.rest.cloud.record import PLANS, REGIONS, Record, check_regions, label
 from emulator.rest.requests import BadRequest
 
 _GLOBAL = "global"
+_DATABASES_A_SLICE = 100
 
 
 @endpoint("GET redis/databases")
-def list_databases(ask: Ask) -> Any:
-    """Returns every database, without its secrets."""
-    return [ask.cloud.told(database.record, with_secrets=False) for database in ask.cloud.databases.by_id.values()]
+async def list_databases(ask: Ask) -> Any:
+    """Returns every database, without its secrets; others have their turn where there are many."""
+    texts: list[str] = []
+    for database in list(ask.cloud.databases.by_id.values()):
+        texts.append(json.dumps(ask.cloud.told(database.record, with_secrets=False)))
+        if len(texts) % _DATABASES_A_SLICE == 0:
+            await asyncio.sleep(0)
+    return Encoded(f"[{', '.join(texts)}]".encode())
 
 
 @endpoint("GET redis/database/{database}")
@@ -26,7 +34,7 @@ def get_database(ask: Ask) -> Any:
 
 
 @endpoint("POST redis/database", action="Create Database")
-def create_database(ask: Ask) -> Any:
+async def create_database(ask: Ask) -> Any:
     """Makes a database.  Clients call its name ``database_name`` or ``name``; `region` is ``global`` or the primary one."""
     fields, cloud = ask.fields, ask.cloud
     name, platform = fields.text("database_name", "name"), fields.optional_text("platform")
@@ -45,7 +53,12 @@ def create_database(ask: Ask) -> Any:
     for attribute in ("eviction", "auto_upgrade", "consistent", "multizone", "prod_pack_enabled"):
         setattr(record, attribute, fields.flag(attribute))
     record.renew_secrets()
-    cloud.databases.create(record)
+    database = cloud.databases.create(record)
+    try:
+        await cloud.databases.spread(database)
+    except BadRequest:
+        cloud.databases.drop(database)
+        raise
     return cloud.told(record)
 
 
@@ -159,16 +172,18 @@ def update_budget(ask: Ask) -> Any:
 
 
 @endpoint("POST redis/update-regions/{database}", action="Update Regions")
-def update_regions(ask: Ask) -> Any:
-    """Replaces the regions in which the database is read."""
+async def update_regions(ask: Ask) -> Any:
+    """Replaces the regions in which the database is read; the data come to a new one while clients are served."""
     database, regions = ask.database, ask.fields.texts("read_regions")
-    check_regions(database.record.primary_region, regions)
-    before, database.record.read_regions = database.record.read_regions, regions
-    try:
-        ask.cloud.databases.spread(database)
-    except BadRequest:
-        database.record.read_regions = before
-        raise
+    record, before = database.record, database.record.read_regions
+    check_regions(record.primary_region, regions)
+    with database.changing("updating-regions"):
+        record.read_regions = regions
+        try:
+            await ask.cloud.databases.spread(database)
+        except BadRequest:
+            record.read_regions = before
+            raise
     return OK
 
 

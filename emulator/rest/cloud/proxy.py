@@ -47,7 +47,7 @@ class Proxy:
         self.certificate = Path(folder or cast(tempfile.TemporaryDirectory[str], self._own_folder).name) / "ca.pem"
         self.context = self._context()
         self.connections: set[asyncio.BaseTransport] = set()
-        self._server: asyncio.Server
+        self._server: asyncio.Server | None = None
 
     def _context(self) -> ssl.SSLContext:
         authority = trustme.CA(organization_name="redis-emulator")
@@ -64,7 +64,8 @@ class Proxy:
 
     def stop(self) -> None:
         """Listen no more, and let go of who has not asked for anything yet."""
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for transport in list(self.connections):
             cast(asyncio.Transport, transport).abort()
         if self._own_folder is not None:

@@ -77,6 +77,7 @@ class Record:
     multizone: bool = False
     prod_pack_enabled: bool = False
     daily_backup_enabled: bool = False
+    daily_since: int = 0
     allowed_ips: list[str] = field(default_factory=list)
     team_id: str = ""
     last_plan_upgrade_time: int = 0

@@ -7,8 +7,12 @@ one knew.  While there is no lag there are no such engines, since every region w
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
+from functools import partial
+from inspect import isawaitable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +20,13 @@ from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.datatypes.wheel import Timer
 from emulator.persistence.folder import Memory
+from emulator.persistence.forms import Dump
+from emulator.persistence.image import Image
+from emulator.persistence.loading import Loading
+from emulator.persistence.stage import take_over
+from emulator.persistence.writing import written
 from emulator.protocol.errors import CommandError
+from emulator.rdb.file_reader import FileReader
 from emulator.rest.database import RestDatabase
 from emulator.rest.local import LocalDatabase
 from emulator.rest.tokens import base32
@@ -26,6 +36,7 @@ from emulator.table.registry import FLAG
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
     from emulator.core.propagation import Unit
+    from emulator.persistence.work import Job
     from emulator.rest.database import EventStream
     from emulator.rest.encoding import Format
     from emulator.rest.requests import Words
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
 _READS: Final = FLAG["readonly"]
 _MOST_WAITING: Final = 64 * 1024 * 1024
 """Bytes that may wait for their time; what is more comes earlier."""
+_UNITS_A_SLICE: Final = 200
 _COPY: Final = "copy.rdb"
 _SYNC_TOKEN: Final = b"zt"
 
@@ -47,67 +59,94 @@ class Waiting(NamedTuple):
 
 
 class ReadRegion(Timer):
-    """An engine that follows `primary`, `lag` milliseconds behind by the primary's clock; `position` is how far it is."""
+    """An engine that follows `primary`, `lag` milliseconds behind by the primary's clock; ``position`` is how far it is.
 
-    __slots__ = ("_lag", "_primary", "_session", "_size", "_waiting", "engine", "position")
+    It is to be used once the jobs `copied` of the primary's engine and `loaded` of its own are done, and `begin` was called.
+    """
+
+    __slots__ = ("_copy", "_lag", "_primary", "_ready", "_session", "_size", "_waiting", "engine", "position")
 
     def __init__(self, primary: Engine, engine: Engine, lag: int) -> None:
         super().__init__()
         self._primary = primary
         self._lag = lag
         self.engine = engine
-        self.position = primary.dirty
+        self.position = 0
+        self._copy = Memory()
         self._waiting: deque[Waiting] = deque()
         self._size = 0
-        self._copy()
+        self._ready = False
         self._session = Session(engine)
-        primary.propagation.listen(self._take)
 
-    def _copy(self) -> None:
-        """Begin with the data of the primary region.  O(keys)."""
-        folder = Memory()
-        self._primary.persistence.save_to(folder.create(_COPY))
-        data = bytes(folder.files[_COPY])
-        self.engine.persistence.take_over(BytesIO(data), len(data))
+    def copied(self) -> Job:
+        """Copy the data of the primary region as they are now, and note from now on what changes."""
+        self.position = self._primary.dirty
+        self._primary.propagation.listen(self._take)
+        image = Image(self._primary, Dump(self._primary, base_of_log=False), changes=True)
+        with closing(image):
+            yield from written(self._primary.config, image, self._copy.create(_COPY))
+
+    def loaded(self) -> Job:
+        """Let the copy be the data here."""
+        data, self._copy = bytes(self._copy.files[_COPY]), Memory()
+        reader = FileReader(BytesIO(data).read)
+        yield from take_over(self.engine, lambda beside: Loading(beside, reader, BytesIO(), len(data)))
+
+    def begin(self) -> None:
+        """The data are there: let changes come when it is their time."""
+        self._ready = True
+        self._sleep()
 
     def end(self) -> None:
         """Follow no more."""
         self._primary.propagation.leave(self._take)
         self._primary.wheel.cancel(self)
+        self._waiting.clear()
 
     def _take(self, unit: Unit) -> None:
-        if self._primary.dirty < self.position:  # the primary has begun anew
-            self._arrive(len(self._waiting))
+        position = self._primary.dirty
+        if self._waiting and position < self._waiting[-1].position:  # the primary has begun to count anew
+            self._waiting = deque(waiting._replace(position=0) for waiting in self._waiting)
         size = sum(sum(map(len, effect.words)) for effect in unit)
-        self._waiting.append(Waiting(self._primary.clock.now + self._lag, self._primary.dirty, size, list(unit)))
+        self._waiting.append(Waiting(self._primary.clock.now + self._lag, position, size, list(unit)))
         self._size += size
-        while self._size > _MOST_WAITING:
-            self._arrive(1)
-        if self.deadline is None and self._waiting:
+        while self._ready and self._size > _MOST_WAITING:
+            self._arrive()
+        self._sleep()
+
+    def _sleep(self) -> None:
+        if self._ready and self._waiting and self.deadline is None:
             self._primary.wheel.set(self, self._waiting[0].due)
 
     def fire(self) -> int:
         """The time of some units has come."""
-        now = self._primary.clock.now
-        count = sum(1 for waiting in self._waiting if waiting.due <= now)
-        self._arrive(count)
+        now, count = self._primary.clock.now, 0
+        while count < _UNITS_A_SLICE and self._waiting and self._waiting[0].due <= now:
+            self._arrive()
+            count += 1
         if self._waiting:
             self._primary.wheel.set(self, self._waiting[0].due)
         return count
 
-    def know(self, position: int) -> None:
-        """Have at least so many of the primary's changes."""
-        while self._waiting and self._waiting[0].position <= position:
-            self._arrive(1)
+    def learn(self, position: int) -> bool:
+        """Have more of the changes up to `position`, in a slice; whether there are still some to come."""
+        for _ in range(_UNITS_A_SLICE):
+            if not self.lacks(position):
+                return False
+            self._arrive()
+        return self.lacks(position)
 
-    def _arrive(self, count: int) -> None:
-        for _ in range(count):
-            waiting = self._waiting.popleft()
-            self._size -= waiting.size
-            self.position = waiting.position
-            words = [list(effect.words) for effect in waiting.unit]
-            run(self._session, words, 0, len(words))
-            self._session.out.clear()
+    def lacks(self, position: int) -> bool:
+        """Whether changes up to `position` are still to come."""
+        return bool(self._waiting) and self._waiting[0].position <= position
+
+    def _arrive(self) -> None:
+        waiting = self._waiting.popleft()
+        self._size -= waiting.size
+        self.position = waiting.position
+        words = [list(effect.words) for effect in waiting.unit]
+        run(self._session, words, 0, len(words))
+        self._session.out.clear()
 
     def keep_time(self) -> None:
         """Show the time of the primary, whose clock may have been turned."""
@@ -134,7 +173,6 @@ class Distant(RestDatabase):
         self._known = min(_position(sync_token), primary.engine.dirty)
         self._wrote = False
         region.keep_time()
-        region.know(self._known)
 
     def access(self, token: str) -> Any:
         return self._primary.access(token)
@@ -155,12 +193,25 @@ class Distant(RestDatabase):
     def run(
         self, access: Any, address: bytes, commands: Sequence[Words], format: Format
     ) -> list[bytes] | Awaitable[list[bytes]]:
-        return self._place(commands).run(access, address, commands, format)
+        call = partial(self._place(commands).run, access, address, commands, format)
+        return self._informed(call) if self._must_learn else call()
 
     def transaction(
         self, access: Any, address: bytes, commands: Sequence[Words], format: Format
     ) -> bytes | Awaitable[bytes]:
-        return self._place(commands).transaction(access, address, commands, format)
+        call = partial(self._place(commands).transaction, access, address, commands, format)
+        return self._informed(call) if self._must_learn else call()
+
+    @property
+    def _must_learn(self) -> bool:
+        return not self._wrote and self._region.lacks(self._known)
+
+    async def _informed(self, call: Callable[[], Any]) -> Any:
+        """Answer when the region has what the request knows of; others have their turn meanwhile."""
+        while self._region.learn(self._known):
+            await asyncio.sleep(0)
+        found = call()
+        return await found if isawaitable(found) else found
 
     def listen(self, access: Any, address: bytes, command: Words) -> EventStream:
         return self._primary.listen(access, address, command)

@@ -12,6 +12,7 @@ from emulator.rest.cloud.cloud import Cloud
 from emulator.rest.cloud.service import CloudService
 from emulator.rest.cloud.store import Store
 from emulator.rest.http_service import HttpServer, HttpService
+from emulator.rest.requests import BadRequest
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CloudServer(HttpServer):
     async def start(self) -> None:
         try:
             await self.cloud.load()
-        except ValueError as error:
+        except (ValueError, BadRequest) as error:
             raise OSError(f"cloud-dir: {error}") from None
         await super().start()
         for server in self.regions:
@@ -130,6 +131,6 @@ def cloud_server(engine: Engine, rest: RestServer) -> CloudServer:
     config = engine.config
     account = Account.of(config.cloud_account, config.cloud_readonly_key)
     store = Store(config.cloud_dir) if config.cloud_dir else None
-    domain = config.cloud_domain or (_DOMAIN if config.cloud_proxy else "")
+    domain = config.cloud_domain.lower() or (_DOMAIN if config.cloud_proxy else "")
     cloud = Cloud(engine, rest, account, domain, store)
     return CloudServer(cloud, config.cloud_port, config.cloud_bind)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from emulator.rest.answers import JSON_TYPE, Answer
 from emulator.rest.cloud import backups, management, statistics, teams  # noqa: F401
 from emulator.rest.cloud.account import Access
-from emulator.rest.cloud.endpoints import ENDPOINTS, Ask, Endpoint
+from emulator.rest.cloud.endpoints import ENDPOINTS, Ask, Encoded, Endpoint
 from emulator.rest.cloud.fields import Fields
 from emulator.rest.cloud.trial import start_redis
 from emulator.rest.http_service import HttpService
@@ -127,4 +127,5 @@ def _failed(error: BadRequest) -> Answer:
 
 
 def _answer(value: Any, status: int = 200) -> Answer:
-    return Answer(status, json.dumps(value).encode(), [JSON_TYPE])
+    body = value if isinstance(value, Encoded) else json.dumps(value).encode()
+    return Answer(status, body, [JSON_TYPE])

@@ -69,7 +69,8 @@ class Store:
             async with self._writing:
                 await asyncio.get_running_loop().run_in_executor(None, partial(_write, written, gone))
         except OSError:
-            self._changed |= changed  # they are kept with the next change
+            self._changed |= changed  # it is all kept with the next change
+            self._account = ""
             raise
 
 
