@@ -287,7 +287,9 @@ def test_strings_are_written_and_read_many_at_a_time(some_lua, width):
         b"-2147483648",
         b"12345678901",
     ]
-    words = [rng.choice([*peculiar, b"%d" % rng.randrange(-70000, 70000), b"m\n%d" % number]) for number in range(20_000)]
+    words = [
+        rng.choice([*peculiar, b"%d" % rng.randrange(-70000, 70000), b"m\n%d" % number]) for number in range(20_000)
+    ]
     words += [rng.randbytes(size) for size in (20, 63, 64, 100, 16383, 16384)]
     tails = rng.randbytes(width * len(words))
     for text in (payload.plain_string, payload.string):
