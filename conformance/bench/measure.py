@@ -20,7 +20,7 @@ from conformance.bench.idle import cpu_seconds
 from conformance.resp import Connection
 
 _ROUNDS: Final = 2
-_REST: Final = 0.02
+_REST: Final = 0.06
 """Seconds to see whether a server is at rest,"""
 _AT_REST: Final = 0.1
 """which it is where it uses less than this part of them."""
