@@ -20,7 +20,7 @@ from emulator.keyspace.weight import describe_sizes
 from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
-from emulator.table.registry import command, every_command, seconds_spent
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -364,7 +364,7 @@ def _errors_and_io(engine: Engine) -> Fields:
 
 def _event_loop(engine: Engine) -> Fields:
     rate = engine.rates.mean()
-    busy = round(seconds_spent(engine.commands) * 1e6)
+    busy = round(engine.commands.seconds_spent() * 1e6)
     return [
         ("eventloop_cycles", engine.stats.reads),
         ("eventloop_duration_sum", busy),
@@ -405,7 +405,7 @@ def _commandstats(engine: Engine) -> Fields:
 
 
 def _called(engine: Engine) -> Iterator[Command]:
-    for entry in every_command(engine.commands):
+    for entry in engine.commands.used():
         if entry.durations.calls or entry.rejected or entry.failed:
             yield entry
 
@@ -418,7 +418,7 @@ def _errorstats(engine: Engine) -> Fields:
 def _latencystats(engine: Engine) -> Fields:
     percentages = engine.config.latency_tracking_info_percentiles
     names = [f"p{percent:.6f}".rstrip("0").rstrip(".") for percent in percentages]
-    for entry in every_command(engine.commands):
+    for entry in engine.commands.used():
         durations = entry.durations
         if durations.buckets:
             found = durations.percentiles(percentages)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.table.registry import seconds_spent
-
 if TYPE_CHECKING:
     from emulator.commands.info import Engine
 
@@ -47,7 +45,7 @@ def _pause(engine: Engine) -> Fields:
 
 
 def _active_time(engine: Engine) -> Fields:
-    return [("used_active_time_main_thread", f"{seconds_spent(engine.commands):.6f}")]
+    return [("used_active_time_main_thread", f"{engine.commands.seconds_spent():.6f}")]
 
 
 _AFTER: Final[dict[str, Callable[[Engine], Fields]]] = {

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.table.registry import every_command
-
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.core.engine import Engine
@@ -61,7 +59,7 @@ def forget_statistics(engine: Engine) -> None:
     engine.rates.reset()
     engine.replication.forget_statistics()
     engine.count_durations()
-    for entry in every_command(engine.commands):
+    for entry in engine.commands.used():
         entry.reset()
 
 

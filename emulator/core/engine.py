@@ -52,7 +52,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import CommandLog
-from emulator.table.registry import Command, Commands, every_command
+from emulator.table.registry import Command, Commands
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ class Engine:
 
     def count_durations(self) -> None:
         """Bring the durations of all commands up to date with what dispatch has noted."""
-        for entry in every_command(self.commands):
+        for entry in self.commands.used():
             if entry.durations.noted:
                 entry.durations.count(self._latency_tracking)
         self.count_at = self.stats.commands_processed + GATHERED_AT_MOST

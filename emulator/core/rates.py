@@ -10,7 +10,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.datatypes.wheel import Timer
-from emulator.table.registry import every_command
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
@@ -73,7 +72,7 @@ class Rates(Timer):
         if passed <= 0:
             return
         engine.count_durations()
-        busy = sum(entry.durations.seconds for entry in every_command(engine.commands))
+        busy = engine.commands.seconds_spent()
         totals = Rate(stats.commands_processed, stats.net_input_bytes, stats.net_output_bytes, stats.reads, busy)
         pairs = zip(totals, self._totals, strict=True)
         self._samples.append(Rate(*((after - before) * 1000 / passed for after, before in pairs)))

@@ -284,6 +284,16 @@ class Commands(dict[bytes, Command]):
             found = self[name] = self[name.upper()] = self.known[name].clone()
         return found
 
+    def used(self) -> Iterator[Command]:
+        """The commands and sub-commands that have been used, each once; the others are shared with other engines."""
+        for entry in dict.fromkeys(self.values()):
+            yield entry
+            yield from (sub for sub in entry.subcommands.values() if sub.parent is entry)
+
+    def seconds_spent(self) -> float:
+        """How long all calls have taken."""
+        return sum(entry.durations.seconds for entry in self.used())
+
     def rename(self, old: bytes, new: bytes) -> None:
         """Give a command another lower-case name, or with an empty one none.  Raises KeyError where there is none."""
         known = dict(self.known)
@@ -300,11 +310,6 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
     for entry in dict.fromkeys(table.values()):
         yield entry
         yield from entry.subcommands.values()
-
-
-def seconds_spent(table: Mapping[bytes, Command]) -> float:
-    """How long all calls have taken."""
-    return sum(entry.durations.seconds for entry in every_command(table))
 
 
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:

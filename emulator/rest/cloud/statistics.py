@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from emulator.rest.cloud.endpoints import Ask, endpoint
 from emulator.rest.requests import BadRequest
 from emulator.stats.latency import Durations
-from emulator.table.registry import FLAG, Command, every_command
+from emulator.table.registry import FLAG, Command
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
@@ -83,7 +83,7 @@ class Usage:
 
 def _sample(engine: Engine, second: int) -> Sample:
     engine.count_durations()
-    called = [entry for entry in every_command(engine.commands) if entry.durations.calls]
+    called = [entry for entry in engine.commands.used() if entry.durations.calls]
     reads = _together([entry for entry in called if entry.flags & _READS])
     writes = _together([entry for entry in called if entry.flags & _WRITES])
     stats, data = engine.stats, engine.databases
