@@ -40,7 +40,7 @@ def encoded(words: Sequence[bytes]) -> bytes:
 class Connection:
     """One connection to a server; `timeout` in seconds bounds each read."""
 
-    def __init__(self, address: tuple[str, int], timeout: float = 3.0) -> None:
+    def __init__(self, address: tuple[str, int], timeout: float = 30.0) -> None:
         self.socket = socket.create_connection(address, timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout

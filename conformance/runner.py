@@ -53,7 +53,7 @@ class Side:
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
-        self.control = Connection(address, 10.0)
+        self.control = Connection(address)
         self.connections: dict[str, Connection] = {}
         self.captured: dict[str, bytes] = {}
         self.protocol = 2
@@ -144,7 +144,7 @@ class Side:
         replies: list[Reply] = []
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
-            self.control = Connection(self.address, 10.0)
+            self.control = Connection(self.address)
         if step.action in ("close", "sleep", "start", "restart"):
             return replies
         connection = self.connection(step.connection)

@@ -12,8 +12,8 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
 )
-WORKERS = 2 * (os.cpu_count() or 1)
-"""Most tests wait for servers."""
+WORKERS = 1 + (os.cpu_count() or 1)
+"""One more than there are cores, since many tests wait for servers."""
 TESTS = ("pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal")
 QUICK = ("-m", "not slow")
 

@@ -81,9 +81,18 @@ def play_group(sides, group, *protocols):
 def play_cases(sides, cases):
     accepted = load_accepted()
     version, allocator = sides[1].version, sides[1].allocator
-    differences = [play(case, protocol, *sides) for case, protocol in cases if case.is_for(version, allocator)]
+    differences = [differing(sides, case, protocol) for case, protocol in cases if case.is_for(version, allocator)]
     found = [difference for difference in differences if difference is not None]
     assert not [str(difference) for difference in found if difference.case.id not in accepted]
+
+
+def differing(sides, case, protocol):
+    """What differs three times: a machine that is busy with other tests lets deadlines pass between two commands."""
+    for _ in range(3):
+        difference = play(case, protocol, *sides)
+        if difference is None:
+            return None
+    return difference
 
 
 def test_coverage_of_what_is_present(addresses):

@@ -12,7 +12,7 @@ import emulator
 from conformance import servers
 from conformance.replicate import main as replicate
 
-SOON = 20.0
+SOON = 60.0
 
 
 def until(check, what="it did not happen"):

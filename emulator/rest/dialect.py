@@ -22,7 +22,8 @@ R = TypeVar("R")
 
 _NOT_ALLOWED: Final = frozenset(
     b"auth hello reset quit client multi exec discard watch unwatch subscribe psubscribe unsubscribe punsubscribe "
-    b"ssubscribe sunsubscribe monitor blpop brpop blmove blmpop brpoplpush bzpopmin bzpopmax bzmpop".split()
+    b"ssubscribe sunsubscribe monitor blpop brpop blmove blmpop brpoplpush bzpopmin bzpopmax bzmpop "
+    b"psync sync replconf".split()
 )
 _TRAPS: Final = frozenset((b"post", b"host:", b""))
 """Names that no command has, and on which Redis drops a connection, or which have no shape at all."""
@@ -42,12 +43,12 @@ def refusal(command: Words, strict: bool) -> CommandError | None:
     if not command:
         return CommandError(EMPTY_PIPELINE_COMMAND)
     name = command[0].lower()
+    if strict and (name in _ABSENT or (name, *(word.lower() for word in command[1:2])) in _ABSENT_PARTS):
+        return not_available(command[0])
     if name in _NOT_ALLOWED or (name == b"select" and command[1:] != [b"0"]):
         return not_allowed(command[0])
     if name in _TRAPS:
         return not_available(name)
-    if strict and (name in _ABSENT or (name, *(word.lower() for word in command[1:2])) in _ABSENT_PARTS):
-        return not_available(command[0])
     return None
 
 
