@@ -52,6 +52,7 @@ SLOW = frozenset(
     script_safety
     script_users
     sentinel
+    sentinel_node
     upstash_browser
     upstash_cli
     upstash_mcp
