@@ -119,7 +119,7 @@ async def restore_to_moment(ask: Ask) -> Any:
 async def _restore(ask: Ask, database: Database, job: Callable[[], Job]) -> None:
     with database.changing("restoring-backup"):
         await done(database, database.engine, job())
-        await ask.cloud.databases.spread_anew(database)
+        await ask.cloud.databases.spread(database)
 
 
 @endpoint(
