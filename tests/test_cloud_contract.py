@@ -172,6 +172,21 @@ def test_an_unknown_id_in_the_body(cloud, names, place, name, what):
     assert state(cloud) == before
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 401),
+        ("POST", {"Origin": "http://evil.example"}, 403),
+        ("POST", {"Idempotency-Key": "x" * 257}, 400),
+        ("POST", {"Idempotency-Key": ""}, 200),
+    ],
+)
+def test_who_starts_a_database_without_an_account(cloud, names, method, headers, status):
+    before = cloud.ok("GET", "redis/databases")
+    assert cloud.request(method, "/start-redis", headers=headers)[0] == status
+    assert len(cloud.ok("GET", "redis/databases")) - len(before) == (status == 200)
+
+
 def test_every_endpoint_is_here(server):
     found = {f"{endpoint.method} {'/'.join(endpoint.path)}": bool(endpoint.action) for endpoint in ENDPOINTS}
     assert found == dict.fromkeys(READ, False) | dict.fromkeys(WRITE, True)

@@ -32,7 +32,9 @@ logger = logging.getLogger("emulator")
 
 _DEFAULT_USER: Final = b"default"
 PLACE: Final = "backups"
-"""The folder of a database's backups."""
+"""The folder of a database's backups by the management API."""
+_PLACE_OF_COMMAND: Final = "backups-by-command"
+"""That of the backups by EMULATOR BACKUP, which reaches no others."""
 _SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
 """Redis's own, for databases that are kept: whatever the server's own data are kept by."""
 
@@ -270,7 +272,7 @@ class Databases:
             dir=self._store.folder(record.database_id),
             save=_SAVE_POINTS,
             aof_timestamp_enabled=True,  # to go back to a moment
-            backup_dir=PLACE,
+            backup_dir=_PLACE_OF_COMMAND,
         )
         engine.persistence.folder = Disk(engine.config)
         return engine
