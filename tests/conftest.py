@@ -57,6 +57,7 @@ SLOW = frozenset(
     upstash_cli
     upstash_mcp
     upstash_node
+    upstash_production
     upstash_python
     upstash_surface
     """.split()

@@ -23,12 +23,27 @@ def install(folder: Path, *packages: str) -> Path:
     return folder
 
 
-def run(folder: Path, program: str, *arguments: object) -> object:
+def version() -> tuple[int, ...]:
+    """The version of Node; empty where there is none."""
+    node = shutil.which("node")
+    told = (
+        "" if node is None else subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    )
+    return tuple(map(int, told.strip().removeprefix("v").split("."))) if told else ()
+
+
+def run(folder: Path, program: str, *arguments: object, environ: dict[str, str] | None = None) -> object:
     """What a program, named below this folder, prints as JSON."""
     path = Path(__file__).parent / program
     shutil.copy(path, folder)
     done = subprocess.run(
-        ["node", path.name, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        ["node", path.name, *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | (environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -173,6 +173,42 @@ def test_read_regions_have_what_was_restored():
         assert far("GET", "k", Emulator_Region="us-east-2") == (200, {"result": "old"})
 
 
+def test_commands_do_not_reach_the_backups_of_the_management_api(tmp_path):
+    with emulator.Server(**SETTINGS, cloud_dir=tmp_path) as server:
+        database = Place(server).create()
+        database("SET", "k", "v")
+        backup = database.backup("first")
+        assert database("EMULATOR", "BACKUP", "CREATE", "second") == "second"
+        assert [told[1] for told in database("EMULATOR", "BACKUP", "LIST")] == ["second"]
+        assert database("EMULATOR", "BACKUP", "DELETE", backup) == 0
+        assert [told["name"] for told in database.backups()] == ["first"]
+        database("FLUSHALL")
+        database.ok("restore-backup", backup_id=backup)
+        assert database("GET", "k") == "v"
+
+
+def test_read_regions_have_what_came_by_a_command(tmp_path):
+    settings = SETTINGS | {"cloud_lag": 1000, "cloud_dir": tmp_path, "appendonly": True}
+    with emulator.Server(clock=ManualClock(), **settings) as server:
+        database = Place(server).create(read_regions=["us-east-2"])
+        far = Rest(server.rest_url, database.token)
+
+        def seen(key="k"):
+            return far("GET", key, Emulator_Region="us-east-2")[1]["result"]
+
+        for value in ("old", "new"):
+            database("SET", "k", value)
+            database("EMULATOR", "CLOCK", "ADVANCE", "60000")
+        assert seen() == "new"
+        database("EMULATOR", "BACKUP", "RESTORE", "AT", "1700000060000")
+        assert (database("GET", "k"), seen()) == ("new", "new")
+        database("EMULATOR", "BACKUP", "RESTORE", "AT", "1700000059999")
+        assert (database("GET", "k"), seen()) == ("old", "old")
+        wait_for(lambda: str(database("INCR", "n")) != seen("n"))  # it lags again
+        database("EMULATOR", "CLOCK", "ADVANCE", "1000")
+        assert seen("n") == database("GET", "n")
+
+
 def test_backups_outlive_the_server(tmp_path):
     settings = SETTINGS | {"cloud_dir": tmp_path}
     with emulator.Server(**settings) as server:

@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 import emulator
+from emulator.rest.cloud.endpoints import ENDPOINTS
 from tests.cloud import EMAIL, KEY, NEW, READING, SETTINGS, Management
 
 pytest.importorskip("h11")
@@ -153,6 +154,44 @@ def test_an_unknown_id(cloud, place):
     assert cloud(method, path, WRITE.get(place)) == (404, f"{what} not found")
 
 
+@pytest.mark.parametrize(
+    ("place", "name", "what"),
+    [
+        (f"POST redis/restore-backup/{DATABASE}", "backup_id", "backup"),
+        ("POST redis/move-to-team", "team_id", "team"),
+        ("POST redis/move-to-team", "database_id", "database"),
+        ("POST teams/member", "team_id", "team"),
+        ("DELETE teams/member", "team_id", "team"),
+        ("DELETE teams/member", "member_email", "member"),
+    ],
+)
+def test_an_unknown_id_in_the_body(cloud, names, place, name, what):
+    method, path = filled(place, names).split()
+    before = state(cloud)
+    assert cloud(method, path, filled(WRITE[place], names) | {name: str(uuid.uuid4())}) == (404, f"{what} not found")
+    assert state(cloud) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 401),
+        ("POST", {"Origin": "http://evil.example"}, 403),
+        ("POST", {"Idempotency-Key": "x" * 257}, 400),
+        ("POST", {"Idempotency-Key": ""}, 200),
+    ],
+)
+def test_who_starts_a_database_without_an_account(cloud, names, method, headers, status):
+    before = cloud.ok("GET", "redis/databases")
+    assert cloud.request(method, "/start-redis", headers=headers)[0] == status
+    assert len(cloud.ok("GET", "redis/databases")) - len(before) == (status == 200)
+
+
+def test_every_endpoint_is_here(server):
+    found = {f"{endpoint.method} {'/'.join(endpoint.path)}": bool(endpoint.action) for endpoint in ENDPOINTS}
+    assert found == dict.fromkeys(READ, False) | dict.fromkeys(WRITE, True)
+
+
 WANTED = [(place, name) for place, body in WRITE.items() for name in body if name not in OPTIONAL]
 
 
@@ -169,7 +208,7 @@ def test_a_field_that_is_missing_or_of_another_kind(cloud, names, place, name):
     assert state(cloud) == before
 
 
-@pytest.mark.parametrize("place", [place for place in WRITE if not place.startswith("DELETE")])
+@pytest.mark.parametrize("place", [place for place, body in WRITE.items() if body or "DELETE" not in place])
 @pytest.mark.parametrize(
     ("body", "status"),
     [

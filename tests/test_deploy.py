@@ -3,15 +3,20 @@
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from emulator.server.options import read_options
+from tests import kubernetes
 
 yaml = pytest.importorskip("yaml")
 jsonschema = pytest.importorskip("jsonschema")
 DEPLOY = Path(__file__).parent.parent / "deploy"
+
+SCHEMAS = kubernetes.SECRET, kubernetes.DEPLOYMENT, kubernetes.SERVICE
 
 DEVCONTAINER = {
     "type": "object",
@@ -46,16 +51,54 @@ def test_compose_and_workflow(path, name):
     jsonschema.validate(yaml.safe_load(text), schema(name))
 
 
+def test_compose_by_docker():
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("needs docker compose")
+    done = subprocess.run(
+        [docker, "compose", "-f", str(DEPLOY / "compose.yaml"), "config", "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def manifests():
+    return list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
+
+
 def test_kubernetes():
-    kubernetes = pytest.importorskip("kubernetes_validate")
-    found = list(yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text()))
-    assert [resource["kind"] for resource in found] == ["Secret", "Deployment", "Service"]
-    for resource in found:
-        kubernetes.validate(resource, kubernetes.latest_version(), strict=True)
+    for found, wanted in zip(manifests(), SCHEMAS, strict=True):
+        jsonschema.validate(found, wanted)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("1 apiVersion", "v1"),
+        ("1 spec replica", 1),
+        ("1 spec selector", None),
+        ("1 spec template spec containers 0 ports 0 containerPort", "6379"),
+        ("1 spec template spec containers 0 env 0 value", "given twice"),
+        ("1 spec template spec containers 0 livenessProbe httpGet", {"port": 80}),
+        ("1 spec template spec containers 0 resources limits memory", "512MB"),
+        ("2 spec ports 0 targetPort", 0),
+        ("2 metadata name", "Redis_Emulator"),
+    ],
+)
+def test_a_mistake_is_found(path, wrong):
+    number, *way, last = (int(word) if word.isdigit() else word for word in path.split())
+    found = place = manifests()[number]
+    for word in way:
+        place = place[word]
+    place[last] = wrong
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, SCHEMAS[number])
 
 
 def test_the_service_and_the_probes_find_what_they_name():
-    _, deployment, service = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    _, deployment, service = manifests()
     pod = deployment["spec"]["template"]
     assert service["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
     (container,) = pod["spec"]["containers"]

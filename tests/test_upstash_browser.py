@@ -1,5 +1,6 @@
 """@upstash/redis in a page of another origin, in headless Chromium."""
 
+import hashlib
 import html
 import json
 import re
@@ -81,4 +82,6 @@ def test_the_sdk_across_origins(chromium, serve, tmp_path):
     assert found is not None, done.stderr[-2000:]
     answers = json.loads(html.unescape(found[1]))
     assert answers[:7] == [True, "OK", {"a": "😀"}, [2, 1, {"f": "v"}], 1, True, {"hello": "page"}], answers
-    assert answers[7].startswith("WRONGPASS invalid or missing auth token")
+    digest = hashlib.sha1(b"return redis.call('INCRBY', KEYS[1], ARGV[1])").hexdigest()
+    assert answers[7] == [2, 5, digest, [1]]
+    assert answers[8].startswith("WRONGPASS invalid or missing auth token")

@@ -67,3 +67,33 @@ def test_a_database_by_the_command_line(upstash):
     assert (found["type"], found["budget"], found["read_regions"]) == ("payg", 500, ["eu-west-1", "us-west-1"])
     redis(upstash, "delete", made)
     assert upstash("redis", "get", "--db-id", made["database_id"], fails=True) == {"error": '"database not found"'}
+
+
+def test_what_else_the_command_line_does(upstash):
+    made = upstash("redis", "create", "--name", "other", "--region", "us-east-1")
+    for verbs, expected in [
+        (("enable-tls", "enable-eviction", "enable-autoupgrade", "backup enable-daily"), True),
+        (("disable-eviction", "disable-autoupgrade", "backup disable-daily"), False),
+    ]:
+        for verb in verbs:
+            redis(upstash, verb, made)
+        found = redis(upstash, "get", made)
+        assert [found[name] for name in ("eviction", "auto_upgrade", "daily_backup_enabled")] == [expected] * 3
+    assert found["tls"] is True
+    renewed = redis(upstash, "reset-password", made)
+    assert renewed["password"] != made["password"]
+    assert execute(upstash, renewed, "PING") == "PONG"
+
+
+def test_teams_by_the_command_line(upstash):
+    made = upstash("redis", "create", "--name", "moved", "--region", "us-east-1")
+    team = ("--team-id", upstash("team", "create", "--name", "crew")["team_id"])
+    upstash("team", "add-member", *team, "--member-email", "you@example.com", "--role", "dev")
+    members = upstash("team", "members", *team)
+    assert ("you@example.com", "dev") in {(member["member_email"], member["member_role"]) for member in members}
+    upstash("team", "remove-member", *team, "--member-email", "you@example.com")
+    assert len(upstash("team", "members", *team)) == len(members) - 1
+    redis(upstash, "move-to-team", made, *team)
+    redis(upstash, "delete", made)
+    upstash("team", "delete", *team)
+    assert upstash("team", "list") == []

@@ -1,5 +1,6 @@
 """The published SDKs of Upstash for JavaScript, unmodified but for URL and token."""
 
+import hashlib
 import json
 
 import pytest
@@ -64,6 +65,8 @@ EXPECTED = {
     "scripts": [
         *[2, 5, ["k", "v", 1, None]],
         *[f"UpstashError: Command {NOSCRIPT}", f"UpstashError: Command 1 [ evalsha ] {NOSCRIPT}", [0]],
+        hashlib.sha1(b"return redis.call('INCRBY', KEYS[1], ARGV[1])").hexdigest(),
+        [[1, 2, 3], [4, 4], [5, 6], "abcdef", "abcdef"],
     ],
     "listening": [
         [1, 1],
@@ -84,6 +87,13 @@ EXPECTED = {
 @pytest.mark.parametrize("part", EXPECTED)
 def test_what_applications_do(seed, part):
     assert seed[part] == EXPECTED[part]
+
+
+def test_events_whose_bytes_come_one_by_one(folder, server):
+    heard = node.run(folder, "upstash/pieces.mjs", server.rest_url, TOKEN)
+    messages = [{"n": 1, "t": 'a, "b"'}, ["é 😀 日本"], 8, ["x" * 20_000]]
+    for kind in ("message", "pmessage"):
+        assert [event for event in heard if event[0] == kind] == [[kind, "chat é", message] for message in messages]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""@upstash/redis: methods for documents, functions, hashes and streams, each called once; newer commands by `exec`."""
+"""@upstash/redis: each method that `upstash/seed.mjs` has not is called once; commands that have no method by `exec`."""
 
 import json
 
@@ -119,6 +119,179 @@ NEWER = [
     (["exec", ["DELEX", "s", "IFEQ", "none"]], 0),
     (["exec", ["DELEX", "s", "IFEQ", "y"]], 1),
 ]
+ARRAYS = [
+    (["arset", "a", 0, "x", "y", 3], 3),
+    (["armset", "a", {"5": "u", "9": 7}], 2),
+    (["arget", "a", 2], 3),
+    (["armget", "a", 0, 3], ["x", None]),
+    (["argetrange", "a", 1, 3], ["y", 3, None]),
+    (["arlen", "a"], "10"),
+    (["arcount", "a"], 5),
+    (["arscan", "a", 0, 20], [["0", "x"], ["1", "y"], ["2", 3], ["5", "u"], ["9", 7]]),
+    (["arscan", "a", 20, 0, {"limit": 1}], [["9", 7]]),
+    (["argrep", "a", 0, 20, {"predicates": [{"match": "x"}, {"exact": "y"}], "combine": "or"}], ["0", "1"]),
+    (["argrep", "a", 0, 20, {"predicates": [{"glob": "*"}], "withValues": True, "limit": 1}], [["0", "x"]]),
+    (["arop", "a", 2, 9, "sum"], 10),
+    (["arop", "a", 0, 20, {"match": "x"}], 1),
+    (["arnext", "a"], "0"),
+    (["arseek", "a", 20], 1),
+    (["arinsert", "a", "i", "j"], "21"),
+    (["arlastitems", "a", 2, {"rev": True}], ["j", "i"]),
+    (
+        ["arinfo", "a"],
+        {
+            "count": 7,
+            "len": "22",
+            "nextInsertIndex": "22",
+            "slices": 1,
+            "directorySize": 1,
+            "superDirEntries": 0,
+            "sliceSize": 4096,
+        },
+    ),
+    (["arring", "r", 2, "b", "c", "d"], "0"),
+    (["ardel", "a", 0], 1),
+    (["ardelrange", "a", [1, 3]], 2),
+]
+OTHERS = [
+    (["flushall"], "OK"),
+    (["mset", {"s": "abc", "n": "5"}], "OK"),
+    (["msetnx", {"n": "1", "new": "1"}], 0),
+    (["decrby", "n", 2], 3),
+    (["incrbyfloat", "n", 0.5], 3.5),
+    (["getrange", "s", 0, 1], "ab"),
+    (["setrange", "s", 1, "xy"], 3),
+    (["getex", "s", {"ex": 60}], "axy"),
+    (["getdel", "s"], "axy"),
+    (["psetex", "s", 1000, "v"], "OK"),
+    (["pttl", "s"], 1000),
+    (["setbit", "b", 3, 1], 0),
+    (["getbit", "b", 3], 1),
+    (["bitcount", "b"], 1),
+    (["bitpos", "b", 1], 3),
+    (["bitop", "not", "c", "b"], 1),
+    (["rpush", "l", "a", "b", "c"], 3),
+    (["lpush", "l", "z"], 4),
+    (["lpushx", "none", "a"], 0),
+    (["rpushx", "l", "d"], 5),
+    (["lindex", "l", 0], "z"),
+    (["linsert", "l", "before", "a", "y"], 6),
+    (["llen", "l"], 6),
+    (["lpos", "l", "c"], 4),
+    (["lset", "l", 0, "x"], "OK"),
+    (["lrem", "l", 0, "y"], 1),
+    (["ltrim", "l", 0, 2], "OK"),
+    (["lmove", "l", "m", "left", "right"], "x"),
+    (["lpop", "l"], "a"),
+    (["rpop", "l"], "b"),
+    (["lmpop", 1, ["m"], "LEFT"], ["m", ["x"]]),
+    (["sadd", "s1", "a", "b", "c"], 3),
+    (["sadd", "s2", "b"], 1),
+    (["scard", "s1"], 3),
+    (["sdiff", "s1", "s2"], ["a", "c"]),
+    (["sdiffstore", "s3", "s1", "s2"], 2),
+    (["sinter", "s1", "s2"], ["b"]),
+    (["sintercard", ["s1", "s2"]], 1),
+    (["sinterstore", "s3", "s1", "s2"], 1),
+    (["sismember", "s1", "a"], 1),
+    (["smismember", "s1", ["a", "q"]], [1, 0]),
+    (["smove", "s1", "s2", "a"], 1),
+    (["sunion", "s2", "s3"], ["b", "a"]),
+    (["sunionstore", "s3", "s2"], 2),
+    (["srem", "s3", "a"], 1),
+    (["spop", "s3"], "b"),
+    (["srandmember", "s2", 2], ["b", "a"]),
+    (["sscan", "s2", 0], ["0", ["b", "a"]]),
+    (["zadd", "z", {"score": 1, "member": "a"}, {"score": 2, "member": "b"}, {"score": 3, "member": "c"}], 3),
+    (["zadd", "y", {"score": 1, "member": "b"}], 1),
+    (["zcount", "z", 1, 2], 2),
+    (["zlexcount", "z", "-", "+"], 3),
+    (["zmscore", "z", ["a", "q"]], [1, None]),
+    (["zrank", "z", "b"], 1),
+    (["zunion", 2, ["z", "y"], {"withScores": True}], ["a", 1, "b", 3, "c", 3]),
+    (["zunionstore", "u", 2, ["z", "y"]], 3),
+    (["zinterstore", "u", 2, ["z", "y"]], 1),
+    (["zdiffstore", "u", 2, "z", "y"], 2),
+    (["zscan", "z", 0], ["0", ["a", 1, "b", 2, "c", 3]]),
+    (["zpopmin", "z"], ["a", 1]),
+    (["zpopmax", "z"], ["c", 3]),
+    (["zremrangebyscore", "z", 9, 10], 0),
+    (["zremrangebyrank", "z", 0, 0], 1),
+    (["zremrangebylex", "y", "[a", "[b"], 1),
+    (["pfadd", "p", "a", "b"], 1),
+    (["pfmerge", "q", "p"], "OK"),
+    (["pfcount", "q"], 2),
+    (
+        [
+            "geoadd",
+            "g",
+            {"longitude": 13.361389, "latitude": 38.115556, "member": "P"},
+            {"longitude": 15.087269, "latitude": 37.502669, "member": "C"},
+        ],
+        2,
+    ),
+    (["geodist", "g", "P", "C", "KM"], 166.2742),
+    (["geohash", "g", "P"], ["sqc8b49rny0"]),
+    (
+        [
+            "geosearch",
+            "g",
+            {"type": "FROMMEMBER", "member": "P"},
+            {"type": "BYRADIUS", "radius": 200, "radiusType": "KM"},
+            "ASC",
+        ],
+        [{"member": "P"}, {"member": "C"}],
+    ),
+    (
+        [
+            "geosearchstore",
+            "h",
+            "g",
+            {"type": "FROMMEMBER", "member": "P"},
+            {"type": "BYRADIUS", "radius": 1, "radiusType": "KM"},
+            "ASC",
+        ],
+        1,
+    ),
+    (["set", "k", "v"], "OK"),
+    (["exists", "k", "none"], 1),
+    (["expireat", "k", LATER], 1),
+    (["pexpireat", "k", LATER * 1000], 1),
+    (["pexpire", "k", 1000], 1),
+    (["persist", "k"], 1),
+    (["rename", "k", "kk"], "OK"),
+    (["renamenx", "kk", "k"], 1),
+    (["touch", "k"], 1),
+    (["unlink", "k"], 1),
+    (["echo", "hi"], "hi"),
+    (["time"], [1700000000, 0]),
+    (["scriptLoad", "return 1"], "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"),
+    (["evalshaRo", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", [], []], 1),
+    (["evalRo", "return ARGV[1]", [], ["x"]], "x"),
+    (["flushdb"], "OK"),
+    (["dbsize"], 0),
+    (["randomkey"], None),
+]
+ABSENT = (
+    "UpstashError: ERR Command is not available: '{}'. See "
+    "https://upstash.com/docs/redis/overall/rediscompatibility for details, command was: "
+)
+SCHEMA = {"name": "i", "dataType": "string", "prefix": "p:", "schema": {"t": "TEXT"}}
+SEARCH = [
+    (
+        ["search.createIndex", SCHEMA],
+        f'{ABSENT.format("SEARCH.CREATE")}["SEARCH.CREATE","i","ON","STRING","PREFIX","1","p:","SCHEMA","t","TEXT"]',
+    ),
+    (
+        ["vector.createIndex", {"name": "v", "dimension": 3, "metric": "COSINE"}],
+        f'{ABSENT.format("VECTOR.CREATE")}["VECTOR.CREATE","v","DIM",3,"METRIC","COSINE"]',
+    ),
+    *(
+        (["exec", [name, "i"]], f'{ABSENT.format(name)}["{name}","i"]')
+        for name in ("SEARCH.QUERY", "SEARCH.DROP", "VECTOR.QUERY", "FT.SEARCH")
+    ),
+]
+"""They come with the search part."""
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +300,10 @@ def folder(tmp_path_factory):
 
 
 def test_every_method_once(folder, tmp_path):
-    calls = [*JSON, *FUNCTIONS, *HASHES, *STREAMS, *NEWER]
+    calls = [*JSON, *FUNCTIONS, *HASHES, *STREAMS, *NEWER, *ARRAYS, *SEARCH, *OTHERS]
     path = tmp_path / "calls.json"
     path.write_text(json.dumps([call for call, _ in calls]))
-    with emulator.Server(rest_port="auto", rest_token=TOKEN, compat="8.4", clock=ManualClock()) as server:
+    with emulator.Server(rest_port="auto", rest_token=TOKEN, compat="8.10", clock=ManualClock()) as server:
         found = node.run(folder, "upstash/calls.mjs", server.rest_url, TOKEN, path)
     different = [(call, expected, got) for (call, expected), got in zip(calls, found, strict=True) if got != expected]
     assert different == []

@@ -128,6 +128,7 @@ class Engine:
         self.dirty = 0
         self.pending_work = False
         self.on_shutdown: Callable[[], None] | None = None
+        self.on_other_data: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = at_once
@@ -540,6 +541,8 @@ class Engine:
     def begin_stream_anew(self) -> None:
         """All data are others now, which nobody was told of."""
         self.replication.begin_anew()
+        if self.on_other_data is not None:
+            self.on_other_data()
 
     def publish_event(self, event_class: int, event: bytes, key: bytes, index: int) -> None:
         """Publish a keyspace notification."""

@@ -20,6 +20,8 @@ async function run() {
     subscriber.on("subscribe", () => redis.publish("chat", { hello: "page" }));
   });
   await subscriber.unsubscribe();
+  const script = redis.createScript("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+  const counted = [await script.exec(["sum"], [2]), await script.evalsha(["sum"], [3])];
   return [
     location.origin !== new URL(url).origin,
     before,
@@ -28,6 +30,7 @@ async function run() {
     (await answer.json()).result,
     answer.headers.get("upstash-sync-token") !== null,
     message,
+    [...counted, script.sha1, await redis.scriptExists(script.sha1)],
     await told(new Redis({ url, token: "wrong" }).get("k")),
   ];
 }

@@ -110,7 +110,22 @@ async function scripts() {
     await told(redis.evalsha("f".repeat(40), [], [])),
     await told(batch.exec()),
     await redis.scriptExists("f".repeat(40)),
+    script.sha1,
+    await scriptsInBatches(),
   ];
+}
+
+// By the digest alone, once the server has the script; with auto-pipelining many calls are one request, which fails at first.
+async function scriptsInBatches() {
+  const batched = new Redis({ url, token, enableAutoPipelining: true });
+  const writing = batched.createScript("return redis.call('APPEND', KEYS[1], ARGV[1])");
+  const reading = batched.createScript("return redis.call('GET', KEYS[1])", { readonly: true });
+  const first = await Promise.all(["a", "b", "c"].map((letter) => writing.exec(["letters"], [letter])));
+  const pipeline = redis.pipeline();
+  pipeline.evalsha(writing.sha1, ["letters"], ["d"]).strlen("letters");
+  const transaction = redis.multi();
+  transaction.evalsha(writing.sha1, ["letters"], ["e"]).evalsha(writing.sha1, ["letters"], ["f"]);
+  return [first, await pipeline.exec(), await transaction.exec(), await reading.exec(["letters"], []), await reading.evalshaRo(["letters"], [])];
 }
 
 async function listening() {

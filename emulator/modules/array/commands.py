@@ -200,10 +200,10 @@ def argetrange(client: Session, key: bytes, start: bytes, end: bytes) -> list[Re
 
 @_reads("readonly", complexity="O(N) for N values in the range")
 def arscan(client: Session, key: bytes, start: bytes, end: bytes, *options: bytes) -> list[Reply]:
-    """Returns the values in a range that are there, each behind its index."""
+    """Returns the values in a range that are there, each in a pair with its index."""
     first, last = _index(start), _index(end)
     limit = read_options(options, _LIMIT).get(b"LIMIT")
-    return [word for pair in islice(_found(client, key).between(first, last), limit) for word in pair]
+    return [[*pair] for pair in islice(_found(client, key).between(first, last), limit)]
 
 
 @_reads("readonly", complexity="O(N) for N values")

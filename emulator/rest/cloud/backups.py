@@ -33,8 +33,7 @@ _RETRY_SECONDS: Final = 60
 
 def backups_of(database: Database) -> Backups:
     """The backups of a database, in a folder that is its own."""
-    persistence = database.engine.persistence
-    return persistence.backups or Backups(persistence.folder, PLACE)
+    return Backups(database.engine.persistence.folder, PLACE)
 
 
 async def create(cloud: Cloud, database: Database, name: str, daily: bool = False) -> None:
@@ -112,14 +111,15 @@ async def restore_to_moment(ask: Ask) -> Any:
     That takes ``cloud-dir`` and an append-only file.
     """
     database, moment = ask.database, ask.fields.number("timestamp") * 1000
-    await _restore(ask, database, lambda: backups_of(database).restore_at(database.engine, moment))
+    history = database.engine.persistence.backups or backups_of(database)
+    await _restore(ask, database, lambda: history.restore_at(database.engine, moment))
     return OK
 
 
 async def _restore(ask: Ask, database: Database, job: Callable[[], Job]) -> None:
     with database.changing("restoring-backup"):
         await done(database, database.engine, job())
-        await ask.cloud.databases.spread_anew(database)
+        await ask.cloud.databases.spread(database)
 
 
 @endpoint(

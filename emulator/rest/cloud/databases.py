@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
@@ -26,9 +28,13 @@ if TYPE_CHECKING:
     from emulator.rest.cloud.store import Store
     from emulator.rest.service import RestService
 
+logger = logging.getLogger("emulator")
+
 _DEFAULT_USER: Final = b"default"
 PLACE: Final = "backups"
-"""The folder of a database's backups."""
+"""The folder of a database's backups by the management API."""
+_PLACE_OF_COMMAND: Final = "backups-by-command"
+"""That of the backups by EMULATOR BACKUP, which reaches no others."""
 _SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
 """Redis's own, for databases that are kept: whatever the server's own data are kept by."""
 
@@ -36,7 +42,8 @@ _SAVE_POINTS: Final = ((3600, 1), (300, 100), (60, 10000))
 class Database:
     """A database: what is known of it, and its data.
 
-    ``ending`` is the end of the job by which it is being changed, ``daily`` its next daily backup.
+    ``ending`` is the end of the job by which it is being changed, ``daily`` its next daily backup.  ``spreading`` is held
+    while its read regions are made, by ``task`` where other data have come, which has happened ``times_replaced``.
     """
 
     def __init__(self, record: Record, engine: Engine) -> None:
@@ -45,6 +52,9 @@ class Database:
         self.read_regions: dict[str, ReadRegion] = {}
         self.ending: asyncio.Future[Exception | None] | None = None
         self.daily: Timer | None = None
+        self.spreading = asyncio.Lock()
+        self.times_replaced = 0
+        self.task: asyncio.Task[None] | None = None
         self.local = self._opened()
         self.usage = Usage(engine)
 
@@ -172,6 +182,15 @@ class Databases:
 
         Raises BadRequest, and changes nothing, where there are too many.
         """
+        async with database.spreading:
+            while self.by_id.get(database.record.database_id) is database:
+                begun_with = database.times_replaced
+                await self._spread(database)
+                if database.times_replaced == begun_with:
+                    return
+                self._leave_regions(database)
+
+    async def _spread(self, database: Database) -> None:
         wanted, there = database.record.read_regions, database.read_regions
         lag = self._main.config.cloud_lag
         new: dict[str, ReadRegion] = {}
@@ -190,11 +209,22 @@ class Databases:
             self._leave_region(there.pop(name))
         there.update(new)
 
-    async def spread_anew(self, database: Database) -> None:
-        """Begin anew with the read regions, where other data have come all at once."""
+    def _spread_anew(self, database: Database) -> None:
+        """Other data have come all at once: the primary region answers for the others until these have them."""
+        database.times_replaced += 1
+        if database.read_regions:
+            self._leave_regions(database)
+            database.task = asyncio.get_running_loop().create_task(self._spread_later(database))
+
+    async def _spread_later(self, database: Database) -> None:
+        try:
+            await self.spread(database)
+        except BadRequest as error:
+            logger.warning("The read regions of %s: %s", database.record.database_name, error)
+
+    def _leave_regions(self, database: Database) -> None:
         while database.read_regions:
             self._leave_region(database.read_regions.popitem()[1])
-        await self.spread(database)
 
     def _leave_region(self, region: ReadRegion) -> None:
         region.end()
@@ -227,6 +257,7 @@ class Databases:
         """Have one more database, whose data are to be loaded before it begins.  Raises BadRequest for too many."""
         engine = self._admitted(self._engine(record))
         database = self.by_id[record.database_id] = Database(record, engine)
+        engine.on_other_data = partial(self._spread_anew, database)
         if record.eviction:
             database.apply_eviction()
         self._enter(database)
@@ -241,7 +272,7 @@ class Databases:
             dir=self._store.folder(record.database_id),
             save=_SAVE_POINTS,
             aof_timestamp_enabled=True,  # to go back to a moment
-            backup_dir=PLACE,
+            backup_dir=_PLACE_OF_COMMAND,
         )
         engine.persistence.folder = Disk(engine.config)
         return engine
@@ -275,8 +306,7 @@ class Databases:
             self._store.note(database.record.database_id)
         if database.ending is not None and not database.ending.done():
             database.ending.set_result(BackupError("the database is gone"))
-        for region in database.read_regions.values():
-            self._leave_region(region)
+        self._leave_regions(database)
         database.engine.persistence.work.stop()
         database.engine.persistence.log.end()
         self._main.keyspaces.dismiss(database.engine)
