@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from emulator.commands.arguments import bounded, integer, wrong_arity
-from emulator.modules.timeseries.aggregation import Aggregation, aggregation, bucket_of, interpolated, time_weighted
+from emulator.modules.timeseries.aggregation import (
+    Aggregation,
+    Values,
+    aggregation,
+    bucket_of,
+    interpolated,
+    time_weighted,
+)
 from emulator.modules.timeseries.series import Sample, Series, pick
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX, parse_double, parse_integer
@@ -253,6 +260,8 @@ def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
     turned = backwards and not wanted.empty
     most = wanted.count if not backwards and wanted.count >= 0 else -1
     samples: list[Sample] = []
+    if of is not None and not turned and not wanted.empty:
+        return _stamped(_buckets(around, wanted, of, most), wanted)
     place, expected = first, _first_expected(around, wanted)
     while place < last and len(samples) != most:
         moment = times[place]
@@ -271,7 +280,27 @@ def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
     if wanted.empty and of is None and 0 < last < len(times) and len(samples) != most:
         end = bucket_of(wanted.end, duration, align) + duration
         _fill(samples, around, wanted, last, expected if expected is not None else end, end)
-    shift = (0, duration, duration // 2)[wanted.stamp]
+    return _stamped(samples, wanted)
+
+
+def _buckets(around: Around, wanted: Range, of: Callable[[Values], float], most: int) -> list[Sample]:
+    """The buckets that have samples, in the order of time, so many at the most unless that is negative."""
+    times, values, place, last = around
+    duration, align = wanted.duration, wanted.align
+    samples: list[Sample] = []
+    while place < last and len(samples) != most:
+        start = times[place]
+        start -= (start - align) % duration
+        end, near = start + duration, place + _SMALL_BUCKET
+        behind = bisect_left(times, end, place, near if near < last and times[near] >= end else last)
+        samples.append((start, of(values[place:behind])))
+        place = behind
+    return samples
+
+
+def _stamped(samples: list[Sample], wanted: Range) -> list[Sample]:
+    """Buckets with the moment that is told of each."""
+    shift = (0, wanted.duration, wanted.duration // 2)[wanted.stamp]
     if shift or (samples and samples[0][0] < 0):
         return [(max(start, 0) + shift, value) for start, value in samples]
     return samples
@@ -290,7 +319,7 @@ def _weighted(around: Around, wanted: Range, place: int, behind: int, start: int
     times, values = around[:2]
     before, after = max(place - 1, 0), min(behind + 1, len(times))
     first, end = max(start, wanted.start), min(start + wanted.duration, wanted.end)
-    return time_weighted(list(times[before:after]), list(values[before:after]), first, end, turned)
+    return time_weighted(times[before:after], values[before:after], first, end, turned)
 
 
 def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, start: int, end: int) -> None:
