@@ -11,7 +11,6 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import accumulate, repeat
 from operator import add, mul, sub
 from typing import Final, NamedTuple
@@ -42,8 +41,8 @@ def _added_up(values: Values) -> float:
     return deque(accumulate(values, initial=0.0), maxlen=1)[0]
 
 
-total: Final[Callable[[Values], float]] = partial(sum, start=0.0) if sys.version_info < (3, 12) else _added_up
-"""The sum, with the rounding of one addition after another: from Python 3.12 on `sum` corrects that."""
+total: Final[Callable[[Values], float]] = sum if sys.version_info < (3, 12) else _added_up
+"""The sum of some numbers, with the rounding of one addition after another: from Python 3.12 on `sum` corrects that."""
 
 
 def _average(values: Values) -> float:
