@@ -42,6 +42,7 @@ SLOW = frozenset(
     readme
     redis_om
     replica_manners
+    replica_parts
     replicas
     replication
     rest_conformance

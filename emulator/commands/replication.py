@@ -172,10 +172,11 @@ def _take_filter(replica: Replica, value: bytes) -> None:
     words = split_inline(value)
     if words is None:
         raise CommandError("ERR Missing rdb-filter-only values")
+    replica.wants_keys = replica.wants_functions = False
     for word in words:
         if word.lower() != b"functions":
             raise CommandError(f"ERR Unsupported rdb-filter-only option: {as_text(word)}")
-    replica.only_functions = bool(words)
+        replica.wants_functions = True
 
 
 def _take_main_channel(replica: Replica, value: bytes) -> None:

@@ -37,12 +37,15 @@ class Form(Protocol):
 
 
 class Dump:
-    """An RDB file, which may be the base of an append-only file, and may tell its moment in milliseconds."""
+    """An RDB file, which may be the base of an append-only file, tell its moment in milliseconds, or be without functions."""
 
-    def __init__(self, engine: HostOfFiles, base_of_log: bool, tells_moment: bool = False) -> None:
+    def __init__(
+        self, engine: HostOfFiles, base_of_log: bool, tells_moment: bool = False, functions: bool = True
+    ) -> None:
         self._engine = engine
         self._base_of_log = base_of_log
         self._tells_moment = tells_moment
+        self._functions = functions
         self._text = string if engine.config.rdbcompression else plain_string
         self._tells_idle_time = engine.config.maxmemory_policy.endswith("lru")
         self.checks = True
@@ -67,7 +70,7 @@ class Dump:
         return (
             file.header(engine.config.edition.rdb_version)
             + b"".join(file.aux(name, value, text) for name, value in auxes.items())
-            + b"".join(file.library(code, text) for code in _libraries(engine))
+            + b"".join(file.library(code, text) for code in _libraries(engine) if self._functions)
         )
 
     def database(self, db: Database) -> bytes:

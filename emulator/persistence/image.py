@@ -28,8 +28,8 @@ _PORTION = 100
 class Image:
     """The data set of an engine at the moment at which it is made.
 
-    Where `changes` is false nothing may change until it is used up; without `keys` there are the functions only.  ``total``
-    counts its keys, ``saved`` those that have become bytes.  It has to be closed at last.
+    Where `changes` is false nothing may change until it is used up; without `keys` there is only what `form` has before them.
+    ``total`` counts its keys, ``saved`` those that have become bytes.  It has to be closed at last.
     """
 
     def __init__(self, engine: HostOfFiles, form: Form, changes: bool, keys: bool = True) -> None:

@@ -98,13 +98,18 @@ class FullSync:
         return self._receivers is not None
 
     def begin(self, replicas: Sequence[Replica]) -> None:
-        """Send the data as they are now to those who wait.  Nothing else may be saved or loaded at the moment."""
-        if self._engine.config.repl_diskless_sync:
+        """Send the data as they are now to those who wait and want the same parts of them as the first.
+
+        Nothing else may be saved or loaded at the moment.  A part of the data never becomes the RDB file.
+        """
+        parts = replicas[0].parts
+        replicas = [replica for replica in replicas if replica.parts == parts]
+        if self._engine.config.repl_diskless_sync or not all(parts):
             diskless = [replica for replica in replicas if replica.knows_end_mark]
             if diskless:
                 self._begin_diskless(diskless)
                 return
-        self._begin_by_file([replica for replica in replicas if not replica.only_functions])
+        self._begin_by_file(replicas)
 
     def _tell_beginning(self, replicas: Sequence[Replica]) -> None:
         stream = self._engine.replication.stream
@@ -119,11 +124,9 @@ class FullSync:
 
     def _begin_diskless(self, replicas: Sequence[Replica]) -> None:
         engine = self._engine
-        only_functions = all(replica.only_functions for replica in replicas)
-        if not only_functions:
-            replicas = [replica for replica in replicas if not replica.only_functions]
+        keys, functions = replicas[0].parts
         self._tell_beginning(replicas)
-        image = Image(engine, Dump(engine, base_of_log=False), changes=True, keys=not only_functions)
+        image = Image(engine, Dump(engine, base_of_log=False, functions=functions), changes=True, keys=keys)
         logger.log(NOTICE, "Starting BGSAVE for SYNC with target: replicas sockets")
         self._receivers = Receivers(engine, replicas)
         engine.persistence.work.start(self._send(image, self._receivers))

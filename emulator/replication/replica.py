@@ -31,8 +31,8 @@ class Replica:
 
     ``offset`` and ``synced`` are how much of the stream it has, and has on its disk; ``heard`` is when it last told so, in
     milliseconds of `Clock.elapsed`.  ``knows_end_mark`` and ``knows_new_ids`` are what it is capable of; ``asked_for_id``: by
-    PSYNC, not by SYNC.  With ``only_dump`` it wants the data and no stream, with ``only_functions`` no keys.  Until it is
-    online the stream is held for it.
+    PSYNC, not by SYNC.  With ``only_dump`` it wants the data and no stream; a filter says which parts of the data it
+    wants.  Until it is online the stream is held for it.
     """
 
     def __init__(self, session: Session, engine: HostOfReplication) -> None:
@@ -46,7 +46,7 @@ class Replica:
         self.knows_end_mark = self.knows_new_ids = False
         self.asked_for_id = True
         self.only_dump = False
-        self.only_functions = False
+        self.wants_keys = self.wants_functions = True
         self.offset = self.synced = 0
         self.heard = engine.clock.elapsed
 
@@ -54,6 +54,11 @@ class Replica:
     def kind(self) -> bytes:
         """Its type, as CLIENT LIST knows it: until it asks for the stream it is a client as others are."""
         return b"replica" if self.state != ANNOUNCED else b"normal"
+
+    @property
+    def parts(self) -> tuple[bool, bool]:
+        """Whether it wants the keys, and the functions."""
+        return self.wants_keys, self.wants_functions
 
     @property
     def flag(self) -> bytes:

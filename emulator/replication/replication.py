@@ -160,6 +160,8 @@ class Replication(Timer):
             return
         if self.link is not None and not self.link.is_up:
             raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
+        if not all(replica.parts) and not replica.knows_end_mark:
+            raise CommandError("ERR Filtered replica requires EOF capability")
         replica.asked_for_id = id is not None
         missing = self.stream.continued(id, number) if id is not None else None
         if missing is not None:
