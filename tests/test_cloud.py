@@ -1,5 +1,7 @@
 """The management API: databases are made, found, changed and deleted, and each is a Redis of its own."""
 
+import gc
+import tracemalloc
 from http.client import RemoteDisconnected
 
 import pytest
@@ -229,6 +231,20 @@ def test_what_was_done_is_in_the_audit_log(cloud, database):
     assert latest[0]["log_id"] == latest[1]["log_id"] + 1
     status, answer, _ = cloud.request("GET", "/auditlogs", headers={"Authorization": cloud.authorization})
     assert (status, answer[:1]) == (200, b"[")
+
+
+def test_an_empty_database_takes_little_memory(cloud):
+    count, database = 50, cloud.create()  # what is loaded once is there
+    tracemalloc.start()
+    try:
+        made = [cloud.create()["database_id"] for _ in range(count)]
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < count * 100_000
+    for database_id in (*made, database["database_id"]):
+        cloud.ok("DELETE", f"redis/database/{database_id}")
 
 
 def test_there_are_as_many_databases_as_there_may_be():

@@ -7,6 +7,8 @@ import pytest
 import emulator
 from emulator.clock import ManualClock
 from tests import node
+from tests.cloud import SETTINGS, Management
+from tests.conftest import free_port
 from tests.rest import TOKEN
 
 pytest.importorskip("h11")
@@ -299,11 +301,32 @@ def folder(tmp_path_factory):
     return node.install(tmp_path_factory.mktemp("surface"), "@upstash/redis@1.39.0")
 
 
-def test_every_method_once(folder, tmp_path):
+@pytest.fixture
+def play(folder, tmp_path):
+    """``play(url, token, calls)``: what a new client is answered to these calls."""
+
+    def play(url, token, calls):
+        path = tmp_path / "calls.json"
+        path.write_text(json.dumps(calls))
+        return node.run(folder, "upstash/calls.mjs", url, token, path)
+
+    return play
+
+
+def test_every_method_once(play):
     calls = [*JSON, *FUNCTIONS, *HASHES, *STREAMS, *NEWER, *ARRAYS, *SEARCH, *OTHERS]
-    path = tmp_path / "calls.json"
-    path.write_text(json.dumps([call for call, _ in calls]))
     with emulator.Server(rest_port="auto", rest_token=TOKEN, compat="8.10", clock=ManualClock()) as server:
-        found = node.run(folder, "upstash/calls.mjs", server.rest_url, TOKEN, path)
+        found = play(server.rest_url, TOKEN, [call for call, _ in calls])
     different = [(call, expected, got) for (call, expected), got in zip(calls, found, strict=True) if got != expected]
     assert different == []
+
+
+def test_a_client_in_a_region_that_lags_reads_what_it_wrote(play):
+    port = free_port()
+    settings = SETTINGS | {"cloud_lag": 1000, "cloud_regions": f"eu-west-1:{port}"}
+    with emulator.Server(clock=ManualClock(), **settings) as server:
+        database = Management(server.cloud_url).create(read_regions=["eu-west-1"])
+        there = f"http://127.0.0.1:{port}", database["rest_token"]
+        assert play(*there, [["set", "k", "v"]]) == ["OK"]
+        assert play(*there, [["get", "k"]]) == [None]
+        assert play(*there, [["set", "k", "w"], ["get", "k"]]) == ["OK", "w"]

@@ -307,6 +307,7 @@ class Databases:
         if database.ending is not None and not database.ending.done():
             database.ending.set_result(BackupError("the database is gone"))
         self._leave_regions(database)
+        database.engine.on_other_data = None
         database.engine.persistence.work.stop()
         database.engine.persistence.log.end()
         self._main.keyspaces.dismiss(database.engine)
