@@ -24,6 +24,25 @@ def test_info_tells_the_policy_that_counts(client):
     assert client.play("TS.GET t") == b"*2\r\n:1\r\n+2\r\n"
 
 
+def test_samples_are_told_to_those_who_may_read_every_series_found(client, another):
+    client.play("TS.CREATE open LABELS a b")
+    client.play("TS.CREATE closed LABELS a b")
+    client.play("ACL SETUSER bob on nopass +@all ~open %W~closed (+get ~closed)")
+    another.play("AUTH bob x")
+    found = b"*2\r\n$6\r\nclosed\r\n$4\r\nopen\r\n"
+    assert another.play("TS.QUERYINDEX a=b") == found
+    assert b"NOPERM" not in another.play("TS.MGET FILTER a=b"), "a selector lets the key be read"
+    client.play("ACL SETUSER bob clearselectors")
+    refused = (
+        b"-NOPERM TSDB: current user doesn't have read permission to one or more keys that match the specified filter"
+    )
+    for command in ("TS.MGET FILTER a=b", "TS.MRANGE - + FILTER a=b", "TS.MREVRANGE - + FILTER a=b"):
+        assert another.play(command) == refused + b"\r\n"
+    assert another.play("TS.QUERYINDEX a=b") == found
+    client.play("ACL SETUSER bob %R~closed")
+    assert another.play("TS.MRANGE - + FILTER a=b GROUPBY a REDUCE sum").startswith(b"*1")
+
+
 def test_new_series_are_made_as_the_settings_say(client):
     client.play("CONFIG SET ts-retention-policy 1000 ts-chunk-size-bytes 128 ts-encoding uncompressed")
     client.play("CONFIG SET ts-ignore-max-time-diff 5 ts-ignore-max-val-diff 2.5")

@@ -262,6 +262,10 @@ class Selector:
     def _allows_key(self, key: bytes, needed: int) -> bool:
         return any(mode & needed == needed and matcher(pattern)(key) for pattern, mode in self._patterns.items())
 
+    def reads(self, key: bytes) -> bool:
+        """Whether a key is open to reading."""
+        return self.all_keys or self._allows_key(key, READ)
+
     def allows_channel(self, channel: bytes, is_pattern: bool) -> bool:
         """Whether a channel may be used; a pattern only where it is one of the rules itself."""
         if self.all_channels:

@@ -122,6 +122,10 @@ class User:
                 worst = denial
         return worst
 
+    def reads(self, key: bytes) -> bool:
+        """Whether a key is open to reading, whatever command finds it."""
+        return self.unrestricted or any(selector.reads(key) for selector in (self.root, *self.selectors))
+
     def reads_every_key(self, command: Command, args: Sequence[bytes]) -> bool:
         """Whether a selector that allows this call lets every key be read."""
         return self.unrestricted or any(

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _NO_LABELS: Final = "ERR TSDB: missing labels for filter argument"
 _NO_FILTER: Final = "ERR TSDB: missing FILTER argument"
+_NO_PERMISSION: Final = (
+    "NOPERM TSDB: current user doesn't have read permission to one or more keys that match the specified filter"
+)
 _MOST_SELECTED: Final = 50
 _OPTIONS: Final = frozenset(
     b"LATEST FILTER FILTER_BY_TS FILTER_BY_VALUE WITHLABELS COUNT ALIGN AGGREGATION BUCKETTIMESTAMP EMPTY GROUPBY "
@@ -44,6 +47,14 @@ def _found(client: Session, filters: Sequence[bytes]) -> Found:
     if not filters:
         raise CommandError(_NO_LABELS)
     return list(indices(client.engine).matching(client.db, matchers(filters)))
+
+
+def _read(client: Session, filters: Sequence[bytes]) -> Found:
+    """The same series for their samples, all of which the user has to be allowed to read."""
+    found, user = _found(client, filters), client.user
+    if not user.unrestricted and not all(user.reads(key) for key, _ in found):
+        raise CommandError(_NO_PERMISSION)
+    return found
 
 
 def _shown(words: Sequence[bytes]) -> Shown:
@@ -95,7 +106,7 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
     shown = _shown(words)
     latest = b"LATEST" in names[:place]
     parts = []
-    for key, series in _found(client, words[place + 1 :]):
+    for key, series in _read(client, words[place + 1 :]):
         last = last_sample(client.db, series, latest)
         sample: Reply = told(client, [last])[0] if last is not None else []
         parts.append((key, [Named(_pairs(series, shown)), sample]))
@@ -134,7 +145,7 @@ def _ranges(client: Session, command: str, words: Sequence[bytes], backwards: bo
     shown = _shown(words)
     if end < place:
         raise CommandError("ERR TSDB: GROUPBY should always come after filter")
-    series = _found(client, words[place + 1 : end])
+    series = _read(client, words[place + 1 : end])
     grouping = _grouping(words[end:], command)
     if grouping is not None:
         return _grouped(client, series, wanted, grouping, shown, backwards)
