@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emulator.server.options import read_options
 from tests import kubernetes
 
-yaml = pytest.importorskip("yaml")
 jsonschema = pytest.importorskip("jsonschema")
 DEPLOY = Path(__file__).parent.parent / "deploy"
 
