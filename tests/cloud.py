@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import contextmanager
 
 from tests.rest import Rest
 
@@ -39,3 +40,12 @@ class Management(Rest):
     def create(self, **fields):
         """A new database."""
         return self.ok("POST", "redis/database", NEW | fields)
+
+
+@contextmanager
+def managed(server):
+    """The management API of a server, whose databases are gone afterwards."""
+    cloud = Management(server.cloud_url)
+    yield cloud
+    for database in cloud.ok("GET", "redis/databases"):
+        cloud.ok("DELETE", f"redis/database/{database['database_id']}")

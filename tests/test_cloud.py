@@ -13,7 +13,7 @@ import emulator
 from emulator.clock import ManualClock
 from emulator.core.engine import Engine
 from emulator.rest.cloud.statistics import Usage
-from tests.cloud import EMAIL, KEY, NEW, SETTINGS, Management
+from tests.cloud import EMAIL, KEY, NEW, SETTINGS, Management, managed
 from tests.rest import Rest
 
 pytest.importorskip("h11")
@@ -27,10 +27,8 @@ def server():
 
 @pytest.fixture
 def cloud(server):
-    cloud = Management(server.cloud_url)
-    yield cloud
-    for database in cloud.ok("GET", "redis/databases"):
-        cloud.ok("DELETE", f"redis/database/{database['database_id']}")
+    with managed(server) as cloud:
+        yield cloud
 
 
 @pytest.fixture

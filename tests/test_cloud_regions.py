@@ -11,7 +11,7 @@ from emulator.config.directives import Config
 from emulator.core.engine import Engine
 from emulator.persistence.work import run_through
 from emulator.rest.cloud.regions import ReadRegion
-from tests.cloud import SETTINGS, Management
+from tests.cloud import SETTINGS, managed
 from tests.conftest import Client, free_port
 from tests.rest import Rest
 
@@ -34,10 +34,8 @@ def server(port):
 
 @pytest.fixture
 def cloud(server):
-    cloud = Management(server.cloud_url)
-    yield cloud
-    for database in cloud.ok("GET", "redis/databases"):
-        cloud.ok("DELETE", f"redis/database/{database['database_id']}")
+    with managed(server) as cloud:
+        yield cloud
 
 
 @pytest.fixture
