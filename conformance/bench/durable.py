@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from conformance import servers
 from conformance.bench.client import Failed, connect, encode, ping_latencies, pipeline
-from conformance.bench.throughput import Load, redis_benchmark
+from conformance.bench.throughput import Load, by_pipeline, redis_benchmark
 from conformance.resp import Connection
 from conformance.servers import Address
 
@@ -104,10 +104,7 @@ def _worst(address: Address, connection: Connection, command: str, done: bytes) 
 def _show(figures: dict[str, Any], size: int) -> None:
     for name, logs in figures["rates"].items():
         for log, row in logs.items():
-            shown = ", ".join(
-                f"pipeline {count} {rate:.0f}/s ({rate / logs['off'][count]:.2f})" for count, rate in row.items()
-            )
-            print(f"{name:<10}SET, log {log:<10}{shown}")
+            print(f"{name:<10}SET, log {log:<10}{by_pipeline(row, logs['off'])}")
     print(f"everysec: at least {_LEAST_RATIO:g} of off; {size} keys; a PING waits for at most {_MOST_MS:g} ms")
     for name, row in figures["saving"].items():
         print(f"{name:<10}saved {row['saved']:.0f}/s, loaded {row['loaded']:.0f}/s, ", end="")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from conformance import servers
 from conformance.bench.client import Failed, connect, encode, ping_latencies, pipeline
-from conformance.bench.throughput import Load, redis_benchmark
+from conformance.bench.throughput import Load, by_pipeline, redis_benchmark
 from conformance.servers import Address
 
 _SIZE: Final = 300_000
@@ -99,10 +99,7 @@ def _synchronization(master: str, replica: str, size: int) -> dict[str, float]:
 def _show(figures: dict[str, Any], size: int) -> None:
     for name, kinds in figures["rates"].items():
         for kind, row in kinds.items():
-            shown = ", ".join(
-                f"pipeline {count} {rate:.0f}/s ({rate / kinds['alone'][count]:.2f})" for count, rate in row.items()
-            )
-            print(f"{name:<10}SET, {kind:<10}{shown}")
+            print(f"{name:<10}SET, {kind:<10}{by_pipeline(row, kinds['alone'])}")
     print(f"{size} keys; a PING waits for at most {_MOST_MS:g} ms")
     for what, of in (("synchronization", "as master"), ("loading", "as replica")):
         for name, row in figures[what].items():

@@ -11,7 +11,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,11 @@ def parse(output: str) -> Figures:
     if not figures:
         raise Failed(f"redis-benchmark measured nothing: {output.strip()}")
     return figures
+
+
+def by_pipeline(rates: Mapping[int, float], base: Mapping[int, float]) -> str:
+    """Commands per second by the length of the pipeline, and each rate as a part of another one."""
+    return ", ".join(f"pipeline {count} {rate:.0f}/s ({rate / base[count]:.2f})" for count, rate in rates.items())
 
 
 def redis_benchmark() -> str | None:
