@@ -51,6 +51,14 @@ class Peer(Protocol):
         """The session has ended."""
 
 
+class Listener(Protocol):
+    """One who is told of effects, as `emulator.core.propagation.Listener`."""
+
+    def take(self, unit: list[Any]) -> None: ...
+
+    def take_each(self, db: int, commands: Sequence[Sequence[bytes]], data: bytes) -> None: ...
+
+
 class Propagates(Protocol):
     """Who is told of the effects of commands."""
 
@@ -65,7 +73,11 @@ class Propagates(Protocol):
     def alone(self, db: int, words: Sequence[bytes]) -> None: ...
 
     def follow(
-        self, session: Session, command: Command, words: Sequence[bytes], run: Callable[..., R], *arguments: Any
+        self,
+        session: Session,
+        command: Command,
+        words: Sequence[bytes],
+        run: Callable[[Session, Command, Sequence[bytes]], R],
     ) -> R: ...
 
     def unit(self) -> AbstractContextManager[None]: ...
@@ -74,9 +86,9 @@ class Propagates(Protocol):
 
     def as_stream(self, unit: Any, db: int | None) -> Iterable[Sequence[bytes]]: ...
 
-    def listen(self, listener: Callable[[Any], object], messages: bool = False) -> None: ...
+    def listen(self, listener: Listener, messages: bool = False) -> None: ...
 
-    def leave(self, listener: Callable[[Any], object]) -> None: ...
+    def leave(self, listener: Listener) -> None: ...
 
 
 class HostOfClients(Protocol):

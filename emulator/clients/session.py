@@ -56,9 +56,10 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of
-    the last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then.  ``followed`` says that
+    somebody is told of what its commands change.  ``words`` are those of the last command that took the long way,
+    sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is the buffer that the real server would
+    have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
     any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
     command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
@@ -84,6 +85,7 @@ class Session:
         "fault_passed",
         "fd",
         "fieldsets",
+        "followed",
         "has_queued",
         "id",
         "imports",
@@ -91,7 +93,6 @@ class Session:
         "lib_name",
         "lib_version",
         "local_address",
-        "logged",
         "name",
         "no_evict",
         "no_touch",
@@ -177,7 +178,7 @@ class Session:
         """Find out anew whether the short way is open; to be called when anything that counts for it has changed."""
         is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
         self.output_limit = output_limits(self)[0] if is_limited else 0
-        simple = (
+        self.fast_path = (
             not self.output_limit
             and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
@@ -190,8 +191,7 @@ class Session:
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.needs_guards
         )
-        followed = self.engine.propagation.active
-        self.fast_path, self.logged = simple and not followed, simple and followed
+        self.followed = self.engine.propagation.active
 
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
         """Why a user may not make a call in the database that the session is in, or None."""

@@ -60,7 +60,7 @@ def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes
     log = client.engine.persistence.log
     if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    if log.holds_replies:
+    if log.always:
         log.flush()
     block = client.engine.replication.acknowledgements.wait(client, wanted, most, local)
     if isinstance(block, Block):

@@ -99,7 +99,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     out = session.out
     end = min(len(commands), position + most)
     first = position
-    before = engine.current  # a script that does not end lets others run within its own run
+    outer = engine.current  # a script that does not end lets others run within its own run
     otherwise = 0
     session.running = True
     engine.current = session
@@ -110,6 +110,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             command = lookup(args[0])
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
+                if followed := session.followed:
+                    before = engine.propagation.begin(command)
                 try:
                     if words == 2:  # a call is quicker where its arguments are spelt out
                         reply = command.fn(session, args[1])  # type: ignore[misc]
@@ -121,15 +123,12 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                         reply = command.fn(session, *args[1:])  # type: ignore[misc]
                 except Exception as error:
                     reply = failure(engine, command, error)
-                session.last_command = command
-                finished = perf_counter()
-                elapsed = finished - started
-                command.note(elapsed + OFFSET)
-                if elapsed >= engine.slow_seconds:
-                    note_slow(session, command, args, elapsed)
-                started = finished
-            elif session.logged and command is not None and command.least <= words <= command.most:
-                reply = engine.propagation.follow(session, command, args, _plainly, session, command, args)
+                except BaseException:
+                    if followed:
+                        engine.propagation.leave_unit()
+                    raise
+                if followed:
+                    engine.propagation.end(session, command, args, reply, before)
                 session.last_command = command
                 finished = perf_counter()
                 elapsed = finished - started
@@ -139,6 +138,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 started = finished
             else:
                 otherwise += 1
+                if session.followed:
+                    engine.propagation.deliver()
                 try:
                     reply = execute(session, args)
                 except Exception as error:
@@ -165,8 +166,10 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             if session.blocked is not None:
                 break
     finally:
+        if session.followed:
+            engine.propagation.deliver()
         session.running = False
-        engine.current = before
+        engine.current = outer
         counted = position - first - otherwise
         session.total_commands += counted
         engine.stats.commands_processed += counted
@@ -188,15 +191,6 @@ def _waits(session: Session, command: Command | None, args: Sequence[bytes], out
         return False
     outcome.spent = command.durations.noted.pop() - OFFSET
     return True
-
-
-def _plainly(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
-    """The short way for a session whose effects are followed."""
-    try:
-        reply: Outcome = command.fn(session, *args[1:])  # type: ignore[misc]
-    except Exception as error:
-        return failure(session.engine, command, error)
-    return reply
 
 
 def execute(session: Session, args: Sequence[bytes]) -> Outcome:
@@ -415,7 +409,7 @@ def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
-        return propagation.follow(session, command, args, _call, session, command, args)
+        return propagation.follow(session, command, args, _call)
     return _call(session, command, args)
 
 

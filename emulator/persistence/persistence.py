@@ -290,11 +290,11 @@ class Persistence:
         """DEBUG LOADAOF: load the append-only file again; raises `CommandError`."""
         from emulator.rdb.file_reader import BadFile
 
-        self.log.flush()
+        self.log.flush_to_disk()
         self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF
         if listens:
-            propagation.leave(self.log.take)
+            propagation.leave(self.log)
         try:
             found = self._found_log()
             if found is None:
@@ -304,7 +304,7 @@ class Persistence:
             raise _not_loaded(error, "AOF files") from None
         finally:
             if listens:
-                propagation.listen(self.log.take)
+                propagation.listen(self.log)
         logger.log(NOTICE, "Append Only File loaded by DEBUG LOADAOF")
 
     def save_to(self, target: Written) -> None:
@@ -360,7 +360,7 @@ class Persistence:
                 logger.warning("There is a child rewriting the AOF. Killing it!")
                 self.work.stop()
             logger.log(NOTICE, "Calling fsync() on the AOF file.")
-            self.log.flush(sync=True)
+            self.log.flush_to_disk()
         return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
 
     def _save_at_end(self, force: bool) -> bool:

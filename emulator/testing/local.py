@@ -148,7 +148,7 @@ class _Direct(Connection):
     def submit(self, words: list[bytes]) -> None:
         """Run a command of the client that need not be parsed; where nothing special holds its reply is a `Value`."""
         session = self.session
-        if not session.fast_path and not _is_plain_transaction(session, words):
+        if session.followed or not (session.fast_path or _is_plain_transaction(session, words)):
             self.take([words], 0)
             return
         encoders = session.encoders
