@@ -488,13 +488,14 @@ def _refused(engine: Engine, command: Command | None, error: CommandError) -> Co
 
 def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """For CLIENT NO-TOUCH: the access times of the command's keys are what they were."""
-    entries = session.db.entries
+    db = session.db
+    entries = db.entries
     kept = {key: entries[key].access for spec in command.keys for key in spec.words(args) if key in entries}
     reply = call(session, command, args)
     if command.name != b"touch":
         for key, access in kept.items():
-            if key in entries:
-                entries[key].access = access
+            if (entry := db.entries.get(key)) is not None:
+                entry.access = access
     return reply
 
 

@@ -11,7 +11,7 @@ needs it, and kept from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW
@@ -23,6 +23,7 @@ from emulator.keyspace.expiry import Expiring
 from emulator.keyspace.frequency import Frequency, Modification
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
+from emulator.keyspace.parted import dicts_of
 from emulator.keyspace.weighed import MOST_UNWEIGHED
 from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
@@ -240,8 +241,14 @@ class Database(Expiring):
         self.engine.snapshots.note(self.index, None)
         return count
 
-    def _free(self, entries: dict[bytes, Entry], field_timers: dict[bytes, FieldTimer]) -> Iterator[int]:
+    def _free(
+        self, entries: MutableMapping[bytes, Entry], field_timers: MutableMapping[bytes, FieldTimer]
+    ) -> Iterator[int]:
         """Gives back what was flushed, in portions."""
+        for part in dicts_of(entries):
+            yield from self._free_part(part, field_timers)
+
+    def _free_part(self, entries: dict[bytes, Entry], field_timers: MutableMapping[bytes, FieldTimer]) -> Iterator[int]:
         wheel = self.wheel
         while entries:
             freed = 0

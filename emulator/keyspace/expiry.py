@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.config.notifications import EVICTED, EXPIRED, GENERIC, HASH
@@ -10,6 +10,7 @@ from emulator.datatypes.hash import Hash
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE
+from emulator.keyspace.parted import in_parts
 from emulator.keyspace.weighed import Weighed
 from emulator.keyspace.weight import freed_lazily
 
@@ -37,7 +38,7 @@ class Expiring(Weighed):
         super().__init__(engine, index)
         self.wheel = engine.wheel
         self.lazyfree = engine.lazyfree
-        self.fields_with_expiry: dict[bytes, FieldTimer] = {}
+        self.fields_with_expiry: MutableMapping[bytes, FieldTimer] = {}
         self._deadlines = self._latest_deadline = 0
         self._index: KeyIndex | None = None
         self._volatile: KeyIndex | None = None
@@ -158,6 +159,7 @@ class Expiring(Weighed):
         if deadline is not None:
             if timer is None:
                 timer = self.fields_with_expiry[entry.key] = FieldTimer(self, entry.key)
+                self.fields_with_expiry = in_parts(self.fields_with_expiry)
             moment = max(deadline, self.clock.now + 1)
             if timer.deadline != moment:
                 self.wheel.set(timer, moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.config.notifications import OVERWRITTEN, SUBKEYS, TYPE_CHANGED
@@ -30,7 +30,7 @@ class Observed:
     def __init__(self, engine: HostOfData, index: int) -> None:
         self.belong_to(engine)
         self.index = index
-        self.entries: dict[bytes, Entry] = {}
+        self.entries: MutableMapping[bytes, Entry] = {}
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.listeners: Sequence[Listener] = engine.listeners

@@ -491,11 +491,11 @@ class AppendLog:
         Their base is written before, and one rename of the manifest is what counts.  Raises OSError, and then nothing has
         been exchanged.
         """
-        from emulator.persistence.writing import written
-
         if self.state != ON:  # when it is written for the first time the new data are there
             exchange()
             return
+        from emulator.persistence.writing import written  # only a server with a log needs it
+
         folder, base = self._engine.persistence.folder, self._base()
         with closing(folder.create(self.path(base.name))) as target:
             yield from written(self._engine.config, _image(other, changes=False), target)

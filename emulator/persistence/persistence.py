@@ -323,7 +323,7 @@ class Persistence:
         from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
 
         reader = FileReader(source.read, newest=NEWEST_VERSION)
-        self.do_at_once(take_over(self._engine, lambda beside: Loading(beside, reader, source, total)))
+        self.do_at_once(take_over(self._engine, lambda beside: Loading(beside, reader, source, total).job()))
         self.dumps.loaded()
 
     def do_at_once(self, job: Job) -> None:

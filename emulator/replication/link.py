@@ -18,12 +18,12 @@ from emulator.protocol.parser import RequestParser
 from emulator.protocol.text import to_bytes
 from emulator.replication.failover import UNDER_WAY
 from emulator.replication.player import Player
-from emulator.replication.transfer import Transfer
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
     from emulator.protocol.parser import Words
     from emulator.replication.host import HostOfReplication, Wire
+    from emulator.replication.transfer import Transfer
 
 logger = logging.getLogger("emulator")
 
@@ -235,6 +235,10 @@ class MasterLink(Timer):
             logger.log(NOTICE, "Full resync from master: %s:%s", *words)
             if replication.failover.state == UNDER_WAY:
                 replication.failover.accepted()
+            from emulator.replication.transfer import (
+                Transfer,
+            )  # to import all at once takes too long for those who are served
+
             self.state = SYNC
             self.transfer = Transfer(self._engine, words[0], int(words[1]), self._loaded)
         elif kind == "+CONTINUE":

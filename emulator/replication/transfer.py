@@ -13,11 +13,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.datatypes.glob import matcher
-from emulator.keyspace.database import Database
-from emulator.keyspace.exchange import swap
 from emulator.persistence.append_log import OFF
 from emulator.persistence.folder import Written
 from emulator.persistence.loading import Loading
+from emulator.persistence.stage import take_over
 from emulator.persistence.work import Job
 from emulator.protocol.text import to_bytes
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
@@ -25,6 +24,7 @@ from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.persistence.host import HostOfFiles
     from emulator.replication.host import HostOfReplication
 
 logger = logging.getLogger("emulator")
@@ -209,15 +209,15 @@ class Transfer:
             loading = Loading(engine, reader, source, total, keeps_expired=not detaches, wanted=self._wanted())
             yield from engine.persistence.through(loading)
             return
-        engine.scripting.libraries.flush()
-        fresh = [Database(engine, index) for index in range(len(engine.databases))]
-        for db in fresh:
-            db.uses = engine.databases[0].uses
         serves = engine.replication.stream.id == self.id
-        loading = Loading(engine, reader, source, total, keeps_expired=True, databases=fresh)
-        yield from engine.persistence.through(loading, serves=serves)
-        logger.log(NOTICE, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
-        self._swap(fresh)
+
+        def beside(other: HostOfFiles) -> Job:
+            loading = Loading(other, reader, source, total, keeps_expired=True)
+            yield from engine.persistence.through(loading, serves=serves)
+            logger.log(NOTICE, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
+
+        yield from take_over(engine, beside)
+        engine.persistence.dumps.loaded()
 
     def _wanted(self) -> Callable[[bytes], bool] | None:
         """Which keys are copied: those that match a pattern, where there are any."""
@@ -226,15 +226,3 @@ class Transfer:
             return None
         matchers = [matcher(to_bytes(pattern)) for pattern in config.emulator_match.split()]
         return lambda key: any(matches(key) for matches in matchers)
-
-    def _swap(self, fresh: list[Database]) -> None:
-        """Let fresh databases come in the place of the old ones, for everybody who looks at these."""
-        engine, count = self._engine, len(fresh)
-        for db in fresh:
-            db.index += count
-        engine.databases.extend(fresh)
-        for index in range(count):
-            swap(engine, index, count + index)
-        for db in engine.databases[count:]:
-            db.clear()
-        del engine.databases[count:]

@@ -90,7 +90,7 @@ class ReadRegion(Timer, Listener):
         """Let the copy be the data here."""
         data, self._copy = bytes(self._copy.files[_COPY]), Memory()
         reader = FileReader(BytesIO(data).read)
-        yield from take_over(self.engine, lambda beside: Loading(beside, reader, BytesIO(), len(data)))
+        yield from take_over(self.engine, lambda beside: Loading(beside, reader, BytesIO(), len(data)).job())
 
     def begin(self) -> None:
         """The data are there: let changes come when it is their time."""
