@@ -75,7 +75,7 @@ def _help(client: Session) -> Reply:
 
 
 def _entry(client: Session, key: bytes) -> Entry:
-    entry = client.db.peek_entry(key)
+    entry = client.db.entries.get(key)  # be it one that has expired
     if entry is None:
         raise CommandError(_NO_KEY)
     return entry

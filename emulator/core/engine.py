@@ -214,6 +214,7 @@ class Engine:
             for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
                 self.config.on_change(name, self._apply_sizes)
             self._apply_sizes()
+            self.config.on_change("import-mode", self.expiry_changed)
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -325,17 +326,23 @@ class Engine:
         """Find out anew whether keys and fields expire by themselves."""
         follows = self.replication.link is not None  # a replica's master says what has expired
         loads = self.persistence.loading is not None
-        self.expires_actively = self._active_expire and not (self.pause.active or loads or follows)
+        stays = self.pause.active or loads or follows or self.config.import_mode
+        self.expires_actively = self._active_expire and not stays
         if self.expires_actively:
             self.wheel.release()
 
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica, and while clients are paused, but not in
-        a transaction."""
-        if self.replication.link is not None:
+        """Whether what has expired stays although somebody meets it: on a replica, in import mode, and while clients are
+        paused, but not in a transaction."""
+        if self.replication.link is not None or self.config.import_mode:
             return True
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def sees_expired(self) -> bool:
+        """Whether what has expired is there for the client whose turn it is: in import mode it brings data from elsewhere."""
+        return self.config.import_mode and self.current is not None and self.current.imports
 
     @property
     def ignores_memory_limit(self) -> bool:
