@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW
 from emulator.datatypes.hash import Hash
+from emulator.datatypes.string import beside_expiry
 from emulator.datatypes.types import Value
 from emulator.keyspace import types  # noqa: F401 (it enters the types)
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
@@ -156,8 +157,11 @@ class Database(Expiring):
             if deadline is not None:
                 if deadline <= self.clock.now and self.expire_now(entry, for_writing=True):
                     entry = self.entries.get(key)
-                elif not keep_ttl:
-                    self.persist(entry)
+                else:
+                    if self.engine.config.edition.is_valkey:
+                        value = beside_expiry(key, value)
+                    if not keep_ttl:
+                        self.persist(entry)
         if entry is None:
             self.insert(key, value)
         else:
