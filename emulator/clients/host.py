@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 R = TypeVar("R")
+Meter = Callable[["Session", Command, Sequence[bytes], object, float], None]
+"""Is told of a call that took the long way: its words, its reply, and the seconds that it took."""
 
 
 class Dispatch(Protocol):
@@ -103,6 +105,8 @@ class HostOfClients(Protocol):
     current: Session | None
     pending_work: bool
     dispatch: Dispatch
+    meters: list[Meter]
+    has_large_reply: bool
 
     @property
     def databases(self) -> Sequence[Any]: ...
@@ -111,6 +115,8 @@ class HostOfClients(Protocol):
     def propagation(self) -> Propagates: ...
 
     def refresh_sessions(self) -> None: ...
+
+    def runs_script_in(self, session: Session) -> bool: ...
 
     def expiry_changed(self) -> None: ...
 

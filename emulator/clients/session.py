@@ -16,7 +16,7 @@ from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
 from emulator.datatypes.footprint import POINTER
 from emulator.datatypes.wheel import Timer
-from emulator.protocol.encoder import RESP2, RESP3, Encoders
+from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, NoReply, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
@@ -41,16 +41,21 @@ _MOST_REPEATED = 10_000_000
 class Queue(list["tuple[Command, list[bytes]]"]):
     """The commands of a MULTI; ``size`` is what their words take in the real server."""
 
-    __slots__ = ("size",)
+    __slots__ = ("_written", "size")
 
     def __init__(self) -> None:
         super().__init__()
-        self.size = 0
+        self.size = self._written = 0
 
     def add(self, command: Command, words: Sequence[bytes]) -> None:
         """Queue a command."""
         self.append((command, list(words)))
         self.size += sum(map(len, words)) + POINTER * len(words)
+
+    def wrote(self, size: int) -> int:
+        """A command of EXEC has a reply of so many bytes; how many EXEC has written by now."""
+        self._written = (self._written or len(b"*%d\r\n" % len(self))) + size
+        return self._written
 
 
 class Session:
@@ -64,7 +69,8 @@ class Session:
     command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
     already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
     of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
-    waits, and scripts may do what they may with that service.
+    waits, and scripts may do what they may with that service.  ``large_requests`` have come, are to be logged,
+    and have not been run yet.
     """
 
     __slots__ = (
@@ -89,6 +95,7 @@ class Session:
         "has_queued",
         "id",
         "imports",
+        "large_requests",
         "last_command",
         "lib_name",
         "lib_version",
@@ -151,6 +158,7 @@ class Session:
         self.paused = False
         self.last_command: Command | None = None
         self.words: Sequence[bytes] = ()
+        self.large_requests: Sequence[Sequence[bytes]] = ()
         self.total_commands = self.total_input = self.total_output = 0
         self.watched: dict[tuple[Observed, bytes], bool] = {}
         self.channels: dict[bytes, None] = {}
@@ -171,7 +179,7 @@ class Session:
     def set_protocol(self, version: int) -> None:
         """Speak RESP `version` 2 or 3 from now on."""
         self.protocol = version
-        self.encoders: Encoders = RESP3 if version == 3 else RESP2
+        self.encoders: Encoders = self.engine.sizes.encoders[version]
         self.refresh()
 
     def refresh(self) -> None:
@@ -186,6 +194,7 @@ class Session:
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
+            and not self.large_requests
             and self.peer is None
             and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
@@ -204,6 +213,12 @@ class Session:
         self.queue_failed = False
         self.refresh()
         return self.queue
+
+    def end_large_request(self, args: Sequence[bytes]) -> None:
+        """A command has been run: if it was a large request the short way may be open again."""
+        if self.large_requests[0] is args:
+            self.large_requests = self.large_requests[1:]
+            self.refresh()
 
     @property
     def suspended(self) -> bool:

@@ -185,7 +185,8 @@ container("commandlog", group="server", since="", valkey="8.1.0", acl="", help_s
 
 def _log(client: Session, kind: bytes) -> CommandLog:
     engine = client.engine
-    known = {b"slow": engine.slowlog, b"large-request": engine.large_requests, b"large-reply": engine.large_replies}
+    sizes = engine.sizes
+    known = {b"slow": engine.slowlog, b"large-request": sizes.requests, b"large-reply": sizes.replies}
     log = known.get(kind.lower())
     if log is None:
         raise CommandError("ERR type should be one of the following: slow, large-request, large-reply")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
 from emulator.clients.description import kind_of
-from emulator.clients.monitor import redacted
 from emulator.clients.session import Session
+from emulator.clients.sizes import log_call
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
@@ -33,7 +33,6 @@ from emulator.protocol.replies import (
     Reply,
 )
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
-from emulator.stats.slowlog import CommandLog, request_size
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
     ALLOW_BUSY,
@@ -162,6 +161,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 otherwise += _waits(session, command, args, reply)
             position += 1
             if engine.pending_work:
+                if engine.has_large_reply:
+                    engine.sizes.note_reply(session, args, reply)
                 engine.work()
             if session.blocked is not None:
                 break
@@ -198,6 +199,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.large_requests and reply.__class__ is not Postponed:
+        session.end_large_request(args)
     if session.output_limit and reply.__class__ in session.encoders:
         reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
@@ -294,8 +297,8 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         session.queue.add(command, args)
         return QUEUED
     outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
-    if engine.logs_sizes:
-        _note_request(session, command, args)
+    if session.large_requests or engine.sizes.needs_guards:
+        engine.sizes.note_request(session, command, args)
     return outcome
 
 
@@ -432,11 +435,8 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
-    hotkeys = session.engine.hotkeys
-    if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
-        hotkeys.note(session, command, args, reply, elapsed)
-    if session.engine.logs_sizes:
-        _note_reply(session, command, args, reply)
+    for meter in session.engine.meters:
+        meter(session, command, args, reply, elapsed)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:
@@ -463,8 +463,7 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
             rejects = session.engine.config.edition.is_valkey and str(reply).startswith("UNBLOCKED")
             (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
-        if session.engine.logs_sizes:
-            _note_reply(session, command, session.words, reply)
+        session.engine.sizes.note_late(session, command, reply)
 
 
 def refusal(session: Session) -> CommandError | None:
@@ -481,6 +480,7 @@ def refusal(session: Session) -> CommandError | None:
 def _refused(engine: Engine, command: Command | None, error: CommandError) -> CommandError:
     """Enter a call that was refused in the statistics; its error."""
     engine.stats.count_error(str(error))
+    error.refused = True
     if command is not None:
         command.rejected += 1
     return error
@@ -518,25 +518,4 @@ def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds
     micros, config = int(seconds * 1e6), engine.config
     engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
-        _enter(session, engine.slowlog, args, micros, config.slowlog_max_len)
-
-
-def _note_reply(session: Session, command: Command, args: Sequence[bytes], reply: Outcome) -> None:
-    """Enter a reply in the log of large ones, if it is one."""
-    encoder, config = session.encoders.get(reply.__class__), session.engine.config
-    if encoder is not None and not command.flags & SKIP_SLOWLOG and config.commandlog_reply_larger_than >= 0:
-        size = len(encoder(reply))
-        if size >= config.commandlog_reply_larger_than:
-            _enter(session, session.engine.large_replies, args, size, config.commandlog_large_reply_max_len)
-
-
-def _note_request(session: Session, command: Command, args: Sequence[bytes]) -> None:
-    """Enter a request in the log of large ones, if it is one."""
-    config = session.engine.config
-    if not command.flags & SKIP_SLOWLOG and 0 <= config.commandlog_request_larger_than <= (size := request_size(args)):
-        _enter(session, session.engine.large_requests, args, size, config.commandlog_large_request_max_len)
-
-
-def _enter(session: Session, log: CommandLog, args: Sequence[bytes], measure: int, most: int) -> None:
-    client = session.engine.current or session  # the commands of a script are its client's
-    log.add(client.engine.clock.now // 1000, measure, redacted(args), client.address, client.name, most)
+        log_call(session, engine.slowlog, args, micros, config.slowlog_max_len)

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
-from emulator.clients.host import Dispatch
+from emulator.clients.host import Dispatch, Meter
 from emulator.clients.memory import ClientEviction, ClientMemory
 from emulator.clients.monitor import Monitor
 from emulator.clients.pause import Pause
 from emulator.clients.pubsub import PubSub
 from emulator.clients.reply_buffer import ReplyBuffers
 from emulator.clients.session import Session
+from emulator.clients.sizes import Sizes
 from emulator.clients.tracking import Tracking
 from emulator.clock import Clock
 from emulator.commands.table import table
@@ -147,8 +148,10 @@ class Engine:
 
     def _set_up_statistics(self) -> None:
         self.stats = Stats()
-        self.slowlog, self.large_requests, self.large_replies = CommandLog(), CommandLog(), CommandLog()
-        self.logs_sizes = False
+        self.slowlog = CommandLog()
+        self.sizes: Sizes = Sizes(self)
+        self.has_large_reply = False
+        self.meters: list[Meter] = []
         self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
@@ -212,8 +215,9 @@ class Engine:
             follow()
         if self.config.edition.is_valkey:
             for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
-                self.config.on_change(name, self._apply_sizes)
-            self._apply_sizes()
+                self.config.on_change(name, self.sizes.configure)
+            self.sizes.configure()
+            self.config.on_change("import-mode", self.expiry_changed)
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -272,11 +276,6 @@ class Engine:
         self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
-    def _apply_sizes(self) -> None:
-        config = self.config
-        self.logs_sizes = max(config.commandlog_request_larger_than, config.commandlog_reply_larger_than) >= 0
-        self.refresh_sessions()
-
     def _apply_latency_tracking(self) -> None:
         self.count_durations()
         self._latency_tracking = self.config.latency_tracking
@@ -325,17 +324,23 @@ class Engine:
         """Find out anew whether keys and fields expire by themselves."""
         follows = self.replication.link is not None  # a replica's master says what has expired
         loads = self.persistence.loading is not None
-        self.expires_actively = self._active_expire and not (self.pause.active or loads or follows)
+        stays = self.pause.active or loads or follows or self.config.import_mode
+        self.expires_actively = self._active_expire and not stays
         if self.expires_actively:
             self.wheel.release()
 
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica, and while clients are paused, but not in
-        a transaction."""
-        if self.replication.link is not None:
+        """Whether what has expired stays although somebody meets it: on a replica, in import mode, and while clients are
+        paused, but not in a transaction."""
+        if self.replication.link is not None or self.config.import_mode:
             return True
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def sees_expired(self) -> bool:
+        """Whether what has expired is there for the client whose turn it is: in import mode it brings data from elsewhere."""
+        return self.config.import_mode and self.current is not None and self.current.imports
 
     @property
     def ignores_memory_limit(self) -> bool:
@@ -364,7 +369,7 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
-            or self.logs_sizes
+            or self.sizes.needs_guards
             or self.persistence.needs_guards
             or self.replication.needs_guards
         )
@@ -380,6 +385,10 @@ class Engine:
             if entry.durations.noted:
                 entry.durations.count(self._latency_tracking)
         self.count_at = self.stats.commands_processed + GATHERED_AT_MOST
+
+    def runs_script_in(self, session: Session) -> bool:
+        """Whether a session is not a client's, but that in which the commands of scripts run."""
+        return self.scripting.owns(session)
 
     def refresh_sessions(self) -> None:
         """Something that counts for all sessions has changed."""

@@ -68,6 +68,9 @@ class HostOfData(HostOfClients, Protocol):
     def keeps_expired(self) -> bool: ...
 
     @property
+    def sees_expired(self) -> bool: ...
+
+    @property
     def ignores_memory_limit(self) -> bool: ...
 
     @property

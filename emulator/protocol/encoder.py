@@ -36,7 +36,8 @@ Encoders = dict[type, Callable[[Any], bytes]]
 _STRINGS_ONLY = {bytes}
 _LISTS_ONLY = {list}
 _SAMPLE = (int, Status)
-_BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
+SHORT = 1024
+_BULK_HEADS = [b"$%d\r\n" % length for length in range(SHORT)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
@@ -48,11 +49,24 @@ _PORTION = 2000
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
-def _bulk(value: bytes) -> bytes:
-    length = len(value)
-    if length < 1024:
-        return _BULK_HEADS[length] + value + b"\r\n"
-    return b"$%d\r\n%b\r\n" % (length, value)
+def bulk(encode_long: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Return an encoder of strings, which has those of `SHORT` bytes and more done by another one."""
+
+    def encode_bulk(value: bytes) -> bytes:
+        length = len(value)
+        if length < SHORT:
+            return _BULK_HEADS[length] + value + b"\r\n"
+        return encode_long(value)
+
+    return encode_bulk
+
+
+def long_bulk(value: bytes) -> bytes:
+    """Encode a string of any length."""
+    return b"$%d\r\n%b\r\n" % (len(value), value)
+
+
+_bulk = bulk(long_bulk)
 
 
 def _integer(value: int) -> bytes:

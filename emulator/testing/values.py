@@ -27,6 +27,10 @@ class Value:
         self.value = value
         self._encoders = encoders
 
+    def __len__(self) -> int:
+        """The bytes that it would take."""
+        return len(self.written())
+
     def written(self) -> bytes:
         """Bytes from which redis-py reads the same value."""
         return self._encoders[self.value.__class__](self.value)
