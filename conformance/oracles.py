@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Final
 
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redis-emulator"
-_PLATFORMS: Final = ("manylinux_2_39", "manylinux_2_34", "manylinux_2_31", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+_PLATFORMS: Final = (
+    "manylinux_2_39",
+    "manylinux_2_34",
+    "manylinux_2_31",
+    "manylinux_2_28",
+    "manylinux_2_17",
+    "manylinux2014",
+)
 _NEWER_LIBRARY: Final = ("libc6", "libstdc++6", "libgcc-s1")
 _NEXT_RELEASE: Final = "trixie"
 

@@ -83,7 +83,7 @@ def test_ranges_of_an_array(ask):
     assert ask.items("ARSCAN a 0 10") == [0, "a", 1, "b", 3, "d"]
     assert ask("ARSCAN a 10 0 LIMIT 2") == ["*2", *("*2", ":3", "$1", "d"), *("*2", ":1", "$1", "b")]
     assert ask("ARGETRANGE a 0 1000000")[0].startswith("-ERR range exceeds")
-    assert ask("ARGETRANGE none 0 3") == ["*0"]
+    assert ask.items("ARGETRANGE none 3 2") == [None, None]
 
 
 def test_an_array_goes_with_its_last_value(ask):
@@ -104,13 +104,63 @@ def test_the_cursor(ask):
     assert ask("ARSET log 18446744073709551615 x")[0].startswith("-ERR")
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("ARGET a -1", "ERR invalid array index"),
+        ("ARGET a 18446744073709551615", "ERR invalid array index"),
+        ("ARSET a 18446744073709551614 x y", "ERR array index overflow"),
+        ("ARMSET a 0 x 1", "ERR wrong number of arguments for 'armset' command"),
+        ("ARSCAN a 0 1 LIMIT", "ERR wrong number of arguments for 'arscan' command"),
+        ("ARSCAN a 0 1 LIMIT x", "ERR value is not an integer or out of range"),
+        ("ARSCAN a 0 1 LIMIT 0", "ERR LIMIT must be positive"),
+        ("ARRING a x v", "ERR invalid size"),
+        ("ARRING a 0 v", "ERR size must be positive"),
+        ("ARLASTITEMS a x", "ERR invalid COUNT"),
+        ("ARLASTITEMS a 1 FOO", "ERR syntax error"),
+        ("ARINFO none", "ERR no such key"),
+        ("ARINFO a FOO", "ERR syntax error"),
+        ("AROP a 0 1 FOO", "ERR unknown operation"),
+        ("AROP a 0 1 MATCH", "ERR MATCH requires a value argument"),
+        ("AROP a 0 1 SUM x", "ERR wrong number of arguments for 'arop' command"),
+        ("ARGREP a - x MATCH x", "ERR invalid array index"),
+        ("ARGREP a - + MATCH x GLOB", "ERR syntax error"),
+        ("ARGREP a - + RE ''", "ERR regular expression is empty"),
+        (f"ARGREP a - + RE {'x' * 2049}", "ERR regular expression is too long, maximum is 2048 bytes"),
+        (f"ARGREP a - +{' MATCH x' * 251}", "ERR too many predicates, maximum is 250"),
+        ("ARGET string -1", "WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("ARSET string -1 x", "ERR invalid array index"),
+    ],
+)
+def test_errors_of_arrays(ask, line, error):
+    ask("SET string x")
+    ask("ARSET a 0 x")
+    assert ask(line) == [f"-{error}"]
+
+
 def test_a_ring(ask):
     assert [ask(f"ARRING r 3 v{number}") for number in range(4)] == [[":0"], [":1"], [":2"], [":0"]]
     assert (ask("ARGET r 0")[1], ask("ARCOUNT r")) == ("v3", [":3"])
     assert ask.items("ARLASTITEMS r 3") == ["v1", "v2", "v3"]
     assert ask.items("ARLASTITEMS r 9 REV") == ["v3", "v2", "v1"]
-    ask("ARRING r 2 v4")
-    assert ask.items("ARGETRANGE r 0 2") == ["v3", "v4", None]
+    assert ask("ARRING r 2 v4") == [":0"]
+    assert ask.items("ARGETRANGE r 0 2") == ["v4", "v3", None]
+
+
+@pytest.mark.parametrize(
+    ("prepared", "size", "place", "values"),
+    [
+        ("ARRING r 4 a b c d", 3, 0, ["x", "c", "d"]),
+        ("ARRING r 3 a b c d", 5, 3, ["b", "c", "d", "x"]),
+        ("ARRING r 5 a b c", 9, 3, ["a", "b", "c", "x"]),
+        ("ARMSET r 0 a 2 c 3 d", 3, 2, ["c", "d", "x"]),
+    ],
+)
+def test_a_ring_of_another_size_keeps_the_latest_values(ask, prepared, size, place, values):
+    ask(prepared)
+    assert ask(f"ARRING r {size} x") == [f":{place}"]
+    assert ask.items(f"ARGETRANGE r 0 {len(values) - 1}") == values
+    ask.engine.databases[0].entries[b"r"].value._check()
 
 
 def test_the_latest_insertions(ask):
@@ -118,6 +168,11 @@ def test_the_latest_insertions(ask):
     assert ask.items("ARLASTITEMS log 2") == ["second", "third"]
     assert ask.items("ARLASTITEMS log 2 REV") == ["third", "second"]
     assert ask.items("ARLASTITEMS log 9") == ["first", "second", "third"]
+    assert ask("ARLASTITEMS log 0") == ask("ARLASTITEMS none 5") == ["*0"]
+    ask("ARSET log 4 last")
+    assert ask.items("ARLASTITEMS log 9") == [None, "last", "first", "second", "third"]
+    ask("ARSET log 2000000 far")
+    assert ask("ARLASTITEMS log 1000001") == ["-ERR count exceeds maximum of 1000000 items"]
 
 
 def test_calculating_with_a_range(ask):
@@ -130,7 +185,10 @@ def test_calculating_with_a_range(ask):
     ask("ARMSET f 0 255 1 15 2 240.9")
     assert [ask(f"AROP f 0 2 {name}") for name in ("AND", "OR", "XOR")] == [[":0"], [":255"], [":0"]]
     assert ask("AROP s 3 3 SUM") == ask("AROP none 0 1 OR") == ["$-1"]
-    assert ask("AROP s 0 1 MATCH")[0].startswith("-ERR")
+    assert ask("AROP none 0 1 USED") == [":0"]
+    ask("ARMSET d 0 0.1 1 0.2 2 1e30 3 -inf")
+    assert [ask(f"AROP d 0 {last} SUM")[1] for last in (1, 2, 3)] == ["0.3", "1e+30", "-inf"]
+    assert ask("AROP d 2 3 OR") == ["$-1"]
 
 
 def test_searching_an_array(ask):
@@ -141,6 +199,8 @@ def test_searching_an_array(ask):
     assert ask.items("ARGREP log 4 0 RE '^[A-Za-z]+: (cpu|net)$' NOCASE") == [4, 2]
     assert ask.items("ARGREP log 0 4 EXACT 'info: ready'") == [3]
     assert ask.items("ARGREP log - + MATCH o MATCH k AND LIMIT 1") == [0]
+    assert ask.items("ARGREP log - + MATCH o AND MATCH k OR LIMIT 1 LIMIT 2") == [0, 1]
+    assert ask.items("ARGREP log - + OR MATCH o MATCH k AND") == [0]
     assert ask("ARGREP log - + RE (")[0].startswith("-ERR")
     assert ask("ARGREP none - + MATCH x") == ["*0"]
 
