@@ -55,7 +55,7 @@ class Store:
             known = {
                 name: directive.of(edition)
                 for name, directive in cls.directives.items()
-                if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
+                if directive.is_in(edition) and name in directive.names_in(edition)
             }
             cls._by_edition[edition] = cls._as_in(edition, known)
         return cls._by_edition[edition]

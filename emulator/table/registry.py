@@ -200,8 +200,7 @@ class Command:
         if len(self.keys) == 1:
             return plain[0].plain_range
         first = last = 0
-        for spec in plain:
-            start, end, step = spec.plain_range
+        for start, end, step in sorted(spec.plain_range for spec in plain):
             if step == 1 and (not first or last == start - 1):
                 first = first or start
                 last = end
@@ -354,9 +353,10 @@ def container(
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1
 
-    def explain(client: object) -> list[Status]:
+    def explain(client: Any) -> list[Status]:
         """What the sub-commands do."""
-        return [Status(line.encode()) for line in _help(entry)]
+        known: Mapping[bytes, Command] = client.engine.commands.known  # those of its edition
+        return [Status(line.encode()) for line in _help(known.get(entry.name, entry))]
 
     command(
         group,
