@@ -137,7 +137,7 @@ class NotificationFlags(Directive[int]):
         if edition.includes("8.8.0"):
             return self
         twin = copy(self)
-        twin._without = self._without | frozenset(OF_SUBKEYS)
+        twin._without = self._without | frozenset(OF_SUBKEYS + ("oc" if edition.precedes("8.2.0") else ""))
         return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
