@@ -238,7 +238,7 @@ def test_a_counter_within_bounds(ask):
     assert ask.items("INCREX k BYINT 5 UBOUND 100") == [99, 0]
     assert ask.items("INCREX k BYINT 5 UBOUND 100 SATURATE") == [100, 1]
     assert ask.items("INCREX k BYINT -300 LBOUND 0 SATURATE") == [0, -100]
-    assert ask("INCREX k LBOUND 2 UBOUND 1")[0].startswith("-ERR")
+    assert ask("INCREX k SATURATE BYINT 9223372036854775807") == ["*2", ":9223372036854775807", ":9223372036854775807"]
     assert ask("INCREX new BYINT 5 UBOUND 4") == ["*2", ":0", ":0"]
     assert ask("EXISTS new") == [":0"]
 
@@ -265,7 +265,32 @@ def test_a_window_that_is_not_extended(ask):
     ask.engine.advance()
     assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [1, 1]
     assert (ask.items("INCREX k PERSIST"), ask("TTL k")) == ([2, 1], [":-1"])
-    assert ask("INCREX k ENX") == ask("INCREX k PERSIST ENX") == ["-ERR syntax error"]
+    assert ask("INCREX k BYINT 5 PXAT 1") == ["*2", ":7", ":5"]
+    assert ask("EXISTS k") == [":0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("ENX", "ENX flag requires an expiration"),
+        ("PERSIST ENX", "syntax error"),
+        ("ENX PERSIST", "syntax error"),
+        ("BYINT 1 BYFLOAT 1", "syntax error"),
+        ("SATURATE SATURATE", "syntax error"),
+        ("BYINT x", "Increment is not an integer or out of range"),
+        ("BYFLOAT x", "Increment is not a valid float"),
+        ("BYFLOAT inf", "BYFLOAT increment cannot be Infinity"),
+        ("LBOUND 1.5", "LBOUND is not an integer or out of range"),
+        ("BYFLOAT 1 UBOUND x", "UBOUND is not a valid float"),
+        ("LBOUND 2 UBOUND 1", "LBOUND can't be greater than UBOUND"),
+        ("EX 0", "invalid expire time in 'increx' command"),
+        ("LBOUND 9223372036854775807 SATURATE", "applied increment would overflow"),
+    ],
+)
+def test_errors_of_a_counter(ask, options, error):
+    ask("SET k -5")
+    assert ask(f"INCREX k {options}") == [f"-ERR {error}"]
+    assert ask("GET k")[1] == "-5"
 
 
 # Lists, sets, sorted sets
@@ -346,14 +371,54 @@ def test_entries_given_back(ask):
     assert ask.items("XPENDING t g - + 10") == ask.items("XPENDING s g - + 10")
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("s none FAIL IDS 1 1-1", "NOGROUP No such key 's' or consumer group 'none'"),
+        ("s g FOO IDS 1 1-1", "ERR mode must be SILENT, FAIL, or FATAL"),
+        ("s g FAIL IDS x 1-1", "ERR numids must be a positive integer"),
+        ("s g FAIL IDS 2 1-1", "ERR number of IDs doesn't match numids"),
+        ("s g FAIL FORCE RETRYCOUNT 1", "ERR syntax error, expected IDS keyword"),
+        ("s g FAIL IDS 1 1-1 FOO", "ERR Unrecognized XNACK option 'FOO'"),
+        ("s g FAIL IDS 1 1-1 RETRYCOUNT -1", "ERR Invalid RETRYCOUNT value, must be >= 0"),
+        ("s g FAIL IDS 1 x", "ERR Invalid stream ID specified as stream command argument"),
+    ],
+)
+def test_errors_of_giving_back(ask, words, error):
+    ask("XGROUP CREATE s g 0 MKSTREAM")
+    assert ask(f"XNACK {words}") == [f"-{error}"]
+
+
+def test_what_the_slow_log_tells_of_arguments(ask):
+    ask("CONFIG SET slowlog-log-slower-than 0")
+    ask(f"SADD s{' x' * 40}")
+    assert ask("SLOWLOG GET 1")[-1] == ":42"
+    older = Talk("8.8")
+    older("CONFIG SET slowlog-log-slower-than 0")
+    older("PING")
+    assert older("SLOWLOG GET 1")[1] == "*6"
+
+
+def test_conditions_exclude_each_other_in_any_order(ask):
+    ask("SET k v")
+    assert ask("SET k w IFEQ v NX") == ["-ERR syntax error"]
+    older = Talk("8.8")
+    older("SET k v")
+    assert older("SET k w IFEQ v NX") == ["$-1"]
+
+
 def test_a_cap_of_the_whole_reply(ask):
     for key in "st":
         for number in (1, 2, 3):
             ask(f"XADD {key} {number}-1 f 12345")
     assert len(ask.items("XREAD MAXCOUNT 4 STREAMS s t 0 0")) == 2 + 4 * 3
     assert len(ask.items("XREAD MAXCOUNT 2 STREAMS s t 0 0")) == 1 + 2 * 3
-    assert len(ask.items("XREAD MAXSIZE 13 STREAMS s t 0 0")) == 1 + 2 * 3
+    head, entry = len("*2\r\n$1\r\ns\r\n"), len("*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$5\r\n12345\r\n")
+    assert len(ask.items(f"XREAD MAXSIZE {head + entry + 1} STREAMS s t 0 0")) == 1 + 2 * 3
+    assert len(ask.items(f"XREAD MAXSIZE {head + entry} STREAMS s t 0 0")) == 1 + 3
     assert len(ask.items("XREAD MAXSIZE 1 STREAMS s t 0 0")) == 1 + 3
+    assert ask("XREAD MAXSIZE 0 STREAMS s 0") == ["-ERR MAXSIZE must be a positive integer"]
+    assert ask("XREAD COUNT 2 MAXCOUNT 1 STREAMS s 0") == ["-ERR MAXCOUNT must be greater than or equal to COUNT"]
     ask("XGROUP CREATE s g 0")
     assert len(ask.items("XREADGROUP GROUP g c MAXCOUNT 2 STREAMS s >")) == 1 + 2 * 3
     assert ask("XPENDING s g")[1] == ":2"
