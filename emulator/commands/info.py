@@ -431,13 +431,14 @@ def _cluster(engine: Engine) -> Fields:
 
 
 def _keyspace(engine: Engine) -> Fields:
-    with_deadlines = "keys_with_volatile_items" if engine.config.edition.is_valkey else "subexpiry"
+    edition = engine.config.edition
+    with_deadlines = "keys_with_volatile_items" if edition.is_valkey else "subexpiry"
     for db in engine.databases:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},"
-                f"{with_deadlines}={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl}"
+                + ("" if edition.precedes("7.4.0") else f",{with_deadlines}={len(db.fields_with_expiry)}"),
             )
 
 

@@ -45,10 +45,12 @@ def _only_for_sorted_sets() -> None:
 
 
 def of_edition(edition: Edition, known: Options) -> Options:
-    """The options of a command as an edition has them: Valkey knows NOSCORES, which only ZSCAN takes."""
+    """The options of a command as an edition has them: Redis 7.4 brought NOVALUES, Valkey knows NOSCORES."""
     if edition.is_valkey:
         return {b"NOSCORES": (0, _only_for_sorted_sets), **known}
-    return ELEMENTS if known is SCORES or (known is HASHES and edition.precedes("7.4.0")) else known
+    if edition.precedes("7.4.0"):
+        return {word: option for word, option in known.items() if word not in (b"NOVALUES", b"NOSCORES")}
+    return ELEMENTS if known is SCORES else known
 
 
 class ScanOptions(NamedTuple):

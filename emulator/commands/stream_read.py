@@ -79,11 +79,14 @@ class _Request:
     def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
         for_group = name == "xreadgroup"
         block = (1, partial(milliseconds, client))
-        given = read_options(words, {**_options(client.engine.config.edition, for_group), b"BLOCK": block})
+        edition = client.engine.config.edition
+        given = read_options(words, {**_options(edition, for_group), b"BLOCK": block})
         streams: Sequence[bytes] = given.get(b"STREAMS", ())
         half = len(streams) // 2
+        if b"BLOCK" in given and edition.precedes("7.4.0") and client.engine.scripting.owns(client):
+            raise CommandError(f"ERR {name} command is not allowed with BLOCK option from scripts")
         if len(streams) % 2:
-            of_last = "ID or '$'" if client.engine.config.edition.is_valkey else "ID, '+', or '$'"
+            of_last = "ID or '$'" if edition.is_as_7_2 else "ID, '+', or '$'"
             ids = "ID or '>'" if for_group else of_last
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
@@ -97,7 +100,7 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = client.engine.config.edition.is_valkey
+        self.trusts_groups = edition.is_as_7_2
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
@@ -207,7 +210,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
         raise CommandError(
             f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}' in XREADGROUP with GROUP option"
         )
-    if text in (b"$", b"+"):
+    if text == b"$" or (text == b"+" and not client.engine.config.edition.precedes("7.4.0")):
         sign = text.decode()
         raise CommandError(
             f"ERR The {sign} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "

@@ -88,6 +88,11 @@ class Edition:
         return not self.is_valkey and _parts(self.version) < _parts(version)
 
     @property
+    def is_as_7_2(self) -> bool:
+        """Whether it has what 7.4 changed as it was before: Valkey parted from Redis then."""
+        return self.is_valkey or self.precedes("7.4.0")
+
+    @property
     def embedding(self) -> Embedding:
         """How strings are embedded in their objects."""
         return "valkey" if self.is_valkey else "alone" if self.precedes("8.2.0") else "with key"

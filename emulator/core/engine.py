@@ -44,7 +44,7 @@ from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
-from emulator.protocol.numbers import parse_decimal, parse_double
+from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
 from emulator.protocol.text import to_bytes
 from emulator.replication.host import Dial
 from emulator.replication.replication import Replication
@@ -133,6 +133,7 @@ class Engine:
         self.dial: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
+        self.read_double = read_c_double if self.config.edition.precedes("8.0.0") else read_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
         self._for_tenants: dict[bytes, Command] | None = None

@@ -10,7 +10,7 @@ STRINGS = (bytes, bytearray)
 EMBEDDED_LIMIT = 41
 _EXPIRY_SIZE = 8
 _EMBEDDED_BY_VALKEY = 113
-_EMBEDDED_ALONE = 44
+EMBEDDED_ALONE = 44
 _SHORT_KEY, _LONG_KEY = 31, 2
 """The length of a key up to which its own size is told in one byte, and the bytes that it takes beyond that."""
 
@@ -36,7 +36,7 @@ def encoding(value: bytes | bytearray, key: bytes, expires: bool, embedding: Emb
     if value.__class__ is not Embedded and is_integer(value):
         return b"int"
     if embedding == "alone":
-        return b"embstr" if len(value) <= _EMBEDDED_ALONE else b"raw"
+        return b"embstr" if len(value) <= EMBEDDED_ALONE else b"raw"
     size = len(key) + len(value) + (_EXPIRY_SIZE if expires else 0)
     if embedding == "valkey":
         return b"embstr" if size + (_LONG_KEY if len(key) > _SHORT_KEY else 0) <= _EMBEDDED_BY_VALKEY else b"raw"
