@@ -119,6 +119,10 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
     b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5), key_finder=_key_and_store),),
     b"hgetex": (Change(valkey="9.0.0", keys=(keys("RW access update", 1),)),),
     b"hsetex": (Change(valkey="9.0.0", keys=(keys("RW insert", 1),)),),
+    **dict.fromkeys(
+        (b"eval", b"eval_ro", b"evalsha", b"evalsha_ro", b"fcall", b"fcall_ro"),
+        (Change("8.10.0", flags="script_runner"),),
+    ),
     b"set": (Change(valkey="8.1.0", key_finder=_key_of_set),),
     b"sinterstore": (Change(until="7.4.0", keys=(keys("RO access", 2, -1), keys("RW update", 1))),),
     b"wait": (Change(until="7.4.0", flags="-blocking"),),

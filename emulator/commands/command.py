@@ -123,9 +123,12 @@ def grammar(edition: Edition) -> dict[str, Any]:
     """What is written down of the commands of an edition, by their names: arguments, deprecation, since when."""
     if edition.is_valkey:
         return _data("grammar") | _data("grammar-valkey-9.1")
-    if edition.includes("8.2.0"):
-        return _data("grammar") | (_data("grammar-8.6") if edition.includes("8.4.0") else {})
-    return _data("grammar") | _data("grammar-7.4" if edition.includes("7.4.0") else "grammar-7.2")
+    known = _data("grammar")
+    if not edition.includes("8.2.0"):
+        return known | _data("grammar-7.4" if edition.includes("7.4.0") else "grammar-7.2")
+    for version, name in (("8.4.0", "grammar-8.6"), ("8.8.0", "grammar-8.10")):
+        known = known | _data(name) if edition.includes(version) else known
+    return known
 
 
 @cache

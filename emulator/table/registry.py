@@ -23,7 +23,7 @@ KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
-    "touches_arbitrary_keys runs_script skip_commandlog"
+    "touches_arbitrary_keys runs_script skip_commandlog script_runner"
 ).split()
 CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
