@@ -3,6 +3,8 @@
 https://redis.io/docs/latest/commands/
 """
 
+import os
+
 import pytest
 
 from emulator.clients.session import Session
@@ -14,6 +16,8 @@ from emulator.config.edition import EDITIONS
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.modules.array.array import Array
+from emulator.persistence.disk import Disk
+from emulator.persistence.manifest import parse
 from emulator.protocol.inline import split_inline
 from emulator.table.registry import every_command
 from tests.conftest import Client
@@ -527,3 +531,75 @@ def test_fields_that_expire_are_told_together(ask):
     ask.engine.clock.advance(10)
     ask.engine.advance()
     assert heard == ["hexpired|1:a,1:b"]
+
+
+# Backups
+
+
+def test_an_online_backup_has_the_data_of_the_moment_at_which_it_is_sealed(ask):
+    def state():
+        return ask.items("BACKUP STATUS")[1]
+
+    ask("SET a 1")
+    assert (state(), ask("BACKUP LIST")) == ("idle", ["*0"])
+    assert ask("BACKUP SEAL") == ["-ERR No backup ready to seal (must be in the incrementing state)"]
+    assert ask("BACKUP ABORT") == ["-ERR No backup in progress"]
+    assert (ask("BACKUP START"), state()) == (["+OK"], "incrementing")
+    ask("SET b 2")
+    place = os.path.join(ask.engine.config.dir, "backupdir")
+    assert ask.items("BACKUP LIST") == [os.path.join(place, "appendonly.aof.1.base.rdb")]
+    assert ask("BACKUP START") == ["-ERR A backup is already in progress, ABORT it first"]
+    assert ask("BACKUP CLEANUP") == ["-ERR Backup is in progress"]
+    assert "backup_in_progress:1" in ask("INFO persistence")
+    assert ask("BGREWRITEAOF") == ["+Background append only file rewriting scheduled"]
+    assert (ask("BACKUP SEAL"), state()) == (["+OK"], "sealed")
+    ask("SET c 3")
+    endings = (".1.base.rdb", ".1.incr.aof", ".manifest")
+    assert ask.items("BACKUP LIST") == [os.path.join(place, f"appendonly.aof{ending}") for ending in endings]
+    files = ask.engine.persistence.folder.files
+    assert b"$1\r\nb\r\n" in files["backupdir/appendonly.aof.1.incr.aof"]
+    assert b"$1\r\nc\r\n" not in files["backupdir/appendonly.aof.1.incr.aof"]
+    assert parse(files["backupdir/appendonly.aof.manifest"].decode()).base.name == "appendonly.aof.1.base.rdb"
+    assert ask("BACKUP START") == ["-ERR A sealed backup exists, CLEANUP it first"]
+    assert (ask("BACKUP CLEANUP"), state()) == (["+OK"], "idle")
+    assert not [name for name in files if name.startswith("backupdir")]
+
+
+def test_an_online_backup_that_is_given_up_leaves_nothing(ask):
+    ask("BACKUP START")
+    assert ask("BACKUP ABORT") == ["+OK"]
+    assert ask.items("BACKUP STATUS")[:4] == ["state", "failed", "error", "aborted by user"]
+    assert not ask.engine.persistence.folder.files
+    assert ask("BACKUP START") == ["+OK"]
+
+
+def test_an_online_backup_begins_behind_a_transaction_and_a_sealed_one_is_kept_for_a_time(ask):
+    for line in ("CONFIG SET backup-sealed-ttl 10", "MULTI", "BACKUP START", "EXEC"):
+        ask(line)
+    assert ask.items("BACKUP STATUS")[1] == "pending"
+    ask.engine.persistence.check()
+    ask("BACKUP SEAL")
+    ask.engine.clock.advance(10)
+    ask.engine.persistence.check()
+    assert ask.items("BACKUP STATUS")[1] == "idle"
+
+
+def test_a_folder_for_backups_must_be_empty(ask):
+    ask.engine.persistence.folder.create("backupdir/x")
+    assert ask("BACKUP START") == ["-ERR Backup directory backupdir is not empty, CLEANUP it first"]
+
+
+def test_a_server_starts_with_a_sealed_backup(tmp_path, serve):
+    backed_up = Talk("8.10")
+    backed_up.engine.config.dir = str(tmp_path)
+    backed_up.engine.persistence.folder = Disk(backed_up.engine.config)
+    for line in ("SET a 1", "BACKUP START", "SET b 2", "BACKUP SEAL", "SET c 3"):
+        backed_up(line)
+
+    async def scenario(server):
+        server.engine.persistence.folder = Disk(server.config)
+        server.engine.persistence.open()
+        await server.load()
+        assert sorted(server.engine.databases[0].entries) == [b"a", b"b"]
+
+    serve(scenario, edition=EDITIONS["8.10"], dir=str(tmp_path), appendonly=True, appenddirname="backupdir")

@@ -123,6 +123,8 @@ def _query_buffer(session: Session, held: Buffers) -> tuple[int, int, int]:
             room, capacity = _capacity(used) if used else (0, 0)
         elif not used and held.room > _LARGE and now - session.active >= session.engine.reply_buffers.step:
             room, capacity = _capacity(0)
+    if not used and capacity < _WORTH_TRIMMING and session.engine.config.edition.precedes("8.0.0"):
+        return 0, 0, room
     return used, capacity - used, room
 
 

@@ -227,6 +227,7 @@ def _persistence(engine: Engine) -> Fields:
         ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
+        ("backup_in_progress", int(persistence.backs_up_online), "8.10.0"),
         *([] if log.state == OFF else _log(log)),
         *([] if loading is None else _loading(engine, loading)),
     ]

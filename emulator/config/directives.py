@@ -73,6 +73,8 @@ class Config(OfValkey, Store):
     aof_use_rdb_preamble = Boolean(True)
     appenddirname = FileName("appendonlydir", immutable=True)
     appendfilename = FileName("appendonly.aof", immutable=True)
+    backup_sealed_ttl = Integer(0, 0, INT64_MAX, since="8.10.0")
+    backupdirname = FileName("backupdir", immutable=True, since="8.10.0")
     appendfsync = Choice("everysec", "everysec always no")
     appendonly = Boolean(False)
     auto_aof_rewrite_min_size = MemorySize(64 << 20, unsigned=False)
