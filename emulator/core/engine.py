@@ -34,7 +34,7 @@ from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
-from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
@@ -190,7 +190,8 @@ class Engine:
         self.lacks_replicas = False
         self.expires_actively = self._active_expire = True
         self.notify_flags = 0
-        self._packed_threshold = 0
+        self._usual_packed_threshold = NONE_LARGE if self.config.edition.precedes("7.4.0") else 0
+        self._packed_threshold = self._usual_packed_threshold
         self.listeners: list[Listener] = []
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
@@ -306,13 +307,14 @@ class Engine:
                     entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
-        """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
-        self._packed_threshold = size
+        """From which size on values of lists have nodes for themselves; 0 for the usual one, by which the limit of nodes says
+        it, and in 7.2 a gigabyte.  O(keys)."""
+        self._packed_threshold = size or self._usual_packed_threshold
         self._apply_packed_threshold()
         for db in self.databases:
             for entry in db.entries.values():
                 if isinstance(entry.value, List):
-                    entry.value.fill = fill_with(entry.value.fill, size)
+                    entry.value.fill = fill_with(entry.value.fill, self._packed_threshold)
 
     def _apply_packed_threshold(self) -> None:
         self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)

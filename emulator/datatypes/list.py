@@ -33,6 +33,10 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
+NONE_LARGE = 1 << 30
+"""A threshold that no value reaches, as it was before Redis 7.4."""
+
+
 class Fill(int):
     """A limit with which values of ``packed`` bytes and more have nodes for themselves (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
 
