@@ -10,8 +10,9 @@ import gc
 from typing import TYPE_CHECKING
 
 from emulator.commands.options import at_least, read_options
+from emulator.keyspace.exact_weight import exact_weight
 from emulator.keyspace.memory import MemoryFigures, resident_memory
-from emulator.keyspace.weight import exact_weight, weigh, weight_of_parts
+from emulator.keyspace.weight import weigh, weight_of_parts
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys

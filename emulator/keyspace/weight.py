@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.datatypes.footprint import allocated, room, string_size
-from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List
-from emulator.datatypes.set import Set
 from emulator.datatypes.string import EMBEDDED_ALONE, EMBEDDED_LIMIT
 from emulator.datatypes.types import TYPES, Value
-from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import is_integer
 
 _OBJECT: Final = 17
@@ -59,12 +55,6 @@ def weight_of_parts(key: bytes, value: Value) -> int:
             return whole + allocated(_BARE_OBJECT + length + 4)
         return whole + _BARE_OBJECT + string_size(length)
     return whole + _BARE_OBJECT + (room(value) if isinstance(value, bytearray) else value.footprint)
-
-
-def exact_weight(key: bytes, value: Value, expires: bool) -> int:
-    """The same as MEMORY USAGE tells it from 8.6 on: a block that has all elements counts to the byte."""
-    block = value.packed_size if isinstance(value, Hash | List | Set | ZSet) else 0
-    return weigh(key, value, expires) - (allocated(block) - block if block else 0)
 
 
 def freed_lazily(value: Value) -> bool:
