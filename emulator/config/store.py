@@ -126,6 +126,8 @@ class Store:
                 if getattr(self, directive.attribute) != before[directive]:
                     self._tell(name, directive, told)
                     self._at_start.setdefault(directive, before[directive])
+                else:  # a hook has made it what it is
+                    setattr(self, directive.attribute, before[directive])
         except CommandError:
             for directive, value in before.items():
                 setattr(self, directive.attribute, value)
