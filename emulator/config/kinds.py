@@ -188,15 +188,36 @@ class SlotStats(Choice):
 
 
 class Integer(Directive[int]):
-    """An integer within bounds; Redis words the error for a negative value differently where its type is unsigned."""
+    """An integer within bounds; Redis words the error for a negative value differently where its type is unsigned.
+
+    `earlier` is a version, and what the default and the bounds were before that.
+    """
 
     binary = True
 
-    def __init__(self, default: int, least: int, most: int, *, unsigned: bool = False, **traits: Any) -> None:
+    def __init__(
+        self,
+        default: int,
+        least: int,
+        most: int,
+        *,
+        unsigned: bool = False,
+        earlier: tuple[str, int, int, int] = ("0.0.0", 0, 0, 0),
+        **traits: Any,
+    ) -> None:
         super().__init__(default, **traits)
         self.least = least
         self.most = most
         self.unsigned = unsigned
+        self._earlier = earlier
+
+    def of(self, edition: Edition) -> Self:
+        version, default, least, most = self._earlier
+        if not edition.precedes(version):
+            return self
+        twin = copy(self)
+        twin.default, twin.least, twin.most = default, least, most
+        return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
         return self._bounded(self._number(words[0]))
@@ -259,7 +280,7 @@ class Octal(Integer):
 class MemorySize(Integer):
     """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative.
 
-    From the version `wide_since` on there is no sign.
+    From the version `wide_since` on, and before 8.2, there is no sign.
     """
 
     binary = False
@@ -281,7 +302,7 @@ class MemorySize(Integer):
         self._wide_since = wide_since
 
     def of(self, edition: Edition) -> Self:
-        if not edition.includes(self._wide_since):
+        if not edition.includes(self._wide_since) and not (self._wide_since and edition.precedes("8.2.0")):
             return self
         twin = copy(self)
         twin.most = UINT64_MAX

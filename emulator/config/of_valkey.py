@@ -148,8 +148,6 @@ NOT_OF_VALKEY: Final = frozenset(
     (
         "dynamic_hz",
         "io_threads_do_reads",
-        "lazyexpire_nested_arbitrary_keys",
-        "repl_rdb_channel",
         "sanitize_dump_payload",
     )
 )
