@@ -317,7 +317,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
 )
 def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some fields with their values and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     target = read_hash(client, key)
     if not target:
         return [b"0", []]

@@ -10,8 +10,9 @@ import gc
 from typing import TYPE_CHECKING
 
 from emulator.commands.options import at_least, read_options
+from emulator.keyspace.exact_weight import exact_weight
 from emulator.keyspace.memory import MemoryFigures, resident_memory
-from emulator.keyspace.weight import exact_weight, weigh
+from emulator.keyspace.weight import weigh, weight_of_parts
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys
@@ -32,6 +33,8 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     entry = client.db.peek_entry(key)
     if entry is None:
         return None
+    if client.engine.config.edition.precedes("8.2.0"):
+        return weight_of_parts(key, entry.value)
     weight = exact_weight if client.engine.config.edition.includes("8.6.0") else weigh
     return weight(key, entry.value, entry.deadline is not None)
 

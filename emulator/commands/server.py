@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
 from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
-from emulator.stats.slowlog import CommandLog
+from emulator.stats.slowlog import CommandLog, LoggedCommand
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
@@ -143,12 +143,18 @@ def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     most = 10
     if count:
         most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
-    return _newest(client.engine.slowlog, most)
+    return _newest(
+        client.engine.slowlog, most, _COUNTED if client.engine.config.edition.includes("8.10.0") else _COUNTED - 1
+    )
 
 
-def _newest(log: CommandLog, most: int) -> list[Reply]:
+_COUNTED: Final = len(LoggedCommand._fields)
+"""The fields of an entry where the number of arguments is one of them."""
+
+
+def _newest(log: CommandLog, most: int, fields: int = _COUNTED - 1) -> list[Reply]:
     entries = list(log.entries)
-    return [list(entry) for entry in (entries if most < 0 else entries[:most])]
+    return [entry[:fields] for entry in (entries if most < 0 else entries[:most])]
 
 
 @command(

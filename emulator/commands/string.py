@@ -202,7 +202,9 @@ _RULES: Final = rivals(b"NX", b"XX") | rivals(*TIME_UNITS, b"KEEPTTL", b"PERSIST
 def _set_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """SET's options in an edition, and which of them exclude each other."""
     if edition.includes("8.4.0"):
-        rules = {word: Rule({b"NX", b"XX", *CONDITIONS} - {word}, "") for word in CONDITIONS}
+        rivals_of = {b"NX", b"XX", *CONDITIONS}
+        ruled = rivals_of if edition.includes("8.10.0") else CONDITIONS  # before, NX and XX might follow
+        rules = {word: Rule(rivals_of - {word}, "") for word in ruled}
         return _SET_OPTIONS | dict.fromkeys(CONDITIONS, TEXT), _RULES | rules
     if edition.includes("", valkey="8.1.0"):
         rules = rivals(b"NX", b"XX", b"IFEQ") | {b"IFEQ": Rule((b"NX", b"XX", b"IFEQ"), "")}

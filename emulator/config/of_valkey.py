@@ -145,5 +145,9 @@ OF_VALKEY: Final[dict[str, Directive[Any]]] = {
     attribute: directive for attribute, directive in vars(OfValkey).items() if isinstance(directive, Directive)
 }
 NOT_OF_VALKEY: Final = frozenset(
-    ("dynamic_hz", "lazyexpire_nested_arbitrary_keys", "repl_rdb_channel", "sanitize_dump_payload")
+    (
+        "dynamic_hz",
+        "io_threads_do_reads",
+        "sanitize_dump_payload",
+    )
 )

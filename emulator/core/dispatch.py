@@ -361,7 +361,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         engine.out_of_memory = engine.eviction.make_room()
         if engine.pending_work:
             engine.deliver_all()  # who is told of keys that were evicted hears of them before the reply
-        if engine.out_of_memory and _may(session, command, flags, DENYOOM):
+        if engine.out_of_memory and _may_need_memory(session, command, flags):
             raise CommandError(OUT_OF_MEMORY)
     if engine.tracking.crowded:
         engine.tracking.trim()
@@ -406,6 +406,14 @@ def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
     if command.name == b"exec" and session.queue is not None:
         return any(queued.flags & flag for queued, _ in session.queue)
     return bool(flags & flag)
+
+
+def _may_need_memory(session: Session, command: Command, flags: int) -> bool:
+    """Whether a call may need more memory; before 7.4 whatever is queued counted."""
+    if _may(session, command, flags, DENYOOM):
+        return True
+    is_queued = session.queue is not None and command.name not in (b"exec", b"discard", b"quit", b"reset")
+    return is_queued and session.engine.config.edition.precedes("7.4.0")
 
 
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:

@@ -35,7 +35,7 @@ from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
-from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
@@ -45,7 +45,7 @@ from emulator.keyspace.memory import used_memory
 from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
-from emulator.protocol.numbers import parse_decimal, parse_double
+from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
 from emulator.protocol.text import to_bytes
 from emulator.replication.host import Dial
 from emulator.replication.replication import Replication
@@ -134,6 +134,7 @@ class Engine:
         self.dial: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
+        self.read_double = read_c_double if self.config.edition.precedes("8.0.0") else read_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
         self._for_tenants: dict[bytes, Command] | None = None
@@ -192,7 +193,8 @@ class Engine:
         self.lacks_replicas = False
         self.expires_actively = self._active_expire = True
         self.notify_flags = 0
-        self._packed_threshold = 0
+        self._usual_packed_threshold = NONE_LARGE if self.config.edition.precedes("7.4.0") else 0
+        self._packed_threshold = self._usual_packed_threshold
         self.listeners: list[Listener] = []
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
@@ -304,13 +306,14 @@ class Engine:
                     entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
-        """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
-        self._packed_threshold = size
+        """From which size on values of lists have nodes for themselves; 0 for the usual one, by which the limit of nodes says
+        it, and in 7.2 a gigabyte.  O(keys)."""
+        self._packed_threshold = size or self._usual_packed_threshold
         self._apply_packed_threshold()
         for db in self.databases:
             for entry in db.entries.values():
                 if isinstance(entry.value, List):
-                    entry.value.fill = fill_with(entry.value.fill, size)
+                    entry.value.fill = fill_with(entry.value.fill, self._packed_threshold)
 
     def _apply_packed_threshold(self) -> None:
         self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)

@@ -11,7 +11,7 @@ from emulator.acl.users import explanation
 from emulator.datatypes.string import Embedded
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
-from emulator.protocol.numbers import format_double, is_integer
+from emulator.protocol.numbers import format_double, format_shortest, is_integer
 from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
@@ -58,6 +58,7 @@ class Invocation:
         self.started = monotonic()
         self._engine = client.engine
         self._wording = client.engine.config.edition.wording
+        self._print = format_shortest if client.engine.config.edition.precedes("7.4.0") else format_double
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
         self._protocol = 2
@@ -183,9 +184,9 @@ class Invocation:
     def _text(self, word: Any) -> bytes:
         """An argument of a command: a string, or a number as text."""
         if word.__class__ is int:
-            return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
+            return b"%d" % word if -_EXACT < word < _EXACT else self._print(float(word))
         if word.__class__ is float:
-            text = format_double(word)
+            text = self._print(word)
             return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
         raise CommandError(self._wording.bad_word)
 

@@ -211,9 +211,10 @@ class Connection(asyncio.BufferedProtocol):
         return Buffers(waiting, self._read, *parser.begun, self._room, self.transport.get_write_buffer_size())
 
     def _exceeds_query_limit(self, more: int) -> bool:
-        """Whether the client has sent too much that was not run, `more` bytes among it: what is queued by MULTI counts."""
+        """Whether the client has sent too much that was not run, `more` bytes among it; what is queued counts, since 7.4."""
         queue = self.session.queue
-        size = self._parser.buffered + self._waiting + more + (0 if queue is None else queue.size)
+        queued = 0 if queue is None or self.engine.config.edition.precedes("7.4.0") else queue.size
+        size = self._parser.buffered + self._waiting + more + queued
         limit = self.engine.config.client_query_buffer_limit
         return size > (min(limit, _UNAUTHENTICATED_LIMIT) if self._is_restricted() else limit)
 
