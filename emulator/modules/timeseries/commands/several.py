@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import wrong_arity
 from emulator.modules.timeseries.aggregation import AGGREGATIONS, Aggregation, Values
-from emulator.modules.timeseries.commands.access import told
+from emulator.modules.timeseries.commands.access import told, told_one
 from emulator.modules.timeseries.commands.reading import last_sample, samples_in
 from emulator.modules.timeseries.index import indices
 from emulator.modules.timeseries.labels import matchers
@@ -107,9 +107,8 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
     latest = b"LATEST" in names[:place]
     parts = []
     for key, series in _read(client, words[place + 1 :]):
-        last = last_sample(client.db, series, latest)
-        sample: Reply = told(client, [last])[0] if last is not None else []
-        parts.append((key, [Named(_pairs(series, shown)), sample]))
+        last = told_one(client, last_sample(client.db, series, latest))
+        parts.append((key, [Named(_pairs(series, shown)), last]))
     return _told(client, parts)
 
 
