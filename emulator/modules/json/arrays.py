@@ -21,9 +21,10 @@ from emulator.modules.json.access import (
     wrong_kind,
 )
 from emulator.modules.json.formats import WRONG_FORMAT, Format, check_protocol, expanded, expanded_once
+from emulator.modules.json.measure import Json
 from emulator.modules.json.path import path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, copied, parse, parse_argument, written
+from emulator.modules.json.text import copied, parse, parse_argument, written
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply

@@ -25,9 +25,10 @@ from emulator.modules.json.access import (
 )
 from emulator.modules.json.formats import RESP3
 from emulator.modules.json.formats import number as number_reply
+from emulator.modules.json.measure import Json
 from emulator.modules.json.path import path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, parse_argument, written
+from emulator.modules.json.text import parse_argument, written
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.table.modules import command
