@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.modules.timeseries.commands.access import found, told, told_one
+from emulator.modules.timeseries.commands.access import found, opened, told, told_one
 from emulator.modules.timeseries.index import prune, source_of
 from emulator.modules.timeseries.ranges import Range, asked
 from emulator.modules.timeseries.ranges import found as samples_of
@@ -71,7 +71,7 @@ def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], ba
 @command
 def ts_info(client: Session, key: bytes, debug: bytes | None = None) -> dict[bytes, Reply]:
     """What a series is made of."""
-    series = found(client, key)
+    series = opened(client, key)  # so that rules to keys that are gone can be taken out, which watchers hear of
     prune(client.db, series)
     source = source_of(client.db, series)
     policy = series.policy or client.engine.config.ts_duplicate_policy.encode()
