@@ -8,7 +8,7 @@ import pytest
 import emulator
 from conformance import runner, servers
 from conformance.__main__ import HERE, select
-from conformance.cases import Case, parse_step
+from conformance.cases import Case, groups, parse_step
 from conformance.runner import Side
 from emulator.core.engine import Engine
 from emulator.core.propagation import Listener, Propagation
@@ -16,7 +16,7 @@ from emulator.datatypes.stream import Stream
 from emulator.testing.handles import perform
 from tests.replica import Heard, Link
 
-GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case") if path.stem != "restart")
+GROUPS = [group for group in groups(HERE / "cases") if group != "restart"]
 
 
 def play(case, side):

@@ -25,6 +25,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -35,7 +36,6 @@ Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
 _LISTS_ONLY = {list}
-_SAMPLE = (int, Status)
 SHORT = 1024
 _BULK_HEADS = [b"$%d\r\n" % length for length in range(SHORT)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
@@ -46,6 +46,7 @@ _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
+_SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
@@ -110,6 +111,7 @@ class _Encoder:
             tuple: _array,
             Replies: lambda values: (b"", values),
             Nested: lambda values: (b"", values),
+            Samples: _samples,
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -181,14 +183,12 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings, of a stream's entries, or of samples, put together at once; None for others."""
+    """An aggregate of short strings or of a stream's entries, put together at once; None for others."""
     kinds = set(map(type, values))
     if kinds == _STRINGS_ONLY:
         portion = _strings
     elif kinds == _LISTS_ONLY and _are_entries(values):
         portion = _entries
-    elif kinds == _LISTS_ONLY and _are_samples(values):
-        portion = _samples
     else:
         return None
     try:
@@ -207,14 +207,13 @@ def _are_entries(values: Collection[Any]) -> bool:
     return len({len(body) for _, body in values}) == 1 and set(map(type, strings)) == _STRINGS_ONLY
 
 
-def _are_samples(values: Collection[Any]) -> bool:
-    """Whether all are pairs of an integer and a simple string, as the samples of a time series are."""
-    return set(map(len, values)) == {2} and {(one.__class__, other.__class__) for one, other in values} == {_SAMPLE}
-
-
-def _samples(values: Collection[Any]) -> bytes:
-    """Samples, as `_strings` has strings."""
-    return b"".join([b"\r\n*2\r\n:%d\r\n+%b" % (moment, text) for moment, text in values])
+def _samples(samples: Samples) -> Opened:
+    """Encode samples, a portion by each format, which is twice as quick as one by one."""
+    parts = [_array_head(len(samples))]
+    words = chain.from_iterable(zip(samples.moments, samples.texts, strict=True))
+    while portion := tuple(islice(words, 2 * _PORTION)):
+        parts.append(_SAMPLE * (len(portion) // 2) % portion)
+    return b"".join(parts), ()
 
 
 def _entries(values: Collection[Any]) -> bytes:

@@ -23,6 +23,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -50,6 +51,7 @@ class ToLua:
             tuple: self._array,
             Replies: self._array,
             Push: self._array,
+            Samples: self._array,
         }
         if protocol == 3:
             self._table |= {

@@ -13,7 +13,18 @@ from typing import Any, Final
 
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
-from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, PlainDouble, Reply, SetReply, Status, Verbatim
+from emulator.protocol.replies import (
+    BigNumber,
+    Named,
+    NullArray,
+    Pairs,
+    PlainDouble,
+    Reply,
+    Samples,
+    SetReply,
+    Status,
+    Verbatim,
+)
 
 Converter = Callable[[Any], Any]
 
@@ -74,6 +85,7 @@ class _Converter:
             tuple: self.array,
             set: self.array,
             SetReply: self.array,
+            Samples: self.array,
         }
         self.table |= others
 

@@ -9,10 +9,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from emulator.modules.json.measure import Json
 from emulator.modules.json.number import read_double
 from emulator.modules.json.regex import searcher
 from emulator.modules.json.steps import Scope, Step
-from emulator.modules.json.text import Json
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 
 Condition = Callable[[Json, Scope], bool]
