@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.commands.arguments import integer, milliseconds
 from emulator.commands.options import FLAG, Options, at_least, read_options
@@ -13,7 +13,8 @@ from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
-from emulator.datatypes.stream import MAX_ID, Body, Stream, format_id
+from emulator.datatypes.run import Body
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
 from emulator.table.keyspec import keyword
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
+
+Id = TypeVar("Id", int, bytes)
+"""An entry's id, as it is or as clients see it."""
 
 _NEW = MAX_ID
 _LAST = -1
@@ -119,7 +123,7 @@ class _Request:
         self._bytes += size
         return True
 
-    def capped(self, found: Iterable[tuple[int, Body]]) -> Iterable[tuple[int, Body]]:
+    def capped(self, found: Iterable[tuple[Id, Body]]) -> Iterable[tuple[Id, Body]]:
         """The entries that are answered."""
         return takewhile(lambda entry: self.admit(entry[1]), found) if self.is_capped else found
 
@@ -163,7 +167,9 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
                 continue
             start = stream.top_id if after == _LAST else after + 1
             if stream.top_id >= start:
-                read = entries(request.capped(stream.range(start, MAX_ID)), request.count)
+                read = entries(stream, start, MAX_ID, request.count)
+                if request.is_capped:
+                    read = list(request.capped(read))
                 if read:
                     found.append((name, read))
         return found or None

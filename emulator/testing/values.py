@@ -13,7 +13,18 @@ from typing import Any, Final
 
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
-from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, PlainDouble, Reply, SetReply, Status, Verbatim
+from emulator.protocol.replies import (
+    BigNumber,
+    Entries,
+    Named,
+    NullArray,
+    Pairs,
+    PlainDouble,
+    Reply,
+    SetReply,
+    Status,
+    Verbatim,
+)
 
 Converter = Callable[[Any], Any]
 
@@ -68,6 +79,7 @@ class _Converter:
             NullArray: _nothing,
             list: self.array,
             tuple: self.array,
+            Entries: self.array,
             set: self.array,
             SetReply: self.array,
         }
