@@ -16,6 +16,7 @@ from emulator.protocol.replies import (
     NULL_ARRAY,
     OK,
     BigNumber,
+    Entries,
     Head,
     MapHead,
     Nested,
@@ -26,6 +27,10 @@ from emulator.protocol.replies import (
     SetReply,
     Verbatim,
 )
+
+ENTRY = b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\na\r\n"
+LONG = b"x" * 1500
+LONG_ENTRIES = b"*2" + ENTRY[2:] + b"*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\nf\r\n$1500\r\n%b\r\n" % LONG
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,9 @@ from emulator.protocol.replies import (
             b"*2\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$-1\r\n",
             b"*2\r\n%1\r\n$1\r\na\r\n~1\r\n:1\r\n_\r\n",
         ),
+        (Entries([[[b"1-1"], [b"f"], [b"a"]], [[b"2-1"], [b"f"], [LONG]]]), LONG_ENTRIES, LONG_ENTRIES),
+        (Entries([[[b"1-1"], [b"f"], [b"a"]]]), ENTRY, ENTRY),
+        (Entries([]), b"*0\r\n", b"*0\r\n"),
         (NO_REPLY, b"", b""),
         (CommandError("ERR a\r\nb"), b"-ERR a  b\r\n", b"-ERR a  b\r\n"),
         ([CommandError("ERR a")], b"*1\r\n-ERR a\r\n", b"*1\r\n-ERR a\r\n"),

@@ -122,7 +122,7 @@ def _object(client: Session, key: bytes) -> Reply:
     value = entry.value
     length = len(save.save(value, payload.string)[1])
     now = client.engine.clock.now
-    encoding = entry.encoding_in(client.engine.config.edition.is_valkey).decode()
+    encoding = entry.encoding_in(client.engine.config.edition.embedding).decode()
     text = (
         f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
         f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"

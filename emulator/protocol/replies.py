@@ -68,6 +68,28 @@ class Pairs(list[tuple["Reply", "Reply"]]):
     __slots__ = ()
 
 
+class Entries(Collection[tuple[bytes, tuple[bytes, ...]]]):
+    """An array of pairs of an id and an array of strings, in columns, as which many are encoded quickly.
+
+    ``chunks`` have each the ids of some pairs, and then the first strings of their arrays, the second ones and so on.
+    """
+
+    __slots__ = ("chunks",)
+
+    def __init__(self, chunks: Sequence[Sequence[Sequence[bytes]]]) -> None:
+        self.chunks = chunks
+
+    def __len__(self) -> int:
+        return sum([len(chunk[0]) for chunk in self.chunks])
+
+    def __iter__(self) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+        for ids, *columns in self.chunks:
+            yield from zip(ids, zip(*columns, strict=True), strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
+
+
 class Named(list[tuple["Reply", "Reply"]]):
     """Pairs of a name, which may repeat, and a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 

@@ -1,7 +1,7 @@
 -- Strings behind one another for strings.py, each with so many bytes of something else behind it.  Places are counted from 0.
 
 local use = ...
-local memory, listpack = use("memory"), use("rdb/listpack")
+local memory, listpack = use("memory"), use("datatypes/listpack")
 local number_at, number_of, put_bytes, put_decimal = listpack.number_at, listpack.number_of, listpack.put_bytes, listpack.put_decimal
 local copy, floor = memory.copy, math.floor
 local MINUS, ZERO = 45, 48

@@ -15,6 +15,7 @@ from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import (
     BigNumber,
+    Entries,
     Named,
     NullArray,
     Pairs,
@@ -83,6 +84,7 @@ class _Converter:
             NullArray: _nothing,
             list: self.array,
             tuple: self.array,
+            Entries: self.array,
             set: self.array,
             SetReply: self.array,
             Samples: self.array,
