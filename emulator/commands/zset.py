@@ -29,7 +29,7 @@ _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 def pairs(members: Sequence[Scored]) -> Pairs:
     """Return members with their scores."""
-    return Pairs(map(_MEMBER_FIRST, members))
+    return Pairs([member for _, member in members], [score for score, _ in members])
 
 
 # Adding
@@ -291,7 +291,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
         return []
     chosen = _choose(client, members, count)
     if with_scores:
-        return Pairs([(member, members.scores[member]) for member in chosen])
+        return Pairs(chosen, list(map(members.scores.__getitem__, chosen)))
     return chosen
 
 
