@@ -56,14 +56,15 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of
-    the last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
-    any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
-    command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
-    already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
-    of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
-    waits, and scripts may do what they may with that service.
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then; ``plain_queue`` is the
+    queue where only MULTI is in its way, so that commands are merely queued.  ``words`` are those of the last command that
+    took the long way, sub-commands among them. ``buffers`` tells the owner's figures, ``replies`` is the buffer that the
+    real server would have for replies. ``output_limit`` is how many bytes may wait to be sent, 0 for any number,
+    ``pushed`` how many were sent out of turn and not written yet. ``paused`` says that CLIENT PAUSE holds a command back;
+    ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed already. ``peer``
+    is set where the other side is a server: a replica of this one, or its master. ``proof`` is the hash of the password
+    by which it became its user, empty where it gave none. ``upstash`` is set for the REST API: nothing waits, and scripts
+    may do what they may with that service.
     """
 
     __slots__ = (
@@ -104,6 +105,7 @@ class Session:
         "patterns",
         "paused",
         "peer",
+        "plain_queue",
         "proof",
         "protocol",
         "pushed",
@@ -181,7 +183,6 @@ class Session:
             not self.output_limit
             and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
-            and self.queue is None
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
@@ -191,6 +192,8 @@ class Session:
             and not self.engine.needs_guards
         )
         followed = self.engine.propagation.active
+        self.plain_queue = self.queue if simple and not followed else None
+        simple = simple and self.queue is None
         self.fast_path, self.logged = simple and not followed, simple and followed
 
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
@@ -202,8 +205,21 @@ class Session:
         self.queue = Queue()
         self.has_queued = True
         self.queue_failed = False
-        self.refresh()
+        if self.fast_path:  # nothing else has changed
+            self.fast_path, self.plain_queue = False, self.queue
+        else:
+            self.refresh()
         return self.queue
+
+    def close_queue(self) -> None:
+        """The transaction is over, and with it what is watched."""
+        self.queue = None
+        self.queue_failed = False
+        self.unwatch()
+        if self.plain_queue is not None:
+            self.fast_path, self.plain_queue = True, None
+        else:
+            self.refresh()
 
     @property
     def suspended(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence, Set
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 _OPTIONS = dict.fromkeys((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"), FLAG)
 _NO_OPTIONS: frozenset[bytes] = frozenset()
-_MEMBER_FIRST = itemgetter(1, 0)
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
