@@ -61,16 +61,16 @@ class Queue(list["tuple[Command, list[bytes]]"]):
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then.  ``followed`` says that
-    somebody is told of what its commands change.  ``words`` are those of the last command that took the long way,
-    sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is the buffer that the real server would
-    have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
-    any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
-    command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
-    already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
-    of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
-    waits, and scripts may do what they may with that service.  ``large_requests`` have come, are to be logged,
-    and have not been run yet.
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then; ``plain_queue`` is the
+    queue where only MULTI is in its way, so that commands are merely queued.  ``followed`` says that somebody is told of
+    what its commands change.  ``words`` are those of the last command that took the long way, sub-commands among them.
+    ``buffers`` tells the owner's figures, ``replies`` is the buffer that the real server would have for replies.
+    ``output_limit`` is how many bytes may wait to be sent, 0 for any number, ``pushed`` how many were sent out of turn and
+    not written yet.  ``paused`` says that CLIENT PAUSE holds a command back; ``suspension`` is the call that a fault
+    delays, ``fault_passed`` that the next one has been delayed already.  ``peer`` is set where the other side is a server:
+    a replica of this one, or its master.  ``proof`` is the hash of the password by which it became its user, empty where
+    it gave none.  ``upstash`` is set for the REST API: nothing waits, and scripts may do what they may with that service.
+    ``large_requests`` have come, are to be logged, and have not been run yet.
     """
 
     __slots__ = (
@@ -112,6 +112,7 @@ class Session:
         "patterns",
         "paused",
         "peer",
+        "plain_queue",
         "proof",
         "protocol",
         "pushed",
@@ -186,11 +187,10 @@ class Session:
         """Find out anew whether the short way is open; to be called when anything that counts for it has changed."""
         is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
         self.output_limit = output_limits(self)[0] if is_limited else 0
-        self.fast_path = (
+        simple = (
             not self.output_limit
             and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
-            and self.queue is None
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
@@ -201,6 +201,8 @@ class Session:
             and not self.engine.needs_guards
         )
         self.followed = self.engine.propagation.active
+        self.plain_queue = self.queue if simple else None
+        self.fast_path = simple and self.queue is None
 
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
         """Why a user may not make a call in the database that the session is in, or None."""
@@ -211,13 +213,26 @@ class Session:
         self.queue = Queue()
         self.has_queued = True
         self.queue_failed = False
-        self.refresh()
+        if self.fast_path:  # nothing else has changed
+            self.fast_path, self.plain_queue = False, self.queue
+        else:
+            self.refresh()
         return self.queue
 
     def end_large_request(self, args: Sequence[bytes]) -> None:
         """A command has been run: if it was a large request the short way may be open again."""
         if self.large_requests[0] is args:
             self.large_requests = self.large_requests[1:]
+            self.refresh()
+
+    def close_queue(self) -> None:
+        """The transaction is over, and with it what is watched."""
+        self.queue = None
+        self.queue_failed = False
+        self.unwatch()
+        if self.plain_queue is not None:
+            self.fast_path, self.plain_queue = True, None
+        else:
             self.refresh()
 
     @property

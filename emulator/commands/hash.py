@@ -304,7 +304,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
         if count >= len(target)
         else target.index.pick(client.engine.random, client.producible(count))
     )
-    return Pairs([(field, target.fields[field]) for field in chosen]) if with_values else chosen
+    return Pairs(chosen, list(map(target.fields.__getitem__, chosen))) if with_values else chosen
 
 
 @command(

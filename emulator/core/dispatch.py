@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+_NOT_PLAIN: Final = NO_MULTI | PROTECTED | RUNS_SCRIPT
 _FOR_SUBSCRIBERS: Final = frozenset(
     (
         b"subscribe",
@@ -135,6 +136,17 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 if elapsed >= engine.slow_seconds:
                     note_slow(session, command, args, elapsed)
                 started = finished
+            elif (
+                session.plain_queue is not None
+                and command is not None
+                and command.least <= words <= command.most
+                and _is_plain(command)
+            ):
+                otherwise += 1
+                session.last_command = command
+                session.plain_queue.add(command, args)
+                reply = QUEUED
+                started = perf_counter()
             else:
                 otherwise += 1
                 if session.followed:
@@ -179,6 +191,11 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _is_plain(command: Command) -> bool:
+    """Whether a command needs no more than to be queued in a transaction."""
+    return not (command.flags & _NOT_PLAIN or command.subcommands or command.full_name in _NOT_QUEUED)
 
 
 def _waits(session: Session, command: Command | None, args: Sequence[bytes], outcome: object) -> bool:
@@ -331,10 +348,7 @@ def _cut_off(session: Session) -> Reply:
 
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
-    session.queue = None
-    session.queue_failed = False
-    session.unwatch()
-    session.refresh()
+    session.close_queue()
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
 
@@ -345,7 +359,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     engine = session.engine
     if flags & PROTECTED:
         session.check_protected((command.parent or command).name.decode())
-    if session.fast_path:  # nothing of what follows is so
+    if session.fast_path or (session.plain_queue is not None and not flags & NO_MULTI):  # nothing of what follows is so
         return
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:

@@ -10,7 +10,6 @@ local CERTAIN = 15 -- so many digits say an integer that a number of Lua can be
 local MILLION = 1000000
 local HEADER = 6
 local BEYOND = ("\0"):rep(16)
-local WIDTHS = { [0xF1] = 2, [0xF2] = 3, [0xF3] = 4, [0xF4] = 8 }
 
 local function number_at(from, place)
   return from[place] + from[place + 1] * 256 + from[place + 2] * 65536 + from[place + 3] * 16777216
@@ -130,13 +129,13 @@ local function put(from, start, size, to, place)
   return put_text(from, start, size, to, place)
 end
 
--- Elements by the texts behind one another and their lengths, four bytes each.
-local function pack(texts, lengths)
-  local from, sizes, count = memory.view(texts), memory.view(lengths), #lengths
-  local to = memory.room(#texts + count / 4 * MOST_AROUND)
+-- Elements by so many texts behind one another and their lengths.
+local function pack(texts, lengths, count)
+  local from, sizes = memory.view(texts), memory.lengths(lengths, count)
+  local to = memory.room(#texts + count * MOST_AROUND)
   local start, place = 0, 0
-  for index = 0, count - 4, 4 do
-    local size = number_at(sizes, index)
+  for index = 0, count - 1 do
+    local size = sizes[index]
     place = put(from, start, size, to, place)
     start = start + size
   end
@@ -220,17 +219,16 @@ local function integer_at(from, place)
     local number = band(code, 31) * 256 + from[place + 1]
     return place + 2, number >= 4096 and number - 8192 or number
   end
-  local width = WIDTHS[code]
-  if not width then return nil end
-  local low = number_at(from, place + 1)
-  if width == 8 then
-    local high = number_at(from, place + 5)
-    if high > 0 and high < WORD - 1 then return place + 9, low, high end
-    return place + 9, high == 0 and low or low - WORD
-  end
-  local limit = 256 ^ width
-  local number = low % limit
-  return place + 1 + width, number >= limit / 2 and number - limit or number
+  local number = from[place + 1] + from[place + 2] * 256
+  if code == 0xF1 then return place + 3, number >= 32768 and number - 65536 or number end
+  number = number + from[place + 3] * 65536
+  if code == 0xF2 then return place + 4, number >= 8388608 and number - 16777216 or number end
+  number = number + from[place + 4] * 16777216
+  if code == 0xF3 then return place + 5, number >= WORD / 2 and number - WORD or number end
+  if code ~= 0xF4 then return nil end
+  local high = number_at(from, place + 5)
+  if high > 0 and high < WORD - 1 then return place + 9, number, high end
+  return place + 9, high == 0 and number or number - WORD
 end
 
 -- The same as text: the places behind both, and the size that it should have; nil where there is none.

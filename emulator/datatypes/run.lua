@@ -37,30 +37,30 @@ local function elements_of(count, width)
   return 4 + width + count * (width + 4)
 end
 
--- A listpack by the ids, the lowest byte first, and the texts and lengths of all values and of the fields.
-local function pack(ids, texts, lengths, names, name_lengths)
-  local from, places, sizes = memory.view(texts), memory.view(ids), memory.view(lengths)
-  local fields, field_sizes = memory.view(names), memory.view(name_lengths)
-  local count, width = #ids / ID, #name_lengths / 4
-  local around = (#lengths + #name_lengths) / 4 * listpack.MOST_AROUND + count * MOST_BESIDE + MOST_COUNTS
+-- A listpack by the ids, the lowest byte first, and the texts, lengths and numbers of all values and of the fields.
+local function pack(ids, texts, lengths, values, names, name_lengths, width)
+  local from, places, sizes = memory.view(texts), memory.view(ids), memory.lengths(lengths, values)
+  local fields, field_sizes = memory.view(names), memory.lengths(name_lengths, width)
+  local count = #ids / ID
+  local around = (values + width) * listpack.MOST_AROUND + count * MOST_BESIDE + MOST_COUNTS
   local to = memory.room(#texts + #names + around)
   local start, place = 0, put_integer(width, to, put_integer(0, to, put_integer(count, to, 0)))
-  for index = 0, #name_lengths - 4, 4 do
-    local size = number_at(field_sizes, index)
+  for index = 0, width - 1 do
+    local size = field_sizes[index]
     place = put(fields, start, size, to, place)
     start = start + size
   end
   place = put_integer(0, to, place)
   local id, left = -ID, 0
   start = 0
-  for index = 0, #lengths - 4, 4 do -- one flat loop, which is what LuaJIT is good at
+  for index = 0, values - 1 do -- one flat loop, which is what LuaJIT is good at
     if left == 0 then
       id, left = id + ID, width
       to[place], to[place + 1] = SAME_FIELDS, 1
       place = put_distance(places, id + HALF, HALF, to, place + 2)
       place = put_distance(places, id, 0, to, place)
     end
-    local size = number_at(sizes, index)
+    local size = sizes[index]
     place = put(from, start, size, to, place)
     start, left = start + size, left - 1
     if left == 0 then place = put_integer(width + 3, to, place) end

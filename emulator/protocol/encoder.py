@@ -236,10 +236,10 @@ def _entries(ids: Collection[bytes], *columns: Collection[bytes]) -> bytes:
             template += b"", b"", b""
     step = len(template)
     parts = template * len(ids)
-    parts[::step] = map(_PAIR_HEADS.__getitem__, map(len, ids))
+    parts[::step] = _heads(ids, _PAIR_HEADS)
     parts[1::step] = ids
     for place, column in varying:
-        parts[place::step] = map(_LATER_HEADS.__getitem__, map(len, column))
+        parts[place::step] = _heads(column)
         parts[place + 1 :: step] = column
     return b"".join(parts)
 
@@ -253,7 +253,7 @@ def _whole_entries(entries: Entries) -> Opened:
         return head, list(entries)
 
 
-def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
+def _portions(values: Collection[Any]) -> Iterable[Any]:
     """Yield the values in portions."""
     count = len(values)
     if count <= _PORTION:
@@ -265,7 +265,7 @@ def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
 def _strings(values: Collection[bytes]) -> bytes:
     """Encode consecutive strings without the last line break; raises IndexError for a long one."""
     parts = [b""] * (2 * len(values))
-    parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
+    parts[::2] = _heads(values)
     parts[1::2] = values
     return b"".join(parts)
 
@@ -342,33 +342,40 @@ def _pairs_3(pairs: Pairs) -> Opened:
 
 def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
     """Encode pairs of a short string and a double or another short string at once; None for any other."""
-    firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
     try:
-        return b"".join([head[:-2], *map(portion, _portions(firsts), _portions(seconds)), b"\r\n"])
+        return b"".join([head[:-2], *map(portion, _portions(pairs.firsts), _portions(pairs.seconds)), b"\r\n"])
     except (IndexError, TypeError):  # one is too long for the table, or has no length
         return None
 
 
-def _strings_2(firsts: list[bytes], seconds: list[Any]) -> bytes:
+def _strings_2(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
     texts = format_doubles(seconds) if seconds[0].__class__ is float else seconds
     parts = [b""] * (4 * len(firsts))
-    parts[::4] = map(_LATER_HEADS.__getitem__, map(len, firsts))
+    parts[::4] = _heads(firsts)
     parts[1::4] = firsts
-    parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, texts))
+    parts[2::4] = _heads(texts)
     parts[3::4] = texts
     return b"".join(parts)
 
 
-def _strings_3(firsts: list[bytes], seconds: list[Any]) -> bytes:
+def _strings_3(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
     parts = [b"\r\n,"] * (4 * len(firsts))
-    parts[::4] = map(_PAIR_HEADS.__getitem__, map(len, firsts))
+    parts[::4] = _heads(firsts, _PAIR_HEADS)
     parts[1::4] = firsts
     if seconds[0].__class__ is float:
         parts[3::4] = format_doubles(seconds)
     else:
-        parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, seconds))
+        parts[2::4] = _heads(seconds)
         parts[3::4] = seconds
     return b"".join(parts)
+
+
+def _heads(strings: Collection[bytes], heads: list[bytes] = _LATER_HEADS) -> Iterable[bytes]:
+    """The heads of strings, which are quickly had where all are of the same length; raises IndexError for a long one."""
+    sizes = list(map(len, strings))
+    if sizes.count(sizes[0]) == len(sizes):
+        return [heads[sizes[0]]] * len(sizes)
+    return map(heads.__getitem__, sizes)
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:

@@ -62,10 +62,23 @@ class Push(list["Reply"]):
     __slots__ = ()
 
 
-class Pairs(list[tuple["Reply", "Reply"]]):
-    """Pairs such as member and score: one flat array on RESP2, an array of two-element arrays on RESP3."""
+class Pairs(Collection[tuple["Reply", "Reply"]]):
+    """Pairs such as member and score, in two columns: one flat array on RESP2, an array of two-element arrays on RESP3."""
 
-    __slots__ = ()
+    __slots__ = ("firsts", "seconds")
+
+    def __init__(self, firsts: Sequence[Reply] = (), seconds: Sequence[Reply] = ()) -> None:
+        self.firsts = firsts
+        self.seconds = seconds
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def __iter__(self) -> Iterator[tuple[Reply, Reply]]:
+        return zip(self.firsts, self.seconds, strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
 
 
 class Entries(Collection[tuple[bytes, tuple[bytes, ...]]]):

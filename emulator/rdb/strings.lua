@@ -52,14 +52,14 @@ local function put_length(size, to, place)
   return place + 5
 end
 
--- Strings by the texts behind one another and their lengths, four bytes each; the same part of the tails goes behind each.
-local function pack(texts, lengths, tails)
-  local from, sizes, behind, count = memory.view(texts), memory.view(lengths), memory.view(tails), #lengths / 4
+-- Strings by so many texts behind one another and their lengths; the same part of the tails goes behind each.
+local function pack(texts, lengths, count, tails)
+  local from, sizes, behind = memory.view(texts), memory.lengths(lengths, count), memory.view(tails)
   local width = #tails / count
   local to = memory.room(#texts + count * MOST_HEAD + #tails)
   local start, place = 0, 0
   for index = 0, count - 1 do
-    local size = number_at(sizes, 4 * index)
+    local size = sizes[index]
     local number = integer_of(from, start, size)
     if number then
       place = put_number(number, to, place)
