@@ -192,7 +192,7 @@ class Chain:
 
     def load_chunk(self, iterator: int, portion: bytes) -> None:
         """Take over the bytes that came with an iterator.  Raises `BadChunk`."""
-        if iterator < 1:
+        if iterator < max(len(portion), 1):
             raise BadChunk(_BAD_DATA)
         found = self._find(iterator - len(portion) - 1)
         if found is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from emulator.datatypes.vector_math import single
 from emulator.modules.timeseries.commands.access import found, opened, told, told_one
 from emulator.modules.timeseries.index import prune, source_of
 from emulator.modules.timeseries.ranges import Range, asked
@@ -112,5 +113,5 @@ def _chunk(client: Session, series: Series, first: int, last: int) -> dict[bytes
         Status(b"endTimestamp"): series.times[last - 1] if count else -1,
         Status(b"samples"): count,
         Status(b"size"): size,
-        Status(b"bytesPerSample"): size / count if count else 0.0,
+        Status(b"bytesPerSample"): single(size / count) if count else 0.0,
     }
