@@ -92,7 +92,6 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = client.engine.config.edition.is_valkey
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
@@ -283,7 +282,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.trusts_groups)
+        stream.advance(group, id)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])
