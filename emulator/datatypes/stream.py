@@ -294,7 +294,7 @@ class Stream:
         """A group has read the entry with this id; count it where the count can be known."""
         in_step = group.last_id >= self.first_id
         if group.read != UNKNOWN and in_step and not self._deleted_from(group.last_id):
-            group.read += 1
+            group.read = next_count(group.read)
         elif self.added:
             group.read = self.read_up_to(id)
         self.move(group, id)
