@@ -38,7 +38,6 @@ class Sizes:
         self.requests, self.replies = CommandLog(), CommandLog()
         self.encoders: Tables = PLAIN
         self.needs_guards = False
-        self._found: tuple[object, int] | None = None
         self._measuring: dict[int, Tables] = {}
 
     def configure(self) -> None:
@@ -57,7 +56,7 @@ class Sizes:
         engine.refresh_sessions()
 
     def measuring(self, tables: Tables) -> Tables:
-        """The same encoders of RESP 2 and 3, which keep the size of a reply that is large."""
+        """The same encoders of RESP 2 and 3, which tell of a reply that is large."""
         known = self._measuring.get(id(tables))
         if known is None:
             least = self._engine.config.commandlog_reply_larger_than
@@ -83,26 +82,24 @@ class Sizes:
         def measured(reply: Any) -> bytes:
             data = encode(reply)
             if len(data) >= least:
-                self._found = (reply, len(data))
                 self._engine.pending_work = self._engine.has_large_reply = True
             return data
 
         return measured
 
     def note_reply(self, session: Session, args: Sequence[bytes], reply: object) -> None:
-        """Log a command whose reply was found to be large, unless that was something else that was encoded meanwhile."""
-        found, self._found = self._found, None
+        """Log the call that a client has made, if its reply is large; what the client is told of it itself counts as well."""
         self._engine.has_large_reply = False
-        command = session.last_command
+        command, encoder = session.last_command, PLAIN[session.protocol].get(reply.__class__)
         was_called = reply is not QUEUED and not (isinstance(reply, CommandError) and reply.refused)
-        if found is not None and found[0] is reply and was_called and command is not None:
-            self._enter_reply(session, command, args, found[1])
+        if was_called and command is not None and encoder is not None:
+            size = len(encoder(reply)) + self._engine.bytes_put_off(session)
+            self._enter_reply(session, command, args, size)
 
-    def note_late(self, session: Session, command: Command, reply: object) -> None:
-        """Log a command that has waited, if its reply is large."""
-        encoder = PLAIN[session.protocol].get(reply.__class__)
-        if encoder is not None:
-            self._enter_reply(session, command, session.words, len(encoder(reply)))
+    def note_late(self, session: Session, reply: object) -> None:
+        """The same for a client that has waited."""
+        if self.encoders is not PLAIN:
+            self.note_reply(session, session.words, reply)
 
     def note_within(
         self, session: Session, command: Command, args: Sequence[bytes], reply: object, seconds: float

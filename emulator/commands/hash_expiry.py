@@ -393,7 +393,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     """Returns the values of fields, and sets or removes their expiry."""
     words = (option, count, field, *more)
     if _is_valkey(client):
-        given, fields = valkey.of_hgetex(words)
+        given, fields = valkey.of_hgetex(key, words)
         target = edit_hash(client, key)
         moment, persists = valkey.time(client, "hgetex", given), b"PERSIST" in given
     else:
@@ -500,7 +500,7 @@ def _set_options(client: Session, key: bytes, words: Sequence[bytes]) -> _SetOpt
     """The options; None where Valkey's XX or NX are not met, as there is no key, or is one."""
     if not _is_valkey(client):
         return (_free_set_options if _is_free(client) else _fixed_set_options)(client, words)
-    given, pairs = valkey.of_hsetex(words)
+    given, pairs = valkey.of_hsetex(key, words)
     there = client.db.lookup_write(key, Hash) is not None
     if _wanted(given, b"XX", b"NX") not in (None, there):
         return None

@@ -316,7 +316,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.trusts_groups)
+        stream.advance(group, id)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])

@@ -485,7 +485,7 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
             rejects = session.engine.config.edition.is_valkey and str(reply).startswith("UNBLOCKED")
             (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
-        session.engine.sizes.note_late(session, command, reply)
+        session.engine.sizes.note_late(session, reply)
 
 
 def refusal(session: Session) -> CommandError | None:

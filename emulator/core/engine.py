@@ -403,6 +403,10 @@ class Engine:
         self._deferred.append((session, data))
         self.pending_work = True
 
+    def bytes_put_off(self, session: Session) -> int:
+        """How much a session is to be sent after the reply to its command."""
+        return sum([len(data) for receiver, data in self._deferred if receiver is session])
+
     @contextmanager
     def turn_of(self, session: Session) -> Iterator[None]:
         """Let a session that has waited run its command, within the turn of the one that serves it."""
