@@ -375,15 +375,16 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
 
 def _keys_of_scan(client: Session) -> Options:
     """SCAN's options: Valkey refuses types that there are not."""
+    known = of_edition(client.engine.config.edition, KEYS)
     if not client.engine.config.edition.is_valkey:
-        return KEYS
+        return known
 
     def read_type(word: bytes) -> bytes:
         if word.lower() not in _BUILT_IN:
             raise CommandError(f"ERR unknown type name '{as_text(word)}'")
         return word.lower()
 
-    return {**of_edition(client.engine.config.edition, KEYS), b"TYPE": (1, read_type)}
+    return {**known, b"TYPE": (1, read_type)}
 
 
 _BUILT_IN: Final = frozenset((b"string", b"list", b"set", b"zset", b"hash", b"stream"))

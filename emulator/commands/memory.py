@@ -7,7 +7,7 @@ Python process is reported as the resident set size.
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.options import at_least, read_options
 from emulator.keyspace.exact_weight import exact_weight
@@ -39,20 +39,34 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     return weight(key, entry.value, entry.deadline is not None)
 
 
+_SINCE: Final = {
+    b"replica.fullsync.buffer": "8.0.0",
+    b"script.VMs": "8.0.0",
+    b"overhead.db.hashtable.lut": "7.4.0",
+    b"overhead.db.hashtable.rehashing": "7.4.0",
+    b"db.dict.rehashing.count": "7.4.0",
+    b"allocator.muzzy": "7.4.0",
+}
+"""With which version of Redis a figure came that not all of them have."""
+
+
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
 def memory_stats(client: Session) -> dict[bytes, Reply]:
     """Returns what the memory is used for."""
     engine = client.engine
     memory = MemoryFigures(engine)
     resident = resident_memory()
+    edition = engine.config.edition
     databases: dict[bytes, Reply] = {}
     for db in engine.databases:
         if len(db):
-            databases[b"db.%d" % db.index] = {
+            databases[b"db.%d" % db.index] = of_database = {
                 b"overhead.hashtable.main": db.overhead,
                 b"overhead.hashtable.expires": db.expires_overhead,
             }
-    return {
+            if edition.precedes("7.4.0"):
+                of_database[b"overhead.hashtable.slot-to-keys"] = 0
+    figures: dict[bytes, Reply] = {
         b"peak.allocated": memory.peak,
         b"total.allocated": memory.used,
         b"startup.allocated": memory.startup,
@@ -88,6 +102,7 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
         b"fragmentation": resident / memory.used,
         b"fragmentation.bytes": resident - memory.used,
     }
+    return {name: figure for name, figure in figures.items() if not edition.precedes(_SINCE.get(name, "0.0.0"))}
 
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")

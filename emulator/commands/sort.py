@@ -137,8 +137,13 @@ _EIGHT_KILOBYTES: Final = -2
 def _reader(edition: Edition) -> Callable[[bytes], float | None]:
     """How weights are read: before 8.0 as C does it, but none that is too large or too small."""
     if edition.precedes("8.0.0"):
-        return lambda text: None if parse_double(text.lstrip() or b"0") is None else read_c_double(text)
+        return _read_in_range
     return parse_decimal if edition.is_valkey else read_double
+
+
+def _read_in_range(text: bytes) -> float | None:
+    text = text.partition(b"\0")[0]
+    return None if parse_double(text.lstrip() or b"0") is None else read_c_double(text)
 
 
 def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None]:

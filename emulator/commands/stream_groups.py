@@ -79,7 +79,7 @@ def _group_options(client: Session, options: Sequence[bytes], may_make: bool) ->
 
 def _believed(client: Session, stream: Stream, read: int) -> int:
     """How many entries a group has read, as the client says: more than there ever were only Valkey believes."""
-    return read if client.engine.config.edition.is_as_7_2 else stream.known_read(read)
+    return read if client.engine.config.edition.is_as_7_4 else stream.known_read(read)
 
 
 @command(

@@ -90,7 +90,7 @@ class _Request:
         if b"BLOCK" in given and edition.precedes("7.4.0") and client.engine.scripting.owns(client):
             raise CommandError(f"ERR {name} command is not allowed with BLOCK option from scripts")
         if len(streams) % 2:
-            of_last = "ID or '$'" if edition.is_as_7_2 else "ID, '+', or '$'"
+            of_last = "ID or '$'" if edition.is_as_7_4 else "ID, '+', or '$'"
             ids = "ID or '>'" if for_group else of_last
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
@@ -104,7 +104,8 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = edition.is_as_7_2
+        self.trusts_groups = edition.is_as_7_4
+        self.looks_ahead = edition.precedes("7.4.0")
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
@@ -161,8 +162,9 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     stream = client.db.lookup_read(key, Stream)
     if text == b"$":
         return 0 if stream is None else stream.last_id
-    if text == b"+" and not client.engine.config.edition.precedes("7.4.0"):
-        if client.engine.config.edition.is_valkey and stream is not None and len(stream):
+    edition = client.engine.config.edition
+    if text == b"+" and not edition.precedes("7.4.0"):
+        if edition.is_as_7_4 and stream is not None and len(stream):
             return stream.last_id - 1  # nothing comes where the last entry was deleted
         return _LAST
     if text == b">":
@@ -316,7 +318,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id)
+        stream.advance(group, id, request.trusts_groups, request.looks_ahead)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])

@@ -88,9 +88,9 @@ class Edition:
         return not self.is_valkey and _parts(self.version) < _parts(version)
 
     @property
-    def is_as_7_2(self) -> bool:
-        """Whether it has what 7.4 changed as it was before: Valkey parted from Redis then."""
-        return self.is_valkey or self.precedes("7.4.0")
+    def is_as_7_4(self) -> bool:
+        """Whether it has what 8.0 changed as it was before: Valkey, which parted from Redis before that, kept it."""
+        return self.is_valkey or self.precedes("8.0.0")
 
     @property
     def embedding(self) -> Embedding:

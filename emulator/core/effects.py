@@ -314,7 +314,8 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
         for text, *_ in entries:
             if id_of(text) in group.pending:
                 yield _claim(key, group, name, text, text)
-        yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
+        if acknowledged or not session.engine.config.edition.precedes("7.4.0"):
+            yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
 
 
 def _claim(key: bytes, group: Group, name: bytes, text: bytes, last: bytes) -> Words:
