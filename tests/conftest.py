@@ -41,6 +41,7 @@ SLOW = frozenset(
     rdb_tool
     readme
     redis_om
+    replica_channel
     replica_manners
     replica_parts
     replicas

@@ -91,8 +91,11 @@ class Expiring(Weighed):
 
     def expire_now(self, entry: Entry) -> None:
         """A key's time is up: it goes, unless CLIENT PAUSE lets it stay for a while, where nobody sees it."""
-        if self.engine.keeps_expired:
-            return
+        if not self.engine.keeps_expired:
+            self.expire(entry)
+
+    def expire(self, entry: Entry) -> None:
+        """A key goes, whose time is up."""
         config, log = self.engine.config, self.engine.propagation.add
         self.stats.expired_keys += 1
         self._gone_by_itself(entry.key, config.lazyfree_lazy_expire, b"expire-del", log, EXPIRED, b"expired")

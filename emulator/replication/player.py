@@ -26,7 +26,7 @@ logger = logging.getLogger("emulator")
 Words = Sequence[bytes]
 
 _BEGINNING: Final = 0
-_SET_DEADLINES: Final = frozenset(
+SET_DEADLINES: Final = frozenset(
     b"set psetex setex expire pexpire expireat pexpireat restore hexpire hpexpire hexpireat hpexpireat hsetex getex".split()
 )
 """Commands that may set a deadline that is over: the key stays until the master deletes it."""
@@ -120,7 +120,7 @@ class Player:
     def _at_the_right_time(self, command: Command, words: Words) -> object:
         engine, session = self._engine, self._session
         db, nested = session.db, engine.dispatch.nested
-        sets_deadline = command.name in _SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
+        sets_deadline = command.name in SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
         if not sets_deadline and not db.expiring and not db.fields_with_expiry:
             return nested(session, command, words)
         keys = [key for spec in command.keys for key in spec.words(words)]
