@@ -42,6 +42,7 @@ SLOW = frozenset(
     readme
     redis_om
     replica_channel
+    sentinel_file
     replica_manners
     replica_parts
     replicas
