@@ -42,6 +42,7 @@ SLOW = frozenset(
     readme
     redis_om
     replica_channel
+    replica_hostile
     sentinel_file
     replica_manners
     replica_parts

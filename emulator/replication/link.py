@@ -43,7 +43,10 @@ _MOST_QUEUED: Final = 8 << 20
 """Bytes of the stream that wait to be played at which no more are read."""
 _MOST_UNREAD: Final = 1 << 20
 """Bytes of the stream that wait until the data are loaded at which no more are read."""
+_MOST_UNSENT: Final = 1 << 20
+"""Bytes on their way to a master that asks and does not read, at which it is let go."""
 _SECOND: Final = 1000
+_ID_SIZE: Final = 40
 
 
 class MasterLink(Timer):
@@ -245,7 +248,7 @@ class MasterLink(Timer):
         logger.log(NOTICE, "Successful partial resynchronization with master.")
         replication = self._engine.replication
         stream = replication.stream
-        if id and id != stream.id:
+        if len(id) == _ID_SIZE and id != stream.id:
             stream.second_id, stream.second_offset, stream.id = stream.id, stream.offset + 1, id
             replication.drop_replicas()
         replication.failover.accepted()
@@ -356,6 +359,8 @@ class MasterLink(Timer):
         for words in self.player.play(ready):
             if len(words) > 1 and words[1].upper() == b"GETACK":
                 self.acknowledge()
+            if self._wire is None:
+                return
         if self._wire is None:
             return
         if self._queued <= _MOST_QUEUED:
@@ -379,6 +384,9 @@ class MasterLink(Timer):
     def acknowledge(self) -> None:
         """Tell the master how far we are."""
         if self._wire is None:
+            return
+        if self._wire.unsent > _MOST_UNSENT:
+            self.lost("The MASTER does not read what it asks for")
             return
         words = [b"REPLCONF", b"ACK", b"%d" % self.offset]
         log = self._engine.persistence.log

@@ -15,7 +15,7 @@ from emulator.datatypes.hash import Hash
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.table.lookup import check_arity, find
-from emulator.table.registry import Command
+from emulator.table.registry import ADMIN, WRITE, Command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class Player:
         try:
             command = find(engine.commands, words)
             check_arity(command, words)
+            if command.flags & ADMIN and not command.flags & WRITE:
+                raise CommandError(f"ERR '{command.full_name.decode()}' has no place in the stream of a master")
         except CommandError as error:
             self._complain(error, words)
             return

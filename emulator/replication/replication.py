@@ -225,7 +225,7 @@ class Replication(Timer):
 
     def open_channel(self, replica: Replica, number: int) -> bool:
         """A replica is the other connection of the one that is client `number`; whether that is waiting for it."""
-        waiting = (other for other in self.stream.replicas if other.state == TO_OPEN_CHANNEL)
+        waiting = (other for other in self.stream.replicas if other.state == TO_OPEN_CHANNEL and other is not replica)
         replica.main = next((other for other in waiting if other.session.id == number), None)
         replica.is_channel = replica.main is not None
         return replica.is_channel
