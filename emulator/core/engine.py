@@ -38,11 +38,12 @@ from emulator.core.rates import Rates
 from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
+from emulator.keyspace.entry import Entry
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener
+from emulator.keyspace.observed import Listener, Observed
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
 from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
@@ -53,7 +54,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import CommandLog
-from emulator.table.registry import Command, Commands
+from emulator.table.registry import WRITE, Command, Commands
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -329,14 +330,24 @@ class Engine:
         loads = self.persistence.loading is not None
         stays = self.pause.active or loads or follows or self.config.import_mode
         self.expires_actively = self._active_expire and not stays
-        if self.expires_actively:
+        if self.expires_actively or len(self.replication.own_keys):
             self.wheel.release()
+
+    def expires_itself(self, db: Observed, entry: Entry) -> bool:
+        """Whether a key expires by itself although keys do not: a replica's own one, of which its master does not know."""
+        if not self._active_expire or self.pause.active or self.persistence.loading is not None:
+            return False
+        return self.replication.own_keys.has(db, entry)
 
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica, in import mode, and while clients are
-        paused, but not in a transaction."""
-        if self.replication.link is not None or self.config.import_mode:
+        """Whether what has expired stays although somebody meets it: on a replica where a client does not write to it, in
+        import mode, and while clients are paused, but not in a transaction."""
+        link, current = self.replication.link, self.current
+        if link is not None:
+            command = current.last_command if current is not None and current.peer is not link else None
+            return self.config.replica_read_only or command is None or not command.flags & WRITE
+        if self.config.import_mode:
             return True
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
 

@@ -76,6 +76,8 @@ class ExpiringEntry(Entry):
         if self.db.engine.expires_actively:
             self.db.stats.expired_keys_active += 1
             self.db.expire_now(self)
+        elif self.db.engine.expires_itself(self.db, self):
+            self.db.expire(self)
         else:
             self.db.wheel.hold(self)
 

@@ -102,10 +102,14 @@ class Expiring(Weighed):
         if engine.sees_expired:
             return False
         if not engine.keeps_expired or (for_writing and engine.config.import_mode):
-            self.stats.expired_keys += 1
-            lazily, log = engine.config.lazyfree_lazy_expire, engine.propagation.add
-            self._gone_by_itself(entry.key, lazily, b"expire-del", log, EXPIRED, b"expired")
+            self.expire(entry)
         return True
+
+    def expire(self, entry: Entry) -> None:
+        """A key goes, whose time is up."""
+        config, log = self.engine.config, self.engine.propagation.add
+        self.stats.expired_keys += 1
+        self._gone_by_itself(entry.key, config.lazyfree_lazy_expire, b"expire-del", log, EXPIRED, b"expired")
 
     def evict(self, entry: Entry) -> None:
         """A key has to make room for others."""

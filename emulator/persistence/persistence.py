@@ -370,7 +370,6 @@ class Persistence:
         """Save before the server ends: always, never or, with None, where there are save points; whether it may end."""
         if self.loading is not None or not self.folder.lasting:
             return True
-        logger.log(NOTICE, "User requested shutdown...")
         if self.dumps.image is not None:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()

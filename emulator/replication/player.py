@@ -14,7 +14,7 @@ from emulator.clients.session import Session
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import CommandError
 from emulator.table.lookup import check_arity, find
-from emulator.table.registry import Command
+from emulator.table.registry import ADMIN, WRITE, Command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ logger = logging.getLogger("emulator")
 Words = Sequence[bytes]
 
 _BEGINNING: Final = 0
-_SET_DEADLINES: Final = frozenset(
+SET_DEADLINES: Final = frozenset(
     b"set psetex setex expire pexpire expireat pexpireat restore hexpire hpexpire hexpireat hpexpireat hsetex getex".split()
 )
 """Commands that may set a deadline that is over: the key stays until the master deletes it."""
@@ -97,6 +97,8 @@ class Player:
         try:
             command = find(engine.commands, words)
             check_arity(command, words)
+            if command.flags & ADMIN and not command.flags & WRITE:
+                raise CommandError(f"ERR '{command.full_name.decode()}' has no place in the stream of a master")
         except CommandError as error:
             self._complain(error, words)
             return
@@ -118,7 +120,7 @@ class Player:
     def _at_the_right_time(self, command: Command, words: Words) -> object:
         engine, session = self._engine, self._session
         db, nested = session.db, engine.dispatch.nested
-        sets_deadline = command.name in _SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
+        sets_deadline = command.name in SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
         if not sets_deadline and not db.expiring and not db.fields_with_expiry:
             return nested(session, command, words)
         keys = [key for spec in command.keys for key in spec.words(words)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.persistence.host import StreamPosition
 from emulator.protocol.client_side import encoded
 from emulator.replication.backlog import Backlog
-from emulator.replication.replica import ANNOUNCED, Replica
+from emulator.replication.replica import ONLINE, Replica
 
 if TYPE_CHECKING:
     from emulator.replication.host import HostOfReplication
@@ -134,8 +134,8 @@ class Stream:
 
     def acknowledged(self, offset: int) -> int:
         """How many replicas have so much of the stream."""
-        return sum(replica.offset >= offset for replica in self.replicas if replica.state != ANNOUNCED)
+        return sum(replica.offset >= offset for replica in self.replicas if replica.state == ONLINE)
 
     def synced(self, offset: int) -> int:
         """How many replicas have so much of the stream on their disks."""
-        return sum(replica.synced >= offset for replica in self.replicas if replica.state != ANNOUNCED)
+        return sum(replica.synced >= offset for replica in self.replicas if replica.state == ONLINE)

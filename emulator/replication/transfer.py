@@ -19,6 +19,7 @@ from emulator.persistence.loading import Loading
 from emulator.persistence.stage import take_over
 from emulator.persistence.work import Job
 from emulator.protocol.text import to_bytes
+from emulator.rdb.file import HEADER_SIZE, MAGIC, VALKEY_MAGIC
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
@@ -32,6 +33,7 @@ logger = logging.getLogger("emulator")
 _MARK: Final = b"$EOF:"
 _MARK_SIZE: Final = 40
 _LONGEST_HEAD: Final = 128
+_MOST_DIGITS: Final = 19
 
 
 class Transfer:
@@ -65,10 +67,12 @@ class Transfer:
             return data
         if self._memory is None and self._file is None:
             self._head += data
-            line, end, rest = self._head.lstrip(b"\r\n").partition(b"\n")
+            self._head = self._head.lstrip(b"\r\n")
+            line, end, rest = self._head.partition(b"\n")
+            if len(line) > _LONGEST_HEAD:
+                self._fail("Bad protocol from MASTER, the first byte is not '$'")
+                return b""
             if not end:
-                if len(self._head) > _LONGEST_HEAD:
-                    self._fail("Bad protocol from MASTER, the first byte is not '$'")
                 return b""
             self._head = b""
             if not self._open(line.rstrip(b"\r")):
@@ -80,7 +84,7 @@ class Transfer:
         """Begin to receive, as the first line announces it."""
         if line.startswith(_MARK) and len(line) == len(_MARK) + _MARK_SIZE:
             self._mark = line[len(_MARK) :]
-        elif line[:1] == b"$" and line[1:].isdigit():
+        elif line[:1] == b"$" and line[1:].isdigit() and len(line) <= _MOST_DIGITS:
             self.size = int(line[1:])
         else:
             told = line.decode("utf-8", "replace")
@@ -122,6 +126,9 @@ class Transfer:
         return data[missing:]
 
     def _write(self, data: bytes) -> None:
+        if self.taken < HEADER_SIZE and data and not self._may_begin(data):
+            self._fail("Failed trying to load the MASTER synchronization DB: wrong signature")
+            return
         self.taken += len(data)
         if self._memory is not None:
             self._memory.write(data)
@@ -133,6 +140,12 @@ class Transfer:
                     f"Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
                     f"synchronization: {error.strerror}"
                 )
+
+    def _may_begin(self, data: bytes) -> bool:
+        """Whether these bytes may be the next ones of the first ones of a file: what is none is not received to its end."""
+        return any(
+            magic[self.taken :].startswith(data[: max(len(magic) - self.taken, 0)]) for magic in (MAGIC, VALKEY_MAGIC)
+        )
 
     def _fail(self, reason: str) -> None:
         self.abandon()
