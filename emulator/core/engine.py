@@ -33,17 +33,17 @@ from emulator.controls.instances import Keyspaces
 from emulator.controls.recording import Recording
 from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
+from emulator.core.expiration import Expiration
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
 from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
-from emulator.keyspace.entry import Entry
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener, Observed
+from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
 from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
@@ -54,7 +54,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import CommandLog
-from emulator.table.registry import WRITE, Command, Commands
+from emulator.table.registry import Command, Commands
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class Engine:
         self.eviction = Eviction(self)
         self.out_of_memory = False
         self.lacks_replicas = False
-        self.expires_actively = self._active_expire = True
+        self.expiration = Expiration(self)
         self.notify_flags = 0
         self._usual_packed_threshold = NONE_LARGE if self.config.edition.precedes("7.4.0") else 0
         self._packed_threshold = self._usual_packed_threshold
@@ -220,7 +220,7 @@ class Engine:
             for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
                 self.config.on_change(name, self.sizes.configure)
             self.sizes.configure()
-            self.config.on_change("import-mode", self.expiry_changed)
+            self.config.on_change("import-mode", self.expiration.refresh)
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -318,43 +318,6 @@ class Engine:
 
     def _apply_packed_threshold(self) -> None:
         self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)
-
-    def set_active_expire(self, active: bool) -> None:
-        """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""
-        self._active_expire = active
-        self.expiry_changed()
-
-    def expiry_changed(self) -> None:
-        """Find out anew whether keys and fields expire by themselves."""
-        follows = self.replication.link is not None  # a replica's master says what has expired
-        loads = self.persistence.loading is not None
-        stays = self.pause.active or loads or follows or self.config.import_mode
-        self.expires_actively = self._active_expire and not stays
-        if self.expires_actively or len(self.replication.own_keys):
-            self.wheel.release()
-
-    def expires_itself(self, db: Observed, entry: Entry) -> bool:
-        """Whether a key expires by itself although keys do not: a replica's own one, of which its master does not know."""
-        if not self._active_expire or self.pause.active or self.persistence.loading is not None:
-            return False
-        return self.replication.own_keys.has(db, entry)
-
-    @property
-    def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica where a client does not write to it, in
-        import mode, and while clients are paused, but not in a transaction."""
-        link, current = self.replication.link, self.current
-        if link is not None:
-            command = current.last_command if current is not None and current.peer is not link else None
-            return self.config.replica_read_only or command is None or not command.flags & WRITE
-        if self.config.import_mode:
-            return True
-        return self.pause.active and not (self.current is not None and self.current.deny_blocking)
-
-    @property
-    def sees_expired(self) -> bool:
-        """Whether what has expired is there for the client whose turn it is: in import mode it brings data from elsewhere."""
-        return self.config.import_mode and self.current is not None and self.current.imports
 
     @property
     def ignores_memory_limit(self) -> bool:
