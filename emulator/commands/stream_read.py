@@ -101,7 +101,7 @@ class _Request:
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
         self.trusts_groups = edition.is_as_7_4
-        self.looks_ahead = edition.precedes("7.4.0")
+        self.looks_ahead = edition.precedes("8.0.0")
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes

@@ -294,7 +294,7 @@ class Stream:
         """A group has read the entry with this id; count it where the count can be known.
 
         Who `trusts` a group's own count (Valkey) goes on from it even where the group is before the first entry; who
-        `looks_ahead` (7.2) does not mind what was deleted before this entry.
+        `looks_ahead` (before 8.0) does not mind what was deleted before this entry.
         """
         in_step = trusts or group.last_id >= self.first_id
         if group.read != UNKNOWN and in_step and not self._deleted_from(id if looks_ahead else group.last_id):
@@ -303,14 +303,20 @@ class Stream:
             group.read = self.read_up_to(id)
         self.move(group, id)
 
-    def lag(self, group: Group, trusts: bool = False) -> int | None:
-        """How many entries a group has not read yet, by its own count for who `trusts` it; None where nobody knows."""
+    def lag(self, group: Group, trusts: bool = False, looks_at_first: bool = True) -> int | None:
+        """How many entries a group has not read yet, by its own count for who `trusts` it; None where nobody knows.
+
+        Who `looks_at_first` knows that a group before the first entry has read none of those that are there.
+        """
         if not self.added or (not self._length and not trusts):
             return 0
-        if not trusts and group.last_id < self.first_id and self.max_deleted < self.first_id:
+        has_all_before = looks_at_first and max(group.last_id, self.max_deleted) < self.first_id
+        if has_all_before and not trusts:
             return self._length
         if group.read != UNKNOWN and not self._deleted_from(group.last_id):
             return wrapped(self.added - group.read)
+        if has_all_before:
+            return self._length
         read = self.read_up_to(group.last_id)
         return None if read == UNKNOWN else wrapped(self.added - read)
 
