@@ -297,7 +297,11 @@ class Stream:
         `looks_ahead` (before 8.0) does not mind what was deleted before this entry.
         """
         in_step = trusts or group.last_id >= self.first_id
-        if group.read != UNKNOWN and in_step and not self._deleted_from(id if looks_ahead else group.last_id):
+        if (
+            group.read != UNKNOWN
+            and in_step
+            and not self._deleted_from(id if looks_ahead else group.last_id, looks_ahead)
+        ):
             group.read += 1
         elif self.added:
             group.read = self.read_up_to(id)
@@ -313,15 +317,20 @@ class Stream:
         has_all_before = looks_at_first and max(group.last_id, self.max_deleted) < self.first_id
         if has_all_before and not trusts:
             return self._length
-        if group.read != UNKNOWN and not self._deleted_from(group.last_id):
+        if group.read != UNKNOWN and not self._deleted_from(group.last_id, trusts and looks_at_first):
             return wrapped(self.added - group.read)
         if has_all_before:
             return self._length
         read = self.read_up_to(group.last_id)
         return None if read == UNKNOWN else wrapped(self.added - read)
 
-    def _deleted_from(self, id: int) -> bool:
-        """Whether entries with this id or a greater one have been deleted on purpose."""
+    def _deleted_from(self, id: int, forgets: bool) -> bool:
+        """Whether entries with this id or a greater one have been deleted on purpose.
+
+        Who `forgets` (before 8.0) counts only those behind the first one that is left.
+        """
+        if forgets and self.max_deleted < self.first_id:
+            return False
         return bool(self._length and self.max_deleted and id <= self.max_deleted)
 
     def read_up_to(self, id: int) -> int:
