@@ -4,7 +4,7 @@ import pytest
 
 from conformance import coverage, servers, table
 from conformance.__main__ import HERE, load_accepted, select
-from conformance.cases import CaseError, load, parse_step, split
+from conformance.cases import CaseError, groups, load, parse_step, split
 from conformance.compare import equal
 from conformance.pages import written
 from conformance.resp import Reply
@@ -12,7 +12,7 @@ from conformance.runner import Side, play
 from emulator.table.registry import REGISTRY
 from tests.conftest import with_modules
 
-GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case"))
+GROUPS = groups(HERE / "cases")
 
 
 BASE = [group for group in GROUPS if servers.kind_of(group) == "base"]

@@ -129,7 +129,8 @@ def _count(text: Text, first: int, last: int) -> int:
     start, stop = (first + 7) // 8, last // 8
     if start >= stop:
         return sum([number.bit_count() for _, _, number in _pieces(text, first, last)])
-    whole = sum([bits.count(bytes(text[place : min(place + _PIECE, stop)])) for place in range(start, stop, _PIECE)])
+    view = memoryview(text)[:stop]
+    whole = sum([bits.count(bytes(view[place : place + _PIECE])) for place in range(start, stop, _PIECE)])
     edges = (first, start * 8), (stop * 8, last)
     return whole + sum([_count(text, *edge) for edge in edges if edge[0] < edge[1]])
 
@@ -217,7 +218,8 @@ def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: 
 def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], size: int) -> bytearray:
     """The result of an operation, piece by piece; strings that are shorter than `size` are as if followed by zeros."""
     result = bytearray()
+    views = [memoryview(text) for text in texts]
     for start in range(0, size, _PIECE):
         end = min(start + _PIECE, size)
-        result += operation([bytes(text[start:end]).ljust(end - start, b"\0") for text in texts])
+        result += operation([bytes(view[start:end]).ljust(end - start, b"\0") for view in views])
     return result

@@ -91,7 +91,7 @@ def _help(client: Session) -> Reply:
 
 
 def _entry(client: Session, key: bytes) -> Entry:
-    entry = client.db.peek_entry(key)
+    entry = client.db.entries.get(key)  # be it one that has expired
     if entry is None:
         raise CommandError(_NO_KEY)
     return entry
@@ -138,8 +138,9 @@ def _object(client: Session, key: bytes) -> Reply:
     value = entry.value
     length = len(save.save(value, payload.string)[1])
     now = client.engine.clock.now
+    encoding = entry.encoding_in(client.engine.config.edition.embedding).decode()
     text = (
-        f"Value at:{id(value):#x} refcount:1 encoding:{entry.encoding.decode()} serializedlength:{length} "
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
         f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
     )
     if isinstance(value, List) and value.nodes is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import INT32_MAX, database, integer
 from emulator.commands.options import FLAG, Options, read_options
-from emulator.commands.past import delete_past
+from emulator.commands.past import delete_past, is_past
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.glob import matcher
@@ -119,7 +119,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
         or (b"LT" in chosen and current is not None and moment >= current)
     ):
         return 0
-    if moment <= client.engine.clock.now:
+    if is_past(client, moment):
         if client.engine.config.lazyfree_lazy_expire:
             db.count_freed(key)
         delete_past(client, key)
@@ -187,7 +187,7 @@ def ttl(client: Session, key: bytes) -> int:
 def pttl(client: Session, key: bytes) -> int:
     """Returns the remaining time of a key in milliseconds; -1 without expiry, -2 if the key does not exist."""
     moment = _deadline(client, key)
-    return moment if moment < 0 else moment - client.engine.clock.now
+    return moment if moment < 0 else max(moment - client.engine.clock.now, 0)
 
 
 @command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")

@@ -75,8 +75,14 @@ def _server(engine: Engine) -> Fields:
         ("executable", sys.executable),
         ("config_file", config.file),
         ("io_threads_active", 0),
+        *_shutdown(engine),
         *_listeners(engine),
     ]
+
+
+def _shutdown(engine: Engine) -> Fields:
+    shutdown = engine.replication.shutdown
+    return [("shutdown_in_milliseconds", shutdown.milliseconds_left)] if shutdown.is_under_way else []
 
 
 def _listeners(engine: Engine) -> Fields:
@@ -325,7 +331,7 @@ def _lookups_and_forks(engine: Engine) -> Fields:
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),
-        ("slave_expires_tracked_keys", 0),
+        ("slave_expires_tracked_keys", len(engine.replication.own_keys)),
         ("active_defrag_hits", 0),
         ("active_defrag_misses", 0),
         ("active_defrag_key_hits", 0),

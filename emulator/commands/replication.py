@@ -60,7 +60,7 @@ def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes
     log = client.engine.persistence.log
     if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    if log.holds_replies:
+    if log.always:
         log.flush()
     block = client.engine.replication.acknowledgements.wait(client, wanted, most, local)
     if isinstance(block, Block):
@@ -153,6 +153,8 @@ def _take_capability(replica: Replica, value: bytes) -> None:
         replica.knows_end_mark = True
     elif value.lower() == b"psync2":
         replica.knows_new_ids = True
+    elif value.lower() == b"rdb-channel-repl":
+        replica.knows_channel = True
 
 
 def _take_address(replica: Replica, value: bytes) -> None:
@@ -181,7 +183,9 @@ def _take_filter(replica: Replica, value: bytes) -> None:
 
 
 def _take_main_channel(replica: Replica, value: bytes) -> None:
-    raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
+    number = integer(value)
+    if not replica.session.engine.replication.open_channel(replica, number):
+        raise CommandError(f"ERR Unrecognized RDB client id: {number}")
 
 
 def _take_channel(replica: Replica, value: bytes) -> None:
@@ -197,7 +201,7 @@ _REPLCONF: Final[dict[bytes, Callable[[Replica, bytes], object]]] = {
     b"rdb-filter-only": _take_filter,
     b"rdb-only": _take_only_dump,
 }
-"""What a replica may report.  A channel of its own for the data is not offered, so asking for one has no effect."""
+"""What a replica may report."""
 
 
 def _take_version(replica: Replica, value: bytes) -> None:

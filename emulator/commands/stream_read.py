@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.commands.arguments import integer, milliseconds
 from emulator.commands.options import FLAG, Option, Options, at_least, read_options
@@ -13,7 +13,8 @@ from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
-from emulator.datatypes.stream import MAX_ID, Body, Stream, format_id
+from emulator.datatypes.run import Body
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
 from emulator.table.keyspec import keyword
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
+
+Id = TypeVar("Id", int, bytes)
+"""An entry's id, as it is or as clients see it."""
 
 _NEW = MAX_ID
 _LAST = -1
@@ -100,7 +104,6 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = edition.is_as_7_4
         self.looks_ahead = edition.precedes("8.0.0")
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
@@ -121,7 +124,7 @@ class _Request:
         """What is admitted from now on is of this stream, whose name goes before it."""
         self._head = (_PAIR if self._begins else 0) + _bulk(len(key))
 
-    def admit(self, id: int, body: Body) -> bool:
+    def admit(self, id: int | bytes, body: Body) -> bool:
         """Whether an entry is answered too: MAXCOUNT and MAXSIZE cap the whole reply, but for its first entry.
 
         The entry with which the reply has MAXSIZE bytes is the last one.
@@ -131,14 +134,13 @@ class _Request:
             return False
         self._entries += 1
         if self._most_bytes:
-            words = (
-                _PAIR + _bulk(len(format_id(id))) + len(b"*%d\r\n" % len(body)) + sum(_bulk(len(word)) for word in body)
-            )
-            self._bytes += self._head + words
+            text = id if isinstance(id, bytes) else format_id(id)
+            words = len(b"*%d\r\n" % len(body)) + sum(_bulk(len(word)) for word in body)
+            self._bytes += self._head + _PAIR + _bulk(len(text)) + words
             self._head = 0
         return True
 
-    def capped(self, found: Iterable[tuple[int, Body]]) -> Iterable[tuple[int, Body]]:
+    def capped(self, found: Iterable[tuple[Id, Body]]) -> Iterable[tuple[Id, Body]]:
         """The entries that are answered."""
         return takewhile(lambda entry: self.admit(*entry), found) if self.is_capped else found
 
@@ -192,7 +194,9 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
             start = stream.top_id if after == _LAST else after + 1
             if stream.top_id >= start:
                 request.enter(name)
-                read = entries(request.capped(stream.range(start, MAX_ID)), request.count)
+                read = entries(stream, start, MAX_ID, request.count)
+                if request.is_capped:
+                    read = list(request.capped(read))
                 if read:
                     found.append((name, read))
         return found or None
@@ -313,7 +317,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.trusts_groups, request.looks_ahead)
+        stream.advance(group, id, request.looks_ahead)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, MemorySize, exceeds_memory
 from emulator.config.of_valkey import NOT_OF_VALKEY, OF_VALKEY
-from emulator.config.rewrite import rewrite_file
+from emulator.config.rewrite import Lines, rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
@@ -207,16 +207,17 @@ class Store:
         """Whether a permission such as ``enable-debug-command`` (``no``, ``yes``, ``local``) covers a client."""
         return permission == "yes" or (permission == "local" and local)
 
-    def rewrite(self, users: Sequence[str] = ()) -> None:
-        """CONFIG REWRITE: bring the configuration file up to date; `users` are its lines for the ACL."""
+    def rewrite(self, users: Sequence[str] = (), more: Lines = ()) -> None:
+        """CONFIG REWRITE: bring the configuration file up to date; `users` are its lines for the ACL, `more` are others."""
         if not self.file:
             raise CommandError("ERR The server is running without a config file")
-        lines: dict[str, list[tuple[str, bool]]] = {
-            directive.name: directive.lines(getattr(self, directive.attribute))
+        lines: list[tuple[str, Sequence[tuple[str, bool]]]] = [
+            (directive.name, directive.lines(getattr(self, directive.attribute)))
             for directive in self.directives.values()
-        }
+        ]
         if users:
-            lines["user"] = [(f"user {user}", True) for user in users]
+            lines.append(("user", [(f"user {user}", True) for user in users]))
+        lines += more
         aliases = {name: directive.name for name, directive in self.directives.items()}
         try:
             rewrite_file(self.file, lines, aliases)

@@ -123,9 +123,10 @@ class List:
         if self.nodes is None:
             yield list(self.values), False
             return
-        values = iter(self.values)
+        start = 0
         for node in self.nodes:
-            yield list(islice(values, node[0])), node.__class__ is _Plain
+            yield self.values.slice(start, start + node[0]), node.__class__ is _Plain
+            start += node[0]
 
     @property
     def stored(self) -> int:

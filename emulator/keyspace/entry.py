@@ -67,7 +67,8 @@ class ExpiringEntry(Entry):
 
     @property
     def _embeds_expiry(self) -> bool:
-        return self.deadline is not None and not self.db.engine.config.edition.includes("8.4.0")
+        edition = self.db.engine.config.edition
+        return self.deadline is not None and not edition.is_valkey and not edition.includes("8.4.0")
 
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:
@@ -75,6 +76,8 @@ class ExpiringEntry(Entry):
         if self.db.engine.expires_actively:
             self.db.stats.expired_keys_active += 1
             self.db.expire_now(self)
+        elif self.db.engine.expires_itself(self.db, self):
+            self.db.expire(self)
         else:
             self.db.wheel.hold(self)
 

@@ -99,7 +99,7 @@ class OnlineBackup:
         """Let the backup be what there is at this moment; raises `CommandError`."""
         if self.state != "incrementing":
             raise CommandError("ERR No backup ready to seal (must be in the incrementing state)")
-        self._log.flush(sync=True)
+        self._log.flush_to_disk()
         if self._log.error:
             self._fail(f"failed to fsync incr file: {self._log.error}")
             raise CommandError("ERR Can't fsync the INCR file for the backup")

@@ -309,11 +309,11 @@ class Persistence:
         """DEBUG LOADAOF: load the append-only file again; raises `CommandError`."""
         from emulator.rdb.file_reader import BadFile
 
-        self.log.flush()
+        self.log.flush_to_disk()
         self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF
         if listens:
-            propagation.leave(self.log.take)
+            propagation.leave(self.log)
         try:
             found = self._found_log()
             if found is None:
@@ -323,7 +323,7 @@ class Persistence:
             raise _not_loaded(error, "AOF files") from None
         finally:
             if listens:
-                propagation.listen(self.log.take)
+                propagation.listen(self.log)
         logger.log(NOTICE, "Append Only File loaded by DEBUG LOADAOF")
 
     def save_to(self, target: Written) -> None:
@@ -342,7 +342,7 @@ class Persistence:
         from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
 
         reader = FileReader(source.read, newest=NEWEST_VERSION)
-        self.do_at_once(take_over(self._engine, lambda beside: Loading(beside, reader, source, total)))
+        self.do_at_once(take_over(self._engine, lambda beside: Loading(beside, reader, source, total).job()))
         self.dumps.loaded()
 
     def do_at_once(self, job: Job) -> None:
@@ -370,7 +370,6 @@ class Persistence:
         """Save before the server ends: always, never or, with None, where there are save points; whether it may end."""
         if self.loading is not None or not self.folder.lasting:
             return True
-        logger.log(NOTICE, "User requested shutdown...")
         if self.dumps.image is not None:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()
@@ -379,7 +378,7 @@ class Persistence:
                 logger.warning("There is a child rewriting the AOF. Killing it!")
                 self.work.stop()
             logger.log(NOTICE, "Calling fsync() on the AOF file.")
-            self.log.flush(sync=True)
+            self.log.flush_to_disk()
         return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
 
     def _save_at_end(self, force: bool) -> bool:

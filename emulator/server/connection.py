@@ -14,14 +14,14 @@ from emulator.clients.memory import SHARED, Buffers
 from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
-from emulator.protocol.parser import RequestParser, Words
+from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
 
 if TYPE_CHECKING:
     from emulator.server.server import NetworkServer
 
 _COMMANDS_A_SLICE = 256
 _UNAUTHENTICATED_LIMIT = 1 << 20
-READ_SIZE = 64 * 1024
+READ_SIZE = READ_AT_ONCE
 """Bytes read at a time, into a buffer that all connections of a server share."""
 
 
@@ -36,6 +36,7 @@ class Connection(asyncio.BufferedProtocol):
         self.session: Session
         config = server.engine.config
         self._parser = RequestParser(config.proto_max_bulk_len, strict=not config.edition.is_valkey)
+        self._parser.on_large = self._arrived if config.edition.is_valkey else None
         self._buffer = server.read_buffer
         self._backlog: list[Words] = []
         self._position = 0
@@ -97,6 +98,9 @@ class Connection(asyncio.BufferedProtocol):
             self.server.query_buffer_overrun(self)
         else:
             self.take(self._parser.feed(data), size)
+
+    def _arrived(self, request: Words) -> None:
+        self.engine.sizes.arrived(self.session, request)
 
     def take(self, commands: list[Words], size: int) -> None:
         """Run commands, which were `size` bytes; after those that wait already."""
