@@ -15,6 +15,8 @@ from conformance.runner import Difference, Side, Tally, play_all
 
 HERE = Path(__file__).parent
 NO_ORACLE = 3
+FATAL = "spoils the real server"
+"""How the reason begins why a case is not played at all."""
 
 
 def load_accepted(edition: str = "8.2") -> dict[str, str]:
@@ -30,12 +32,14 @@ def load_accepted(edition: str = "8.2") -> dict[str, str]:
 
 def select(groups: Sequence[str], match: str, protocols: Sequence[int], edition: str = "8.2") -> list[tuple[Case, int]]:
     """The cases asked for that are played on an edition, with the protocols that they are played on."""
+    fatal = {name for name, reason in load_accepted(edition).items() if reason.startswith(FATAL)}
     release = (7, 2, 4) if edition.startswith("valkey") else (*map(int, edition.split(".")), 99)
     return [
         (case, protocol)
         for case in load_all(HERE / "cases")
         if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
-        if (edition in case.editions if case.editions else case.is_for(release))
+        if case.id not in fatal
+        and (edition in case.editions if case.editions else case.is_for(release))
         and (edition == "8.2" or not servers.modules_of(case.group))  # the modules are built for that server
         for protocol in case.protocols
         if protocol in protocols

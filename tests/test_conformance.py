@@ -139,11 +139,11 @@ def test_coverage_of_a_later_edition(later_sides):
     assert report.missing == []
 
 
-@pytest.mark.parametrize("path", (HERE / "accepted").iterdir(), ids=str)
+@pytest.mark.parametrize("path", sorted((HERE / "accepted").iterdir()), ids=str)
 def test_accepted_differences_name_cases_that_exist(path):
     accepted = load_accepted(path.stem)
     assert accepted
-    assert set(accepted) <= {case.id for case, _ in select([], "", [2, 3], path.stem)}
+    assert set(accepted) <= {case.id for case, _ in select([], "", [2, 3])}
     assert all(accepted.values())
 
 

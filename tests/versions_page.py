@@ -13,11 +13,11 @@ from emulator.table.registry import every_command
 PAGE = DOCS / "versions.md"
 
 _PROOFS: Final = {
-    "7.2": "the real 7.2.4, by every case on RESP2",
-    "7.4": "the real 7.4.1, by every case on RESP2",
+    "7.2": "the real 7.2.4, by most groups of cases on RESP2",
+    "7.4": "the real 7.4.1, by nearly every case on RESP2",
     "8.0": "7.4.1 and 8.2.3, its neighbours; not itself",
     "8.2": "the real 8.2.3, by every case on RESP2 and RESP3; this is the default",
-    "8.6": "the real 8.6.2, by every case on RESP2, on RESP3 by those that versions change",
+    "8.6": "the real 8.6.2, by every case on RESP2 and RESP3",
     "valkey-9.1": "the real 9.1.2, by every case on RESP2 and RESP3",
     "8.4": "8.6.2, for what has come since 8.2; not itself",
     "8.8": "its documentation alone",

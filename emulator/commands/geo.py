@@ -112,7 +112,7 @@ def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
 
 def _told(client: Session, place: Place) -> list[Reply]:
     """A place as two doubles, which up to 7.2 and in Valkey have all their digits."""
-    return list(place) if client.engine.config.edition.includes("7.4.0") else list(map(PlainDouble, place))
+    return list(place) if client.engine.config.edition.includes("8.0.0") else list(map(PlainDouble, place))
 
 
 # Searching

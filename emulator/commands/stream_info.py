@@ -74,10 +74,11 @@ def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
 
 
 def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Reply]:
+    edition = client.engine.config.edition
     return {
         b"last-delivered-id": format_id(group.last_id),
         b"entries-read": None if group.read == UNKNOWN else group.read,
-        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_as_7_4),
+        b"lag": stream.lag(group, edition.is_as_7_4, not edition.is_valkey),
     }
 
 

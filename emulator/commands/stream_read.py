@@ -104,8 +104,7 @@ class _Request:
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = edition.precedes("8.0.0")
-        self.looks_ahead = edition.precedes("7.4.0")
+        self.looks_ahead = edition.precedes("8.0.0")
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
@@ -318,7 +317,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.trusts_groups, request.looks_ahead)
+        stream.advance(group, id, request.looks_ahead)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])

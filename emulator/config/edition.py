@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
-from emulator.config.wording import REDIS, VALKEY, Wording
+from emulator.config.wording import REDIS, REDIS_7_2, VALKEY, Wording
 from emulator.datatypes.string import Embedding
 
 _COMMON_ANCESTOR: Final = "7.2.4"
@@ -65,7 +65,7 @@ class Edition:
     @property
     def wording(self) -> Wording:
         """The texts in which servers differ."""
-        return VALKEY if self.is_valkey else REDIS
+        return VALKEY if self.is_valkey else REDIS_7_2 if self.precedes("7.4.0") else REDIS
 
     @property
     def redis_version(self) -> str:

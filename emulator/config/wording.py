@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -16,6 +16,7 @@ class Wording:
     server: str
     api: str
     call_without_words: str
+    bad_level: str
     bad_word: str
     unknown_command: str
     wrong_number: str
@@ -36,6 +37,7 @@ REDIS: Final = Wording(
     server="Redis",
     api="redis",
     call_without_words="Please specify at least one argument for this redis lib call",
+    bad_level="Invalid log level.",
     bad_word="ERR Lua redis lib command arguments must be strings or integers",
     unknown_command="ERR Unknown Redis command called from script",
     wrong_number="ERR Wrong number of args calling Redis command from script",
@@ -55,10 +57,12 @@ REDIS: Final = Wording(
         "store users in the Redis configuration."
     ),
 )
+REDIS_7_2: Final = replace(REDIS, bad_level="Invalid debug level.")
 VALKEY: Final = Wording(
     server="Valkey",
     api="server",
     call_without_words="Please specify at least one argument for this call",
+    bad_level="Invalid log level.",
     bad_word="ERR Command arguments must be strings or integers",
     unknown_command="ERR Unknown command called from script",
     wrong_number="ERR Wrong number of args calling command from script",

@@ -282,32 +282,44 @@ class Stream:
             self._least_read = 0
         group.last_id = last_id
 
-    def advance(self, group: Group, id: int, trusts: bool = False, looks_ahead: bool = False) -> None:
+    def advance(self, group: Group, id: int, looks_ahead: bool = False) -> None:
         """A group has read the entry with this id; count it where the count can be known.
 
-        Who `trusts` a group's own count (up to 7.4) goes on from it even where the group is before the first entry; who
-        `looks_ahead` (7.2) does not mind what was deleted before this entry.
+        Who `looks_ahead` (before 8.0) goes on from a group's own count even where the group is before the first entry, and
+        does not mind what was deleted before this entry.
         """
-        in_step = trusts or group.last_id >= self.first_id
-        if group.read != UNKNOWN and in_step and not self._deleted_from(id if looks_ahead else group.last_id):
+        in_step = looks_ahead or group.last_id >= self.first_id
+        gap = self._deleted_from(id if looks_ahead else group.last_id, looks_ahead)
+        if group.read != UNKNOWN and in_step and not gap:
             group.read = next_count(group.read)
         elif self.added:
             group.read = self.read_up_to(id)
         self.move(group, id)
 
-    def lag(self, group: Group, trusts: bool = False) -> int | None:
-        """How many entries a group has not read yet, by its own count for who `trusts` it; None where nobody knows."""
+    def lag(self, group: Group, trusts: bool = False, looks_at_first: bool = True) -> int | None:
+        """How many entries a group has not read yet, by its own count for who `trusts` it; None where nobody knows.
+
+        Who `looks_at_first` knows that a group before the first entry has read none of those that are there.
+        """
         if not self.added or (not self._length and not trusts):
             return 0
-        if not trusts and group.last_id < self.first_id and self.max_deleted < self.first_id:
+        has_all_before = looks_at_first and max(group.last_id, self.max_deleted) < self.first_id
+        if has_all_before and not trusts:
             return self._length
-        if group.read != UNKNOWN and not self._deleted_from(group.last_id):
+        if group.read != UNKNOWN and not self._deleted_from(group.last_id, trusts and looks_at_first):
             return wrapped(self.added - group.read)
+        if has_all_before:
+            return self._length
         read = self.read_up_to(group.last_id)
         return None if read == UNKNOWN else wrapped(self.added - read)
 
-    def _deleted_from(self, id: int) -> bool:
-        """Whether entries with this id or a greater one have been deleted on purpose."""
+    def _deleted_from(self, id: int, forgets: bool) -> bool:
+        """Whether entries with this id or a greater one have been deleted on purpose.
+
+        Who `forgets` (before 8.0) counts only those behind the first one that is left.
+        """
+        if forgets and self.max_deleted < self.first_id:
+            return False
         return bool(self._length and self.max_deleted and id <= self.max_deleted)
 
     def read_up_to(self, id: int) -> int:

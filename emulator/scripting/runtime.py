@@ -115,7 +115,7 @@ class Lua:
             without_tail_calls,
         ]
         wording = edition.wording
-        names = wording.api.encode(), wording.call_without_words.encode()
+        names = wording.api.encode(), wording.call_without_words.encode(), wording.bad_level.encode()
         host = self._chunk("sandbox")(self._chunk("bounds")(), *names, *map(self._guarded, functions))
         given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
         for name in _LIBRARIES:

@@ -4,7 +4,7 @@
 -- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
 -- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
 
-local bounds, own_name, no_words, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, tell, declare, relink = ...
+local bounds, own_name, no_words, bad_level, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, tell, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
@@ -378,7 +378,7 @@ function api.log(level, ...)
   if select("#", ...) < 1 then fail(own_name .. ".log() requires two arguments or more.") end
   if not tonumber(level) then fail("First argument must be a number (log level).") end
   level = tonumber(level)
-  if level < 0 or level > 3 then fail("Invalid log level.") end
+  if level < 0 or level > 3 then fail(bad_level) end
   local words = {}
   for number = 1, select("#", ...) do
     local word = select(number, ...)
