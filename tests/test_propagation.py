@@ -1,20 +1,19 @@
 """The effects of commands: played into another engine they give the same data, and they are what the real server logs."""
 
-import re
 import time
 
 import pytest
 
 import emulator
-from conformance import runner, servers
+from conformance import servers
 from conformance.__main__ import HERE, select
 from conformance.cases import Case, groups, parse_step
+from conformance.replicate.streams import compare
 from conformance.runner import Side
 from emulator.core.engine import Engine
-from emulator.core.propagation import Propagation
+from emulator.core.propagation import Listener
 from emulator.datatypes.stream import Stream
 from emulator.testing.handles import perform
-from tests.replica import Link
 
 GROUPS = [group for group in groups(HERE / "cases") if group != "restart"]
 
@@ -52,13 +51,13 @@ def no_internal_error(caplog):
     assert not [record.getMessage() for record in caplog.get_records("call") if record.exc_info]
 
 
-class Replica:
+class Replica(Listener):
     """An engine that has nothing but the effects of a server, with the same settings and the same clock."""
 
     def __init__(self, main):
         self.engine = Engine(main.config, main.clock)
         self.failures = []
-        main.propagation.listen(self.take)
+        main.propagation.listen(self)
 
     def take(self, unit):
         for effect in unit:
@@ -69,7 +68,7 @@ class Replica:
 
     def end(self, main):
         """Follow no more; what it has."""
-        main.propagation.leave(self.take)
+        main.propagation.leave(self)
         return seen(self.engine)
 
 
@@ -168,56 +167,14 @@ def follow(server, cases):
         assert (ours == theirs) != (case.id in LOST_BY_REDIS_TOO), case.id
 
 
-NUMBERED = re.compile(rb"\d{13,}")
-"""Moments, which are not quite the same on two servers."""
-
-EXACT = [
-    "bitmap",
-    "hash",
-    "hyperloglog",
-    "list",
-    "pubsub",
-    "string",
-    "zset",
-]
-"""Groups without chance and without keys that expire when each server finds them."""
-
-
-def effects(commands):
-    """The stream as (database, words): without what is no effect."""
-    db = 0
-    for words in commands:
-        name = words[0].upper()
-        if name == b"SELECT":
-            db = int(words[1])
-        elif name not in (b"PUBLISH", b"SPUBLISH", b"PING", b"REPLCONF"):
-            yield db, [NUMBERED.sub(b"<ms>", word) for word in words]
-
-
-@pytest.fixture(scope="module")
-def oracle():
-    try:
-        with servers.oracle(None, "--repl-diskless-sync", "no") as address:
-            yield address
-    except servers.NoOracle as error:
-        pytest.skip(str(error))
+EXACT = "bitmap geo hash hash_words hyperloglog list pubsub set sort stream string zset".split()
+"""Groups that are played quickly; ``python -m conformance replicate --streams`` plays all."""
 
 
 @pytest.mark.parametrize("group", EXACT)
-def test_effects_are_what_the_real_server_logs(server, oracle, group):
-    side, real = Side((server.host, server.port)), Side(oracle)
-    link = Link(oracle)
-    logged = []
-    server.run(lambda engine: engine.propagation.listen(logged.append))
-    for case, _ in select([group], "", [2]):
-        for each in (side, real):
-            each.control("FLUSHALL")
-        real.control("PUBLISH", "begin", "")
-        list(link.until(b"begin"))
-        logged.clear()
-        runner.play(case, 2, side, real)
-        real.control("PUBLISH", "end", "")
-        stream = [words for unit in logged for words in Propagation.as_stream(unit, None)]
-        assert list(effects(stream)) == list(effects(link.until(b"end"))), case.id
-    server.run(lambda engine: engine.propagation.leave(logged.append))
-    link.close()
+def test_replicas_are_sent_what_the_real_server_sends(group):
+    try:
+        for id, ours, real in compare(select([group], "", [2])):
+            assert ours == real, id
+    except servers.NoOracle as error:
+        pytest.skip(str(error))

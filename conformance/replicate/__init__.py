@@ -147,7 +147,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--commands", type=int, default=10_000, help="on each chain")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--chain", action="append", choices=CHAINS, help="only this one; may be repeated")
+    parser.add_argument(
+        "--streams", nargs="*", metavar="GROUP", help="compare the streams of these groups' cases, or of all"
+    )
     options = parser.parse_args(arguments)
+    if options.streams is not None:
+        from conformance.replicate.streams import report as compare_streams
+
+        return compare_streams(options.streams)
     failed = False
     for name in options.chain or CHAINS:
         random, started = Random(options.seed), time.monotonic()

@@ -33,12 +33,12 @@ def renew(engine: Engine, client: Session) -> None:
     engine.replication.renew()
     engine.acl.reset()
     engine.scripting.reset()
-    engine.set_active_expire(True)
+    engine.expiration.switch(True)
     for db in engine.databases:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
         engine.propagation.add(0, effect)
-    for log in (engine.slowlog, engine.large_requests, engine.large_replies):
+    for log in (engine.slowlog, engine.sizes.requests, engine.sizes.replies):
         log.reset()
     engine.latency.events.clear()
     forget_statistics(engine)

@@ -15,13 +15,11 @@ from emulator.persistence.work import Job
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
-    from emulator.persistence.loading import Loading
-    from emulator.persistence.replay import Replay
 
 _BUSY_MICROS: Final = 10_000
 
-Loader = Callable[[Any], "Loading | Replay"]
-"""Makes what loads into an engine."""
+Loader = Callable[[Any], Job]
+"""Loads into an engine."""
 
 
 class Stage:
@@ -31,7 +29,7 @@ class Stage:
         self._engine = engine
         self.beside = beside = engine.sibling()
         beside.vector_uids = engine.vector_uids
-        beside.set_active_expire(False)
+        beside.expiration.switch(False)
         for db in beside.databases:
             db.wheel, db.lazyfree = engine.wheel, engine.lazyfree
 
@@ -40,7 +38,7 @@ class Stage:
         engine, beside = self._engine, self.beside
         exchange_all(engine, beside)
         self._exchange_functions()
-        engine.expiry_changed()
+        engine.expiration.refresh()
         engine.tracking.flushed()
         engine.begin_stream_anew()
         engine.dirty += 1 + sum(len(db) for db in engine.databases)
@@ -67,7 +65,7 @@ def take_over(engine: HostOfFiles, load: Loader) -> Job:
     Raises `BadFile` or OSError, and then nothing has changed.
     """
     with closing(Stage(engine)) as stage:
-        yield from load(stage.beside).job()
+        yield from load(stage.beside)
         while engine.busy is not None:  # a script is at work on the data
             yield _BUSY_MICROS
         yield from engine.persistence.log.begin_anew(stage.beside, stage.exchange)

@@ -62,10 +62,45 @@ class Push(list["Reply"]):
     __slots__ = ()
 
 
-class Pairs(list[tuple["Reply", "Reply"]]):
-    """Pairs such as member and score: one flat array on RESP2, an array of two-element arrays on RESP3."""
+class Pairs(Collection[tuple["Reply", "Reply"]]):
+    """Pairs such as member and score, in two columns: one flat array on RESP2, an array of two-element arrays on RESP3."""
 
-    __slots__ = ()
+    __slots__ = ("firsts", "seconds")
+
+    def __init__(self, firsts: Sequence[Reply] = (), seconds: Sequence[Reply] = ()) -> None:
+        self.firsts = firsts
+        self.seconds = seconds
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def __iter__(self) -> Iterator[tuple[Reply, Reply]]:
+        return zip(self.firsts, self.seconds, strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
+
+
+class Entries(Collection[tuple[bytes, tuple[bytes, ...]]]):
+    """An array of pairs of an id and an array of strings, in columns, as which many are encoded quickly.
+
+    ``chunks`` have each the ids of some pairs, and then the first strings of their arrays, the second ones and so on.
+    """
+
+    __slots__ = ("chunks",)
+
+    def __init__(self, chunks: Sequence[Sequence[Sequence[bytes]]]) -> None:
+        self.chunks = chunks
+
+    def __len__(self) -> int:
+        return sum([len(chunk[0]) for chunk in self.chunks])
+
+    def __iter__(self) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+        for ids, *columns in self.chunks:
+            yield from zip(ids, zip(*columns, strict=True), strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
 
 
 class Named(list[tuple["Reply", "Reply"]]):

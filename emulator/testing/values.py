@@ -15,6 +15,7 @@ from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
 from emulator.protocol.replies import (
     BigNumber,
+    Entries,
     Named,
     NullArray,
     Pairs,
@@ -37,6 +38,10 @@ class Value:
     def __init__(self, value: Any, encoders: Encoders) -> None:
         self.value = value
         self._encoders = encoders
+
+    def __len__(self) -> int:
+        """The bytes that it would take."""
+        return len(self.written())
 
     def written(self) -> bytes:
         """Bytes from which redis-py reads the same value."""
@@ -79,6 +84,7 @@ class _Converter:
             NullArray: _nothing,
             list: self.array,
             tuple: self.array,
+            Entries: self.array,
             set: self.array,
             SetReply: self.array,
             Samples: self.array,

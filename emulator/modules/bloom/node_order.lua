@@ -1,7 +1,7 @@
 -- The quicksort of t-digests for node_order.py.  Places are counted from 0.
 
 local use = ...
-local memory, listpack = use("memory"), use("rdb/listpack")
+local memory, listpack = use("memory"), use("datatypes/listpack")
 local number_at, put_bytes = listpack.number_at, listpack.put_bytes
 local floor = math.floor
 local WIDTH = 4 -- bytes of a number

@@ -1,7 +1,9 @@
-"""A replica that only listens: what a real server sends of its changes."""
+"""A replica that only listens: what a server sends of its changes."""
 
 import socket
 from collections.abc import Iterator
+
+from conformance.resp import Closed
 
 
 class Link:
@@ -20,8 +22,11 @@ class Link:
         return self._file.readline().rstrip(b"\r\n")
 
     def read(self) -> list[bytes]:
-        """The next command."""
-        count = int(self._line()[1:])
+        """The next command; raises `Closed` where the connection has ended."""
+        head = self._line()
+        if not head:
+            raise Closed
+        count = int(head[1:])
         words = []
         for _ in range(count):
             size = int(self._line()[1:])
@@ -31,6 +36,7 @@ class Link:
 
     def until(self, marker: bytes) -> Iterator[list[bytes]]:
         """The commands up to a message that is published on the channel `marker`, without it."""
+        self._socket.sendall(b"REPLCONF ACK 0\r\n")  # it is still there
         while True:
             words = self.read()
             if words[:2] == [b"PUBLISH", marker]:
