@@ -34,7 +34,8 @@ from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
-from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.list import List
+from emulator.datatypes.quicklist import fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction
