@@ -41,6 +41,9 @@ SLOW = frozenset(
     rdb_tool
     readme
     redis_om
+    replica_channel
+    replica_hostile
+    sentinel_file
     replica_manners
     replica_parts
     replicas

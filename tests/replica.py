@@ -3,6 +3,8 @@
 import socket
 from collections.abc import Iterator
 
+from emulator.core.propagation import Listener
+
 
 class Link:
     """A link to a master that copies by way of its disk; `read` returns one command of its stream after another."""
@@ -40,3 +42,13 @@ class Link:
     def close(self) -> None:
         self._file.close()
         self._socket.close()
+
+
+class Heard(Listener):
+    """What a listener of effects has been told, as units."""
+
+    def __init__(self):
+        self.units = []
+
+    def take(self, unit):
+        self.units.append(unit)

@@ -4,7 +4,14 @@ import random
 
 import pytest
 
+from emulator.datatypes import wheel as wheels
 from emulator.datatypes.wheel import Timer, Wheel
+
+
+@pytest.fixture(params=[wheels.MANY, 3], ids=["whole", "divided"])
+def slots(request, monkeypatch):
+    """Slots as they are, and those that have very many timers."""
+    monkeypatch.setattr(wheels, "MANY", request.param)
 
 
 class Recorder(Timer):
@@ -20,7 +27,7 @@ class Recorder(Timer):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_steps_fire_in_the_order_of_deadlines(seed):
+def test_random_steps_fire_in_the_order_of_deadlines(slots, seed):
     rng = random.Random(seed)
     now = rng.randrange(1 << 41)
     wheel, log, model, serial = Wheel(now), [], {}, 0
@@ -59,7 +66,7 @@ def test_random_steps_fire_in_the_order_of_deadlines(seed):
             assert upcoming <= min(when for when, _ in model.values())
 
 
-def test_timers_of_one_millisecond_fire_in_the_order_set():
+def test_timers_of_one_millisecond_fire_in_the_order_set(slots):
     wheel, log = Wheel(1000), []
     for name in range(100):
         wheel.set(Recorder(name, log), 1500)

@@ -8,15 +8,15 @@ import pytest
 import emulator
 from conformance import runner, servers
 from conformance.__main__ import HERE, select
-from conformance.cases import Case, parse_step
+from conformance.cases import Case, groups, parse_step
 from conformance.runner import Side
 from emulator.core.engine import Engine
-from emulator.core.propagation import Propagation
+from emulator.core.propagation import Listener, Propagation
 from emulator.datatypes.stream import Stream
 from emulator.testing.handles import perform
-from tests.replica import Link
+from tests.replica import Heard, Link
 
-GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case") if path.stem != "restart")
+GROUPS = [group for group in groups(HERE / "cases") if group != "restart"]
 
 
 def play(case, side):
@@ -52,13 +52,13 @@ def no_internal_error(caplog):
     assert not [record.getMessage() for record in caplog.get_records("call") if record.exc_info]
 
 
-class Replica:
+class Replica(Listener):
     """An engine that has nothing but the effects of a server, with the same settings and the same clock."""
 
     def __init__(self, main):
         self.engine = Engine(main.config, main.clock)
         self.failures = []
-        main.propagation.listen(self.take)
+        main.propagation.listen(self)
 
     def take(self, unit):
         for effect in unit:
@@ -69,7 +69,7 @@ class Replica:
 
     def end(self, main):
         """Follow no more; what it has."""
-        main.propagation.leave(self.take)
+        main.propagation.leave(self)
         return seen(self.engine)
 
 
@@ -207,8 +207,9 @@ def oracle():
 def test_effects_are_what_the_real_server_logs(server, oracle, group):
     side, real = Side((server.host, server.port)), Side(oracle)
     link = Link(oracle)
-    logged = []
-    server.run(lambda engine: engine.propagation.listen(logged.append))
+    heard = Heard()
+    logged = heard.units
+    server.run(lambda engine: engine.propagation.listen(heard))
     for case, _ in select([group], "", [2]):
         for each in (side, real):
             each.control("FLUSHALL")
@@ -219,5 +220,5 @@ def test_effects_are_what_the_real_server_logs(server, oracle, group):
         real.control("PUBLISH", "end", "")
         stream = [words for unit in logged for words in Propagation.as_stream(unit, None)]
         assert list(effects(stream)) == list(effects(link.until(b"end"))), case.id
-    server.run(lambda engine: engine.propagation.leave(logged.append))
+    server.run(lambda engine: engine.propagation.leave(heard))
     link.close()

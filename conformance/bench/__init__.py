@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sizes",
         type=_numbers,
         help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000); "
-        "large, heavy, stall, durable (1000000), replication (300000)",
+        "large, heavy, stall, durable, replication (1000000)",
     )
     parser.add_argument(
         "--match", metavar="TEXT", help="wide, heavy: only the cases with this text (or one of several: A|B)"

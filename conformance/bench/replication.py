@@ -1,6 +1,6 @@
-"""What replicas cost: SET with a replica and without, a full synchronization, and how long others wait meanwhile.
+"""What replicas cost: SET without, with one and with three; a full synchronization, and how long others wait meanwhile.
 
-The replica of each master is the real server, so that the figures are the master's.  Nobody is to wait for more than 20 ms
+The replicas of each master are real servers, so that the figures are the master's.  Nobody is to wait for more than 20 ms
 while data are sent, or loaded by a replica of ours.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
+from contextlib import ExitStack
 from typing import Any, Final
 
 from conformance import servers
@@ -16,11 +17,13 @@ from conformance.bench.client import Failed, connect, encode, ping_latencies, pi
 from conformance.bench.throughput import Load, by_pipeline, redis_benchmark
 from conformance.servers import Address
 
-_SIZE: Final = 300_000
+_SIZE: Final = 1_000_000
 _CHUNK: Final = 500
 _INTERVAL: Final = 0.01
 _MOST_MS: Final = 20.0
 _AT_ONCE: Final = ("--repl-diskless-sync-delay", "0")
+_REPLICAS: Final = {"alone": 0, "one replica": 1, "three": 2}
+"""How many replicas are added each time."""
 _SERVERS: Final = {"emulator": servers.emulator, "oracle": servers.oracle}
 
 
@@ -36,17 +39,18 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rates(name: str, options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """SETs a second without a replica and with one, by pipeline; nothing without a load generator."""
+    """SETs a second by the number of replicas and by pipeline; nothing without a load generator."""
     tool = redis_benchmark()
     if tool is None:
         if not options.smoke:
             raise Failed("no redis-benchmark that runs on PATH")
         return {}
     rates: dict[str, dict[str, float]] = {}
-    with _SERVERS[name](None, *_AT_ONCE) as master, servers.oracle(None) as replica:
-        for kind in ("alone", "followed"):
-            if kind == "followed":
-                _follow(replica, master)
+    with ExitStack() as stack:
+        master = stack.enter_context(_SERVERS[name](None, *_AT_ONCE))
+        for kind, more in _REPLICAS.items():
+            for _ in range(more):
+                _follow(stack.enter_context(servers.oracle(None)), master)
             for count in options.pipeline:
                 requests = options.requests or (2000 if options.smoke else 40_000 * min(count, 5))
                 load = Load(tool, ("set",), options.clients, count)
@@ -99,7 +103,7 @@ def _synchronization(master: str, replica: str, size: int) -> dict[str, float]:
 def _show(figures: dict[str, Any], size: int) -> None:
     for name, kinds in figures["rates"].items():
         for kind, row in kinds.items():
-            print(f"{name:<10}SET, {kind:<10}{by_pipeline(row, kinds['alone'])}")
+            print(f"{name:<10}SET, {kind:<12}{by_pipeline(row, kinds['alone'])}")
     print(f"{size} keys; a PING waits for at most {_MOST_MS:g} ms")
     for what, of in (("synchronization", "as master"), ("loading", "as replica")):
         for name, row in figures[what].items():

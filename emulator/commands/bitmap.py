@@ -109,6 +109,8 @@ def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[t
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
     edition = client.engine.config.edition
+    if edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
+        return 0
     if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
     start = integer(options[0]) if options else 0
@@ -139,6 +141,8 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     wanted_bit = integer(bit)
     if wanted_bit not in (0, 1):
         raise CommandError("ERR The bit argument must be 1 or 0.")
+    if client.engine.config.edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
+        return -1 if wanted_bit or client.db.peek_entry(key) is not None else 0
     if len(options) > 3:
         raise CommandError(SYNTAX)
     start = integer(options[0]) if options else 0

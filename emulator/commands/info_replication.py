@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from emulator.replication.replica import ANNOUNCED
-
 if TYPE_CHECKING:
     from emulator.replication.host import HostOfReplication
     from emulator.replication.link import MasterLink
@@ -45,8 +43,8 @@ def _master(engine: HostOfReplication, link: MasterLink) -> Fields:
     yield "master_sync_in_progress", int(link.transfer is not None)
     yield "slave_read_repl_offset", link.read_offset
     yield "slave_repl_offset", link.offset
-    yield "replica_full_sync_buffer_size", 0
-    yield "replica_full_sync_buffer_peak", 0
+    yield "replica_full_sync_buffer_size", link.held
+    yield "replica_full_sync_buffer_peak", link.most_held
     if link.transfer is not None:
         total, taken = max(link.transfer.size, 0), link.transfer.taken
         yield "master_sync_total_bytes", total
@@ -67,7 +65,7 @@ def _master(engine: HostOfReplication, link: MasterLink) -> Fields:
 
 
 def _replicas(engine: HostOfReplication) -> Fields:
-    replicas = [replica for replica in engine.replication.stream.replicas if replica.state != ANNOUNCED]
+    replicas = [replica for replica in engine.replication.stream.replicas if not replica.is_channel]
     yield "connected_slaves", len(replicas)
     if engine.config.min_replicas_to_write and engine.config.min_replicas_max_lag:
         yield "min_slaves_good_slaves", engine.replication.good_replicas

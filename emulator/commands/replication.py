@@ -60,7 +60,7 @@ def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes
     log = client.engine.persistence.log
     if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    if log.holds_replies:
+    if log.always:
         log.flush()
     block = client.engine.replication.acknowledgements.wait(client, wanted, most, local)
     if isinstance(block, Block):
@@ -121,7 +121,8 @@ def replconf(client: Session, *pairs: bytes) -> Reply:
     """Takes what a replica reports of itself, and how much of the stream it has."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
-    known = _OF_VALKEY if client.engine.config.edition.is_valkey else _REPLCONF
+    edition = client.engine.config.edition
+    known = _OF_VALKEY if edition.is_valkey else _BEFORE_8_0 if edition.precedes("8.0.0") else _REPLCONF
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
         name = option.lower()
         if name in (b"ack", b"getack"):
@@ -152,6 +153,8 @@ def _take_capability(replica: Replica, value: bytes) -> None:
         replica.knows_end_mark = True
     elif value.lower() == b"psync2":
         replica.knows_new_ids = True
+    elif value.lower() == b"rdb-channel-repl":
+        replica.knows_channel = True
 
 
 def _take_address(replica: Replica, value: bytes) -> None:
@@ -180,7 +183,9 @@ def _take_filter(replica: Replica, value: bytes) -> None:
 
 
 def _take_main_channel(replica: Replica, value: bytes) -> None:
-    raise CommandError(f"ERR Unrecognized RDB client id: {integer(value)}")
+    number = integer(value)
+    if not replica.session.engine.replication.open_channel(replica, number):
+        raise CommandError(f"ERR Unrecognized RDB client id: {number}")
 
 
 def _take_channel(replica: Replica, value: bytes) -> None:
@@ -196,7 +201,7 @@ _REPLCONF: Final[dict[bytes, Callable[[Replica, bytes], object]]] = {
     b"rdb-filter-only": _take_filter,
     b"rdb-only": _take_only_dump,
 }
-"""What a replica may report.  A channel of its own for the data is not offered, so asking for one has no effect."""
+"""What a replica may report."""
 
 
 def _take_version(replica: Replica, value: bytes) -> None:
@@ -212,6 +217,9 @@ def _refuse_node(replica: Replica, value: bytes) -> None:
     raise CommandError("ERR This instance has cluster support disabled")
 
 
+_BEFORE_8_0: Final = {
+    name: take for name, take in _REPLCONF.items() if name not in (b"main-ch-client-id", b"rdb-channel")
+}
 _OF_VALKEY: Final = {
     **{name: take for name, take in _REPLCONF.items() if name != b"main-ch-client-id"},
     b"set-cluster-node-id": _refuse_node,

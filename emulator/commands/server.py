@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
+from emulator.clients.blocking import Block
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
 from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
-from emulator.stats.slowlog import CommandLog
+from emulator.stats.slowlog import CommandLog, LoggedCommand
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
     if lazy or not client.deny_blocking:  # without ASYNC, the client waits for the end of freeing if it may block
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
+    client.engine.replication.own_keys.flushed(databases)
     return OK
 
 
@@ -96,20 +99,37 @@ def time(client: Session) -> list[bytes]:
     flags="admin noscript loading stale no_multi allow_busy",
     complexity="O(1) without saving",
 )
-def shutdown(client: Session, *options: bytes) -> Reply:
-    """Stops the server."""
+def shutdown(client: Session, *options: bytes) -> Reply | Block:
+    """Stops the server, when its replicas have all that was written."""
     chosen = {word.upper() for word in options}
     if not chosen <= {b"NOSAVE", b"SAVE", b"NOW", b"FORCE", b"ABORT"} or {b"SAVE", b"NOSAVE"} <= chosen:
         raise CommandError(SYNTAX)
     if b"ABORT" in chosen:
-        if len(options) > 1:
+        if chosen != {b"ABORT"}:
             raise CommandError(SYNTAX)
-        raise CommandError("ERR No shutdown in progress.")
+        if not client.engine.replication.shutdown.abort():
+            raise CommandError("ERR No shutdown in progress.")
+        return OK
+    if b"NOW" not in chosen and client.deny_blocking:
+        raise CommandError("ERR SHUTDOWN without NOW or ABORT isn't allowed for DENY BLOCKING client")
     if b"NOSAVE" not in chosen:
         client.engine.scripting.check_quiet()
     save = True if b"SAVE" in chosen else False if b"NOSAVE" in chosen else None
-    if not client.engine.request_shutdown(save, b"FORCE" in chosen):
-        raise CommandError("ERR Errors trying to SHUTDOWN. Check logs.")
+    engine = client.engine
+    block = Block(client, (), object, lambda: None, None)
+    failure = CommandError("ERR Errors trying to SHUTDOWN. Check logs.")
+
+    def failed() -> None:
+        if block in engine.blocking.blocks:
+            engine.blocking.finish(block, failure)
+
+    end = partial(engine.request_shutdown, save, b"FORCE" in chosen)
+    ended = engine.replication.shutdown.begin(end, failed, waits=b"NOW" not in chosen)
+    if ended is None:
+        engine.blocking.block(block, 0)
+        return block
+    if not ended:
+        raise failure
     client.close()
     return NO_REPLY
 
@@ -143,12 +163,18 @@ def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     most = 10
     if count:
         most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
-    return _newest(client.engine.slowlog, most)
+    return _newest(
+        client.engine.slowlog, most, _COUNTED if client.engine.config.edition.includes("8.10.0") else _COUNTED - 1
+    )
 
 
-def _newest(log: CommandLog, most: int) -> list[Reply]:
+_COUNTED: Final = len(LoggedCommand._fields)
+"""The fields of an entry where the number of arguments is one of them."""
+
+
+def _newest(log: CommandLog, most: int, fields: int = _COUNTED - 1) -> list[Reply]:
     entries = list(log.entries)
-    return [list(entry) for entry in (entries if most < 0 else entries[:most])]
+    return [entry[:fields] for entry in (entries if most < 0 else entries[:most])]
 
 
 @command(
@@ -185,7 +211,8 @@ container("commandlog", group="server", since="", valkey="8.1.0", acl="", help_s
 
 def _log(client: Session, kind: bytes) -> CommandLog:
     engine = client.engine
-    known = {b"slow": engine.slowlog, b"large-request": engine.large_requests, b"large-reply": engine.large_replies}
+    sizes = engine.sizes
+    known = {b"slow": engine.slowlog, b"large-request": sizes.requests, b"large-reply": sizes.replies}
     log = known.get(kind.lower())
     if log is None:
         raise CommandError("ERR type should be one of the following: slow, large-request, large-reply")

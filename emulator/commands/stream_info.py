@@ -77,7 +77,7 @@ def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Repl
     return {
         b"last-delivered-id": format_id(group.last_id),
         b"entries-read": None if group.read == UNKNOWN else group.read,
-        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_valkey),
+        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_as_7_4),
     }
 
 

@@ -309,7 +309,7 @@ def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
 )
 def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some members with scores and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]

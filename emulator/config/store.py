@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, MemorySize, exceeds_memory
 from emulator.config.of_valkey import NOT_OF_VALKEY, OF_VALKEY
-from emulator.config.rewrite import rewrite_file
+from emulator.config.rewrite import Lines, rewrite_file
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
@@ -45,7 +45,7 @@ class Store:
         self._at_start: dict[Directive[Any], Any] = {}
         own, of_valkey = self.directives.values(), OF_VALKEY.values()
         for directive in (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own):
-            setattr(self, directive.attribute, directive.initial())
+            setattr(self, directive.attribute, directive.of(edition).initial())
         self.directives = self._of(edition)  # the attributes are there whatever the edition
 
     @classmethod
@@ -55,7 +55,7 @@ class Store:
             known = {
                 name: directive.of(edition)
                 for name, directive in cls.directives.items()
-                if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
+                if directive.is_in(edition) and name in directive.names_in(edition)
             }
             cls._by_edition[edition] = cls._as_in(edition, known)
         return cls._by_edition[edition]
@@ -126,6 +126,8 @@ class Store:
                 if getattr(self, directive.attribute) != before[directive]:
                     self._tell(name, directive, told)
                     self._at_start.setdefault(directive, before[directive])
+                else:  # a hook has made it what it is
+                    setattr(self, directive.attribute, before[directive])
         except CommandError:
             for directive, value in before.items():
                 setattr(self, directive.attribute, value)
@@ -160,9 +162,9 @@ class Store:
             raise _failed(name, self._worded(directive, str(error))) from None
 
     def _worded(self, directive: Directive[Any], reason: str) -> str:
-        """A reason as the edition words it: from 8.4 on, and in Valkey, the bounds are told for a negative number too."""
-        told = self.edition.is_valkey or self.edition.includes("8.4.0")
-        if reason != NEGATIVE or not isinstance(directive, Integer) or not told:
+        """A reason as the edition words it: all but 8.2 tell the bounds for a negative number too."""
+        is_8_2 = self.edition.includes("8.2.0") and not self.edition.includes("8.4.0")
+        if reason != NEGATIVE or not isinstance(directive, Integer) or is_8_2:
             return reason
         return directive.bounds
 
@@ -205,16 +207,17 @@ class Store:
         """Whether a permission such as ``enable-debug-command`` (``no``, ``yes``, ``local``) covers a client."""
         return permission == "yes" or (permission == "local" and local)
 
-    def rewrite(self, users: Sequence[str] = ()) -> None:
-        """CONFIG REWRITE: bring the configuration file up to date; `users` are its lines for the ACL."""
+    def rewrite(self, users: Sequence[str] = (), more: Lines = ()) -> None:
+        """CONFIG REWRITE: bring the configuration file up to date; `users` are its lines for the ACL, `more` are others."""
         if not self.file:
             raise CommandError("ERR The server is running without a config file")
-        lines: dict[str, list[tuple[str, bool]]] = {
-            directive.name: directive.lines(getattr(self, directive.attribute))
+        lines: list[tuple[str, Sequence[tuple[str, bool]]]] = [
+            (directive.name, directive.lines(getattr(self, directive.attribute)))
             for directive in self.directives.values()
-        }
+        ]
         if users:
-            lines["user"] = [(f"user {user}", True) for user in users]
+            lines.append(("user", [(f"user {user}", True) for user in users]))
+        lines += more
         aliases = {name: directive.name for name, directive in self.directives.items()}
         try:
             rewrite_file(self.file, lines, aliases)

@@ -132,6 +132,13 @@ class List:
             return _QUICKLIST + len(self.nodes) * _NODE_HEAD + sum([allocated(size) for _, size in self.nodes])
         return _QUICKLIST + len(self.nodes) * _NODE + self.size
 
+    @property
+    def surplus(self) -> int:
+        """By how many bytes `footprint` is more than the nodes' own sizes."""
+        if self.nodes is None or len(self.nodes) > _FEW_NODES:
+            return 0
+        return sum([allocated(size) - size for _, size in self.nodes])
+
     def copy(self) -> List:
         """A list of its own with the same values.  O(nodes); O(n) for the change that parts the two."""
         twin = List()

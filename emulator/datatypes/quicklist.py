@@ -8,6 +8,8 @@ from math import inf
 SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
 OVERHEAD = 8
+NONE_LARGE = 1 << 30
+"""A threshold that no value reaches, as it was before Redis 7.4."""
 
 
 class Fill(int):

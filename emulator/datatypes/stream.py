@@ -282,14 +282,15 @@ class Stream:
             self._least_read = 0
         group.last_id = last_id
 
-    def advance(self, group: Group, id: int, trusts: bool = False) -> None:
+    def advance(self, group: Group, id: int, trusts: bool = False, looks_ahead: bool = False) -> None:
         """A group has read the entry with this id; count it where the count can be known.
 
-        Who `trusts` a group's own count (Valkey) goes on from it even where the group is before the first entry.
+        Who `trusts` a group's own count (up to 7.4) goes on from it even where the group is before the first entry; who
+        `looks_ahead` (7.2) does not mind what was deleted before this entry.
         """
         in_step = trusts or group.last_id >= self.first_id
-        if group.read != UNKNOWN and in_step and not self._deleted_from(group.last_id):
-            group.read += 1
+        if group.read != UNKNOWN and in_step and not self._deleted_from(id if looks_ahead else group.last_id):
+            group.read = next_count(group.read)
         elif self.added:
             group.read = self.read_up_to(id)
         self.move(group, id)

@@ -15,8 +15,8 @@ Source: G. Varghese, T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 198
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Final, Protocol, cast
 
 logger = logging.getLogger("emulator")
@@ -66,8 +66,42 @@ def log_failure(error: Exception) -> None:
     logger.error("internal error in a timer", exc_info=error)
 
 
-_Slot = dict[Due, None]
+MANY: Final = 1 << 16
+"""Timers of a slot from which on they are in several dicts: one that grew further would stop everything for too long."""
+
+
+class Divided:
+    """A slot of very many timers: dicts of at most `MANY`."""
+
+    __slots__ = ("_dicts",)
+
+    def __init__(self, first: dict[Due, None]) -> None:
+        self._dicts = [first]
+
+    def __setitem__(self, timer: Due, value: None) -> None:
+        if len(self._dicts[-1]) >= MANY:
+            self._dicts.append({})
+        self._dicts[-1][timer] = None
+
+    def __contains__(self, timer: object) -> bool:
+        return any(timer in part for part in self._dicts)
+
+    def __delitem__(self, timer: Due) -> None:
+        part = next(part for part in self._dicts if timer in part)
+        del part[timer]
+        if not part and len(self._dicts) > 1:
+            self._dicts.remove(part)
+
+    def __iter__(self) -> Iterator[Due]:
+        return chain.from_iterable(self._dicts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._dicts))
+
+
+_Slot = dict[Due, None] | Divided
 """Timers in the order in which they were set."""
+
 _UNUSED: Final = cast(list[_Slot | None], (None,) * _SLOTS)
 """The slots of a level that has never had a timer: there are many engines with little to do."""
 
@@ -119,6 +153,8 @@ class Wheel:
         if slot is None:
             slot = self._open(level, index)
         slot[timer] = None
+        if slot.__class__ is dict and len(slot) > MANY:
+            self._divide(slot, level, index)
         if deadline < self.alarm:
             self.alarm = deadline
             if self.on_earlier is not None:
@@ -173,6 +209,8 @@ class Wheel:
         """Keep a timer that has just fired, with its deadline, until `release`."""
         self._held[timer] = None
         self.count += 1
+        if self._held.__class__ is dict and len(self._held) > MANY:
+            self._held = Divided(self._held)
 
     def release(self) -> None:
         """Let the timers that were held fire once more."""
@@ -212,6 +250,13 @@ class Wheel:
         slot = self._slots[level][index] = {}
         self._masks[level] |= 1 << index
         return slot
+
+    def _divide(self, slot: dict[Due, None], level: int, index: int) -> None:
+        """A slot has very many timers from now on."""
+        if level == _LEVELS:
+            self._far = Divided(slot)
+        else:
+            self._slots[level][index] = Divided(slot)
 
     def _next_slot(self) -> tuple[int, int, int] | None:
         """Start, level and index of the first slot in use."""
@@ -258,6 +303,8 @@ class Wheel:
                 if finer is None:
                     finer = self._open(level, index)
                 finer[timer] = None
+                if finer.__class__ is dict and len(finer) > MANY:
+                    self._divide(finer, level, index)
         return most
 
     def _fire(self, timer: Due) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.config.notifications import EVICTED, EXPIRED, GENERIC, HASH
@@ -10,6 +10,7 @@ from emulator.datatypes.hash import Hash
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE
+from emulator.keyspace.parted import in_parts
 from emulator.keyspace.weighed import Weighed
 from emulator.keyspace.weight import freed_lazily
 
@@ -37,7 +38,7 @@ class Expiring(Weighed):
         super().__init__(engine, index)
         self.wheel = engine.wheel
         self.lazyfree = engine.lazyfree
-        self.fields_with_expiry: dict[bytes, FieldTimer] = {}
+        self.fields_with_expiry: MutableMapping[bytes, FieldTimer] = {}
         self._deadlines = self._latest_deadline = 0
         self._index: KeyIndex | None = None
         self._volatile: KeyIndex | None = None
@@ -49,8 +50,12 @@ class Expiring(Weighed):
     def peek_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""
         entry = self.entries.get(key)
-        if entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now:
-            self.expire_now(entry)
+        if (
+            entry is not None
+            and entry.deadline is not None
+            and entry.deadline <= self.clock.now
+            and self.expire_now(entry)
+        ):
             return None
         return entry
 
@@ -86,12 +91,22 @@ class Expiring(Weighed):
     @property
     def average_ttl(self) -> int:
         """Milliseconds that the keys with an expiry have left on average."""
-        return self._deadlines // self.expiring - self.clock.now if self.expiring else 0
+        return max(self._deadlines // self.expiring - self.clock.now, 0) if self.expiring else 0
 
-    def expire_now(self, entry: Entry) -> None:
-        """A key's time is up: it goes, unless CLIENT PAUSE lets it stay for a while, where nobody sees it."""
-        if self.engine.keeps_expired:
-            return
+    def expire_now(self, entry: Entry, for_writing: bool = False) -> bool:
+        """A key's time is up: it goes, unless CLIENT PAUSE or the import mode lets it stay for a while, where nobody sees it.
+
+        Returns False for a client that sees it nevertheless, since it brings data in import mode.
+        """
+        engine = self.engine
+        if engine.sees_expired:
+            return False
+        if not engine.keeps_expired or (for_writing and engine.config.import_mode):
+            self.expire(entry)
+        return True
+
+    def expire(self, entry: Entry) -> None:
+        """A key goes, whose time is up."""
         config, log = self.engine.config, self.engine.propagation.add
         self.stats.expired_keys += 1
         self._gone_by_itself(entry.key, config.lazyfree_lazy_expire, b"expire-del", log, EXPIRED, b"expired")
@@ -158,6 +173,7 @@ class Expiring(Weighed):
         if deadline is not None:
             if timer is None:
                 timer = self.fields_with_expiry[entry.key] = FieldTimer(self, entry.key)
+                self.fields_with_expiry = in_parts(self.fields_with_expiry)
             moment = max(deadline, self.clock.now + 1)
             if timer.deadline != moment:
                 self.wheel.set(timer, moment)

@@ -16,7 +16,8 @@ from emulator.stats.latency import Latency
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
-    from emulator.keyspace.observed import Listener
+    from emulator.keyspace.entry import Entry
+    from emulator.keyspace.observed import Listener, Observed
 
 
 class NotesChanges(Protocol):
@@ -66,6 +67,11 @@ class HostOfData(HostOfClients, Protocol):
 
     @property
     def keeps_expired(self) -> bool: ...
+
+    def expires_itself(self, db: Observed, entry: Entry) -> bool: ...
+
+    @property
+    def sees_expired(self) -> bool: ...
 
     @property
     def ignores_memory_limit(self) -> bool: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.config.notifications import OVERWRITTEN, SUBKEYS, TYPE_CHANGED
@@ -30,7 +30,7 @@ class Observed:
     def __init__(self, engine: HostOfData, index: int) -> None:
         self.belong_to(engine)
         self.index = index
-        self.entries: dict[bytes, Entry] = {}
+        self.entries: MutableMapping[bytes, Entry] = {}
         self.watchers: dict[bytes, set[Session]] = {}
         self.blocked: dict[bytes, dict[Block, None]] = {}
         self.listeners: Sequence[Listener] = engine.listeners
@@ -57,11 +57,11 @@ class Observed:
             self._warn_watchers(key, key not in self.entries)
 
     def _warn_watchers(self, key: bytes, gone: bool) -> None:
-        """Tell those who watch a key, but not that one has `gone` which had expired before they watched it."""
+        """Tell those who watch a key, but not of one which had expired before they watched it, until it has `gone`."""
         place = (self, key)
         for session in self.watchers[key]:
-            if gone and session.watched[place]:
-                session.watched[place] = False
+            if session.watched[place]:
+                session.watched[place] = not gone
             else:
                 session.dirty_cas = True
 

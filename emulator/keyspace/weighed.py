@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from emulator.keyspace import parted
 from emulator.keyspace.observed import Observed
 from emulator.keyspace.weight import SLOT, shared, size_class, weigh
 
@@ -52,7 +53,13 @@ class Weighed(Observed):
         if self.engine.snapshots.snapshots:
             self.engine.snapshots.note(self.index, self._unweighed)
         self._unweighed.clear()
+        if entries.__class__ is dict and len(entries) > parted.MANY:
+            self.part()
         return self.memory + self.overhead + self.expires_overhead
+
+    def part(self) -> None:
+        """The keys have become many: from now on they are in parts."""
+        self.entries = parted.in_parts(self.entries)
 
     def reweigh(self, key: bytes) -> None:
         """The encoding of a value has changed, if not the value."""

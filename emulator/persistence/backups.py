@@ -117,7 +117,7 @@ class Backups:
             raise BackupError(f"there is no backup '{name}'") from None
         with source:
             reader, size = FileReader(source.read, newest=NEWEST_VERSION), self._folder.size(path)
-            yield from take_over(engine, lambda beside: Loading(beside, reader, source, size))
+            yield from take_over(engine, lambda beside: Loading(beside, reader, source, size).job())
 
     def delete(self, name: str) -> bool:
         """Delete a backup; whether there was one.  Raises `BackupError` for what is no name, and OSError."""
@@ -144,7 +144,7 @@ class Backups:
         engine.persistence.log.flush()
         past = self._log_at(engine, moment)
         yield from take_over(
-            engine, lambda beside: Replay(beside, past.manifest, self._folder, past.place, until=moment)
+            engine, lambda beside: Replay(beside, past.manifest, self._folder, past.place, until=moment).job()
         )
 
     def _log_at(self, engine: HostOfFiles, moment: int) -> Past:

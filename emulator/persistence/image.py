@@ -1,26 +1,27 @@
 """An image: the data set of a moment as the pieces of a file, made in slices while clients go on changing it.
 
-A walk through a database begins with a list of its keys, which is made in 10 ns a key, and goes from one to the next.
+A walk through a database goes from one of the dicts that it is made of to the next (`emulator.keyspace.parted`), and lists
+the keys of each when it comes there.
 While it is under way the database has the class `Walked`, whose ways to look a value up in order to change it save the
 key first, unless that is done; so nothing is paid for while there is no image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emulator.datatypes.types import Value
 from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry, FieldTimer
+from emulator.keyspace.parted import PARTS, dicts_of
 from emulator.persistence.forms import Form
 from emulator.rdb.slices import Slices
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
 
-_PART = 1 << 16
 _PORTION = 100
 """Keys of a flushed database that are saved before the next ones are freed."""
 
@@ -92,20 +93,33 @@ class Walk:
         self.db = db
         self._image = image
         self._entries = db.entries  # after a flush the database has others
-        self._keys = list(db.entries)
+        self._size = len(db.entries)
+        self._dicts = list(reversed(dicts_of(db.entries)))  # those to come, the next one last
+        self._keys: list[bytes] = []
         self._done: list[set[bytes]] = [
-            set()
-        ]  # keys that are saved or came later; in parts, since a large set grows slowly
+            set() for _ in range(PARTS)
+        ]  # keys that are saved or came later, by their hashes
         self._pieces: list[bytes | Slices] = []
         self._open: tuple[bytes, Slices] | None = None  # the large value that is being saved
         self.head = image.form.database(db)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return self._size
+
+    def _has_keys(self) -> bool:
+        """Whether there are keys left, those of the next dict listed where there are no others."""
+        while not self._keys and self._dicts:
+            self._keys = list(self._dicts.pop())
+        return bool(self._keys)
+
+    def parted(self) -> None:
+        """The database has its keys in parts from now on: list those of the one dict that it was made of until now."""
+        self._has_keys()
+        self._entries = self.db.entries
 
     def pieces(self) -> Iterator[bytes]:
         """The keys, one at a time."""
-        while self._keys or self._pieces:
+        while self._pieces or self._has_keys():
             if self._pieces:
                 piece = self._pieces.pop()
                 if isinstance(piece, bytes):
@@ -140,18 +154,17 @@ class Walk:
 
     def leave_out(self, key: bytes) -> bool:
         """A key needs not be saved any more; whether it still had to be."""
-        if any(key in part for part in self._done):
+        done = self._done[hash(key) % PARTS]
+        if key in done:
             return False
-        if len(self._done[-1]) >= _PART:
-            self._done.append(set())
-        self._done[-1].add(key)
+        done.add(key)
         return True
 
     def finish(self) -> Iterator[int]:
         """Save all that is left, which is about to be freed, in portions."""
         if self._open is not None:
             self.keep(self._open[0])
-        while self._keys:
+        while self._has_keys():
             for _ in range(min(len(self._keys), _PORTION)):
                 self.keep(self._keys.pop())
             yield _PORTION
@@ -159,6 +172,7 @@ class Walk:
     def abandon(self) -> None:
         """Save no more."""
         self._keys.clear()
+        self._dicts.clear()
         self._pieces.clear()
         self._open = None
         self.release()
@@ -212,7 +226,13 @@ class Walked(Database):
         Walked.of[self].keep(key)
         super().discard(key)
 
-    def _free(self, entries: dict[bytes, Entry], field_timers: dict[bytes, FieldTimer]) -> Iterator[int]:
+    def part(self) -> None:
+        super().part()
+        Walked.of[self].parted()
+
+    def _free(
+        self, entries: MutableMapping[bytes, Entry], field_timers: MutableMapping[bytes, FieldTimer]
+    ) -> Iterator[int]:
         walk, freeing = Walked.of[self], super()._free(entries, field_timers)
         walk.release()
         return chain(walk.finish(), freeing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.keyspace.database import Database
@@ -27,10 +27,9 @@ _PORTION: Final = 64
 class Loading:
     """A file that is being loaded.  With `merge` what is there already is replaced, else it is an error.
 
-    `source` is closed at last, but for a log's.  With `keeps_expired` what has expired is loaded too.  `databases` are those
-    to be loaded into, else the engine's; only keys that are `wanted` are loaded.  ``position`` is where the stream to
-    replicas was, if the file says so. ``total`` is its size in bytes, ``began`` the moment in seconds, ``used_memory`` what
-    its data took where it was written.
+    `source` is closed at last, but for a log's.  With `keeps_expired` what has expired is loaded too.  Only keys that are
+    `wanted` are loaded.  ``position`` is where the stream to replicas was, if the file says so. ``total`` is its size in
+    bytes, ``began`` the moment in seconds, ``used_memory`` what its data took where it was written.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Loading:
         merge: bool = False,
         as_log: bool = False,
         keeps_expired: bool = False,
-        databases: Sequence[Database] | None = None,
         wanted: Callable[[bytes], bool] | None = None,
     ) -> None:
         self._engine = engine
@@ -51,7 +49,7 @@ class Loading:
         self._merge = merge
         self._as_log = as_log
         self._keeps_expired = keeps_expired or as_log
-        self._databases = engine.databases if databases is None else databases
+        self._databases = engine.databases
         self._db = self._databases[0]
         self._wanted = wanted
         self._position: dict[bytes, bytes] = {}

@@ -10,9 +10,11 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.clients.session import Session
+from emulator.keyspace.parted import dicts_of
 from emulator.persistence.folder import Folder
 from emulator.persistence.host import StreamPosition
 from emulator.persistence.loading import Loading
@@ -251,7 +253,8 @@ class Replay:
     def _set_use(self) -> Job:
         """Keys count as used now."""
         for db in self._engine.databases:
-            for number, entry in enumerate(list(db.entries.values())):
+            parts = (list(part.values()) for part in dicts_of(db.entries))
+            for number, entry in enumerate(chain.from_iterable(parts)):
                 if entry.access <= _LATEST:
                     if db.frequency is None:
                         entry.access = self._engine.clock.now

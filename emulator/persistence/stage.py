@@ -15,13 +15,11 @@ from emulator.persistence.work import Job
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
-    from emulator.persistence.loading import Loading
-    from emulator.persistence.replay import Replay
 
 _BUSY_MICROS: Final = 10_000
 
-Loader = Callable[[Any], "Loading | Replay"]
-"""Makes what loads into an engine."""
+Loader = Callable[[Any], Job]
+"""Loads into an engine."""
 
 
 class Stage:
@@ -67,7 +65,7 @@ def take_over(engine: HostOfFiles, load: Loader) -> Job:
     Raises `BadFile` or OSError, and then nothing has changed.
     """
     with closing(Stage(engine)) as stage:
-        yield from load(stage.beside).job()
+        yield from load(stage.beside)
         while engine.busy is not None:  # a script is at work on the data
             yield _BUSY_MICROS
         yield from engine.persistence.log.begin_anew(stage.beside, stage.exchange)

@@ -26,6 +26,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -37,7 +38,8 @@ Encoders = dict[type, Callable[[Any], bytes]]
 _STRINGS_ONLY = {bytes}
 _LISTS_ONLY = {list}
 _TUPLES_ONLY = {tuple}
-_BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
+SHORT = 1024
+_BULK_HEADS = [b"$%d\r\n" % length for length in range(SHORT)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
@@ -46,14 +48,28 @@ _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
+_SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
-def _bulk(value: bytes) -> bytes:
-    length = len(value)
-    if length < 1024:
-        return _BULK_HEADS[length] + value + b"\r\n"
-    return b"$%d\r\n%b\r\n" % (length, value)
+def bulk(encode_long: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Return an encoder of strings, which has those of `SHORT` bytes and more done by another one."""
+
+    def encode_bulk(value: bytes) -> bytes:
+        length = len(value)
+        if length < SHORT:
+            return _BULK_HEADS[length] + value + b"\r\n"
+        return encode_long(value)
+
+    return encode_bulk
+
+
+def long_bulk(value: bytes) -> bytes:
+    """Encode a string of any length."""
+    return b"$%d\r\n%b\r\n" % (len(value), value)
+
+
+_bulk = bulk(long_bulk)
 
 
 def _integer(value: int) -> bytes:
@@ -98,6 +114,7 @@ class _Encoder:
             Replies: lambda values: (b"", values),
             Nested: lambda values: (b"", values),
             Entries: lambda entries: _whole_entries(entries),
+            Samples: _samples,
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -169,7 +186,7 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings, of a stream's entries, or of samples, put together at once; None for others."""
+    """An aggregate of short strings or of a stream's entries, put together at once; None for others."""
     parts = _portions_encoded(values)
     try:
         return None if parts is None else b"".join([head[:-2], *parts, b"\r\n"])
@@ -186,10 +203,16 @@ def _portions_encoded(values: Collection[Any]) -> Iterator[bytes] | None:
         return None
     firsts, seconds = zip(*values, strict=True)
     columns = _entry_columns(firsts, seconds)
-    if columns is not None:
-        return map(_entries, *map(_portions, columns))
-    are_samples = set(map(type, firsts)) == {int} and set(map(type, seconds)) == {Status}
-    return map(_samples, _portions(firsts), _portions(seconds)) if are_samples else None
+    return None if columns is None else map(_entries, *map(_portions, columns))
+
+
+def _samples(samples: Samples) -> Opened:
+    """Encode samples, a portion by each format, which is twice as quick as one by one."""
+    parts = [_array_head(len(samples))]
+    words = chain.from_iterable(zip(samples.moments, samples.texts, strict=True))
+    while portion := tuple(islice(words, 2 * _PORTION)):
+        parts.append(_SAMPLE * (len(portion) // 2) % portion)
+    return b"".join(parts), ()
 
 
 def _entry_columns(ids: Sequence[Any], bodies: Sequence[Any]) -> list[Sequence[bytes]] | None:
@@ -198,11 +221,6 @@ def _entry_columns(ids: Sequence[Any], bodies: Sequence[Any]) -> list[Sequence[b
         return None
     columns = [ids, *zip(*bodies, strict=True)]
     return columns if all(set(map(type, column)) == _STRINGS_ONLY for column in columns) else None
-
-
-def _samples(moments: Collection[int], texts: Collection[Status]) -> bytes:
-    """Samples, as `_strings` has strings: pairs of an integer and a simple string, as a time series has them."""
-    return b"".join([b"\r\n*2\r\n:%d\r\n+%b" % sample for sample in zip(moments, texts, strict=True)])
 
 
 def _entries(ids: Collection[bytes], *columns: Collection[bytes]) -> bytes:

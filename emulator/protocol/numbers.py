@@ -108,6 +108,12 @@ def read_double(text: bytes) -> float | None:
     return None if b"x" in text.lower() else to_double(text)
 
 
+def read_c_double(text: bytes) -> float | None:
+    """Return a double as C's strtod reads it: behind spaces, decimal or hexadecimal, of any size; an empty text is 0."""
+    text = text.partition(b"\0")[0]
+    return to_double(text.lstrip(_SPACES)) if text else 0.0
+
+
 def to_double(text: bytes) -> float | None:
     """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
     if text.strip() != text or b"_" in text or not text:

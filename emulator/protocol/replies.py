@@ -14,7 +14,7 @@ from emulator.protocol.errors import CommandError
 
 Reply: TypeAlias = (
     "bool | int | float | bytes | bytearray | CommandError | Collection[Reply] | Mapping[Any, Reply] | Attributed"
-    " | NullArray | NoReply | None"
+    " | Samples | NullArray | NoReply | None"
 )
 """Anything the encoder knows; nested without limit."""
 
@@ -107,6 +107,22 @@ class Named(list[tuple["Reply", "Reply"]]):
     """Pairs of a name, which may repeat, and a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 
     __slots__ = ()
+
+
+class Samples:
+    """Samples of a time series in columns: an array of a moment and a simple string each."""
+
+    __slots__ = ("moments", "texts")
+
+    def __init__(self, moments: Sequence[int], texts: Sequence[bytes]) -> None:
+        self.moments = moments
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __iter__(self) -> Iterator[Reply]:
+        return ([moment, Status(text)] for moment, text in zip(self.moments, self.texts, strict=True))
 
 
 class Replies(list["Reply"]):

@@ -115,8 +115,7 @@ class FullSync:
         stream = self._engine.replication.stream
         stream.db = None
         for replica in replicas:
-            replica.state = RECEIVING
-            replica.offset = stream.offset
+            replica.begin(stream.offset)
             if replica.asked_for_id:
                 replica.session.send(b"+FULLRESYNC %b %d\r\n" % (stream.id.encode(), stream.offset))
 
@@ -152,6 +151,7 @@ class FullSync:
         """All data have been sent: where a mark ends them the replica tells when it has found it."""
         for replica in replicas:
             if replica.only_dump:
+                replica.main = None  # which needs this no more
                 replica.session.close()
             elif by_mark:
                 replica.state = LOADING
@@ -163,8 +163,7 @@ class FullSync:
         """Who has not got everything has to begin anew."""
         self._receivers = None
         for replica in receivers.present:
-            if not replica.only_dump:
-                replica.session.abort()
+            replica.session.abort()
 
     # By a file
 
@@ -184,6 +183,8 @@ class FullSync:
 
     def _send_file(self, receivers: Receivers) -> Job:
         folder, name = self._engine.persistence.folder, self._engine.config.dbfilename
+        for replica in receivers.present:
+            replica.takes_file = True
         try:
             with closing(folder.read(name)) as source:
                 receivers.write(b"$%d\r\n" % folder.size(name))

@@ -19,6 +19,10 @@ class Wire(Protocol):
     address: bytes
     local_address: bytes
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that are still to be sent."""
+
     def write(self, data: bytes) -> None:
         """Send bytes."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.session import Session
@@ -18,12 +18,15 @@ from emulator.protocol.parser import RequestParser
 from emulator.protocol.text import to_bytes
 from emulator.replication.failover import UNDER_WAY
 from emulator.replication.player import Player
-from emulator.replication.transfer import Transfer
+from emulator.replication.talk import Refused, Talk, has_channel, login, own_port, position_told, shown
+from emulator.replication.talk import Words as Conversation
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
     from emulator.protocol.parser import Words
+    from emulator.replication.channel import Channel
     from emulator.replication.host import HostOfReplication, Wire
+    from emulator.replication.transfer import Transfer
 
 logger = logging.getLogger("emulator")
 
@@ -40,12 +43,10 @@ _MOST_QUEUED: Final = 8 << 20
 """Bytes of the stream that wait to be played at which no more are read."""
 _MOST_UNREAD: Final = 1 << 20
 """Bytes of the stream that wait until the data are loaded at which no more are read."""
+_MOST_UNSENT: Final = 1 << 20
+"""Bytes on their way to a master that asks and does not read, at which it is let go."""
 _SECOND: Final = 1000
-_LONGEST_LINE: Final = 1024
-
-
-class Refused(Exception):
-    """The master does not want this server, for the reason given."""
+_ID_SIZE: Final = 40
 
 
 class MasterLink(Timer):
@@ -71,7 +72,9 @@ class MasterLink(Timer):
         self._was_up = False
         self._wire: Wire | None = None
         self._give_up: Callable[[], None] | None = None
-        self._talk: Generator[Sequence[bytes], bytes, None] | None = None
+        self._talk: Talk | None = None
+        self._channel: Channel | None = None
+        self.most_held = 0
         self._unread = b""
         self._parser = RequestParser()
         self._queue: deque[tuple[int, Words]] = deque()
@@ -115,36 +118,35 @@ class MasterLink(Timer):
         logger.log(NOTICE, "MASTER <-> REPLICA sync started")
         self._wire, self._give_up = wire, None
         self.state = HANDSHAKE
-        self._talk = self._introduction()
-        self._say(next(self._talk))
+        self._talk = Talk(self._introduction(), wire.write)
 
     def _say(self, words: Sequence[bytes]) -> None:
         assert self._wire is not None
         self._wire.write(encoded(words))
 
-    def _introduction(self) -> Generator[Sequence[bytes], bytes, None]:
-        """What is said; each word is answered by a line."""
+    def _introduction(self) -> Conversation:
         config, stream = self._engine.config, self._engine.replication.stream
         reply = yield [b"PING"]
         if not reply.startswith((b"+", b"-NOAUTH", b"-NOPERM", b"-ERR operation not permitted")):
-            raise Refused(f"Error reply to PING from master: '{_shown(reply)}'")
+            raise Refused(f"Error reply to PING from master: '{shown(reply)}'")
         logger.log(NOTICE, "Master replied to PING, replication can continue...")
-        if config.masterauth:
-            name = [to_bytes(config.masteruser)] if config.masteruser else []
-            reply = yield [b"AUTH", *name, to_bytes(config.masterauth)]
-            if reply.startswith(b"-"):
-                raise Refused(f"Unable to AUTH to MASTER: {_shown(reply)}")
-        port = config.replica_announce_port or (config.tls_port if config.tls_replication else config.port)
-        yield [b"REPLCONF", b"listening-port", b"%d" % port]
+        yield from login(config)
+        yield [b"REPLCONF", b"listening-port", own_port(config)]
         if config.replica_announce_ip:
             yield [b"REPLCONF", b"ip-address", to_bytes(config.replica_announce_ip)]
-        yield [b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"]
+        channel = [b"capa", b"rdb-channel-repl"] if self._takes_channel else []
+        yield [b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", *channel]
         if config.emulator_detach:
             yield [b"REPLCONF", b"rdb-only", b"1"]
             yield [b"PSYNC", b"?", b"-1"]
             return
         handed_over = [b"FAILOVER"] if self._engine.replication.failover.state == UNDER_WAY else []
         yield [b"PSYNC", stream.id.encode(), b"%d" % (stream.offset + 1), *handed_over]
+
+    @property
+    def _takes_channel(self) -> bool:
+        config = self._engine.config
+        return has_channel(config) and not config.emulator_detach
 
     def received(self, data: bytes) -> None:
         """Bytes from the master."""
@@ -180,7 +182,9 @@ class MasterLink(Timer):
             self._give_up()
         if self._wire is not None:
             self._wire.close()
-        self._wire = self._give_up = self._talk = None
+        if self._channel is not None:
+            self._channel.close()
+        self._wire = self._give_up = self._talk = self._channel = None
         self._unread = b""
         self._queue.clear()
         self._queued = 0
@@ -205,54 +209,46 @@ class MasterLink(Timer):
     # The conversation
 
     def _listen(self, data: bytes) -> None:
-        """Lines of the conversation; empty ones only say that the master is there."""
-        self._unread += data
-        while self.state == HANDSHAKE:
-            line, end, rest = self._unread.partition(b"\n")
-            if not end:
-                if len(line) > _LONGEST_LINE:
-                    raise Refused("The master's reply has no end")
-                return
-            self._unread = rest
-            if line.rstrip(b"\r"):
-                self._answered(line.rstrip(b"\r"))
-        rest, self._unread = self._unread, b""
+        assert self._talk is not None
+        ended = self._talk.hear(data)
+        if ended is None:
+            return
+        line, rest = ended
+        self._begin(line)
         if rest and self._wire is not None:
             self.received(rest)
-
-    def _answered(self, line: bytes) -> None:
-        assert self._talk is not None
-        try:
-            self._say(self._talk.send(line))
-        except StopIteration:
-            self._begin(line)
 
     def _begin(self, line: bytes) -> None:
         """The master has told how it goes on."""
         replication = self._engine.replication
-        kind, *words = line.decode("latin-1").split()
-        if kind == "+FULLRESYNC" and len(words) == 2 and len(words[0]) == 40 and words[1].isdigit():
-            logger.log(NOTICE, "Full resync from master: %s:%s", *words)
+        position = position_told(line)
+        kind, *words = line.decode("latin-1").split() or [""]
+        if position is not None:
             if replication.failover.state == UNDER_WAY:
                 replication.failover.accepted()
+            self.begin_transfer(*position)
+        elif kind == "+RDBCHANNELSYNC" and self._takes_channel:
+            from emulator.replication.channel import Channel  # only for this
+
+            logger.log(NOTICE, "PSYNC is not possible, initialize RDB channel.")
             self.state = SYNC
-            self.transfer = Transfer(self._engine, words[0], int(words[1]), self._loaded)
+            self._channel = Channel(self._engine, self, words[0].encode() if words else b"")
         elif kind == "+CONTINUE":
             self._continue(words[0] if words else "")
         elif kind in ("-NOMASTERLINK", "-LOADING"):
-            raise Refused(f"Master is currently unable to PSYNC but should be in the future: {_shown(line)}")
+            raise Refused(f"Master is currently unable to PSYNC but should be in the future: {shown(line)}")
         elif replication.failover.state == UNDER_WAY:
             logger.warning("Failover target rejected psync request")
             replication.failover.abort()
         else:
-            raise Refused(f"Unexpected reply to PSYNC from master: {_shown(line)}")
+            raise Refused(f"Unexpected reply to PSYNC from master: {shown(line)}")
 
     def _continue(self, id: str) -> None:
         """Nothing but what was missed is needed; the history may go by another name from here on."""
         logger.log(NOTICE, "Successful partial resynchronization with master.")
         replication = self._engine.replication
         stream = replication.stream
-        if id and id != stream.id:
+        if len(id) == _ID_SIZE and id != stream.id:
             stream.second_id, stream.second_offset, stream.id = stream.id, stream.offset + 1, id
             replication.drop_replicas()
         replication.failover.accepted()
@@ -261,19 +257,39 @@ class MasterLink(Timer):
 
     # The data
 
+    def begin_transfer(self, id: str, offset: int) -> None:
+        """All data are about to come, and after them the stream from an offset in a history on."""
+        from emulator.replication.transfer import (
+            Transfer,
+        )  # to import all at once takes too long for those who are served
+
+        logger.log(NOTICE, "Full resync from master: %s:%d", id, offset)
+        self.state = SYNC
+        self.transfer = Transfer(self._engine, id, offset, self._loaded)
+
     def _load(self, data: bytes) -> None:
-        """Data of a full synchronization, and perhaps more."""
-        assert self.transfer is not None
-        rest = self.transfer.take(data)
-        if rest and self._wire is not None:  # it comes after the data
-            self._unread += rest
+        """Data of a full synchronization, and perhaps more; where those have a connection of their own only the stream."""
+        if self._channel is None:
+            assert self.transfer is not None
+            data = self.transfer.take(data)
+        if data and self._wire is not None:  # it comes after the data
+            self._unread += data
+            self.most_held = max(self.most_held, self.held)
             self._wire.pause(len(self._unread) > _MOST_UNREAD)
+
+    @property
+    def held(self) -> int:
+        """Bytes of the stream that have come while the data come over a connection of their own."""
+        return len(self._unread) if self._channel is not None else 0
 
     def _loaded(self, failure: str) -> None:
         """The data are loaded, or could not be."""
         if self.transfer is None:
             return
         transfer, self.transfer = self.transfer, None
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         if failure:
             logger.warning("%s", failure)
             self.lost("")
@@ -343,6 +359,8 @@ class MasterLink(Timer):
         for words in self.player.play(ready):
             if len(words) > 1 and words[1].upper() == b"GETACK":
                 self.acknowledge()
+            if self._wire is None:
+                return
         if self._wire is None:
             return
         if self._queued <= _MOST_QUEUED:
@@ -366,6 +384,9 @@ class MasterLink(Timer):
     def acknowledge(self) -> None:
         """Tell the master how far we are."""
         if self._wire is None:
+            return
+        if self._wire.unsent > _MOST_UNSENT:
+            self.lost("The MASTER does not read what it asks for")
             return
         words = [b"REPLCONF", b"ACK", b"%d" % self.offset]
         log = self._engine.persistence.log
@@ -392,7 +413,3 @@ class MasterLink(Timer):
 def _size(words: Words) -> int:
     """The bytes of a command in the stream."""
     return sum(len(word) + len(str(len(word))) + 5 for word in words) + len(str(len(words))) + 3
-
-
-def _shown(line: bytes) -> str:
-    return line.decode("utf-8", "replace")

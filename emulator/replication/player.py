@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.clients.session import Session
 from emulator.datatypes.hash import Hash
-from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.table.lookup import check_arity, find
-from emulator.table.registry import Command
+from emulator.table.registry import ADMIN, WRITE, Command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ logger = logging.getLogger("emulator")
 Words = Sequence[bytes]
 
 _BEGINNING: Final = 0
-_SET_DEADLINES: Final = frozenset(
+SET_DEADLINES: Final = frozenset(
     b"set psetex setex expire pexpire expireat pexpireat restore hexpire hpexpire hexpireat hpexpireat hsetex getex".split()
 )
 """Commands that may set a deadline that is over: the key stays until the master deletes it."""
@@ -40,7 +39,7 @@ class Player:
         self._engine = engine
         self._session = session
         self._transaction: list[Words] | None = None
-        self._passing: list[bytes] = []
+        self._passing: list[Words] = []
         session.deny_blocking = True
         session.db = engine.databases[db]
 
@@ -58,7 +57,7 @@ class Player:
                 if name == b"REPLCONF":
                     self._pass_on()
                     yield words
-                    self._passing.append(encoded(words))
+                    self._passing.append(words)
                     continue
                 if name == b"MULTI":
                     self._transaction = []
@@ -69,7 +68,7 @@ class Player:
                 else:
                     self._transaction.append(words)
                 if self._transaction is None:
-                    self._passing.append(encoded(words))
+                    self._passing.append(words)
         self._pass_on()
         if engine.pending_work:
             engine.work()
@@ -83,8 +82,7 @@ class Player:
             for words in transaction:
                 self._run(words)
         self._transaction = None
-        self._passing.append(encoded([b"MULTI"]))
-        self._passing += map(encoded, transaction)
+        self._passing += [b"MULTI"], *transaction
 
     def _pass_on(self) -> None:
         """What was played counts as had, and goes to our own replicas."""
@@ -92,13 +90,15 @@ class Player:
         stream = self._engine.replication.stream
         stream.db = self._session.db.index
         if passing:
-            stream.feed(b"".join(passing))
+            stream.add(passing)
 
     def _run(self, words: Words) -> None:
         engine, session = self._engine, self._session
         try:
             command = find(engine.commands, words)
             check_arity(command, words)
+            if command.flags & ADMIN and not command.flags & WRITE:
+                raise CommandError(f"ERR '{command.full_name.decode()}' has no place in the stream of a master")
         except CommandError as error:
             self._complain(error, words)
             return
@@ -120,7 +120,7 @@ class Player:
     def _at_the_right_time(self, command: Command, words: Words) -> object:
         engine, session = self._engine, self._session
         db, nested = session.db, engine.dispatch.nested
-        sets_deadline = command.name in _SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
+        sets_deadline = command.name in SET_DEADLINES and not (command.name == b"set" and len(words) == _PLAIN_SET)
         if not sets_deadline and not db.expiring and not db.fields_with_expiry:
             return nested(session, command, words)
         keys = [key for spec in command.keys for key in spec.words(words)]

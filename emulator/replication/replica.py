@@ -22,15 +22,27 @@ RECEIVING: Final = 2
 LOADING: Final = 3
 """It has all of the data and is to tell that it has loaded them."""
 ONLINE: Final = 4
+TO_OPEN_CHANNEL: Final = 5
+"""It is to ask for the data over another connection."""
+STREAMING: Final = 6
+"""It is sent the stream, while another connection of it is sent the data."""
 
-_STATES: Final = {WAITING: "wait_bgsave", RECEIVING: "send_bulk", LOADING: "send_bulk", ONLINE: "online"}
+_STATES: Final = {
+    WAITING: "wait_bgsave",
+    RECEIVING: "wait_bgsave",
+    LOADING: "online",
+    ONLINE: "online",
+    TO_OPEN_CHANNEL: "wait_rdb_channel",
+    STREAMING: "send_bulk_and_stream",
+}
 
 
 class Replica:
     """What is known of a replica.
 
     ``offset`` and ``synced`` are how much of the stream it has, and has on its disk; ``heard`` is when it last told so, in
-    milliseconds of `Clock.elapsed`.  ``knows_end_mark`` and ``knows_new_ids`` are what it is capable of; ``asked_for_id``: by
+    milliseconds of `Clock.elapsed`.  ``knows_end_mark``, ``knows_new_ids`` and ``knows_channel`` are what it is capable of;
+    ``is_channel``: it is only for the data of another one, ``main``, which gets the stream; ``asked_for_id``: by
     PSYNC, not by SYNC.  With ``only_dump`` it wants the data and no stream; a filter says which parts of the data it
     wants.  Until it is online the stream is held for it.
     """
@@ -43,9 +55,11 @@ class Replica:
         self.state = ANNOUNCED
         self.port = 0
         self.ip = b""
-        self.knows_end_mark = self.knows_new_ids = False
+        self.knows_end_mark = self.knows_new_ids = self.knows_channel = False
+        self.is_channel = False
+        self.main: Replica | None = None
         self.asked_for_id = True
-        self.only_dump = False
+        self.only_dump = self.takes_file = False
         self.wants_keys = self.wants_functions = True
         self.offset = self.synced = 0
         self.heard = engine.clock.elapsed
@@ -63,12 +77,14 @@ class Replica:
     @property
     def flag(self) -> bytes:
         """The letter of CLIENT LIST."""
-        return b"S" if self.state != ANNOUNCED else b""
+        if self.state == ANNOUNCED:
+            return b""
+        return b"SC" if self.is_channel else b"S"
 
     @property
     def state_name(self) -> str:
         """Its state as INFO has it."""
-        return _STATES[self.state]
+        return "send_bulk" if self.takes_file and self.state == RECEIVING else _STATES[self.state]
 
     @property
     def host(self) -> bytes:
@@ -86,14 +102,26 @@ class Replica:
         return max(self._engine.clock.elapsed - self.heard, 0) // 1000
 
     def gone(self) -> None:
-        """Its connection has ended."""
+        """Its connection has ended: so does the other one, unless that needs it no more."""
         self._engine.replication.forget_replica(self)
+        others = [replica for replica in self._engine.replication.stream.replicas if replica.main is self]
+        for replica in (*others, *([self.main] if self.main is not None else [])):
+            replica.session.abort_in_turn()
+
+    def begin(self, offset: int) -> None:
+        """It is sent the data of this moment, at which the stream is so far."""
+        self.state = RECEIVING
+        self.offset = offset
+        if self.main is not None:
+            self.main.state = STREAMING
+            self.main.offset = offset
+            self.main.heard = self._engine.clock.elapsed
 
     def feed(self, data: bytes) -> None:
         """The stream goes on."""
-        if self.state == ONLINE:
+        if self.state in (ONLINE, STREAMING):
             self.session.send(data)
-        elif self.state != WAITING and not self.only_dump:
+        elif self.state in (RECEIVING, LOADING) and not self.only_dump:
             self._held.append(data)
             self._held_size += len(data)
             hard = output_limits(self.session)[0]
@@ -106,7 +134,7 @@ class Replica:
         if synced is not None:
             self.synced = max(synced, self.synced)
         self.heard = self._engine.clock.elapsed
-        if self.state == LOADING:
+        if self.state in (LOADING, STREAMING):
             self.go_online()
 
     def go_online(self) -> None:

@@ -13,18 +13,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.datatypes.glob import matcher
-from emulator.keyspace.database import Database
-from emulator.keyspace.exchange import swap
 from emulator.persistence.append_log import OFF
 from emulator.persistence.folder import Written
 from emulator.persistence.loading import Loading
+from emulator.persistence.stage import take_over
 from emulator.persistence.work import Job
 from emulator.protocol.text import to_bytes
+from emulator.rdb.file import HEADER_SIZE, MAGIC, VALKEY_MAGIC
 from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
+    from emulator.persistence.host import HostOfFiles
     from emulator.replication.host import HostOfReplication
 
 logger = logging.getLogger("emulator")
@@ -32,6 +33,7 @@ logger = logging.getLogger("emulator")
 _MARK: Final = b"$EOF:"
 _MARK_SIZE: Final = 40
 _LONGEST_HEAD: Final = 128
+_MOST_DIGITS: Final = 19
 
 
 class Transfer:
@@ -65,10 +67,12 @@ class Transfer:
             return data
         if self._memory is None and self._file is None:
             self._head += data
-            line, end, rest = self._head.lstrip(b"\r\n").partition(b"\n")
+            self._head = self._head.lstrip(b"\r\n")
+            line, end, rest = self._head.partition(b"\n")
+            if len(line) > _LONGEST_HEAD:
+                self._fail("Bad protocol from MASTER, the first byte is not '$'")
+                return b""
             if not end:
-                if len(self._head) > _LONGEST_HEAD:
-                    self._fail("Bad protocol from MASTER, the first byte is not '$'")
                 return b""
             self._head = b""
             if not self._open(line.rstrip(b"\r")):
@@ -80,7 +84,7 @@ class Transfer:
         """Begin to receive, as the first line announces it."""
         if line.startswith(_MARK) and len(line) == len(_MARK) + _MARK_SIZE:
             self._mark = line[len(_MARK) :]
-        elif line[:1] == b"$" and line[1:].isdigit():
+        elif line[:1] == b"$" and line[1:].isdigit() and len(line) <= _MOST_DIGITS:
             self.size = int(line[1:])
         else:
             told = line.decode("utf-8", "replace")
@@ -122,6 +126,9 @@ class Transfer:
         return data[missing:]
 
     def _write(self, data: bytes) -> None:
+        if self.taken < HEADER_SIZE and data and not self._may_begin(data):
+            self._fail("Failed trying to load the MASTER synchronization DB: wrong signature")
+            return
         self.taken += len(data)
         if self._memory is not None:
             self._memory.write(data)
@@ -133,6 +140,12 @@ class Transfer:
                     f"Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
                     f"synchronization: {error.strerror}"
                 )
+
+    def _may_begin(self, data: bytes) -> bool:
+        """Whether these bytes may be the next ones of the first ones of a file: what is none is not received to its end."""
+        return any(
+            magic[self.taken :].startswith(data[: max(len(magic) - self.taken, 0)]) for magic in (MAGIC, VALKEY_MAGIC)
+        )
 
     def _fail(self, reason: str) -> None:
         self.abandon()
@@ -209,15 +222,15 @@ class Transfer:
             loading = Loading(engine, reader, source, total, keeps_expired=not detaches, wanted=self._wanted())
             yield from engine.persistence.through(loading)
             return
-        engine.scripting.libraries.flush()
-        fresh = [Database(engine, index) for index in range(len(engine.databases))]
-        for db in fresh:
-            db.uses = engine.databases[0].uses
         serves = engine.replication.stream.id == self.id
-        loading = Loading(engine, reader, source, total, keeps_expired=True, databases=fresh)
-        yield from engine.persistence.through(loading, serves=serves)
-        logger.log(NOTICE, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
-        self._swap(fresh)
+
+        def beside(other: HostOfFiles) -> Job:
+            loading = Loading(other, reader, source, total, keeps_expired=True)
+            yield from engine.persistence.through(loading, serves=serves)
+            logger.log(NOTICE, "MASTER <-> REPLICA sync: Swapping active DB with loaded DB")
+
+        yield from take_over(engine, beside)
+        engine.persistence.dumps.loaded()
 
     def _wanted(self) -> Callable[[bytes], bool] | None:
         """Which keys are copied: those that match a pattern, where there are any."""
@@ -226,15 +239,3 @@ class Transfer:
             return None
         matchers = [matcher(to_bytes(pattern)) for pattern in config.emulator_match.split()]
         return lambda key: any(matches(key) for matches in matchers)
-
-    def _swap(self, fresh: list[Database]) -> None:
-        """Let fresh databases come in the place of the old ones, for everybody who looks at these."""
-        engine, count = self._engine, len(fresh)
-        for db in fresh:
-            db.index += count
-        engine.databases.extend(fresh)
-        for index in range(count):
-            swap(engine, index, count + index)
-        for db in engine.databases[count:]:
-            db.clear()
-        del engine.databases[count:]

@@ -24,6 +24,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -52,6 +53,7 @@ class ToLua:
             Entries: self._array,
             Replies: self._array,
             Push: self._array,
+            Samples: self._array,
         }
         if protocol == 3:
             self._table |= {

@@ -80,8 +80,7 @@ def sentinel_address(client: Session, name: bytes) -> Reply | NullArray:
     master = _sentinel(client).masters.get(as_text(name))
     if master is None:
         return NULL_ARRAY
-    promoted = master.failover.promoted
-    now = promoted if promoted is not None and master.config_epoch == master.failover.epoch else master.top
+    now = master.at_present
     return [now.host.encode(), b"%d" % now.port]
 
 
@@ -125,7 +124,16 @@ def sentinel_monitor(client: Session, name: bytes, ip: bytes, port: bytes, quoru
         raise CommandError("ERR Duplicate master name.")
     if not _is_address(as_text(ip)):
         raise CommandError("ERR Invalid IP address or hostname specified")
-    sentinel.tell_of_watching(sentinel.watch(text, as_text(ip), number, wanted))
+    master = sentinel.watch(text, as_text(ip), number, wanted)
+    return _saved(sentinel, lambda: sentinel.tell_of_watching(master))
+
+
+def _saved(sentinel: Sentinel, tell: Callable[[], object] = lambda: None) -> Status:
+    """What has been changed is in the file, and told; raises `CommandError` where it is not."""
+    saved = sentinel.save()
+    tell()
+    if not saved:
+        raise CommandError("ERR Failed to save config file. Check server logs.")
     return OK
 
 
@@ -144,7 +152,7 @@ def sentinel_remove(client: Session, name: bytes) -> Status:
     """Watches a master no more."""
     _master(client, name)
     _sentinel(client).leave(as_text(name))
-    return OK
+    return _saved(_sentinel(client))
 
 
 @_sub()
@@ -181,7 +189,7 @@ def sentinel_set(client: Session, name: bytes, option: bytes, value: bytes, *mor
             hidden = b"******" if words[place].lower() == b"auth-pass" else words[place + 1]
             told = f"{master.top.told} {as_text(words[place])} {as_text(hidden)}"
             _sentinel(client).tell("+set", told)
-    return OK
+    return _saved(_sentinel(client))
 
 
 def apply_setting(master: Master, option: bytes, value: tuple[bytes, ...]) -> None:
@@ -191,6 +199,8 @@ def apply_setting(master: Master, option: bytes, value: tuple[bytes, ...]) -> No
         raise CommandError(f"ERR Unknown option or number of arguments for SENTINEL SET '{as_text(option)}'")
     if name in _TEXTS:
         setattr(master, _TEXTS[name], as_text(value[0]))
+        for instance in master.instances:
+            instance.end()  # the next connection logs in anew
         return
     number = parse_integer(value[0])
     if number is None or number <= 0:
@@ -244,8 +254,8 @@ def sentinel_pending_scripts(client: Session) -> list[Reply]:
 
 @_sub(since="2.8.4")
 def sentinel_flushconfig(client: Session) -> Status:
-    """Does nothing, since the state is not kept in a file."""
-    return OK
+    """Writes the configuration file anew, with the state of the sentinel."""
+    return _saved(_sentinel(client))
 
 
 @_sub(since="7.0.0")
@@ -287,7 +297,7 @@ def sentinel_config(client: Session, action: bytes, name: bytes, *values: bytes)
         raise CommandError(f"ERR Invalid argument '{as_text(name)}' to SENTINEL CONFIG SET")
     value = as_text(values[0])
     setattr(sentinel, _CONFIG[name.lower()], int(value) if name.lower() == b"announce-port" else value)
-    return OK
+    return _saved(sentinel)
 
 
 # In the place of others

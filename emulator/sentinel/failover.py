@@ -161,6 +161,7 @@ class Failover:
         if instance is self.promoted:
             if self.state == WAIT_PROMOTION and instance.role == MASTER:
                 self._master.config_epoch = self.epoch
+                self._sentinel.save()
                 self._sentinel.tell("+promoted-slave", instance.told)
                 self._enter(RECONFIGURE, self._master.top)
                 self._sentinel.greet_soon(self._master)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from emulator.acl.users import Users
 from emulator.clients.pubsub import PubSub
 from emulator.replication.host import HostOfReplication
 
@@ -14,5 +15,6 @@ if TYPE_CHECKING:
 class HostOfSentinel(HostOfReplication, Protocol):
     """An engine, as a sentinel knows it; see `emulator.core.engine.Engine` for what is meant."""
 
+    acl: Users
     pubsub: PubSub
     sentinel: Sentinel | None

@@ -48,12 +48,12 @@ class Instance:
         self.vote_epoch = 0
         self.reconfigured = ""
         self.reconfigured_at = 0
-        greeting = self._greeting("cmd")
-        self.talk = Talk(sentinel.dial, host, port, greeting)
+        self.talk = Talk(sentinel.dial, host, port, lambda: self._greeting("cmd"))
         self.ear: Talk | None = None
         if kind != SENTINEL:
-            subscription: list[Words] = [*self._greeting("pubsub"), [b"SUBSCRIBE", HELLO]]
-            self.ear = Talk(sentinel.dial, host, port, subscription, self._hear)
+            self.ear = Talk(
+                sentinel.dial, host, port, lambda: [*self._greeting("pubsub"), [b"SUBSCRIBE", HELLO]], self._hear
+            )
 
     def _greeting(self, what: str) -> list[Words]:
         words: list[Words] = []

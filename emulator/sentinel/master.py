@@ -46,6 +46,12 @@ class Master:
         yield from list(self.sentinels.values())
 
     @property
+    def at_present(self) -> Instance:
+        """The server that clients are to take for the master."""
+        promoted = self.failover.promoted
+        return promoted if promoted is not None and self.config_epoch == self.failover.epoch else self.top
+
+    @property
     def is_agreed_down(self) -> bool:
         """Whether as many sentinels as are asked for take the master for dead."""
         return self.agreed_down_since != 0
@@ -70,11 +76,20 @@ class Master:
         self.top = Instance(self._sentinel, self, MASTER, host, port)
         for address in replicas:
             self._add_replica(address)
+        self._sentinel.save()
+
+    def know_replica(self, address: tuple[str, int]) -> Instance | None:
+        """A replica is known of; None where it was."""
+        if address in self.replicas or address == (self.top.host, self.top.port):
+            return None
+        replica = self.replicas[address] = Instance(self._sentinel, self, REPLICA, *address)
+        return replica
 
     def _add_replica(self, address: tuple[str, int]) -> None:
-        if address not in self.replicas and address != (self.top.host, self.top.port):
-            replica = self.replicas[address] = Instance(self._sentinel, self, REPLICA, *address)
+        replica = self.know_replica(address)
+        if replica is not None:
             self._sentinel.tell("+slave", replica.told)
+            self._sentinel.save()
 
     def add_sentinel(self, id: str, host: str, port: int) -> Instance:
         """Another sentinel watches the master."""
@@ -85,8 +100,14 @@ class Master:
                 return other
             other.end()
             del self.sentinels[other.id]
-        found = self.sentinels[id] = Instance(self._sentinel, self, SENTINEL, host, port, id)
+        found = self.know_sentinel(id, host, port)
         self._sentinel.tell("+sentinel", found.told)
+        self._sentinel.save()
+        return found
+
+    def know_sentinel(self, id: str, host: str, port: int) -> Instance:
+        """Another sentinel is known of, which was not."""
+        found = self.sentinels[id] = Instance(self._sentinel, self, SENTINEL, host, port, id)
         return found
 
     # What is due
@@ -173,6 +194,7 @@ class Master:
         if self.leader_epoch < epoch and sentinel.epoch <= epoch:
             self.leader, self.leader_epoch = candidate, sentinel.epoch
             sentinel.tell("+vote-for-leader", f"{candidate} {epoch}")
+            sentinel.save()
             if candidate != sentinel.id:
                 self.failover.put_off()
         return self.leader, self.leader_epoch

@@ -7,10 +7,12 @@ import random
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
-from emulator.protocol.errors import as_text
+from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.text import to_text
 from emulator.replication.host import Receiver
 from emulator.sentinel.master import Master
 from emulator.sentinel.periods import DEFAULTS
+from emulator.sentinel.state import lines_of
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class Sentinel(Timer):
     ``periods`` are the times by which it goes, in milliseconds.
     """
 
-    __slots__ = ("_engine", "announce_ip", "announce_port", "epoch", "id", "masters", "periods", "random")
+    __slots__ = ("_engine", "announce_ip", "announce_port", "epoch", "id", "masters", "periods", "random", "watches")
 
     def __init__(self, engine: HostOfSentinel) -> None:
         super().__init__()
@@ -42,6 +44,7 @@ class Sentinel(Timer):
         self.periods = dict(DEFAULTS)
         self.announce_ip = ""
         self.announce_port = 0
+        self.watches = False
 
     @property
     def now(self) -> int:
@@ -56,6 +59,8 @@ class Sentinel(Timer):
 
     def begin(self) -> None:
         """Watch from now on."""
+        self.watches = True
+        self.save()
         self.log(f"Sentinel ID is {self.id}")
         for master in self.masters.values():
             self.tell_of_watching(master)
@@ -81,6 +86,20 @@ class Sentinel(Timer):
         logger.log(NOTICE, "%s %s", event, text)
         self._engine.pubsub.publish(event.encode(), text.encode())
 
+    def save(self) -> bool:
+        """Bring the configuration file up to date, if there is one; whether that succeeded."""
+        config = self._engine.config
+        if not config.file or not self.watches:
+            return True
+        try:
+            config.rewrite([to_text(user.describe()) for user in self._engine.acl.in_order], lines_of(self))
+        except CommandError as error:
+            reason = str(error).rpartition(": ")[2]
+            logger.warning("WARNING: Sentinel was not able to save the new configuration on disk!!!: %s", reason)
+            return False
+        self.log("Sentinel new configuration saved on disk")
+        return True
+
     # Masters
 
     def watch(self, name: str, host: str, port: int, quorum: int) -> Master:
@@ -102,6 +121,7 @@ class Sentinel(Timer):
         """A new election."""
         if epoch > self.epoch:
             self.epoch = epoch
+            self.save()
             self.tell("+new-epoch", str(epoch))
 
     def figures(self) -> Iterator[tuple[str, object]]:
@@ -125,8 +145,7 @@ class Sentinel(Timer):
         """What is published for other sentinels: who we are, and what we know of a master."""
         ip = self.announce_ip or self._engine.config.bind.split()[0].removeprefix("-").replace("*", "127.0.0.1")
         port = self.announce_port or self._engine.config.port
-        promoted = master.failover.promoted if master.config_epoch == master.failover.epoch else None
-        top = promoted or master.top
+        top = master.at_present
         return f"{ip},{port},{self.id},{self.epoch},{master.name},{top.host},{top.port},{master.config_epoch}"
 
     def greet_soon(self, master: Master) -> None:
@@ -151,3 +170,5 @@ class Sentinel(Timer):
             if (host, int(master_port)) != (master.top.host, master.top.port):
                 self.tell("+config-update-from", other.told)
                 master.switch(host, int(master_port))
+            else:
+                self.save()

@@ -28,7 +28,14 @@ class Talk:
     ``greeting`` is said first, replies that nobody waits for go to ``on_message``.
     """
 
-    def __init__(self, dial: Dial, host: str, port: int, greeting: Sequence[Words], on_message: Answer | None = None):
+    def __init__(
+        self,
+        dial: Dial,
+        host: str,
+        port: int,
+        greeting: Callable[[], Sequence[Words]],
+        on_message: Answer | None = None,
+    ):
         self._dial = dial
         self._host, self._port = host, port
         self._greeting = greeting
@@ -74,7 +81,7 @@ class Talk:
     def connected(self, wire: Wire) -> None:
         """There is a connection."""
         self._wire, self._give_up = wire, None
-        for words in self._greeting:
+        for words in self._greeting():
             self.say(words)
 
     def received(self, data: bytes) -> None:

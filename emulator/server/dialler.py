@@ -71,6 +71,10 @@ class Outgoing(asyncio.Protocol):
 
     # The wire
 
+    @property
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     def write(self, data: bytes) -> None:
         self._transport.write(data)
 

@@ -164,7 +164,8 @@ class IdleWatch(Timer):
         if not limit:
             return
         for session in list(engine.sessions.values()):
-            busy = session.blocked is not None or session.subscriptions or session.peer is not None
+            busy = session.blocked is not None or session.subscriptions
+            busy = busy or (session.peer is not None and session.peer.kind != b"normal")
             if not busy and engine.clock.now - session.active > limit * 1000:
                 logger.info("Closing idle client")
                 session.abort()

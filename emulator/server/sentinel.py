@@ -14,8 +14,11 @@ from emulator.sentinel.table import sentinel_table
 
 if TYPE_CHECKING:
     from emulator.sentinel.host import HostOfSentinel
+    from emulator.sentinel.master import Master
 
 _MONITOR = 5
+_KNOWN = {"config-epoch": 2, "leader-epoch": 2, "known-replica": 3, "known-slave": 3, "known-sentinel": 4}
+"""What a sentinel has written into its file itself, and how many words that are."""
 
 
 def make_sentinel(engine: HostOfSentinel, directives: Sequence[Sequence[str]]) -> Sentinel:
@@ -42,19 +45,48 @@ def _take(sentinel: Sentinel, words: Sequence[str]) -> None:
         setattr(sentinel, option.replace("-", "_"), int(rest[0]) if option == "announce-port" else rest[0])
     elif option == "myid" and len(rest) == 1:
         sentinel.id = rest[0]
-    elif option in ("resolve-hostnames", "announce-hostnames", "deny-scripts-reconfig", "current-epoch"):
+    elif option == "current-epoch" and len(rest) == 1:
+        sentinel.epoch = _number(rest[0])
+    elif option in _KNOWN and len(rest) == _KNOWN[option]:
+        _know(sentinel, option, *rest)
+    elif option in ("resolve-hostnames", "announce-hostnames", "deny-scripts-reconfig"):
         return
     else:
         _set(sentinel, option, rest)
+
+
+def _number(word: str) -> int:
+    number = parse_integer(word.encode())
+    if number is None or number < 0:
+        raise ConfigError("Unrecognized sentinel configuration statement.")
+    return number
+
+
+def _known_master(sentinel: Sentinel, name: str) -> Master:
+    if name not in sentinel.masters:
+        raise ConfigError("No such master with specified name.")
+    return sentinel.masters[name]
+
+
+def _know(sentinel: Sentinel, option: str, name: str, *words: str) -> None:
+    """What was found out about a master before the last end."""
+    master = _known_master(sentinel, name)
+    if option == "config-epoch":
+        master.config_epoch = _number(words[0])
+    elif option == "leader-epoch":
+        master.leader_epoch = _number(words[0])
+    elif option == "known-sentinel":
+        master.know_sentinel(words[2], words[0], _number(words[1]))
+    else:
+        master.know_replica((words[0], _number(words[1])))
 
 
 def _set(sentinel: Sentinel, option: str, rest: Sequence[str]) -> None:
     """A setting of a master."""
     if len(rest) != 2:
         raise ConfigError("Unrecognized sentinel configuration statement.")
-    if rest[0] not in sentinel.masters:
-        raise ConfigError("No such master with specified name.")
+    master = _known_master(sentinel, rest[0])
     try:
-        apply_setting(sentinel.masters[rest[0]], option.encode(), (rest[1].encode(),))
+        apply_setting(master, option.encode(), (rest[1].encode(),))
     except CommandError:
         raise ConfigError("Unrecognized sentinel configuration statement.") from None

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from emulator.clients.description import describe
@@ -154,7 +155,9 @@ class NetworkServer:
             return  # it ends already, and what was said of saving holds
         if any(engine.busy for engine in self.engine.keyspaces):
             self.loop.call_later(_QUIET_SECONDS, self.end_when_quiet, save, force, refused)
-        elif not self.engine.request_shutdown(save, force):
+            return
+        begin, end = self.engine.replication.shutdown.begin, partial(self.engine.request_shutdown, save, force)
+        if begin(end, refused) is False:
             refused()
 
     def end(self) -> None:
@@ -211,7 +214,7 @@ class NetworkServer:
     def holds(self, connection: Connection) -> bool:
         """Bring the append-only file up to date, before a connection's replies are written; whether these have to wait.
 
-        With ``appendfsync always`` they do, until the end of this round of the loop: one wait for the disk is for them all.
+        They do until the end of this round of the loop: the file is written once, and brought to the disk once, for them all.
         """
         log = connection.engine.persistence.log
         if not log.holds_replies or connection.session.closing:

@@ -21,6 +21,7 @@ from emulator.protocol.replies import (
     Pairs,
     PlainDouble,
     Reply,
+    Samples,
     SetReply,
     Status,
     Verbatim,
@@ -37,6 +38,10 @@ class Value:
     def __init__(self, value: Any, encoders: Encoders) -> None:
         self.value = value
         self._encoders = encoders
+
+    def __len__(self) -> int:
+        """The bytes that it would take."""
+        return len(self.written())
 
     def written(self) -> bytes:
         """Bytes from which redis-py reads the same value."""
@@ -82,6 +87,7 @@ class _Converter:
             Entries: self.array,
             set: self.array,
             SetReply: self.array,
+            Samples: self.array,
         }
         self.table |= others
 
