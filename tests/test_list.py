@@ -7,8 +7,9 @@ import pytest
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
-from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.list import List
 from emulator.datatypes.listpack import entry_size
+from emulator.datatypes.quicklist import fill_with
 from tests.conftest import Client
 
 

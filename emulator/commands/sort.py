@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emulator.commands.options import FLAG, LIMIT, TEXT, last_given, read_options
 from emulator.config.notifications import GENERIC, LIST
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import NONE_LARGE, List, fill_with
+from emulator.datatypes.list import List
+from emulator.datatypes.quicklist import NONE_LARGE, fill_with
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import WRONGTYPE, CommandError

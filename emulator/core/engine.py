@@ -36,7 +36,8 @@ from emulator.core import dispatch
 from emulator.core.expiration import Expiration
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
-from emulator.datatypes.list import NONE_LARGE, List, fill_with
+from emulator.datatypes.list import List
+from emulator.datatypes.quicklist import NONE_LARGE, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
 from emulator.keyspace.eviction import Eviction

@@ -10,19 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from itertools import accumulate, islice
-from math import inf
 from operator import indexOf
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.quicklist import OVERHEAD, SIZES, Plain, accepts, exceeds, largest, room
 from emulator.datatypes.two_ended import TwoEnded
-
-_SIZES = (4096, 8192, 16384, 32768, 65536)
-_SAFE_SIZE = 8192
-_OVERHEAD = 8
-
 
 _QUICKLIST = 40
 _NODE_HEAD = 32
@@ -33,36 +27,11 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
-NONE_LARGE = 1 << 30
-"""A threshold that no value reaches, as it was before Redis 7.4."""
-
-
-class Fill(int):
-    """A limit with which values of ``packed`` bytes and more have nodes for themselves (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
-
-    packed = 0
-
-
-def fill_with(limit: int, packed: int) -> int:
-    """The limit, with this threshold instead of what it has; with 0 a plain one."""
-    if not packed:
-        return int(limit)
-    fill = Fill(limit)
-    fill.packed = packed
-    return fill
-
-
-class _Plain(list[int]):
-    """A node that is no listpack but one large value."""
-
-    __slots__ = ()
-
-
 Node = tuple[Sequence[bytes], int, bool]
 """Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
 
 
-_NO_NODE = _Plain()
+_NO_NODE = Plain()
 """Stands for a node that takes no more."""
 
 
@@ -107,7 +76,7 @@ class List:
         new.fill, new.nodes = limit, deque()
         for values, size, alone in listpacks:
             new.values.back.extend(values)
-            new.nodes.append((_Plain if alone else list)((len(values), size)))
+            new.nodes.append((Plain if alone else list)((len(values), size)))
             new.size += size - HEADER_SIZE
         new.settle(limit)
         return new
@@ -115,7 +84,7 @@ class List:
     def settle(self, limit: int) -> None:
         """Be a listpack where a quicklist has but one that may stand alone."""
         if self.nodes is not None and len(self.nodes) == 1 and self.nodes[0].__class__ is list:
-            fits = self.size <= _SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
+            fits = self.size <= SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
 
     def listpacks(self) -> Iterator[tuple[list[bytes], bool]]:
@@ -125,7 +94,7 @@ class List:
             return
         start = 0
         for node in self.nodes:
-            yield self.values.slice(start, start + node[0]), node.__class__ is _Plain
+            yield self.values.slice(start, start + node[0]), node.__class__ is Plain
             start += node[0]
 
     @property
@@ -178,7 +147,7 @@ class List:
         twin.size = self.size
         twin.fill = self.fill
         if self.nodes is not None:
-            twin.nodes = deque([node.copy() if node.__class__ is list else _Plain(node) for node in self.nodes])
+            twin.nodes = deque([node.copy() if node.__class__ is list else Plain(node) for node in self.nodes])
         return twin
 
     def _part(self) -> None:
@@ -190,16 +159,16 @@ class List:
 
     def grow(self, values: Sequence[bytes], limit: int) -> None:
         """Choose the encoding before values are added."""
-        if self.nodes is None and _exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
+        if self.nodes is None and exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
             self.nodes = deque([[len(self.values), self.size]] if self.values else [])
             self.fill = limit
 
     def shrink(self, limit: int) -> None:
         """Choose the encoding after values were taken away."""
-        if self.nodes is None or len(self.nodes) != 1 or self.nodes[0].__class__ is _Plain:
+        if self.nodes is None or len(self.nodes) != 1 or self.nodes[0].__class__ is Plain:
             return
         count, size = self.nodes[0]
-        if size <= _SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2:
+        if size <= SIZES[min(-limit, 5) - 1] // 2 if limit < 0 else count <= max(limit, 1) // 2:
             self.nodes = None
 
     # Ends
@@ -213,16 +182,16 @@ class List:
         if nodes is None:
             self.size += sum(map(entry_size, values))
             return
-        most_bytes, most_values, largest = _room(self.fill)
+        most_bytes, most_values, longest = room(self.fill)
         node = nodes[0] if nodes else _NO_NODE
         for value in values:
             size = entry_size(value)
             self.size += size
             length = len(value)
-            if length > largest:
-                nodes.appendleft(_Plain((1, HEADER_SIZE + size)))
+            if length > longest:
+                nodes.appendleft(Plain((1, HEADER_SIZE + size)))
                 node = _NO_NODE
-            elif node.__class__ is list and node[1] + length + _OVERHEAD <= most_bytes and node[0] < most_values:
+            elif node.__class__ is list and node[1] + length + OVERHEAD <= most_bytes and node[0] < most_values:
                 node[0] += 1
                 node[1] += size
             else:
@@ -239,16 +208,16 @@ class List:
         nodes = self.nodes
         if nodes is None:
             return
-        most_bytes, most_values, largest = _room(self.fill)
+        most_bytes, most_values, longest = room(self.fill)
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):
-            if len(value) > largest:
+            if len(value) > longest:
                 if count:
                     nodes.append([count, filled])
-                nodes.append(_Plain((1, HEADER_SIZE + size)))
+                nodes.append(Plain((1, HEADER_SIZE + size)))
                 count, filled = 0, HEADER_SIZE
                 continue
-            if count and (filled + len(value) + _OVERHEAD > most_bytes or count >= most_values):
+            if count and (filled + len(value) + OVERHEAD > most_bytes or count >= most_values):
                 nodes.append([count, filled])
                 count, filled = 0, HEADER_SIZE
             count += 1
@@ -412,7 +381,7 @@ class List:
         """A value is to be replaced by one that may be too large for its node, or large no more."""
         place, offset = self._locate(index)
         node = nodes[place]
-        large, was_large = len(value) > _largest(self.fill), node.__class__ is _Plain
+        large, was_large = len(value) > largest(self.fill), node.__class__ is Plain
         if large == was_large:
             _change(node, 0, entry_size(value) - entry_size(old))
         elif was_large:
@@ -420,7 +389,7 @@ class List:
             del nodes[place]
         else:
             self._split(nodes, place, index - offset, index + 1)
-            nodes.insert(place + 1, _Plain((1, HEADER_SIZE + entry_size(value))))
+            nodes.insert(place + 1, Plain((1, HEADER_SIZE + entry_size(value))))
             _change(nodes[place], -1, -entry_size(old))
             if nodes[place][0]:
                 self._merge_around(nodes, place + 1)
@@ -430,18 +399,18 @@ class List:
     def _insert_into_nodes(self, nodes: deque[list[int]], index: int, value: bytes, after: bool) -> None:
         """A value comes before or after that at an index: into its node, the next one, one of its own or half of its node."""
         size = entry_size(value)
-        large = len(value) > _largest(self.fill)
+        large = len(value) > largest(self.fill)
         place, offset = self._locate(index)
         at_end = offset == (nodes[place][0] - 1 if after else 0)
         beside = place + (1 if after else -1)
-        if large and (at_end or nodes[place].__class__ is _Plain):
-            nodes.insert(place + after, _Plain((1, HEADER_SIZE + size)))
+        if large and (at_end or nodes[place].__class__ is Plain):
+            nodes.insert(place + after, Plain((1, HEADER_SIZE + size)))
         elif large:
             self._split(nodes, place, index - offset, index + after)
-            nodes.insert(place + 1, _Plain((1, HEADER_SIZE + size)))
-        elif _accepts(nodes[place], value, self.fill):
+            nodes.insert(place + 1, Plain((1, HEADER_SIZE + size)))
+        elif accepts(nodes[place], value, self.fill):
             _change(nodes[place], 1, size)
-        elif at_end and 0 <= beside < len(nodes) and _accepts(nodes[beside], value, self.fill):
+        elif at_end and 0 <= beside < len(nodes) and accepts(nodes[beside], value, self.fill):
             _change(nodes[beside], 1, size)
         elif at_end:
             nodes.insert(place + after, [1, HEADER_SIZE + size])
@@ -467,7 +436,7 @@ class List:
             if not nodes[place].__class__ is nodes[place + 1].__class__ is list:
                 return False
             (count, size), (more, further) = nodes[place], nodes[place + 1]
-            if _exceeds(size + further - HEADER_SIZE, count + more, self.fill):
+            if exceeds(size + further - HEADER_SIZE, count + more, self.fill):
                 return False
             nodes[place] = [count + more, size + further - HEADER_SIZE]
             del nodes[place + 1]
@@ -503,30 +472,3 @@ class List:
 def _change(node: list[int], count: int, size: int) -> None:
     node[0] += count
     node[1] += size
-
-
-def _exceeds(size: int, count: int, limit: int) -> bool:
-    """Whether a listpack of that size and number of values is beyond the limit."""
-    most_bytes, most_values, _ = _room(limit)
-    return size > most_bytes or count > most_values
-
-
-def _room(limit: int) -> tuple[int, float, int]:
-    """The most bytes and values that a listpack may have, and the bytes of the largest value that may stand in one."""
-    return _room_with(limit, limit.packed if isinstance(limit, Fill) else 0)
-
-
-@lru_cache(maxsize=64)
-def _room_with(limit: int, packed: int) -> tuple[int, float, int]:
-    most_bytes = _SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
-    return most_bytes, inf if limit < 0 else max(limit, 1), packed - 1 if packed else most_bytes
-
-
-def _largest(limit: int) -> int:
-    """The bytes of the largest value that does not have a node for itself."""
-    return _room(limit)[2]
-
-
-def _accepts(node: list[int], value: bytes, limit: int) -> bool:
-    """Whether a node of a quicklist has room for a value that is not large, by Redis's estimate."""
-    return node.__class__ is list and not _exceeds(node[1] + len(value) + _OVERHEAD, node[0] + 1, limit)

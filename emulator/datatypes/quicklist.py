@@ -1,0 +1,60 @@
+"""Where the listpacks of a quicklist end: what `list-max-listpack-size` lets a node have."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import inf
+
+SIZES = (4096, 8192, 16384, 32768, 65536)
+_SAFE_SIZE = 8192
+OVERHEAD = 8
+NONE_LARGE = 1 << 30
+"""A threshold that no value reaches, as it was before Redis 7.4."""
+
+
+class Fill(int):
+    """A limit with which values of ``packed`` bytes and more have nodes for themselves (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
+
+    packed = 0
+
+
+def fill_with(limit: int, packed: int) -> int:
+    """The limit, with this threshold instead of what it has; with 0 a plain one."""
+    if not packed:
+        return int(limit)
+    fill = Fill(limit)
+    fill.packed = packed
+    return fill
+
+
+class Plain(list[int]):
+    """A node that is no listpack but one large value."""
+
+    __slots__ = ()
+
+
+def exceeds(size: int, count: int, limit: int) -> bool:
+    """Whether a listpack of that size and number of values is beyond the limit."""
+    most_bytes, most_values, _ = room(limit)
+    return size > most_bytes or count > most_values
+
+
+def room(limit: int) -> tuple[int, float, int]:
+    """The most bytes and values that a listpack may have, and the bytes of the largest value that may stand in one."""
+    return _room_with(limit, limit.packed if isinstance(limit, Fill) else 0)
+
+
+@lru_cache(maxsize=64)
+def _room_with(limit: int, packed: int) -> tuple[int, float, int]:
+    most_bytes = SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
+    return most_bytes, inf if limit < 0 else max(limit, 1), packed - 1 if packed else most_bytes
+
+
+def largest(limit: int) -> int:
+    """The bytes of the largest value that does not have a node for itself."""
+    return room(limit)[2]
+
+
+def accepts(node: list[int], value: bytes, limit: int) -> bool:
+    """Whether a node of a quicklist has room for a value that is not large, by Redis's estimate."""
+    return node.__class__ is list and not exceeds(node[1] + len(value) + OVERHEAD, node[0] + 1, limit)
