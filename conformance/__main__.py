@@ -17,12 +17,13 @@ HERE = Path(__file__).parent
 NO_ORACLE = 3
 
 
-def load_accepted(path: Path = HERE / "accepted.txt") -> dict[str, str]:
-    """The accepted differences: case and reason."""
+def load_accepted(edition: str = "8.2") -> dict[str, str]:
+    """The accepted differences from an edition's server: case and reason."""
     accepted: dict[str, str] = {}
-    for line in path.read_text().splitlines():
+    path = HERE / "accepted" / f"{edition}.txt"
+    for line in path.read_text().splitlines() if path.exists() else []:
         if line.strip() and not line.startswith("#"):
-            name, _, reason = line.partition(": ")
+            name, _, reason = line.partition(" | ")
             accepted[name] = reason
     return accepted
 
@@ -56,7 +57,7 @@ def play(arguments: argparse.Namespace) -> int:
     cases = select(arguments.group, arguments.match, [arguments.resp] if arguments.resp else [2, 3], arguments.edition)
     options = ("--compat", arguments.edition) if arguments.edition != "8.2" else ()
     binary = arguments.oracle or (oracles.binary(arguments.edition) if options else None)
-    accepted = load_accepted()
+    accepted = load_accepted(arguments.edition)
     differing: set[str] = set()
 
     def show(difference: Difference) -> None:
@@ -110,7 +111,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
     parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")
-    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1, 7.0")
+    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, 7.4, 7.2, valkey-9.1")
     parser.add_argument("--match", default="", metavar="PATTERN", help="only cases whose group/name matches")
     parser.add_argument("--group", action="append", default=[], help="only cases of a group; may be repeated")
     parser.add_argument("--resp", type=int, choices=(2, 3), help="only on one protocol")

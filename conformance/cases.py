@@ -151,16 +151,32 @@ def _rows(names: list[str], values: list[bytes]) -> Iterator[dict[str, str]]:
 
 
 def load_all(folder: Path) -> Iterator[Case]:
-    """The cases of every file in a folder."""
+    """The cases of every file in a folder.  Raises `CaseError` where two of a group have one name."""
+    files: dict[str, Path] = {}
     for path in sorted(folder.glob("*.case")):
-        yield from load(path)
+        for case in load(path):
+            if files.setdefault(case.id, path) != path:
+                raise CaseError(
+                    f"{path}: {case.name} is the name of another case of the group, in {files[case.id].name}"
+                )
+            yield case
+
+
+def groups(folder: Path) -> list[str]:
+    """The groups of cases in a folder."""
+    return sorted({group_of(path) for path in folder.glob("*.case")})
+
+
+def group_of(path: Path) -> str:
+    """The group of a file of cases: its name up to the first point, so that a group has files of several themes."""
+    return path.name.partition(".")[0]
 
 
 def _case(line: str, path: Path, number: int) -> Case:
     match = _HEAD.match(line)
     if match is None or not match["name"]:
         raise CaseError("a case needs a name")
-    case = Case(path.stem, match["name"], path, number)
+    case = Case(group_of(path), match["name"], path, number)
     tags = match["tags"].split()
     while tags:
         tag = tags.pop(0)

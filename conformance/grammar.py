@@ -18,7 +18,7 @@ from conformance.resp import Connection, Reply
 
 FOLDER = servers.ROOT / "emulator" / "commands"
 FILE = FOLDER / "grammar.json"
-EDITIONS = ("8.6", "valkey-9.1")
+EDITIONS = ("7.2", "7.4", "8.6", "valkey-9.1")
 
 _LEFT_OUT = frozenset(("summary", "complexity", "history", "subcommands"))
 

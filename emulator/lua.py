@@ -18,6 +18,12 @@ def function(module: str, name: str) -> Any:
 
 
 @cache
+def is_quick() -> bool:
+    """Whether LuaJIT is there."""
+    return function("memory", "bxor") is not None
+
+
+@cache
 def _module(name: bytes) -> Any:
     """What a file of Lua returns, which gets those that it uses by the same function."""
     return _execute()((Path(__file__).parent / f"{name.decode()}.lua").read_bytes(), _module)

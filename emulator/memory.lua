@@ -3,6 +3,7 @@
 -- memory but its user, who also holds the text that he has a view of: a view alone does not keep it.
 
 local FURTHEST = 8192
+local WORD = 8
 local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
 
 -- A function whose memory is given back at once where it took much.
@@ -18,14 +19,24 @@ local found, ffi = pcall(require, "ffi")
 
 if found then
   local bit, bytes, words = require("bit"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
-  local room, numbers = ffi.typeof("uint8_t[?]"), ffi.typeof("int32_t[?]")
+  local room, sizes, numbers = ffi.typeof("uint8_t[?]"), ffi.typeof("const uint32_t *"), ffi.typeof("int32_t[?]")
+
+  -- A word at once is one instruction; what it has beyond the bytes wanted is overwritten by whatever comes next.
+  local function copy(to, place, from, start, size)
+    if size <= WORD then return ffi.copy(to + place, from + start, WORD) end
+    if size > 2 * WORD then return ffi.copy(to + place, from + start, size) end
+    ffi.copy(to + place, from + start, WORD)
+    ffi.copy(to + place + WORD, from + start + WORD, WORD)
+  end
+
   return {
     tidy = tidy,
     view = function(text) return ffi.cast(bytes, text) end,
-    room = function(size) return ffi.new(room, size) end,
+    lengths = function(text, count) return ffi.cast(#text == count and bytes or sizes, text) end,
+    room = function(size) return ffi.new(room, size + WORD) end,
     numbers = function(count) return ffi.new(numbers, count) end,
     text = function(from, size) return ffi.string(from, size) end,
-    copy = function(to, place, from, start, size) ffi.copy(to + place, from + start, size) end,
+    copy = copy,
     words = function(text) return ffi.cast(words, text) end,
     band = bit.band,
     rshift = bit.rshift,
@@ -64,6 +75,14 @@ return {
   tidy = tidy,
   view = function(text)
     return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end })
+  end,
+  lengths = function(text, count)
+    if #text == count then return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end }) end
+    local function number(_, place)
+      local a, b, c, d = byte(text, 4 * place + 1, 4 * place + 4)
+      return a + b * 256 + c * 65536 + d * 16777216
+    end
+    return setmetatable({}, { __index = number })
   end,
   room = new_room,
   numbers = function() return setmetatable({}, { __index = function() return 0 end }) end,

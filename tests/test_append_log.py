@@ -1,5 +1,6 @@
 """The append-only file: the emulator and the real server take each other's place on it, whatever has become of it."""
 
+import logging
 import os
 import re
 import shutil
@@ -329,6 +330,40 @@ def test_a_client_without_replies_makes_no_heap_of_what_is_unwritten(engine, cli
     assert engine.persistence.folder.files[f"{FOLDER}/appendonly.aof.1.incr.aof"].endswith(
         encoded([b"SET", b"key", b"2999"])
     )
+
+
+def test_nothing_is_written_while_a_thread_waits_for_the_disk(engine, client, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "emulator")
+    seconds, syncs = [100.0], []
+    monkeypatch.setattr("emulator.persistence.append_log.monotonic", lambda: seconds[0])
+    engine.in_background = lambda call, then, failed: syncs.append(lambda: then(call()))
+    engine.persistence.folder.lasting = True
+    log = engine.persistence.log
+    log.start()
+    file = engine.persistence.folder.files[f"{FOLDER}/appendonly.aof.1.incr.aof"]
+
+    def change(value):
+        client.play(f"SET key {value}")
+        log.flush()
+        return file.endswith(encoded([b"SET", b"key", b"%d" % value]))
+
+    assert log.holds_replies
+    assert change(1)
+    log.check()
+    assert not log.holds_replies
+    assert not change(2)
+    seconds[0] += 1.9
+    assert not change(3)
+    seconds[0] += 0.2
+    assert change(4)
+    assert log.delayed_syncs == 1
+    assert "Asynchronous AOF fsync is taking too long (disk is busy?)." in caplog.text
+    assert not change(5)
+    syncs.pop()()
+    assert file.endswith(encoded([b"SET", b"key", b"5"]))
+    assert log.holds_replies
+    log.check()
+    assert len(syncs) == 1
 
 
 def test_moments_stand_in_the_log(tmp_path):

@@ -41,7 +41,7 @@ def started(folder, clock=None, **settings):
 
 def again(engine, folder):
     """What an engine has that starts on the files of another, at the same moment."""
-    engine.persistence.log.flush(sync=True)
+    engine.persistence.log.flush_to_disk()
     copy = folder.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(folder, copy)

@@ -3,16 +3,23 @@
 https://redis.io/docs/latest/commands/
 """
 
+import os
+
 import pytest
 
 from emulator.clients.session import Session
 from emulator.clock import ManualClock
+from emulator.commands.command import grammar
+from emulator.commands.table import table
 from emulator.config.directives import Config
 from emulator.config.edition import EDITIONS
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.modules.array.array import Array
+from emulator.persistence.disk import Disk
+from emulator.persistence.manifest import parse
 from emulator.protocol.inline import split_inline
+from emulator.table.registry import every_command
 from tests.conftest import Client
 
 
@@ -62,6 +69,24 @@ def test_a_command_is_there_from_its_version_on(compat, line, since):
     assert Talk(compat)(line)[0].startswith("-ERR unknown command") != known
 
 
+@pytest.mark.parametrize("compat", ["8.8", "8.10"])
+def test_the_documentation_of_commands_tells_of_their_arguments(compat):
+    edition = EDITIONS[compat]
+    before = {entry.full_name for entry in every_command(table(EDITIONS["8.6"], hidden=False).known)}
+    known = every_command(table(edition, hidden=False).known)
+    new = [entry for entry in known if entry.full_name not in before]
+    told = {entry.full_name: grammar(edition)[entry.full_name.decode()] for entry in new}
+    assert len(new) >= 20 and all(told[entry.full_name]["since"] == entry.since for entry in new)
+    assert all(
+        "arguments" in told[entry.full_name] for entry in new if entry.arity not in (1, 2) and not entry.subcommands
+    )
+
+
+def test_commands_that_run_scripts_say_so(ask):
+    assert "+script_runner" in ask("COMMAND INFO fcall")
+    assert "+script_runner" not in Talk("8.8")("COMMAND INFO fcall")
+
+
 # Arrays
 
 
@@ -83,7 +108,7 @@ def test_ranges_of_an_array(ask):
     assert ask.items("ARSCAN a 0 10") == [0, "a", 1, "b", 3, "d"]
     assert ask("ARSCAN a 10 0 LIMIT 2") == ["*2", *("*2", ":3", "$1", "d"), *("*2", ":1", "$1", "b")]
     assert ask("ARGETRANGE a 0 1000000")[0].startswith("-ERR range exceeds")
-    assert ask("ARGETRANGE none 0 3") == ["*0"]
+    assert ask.items("ARGETRANGE none 3 2") == [None, None]
 
 
 def test_an_array_goes_with_its_last_value(ask):
@@ -104,13 +129,63 @@ def test_the_cursor(ask):
     assert ask("ARSET log 18446744073709551615 x")[0].startswith("-ERR")
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("ARGET a -1", "ERR invalid array index"),
+        ("ARGET a 18446744073709551615", "ERR invalid array index"),
+        ("ARSET a 18446744073709551614 x y", "ERR array index overflow"),
+        ("ARMSET a 0 x 1", "ERR wrong number of arguments for 'armset' command"),
+        ("ARSCAN a 0 1 LIMIT", "ERR wrong number of arguments for 'arscan' command"),
+        ("ARSCAN a 0 1 LIMIT x", "ERR value is not an integer or out of range"),
+        ("ARSCAN a 0 1 LIMIT 0", "ERR LIMIT must be positive"),
+        ("ARRING a x v", "ERR invalid size"),
+        ("ARRING a 0 v", "ERR size must be positive"),
+        ("ARLASTITEMS a x", "ERR invalid COUNT"),
+        ("ARLASTITEMS a 1 FOO", "ERR syntax error"),
+        ("ARINFO none", "ERR no such key"),
+        ("ARINFO a FOO", "ERR syntax error"),
+        ("AROP a 0 1 FOO", "ERR unknown operation"),
+        ("AROP a 0 1 MATCH", "ERR MATCH requires a value argument"),
+        ("AROP a 0 1 SUM x", "ERR wrong number of arguments for 'arop' command"),
+        ("ARGREP a - x MATCH x", "ERR invalid array index"),
+        ("ARGREP a - + MATCH x GLOB", "ERR syntax error"),
+        ("ARGREP a - + RE ''", "ERR regular expression is empty"),
+        (f"ARGREP a - + RE {'x' * 2049}", "ERR regular expression is too long, maximum is 2048 bytes"),
+        (f"ARGREP a - +{' MATCH x' * 251}", "ERR too many predicates, maximum is 250"),
+        ("ARGET string -1", "WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("ARSET string -1 x", "ERR invalid array index"),
+    ],
+)
+def test_errors_of_arrays(ask, line, error):
+    ask("SET string x")
+    ask("ARSET a 0 x")
+    assert ask(line) == [f"-{error}"]
+
+
 def test_a_ring(ask):
     assert [ask(f"ARRING r 3 v{number}") for number in range(4)] == [[":0"], [":1"], [":2"], [":0"]]
     assert (ask("ARGET r 0")[1], ask("ARCOUNT r")) == ("v3", [":3"])
     assert ask.items("ARLASTITEMS r 3") == ["v1", "v2", "v3"]
     assert ask.items("ARLASTITEMS r 9 REV") == ["v3", "v2", "v1"]
-    ask("ARRING r 2 v4")
-    assert ask.items("ARGETRANGE r 0 2") == ["v3", "v4", None]
+    assert ask("ARRING r 2 v4") == [":0"]
+    assert ask.items("ARGETRANGE r 0 2") == ["v4", "v3", None]
+
+
+@pytest.mark.parametrize(
+    ("prepared", "size", "place", "values"),
+    [
+        ("ARRING r 4 a b c d", 3, 0, ["x", "c", "d"]),
+        ("ARRING r 3 a b c d", 5, 3, ["b", "c", "d", "x"]),
+        ("ARRING r 5 a b c", 9, 3, ["a", "b", "c", "x"]),
+        ("ARMSET r 0 a 2 c 3 d", 3, 2, ["c", "d", "x"]),
+    ],
+)
+def test_a_ring_of_another_size_keeps_the_latest_values(ask, prepared, size, place, values):
+    ask(prepared)
+    assert ask(f"ARRING r {size} x") == [f":{place}"]
+    assert ask.items(f"ARGETRANGE r 0 {len(values) - 1}") == values
+    ask.engine.databases[0].entries[b"r"].value._check()
 
 
 def test_the_latest_insertions(ask):
@@ -118,6 +193,11 @@ def test_the_latest_insertions(ask):
     assert ask.items("ARLASTITEMS log 2") == ["second", "third"]
     assert ask.items("ARLASTITEMS log 2 REV") == ["third", "second"]
     assert ask.items("ARLASTITEMS log 9") == ["first", "second", "third"]
+    assert ask("ARLASTITEMS log 0") == ask("ARLASTITEMS none 5") == ["*0"]
+    ask("ARSET log 4 last")
+    assert ask.items("ARLASTITEMS log 9") == [None, "last", "first", "second", "third"]
+    ask("ARSET log 2000000 far")
+    assert ask("ARLASTITEMS log 1000001") == ["-ERR count exceeds maximum of 1000000 items"]
 
 
 def test_calculating_with_a_range(ask):
@@ -130,7 +210,10 @@ def test_calculating_with_a_range(ask):
     ask("ARMSET f 0 255 1 15 2 240.9")
     assert [ask(f"AROP f 0 2 {name}") for name in ("AND", "OR", "XOR")] == [[":0"], [":255"], [":0"]]
     assert ask("AROP s 3 3 SUM") == ask("AROP none 0 1 OR") == ["$-1"]
-    assert ask("AROP s 0 1 MATCH")[0].startswith("-ERR")
+    assert ask("AROP none 0 1 USED") == [":0"]
+    ask("ARMSET d 0 0.1 1 0.2 2 1e30 3 -inf")
+    assert [ask(f"AROP d 0 {last} SUM")[1] for last in (1, 2, 3)] == ["0.3", "1e+30", "-inf"]
+    assert ask("AROP d 2 3 OR") == ["$-1"]
 
 
 def test_searching_an_array(ask):
@@ -141,6 +224,8 @@ def test_searching_an_array(ask):
     assert ask.items("ARGREP log 4 0 RE '^[A-Za-z]+: (cpu|net)$' NOCASE") == [4, 2]
     assert ask.items("ARGREP log 0 4 EXACT 'info: ready'") == [3]
     assert ask.items("ARGREP log - + MATCH o MATCH k AND LIMIT 1") == [0]
+    assert ask.items("ARGREP log - + MATCH o AND MATCH k OR LIMIT 1 LIMIT 2") == [0, 1]
+    assert ask.items("ARGREP log - + OR MATCH o MATCH k AND") == [0]
     assert ask("ARGREP log - + RE (")[0].startswith("-ERR")
     assert ask("ARGREP none - + MATCH x") == ["*0"]
 
@@ -178,7 +263,7 @@ def test_a_counter_within_bounds(ask):
     assert ask.items("INCREX k BYINT 5 UBOUND 100") == [99, 0]
     assert ask.items("INCREX k BYINT 5 UBOUND 100 SATURATE") == [100, 1]
     assert ask.items("INCREX k BYINT -300 LBOUND 0 SATURATE") == [0, -100]
-    assert ask("INCREX k LBOUND 2 UBOUND 1")[0].startswith("-ERR")
+    assert ask("INCREX k SATURATE BYINT 9223372036854775807") == ["*2", ":9223372036854775807", ":9223372036854775807"]
     assert ask("INCREX new BYINT 5 UBOUND 4") == ["*2", ":0", ":0"]
     assert ask("EXISTS new") == [":0"]
 
@@ -205,7 +290,32 @@ def test_a_window_that_is_not_extended(ask):
     ask.engine.advance()
     assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [1, 1]
     assert (ask.items("INCREX k PERSIST"), ask("TTL k")) == ([2, 1], [":-1"])
-    assert ask("INCREX k ENX") == ask("INCREX k PERSIST ENX") == ["-ERR syntax error"]
+    assert ask("INCREX k BYINT 5 PXAT 1") == ["*2", ":7", ":5"]
+    assert ask("EXISTS k") == [":0"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("ENX", "ENX flag requires an expiration"),
+        ("PERSIST ENX", "syntax error"),
+        ("ENX PERSIST", "syntax error"),
+        ("BYINT 1 BYFLOAT 1", "syntax error"),
+        ("SATURATE SATURATE", "syntax error"),
+        ("BYINT x", "Increment is not an integer or out of range"),
+        ("BYFLOAT x", "Increment is not a valid float"),
+        ("BYFLOAT inf", "BYFLOAT increment cannot be Infinity"),
+        ("LBOUND 1.5", "LBOUND is not an integer or out of range"),
+        ("BYFLOAT 1 UBOUND x", "UBOUND is not a valid float"),
+        ("LBOUND 2 UBOUND 1", "LBOUND can't be greater than UBOUND"),
+        ("EX 0", "invalid expire time in 'increx' command"),
+        ("LBOUND 9223372036854775807 SATURATE", "applied increment would overflow"),
+    ],
+)
+def test_errors_of_a_counter(ask, options, error):
+    ask("SET k -5")
+    assert ask(f"INCREX k {options}") == [f"-ERR {error}"]
+    assert ask("GET k")[1] == "-5"
 
 
 # Lists, sets, sorted sets
@@ -286,14 +396,54 @@ def test_entries_given_back(ask):
     assert ask.items("XPENDING t g - + 10") == ask.items("XPENDING s g - + 10")
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("s none FAIL IDS 1 1-1", "NOGROUP No such key 's' or consumer group 'none'"),
+        ("s g FOO IDS 1 1-1", "ERR mode must be SILENT, FAIL, or FATAL"),
+        ("s g FAIL IDS x 1-1", "ERR numids must be a positive integer"),
+        ("s g FAIL IDS 2 1-1", "ERR number of IDs doesn't match numids"),
+        ("s g FAIL FORCE RETRYCOUNT 1", "ERR syntax error, expected IDS keyword"),
+        ("s g FAIL IDS 1 1-1 FOO", "ERR Unrecognized XNACK option 'FOO'"),
+        ("s g FAIL IDS 1 1-1 RETRYCOUNT -1", "ERR Invalid RETRYCOUNT value, must be >= 0"),
+        ("s g FAIL IDS 1 x", "ERR Invalid stream ID specified as stream command argument"),
+    ],
+)
+def test_errors_of_giving_back(ask, words, error):
+    ask("XGROUP CREATE s g 0 MKSTREAM")
+    assert ask(f"XNACK {words}") == [f"-{error}"]
+
+
+def test_what_the_slow_log_tells_of_arguments(ask):
+    ask("CONFIG SET slowlog-log-slower-than 0")
+    ask(f"SADD s{' x' * 40}")
+    assert ask("SLOWLOG GET 1")[-1] == ":42"
+    older = Talk("8.8")
+    older("CONFIG SET slowlog-log-slower-than 0")
+    older("PING")
+    assert older("SLOWLOG GET 1")[1] == "*6"
+
+
+def test_conditions_exclude_each_other_in_any_order(ask):
+    ask("SET k v")
+    assert ask("SET k w IFEQ v NX") == ["-ERR syntax error"]
+    older = Talk("8.8")
+    older("SET k v")
+    assert older("SET k w IFEQ v NX") == ["$-1"]
+
+
 def test_a_cap_of_the_whole_reply(ask):
     for key in "st":
         for number in (1, 2, 3):
             ask(f"XADD {key} {number}-1 f 12345")
     assert len(ask.items("XREAD MAXCOUNT 4 STREAMS s t 0 0")) == 2 + 4 * 3
     assert len(ask.items("XREAD MAXCOUNT 2 STREAMS s t 0 0")) == 1 + 2 * 3
-    assert len(ask.items("XREAD MAXSIZE 13 STREAMS s t 0 0")) == 1 + 2 * 3
+    head, entry = len("*2\r\n$1\r\ns\r\n"), len("*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$5\r\n12345\r\n")
+    assert len(ask.items(f"XREAD MAXSIZE {head + entry + 1} STREAMS s t 0 0")) == 1 + 2 * 3
+    assert len(ask.items(f"XREAD MAXSIZE {head + entry} STREAMS s t 0 0")) == 1 + 3
     assert len(ask.items("XREAD MAXSIZE 1 STREAMS s t 0 0")) == 1 + 3
+    assert ask("XREAD MAXSIZE 0 STREAMS s 0") == ["-ERR MAXSIZE must be a positive integer"]
+    assert ask("XREAD COUNT 2 MAXCOUNT 1 STREAMS s 0") == ["-ERR MAXCOUNT must be greater than or equal to COUNT"]
     ask("XGROUP CREATE s g 0")
     assert len(ask.items("XREADGROUP GROUP g c MAXCOUNT 2 STREAMS s >")) == 1 + 2 * 3
     assert ask("XPENDING s g")[1] == ":2"
@@ -306,12 +456,14 @@ def test_a_cap_of_the_whole_reply(ask):
 def test_hashes_of_the_same_fields(ask):
     assert ask("HIMPORT PREPARE u name email age") == ["+OK"]
     assert ask("HIMPORT SET user:1 u alice a@example.com 30") == ["+OK"]
-    assert ask.items("HGETALL user:1") == ["name", "alice", "email", "a@example.com", "age", "30"]
-    ask("SET user:1 x EX 100")
+    assert ask.items("HGETALL user:1") == ["age", "30", "name", "alice", "email", "a@example.com"]
+    ask("EXPIRE user:1 100")
     assert (ask("HIMPORT SET user:1 u bob b 25"), ask("TTL user:1")) == (["+OK"], [":-1"])
-    assert ask("HIMPORT SET user:1 u bob")[0].startswith("-ERR number of values")
-    assert ask("HIMPORT SET user:1 v bob")[0].startswith("-ERR no such fieldset")
-    assert ask("HIMPORT PREPARE u a a")[0].startswith("-ERR duplicate")
+    assert ask("HIMPORT SET user:1 u bob") == ["-ERR value count does not match fieldset field count"]
+    assert ask("HIMPORT SET user:1 v bob") == ["-ERR no such fieldset"]
+    assert ask("HIMPORT PREPARE u a a") == ["-ERR duplicate field name in fieldset"]
+    ask("SET user:2 x")
+    assert ask("HIMPORT SET user:2 v bob")[0].startswith("-WRONGTYPE")
     assert (ask("HIMPORT DISCARD u"), ask("HIMPORT DISCARD u")) == ([":1"], [":0"])
     ask("HIMPORT PREPARE v a")
     ask("HIMPORT PREPARE w a")
@@ -379,3 +531,75 @@ def test_fields_that_expire_are_told_together(ask):
     ask.engine.clock.advance(10)
     ask.engine.advance()
     assert heard == ["hexpired|1:a,1:b"]
+
+
+# Backups
+
+
+def test_an_online_backup_has_the_data_of_the_moment_at_which_it_is_sealed(ask):
+    def state():
+        return ask.items("BACKUP STATUS")[1]
+
+    ask("SET a 1")
+    assert (state(), ask("BACKUP LIST")) == ("idle", ["*0"])
+    assert ask("BACKUP SEAL") == ["-ERR No backup ready to seal (must be in the incrementing state)"]
+    assert ask("BACKUP ABORT") == ["-ERR No backup in progress"]
+    assert (ask("BACKUP START"), state()) == (["+OK"], "incrementing")
+    ask("SET b 2")
+    place = os.path.join(ask.engine.config.dir, "backupdir")
+    assert ask.items("BACKUP LIST") == [os.path.join(place, "appendonly.aof.1.base.rdb")]
+    assert ask("BACKUP START") == ["-ERR A backup is already in progress, ABORT it first"]
+    assert ask("BACKUP CLEANUP") == ["-ERR Backup is in progress"]
+    assert "backup_in_progress:1" in ask("INFO persistence")
+    assert ask("BGREWRITEAOF") == ["+Background append only file rewriting scheduled"]
+    assert (ask("BACKUP SEAL"), state()) == (["+OK"], "sealed")
+    ask("SET c 3")
+    endings = (".1.base.rdb", ".1.incr.aof", ".manifest")
+    assert ask.items("BACKUP LIST") == [os.path.join(place, f"appendonly.aof{ending}") for ending in endings]
+    files = ask.engine.persistence.folder.files
+    assert b"$1\r\nb\r\n" in files["backupdir/appendonly.aof.1.incr.aof"]
+    assert b"$1\r\nc\r\n" not in files["backupdir/appendonly.aof.1.incr.aof"]
+    assert parse(files["backupdir/appendonly.aof.manifest"].decode()).base.name == "appendonly.aof.1.base.rdb"
+    assert ask("BACKUP START") == ["-ERR A sealed backup exists, CLEANUP it first"]
+    assert (ask("BACKUP CLEANUP"), state()) == (["+OK"], "idle")
+    assert not [name for name in files if name.startswith("backupdir")]
+
+
+def test_an_online_backup_that_is_given_up_leaves_nothing(ask):
+    ask("BACKUP START")
+    assert ask("BACKUP ABORT") == ["+OK"]
+    assert ask.items("BACKUP STATUS")[:4] == ["state", "failed", "error", "aborted by user"]
+    assert not ask.engine.persistence.folder.files
+    assert ask("BACKUP START") == ["+OK"]
+
+
+def test_an_online_backup_begins_behind_a_transaction_and_a_sealed_one_is_kept_for_a_time(ask):
+    for line in ("CONFIG SET backup-sealed-ttl 10", "MULTI", "BACKUP START", "EXEC"):
+        ask(line)
+    assert ask.items("BACKUP STATUS")[1] == "pending"
+    ask.engine.persistence.check()
+    ask("BACKUP SEAL")
+    ask.engine.clock.advance(10)
+    ask.engine.persistence.check()
+    assert ask.items("BACKUP STATUS")[1] == "idle"
+
+
+def test_a_folder_for_backups_must_be_empty(ask):
+    ask.engine.persistence.folder.create("backupdir/x")
+    assert ask("BACKUP START") == ["-ERR Backup directory backupdir is not empty, CLEANUP it first"]
+
+
+def test_a_server_starts_with_a_sealed_backup(tmp_path, serve):
+    backed_up = Talk("8.10")
+    backed_up.engine.config.dir = str(tmp_path)
+    backed_up.engine.persistence.folder = Disk(backed_up.engine.config)
+    for line in ("SET a 1", "BACKUP START", "SET b 2", "BACKUP SEAL", "SET c 3"):
+        backed_up(line)
+
+    async def scenario(server):
+        server.engine.persistence.folder = Disk(server.config)
+        server.engine.persistence.open()
+        await server.load()
+        assert sorted(server.engine.databases[0].entries) == [b"a", b"b"]
+
+    serve(scenario, edition=EDITIONS["8.10"], dir=str(tmp_path), appendonly=True, appenddirname="backupdir")

@@ -94,3 +94,24 @@ def test_an_edition_is_a_setting_in_python(compat):
 def test_the_documentation_has_the_table_of_editions():
     page = versions_page.PAGE.read_text()
     assert page == written(page, "tests.versions_page", versions_page.render()), "python -m tests.versions_page"
+
+
+def test_what_valkey_logs_of_sizes_leaves_the_short_way_open():
+    engine = Engine(Config(EDITIONS["valkey-9.1"]))
+    session = Session(engine)
+    assert session.fast_path
+    engine.config.set([b"commandlog-request-larger-than", b"100"])
+    assert not session.fast_path
+    engine.config.set([b"commandlog-request-larger-than", b"-1", b"commandlog-reply-larger-than", b"0"])
+    assert session.fast_path
+
+
+def test_valkey_in_process_logs_large_requests_and_replies():
+    with emulator.Local(compat="valkey-9.1").connect() as client:
+        client.set("large", "x" * (1 << 20))
+        client.rpush("list", "x" * (1 << 19), "y" * (1 << 19))
+        client.get("large")
+        client.get("none")
+        client.lrange("list", 0, -1)
+        for kind, commands in (("large-request", [b"RPUSH", b"SET"]), ("large-reply", [b"LRANGE", b"GET"])):
+            assert [entry[3][0] for entry in client.execute_command("COMMANDLOG", "GET", "-1", kind)] == commands

@@ -16,6 +16,7 @@ from emulator.protocol.replies import (
     NULL_ARRAY,
     OK,
     BigNumber,
+    Entries,
     Head,
     MapHead,
     Nested,
@@ -26,6 +27,10 @@ from emulator.protocol.replies import (
     SetReply,
     Verbatim,
 )
+
+ENTRY = b"*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\na\r\n"
+LONG = b"x" * 1500
+LONG_ENTRIES = b"*2" + ENTRY[2:] + b"*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\nf\r\n$1500\r\n%b\r\n" % LONG
 
 
 @pytest.mark.parametrize(
@@ -51,13 +56,16 @@ from emulator.protocol.replies import (
         ({b"a": 1}, b"*2\r\n$1\r\na\r\n:1\r\n", b"%1\r\n$1\r\na\r\n:1\r\n"),
         (SetReply([b"a"]), b"*1\r\n$1\r\na\r\n", b"~1\r\n$1\r\na\r\n"),
         (Push([b"a"]), b"*1\r\n$1\r\na\r\n", b">1\r\n$1\r\na\r\n"),
-        (Pairs([(b"a", 1.5)]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
+        (Pairs([b"a"], [1.5]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
         (Replies([1, 2]), b":1\r\n:2\r\n", b":1\r\n:2\r\n"),
         (
             Nested([Head(2), MapHead(1), b"a", SetHead(1), 1, None]),
             b"*2\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$-1\r\n",
             b"*2\r\n%1\r\n$1\r\na\r\n~1\r\n:1\r\n_\r\n",
         ),
+        (Entries([[[b"1-1"], [b"f"], [b"a"]], [[b"2-1"], [b"f"], [LONG]]]), LONG_ENTRIES, LONG_ENTRIES),
+        (Entries([[[b"1-1"], [b"f"], [b"a"]]]), ENTRY, ENTRY),
+        (Entries([]), b"*0\r\n", b"*0\r\n"),
         (NO_REPLY, b"", b""),
         (CommandError("ERR a\r\nb"), b"-ERR a  b\r\n", b"-ERR a  b\r\n"),
         ([CommandError("ERR a")], b"*1\r\n-ERR a\r\n", b"*1\r\n-ERR a\r\n"),
@@ -83,8 +91,12 @@ def test_every_type(value, resp2, resp3):
 def test_many_pairs_are_as_one_after_the_other(count, second):
     pairs = [(b"a" * (number % 70), second(number)) for number in range(count)]
     one_by_one = [part for pair in pairs for part in pair]
-    assert encode(Pairs(pairs), 2) == b"*%d\r\n" % (2 * count) + b"".join(encode(part, 2) for part in one_by_one)
-    assert encode(Pairs(pairs), 3) == b"*%d\r\n" % count + b"".join(encode(pair, 3) for pair in pairs)
+    assert encode(Pairs(*zip(*pairs, strict=True)), 2) == b"*%d\r\n" % (2 * count) + b"".join(
+        encode(part, 2) for part in one_by_one
+    )
+    assert encode(Pairs(*zip(*pairs, strict=True)), 3) == b"*%d\r\n" % count + b"".join(
+        encode(pair, 3) for pair in pairs
+    )
 
 
 @pytest.mark.parametrize("count", [24, 4001])

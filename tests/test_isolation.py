@@ -75,9 +75,9 @@ def test_nothing_worked_out_beforehand_is_stale(case):
     engine = Engine(Config(), ManualClock())
     for step in play(engine, case):
         for session in list(engine.sessions.values()):
-            kept = session.fast_path, session.output_limit
+            kept = session.fast_path, session.plain_queue, session.output_limit
             session.refresh()
-            assert kept == (session.fast_path, session.output_limit), step.text
+            assert kept == (session.fast_path, session.plain_queue, session.output_limit), step.text
         for db in engine.databases:
             told = db.has_listeners, list(db.listeners)
             db.observe()

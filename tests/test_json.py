@@ -12,6 +12,7 @@ from conformance.fuzz.modules import MODULES
 from emulator.core.dispatch import run
 from emulator.modules.json import text as texts
 from emulator.modules.json.document import Document
+from emulator.modules.json.measure import depth, measure, weight
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
 
@@ -189,6 +190,21 @@ def test_one_text_is_nested_so_deep_at_most(client):
     assert client.play(f"JSON.SET d $ {nested(128)}").startswith(b"-recursion limit exceeded at line 1 column 128")
     assert send(client, "JSON.SET", "d", "$", "[" * 100_000) == b"-recursion limit exceeded at line 1 column 128\r\n"
     assert send(client, "JSON.SET", "d", "$", '{"a":' * 100_000).startswith(b"-recursion limit exceeded")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[0,-0,383,384,-128,-129,8388607,8388608,-8388608,-8388609,18446744073709551616,1e2,-0.0]",
+        '{"a":{},"b":[],"c":[[]],"d":{"":{}},"e\\n":[1,2,3,4,5]}',
+        '[ "\\u0000\\u007f\\u0080\\u07ff\\u0800\\uFFFF\\ud83d\\ude00", "é€😀", "\\\\\\"[{,:" , "" ]',
+        " [ true , false , null , [ true ] ] ",
+        '"scalar"',
+    ],
+)
+def test_a_text_is_measured_as_its_value_is(text):
+    value = parse(text.encode())
+    assert measure(value, text.encode()) == (depth(value), weight(value))
 
 
 def test_a_document_that_is_nested_time_and_again_comes_to_an_end(client):

@@ -7,14 +7,15 @@ import pytest
 import emulator
 from conformance import servers
 from conformance.__main__ import HERE, select
-from conformance.cases import Case, parse_step
+from conformance.cases import Case, groups, parse_step
 from conformance.replicate.streams import compare
 from conformance.runner import Side
 from emulator.core.engine import Engine
+from emulator.core.propagation import Listener
 from emulator.datatypes.stream import Stream
 from emulator.testing.handles import perform
 
-GROUPS = sorted(path.stem for path in (HERE / "cases").glob("*.case") if path.stem != "restart")
+GROUPS = [group for group in groups(HERE / "cases") if group != "restart"]
 
 
 def play(case, side):
@@ -50,13 +51,13 @@ def no_internal_error(caplog):
     assert not [record.getMessage() for record in caplog.get_records("call") if record.exc_info]
 
 
-class Replica:
+class Replica(Listener):
     """An engine that has nothing but the effects of a server, with the same settings and the same clock."""
 
     def __init__(self, main):
         self.engine = Engine(main.config, main.clock)
         self.failures = []
-        main.propagation.listen(self.take)
+        main.propagation.listen(self)
 
     def take(self, unit):
         for effect in unit:
@@ -67,7 +68,7 @@ class Replica:
 
     def end(self, main):
         """Follow no more; what it has."""
-        main.propagation.leave(self.take)
+        main.propagation.leave(self)
         return seen(self.engine)
 
 

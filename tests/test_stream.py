@@ -4,7 +4,11 @@ from random import Random
 
 import pytest
 
+from emulator.datatypes import stream as streams
+from emulator.datatypes.run import PackedRun, Run
 from emulator.datatypes.stream import Stream, format_id
+from emulator.protocol.replies import Entries
+from emulator.rdb import listpack
 
 
 def build(random, stream, model, most_entries):
@@ -33,8 +37,10 @@ def build(random, stream, model, most_entries):
         assert stream.trim_to_id(id) == before - len(model)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_against_a_list(seed):
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("in_use", [1, 2, 64])
+def test_against_a_list(seed, in_use, monkeypatch):
+    monkeypatch.setattr(streams, "_IN_USE", in_use)
     random = Random(seed)
     stream, model = Stream(), []
     for _ in range(400):
@@ -47,11 +53,59 @@ def test_against_a_list(seed):
             low, high = sorted(random.choice(model)[0] + random.randrange(-1, 2) for _ in range(2))
             expected = [entry for entry in model if low <= entry[0] <= high]
             assert list(stream.range(low, high)) == expected
-            assert list(stream.reverse_range(low, high)) == expected[::-1]
+            assert list(stream.range(low, high, backwards=True)) == expected[::-1]
+            listed = [(format_id(id), body) for id, body in expected]
+            assert list(Entries(list(stream.listed(low, high)))) == listed
+            assert list(Entries(list(stream.listed(low, high, backwards=True)))) == listed[::-1]
             assert stream.get(model[0][0]) == model[0][1]
     twin = stream.copy()
     twin.trim_to_length(0)
     assert list(stream.range(0, 1 << 128)) == model
+
+
+VALUES = [b"", b"\n", b"a\nb", b"0", b"-0", b"007", b"x" * 63, b"x" * 64, b"y" * 4095, b"z" * 70_000]
+VALUES += [
+    b"%d" % (sign * number)
+    for bits in (7, 12, 15, 23, 31, 32, 53, 63)
+    for number in (2**bits - 1, 2**bits)
+    for sign in (1, -1)
+]
+
+
+@pytest.mark.parametrize("fields", [(b"f",), (b"12", b"a\nb"), (b"", b"7", b"long" * 30)])
+@pytest.mark.parametrize("first", [0, 5, 1 << 64, (1 << 127) + 9, (1 << 128) - (1 << 100)])
+def test_a_run_as_a_listpack(fields, first):
+    random = Random(first)
+    run = Run(first, fields)
+    id, width = first, len(fields)
+    for _ in range(60):
+        values = random.choices(VALUES, k=width)
+        run.append(id, tuple(word for pair in zip(fields, values, strict=True) for word in pair))
+        id += random.choice((1, 200, 1 << 31, 1 << 64, 1 << 90))
+    packed = run.pack()
+    assert len(packed) == 60 and packed.size == run.size
+    assert packed.entries() == run.entries()
+    elements = listpack.unpack(packed.packed)
+    assert listpack.pack(elements) == packed.packed
+    assert elements[: 4 + width] == [b"60", b"0", b"%d" % width, *fields, b"0"]
+    again = PackedRun.of(first, packed.packed)
+    assert (again.first, again.last, again.fields, again.packed) == (first, run.last, fields, packed.packed)
+    for damaged in (packed.packed[:-1], packed.packed[:-9] + b"\xff", packed.packed + b"\xff", b"", packed.packed[:8]):
+        assert PackedRun.of(first, damaged) is None
+
+
+def test_a_run_that_is_not_packed():
+    run = Run(1, (b"f",))
+    run.append(1, (b"f", b"v"))
+    run.append(2, (b"f", b"v"))
+    assert run.pack()
+    run.append(3, (b"g", b"v"))
+    assert run.pack() is None
+    run = Run(1, (b"f",))
+    run.append(1, (b"f", b"v"))
+    run.append(2, (b"f", b"v"))
+    run.remove(1)
+    assert run.pack() is None
 
 
 def test_whole_runs_only():

@@ -4,6 +4,7 @@ import pytest
 
 import emulator
 from emulator.modules.timeseries.number import printed
+from tests.replica import Heard
 
 
 def info(client, key, name):
@@ -130,10 +131,10 @@ def test_numbers_are_printed(number, text):
 def test_moments_are_logged_as_they_were(client, words, logged):
     client.engine.clock.set(1.0)
     client.play("TS.CREATE u")
-    seen = []
-    client.engine.propagation.listen(lambda unit: seen.extend(effect.words for effect in unit))
+    heard = Heard()
+    client.engine.propagation.listen(heard)
     client.play(words)
-    assert seen[-1] == logged
+    assert heard.units[-1][-1].words == logged
 
 
 # What is kept

@@ -15,6 +15,7 @@ from emulator.protocol.replies import (
     OK,
     Attributed,
     BigNumber,
+    Entries,
     Named,
     Nested,
     Pairs,
@@ -32,8 +33,8 @@ AGGREGATES = [
     [], [b"a", b"b"], [b"a", 1, None], (b"a", OK), SCALARS, [[b"a"], [[1.5, True]], NULL_ARRAY], {b"a"},
     SetReply([b"a", b"b"]),
     {}, {b"a": b"b"},
-    {b"a": {b"b": [OK, 2.5]}, 1: None}, Pairs([(b"a", 1.5), (b"b", b"c")]), Named([(b"a", 1), (b"a", [OK])]),
-    Pairs(), [Pairs([(b"a", {b"b": True})])],
+    {b"a": {b"b": [OK, 2.5]}, 1: None}, Pairs([b"a", b"b"], [1.5, b"c"]), Named([(b"a", 1), (b"a", [OK])]),
+    Entries([]), Entries([[[b"1-1", b"2-1"], [b"f", b"f"], [b"a", b"b"]]]), Pairs(), [Pairs([b"a"], [{b"b": True}])],
 ]  # fmt: skip
 NO_VALUES = [CommandError("ERR no"), [b"a", CommandError("ERR no")], Attributed({b"a": 1}, b"b"), Nested([b"a"])]
 

@@ -15,6 +15,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.keyspace.entry import ExpiringEntry
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.testing.values import VALUES
+from tests.replica import Heard
 
 
 class Bug(Exception):
@@ -244,9 +245,9 @@ def test_a_timer_of_our_own_is_logged_and_the_next_one_fires(server, others_live
 def test_what_is_logged_in_place_of_a_command(server, others_live, monkeypatch):
     client = client_of(server)
     client.set("k", "v")
-    units = []
-    server.engine.propagation.listen(units.append)
+    heard = Heard()
+    server.engine.propagation.listen(heard)
     monkeypatch.setitem(effects._INSTEAD, b"expire", bug)
     assert client.expire("k", 100) is True
-    server.engine.propagation.leave(units.append)
-    assert [[list(effect.words) for effect in unit] for unit in units] == [[[b"EXPIRE", b"k", b"100"]]]
+    server.engine.propagation.leave(heard)
+    assert [[list(effect.words) for effect in unit] for unit in heard.units] == [[[b"EXPIRE", b"k", b"100"]]]

@@ -13,14 +13,16 @@ from emulator.table.registry import every_command
 PAGE = DOCS / "versions.md"
 
 _PROOFS: Final = {
+    "7.2": "the real 7.2.4, by every case on RESP2",
+    "7.4": "the real 7.4.1, by every case on RESP2",
+    "8.0": "7.4.1 and 8.2.3, its neighbours; not itself",
     "8.2": "the real 8.2.3, by every case on RESP2 and RESP3; this is the default",
     "8.6": "the real 8.6.2, by every case on RESP2, on RESP3 by those that versions change",
-    "valkey-9.1": "the real 9.1.2, by the cases that are played on it",
+    "valkey-9.1": "the real 9.1.2, by every case on RESP2 and RESP3",
     "8.4": "8.6.2, for what has come since 8.2; not itself",
     "8.8": "its documentation alone",
     "8.10": "its documentation alone",
 }
-_OLDER: Final = "8.2.3, for what was there before; not itself"
 
 
 def commands(edition: Edition) -> list[str]:
@@ -48,8 +50,7 @@ def render() -> str:
         gone = set(commands(before)) if before is not None and not edition.is_valkey else set(known)
         new = ", ".join(sorted(set(known) - gone))
         name = f"{edition.name.capitalize()} {edition.version}"
-        proof = _PROOFS.get(compat, _OLDER)
-        lines.append(f"| `{compat}` | {name} | {proof} | {len(known)} | {new} | {len(settings)} |")
+        lines.append(f"| `{compat}` | {name} | {_PROOFS[compat]} | {len(known)} | {new} | {len(settings)} |")
         before = edition
     return "\n".join(lines)
 

@@ -82,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         help="elements: scale (1000,100000,1000000), wide (20,20000), vectors (100000); "
         "large, heavy, stall, durable, replication (1000000)",
     )
-    parser.add_argument("--match", metavar="TEXT", help="wide, heavy: only the cases with this text")
+    parser.add_argument(
+        "--match", metavar="TEXT", help="wide, heavy: only the cases with this text (or one of several: A|B)"
+    )
     parser.add_argument("--seconds", type=float, help="idle (10), crowd (5), soak (60): how long to measure")
     return parser
 

@@ -145,10 +145,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print("no accounts of other processes' CPU time: left out")
         return {}
     size = options.sizes[0] if options.sizes else 10 if options.smoke else _SIZE
+    cases = chosen(CASES, options.match)
     with running(servers.emulator_command) as ours, running(servers.oracle_command) as theirs:
         for server in (ours, theirs):
-            load(server.connection, size)
+            load(server.connection, size, cases)
         enough = 0.0 if options.smoke else _ENOUGH
         head()
-        found = {case: show(case, (ours, theirs), case, size, enough) for case in chosen(CASES, options.match)}
+        found = {case: show(case, (ours, theirs), case, size, enough) for case in cases}
     return report(found, MOST)

@@ -75,8 +75,9 @@ def running(command: Callable[[int], list[str]]) -> Iterator[Server]:
 
 
 def chosen(cases: str, text: str | None) -> list[str]:
-    """The cases, which stand one a line, or those of them that have a text."""
-    return [case for case in cases.strip().splitlines() if text is None or text in case]
+    """The cases, which stand one a line, or those of them that have a text, or one of several parted by ``|``."""
+    parts = (text or "").split("|")
+    return [case for case in cases.strip().splitlines() if any(part in case for part in parts)]
 
 
 class Case:

@@ -206,12 +206,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     enough = 0.0 if options.smoke else _ENOUGH
     head()
     found: dict[str, list[float]] = {}
+    cases = chosen(CASES, options.match)
     with running(servers.emulator_command) as ours, running(servers.oracle_command) as theirs:
         for database, size in enumerate(sizes):
             for server in (ours, theirs):
                 server.connection("SELECT", str(database))
-                load(server.connection, size)
-            for text in chosen(CASES, options.match):
+                load(server.connection, size, cases)
+            for text in cases:
                 name = f"{text} @{size}"
                 found[name] = show(name, (ours, theirs), text, size, enough)
         for text in chosen(ALONE, options.match):

@@ -41,11 +41,12 @@ _LIMITS = {
 }
 
 
-def random_program(random: Random, generator: Generator, loose: Looseness) -> Program:
-    """A program of some hundred commands, which come in runs on either connection."""
+def random_program(random: Random, generator: Generator, loose: Looseness, edition: str = "") -> Program:
+    """A program of some hundred commands, which come in runs on either connection; within scripts the edition counts."""
     settings = {name: small for name, (small, _) in _LIMITS.items() if random.random() < 0.5}
     skip_lists = random.random() < 0.5
     circumstances = [b"skiplist" if skip_lists else b"packed"]
+    of_scripts = [*circumstances, edition.encode()]
     if not skip_lists:
         settings = {name: value for name, value in settings.items() if not name.startswith("zset")}
     protocols = {name: random.choice((2, 3)) for name in "ab"}
@@ -55,7 +56,7 @@ def random_program(random: Random, generator: Generator, loose: Looseness) -> Pr
         commands = [generator.command() for _ in range(random.randint(1, 12))]
         in_script = random.random() < _SCRIPTS
         if in_script:
-            exact = [words for words in commands[:_LONGEST_SCRIPT] if loose.is_exact(words, circumstances)]
+            exact = [words for words in commands[:_LONGEST_SCRIPT] if loose.is_exact(words, of_scripts)]
             commands = [
                 words for words in exact if words[0] != b"COMMAND"
             ]  # whose sets of statuses Lua has in any order
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str]) -> int:
         while found < options.differences and (
             programs < options.programs if options.programs else time.monotonic() < end
         ):
-            program = random_program(random, generator, loose)
+            program = random_program(random, generator, loose, options.edition)
             programs += 1
             commands += len(program.steps)
             difference = player.play(program)

@@ -192,7 +192,7 @@ class Blocking:
         session, propagation = block.session, self.engine.propagation
         if not propagation.active or session.last_command is None:
             return block.attempt()
-        return propagation.follow(session, session.last_command, session.words, block.attempt)
+        return propagation.follow(session, session.last_command, session.words, lambda *_: block.attempt())
 
     def finish(self, block: Block, reply: Reply) -> None:
         """End a wait with an answer."""

@@ -17,7 +17,8 @@ def describe(session: Session, ended: bool = False) -> bytes:
     """The line of CLIENT LIST for a session, perhaps one whose connection has `ended`."""
     now = session.engine.clock.now
     used = usage(session)
-    is_valkey = session.engine.config.edition.is_valkey
+    edition = session.engine.config.edition
+    is_valkey = edition.is_valkey
     command_name = session.last_command.full_name if session.last_command else b"NULL"
     fields = {
         b"id": b"%d" % session.id,
@@ -34,7 +35,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"psub": b"%d" % len(session.patterns),
         b"ssub": b"%d" % len(session.shards),
         b"multi": b"%d" % _queued(session),
-        b"watch": b"%d" % len(session.watched),
+        **({} if edition.precedes("7.4.0") else {b"watch": b"%d" % len(session.watched)}),
         b"qbuf": b"%d" % used.input,
         b"qbuf-free": b"%d" % used.free,
         b"argv-mem": b"%d" % used.arguments,
@@ -52,12 +53,18 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"resp": b"%d" % session.protocol,
         b"lib-name": session.lib_name,
         b"lib-ver": session.lib_version,
+        **({} if edition.precedes("8.0.0") else _totals(session, is_valkey)),
+    }
+    return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
+
+
+def _totals(session: Session, is_valkey: bool) -> dict[bytes, bytes]:
+    return {
         **({} if is_valkey else {b"io-thread": b"0"}),
         b"tot-net-in": b"%d" % session.total_input,
         b"tot-net-out": b"%d" % session.total_output,
         b"tot-cmds": b"%d" % session.total_commands,
     }
-    return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
 
 
 def _queued(session: Session) -> int:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 R = TypeVar("R")
+Meter = Callable[["Session", Command, Sequence[bytes], object, float], None]
+"""Is told of a call that took the long way: its words, its reply, and the seconds that it took."""
 
 
 class Dispatch(Protocol):
@@ -51,6 +53,14 @@ class Peer(Protocol):
         """The session has ended."""
 
 
+class Listener(Protocol):
+    """One who is told of effects, as `emulator.core.propagation.Listener`."""
+
+    def take(self, unit: list[Any]) -> None: ...
+
+    def take_each(self, db: int, commands: Sequence[Sequence[bytes]], data: bytes) -> None: ...
+
+
 class Propagates(Protocol):
     """Who is told of the effects of commands."""
 
@@ -65,7 +75,11 @@ class Propagates(Protocol):
     def alone(self, db: int, words: Sequence[bytes]) -> None: ...
 
     def follow(
-        self, session: Session, command: Command, words: Sequence[bytes], run: Callable[..., R], *arguments: Any
+        self,
+        session: Session,
+        command: Command,
+        words: Sequence[bytes],
+        run: Callable[[Session, Command, Sequence[bytes]], R],
     ) -> R: ...
 
     def unit(self) -> AbstractContextManager[None]: ...
@@ -74,9 +88,9 @@ class Propagates(Protocol):
 
     def as_stream(self, unit: Any, db: int | None) -> Iterable[Sequence[bytes]]: ...
 
-    def listen(self, listener: Callable[[Any], object], messages: bool = False) -> None: ...
+    def listen(self, listener: Listener, messages: bool = False) -> None: ...
 
-    def leave(self, listener: Callable[[Any], object]) -> None: ...
+    def leave(self, listener: Listener) -> None: ...
 
 
 class HostOfClients(Protocol):
@@ -91,6 +105,8 @@ class HostOfClients(Protocol):
     current: Session | None
     pending_work: bool
     dispatch: Dispatch
+    meters: list[Meter]
+    has_large_reply: bool
 
     @property
     def databases(self) -> Sequence[Any]: ...
@@ -99,6 +115,10 @@ class HostOfClients(Protocol):
     def propagation(self) -> Propagates: ...
 
     def refresh_sessions(self) -> None: ...
+
+    def runs_script_in(self, session: Session) -> bool: ...
+
+    def bytes_put_off(self, session: Session) -> int: ...
 
     def expiry_changed(self) -> None: ...
 

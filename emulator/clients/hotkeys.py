@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import RESP2, RESP3
+from emulator.stats.slowlog import request_size
 
 if TYPE_CHECKING:
     from emulator.clients.host import HostOfClients
@@ -72,20 +73,20 @@ class HotKeys(Timer):
         self._began = engine.clock.elapsed
         self._lasted = 0
         self._cpu = self._cpu_at_end = os.times()
-        self._queue: object = None
-        self._written = 0
 
     def start(self, duration: int) -> None:
         """Measure from now on, for so many milliseconds or with 0 until it is stopped; commands take the long way."""
         self.active = True
         if duration:
             self._engine.waits.set(self, self._began + duration)
+        self._engine.meters.append(self.note)
         self._engine.refresh_sessions()
 
     def stop(self) -> None:
         """Measure no more; what was found stays."""
         self._lasted, self._cpu_at_end = self.lasted, os.times()
         self.active = False
+        self._engine.meters.remove(self.note)
         self._engine.waits.cancel(self)
         self._engine.refresh_sessions()
 
@@ -106,7 +107,7 @@ class HotKeys(Timer):
     def note(self, session: Session, command: Command, args: Sequence[bytes], reply: object, seconds: float) -> None:
         """Charge the keys of a call that a client has sent; one that waits has no reply yet and is not counted."""
         encoder = (RESP3 if session.protocol == 3 else RESP2).get(reply.__class__)
-        if encoder is None:
+        if encoder is None or self._engine.runs_script_in(session):
             return
         size = self._size(session, args, len(encoder(reply)))
         keys = [key for key, _ in command.find_keys(args)]
@@ -127,13 +128,4 @@ class HotKeys(Timer):
         queue = session.queue
         if queue is None or not session.deny_blocking:  # MULTI itself has opened a queue by now
             return reply + request_size(args)
-        if self._queue is not queue:
-            self._queue = queue
-            self._written = _EXEC + len(b"*%d\r\n" % len(queue))
-        self._written += reply
-        return self._written
-
-
-def request_size(args: Sequence[bytes]) -> int:
-    """The bytes of a request as clients send it."""
-    return len(b"*%d\r\n" % len(args)) + sum([len(b"$%d\r\n\r\n" % len(word)) + len(word) for word in args])
+        return _EXEC + queue.wrote(reply)

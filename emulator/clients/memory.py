@@ -115,7 +115,7 @@ def _query_buffer(session: Session, held: Buffers) -> tuple[int, int, int]:
     """Bytes used, free and allocated."""
     used = held.read if session.running else held.waiting
     if not used and not held.room:
-        return 0, 0, 0
+        return _own_buffer(session) if session.engine.config.edition.precedes("8.0.0") else (0, 0, 0)
     room, capacity = _capacity(max(held.room, SHARED, used))
     now = session.engine.clock.now
     if capacity - used > _WORTH_TRIMMING and not session.running:
@@ -123,7 +123,20 @@ def _query_buffer(session: Session, held: Buffers) -> tuple[int, int, int]:
             room, capacity = _capacity(used) if used else (0, 0)
         elif not used and held.room > _LARGE and now - session.active >= session.engine.reply_buffers.step:
             room, capacity = _capacity(0)
+    if not used and capacity < _WORTH_TRIMMING and session.engine.config.edition.precedes("8.0.0"):
+        return 0, 0, room
     return used, capacity - used, room
+
+
+def _own_buffer(session: Session) -> tuple[int, int, int]:
+    """The same for an empty buffer where clients do not share one: it is kept for a while."""
+    if not session.total_input:
+        room, capacity = _capacity(0)
+        return 0, capacity, room
+    if session.engine.clock.now // 1000 - session.active // 1000 > _PATIENCE:
+        return 0, 0, _capacity(0)[0]
+    room, capacity = _capacity(SHARED)
+    return 0, capacity, room
 
 
 def _beside(session: Session) -> int:

@@ -16,7 +16,7 @@ from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
 from emulator.datatypes.footprint import POINTER
 from emulator.datatypes.wheel import Timer
-from emulator.protocol.encoder import RESP2, RESP3, Encoders
+from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, NoReply, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
@@ -41,29 +41,36 @@ _MOST_REPEATED = 10_000_000
 class Queue(list["tuple[Command, list[bytes]]"]):
     """The commands of a MULTI; ``size`` is what their words take in the real server."""
 
-    __slots__ = ("size",)
+    __slots__ = ("_written", "size")
 
     def __init__(self) -> None:
         super().__init__()
-        self.size = 0
+        self.size = self._written = 0
 
     def add(self, command: Command, words: Sequence[bytes]) -> None:
         """Queue a command."""
         self.append((command, list(words)))
         self.size += sum(map(len, words)) + POINTER * len(words)
 
+    def wrote(self, size: int) -> int:
+        """A command of EXEC has a reply of so many bytes; how many EXEC has written by now."""
+        self._written = (self._written or len(b"*%d\r\n" % len(self))) + size
+        return self._written
+
 
 class Session:
     """One client.
 
-    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then. ``words`` are those of
-    the last command that took the long way, sub-commands among them.  ``buffers`` tells the owner's figures, ``replies`` is
-    the buffer that the real server would have for replies.  ``output_limit`` is how many bytes may wait to be sent, 0 for
-    any number, ``pushed`` how many were sent out of turn and not written yet.  ``paused`` says that CLIENT PAUSE holds a
-    command back; ``suspension`` is the call that a fault delays, ``fault_passed`` that the next one has been delayed
-    already.  ``peer`` is set where the other side is a server: a replica of this one, or its master.  ``proof`` is the hash
-    of the password by which it became its user, empty where it gave none.  ``upstash`` is set for the REST API: nothing
-    waits, and scripts may do what they may with that service.
+    ``fast_path`` is true while nothing special holds for it; dispatch may take the short way then; ``plain_queue`` is the
+    queue where only MULTI is in its way, so that commands are merely queued.  ``followed`` says that somebody is told of
+    what its commands change.  ``words`` are those of the last command that took the long way, sub-commands among them.
+    ``buffers`` tells the owner's figures, ``replies`` is the buffer that the real server would have for replies.
+    ``output_limit`` is how many bytes may wait to be sent, 0 for any number, ``pushed`` how many were sent out of turn and
+    not written yet.  ``paused`` says that CLIENT PAUSE holds a command back; ``suspension`` is the call that a fault
+    delays, ``fault_passed`` that the next one has been delayed already.  ``peer`` is set where the other side is a server:
+    a replica of this one, or its master.  ``proof`` is the hash of the password by which it became its user, empty where
+    it gave none.  ``upstash`` is set for the REST API: nothing waits, and scripts may do what they may with that service.
+    ``large_requests`` have come, are to be logged, and have not been run yet.
     """
 
     __slots__ = (
@@ -84,14 +91,15 @@ class Session:
         "fault_passed",
         "fd",
         "fieldsets",
+        "followed",
         "has_queued",
         "id",
         "imports",
+        "large_requests",
         "last_command",
         "lib_name",
         "lib_version",
         "local_address",
-        "logged",
         "name",
         "no_evict",
         "no_touch",
@@ -104,6 +112,7 @@ class Session:
         "patterns",
         "paused",
         "peer",
+        "plain_queue",
         "proof",
         "protocol",
         "pushed",
@@ -150,6 +159,7 @@ class Session:
         self.paused = False
         self.last_command: Command | None = None
         self.words: Sequence[bytes] = ()
+        self.large_requests: Sequence[Sequence[bytes]] = ()
         self.total_commands = self.total_input = self.total_output = 0
         self.watched: dict[tuple[Observed, bytes], bool] = {}
         self.channels: dict[bytes, None] = {}
@@ -170,7 +180,7 @@ class Session:
     def set_protocol(self, version: int) -> None:
         """Speak RESP `version` 2 or 3 from now on."""
         self.protocol = version
-        self.encoders: Encoders = RESP3 if version == 3 else RESP2
+        self.encoders: Encoders = self.engine.sizes.encoders[version]
         self.refresh()
 
     def refresh(self) -> None:
@@ -181,17 +191,18 @@ class Session:
             not self.output_limit
             and self.user.unrestricted
             and (self.authenticated or self.engine.acl.open_to_all)
-            and self.queue is None
             and not self.closing
             and self.reply_mode == REPLY_ON
             and not self.no_touch
+            and not self.large_requests
             and self.peer is None
             and (self.tracked is None or self.tracked.prefixes is not None)
             and (self.protocol == 3 or not self.subscriptions)
             and not self.engine.needs_guards
         )
-        followed = self.engine.propagation.active
-        self.fast_path, self.logged = simple and not followed, simple and followed
+        self.followed = self.engine.propagation.active
+        self.plain_queue = self.queue if simple else None
+        self.fast_path = simple and self.queue is None
 
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
         """Why a user may not make a call in the database that the session is in, or None."""
@@ -202,8 +213,27 @@ class Session:
         self.queue = Queue()
         self.has_queued = True
         self.queue_failed = False
-        self.refresh()
+        if self.fast_path:  # nothing else has changed
+            self.fast_path, self.plain_queue = False, self.queue
+        else:
+            self.refresh()
         return self.queue
+
+    def end_large_request(self, args: Sequence[bytes]) -> None:
+        """A command has been run: if it was a large request the short way may be open again."""
+        if self.large_requests[0] is args:
+            self.large_requests = self.large_requests[1:]
+            self.refresh()
+
+    def close_queue(self) -> None:
+        """The transaction is over, and with it what is watched."""
+        self.queue = None
+        self.queue_failed = False
+        self.unwatch()
+        if self.plain_queue is not None:
+            self.fast_path, self.plain_queue = True, None
+        else:
+            self.refresh()
 
     @property
     def suspended(self) -> bool:

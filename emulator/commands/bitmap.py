@@ -109,6 +109,8 @@ def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[t
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
     edition = client.engine.config.edition
+    if edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
+        return 0
     if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
     start = integer(options[0]) if options else 0
@@ -127,7 +129,8 @@ def _count(text: Text, first: int, last: int) -> int:
     start, stop = (first + 7) // 8, last // 8
     if start >= stop:
         return sum([number.bit_count() for _, _, number in _pieces(text, first, last)])
-    whole = sum([bits.count(bytes(text[place : min(place + _PIECE, stop)])) for place in range(start, stop, _PIECE)])
+    view = memoryview(text)[:stop]
+    whole = sum([bits.count(bytes(view[place : place + _PIECE])) for place in range(start, stop, _PIECE)])
     edges = (first, start * 8), (stop * 8, last)
     return whole + sum([_count(text, *edge) for edge in edges if edge[0] < edge[1]])
 
@@ -138,6 +141,8 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     wanted_bit = integer(bit)
     if wanted_bit not in (0, 1):
         raise CommandError("ERR The bit argument must be 1 or 0.")
+    if client.engine.config.edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
+        return -1 if wanted_bit or client.db.peek_entry(key) is not None else 0
     if len(options) > 3:
         raise CommandError(SYNTAX)
     start = integer(options[0]) if options else 0
@@ -213,7 +218,8 @@ def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: 
 def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], size: int) -> bytearray:
     """The result of an operation, piece by piece; strings that are shorter than `size` are as if followed by zeros."""
     result = bytearray()
+    views = [memoryview(text) for text in texts]
     for start in range(0, size, _PIECE):
         end = min(start + _PIECE, size)
-        result += operation([bytes(text[start:end]).ljust(end - start, b"\0") for text in texts])
+        result += operation([bytes(view[start:end]).ljust(end - start, b"\0") for view in views])
     return result

@@ -14,7 +14,7 @@ from emulator.table.registry import FLAG, UNBOUNDED, Command, KeyFinder
 
 
 class Change(NamedTuple):
-    """From version `since` of Redis on, or version `valkey` of Valkey, a command has this.
+    """From version `since` of Redis on, or version `valkey` of Valkey, a command has this; with `until`, Redis before it.
 
     ``flags`` and ``tips`` are words separated by spaces, with a minus before those that go; ``keys`` are all its keys.
     """
@@ -26,6 +26,13 @@ class Change(NamedTuple):
     tips: str = ""
     keys: tuple[KeySpec, ...] = ()
     key_finder: KeyFinder | None = None
+    until: str = ""
+
+    def is_in(self, edition: Edition) -> bool:
+        """Whether an edition has it."""
+        if self.until:
+            return not edition.is_valkey and not edition.includes(self.until)
+        return edition.includes(self.since, self.valkey)
 
 
 _ALLOWED_WHILE_BUSY: Final = (Change(valkey="8.0.0", flags="allow_busy"),)
@@ -33,7 +40,8 @@ _LOADING: Final = (Change(valkey="8.0.0", flags="loading"),)
 _STALE: Final = (Change(valkey="8.0.0", flags="stale"),)
 _NO_MULTI: Final = (Change(valkey="8.0.0", flags="no_multi"),)
 _ONE_WORD_MORE: Final = (Change("3.0.0", arity=3), Change(valkey="9.0.0", arity=-3))
-_DETERMINISTIC: Final = (Change(valkey="9.0.0", tips="-nondeterministic_output"),)
+_DETERMINISTIC: Final = Change(valkey="9.0.0", tips="-nondeterministic_output")
+_IN_7_4: Final = Change(until="8.0.0", tips="-nondeterministic_output")
 
 
 _STORES: Final = (b"STORE", b"STOREDIST")
@@ -102,14 +110,23 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
         _LOADING,
     ),
     b"cluster|replicate": _ONE_WORD_MORE,
-    **dict.fromkeys((b"cluster|syncslots", b"hpttl", b"httl"), _DETERMINISTIC),
+    b"cluster|syncslots": (_DETERMINISTIC,),
+    **dict.fromkeys((b"hpttl", b"httl"), (_DETERMINISTIC, _IN_7_4)),
+    **dict.fromkeys((b"hexpire", b"hexpireat", b"hpexpire", b"hpexpireat"), (Change(until="8.0.0", flags="denyoom"),)),
     **dict.fromkeys((b"multi", b"watch"), _NO_MULTI),
     b"exec": (Change(valkey="8.1.0", flags="-skip_slowlog skip_commandlog"),),
     b"georadius": (Change(valkey="8.0.0", keys=_stores(6), key_finder=_key_and_store),),
     b"georadiusbymember": (Change(valkey="8.0.0", keys=_stores(5), key_finder=_key_and_store),),
     b"hgetex": (Change(valkey="9.0.0", keys=(keys("RW access update", 1),)),),
     b"hsetex": (Change(valkey="9.0.0", keys=(keys("RW insert", 1),)),),
+    **dict.fromkeys(
+        (b"eval", b"eval_ro", b"evalsha", b"evalsha_ro", b"fcall", b"fcall_ro"),
+        (Change("8.10.0", flags="script_runner"),),
+    ),
     b"set": (Change(valkey="8.1.0", key_finder=_key_of_set),),
+    b"sinterstore": (Change(until="7.4.0", keys=(keys("RO access", 2, -1), keys("RW update", 1))),),
+    b"wait": (Change(until="7.4.0", flags="-blocking"),),
+    b"waitaof": (Change(until="7.4.0", flags="-blocking noscript"),),
     b"script|debug": _ONE_WORD_MORE,
     **dict.fromkeys((b"script|exists", b"script|flush"), _STALE),
 }
@@ -118,7 +135,7 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
 def changed(edition: Edition, entry: Command) -> Command:
     """A command as it is in an edition: the same one if nothing is otherwise."""
     for change in _CHANGES.get(entry.full_name, ()):
-        if edition.includes(change.since, change.valkey):
+        if change.is_in(edition):
             entry = entry.clone(entry.parent)
             if change.arity:
                 entry.arity, entry.least = change.arity, abs(change.arity)

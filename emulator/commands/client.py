@@ -160,6 +160,8 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
         _kill(victims)
         return len(victims)
     known: Options = {**_FILTERS, b"USER": (1, partial(_user, client))}
+    if client.engine.config.edition.precedes("7.4.0"):
+        del known[b"MAXAGE"]
     given = read_options((filter_or_address, *options), known)
     victims = [session for session in client.engine.sessions.values() if _passes(session, given)]
     if given.get(b"SKIPME", True) and client in victims:

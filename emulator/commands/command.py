@@ -108,8 +108,12 @@ def _docs(edition: Edition, entry: Command) -> dict[bytes, Reply]:
 
 
 def _history(edition: Edition, name: str) -> list[list[str]]:
-    """Versions and what each of them has changed of a command."""
-    told = [entry for entry in _data("history").get(name, ()) if edition.includes(entry[0])]
+    """Versions and what each of them has changed of a command; a third word is the version from which on it is told."""
+    told = [
+        entry[:2]
+        for entry in _data("history").get(name, ())
+        if edition.includes(entry[0]) and (edition.is_valkey or edition.includes(entry[-1] if entry[2:] else entry[0]))
+    ]
     own = _data("history-valkey") if edition.is_valkey else {}
     return told + [entry for entry in own.get(name, ()) if edition.includes("", entry[0])]
 
@@ -119,7 +123,12 @@ def grammar(edition: Edition) -> dict[str, Any]:
     """What is written down of the commands of an edition, by their names: arguments, deprecation, since when."""
     if edition.is_valkey:
         return _data("grammar") | _data("grammar-valkey-9.1")
-    return _data("grammar") | (_data("grammar-8.6") if edition.includes("8.4.0") else {})
+    known = _data("grammar")
+    if not edition.includes("8.2.0"):
+        return known | _data("grammar-7.4" if edition.includes("7.4.0") else "grammar-7.2")
+    for version, name in (("8.4.0", "grammar-8.6"), ("8.8.0", "grammar-8.10")):
+        known = known | _data(name) if edition.includes(version) else known
+    return known
 
 
 @cache

@@ -35,6 +35,15 @@ logger = logging.getLogger("emulator")
 
 Action = Callable[..., Reply]
 _ACTIONS: Final[dict[bytes, tuple[int, int, Action]]] = {}
+_SINCE: Final = {
+    b"DICT-RESIZING": "7.4.0",
+    b"INTERNAL_SECRET": "8.0.0",
+    b"KEYSIZES-HIST-ASSERT": "8.0.0",
+    b"MARK-INTERNAL-CLIENT": "8.0.0",
+    b"REPL-PAUSE": "8.0.0",
+    b"SCRIPT": "7.4.0",
+}
+"""With which version of Redis a word came that not all of them have."""
 _UNBOUNDED: Final = 1 << 30
 _NO_KEY: Final = "ERR no such key"
 _MOST_PACKED: Final = 4 << 30
@@ -59,10 +68,15 @@ def debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     """Inspects the server or puts it into unusual states, for tests."""
     client.check_protected("debug")
     client.words = (b"debug", subcommand, *arguments)  # the fast path does not set them
-    least, most, action = _ACTIONS.get(subcommand.upper(), (1, 0, debug))
+    word = subcommand.upper()
+    least, most, action = _ACTIONS.get(word, (1, 0, debug)) if _is_there(client, word) else (1, 0, debug)
     if not least <= len(arguments) <= most:
         raise wrong_subcommand_arity(client)
     return action(client, *arguments)
+
+
+def _is_there(client: Session, word: bytes) -> bool:
+    return not client.engine.config.edition.precedes(_SINCE.get(word, "0.0.0"))
 
 
 @_action
@@ -70,12 +84,14 @@ def _help(client: Session) -> Reply:
     """Lists the sub-commands."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
     for name, (_, _, action) in sorted(_ACTIONS.items()):
+        if not _is_there(client, name):
+            continue
         lines += [name.decode(), f"    {(action.__doc__ or '').partition(chr(10))[0]}"]
     return [Status(line.encode()) for line in lines]
 
 
 def _entry(client: Session, key: bytes) -> Entry:
-    entry = client.db.peek_entry(key)
+    entry = client.db.entries.get(key)  # be it one that has expired
     if entry is None:
         raise CommandError(_NO_KEY)
     return entry
@@ -122,8 +138,9 @@ def _object(client: Session, key: bytes) -> Reply:
     value = entry.value
     length = len(save.save(value, payload.string)[1])
     now = client.engine.clock.now
+    encoding = entry.encoding_in(client.engine.config.edition.embedding).decode()
     text = (
-        f"Value at:{id(value):#x} refcount:1 encoding:{entry.encoding.decode()} serializedlength:{length} "
+        f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
         f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
     )
     if isinstance(value, List) and value.nodes is not None:

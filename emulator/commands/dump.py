@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
 from emulator.commands.options import FLAG, at_least, read_options, rivals
+from emulator.commands.past import is_past
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.types import Value
 from emulator.protocol.errors import NOT_INTEGER, CommandError
@@ -85,7 +86,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     value = _value_of(client.engine, serialized_value)
     deadline = span if b"ABSTTL" in given or not span else span + now
-    if deadline and deadline <= now:
+    if deadline and is_past(client, deadline):
         db.delete(key)
         return OK
     replaced = db.peek_entry(key)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import database, integer
+from emulator.commands.arguments import INT32_MAX, database, integer
 from emulator.commands.options import FLAG, Options, read_options
-from emulator.commands.past import delete_past
+from emulator.commands.past import delete_past, is_past
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.glob import matcher
 from emulator.datatypes.types import TYPES, Value, copied, type_name
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, is_integer
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
@@ -119,7 +119,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
         or (b"LT" in chosen and current is not None and moment >= current)
     ):
         return 0
-    if moment <= client.engine.clock.now:
+    if is_past(client, moment):
         if client.engine.config.lazyfree_lazy_expire:
             db.count_freed(key)
         delete_past(client, key)
@@ -187,7 +187,7 @@ def ttl(client: Session, key: bytes) -> int:
 def pttl(client: Session, key: bytes) -> int:
     """Returns the remaining time of a key in milliseconds; -1 without expiry, -2 if the key does not exist."""
     moment = _deadline(client, key)
-    return moment if moment < 0 else moment - client.engine.clock.now
+    return moment if moment < 0 else max(moment - client.engine.clock.now, 0)
 
 
 @command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
@@ -363,7 +363,7 @@ def randomkey(client: Session) -> bytes | None:
 )
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some keys and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     asked = scan_options(options, _keys_of_scan(client))
     after, entries = client.db.scan(position, asked.most)
     if asked.kind is not None:
@@ -375,15 +375,16 @@ def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
 
 def _keys_of_scan(client: Session) -> Options:
     """SCAN's options: Valkey refuses types that there are not."""
+    known = of_edition(client.engine.config.edition, KEYS)
     if not client.engine.config.edition.is_valkey:
-        return KEYS
+        return known
 
     def read_type(word: bytes) -> bytes:
         if word.lower() not in _BUILT_IN:
             raise CommandError(f"ERR unknown type name '{as_text(word)}'")
         return word.lower()
 
-    return {**of_edition(client.engine.config.edition, KEYS), b"TYPE": (1, read_type)}
+    return {**known, b"TYPE": (1, read_type)}
 
 
 _BUILT_IN: Final = frozenset((b"string", b"list", b"set", b"zset", b"hash", b"stream"))
@@ -405,7 +406,7 @@ container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
 def object_encoding(client: Session, key: bytes) -> bytes | None:
     """Returns the internal encoding of a value, or null if the key does not exist."""
     entry = client.db.lookup_entry(key)
-    return None if entry is None else entry.encoding_in(client.engine.config.edition.is_valkey)
+    return None if entry is None else entry.encoding_in(client.engine.config.edition.embedding)
 
 
 @command(
@@ -418,8 +419,22 @@ def object_encoding(client: Session, key: bytes) -> bytes | None:
     complexity="O(1)",
 )
 def object_refcount(client: Session, key: bytes) -> int | None:
-    """Returns the reference count of a value, which is 1: values are not shared."""
-    return None if client.db.lookup_entry(key) is None else 1
+    """Returns the reference count of a value, which is 1; of small integers, which were shared before 8.2, 2147483647."""
+    entry = client.db.lookup_entry(key)
+    if entry is None:
+        return None
+    return INT32_MAX if _is_shared(client, entry.value) else 1
+
+
+_SHARED_INTEGERS: Final = 10_000
+
+
+def _is_shared(client: Session, value: Value) -> bool:
+    """Whether a value is an integer that Redis shared before 8.2, where keys need no access times of their own."""
+    config = client.engine.config
+    if not config.edition.precedes("8.2.0") or (config.maxmemory and config.maxmemory_policy.endswith(("lru", "lfu"))):
+        return False
+    return value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
 
 
 @command(

@@ -42,7 +42,7 @@ def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     """
     target = client.db.lookup_write(key, Hash)
     if target is not None and target.deadlines is not None:
-        _expire_due(client, key, target, touched)
+        _expire_due(client, key, target, touched, for_writing=True)
         return target or None
     return target
 
@@ -56,6 +56,21 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     return target
 
 
+def present(client: Session, target: Hash, fields: Sequence[bytes]) -> Sequence[bytes]:
+    """Return those of the fields that a command may change: in Valkey none that have expired and stay for a while."""
+    engine = client.engine
+    if target.deadlines is None or not engine.config.edition.is_valkey or engine.sees_expired:
+        return fields
+    return [field for field in fields if target.get(field, engine.clock.now) is not None]
+
+
+def _count_expired(client: Session, target: Hash, fields: Sequence[bytes]) -> int:
+    """How many fields that are about to be set count as new, since those that are there have expired."""
+    if client.engine.keeps_expired:
+        return 0
+    return len((target.fields.keys() & fields) - set(present(client, target, fields)))
+
+
 def removed(client: Session, key: bytes, target: Hash, fields: Sequence[bytes], event: bytes = b"hdel") -> None:
     """Announce that fields were removed from a hash."""
     db = client.db
@@ -66,11 +81,13 @@ def removed(client: Session, key: bytes, target: Hash, fields: Sequence[bytes], 
         db.schedule_fields(db.entries[key])
 
 
-def _expire_due(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> None:
-    deadline = target.next_deadline
-    if deadline is not None and deadline <= client.engine.clock.now:
-        engine = client.engine
-        only = None if engine.expires_actively else () if engine.keeps_expired else touched
+def _expire_due(
+    client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None, for_writing: bool = False
+) -> None:
+    deadline, engine = target.next_deadline, client.engine
+    if deadline is not None and deadline <= engine.clock.now and not engine.sees_expired:
+        stays = engine.keeps_expired and not (for_writing and engine.config.import_mode)
+        only = None if engine.expires_actively else () if stays else touched
         client.db.expire_fields(client.db.entries[key], len(target), only)
 
 
@@ -78,7 +95,7 @@ def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequenc
     """Return the hash as a reader sees it: a copy without expired fields if it still contains some (O(n)), else itself."""
     _expire_due(client, key, target, touched)
     deadline, now = target.next_deadline, client.engine.clock.now
-    if deadline is None or deadline > now:
+    if deadline is None or deadline > now or client.engine.sees_expired:
         return target
     seen = target.copy()
     seen.expire(now, len(seen))
@@ -170,8 +187,10 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
     limits = client.engine.config
     if more:
         target.expect(1 + len(more) // 2, limits)
-    put = target.put if target.deadlines is None else target.put_afresh
-    added = int(put(field, value, limits))
+    put, added = target.put, 0
+    if target.deadlines is not None:
+        put, added = target.put_afresh, _count_expired(client, target, (field, *more[::2]))
+    added += put(field, value, limits)
     for position in range(0, len(more), 2):
         added += put(more[position], more[position + 1], limits)
     db = client.db
@@ -208,7 +227,7 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    gone = [name for name in (field, *more) if target.pop(name) is not None]
+    gone = [name for name in present(client, target, (field, *more)) if target.pop(name) is not None]
     if gone:
         removed(client, key, target, gone)
     return len(gone)
@@ -285,7 +304,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
         if count >= len(target)
         else target.index.pick(client.engine.random, client.producible(count))
     )
-    return Pairs([(field, target.fields[field]) for field in chosen]) if with_values else chosen
+    return Pairs(chosen, list(map(target.fields.__getitem__, chosen))) if with_values else chosen
 
 
 @command(
@@ -298,7 +317,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
 )
 def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some fields with their values and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     target = read_hash(client, key)
     if not target:
         return [b"0", []]

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator.commands import hash_words_valkey as valkey
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
-from emulator.commands.hash import edit_hash, open_hash, read_hash, removed
+from emulator.commands.hash import edit_hash, open_hash, present, read_hash, removed
 from emulator.commands.hash_words_valkey import Holds
 from emulator.commands.options import Given
+from emulator.commands.past import is_past
 from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
@@ -141,8 +142,11 @@ def _expire(
     if target is None:
         return [_NO_FIELD] * len(fields)
     _provide(client, target)
-    past = moment <= client.engine.clock.now
-    results = [_expire_field(target, field, moment, past, condition) for field in fields]
+    past = is_past(client, moment)
+    there = present(client, target, fields)
+    results = [
+        _expire_field(target, field, moment, past, condition) if field in there else _NO_FIELD for field in fields
+    ]
     if _SET in results:
         _deadlines_set(client, key, target, _those(fields, results, _SET))
     if _DELETED in results:
@@ -270,7 +274,8 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
     target, fields = _hash_and_fields(client, key, (option, count, field, *more))
     if target is None:
         return [_NO_FIELD] * len(fields)
-    results = [_persist_field(target, name, client.engine.clock.now) for name in fields]
+    now = 0 if client.engine.sees_expired else client.engine.clock.now
+    results = [_persist_field(target, name, now) for name in fields]
     if _SET in results:
         client.db.changed(key, HASH, b"hpersist", results.count(_SET))
         client.db.notify_subkeys(b"hpersist", key, _those(fields, results, _SET))
@@ -285,7 +290,7 @@ def _hash_and_fields(
     """The hash at a key for writing, and the fields of ``FIELDS numfields field ...``; Valkey reads the words first."""
     if _is_valkey(client):
         fields = valkey.fields(words)
-        return edit_hash(client, key, touched), fields
+        return edit_hash(client, key), fields
     target = edit_hash(client, key, touched)
     return target, _fields(words)
 
@@ -307,13 +312,9 @@ def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]
     else:
         target = read_hash(client, key)
         fields = _fields(words)
-    moments = []
-    for field in fields:
-        moment = target.deadline(field)
-        if moment is None:
-            moment = _NO_DEADLINE if field in target.fields else _NO_FIELD
-        moments.append(moment)
-    return moments
+    moments = [target.deadline(field) for field in fields]
+    without = [_NO_DEADLINE if field in target.fields else _NO_FIELD for field in fields]
+    return [status if moment is None else moment for moment, status in zip(moments, without, strict=True)]
 
 
 def _seconds(client: Session, milliseconds: int) -> int:
@@ -348,7 +349,7 @@ def hpttl(client: Session, key: bytes, option: bytes, count: bytes, field: bytes
     """Returns the remaining time of fields in milliseconds; -1 without expiry, -2 without field."""
     now = client.engine.clock.now
     moments = _deadlines(client, key, (option, count, field, *more))
-    return [moment if moment < 0 else moment - now for moment in moments]
+    return [moment if moment < 0 else max(moment - now, 0) for moment in moments]
 
 
 @command(
@@ -392,8 +393,8 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     """Returns the values of fields, and sets or removes their expiry."""
     words = (option, count, field, *more)
     if _is_valkey(client):
-        given, fields = valkey.of_hgetex(words)
-        target = edit_hash(client, key, fields)
+        given, fields = valkey.of_hgetex(key, words)
+        target = edit_hash(client, key)
         moment, persists = valkey.time(client, "hgetex", given), b"PERSIST" in given
     else:
         target = edit_hash(client, key, (field, *more))
@@ -403,10 +404,11 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
         return [None] * len(fields)
     if moment is not None:
         return _take_or_expire(client, key, target, fields, moment)
-    values = [target.fields.get(name) for name in fields]
+    there = present(client, target, fields)
+    values = [target.fields.get(name) if name in there else None for name in fields]
     if persists:
         _provide(client, target)
-        persisted = [name for name in fields if target.persist(name)]
+        persisted = [name for name in there if target.persist(name)]
         if persisted:
             client.db.changed(key, HASH, b"hpersist", len(persisted))
             client.db.notify_subkeys(b"hpersist", key, persisted)
@@ -452,8 +454,10 @@ def _take_or_expire(
 ) -> list[bytes | None]:
     """Set the expiry of existing fields, or remove them if the moment is past; return their values."""
     _provide(client, target)
-    past = moment <= client.engine.clock.now
-    values = [target.pop(name) if past else target.fields.get(name) for name in fields]
+    past = is_past(client, moment)
+    there = present(client, target, fields)
+    take = target.pop if past else target.fields.get
+    values = [take(name) if name in there else None for name in fields]
     found = [name for name, value in zip(fields, values, strict=True) if value is not None]
     if past and found:
         _taken_by_time(client, key, target, found)
@@ -496,7 +500,7 @@ def _set_options(client: Session, key: bytes, words: Sequence[bytes]) -> _SetOpt
     """The options; None where Valkey's XX or NX are not met, as there is no key, or is one."""
     if not _is_valkey(client):
         return (_free_set_options if _is_free(client) else _fixed_set_options)(client, words)
-    given, pairs = valkey.of_hsetex(words)
+    given, pairs = valkey.of_hsetex(key, words)
     there = client.db.lookup_write(key, Hash) is not None
     if _wanted(given, b"XX", b"NX") not in (None, there):
         return None
@@ -558,7 +562,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     limits = client.engine.config
     target.expect(len(fields), limits)
     put = target.put if options.keep else target.put_afresh
-    past = options.moment is not None and options.moment <= client.engine.clock.now
+    past = options.moment is not None and is_past(client, options.moment)
     if past:
         _provide(client, target)
     for name, content in zip(fields, options.pairs[1::2], strict=True):
@@ -590,7 +594,8 @@ def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: byt
     target, fields = _hash_and_fields(client, key, (option, count, field, *more), (field, *more))
     if target is None:
         return [None] * len(fields)
-    values = [target.pop(name) for name in fields]
+    there = present(client, target, fields)
+    values = [target.pop(name) if name in there else None for name in fields]
     found = [name for name, value in zip(fields, values, strict=True) if value is not None]
     if found:
         removed(client, key, target, found)

@@ -41,6 +41,11 @@ def himport_prepare(client: Session, fieldset: bytes, field: bytes, *more: bytes
     return OK
 
 
+def _by_length(pair: tuple[bytes, bytes]) -> tuple[int, bytes]:
+    """The order of the fields of a hash that is imported."""
+    return len(pair[0]), pair[0]
+
+
 @command(
     "hash",
     container="himport",
@@ -50,15 +55,16 @@ def himport_prepare(client: Session, fieldset: bytes, field: bytes, *more: bytes
     complexity="O(N) for N fields",
 )
 def himport_set(client: Session, key: bytes, fieldset: bytes, value: bytes, *more: bytes) -> Status:
-    """Sets a key to a hash of the fields of a fieldset and these values."""
+    """Sets a key to a hash of the fields of a fieldset and these values; it may not hold anything but a hash."""
+    client.db.lookup_write(key, Hash)
     fields, values = (client.fieldsets or {}).get(fieldset), (value, *more)
     if fields is None:
         raise CommandError("ERR no such fieldset")
     if len(fields) != len(values):
-        raise CommandError("ERR number of values does not match the number of fields in the fieldset")
+        raise CommandError("ERR value count does not match fieldset field count")
     target, limits = Hash(), client.engine.config
     target.expect(len(fields), limits)
-    for field, content in zip(fields, values, strict=True):
+    for field, content in sorted(zip(fields, values, strict=True), key=_by_length):
         target.put(field, content, limits)
     client.db.put(key, target, HASH, b"hset")
     return OK

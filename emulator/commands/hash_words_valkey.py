@@ -81,16 +81,16 @@ def _condition(given: Given) -> Holds | None:
     return holds
 
 
-def of_hgetex(words: Sequence[bytes]) -> tuple[Given, Sequence[bytes]]:
-    """The options and the fields."""
-    options, rest = _divided(words)
-    return read_options(options, _OF_HGETEX, _RULES_OF_HGETEX), fields(rest)
+def of_hgetex(key: bytes, words: Sequence[bytes]) -> tuple[Given, Sequence[bytes]]:
+    """The options and the fields.  A key of that name is taken for the word ``FIELDS``."""
+    options, rest = _divided((key, *words))
+    return read_options(options[1:], _OF_HGETEX, _RULES_OF_HGETEX), fields(rest)
 
 
-def of_hsetex(words: Sequence[bytes]) -> tuple[Given, Sequence[bytes]]:
-    """The options, and the fields with their values."""
-    options, rest = _divided(words)
-    return read_options(options, _OF_HSETEX, _RULES_OF_HSETEX), fields(rest, width=2)
+def of_hsetex(key: bytes, words: Sequence[bytes]) -> tuple[Given, Sequence[bytes]]:
+    """The same, with values behind the fields."""
+    options, rest = _divided((key, *words))
+    return read_options(options[1:], _OF_HSETEX, _RULES_OF_HSETEX), fields(rest, width=2)
 
 
 def time(client: Session, name: str, given: Given) -> int | None:

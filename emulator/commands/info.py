@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.clients.memory import usage
 from emulator.commands import info_valkey
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from emulator.table.registry import Command
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
-"""Names and values; what a later version than 8.2 has brought is followed by that version."""
+"""Names and values; what a later version than 7.2 has brought is followed by that version."""
 
 
 def _is_there(edition: Edition, since: Sequence[str]) -> bool:
@@ -106,10 +106,10 @@ def _clients(engine: Engine) -> Fields:
         ("client_recent_max_output_buffer", max((used.output for used in usages), default=0)),
         ("blocked_clients", len(engine.blocking.blocks) + sum(session.paused for session in sessions)),
         ("tracking_clients", len(engine.tracking.clients)),
-        ("pubsub_clients", sum(1 for session in sessions if session.subscriptions)),
-        ("watching_clients", sum(1 for session in sessions if session.watched)),
+        ("pubsub_clients", sum(1 for session in sessions if session.subscriptions), "7.4.0"),
+        ("watching_clients", sum(1 for session in sessions if session.watched), "7.4.0"),
         ("clients_in_timeout_table", sum(1 for block in engine.blocking.blocks if block.deadline is not None)),
-        ("total_watched_keys", sum(len(db.watchers) for db in engine.databases)),
+        ("total_watched_keys", sum(len(db.watchers) for db in engine.databases), "7.4.0"),
         ("total_blocking_keys", sum(len(db.blocked) for db in engine.databases)),
         ("total_blocking_keys_on_nokey", engine.blocking.keys_on_no_key),
     ]
@@ -126,7 +126,7 @@ def _memory(engine: Engine) -> Fields:
         ("used_memory_rss_human", _human(resident)),
         ("used_memory_peak", memory.peak),
         ("used_memory_peak_human", _human(memory.peak)),
-        ("used_memory_peak_time", engine.stats.peak_moment // 1000),
+        ("used_memory_peak_time", engine.stats.peak_moment // 1000, "8.2.0"),
         ("used_memory_peak_perc", f"{memory.used * 100 / memory.peak:.2f}%"),
         ("used_memory_overhead", memory.overhead),
         ("used_memory_startup", memory.startup),
@@ -135,7 +135,7 @@ def _memory(engine: Engine) -> Fields:
         ("allocator_allocated", memory.used),
         ("allocator_active", resident),
         ("allocator_resident", resident),
-        ("allocator_muzzy", 0),
+        ("allocator_muzzy", 0, "7.4.0"),
         ("total_system_memory", system),
         ("total_system_memory_human", _human(system)),
         *_script_memory(engine, memory),
@@ -153,7 +153,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_not_counted_for_evict", 0),
         ("mem_replication_backlog", backlog),
         ("mem_total_replication_buffers", 0),
-        ("mem_replica_full_sync_buffer", 0),
+        ("mem_replica_full_sync_buffer", 0, "8.0.0"),
         ("mem_clients_slaves", 0),
         ("mem_clients_normal", memory.clients),
         ("mem_cluster_slot_migration_output_buffer", 0, "8.4.0"),
@@ -162,7 +162,7 @@ def _memory(engine: Engine) -> Fields:
         ("mem_cluster_links", 0),
         ("mem_aof_buffer", 0),
         ("mem_allocator", "python"),
-        ("mem_overhead_db_hashtable_rehashing", 0),
+        ("mem_overhead_db_hashtable_rehashing", 0, "7.4.0"),
         ("active_defrag_running", 0),
         ("lazyfree_pending_objects", 0),
         ("lazyfreed_objects", engine.stats.lazily_freed),
@@ -233,6 +233,7 @@ def _persistence(engine: Engine) -> Fields:
         ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
+        ("backup_in_progress", int(persistence.backs_up_online), "8.10.0"),
         *([] if log.state == OFF else _log(log)),
         *([] if loading is None else _loading(engine, loading)),
     ]
@@ -304,7 +305,7 @@ def _gone_keys(engine: Engine) -> Fields:
     """What has expired or was evicted."""
     stats = engine.stats
     return [
-        ("expired_subkeys", stats.expired_fields),
+        ("expired_subkeys", stats.expired_fields, "7.4.0"),
         ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
         ("expired_keys", stats.expired_keys),
         ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
@@ -313,7 +314,7 @@ def _gone_keys(engine: Engine) -> Fields:
         ("expire_cycle_cpu_milliseconds", 0),
         ("evicted_keys", stats.evicted_keys),
         ("evicted_clients", stats.evicted_clients),
-        ("evicted_scripts", engine.scripting.evicted),
+        ("evicted_scripts", engine.scripting.evicted, "7.4.0"),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
     ]
@@ -359,10 +360,10 @@ def _errors_and_io(engine: Engine) -> Fields:
         ("total_writes_processed", stats.writes),
         ("io_threaded_reads_processed", 0),
         ("io_threaded_writes_processed", 0),
-        ("io_threaded_total_prefetch_batches", 0),
-        ("io_threaded_total_prefetch_entries", 0),
-        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections),
-        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections),
+        ("io_threaded_total_prefetch_batches", 0, "8.0.0"),
+        ("io_threaded_total_prefetch_entries", 0, "8.0.0"),
+        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections, "7.4.0"),
+        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections, "7.4.0"),
         ("reply_buffer_shrinks", engine.reply_buffers.shrunk),
         ("reply_buffer_expands", engine.reply_buffers.grown),
     ]
@@ -437,13 +438,14 @@ def _cluster(engine: Engine) -> Fields:
 
 
 def _keyspace(engine: Engine) -> Fields:
-    with_deadlines = "keys_with_volatile_items" if engine.config.edition.is_valkey else "subexpiry"
+    edition = engine.config.edition
+    with_deadlines = "keys_with_volatile_items" if edition.is_valkey else "subexpiry"
     for db in engine.databases:
         if len(db):
             yield (
                 f"db{db.index}",
-                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl},"
-                f"{with_deadlines}={len(db.fields_with_expiry)}",
+                f"keys={len(db)},expires={db.expiring},avg_ttl={db.average_ttl}"
+                + ("" if edition.precedes("7.4.0") else f",{with_deadlines}={len(db.fields_with_expiry)}"),
             )
 
 
@@ -487,6 +489,7 @@ _OF_VALKEY = info_valkey.sections(_SECTIONS)
 _OF_SENTINEL = {name: _SECTIONS[name] for name in ("server", "clients", "cpu", "stats")} | {
     "sentinel": ("Sentinel", _sentinel)
 }
+_LATER_SECTIONS: Final = {"threads": "8.0.0", "keysizes": "8.0.0", "hotkeys": "8.6.0"}
 _NOT_DEFAULT = frozenset(("commandstats", "latencystats", "hotkeys"))
 
 
@@ -513,8 +516,7 @@ def info(client: Session, *sections: bytes) -> Verbatim:
             wanted |= dict.fromkeys(name for name in known if name not in _NOT_DEFAULT)
         elif name in known:
             wanted[name] = None
-    if not edition.includes("8.6.0"):
-        wanted.pop("hotkeys", None)
+    wanted = {name: None for name in wanted if edition.includes(_LATER_SECTIONS.get(name, "0.0.0"))}
     engine.count_durations()
     texts = []
     for name, (title, fields) in known.items():

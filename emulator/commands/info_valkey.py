@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from emulator.config.edition import REDIS_8_2
+
 if TYPE_CHECKING:
     from emulator.commands.info import Engine
 
@@ -78,7 +80,7 @@ def _as_valkey(engine: Engine, fields: Fields) -> Iterator[tuple[str, object] | 
     """The fields of a section of Redis's as Valkey has them."""
     for name, value, *since in fields:
         told = _RENAMED.get(name, name)
-        if told and not since:
+        if told and all(map(REDIS_8_2.includes, since)):
             yield told, value
         if name in _AFTER:
             yield from _AFTER[name](engine)

@@ -300,7 +300,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
 @command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values")
 def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
     """Removes occurrences of an element: from the head, from the tail (negative count) or all (0); returns how many."""
-    most = magnitude(count)
+    most = integer(count) if client.engine.config.edition.precedes("7.4.0") else magnitude(count)
     target = client.db.lookup_write(key, List)
     if target is None:
         return 0

@@ -7,11 +7,12 @@ Python process is reported as the resident set size.
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.options import at_least, read_options
+from emulator.keyspace.exact_weight import exact_weight
 from emulator.keyspace.memory import MemoryFigures, resident_memory
-from emulator.keyspace.weight import exact_weight, weigh
+from emulator.keyspace.weight import weigh, weight_of_parts
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys
@@ -32,8 +33,21 @@ def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     entry = client.db.peek_entry(key)
     if entry is None:
         return None
+    if client.engine.config.edition.precedes("8.2.0"):
+        return weight_of_parts(key, entry.value)
     weight = exact_weight if client.engine.config.edition.includes("8.6.0") else weigh
     return weight(key, entry.value, entry.deadline is not None)
+
+
+_SINCE: Final = {
+    b"replica.fullsync.buffer": "8.0.0",
+    b"script.VMs": "8.0.0",
+    b"overhead.db.hashtable.lut": "7.4.0",
+    b"overhead.db.hashtable.rehashing": "7.4.0",
+    b"db.dict.rehashing.count": "7.4.0",
+    b"allocator.muzzy": "7.4.0",
+}
+"""With which version of Redis a figure came that not all of them have."""
 
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")
@@ -42,14 +56,17 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
     engine = client.engine
     memory = MemoryFigures(engine)
     resident = resident_memory()
+    edition = engine.config.edition
     databases: dict[bytes, Reply] = {}
     for db in engine.databases:
         if len(db):
-            databases[b"db.%d" % db.index] = {
+            databases[b"db.%d" % db.index] = of_database = {
                 b"overhead.hashtable.main": db.overhead,
                 b"overhead.hashtable.expires": db.expires_overhead,
             }
-    return {
+            if edition.precedes("7.4.0"):
+                of_database[b"overhead.hashtable.slot-to-keys"] = 0
+    figures: dict[bytes, Reply] = {
         b"peak.allocated": memory.peak,
         b"total.allocated": memory.used,
         b"startup.allocated": memory.startup,
@@ -85,6 +102,7 @@ def memory_stats(client: Session) -> dict[bytes, Reply]:
         b"fragmentation": resident / memory.used,
         b"fragmentation.bytes": resident - memory.used,
     }
+    return {name: figure for name, figure in figures.items() if not edition.precedes(_SINCE.get(name, "0.0.0"))}
 
 
 @command("server", container="memory", since="4.0.0", acl="", tips=_TIPS, complexity="O(1)")

@@ -1,4 +1,4 @@
-"""Keys whose new deadline has passed already."""
+"""Keys and fields whose new deadline has passed already."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from emulator.config.notifications import EXPIRED
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+
+
+def is_past(client: Session, moment: int) -> bool:
+    """Whether a new deadline has passed, so that there is nothing to keep; in import mode what expires is kept."""
+    return moment <= client.engine.clock.now and not client.engine.config.import_mode
 
 
 def delete_past(client: Session, key: bytes) -> None:

@@ -52,7 +52,7 @@ def bgrewriteaof(client: Session) -> Status:
     log = client.engine.persistence.log
     if log.rewriting is not None:
         raise CommandError("ERR Background append only file rewriting already in progress")
-    if client.deny_blocking or not log.rewrite_soon():
+    if client.deny_blocking or client.engine.persistence.backs_up_online or not log.rewrite_soon():
         log.rewrite_scheduled = True
         return Status(b"Background append only file rewriting scheduled")
     return Status(b"Background append only file rewriting started")

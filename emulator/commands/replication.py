@@ -60,7 +60,7 @@ def waitaof(client: Session, numlocal: bytes, numreplicas: bytes, timeout: bytes
     log = client.engine.persistence.log
     if local and log.state == OFF:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    if log.holds_replies:
+    if log.always:
         log.flush()
     block = client.engine.replication.acknowledgements.wait(client, wanted, most, local)
     if isinstance(block, Block):
@@ -121,7 +121,8 @@ def replconf(client: Session, *pairs: bytes) -> Reply:
     """Takes what a replica reports of itself, and how much of the stream it has."""
     if len(pairs) % 2:
         raise CommandError(SYNTAX)
-    known = _OF_VALKEY if client.engine.config.edition.is_valkey else _REPLCONF
+    edition = client.engine.config.edition
+    known = _OF_VALKEY if edition.is_valkey else _BEFORE_8_0 if edition.precedes("8.0.0") else _REPLCONF
     for option, value in zip(pairs[::2], pairs[1::2], strict=True):
         name = option.lower()
         if name in (b"ack", b"getack"):
@@ -216,6 +217,9 @@ def _refuse_node(replica: Replica, value: bytes) -> None:
     raise CommandError("ERR This instance has cluster support disabled")
 
 
+_BEFORE_8_0: Final = {
+    name: take for name, take in _REPLCONF.items() if name not in (b"main-ch-client-id", b"rdb-channel")
+}
 _OF_VALKEY: Final = {
     **{name: take for name, take in _REPLCONF.items() if name != b"main-ch-client-id"},
     b"set-cluster-node-id": _refuse_node,

@@ -9,12 +9,16 @@ from emulator.commands.options import FLAG, Options, at_least, read_options
 from emulator.config.edition import Edition
 from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
-from emulator.protocol.numbers import parse_unsigned
+from emulator.protocol.numbers import UINT64_MAX, parse_unsigned
 
 
-def scan_cursor(text: bytes) -> int:
-    """Return a cursor, an unsigned 64-bit integer."""
-    cursor = parse_unsigned(text)
+def scan_cursor(text: bytes, edition: Edition) -> int:
+    """Return a cursor, an unsigned 64-bit integer; before 7.4 negative ones are wrapped, and nothing is 0."""
+    is_lenient = edition.precedes("7.4.0")
+    cursor = parse_unsigned(text if text or not is_lenient else b"0")
+    if cursor is None and is_lenient and text.startswith(b"-"):
+        cursor = parse_unsigned(text[1:])
+        cursor = None if cursor is None else -cursor & UINT64_MAX
     if cursor is None:
         raise CommandError("ERR invalid cursor")
     return cursor
@@ -41,9 +45,11 @@ def _only_for_sorted_sets() -> None:
 
 
 def of_edition(edition: Edition, known: Options) -> Options:
-    """The options of a command as an edition has them: Valkey knows NOSCORES, which only ZSCAN takes."""
+    """The options of a command as an edition has them: Redis 7.4 brought NOVALUES, Valkey knows NOSCORES."""
     if edition.is_valkey:
         return {b"NOSCORES": (0, _only_for_sorted_sets), **known}
+    if edition.precedes("7.4.0"):
+        return {word: option for word, option in known.items() if word not in (b"NOVALUES", b"NOSCORES")}
     return ELEMENTS if known is SCORES else known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.clients.blocking import Block
 from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
@@ -12,7 +12,7 @@ from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NO_REPLY, OK, Reply, Status
-from emulator.stats.slowlog import CommandLog
+from emulator.stats.slowlog import CommandLog, LoggedCommand
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
@@ -163,12 +163,18 @@ def slowlog_get(client: Session, *count: bytes) -> list[Reply]:
     most = 10
     if count:
         most = bounded(count[0], -1, INT64_MAX, "ERR count should be greater than or equal to -1")
-    return _newest(client.engine.slowlog, most)
+    return _newest(
+        client.engine.slowlog, most, _COUNTED if client.engine.config.edition.includes("8.10.0") else _COUNTED - 1
+    )
 
 
-def _newest(log: CommandLog, most: int) -> list[Reply]:
+_COUNTED: Final = len(LoggedCommand._fields)
+"""The fields of an entry where the number of arguments is one of them."""
+
+
+def _newest(log: CommandLog, most: int, fields: int = _COUNTED - 1) -> list[Reply]:
     entries = list(log.entries)
-    return [list(entry) for entry in (entries if most < 0 else entries[:most])]
+    return [entry[:fields] for entry in (entries if most < 0 else entries[:most])]
 
 
 @command(
@@ -205,7 +211,8 @@ container("commandlog", group="server", since="", valkey="8.1.0", acl="", help_s
 
 def _log(client: Session, kind: bytes) -> CommandLog:
     engine = client.engine
-    known = {b"slow": engine.slowlog, b"large-request": engine.large_requests, b"large-reply": engine.large_replies}
+    sizes = engine.sizes
+    known = {b"slow": engine.slowlog, b"large-request": sizes.requests, b"large-reply": sizes.replies}
     log = known.get(kind.lower())
     if log is None:
         raise CommandError("ERR type should be one of the following: slow, large-request, large-reply")

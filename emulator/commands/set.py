@@ -194,7 +194,7 @@ def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
 )
 def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some members and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     target = _read(client, key)
     if not target:
         return [b"0", []]

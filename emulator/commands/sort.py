@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emulator.commands.options import FLAG, LIMIT, TEXT, last_given, read_options
 from emulator.config.notifications import GENERIC, LIST
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List
+from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.set import Set
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import WRONGTYPE, CommandError
-from emulator.protocol.numbers import parse_decimal, read_double
+from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys, unknown
 from emulator.table.registry import REGISTRY, command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
 
 _BY_NOTE = (
     "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key "
@@ -121,13 +122,28 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
             weights = [text.partition(b"\0")[0] for text in weights]
         decides = True
     else:
-        read = parse_decimal if client.engine.config.edition.is_valkey else read_double
+        read = _reader(client.engine.config.edition)
         weights = [_number(text, read) for text in texts]
         decides = len(set(weights)) == len(weights)
     pairs = sorted(
         zip(weights, elements, strict=True), key=itemgetter(0) if decides else None, reverse=options.descending
     )
     elements[:] = [element for _, element in pairs]
+
+
+_EIGHT_KILOBYTES: Final = -2
+
+
+def _reader(edition: Edition) -> Callable[[bytes], float | None]:
+    """How weights are read: before 8.0 as C does it, but none that is too large or too small."""
+    if edition.precedes("8.0.0"):
+        return _read_in_range
+    return parse_decimal if edition.is_valkey else read_double
+
+
+def _read_in_range(text: bytes) -> float | None:
+    text = text.partition(b"\0")[0]
+    return None if parse_double(text.lstrip() or b"0") is None else read_c_double(text)
 
 
 def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None]:
@@ -185,10 +201,18 @@ def sort(client: Session, key: bytes, *options: bytes) -> Reply:
     return _store(client, parsed.store, [element or b"" for element in result])
 
 
+def _as_list(client: Session, elements: list[bytes]) -> List:
+    """A list of what is stored; before 7.4 a quicklist's nodes had 8 KB, whatever is configured."""
+    config = client.engine.config
+    stored = List.of(elements, config.list_max_listpack_size)
+    is_old = stored.nodes is not None and config.edition.precedes("7.4.0")
+    return List.of_quicklist(elements, fill_with(_EIGHT_KILOBYTES, NONE_LARGE)) if is_old else stored
+
+
 def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
     db = client.db
     if elements:
-        db.put(target, List.of(elements, client.engine.config.list_max_listpack_size), LIST, b"sortstore")
+        db.put(target, _as_list(client, elements), LIST, b"sortstore")
         client.engine.dirty += len(elements) - 1  # each value is a change
     elif db.peek_entry(target) is not None:
         db.discard(target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import islice
@@ -40,10 +40,11 @@ from emulator.commands.stream_messages import (
 )
 from emulator.config.edition import Edition
 from emulator.config.notifications import STREAM
-from emulator.datatypes.stream import MAX_ID, Body, Entry, Stream, format_id
+from emulator.datatypes.run import Body
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, CommandError
 from emulator.protocol.numbers import UINT64_MAX
-from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.protocol.replies import NULL_ARRAY, OK, Entries, Reply, Status
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
 
@@ -51,10 +52,23 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 
-def entries(found: Iterable[Entry], count: int = 0) -> list[Reply]:
-    """Return entries as clients see them, id and fields; at most `count` unless it is 0."""
-    chosen = islice(found, count) if count else found
-    return [[b"%d-%d" % (id >> 64, id & UINT64_MAX), body] for id, body in chosen]  # `format_id` inline, for speed
+_FEW: Final = 64
+"""So many entries are found more quickly one by one."""
+Listed = tuple[bytes, Body]
+"""An entry as clients see it, id and fields."""
+
+
+def entries(stream: Stream, start: int, end: int, count: int = 0, backwards: bool = False) -> Collection[Listed]:
+    """Return the entries from one id to another; at most `count` unless it is 0."""
+    if 0 < count <= _FEW:
+        return [(format_id(id), body) for id, body in islice(stream.range(start, end, backwards), count)]
+    chunks, left = [], count or len(stream)
+    for chunk in stream.listed(start, end, backwards):
+        chunks.append([column[:left] for column in chunk] if left < len(chunk[0]) else chunk)
+        left -= len(chunk[0])
+        if left <= 0:
+            break
+    return Entries(chunks)
 
 
 # Trimming
@@ -310,7 +324,7 @@ def _range(client: Session, key: bytes, low: bytes, high: bytes, options: Sequen
         return []
     if not count:
         return NULL_ARRAY
-    return entries((stream.reverse_range if reverse else stream.range)(start, end), max(count, 0))
+    return entries(stream, start, end, max(count, 0), reverse)
 
 
 @command(

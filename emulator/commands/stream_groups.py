@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import bounded, integer, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, bounded, integer, wrong_subcommand_arity
 from emulator.commands.options import FLAG, Given, Option, Options, at_least, last_given, leading_options, read_options
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
@@ -79,7 +79,7 @@ def _group_options(client: Session, options: Sequence[bytes], may_make: bool) ->
 
 def _believed(client: Session, stream: Stream, read: int) -> int:
     """How many entries a group has read, as the client says: more than there ever were only Valkey believes."""
-    return read if client.engine.config.edition.is_valkey else stream.known_read(read)
+    return read if client.engine.config.edition.is_as_7_4 else stream.known_read(read)
 
 
 @command(
@@ -238,8 +238,21 @@ def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes
 _RELEASED: Final = -1
 """The idle time of what is pending with nobody."""
 _MODES: Final = (b"SILENT", b"FAIL", b"FATAL")
+
+
+def _counted_ids(words: Sequence[bytes]) -> int:
+    """How many words belong to IDS: a number, and so many ids."""
+    if not words:
+        return 1
+    count = bounded(words[0], 1, INT32_MAX, "ERR numids must be a positive integer")
+    if count > len(words) - 1:
+        raise CommandError("ERR number of IDs doesn't match numids")
+    return 1 + count
+
+
 _RELEASE_OPTIONS: Final[Options] = {
-    b"RETRYCOUNT": at_least(0, "ERR Invalid RETRYCOUNT value, must be >= 0"),
+    b"IDS": (_counted_ids, lambda count, *ids: ids),
+    b"RETRYCOUNT": at_least(0, "ERR Invalid RETRYCOUNT value, must be >= 0", NOT_INTEGER),
     b"FORCE": FLAG,
 }
 
@@ -249,23 +262,29 @@ def xnack(
     client: Session, key: bytes, group: bytes, mode: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes
 ) -> int:
     """Gives pending entries back to the group, so that another consumer may claim them at once; returns how many."""
-    how, words = mode.upper(), (id, *more)
-    if how not in _MODES or ids.upper() != b"IDS":
-        raise CommandError(SYNTAX)
-    count = bounded(numids, 1, len(words), "ERR Number of IDs must be a positive integer")
-    given = read_options(words[count:], _RELEASE_OPTIONS)
-    numbers = list(map(exact_id, words[:count]))
     stream, found = _required(client.db.lookup_write(key, Stream), key, group)
-    forced = [number for number in numbers if b"FORCE" in given and number not in found.pending and stream.get(number)]
-    for number in forced:
-        found.deliver(number, found.released, 0)
-    released = [number for number in dict.fromkeys(numbers) if number in found.pending]
-    for number in released:
-        before = 0 if number in forced else found.pending[number].count - (how == b"SILENT")
-        found.release(number, given.get(b"RETRYCOUNT", INT64_MAX if how == b"FATAL" else max(before, 0)))
+    how = mode.upper()
+    if how not in _MODES:
+        raise CommandError("ERR mode must be SILENT, FAIL, or FATAL")
+    words = (ids, numids, id, *more)
+    given = read_options(words, _RELEASE_OPTIONS, error="ERR Unrecognized XNACK option '{}'")
+    if b"IDS" not in given:
+        raise CommandError("ERR syntax error, expected IDS keyword")
+    numbers = list(map(exact_id, given[b"IDS"]))
+    released = 0
+    for number in numbers:
+        pending = found.pending.get(number)
+        before = 0 if pending is None else pending.count
+        if pending is None:
+            if b"FORCE" not in given or stream.get(number) is None:
+                continue
+            found.deliver(number, found.released, 0)
+        count = INT64_MAX if how == b"FATAL" else max(before - (how == b"SILENT"), 0)
+        found.release(number, given.get(b"RETRYCOUNT", count))
+        released += 1
     if released:
-        client.db.changed_silently(key, count=len(released))
-    return len(released)
+        client.db.changed_silently(key, count=released)
+    return released
 
 
 # Claiming

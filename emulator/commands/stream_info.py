@@ -46,7 +46,7 @@ def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Re
         raise wrong_subcommand_arity(client)
     count = max(integer(options[2]), 0) if with_count else 10
     return _figures(client, stream) | {
-        b"entries": entries(stream.range(0, MAX_ID), count),
+        b"entries": entries(stream, 0, MAX_ID, count),
         b"groups": [_full_group(client, stream, name, stream.groups[name], count) for name in sorted(stream.groups)],
     }
 
@@ -65,8 +65,7 @@ def _figures(client: Session, stream: Stream) -> dict[bytes, Reply]:
 
 
 def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
-    first = entries(stream.range(0, MAX_ID), 1)
-    last = entries(stream.reverse_range(0, MAX_ID), 1)
+    first, last = (list(entries(stream, 0, MAX_ID, 1, backwards)) for backwards in (False, True))
     return _figures(client, stream) | {
         b"groups": len(stream.groups),
         b"first-entry": first[0] if first else None,
@@ -78,7 +77,7 @@ def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Repl
     return {
         b"last-delivered-id": format_id(group.last_id),
         b"entries-read": None if group.read == UNKNOWN else group.read,
-        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_valkey),
+        b"lag": stream.lag(group, trusts=client.engine.config.edition.is_as_7_4),
     }
 
 

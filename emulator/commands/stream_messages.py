@@ -9,7 +9,8 @@ from emulator.commands.arguments import integer
 from emulator.commands.options import Options, once, read_options
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.idempotence import DURATION, MOST, Idempotence
-from emulator.datatypes.stream import Body, Stream
+from emulator.datatypes.run import Body
+from emulator.datatypes.stream import Stream
 from emulator.datatypes.xxh3 import xxh3
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError
 from emulator.protocol.replies import OK, Reply, Status

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.commands.arguments import integer, milliseconds
-from emulator.commands.options import FLAG, Options, at_least, read_options
+from emulator.commands.options import FLAG, Option, Options, at_least, read_options
 from emulator.commands.stream import entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
-from emulator.datatypes.stream import MAX_ID, Body, Stream, format_id
-from emulator.protocol.errors import SYNTAX, CommandError, as_text
+from emulator.datatypes.run import Body
+from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.replies import NULL_ARRAY, Named, Reply
 from emulator.table.keyspec import keyword
 from emulator.table.registry import command
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from emulator.clients.blocking import Block
     from emulator.clients.session import Session
     from emulator.config.edition import Edition
+
+Id = TypeVar("Id", int, bytes)
+"""An entry's id, as it is or as clients see it."""
 
 _NEW = MAX_ID
 _LAST = -1
@@ -55,7 +59,10 @@ def _min_idle(text: bytes) -> int:
     return span
 
 
-_MOST: Final = at_least(0, "ERR value is out of range, must be positive")
+def _positive(name: str) -> Option:
+    return at_least(1, f"ERR {name} must be a positive integer", NOT_INTEGER)
+
+
 _SOON: Final = 100
 """Milliseconds after which somebody who waits for something to claim looks again, where there is nothing yet."""
 
@@ -66,7 +73,7 @@ def _options(edition: Edition, for_group: bool) -> Options:
     if edition.includes("8.4.0"):
         known[b"CLAIM"] = 1, _min_idle if for_group else _only_for_groups("CLAIM")
     if edition.includes("8.10.0"):
-        known |= {b"MAXCOUNT": _MOST, b"MAXSIZE": _MOST}
+        known |= {b"MAXCOUNT": _positive("MAXCOUNT"), b"MAXSIZE": _positive("MAXSIZE")}
     return known
 
 
@@ -76,11 +83,14 @@ class _Request:
     def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
         for_group = name == "xreadgroup"
         block = (1, partial(milliseconds, client))
-        given = read_options(words, {**_options(client.engine.config.edition, for_group), b"BLOCK": block})
+        edition = client.engine.config.edition
+        given = read_options(words, {**_options(edition, for_group), b"BLOCK": block})
         streams: Sequence[bytes] = given.get(b"STREAMS", ())
         half = len(streams) // 2
+        if b"BLOCK" in given and edition.precedes("7.4.0") and client.engine.scripting.owns(client):
+            raise CommandError(f"ERR {name} command is not allowed with BLOCK option from scripts")
         if len(streams) % 2:
-            of_last = "ID or '$'" if client.engine.config.edition.is_valkey else "ID, '+', or '$'"
+            of_last = "ID or '$'" if edition.is_as_7_4 else "ID, '+', or '$'"
             ids = "ID or '>'" if for_group else of_last
             raise CommandError(
                 f"ERR Unbalanced '{name}' list of streams: for each stream key an {ids} must be specified."
@@ -89,10 +99,13 @@ class _Request:
             raise CommandError(SYNTAX)
         if for_group and b"GROUP" not in given:
             raise CommandError("ERR Missing GROUP option for XREADGROUP")
+        if 0 < given.get(b"MAXCOUNT", 0) < given.get(b"COUNT", 0):
+            raise CommandError("ERR MAXCOUNT must be greater than or equal to COUNT")
         self.timeout: int | None = given.get(b"BLOCK")
         self.count: int = given.get(b"COUNT", 0)
         self.no_ack: bool = b"NOACK" in given
-        self.trusts_groups = client.engine.config.edition.is_valkey
+        self.trusts_groups = edition.precedes("8.0.0")
+        self.looks_ahead = edition.precedes("7.4.0")
         self.min_idle: int | None = given.get(b"CLAIM")
         self.group: bytes
         self.consumer: bytes
@@ -101,27 +114,44 @@ class _Request:
         self._most: int = given.get(b"MAXCOUNT", 0)
         self._most_bytes: int = given.get(b"MAXSIZE", 0)
         self.is_capped = bool(self._most or self._most_bytes)
-        self._entries = self._bytes = 0
+        self._begins = client.protocol == 2  # maps have no pairs that are told of
+        self._entries = self._bytes = self._head = 0
 
     def begin(self) -> None:
         """Nothing is answered yet."""
         self._entries = self._bytes = 0
 
-    def admit(self, body: Body) -> bool:
-        """Whether an entry is answered too: MAXCOUNT and MAXSIZE cap the whole reply, but for its first entry."""
-        if not self.is_capped:
-            return True
-        size = sum(map(len, body))
+    def enter(self, key: bytes) -> None:
+        """What is admitted from now on is of this stream, whose name goes before it."""
+        self._head = (_PAIR if self._begins else 0) + _bulk(len(key))
+
+    def admit(self, id: int | bytes, body: Body) -> bool:
+        """Whether an entry is answered too: MAXCOUNT and MAXSIZE cap the whole reply, but for its first entry.
+
+        The entry with which the reply has MAXSIZE bytes is the last one.
+        """
         full = self._most and self._entries >= self._most
-        if full or (self._entries and self._most_bytes and self._bytes + size > self._most_bytes):
+        if full or (self._entries and self._most_bytes and self._bytes >= self._most_bytes):
             return False
         self._entries += 1
-        self._bytes += size
+        if self._most_bytes:
+            text = id if isinstance(id, bytes) else format_id(id)
+            words = len(b"*%d\r\n" % len(body)) + sum(_bulk(len(word)) for word in body)
+            self._bytes += self._head + _PAIR + _bulk(len(text)) + words
+            self._head = 0
         return True
 
-    def capped(self, found: Iterable[tuple[int, Body]]) -> Iterable[tuple[int, Body]]:
+    def capped(self, found: Iterable[tuple[Id, Body]]) -> Iterable[tuple[Id, Body]]:
         """The entries that are answered."""
-        return takewhile(lambda entry: self.admit(entry[1]), found) if self.is_capped else found
+        return takewhile(lambda entry: self.admit(*entry), found) if self.is_capped else found
+
+
+_PAIR: Final = len(b"*2\r\n")
+
+
+def _bulk(size: int) -> int:
+    """How many bytes a bulk string of this size takes."""
+    return len(b"$%d\r\n\r\n" % size) + size
 
 
 # XREAD
@@ -132,8 +162,9 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
     stream = client.db.lookup_read(key, Stream)
     if text == b"$":
         return 0 if stream is None else stream.last_id
-    if text == b"+":
-        if client.engine.config.edition.is_valkey and stream is not None and len(stream):
+    edition = client.engine.config.edition
+    if text == b"+" and not edition.precedes("7.4.0"):
+        if edition.is_as_7_4 and stream is not None and len(stream):
             return stream.last_id - 1  # nothing comes where the last entry was deleted
         return _LAST
     if text == b">":
@@ -163,7 +194,10 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
                 continue
             start = stream.top_id if after == _LAST else after + 1
             if stream.top_id >= start:
-                read = entries(request.capped(stream.range(start, MAX_ID)), request.count)
+                request.enter(name)
+                read = entries(stream, start, MAX_ID, request.count)
+                if request.is_capped:
+                    read = list(request.capped(read))
                 if read:
                     found.append((name, read))
         return found or None
@@ -183,7 +217,7 @@ def _target(client: Session, key: bytes, name: bytes, text: bytes) -> tuple[byte
         raise CommandError(
             f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}' in XREADGROUP with GROUP option"
         )
-    if text in (b"$", b"+"):
+    if text == b"$" or (text == b"+" and not client.engine.config.edition.precedes("7.4.0")):
         sign = text.decode()
         raise CommandError(
             f"ERR The {sign} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer "
@@ -216,6 +250,7 @@ def xreadgroup(
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
             reader = consumer_of(client, name, group, request.consumer)
             reader.seen = clock.now
+            request.enter(name)
             if after != _NEW:
                 min_idle = None  # behind a history nothing is claimed, as in Redis
                 found.append((name, _history(stream, group, reader, after, request, clock.now)))
@@ -283,7 +318,7 @@ def _deliver(
     new = request.capped(stream.range(group.last_id + 1, MAX_ID))
     answer: list[list[Reply]] = []
     for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.trusts_groups)
+        stream.advance(group, id, request.trusts_groups, request.looks_ahead)
         if not request.no_ack:
             group.deliver(id, consumer, now)
         answer.append([format_id(id), body])
@@ -299,7 +334,7 @@ def _history(stream: Stream, group: Group, consumer: Consumer, after: int, reque
     ids = own.irange(after + 1)
     for id in islice(ids, request.count or None):
         body = stream.get(id)
-        if not request.admit(body or ()):
+        if request.is_capped and not request.admit(id, body or ()):
             break
         if body is None:
             answer.append([format_id(id), NULL_ARRAY])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import TIME_UNITS, bounded, deadline, integer, wrong_arity
 from emulator.commands.options import FLAG, TEXT, Given, Options, Rule, read_options, rivals
-from emulator.commands.past import delete_past
+from emulator.commands.past import delete_past, is_past
 from emulator.commands.string_conditions import CONDITIONS, holds
 from emulator.config.edition import Edition
 from emulator.config.kinds import INT_MAX
@@ -185,7 +185,7 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     for condition in CONDITIONS & chosen.keys():
         if not holds(condition, chosen[condition], None if entry is None else entry.value):
             return previous
-    if moment is not None and moment <= client.engine.clock.now and client.engine.config.edition.is_valkey:
+    if moment is not None and client.engine.config.edition.is_valkey and is_past(client, moment):
         delete_past(client, key)
     else:
         _store(client, key, value, moment, b"KEEPTTL" in chosen)
@@ -202,7 +202,9 @@ _RULES: Final = rivals(b"NX", b"XX") | rivals(*TIME_UNITS, b"KEEPTTL", b"PERSIST
 def _set_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """SET's options in an edition, and which of them exclude each other."""
     if edition.includes("8.4.0"):
-        rules = {word: Rule({b"NX", b"XX", *CONDITIONS} - {word}, "") for word in CONDITIONS}
+        rivals_of = {b"NX", b"XX", *CONDITIONS}
+        ruled = rivals_of if edition.includes("8.10.0") else CONDITIONS  # before, NX and XX might follow
+        rules = {word: Rule(rivals_of - {word}, "") for word in ruled}
         return _SET_OPTIONS | dict.fromkeys(CONDITIONS, TEXT), _RULES | rules
     if edition.includes("", valkey="8.1.0"):
         rules = rivals(b"NX", b"XX", b"IFEQ") | {b"IFEQ": Rule((b"NX", b"XX", b"IFEQ"), "")}
@@ -274,8 +276,7 @@ def getset(client: Session, key: bytes, value: bytes) -> bytes | None:
 def getdel(client: Session, key: bytes) -> bytes | None:
     """Returns the string at a key and deletes the key."""
     value = _read(client, key)
-    if value is not None:
-        client.db.delete(key)
+    client.db.delete(key)  # even one that nobody sees any more
     return value
 
 
@@ -297,7 +298,7 @@ def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     db = client.db
     entry = db.entries[key]
     moment = moment if time_first else _moment(client, "getex", chosen)
-    if moment is not None and moment <= client.engine.clock.now:
+    if moment is not None and is_past(client, moment):
         delete_past(client, key)
     elif moment is not None:
         db.expire_at(entry, moment)

@@ -39,6 +39,7 @@ from emulator.commands import (  # noqa: F401
     memory,
     migrate,
     module,
+    online_backup,
     persistence,
     pubsub,
     replication,

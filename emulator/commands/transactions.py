@@ -44,7 +44,7 @@ def exec_(client: Session) -> Reply:
     failed = client.queue_failed
     stale = client.dirty_cas or client.watched_key_expired()
     if failed or stale:
-        _leave(client)
+        client.close_queue()
     if failed:
         raise CommandError("EXECABORT Transaction discarded because of previous errors.")
     if stale:
@@ -55,13 +55,17 @@ def exec_(client: Session) -> Reply:
         return _run(client, queue)
     finally:
         client.deny_blocking = False
-        _leave(client)
+        client.close_queue()
 
 
 def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
     """Run the queued commands and return their replies.  Replies beyond the client's output limit are not kept."""
+    nested = client.engine.dispatch.nested
     produced = (
-        _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args) for queued, args in queue
+        nested(client, queued, args)
+        if client.plain_queue is not None
+        else _refusal(client, queued, args) or nested(client, queued, args)
+        for queued, args in queue
     )
     if not client.output_limit:
         return list(produced)
@@ -92,13 +96,6 @@ def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> Command
     return error
 
 
-def _leave(client: Session) -> None:
-    client.queue = None
-    client.queue_failed = False
-    client.unwatch()
-    client.refresh()
-
-
 @command(
     "transactions",
     since="2.0.0",
@@ -109,7 +106,7 @@ def discard(client: Session) -> Status:
     """Discards the queued commands and the watched keys."""
     if client.queue is None:
         raise CommandError("ERR DISCARD without MULTI")
-    _leave(client)
+    client.close_queue()
     return OK
 
 

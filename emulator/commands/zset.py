@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence, Set
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
@@ -23,13 +22,12 @@ if TYPE_CHECKING:
 
 _OPTIONS = dict.fromkeys((b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR"), FLAG)
 _NO_OPTIONS: frozenset[bytes] = frozenset()
-_MEMBER_FIRST = itemgetter(1, 0)
 _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 
 def pairs(members: Sequence[Scored]) -> Pairs:
     """Return members with their scores."""
-    return Pairs(map(_MEMBER_FIRST, members))
+    return Pairs([member for _, member in members], [score for score, _ in members])
 
 
 # Adding
@@ -291,7 +289,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
         return []
     chosen = _choose(client, members, count)
     if with_scores:
-        return Pairs([(member, members.scores[member]) for member in chosen])
+        return Pairs(chosen, list(map(members.scores.__getitem__, chosen)))
     return chosen
 
 
@@ -311,7 +309,7 @@ def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
 )
 def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some members with scores and the cursor to continue with, 0 at the end."""
-    position = scan_cursor(cursor)
+    position = scan_cursor(cursor, client.engine.config.edition)
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]

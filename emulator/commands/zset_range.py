@@ -11,7 +11,6 @@ from emulator.commands.zset import pairs
 from emulator.config.notifications import GENERIC, ZSET
 from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
 from emulator.protocol.errors import CommandError
-from emulator.protocol.numbers import read_double
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -26,17 +25,17 @@ Ranks = Callable[[ZSet], tuple[int, int]]
 # Reading the ends of a range
 
 
-def _score_end(text: bytes) -> tuple[float, bool]:
+def _score_end(client: Session, text: bytes) -> tuple[float, bool]:
     excluded = text.startswith(b"(")
-    score = read_double(text[1:] if excluded else text)
+    score = client.engine.read_double(text[1:] if excluded else text)
     if score is None:
         raise CommandError("ERR min or max is not a float")
     return score, excluded
 
 
-def score_range(low: bytes, high: bytes) -> ScoreRange:
+def _score_range(client: Session, low: bytes, high: bytes) -> ScoreRange:
     """Return the range of scores between two ends such as ``(1`` and ``+inf``."""
-    (least, excludes_low), (most, excludes_high) = _score_end(low), _score_end(high)
+    (least, excludes_low), (most, excludes_high) = _score_end(client, low), _score_end(client, high)
     return ScoreRange(least, most, excludes_low, excludes_high)
 
 
@@ -58,10 +57,10 @@ def lex_range(low: bytes, high: bytes) -> LexRange:
     return LexRange(least, most, excludes_low, excludes_high, empty)
 
 
-def _ranks(kind: bytes, start: bytes, stop: bytes, backwards: bool = False) -> Ranks:
+def _ranks(client: Session, kind: bytes, start: bytes, stop: bytes, backwards: bool = False) -> Ranks:
     """Return the function that finds the ranks of a range in a sorted set."""
     if kind == BY_SCORE:
-        scores = score_range(start, stop)
+        scores = _score_range(client, start, stop)
         return lambda members: members.ranks_by_score(scores)
     if kind == BY_LEX:
         lex = lex_range(start, stop)
@@ -122,7 +121,7 @@ def _parse(
 def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
     swap = query.backwards and query.kind != BY_RANK
     ends = (query.stop, query.start) if swap else (query.start, query.stop)
-    ranks = _ranks(query.kind, *ends, query.backwards)
+    ranks = _ranks(client, query.kind, *ends, query.backwards)
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return []
@@ -255,13 +254,13 @@ def _count(client: Session, key: bytes, ranks: Ranks) -> int:
 @command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Counts the members in a range of scores."""
-    return _count(client, key, _ranks(BY_SCORE, min, max))
+    return _count(client, key, _ranks(client, BY_SCORE, min, max))
 
 
 @command("sorted_set", since="2.8.9", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zlexcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Counts the members in a range of bytes."""
-    return _count(client, key, _ranks(BY_LEX, min, max))
+    return _count(client, key, _ranks(client, BY_LEX, min, max))
 
 
 def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
@@ -283,7 +282,7 @@ def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
 )
 def zremrangebyrank(client: Session, key: bytes, start: bytes, stop: bytes) -> int:
     """Removes the members in a range of ranks; returns how many."""
-    return _remove(client, key, _ranks(BY_RANK, start, stop), b"zremrangebyrank")
+    return _remove(client, key, _ranks(client, BY_RANK, start, stop), b"zremrangebyrank")
 
 
 @command(
@@ -295,7 +294,7 @@ def zremrangebyrank(client: Session, key: bytes, start: bytes, stop: bytes) -> i
 )
 def zremrangebyscore(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Removes the members in a range of scores; returns how many."""
-    return _remove(client, key, _ranks(BY_SCORE, min, max), b"zremrangebyscore")
+    return _remove(client, key, _ranks(client, BY_SCORE, min, max), b"zremrangebyscore")
 
 
 @command(
@@ -307,4 +306,4 @@ def zremrangebyscore(client: Session, key: bytes, min: bytes, max: bytes) -> int
 )
 def zremrangebylex(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Removes the members in a range of bytes; returns how many."""
-    return _remove(client, key, _ranks(BY_LEX, min, max), b"zremrangebylex")
+    return _remove(client, key, _ranks(client, BY_LEX, min, max), b"zremrangebylex")

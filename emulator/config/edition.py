@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from emulator.config.wording import REDIS, VALKEY, Wording
+from emulator.datatypes.string import Embedding
 
 _COMMON_ANCESTOR: Final = "7.2.4"
 """The version of Redis that Valkey began with."""
@@ -81,6 +82,20 @@ class Edition:
         if valkey:
             return _parts(valkey) <= _parts(self.version)
         return bool(since) and _parts(since) <= _parts(_COMMON_ANCESTOR)
+
+    def precedes(self, version: str) -> bool:
+        """Whether it is a Redis before a version, in which something changed."""
+        return not self.is_valkey and _parts(self.version) < _parts(version)
+
+    @property
+    def is_as_7_4(self) -> bool:
+        """Whether it has what 8.0 changed as it was before: Valkey, which parted from Redis before that, kept it."""
+        return self.is_valkey or self.precedes("8.0.0")
+
+    @property
+    def embedding(self) -> Embedding:
+        """How strings are embedded in their objects."""
+        return "valkey" if self.is_valkey else "alone" if self.precedes("8.2.0") else "with key"
 
     @property
     def rdb_version(self) -> int:

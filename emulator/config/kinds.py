@@ -34,7 +34,8 @@ class Directive(Generic[T]):
 
     ``immutable`` ones are set only at start-up, ``protected`` ones change only where ``enable-protected-configs`` lets
     them; ``hidden`` ones match no glob.  ``since`` and ``valkey`` are the versions that brought it, unless every edition
-    has it, and ``module`` is the module that it is for.  ``several`` tells that the value is a list of words, ``binary``
+    has it, ``until`` the version of Redis that took it away, ``named`` the one from which on its name is known beside its
+    aliases; ``module`` is the module that it is for.  ``several`` tells that the value is a list of words, ``binary``
     that its words do not end at the first NUL byte.
     """
 
@@ -51,6 +52,8 @@ class Directive(Generic[T]):
         hidden: bool = False,
         since: str = "0.0.0",
         valkey: str = "",
+        until: str = "",
+        named: str = "",
         module: str = "",
     ) -> None:
         self.default = default
@@ -60,6 +63,8 @@ class Directive(Generic[T]):
         self.hidden = hidden
         self.since = since
         self.valkey = valkey
+        self.until = until
+        self.named = named
         self.module = module
         self.name = ""
         self.attribute = ""
@@ -73,6 +78,16 @@ class Directive(Generic[T]):
         def __get__(self, instance: Any, owner: Any) -> T: ...
 
         def __set__(self, instance: Any, value: T) -> None: ...
+
+    def is_in(self, edition: Edition) -> bool:
+        """Whether an edition has it."""
+        gone = self.until and edition.includes(self.until)
+        return not gone and edition.includes(self.since, self.valkey) and edition.has(self.module)
+
+    def names_in(self, edition: Edition) -> list[str]:
+        """Its names in an edition."""
+        is_named = not self.named or edition.is_valkey or edition.includes(self.named)
+        return [self.name, *self.aliases] if is_named else self.aliases
 
     def of(self, edition: Edition) -> Self:
         """The directive as it is in an edition that has it: the same one if nothing is otherwise."""
@@ -173,15 +188,36 @@ class SlotStats(Choice):
 
 
 class Integer(Directive[int]):
-    """An integer within bounds; Redis words the error for a negative value differently where its type is unsigned."""
+    """An integer within bounds; Redis words the error for a negative value differently where its type is unsigned.
+
+    `earlier` is a version, and what the default and the bounds were before that.
+    """
 
     binary = True
 
-    def __init__(self, default: int, least: int, most: int, *, unsigned: bool = False, **traits: Any) -> None:
+    def __init__(
+        self,
+        default: int,
+        least: int,
+        most: int,
+        *,
+        unsigned: bool = False,
+        earlier: tuple[str, int, int, int] = ("0.0.0", 0, 0, 0),
+        **traits: Any,
+    ) -> None:
         super().__init__(default, **traits)
         self.least = least
         self.most = most
         self.unsigned = unsigned
+        self._earlier = earlier
+
+    def of(self, edition: Edition) -> Self:
+        version, default, least, most = self._earlier
+        if not edition.precedes(version):
+            return self
+        twin = copy(self)
+        twin.default, twin.least, twin.most = default, least, most
+        return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
         return self._bounded(self._number(words[0]))
@@ -244,7 +280,7 @@ class Octal(Integer):
 class MemorySize(Integer):
     """Bytes, with units such as ``kb``; Redis calculates with 64 bits and wraps, and so a huge value is negative.
 
-    From the version `wide_since` on there is no sign.
+    From the version `wide_since` on, and before 8.2, there is no sign.
     """
 
     binary = False
@@ -266,7 +302,7 @@ class MemorySize(Integer):
         self._wide_since = wide_since
 
     def of(self, edition: Edition) -> Self:
-        if not edition.includes(self._wide_since):
+        if not edition.includes(self._wide_since) and not (self._wide_since and edition.precedes("8.2.0")):
             return self
         twin = copy(self)
         twin.most = UINT64_MAX

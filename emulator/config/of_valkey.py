@@ -20,7 +20,8 @@ from emulator.config.kinds import (
     Text,
 )
 from emulator.config.special import NotificationFlags, Percentiles
-from emulator.protocol.numbers import INT64_MAX, UINT64_MAX
+from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer
+from emulator.protocol.text import to_bytes
 
 _NO_DEFRAGMENTATION: Final = (
     "Active defragmentation cannot be enabled: it requires a server compiled with a modified Jemalloc like the one "
@@ -65,6 +66,14 @@ class _Announced(Text):
         if any(letter not in "-./:_`" and letter.isascii() and not letter.isalnum() for letter in words[0]):
             raise ConfigError(self._error)
         return words[0]
+
+
+class _Signed(MemorySize):
+    """Bytes, or a negative number of another meaning."""
+
+    def _number(self, word: str) -> int:
+        number = parse_integer(to_bytes(word))
+        return super()._number(word) if number is None else number
 
 
 class _Unsigned(MemorySize):
@@ -132,7 +141,7 @@ class OfValkey:
     replica_lazy_flush = Boolean(True, aliases="slave-lazy-flush")
     shutdown_on_sigint = ShutdownOptions("safe failover")
     shutdown_on_sigterm = ShutdownOptions("safe failover")
-    slot_migration_max_failover_repl_bytes = MemorySize(0, -1, unsigned=False)
+    slot_migration_max_failover_repl_bytes = _Signed(0, -1, lowest=-1, unsigned=False)
     slowlog_log_slower_than = Integer(10000, -1, INT64_MAX, aliases="commandlog-execution-slower-than")
     slowlog_max_len = Integer(128, 0, INT64_MAX, aliases="commandlog-slow-execution-max-len")
     syslog_ident = Text("valkey", blank=True, immutable=True)
@@ -145,5 +154,9 @@ OF_VALKEY: Final[dict[str, Directive[Any]]] = {
     attribute: directive for attribute, directive in vars(OfValkey).items() if isinstance(directive, Directive)
 }
 NOT_OF_VALKEY: Final = frozenset(
-    ("dynamic_hz", "lazyexpire_nested_arbitrary_keys", "repl_rdb_channel", "sanitize_dump_payload")
+    (
+        "dynamic_hz",
+        "io_threads_do_reads",
+        "sanitize_dump_payload",
+    )
 )

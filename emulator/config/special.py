@@ -137,7 +137,7 @@ class NotificationFlags(Directive[int]):
         if edition.includes("8.8.0"):
             return self
         twin = copy(self)
-        twin._without = self._without | frozenset(OF_SUBKEYS)
+        twin._without = self._without | frozenset(OF_SUBKEYS + ("oc" if edition.precedes("8.2.0") else ""))
         return twin
 
     def parse(self, words: Sequence[str], current: int) -> int:
@@ -251,9 +251,15 @@ class FileName(Text):
     """A name without a path."""
 
     def __init__(
-        self, default: str, *, immutable: bool = False, protected: bool = False, may_be_empty: bool = False
+        self,
+        default: str,
+        *,
+        immutable: bool = False,
+        protected: bool = False,
+        may_be_empty: bool = False,
+        since: str = "0.0.0",
     ) -> None:
-        super().__init__(default, blank=True, immutable=immutable, protected=protected)
+        super().__init__(default, blank=True, immutable=immutable, protected=protected, since=since)
         self.may_be_empty = may_be_empty
 
     def parse(self, words: Sequence[str], current: str) -> str:

@@ -45,7 +45,7 @@ class Store:
         self._at_start: dict[Directive[Any], Any] = {}
         own, of_valkey = self.directives.values(), OF_VALKEY.values()
         for directive in (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own):
-            setattr(self, directive.attribute, directive.initial())
+            setattr(self, directive.attribute, directive.of(edition).initial())
         self.directives = self._of(edition)  # the attributes are there whatever the edition
 
     @classmethod
@@ -55,7 +55,7 @@ class Store:
             known = {
                 name: directive.of(edition)
                 for name, directive in cls.directives.items()
-                if edition.includes(directive.since, directive.valkey) and edition.has(directive.module)
+                if directive.is_in(edition) and name in directive.names_in(edition)
             }
             cls._by_edition[edition] = cls._as_in(edition, known)
         return cls._by_edition[edition]
@@ -126,6 +126,8 @@ class Store:
                 if getattr(self, directive.attribute) != before[directive]:
                     self._tell(name, directive, told)
                     self._at_start.setdefault(directive, before[directive])
+                else:  # a hook has made it what it is
+                    setattr(self, directive.attribute, before[directive])
         except CommandError:
             for directive, value in before.items():
                 setattr(self, directive.attribute, value)
@@ -160,9 +162,9 @@ class Store:
             raise _failed(name, self._worded(directive, str(error))) from None
 
     def _worded(self, directive: Directive[Any], reason: str) -> str:
-        """A reason as the edition words it: from 8.4 on, and in Valkey, the bounds are told for a negative number too."""
-        told = self.edition.is_valkey or self.edition.includes("8.4.0")
-        if reason != NEGATIVE or not isinstance(directive, Integer) or not told:
+        """A reason as the edition words it: all but 8.2 tell the bounds for a negative number too."""
+        is_8_2 = self.edition.includes("8.2.0") and not self.edition.includes("8.4.0")
+        if reason != NEGATIVE or not isinstance(directive, Integer) or is_8_2:
             return reason
         return directive.bounds
 

@@ -16,12 +16,12 @@ REASONS: Final = {
     "supervised": "no supervisor is notified",
     "syslog-enabled": "nothing is sent to the system log",
     "tls-ciphersuites": "the cipher suites of TLS 1.3 cannot be chosen",
-    "server-cpulist": _NO_PLACE,
-    "bio-cpulist": _NO_PLACE,
-    "aof-rewrite-cpulist": _NO_PLACE,
-    "bgsave-cpulist": _NO_PLACE,
+    "server_cpulist": _NO_PLACE,
+    "bio_cpulist": _NO_PLACE,
+    "aof_rewrite_cpulist": _NO_PLACE,
+    "bgsave_cpulist": _NO_PLACE,
 }
-"""Why a directive that is not at its default has no effect."""
+"""Why a directive, by a name that every edition knows, has no effect where it is not at its default."""
 
 
 def refusal(config: Config) -> str | None:
@@ -40,4 +40,4 @@ def warning(config: Config, name: str) -> str | None:
     """The line for one directive; None where it asks for nothing."""
     directive = config.directives[name]
     value = getattr(config, directive.attribute)
-    return f"WARNING: '{name}' has no effect: {REASONS[name]}" if value != directive.default else None
+    return f"WARNING: '{directive.name}' has no effect: {REASONS[name]}" if value != directive.default else None

@@ -38,7 +38,7 @@ def renew(engine: Engine, client: Session) -> None:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):
         engine.propagation.add(0, effect)
-    for log in (engine.slowlog, engine.large_requests, engine.large_replies):
+    for log in (engine.slowlog, engine.sizes.requests, engine.sizes.replies):
         log.reset()
     engine.latency.events.clear()
     forget_statistics(engine)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from emulator.acl.users import explanation
 from emulator.clients.blocking import Block
 from emulator.clients.description import kind_of
-from emulator.clients.monitor import redacted
 from emulator.clients.session import Session
+from emulator.clients.sizes import log_call
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
@@ -33,7 +33,6 @@ from emulator.protocol.replies import (
     Reply,
 )
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
-from emulator.stats.slowlog import CommandLog, request_size
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import (
     ALLOW_BUSY,
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+_NOT_PLAIN: Final = NO_MULTI | PROTECTED | RUNS_SCRIPT
 _FOR_SUBSCRIBERS: Final = frozenset(
     (
         b"subscribe",
@@ -99,7 +99,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     out = session.out
     end = min(len(commands), position + most)
     first = position
-    before = engine.current  # a script that does not end lets others run within its own run
+    outer = engine.current  # a script that does not end lets others run within its own run
     otherwise = 0
     session.running = True
     engine.current = session
@@ -110,6 +110,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             command = lookup(args[0])
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
+                if followed := session.followed:
+                    before = engine.propagation.begin(command)
                 try:
                     if words == 2:  # a call is quicker where its arguments are spelt out
                         reply = command.fn(session, args[1])  # type: ignore[misc]
@@ -121,6 +123,12 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                         reply = command.fn(session, *args[1:])  # type: ignore[misc]
                 except Exception as error:
                     reply = failure(engine, command, error)
+                except BaseException:
+                    if followed:
+                        engine.propagation.leave_unit()
+                    raise
+                if followed:
+                    engine.propagation.end(session, command, args, reply, before)
                 session.last_command = command
                 finished = perf_counter()
                 elapsed = finished - started
@@ -128,17 +136,21 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 if elapsed >= engine.slow_seconds:
                     note_slow(session, command, args, elapsed)
                 started = finished
-            elif session.logged and command is not None and command.least <= words <= command.most:
-                reply = engine.propagation.follow(session, command, args, _plainly, session, command, args)
+            elif (
+                session.plain_queue is not None
+                and command is not None
+                and command.least <= words <= command.most
+                and _is_plain(command)
+            ):
+                otherwise += 1
                 session.last_command = command
-                finished = perf_counter()
-                elapsed = finished - started
-                command.note(elapsed + OFFSET)
-                if elapsed >= engine.slow_seconds:
-                    note_slow(session, command, args, elapsed)
-                started = finished
+                session.plain_queue.add(command, args)
+                reply = QUEUED
+                started = perf_counter()
             else:
                 otherwise += 1
+                if session.followed:
+                    engine.propagation.deliver()
                 try:
                     reply = execute(session, args)
                 except Exception as error:
@@ -161,12 +173,16 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 otherwise += _waits(session, command, args, reply)
             position += 1
             if engine.pending_work:
+                if engine.has_large_reply:
+                    engine.sizes.note_reply(session, args, reply)
                 engine.work()
             if session.blocked is not None:
                 break
     finally:
+        if session.followed:
+            engine.propagation.deliver()
         session.running = False
-        engine.current = before
+        engine.current = outer
         counted = position - first - otherwise
         session.total_commands += counted
         engine.stats.commands_processed += counted
@@ -175,6 +191,11 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _is_plain(command: Command) -> bool:
+    """Whether a command needs no more than to be queued in a transaction."""
+    return not (command.flags & _NOT_PLAIN or command.subcommands or command.full_name in _NOT_QUEUED)
 
 
 def _waits(session: Session, command: Command | None, args: Sequence[bytes], outcome: object) -> bool:
@@ -190,20 +211,13 @@ def _waits(session: Session, command: Command | None, args: Sequence[bytes], out
     return True
 
 
-def _plainly(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
-    """The short way for a session whose effects are followed."""
-    try:
-        reply: Outcome = command.fn(session, *args[1:])  # type: ignore[misc]
-    except Exception as error:
-        return failure(session.engine, command, error)
-    return reply
-
-
 def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.large_requests and reply.__class__ is not Postponed:
+        session.end_large_request(args)
     if session.output_limit and reply.__class__ in session.encoders:
         reply = session.within_limit(reply)
     if session.engine.recording.active and reply.__class__ is not Postponed:
@@ -300,8 +314,8 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         session.queue.add(command, args)
         return QUEUED
     outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
-    if engine.logs_sizes:
-        _note_request(session, command, args)
+    if session.large_requests or engine.sizes.needs_guards:
+        engine.sizes.note_request(session, command, args)
     return outcome
 
 
@@ -334,10 +348,7 @@ def _cut_off(session: Session) -> Reply:
 
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
-    session.queue = None
-    session.queue_failed = False
-    session.unwatch()
-    session.refresh()
+    session.close_queue()
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
 
@@ -348,7 +359,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     engine = session.engine
     if flags & PROTECTED:
         session.check_protected((command.parent or command).name.decode())
-    if session.fast_path:  # nothing of what follows is so
+    if session.fast_path or (session.plain_queue is not None and not flags & NO_MULTI):  # nothing of what follows is so
         return
     acl = engine.acl
     if not session.authenticated and not command.flags & NO_AUTH and not acl.open_to_all:
@@ -364,7 +375,7 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
         engine.out_of_memory = engine.eviction.make_room()
         if engine.pending_work:
             engine.deliver_all()  # who is told of keys that were evicted hears of them before the reply
-        if engine.out_of_memory and _may(session, command, flags, DENYOOM):
+        if engine.out_of_memory and _may_need_memory(session, command, flags):
             raise CommandError(OUT_OF_MEMORY)
     if engine.tracking.crowded:
         engine.tracking.trim()
@@ -411,11 +422,19 @@ def _may(session: Session, command: Command, flags: int, flag: int) -> bool:
     return bool(flags & flag)
 
 
+def _may_need_memory(session: Session, command: Command, flags: int) -> bool:
+    """Whether a call may need more memory; before 7.4 whatever is queued counted."""
+    if _may(session, command, flags, DENYOOM):
+        return True
+    is_queued = session.queue is not None and command.name not in (b"exec", b"discard", b"quit", b"reset")
+    return is_queued and session.engine.config.edition.precedes("7.4.0")
+
+
 def call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     """Run a command that has passed the guards, alone or within a transaction."""
     propagation = session.engine.propagation
     if propagation.active:
-        return propagation.follow(session, command, args, _call, session, command, args)
+        return propagation.follow(session, command, args, _call)
     return _call(session, command, args)
 
 
@@ -438,11 +457,8 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         session.engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
-    hotkeys = session.engine.hotkeys
-    if hotkeys is not None and hotkeys.active and not session.engine.scripting.owns(session):
-        hotkeys.note(session, command, args, reply, elapsed)
-    if session.engine.logs_sizes:
-        _note_reply(session, command, args, reply)
+    for meter in session.engine.meters:
+        meter(session, command, args, reply, elapsed)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:
@@ -469,8 +485,7 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
             rejects = session.engine.config.edition.is_valkey and str(reply).startswith("UNBLOCKED")
             (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
-        if session.engine.logs_sizes:
-            _note_reply(session, command, session.words, reply)
+        session.engine.sizes.note_late(session, reply)
 
 
 def refusal(session: Session) -> CommandError | None:
@@ -487,6 +502,7 @@ def refusal(session: Session) -> CommandError | None:
 def _refused(engine: Engine, command: Command | None, error: CommandError) -> CommandError:
     """Enter a call that was refused in the statistics; its error."""
     engine.stats.count_error(str(error))
+    error.refused = True
     if command is not None:
         command.rejected += 1
     return error
@@ -524,25 +540,4 @@ def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds
     micros, config = int(seconds * 1e6), engine.config
     engine.latency.note(b"fast-command" if command.flags & FAST else b"command", seconds)
     if not command.flags & SKIP_SLOWLOG and 0 <= config.slowlog_log_slower_than <= micros:
-        _enter(session, engine.slowlog, args, micros, config.slowlog_max_len)
-
-
-def _note_reply(session: Session, command: Command, args: Sequence[bytes], reply: Outcome) -> None:
-    """Enter a reply in the log of large ones, if it is one."""
-    encoder, config = session.encoders.get(reply.__class__), session.engine.config
-    if encoder is not None and not command.flags & SKIP_SLOWLOG and config.commandlog_reply_larger_than >= 0:
-        size = len(encoder(reply))
-        if size >= config.commandlog_reply_larger_than:
-            _enter(session, session.engine.large_replies, args, size, config.commandlog_large_reply_max_len)
-
-
-def _note_request(session: Session, command: Command, args: Sequence[bytes]) -> None:
-    """Enter a request in the log of large ones, if it is one."""
-    config = session.engine.config
-    if not command.flags & SKIP_SLOWLOG and 0 <= config.commandlog_request_larger_than <= (size := request_size(args)):
-        _enter(session, session.engine.large_requests, args, size, config.commandlog_large_request_max_len)
-
-
-def _enter(session: Session, log: CommandLog, args: Sequence[bytes], measure: int, most: int) -> None:
-    client = session.engine.current or session  # the commands of a script are its client's
-    log.add(client.engine.clock.now // 1000, measure, redacted(args), client.address, client.name, most)
+        log_call(session, engine.slowlog, args, micros, config.slowlog_max_len)

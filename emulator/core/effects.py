@@ -32,22 +32,18 @@ Effects = Iterator[Words]
 _TIMES: Final = frozenset((b"EX", b"PX", b"EXAT", b"PXAT"))
 _NEW: Final = frozenset((b">", b"18446744073709551615-18446744073709551615"))
 _PIECE: Final = 1024
-_PLAIN_SET: Final = 3
-"""Words of SET that has no options."""
 _ID: Final = re.compile(rb"\d+-\d+").fullmatch
 _XADD_OPTIONS: Final = frozenset((b"NOMKSTREAM", b"MAXLEN", b"MINID", b"LIMIT", b"KEEPREF", b"DELREF", b"ACKED"))
 
 
 def effects_of(session: Session, command: Command, words: Words, reply: Any) -> Sequence[Words]:
-    """The commands to be logged for one that has changed something; none where it goes on waiting.
+    """The commands to be logged for one of `OTHERWISE_FROM` that has changed something; none where it goes on waiting.
 
     The data have changed already: after an error of ours its own words are the nearest there is.
     """
-    instead = _INSTEAD.get(command.full_name)
+    instead = _INSTEAD[command.full_name]
     if reply.__class__ is Block and instead is not _xreadgroup:  # who waits for a group may have made its consumer
         return ()
-    if instead is None or (instead is _set and len(words) == _PLAIN_SET):
-        return [words]
     try:
         return list(instead(session, words, reply))
     except Exception as error:
@@ -318,7 +314,8 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
         for text, *_ in entries:
             if id_of(text) in group.pending:
                 yield _claim(key, group, name, text, text)
-        yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
+        if acknowledged or not session.engine.config.edition.precedes("7.4.0"):
+            yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
 
 
 def _claim(key: bytes, group: Group, name: bytes, text: bytes, last: bytes) -> Words:
@@ -407,3 +404,6 @@ _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
     b"xclaim": _xclaim,
     b"xautoclaim": _xautoclaim,
 }
+OTHERWISE_FROM: Final = {name: 4 if name == b"set" else 0 for name in _INSTEAD}
+"""The commands that may be logged as others, and from how many words on; of all the rest, and SET without options, it is
+their own words."""

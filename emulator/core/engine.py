@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.users import Users
 from emulator.clients.blocking import Blocking
-from emulator.clients.host import Dispatch
+from emulator.clients.host import Dispatch, Meter
 from emulator.clients.memory import ClientEviction, ClientMemory
 from emulator.clients.monitor import Monitor
 from emulator.clients.pause import Pause
 from emulator.clients.pubsub import PubSub
 from emulator.clients.reply_buffer import ReplyBuffers
 from emulator.clients.session import Session
+from emulator.clients.sizes import Sizes
 from emulator.clients.tracking import Tracking
 from emulator.clock import Clock
 from emulator.commands.table import table
@@ -34,18 +35,17 @@ from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
-from emulator.datatypes.list import List, fill_with
+from emulator.datatypes.list import NONE_LARGE, List, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
 from emulator.keyspace.database import Database
-from emulator.keyspace.entry import Entry
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
 from emulator.keyspace.memory import used_memory
-from emulator.keyspace.observed import Listener, Observed
+from emulator.keyspace.observed import Listener
 from emulator.persistence.host import InBackground, StreamPosition
 from emulator.persistence.persistence import Persistence
-from emulator.protocol.numbers import parse_decimal, parse_double
+from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
 from emulator.protocol.text import to_bytes
 from emulator.replication.host import Dial
 from emulator.replication.replication import Replication
@@ -53,7 +53,7 @@ from emulator.scripting.scripts import Scripting
 from emulator.stats.counters import Stats
 from emulator.stats.latency import GATHERED_AT_MOST, Latency
 from emulator.stats.slowlog import CommandLog
-from emulator.table.registry import WRITE, Command, Commands
+from emulator.table.registry import Command, Commands
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ class Engine:
         self.dial: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
+        self.read_double = read_c_double if self.config.edition.precedes("8.0.0") else read_double
         self.commands = table(self.config.edition, hidden=self.config.emulator_commands)
         self.original_commands = self.commands.known
         self._for_tenants: dict[bytes, Command] | None = None
@@ -148,8 +149,10 @@ class Engine:
 
     def _set_up_statistics(self) -> None:
         self.stats = Stats()
-        self.slowlog, self.large_requests, self.large_replies = CommandLog(), CommandLog(), CommandLog()
-        self.logs_sizes = False
+        self.slowlog = CommandLog()
+        self.sizes: Sizes = Sizes(self)
+        self.has_large_reply = False
+        self.meters: list[Meter] = []
         self.slow_seconds = 0.0
         self.latency = Latency(self.clock)
         self.count_at = GATHERED_AT_MOST
@@ -190,12 +193,14 @@ class Engine:
         self.lacks_replicas = False
         self.expires_actively = self._active_expire = True
         self.notify_flags = 0
-        self._packed_threshold = 0
+        self._usual_packed_threshold = NONE_LARGE if self.config.edition.precedes("7.4.0") else 0
+        self._packed_threshold = self._usual_packed_threshold
         self.listeners: list[Listener] = []
         self.propagation = Propagation(self)
         self.persistence = Persistence(self)
         self.unwritten = self.persistence.log.unwritten
         self.replication = Replication(self)
+        self.expires_itself = self.replication.own_keys.expires
         self.sentinel: Sentinel | None = None
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
@@ -213,8 +218,9 @@ class Engine:
             follow()
         if self.config.edition.is_valkey:
             for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
-                self.config.on_change(name, self._apply_sizes)
-            self._apply_sizes()
+                self.config.on_change(name, self.sizes.configure)
+            self.sizes.configure()
+            self.config.on_change("import-mode", self.expiry_changed)
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -273,11 +279,6 @@ class Engine:
         self.latency.threshold = millis
         self.slow_seconds = min(for_log, millis / 1e3 if millis else float("inf"))
 
-    def _apply_sizes(self) -> None:
-        config = self.config
-        self.logs_sizes = max(config.commandlog_request_larger_than, config.commandlog_reply_larger_than) >= 0
-        self.refresh_sessions()
-
     def _apply_latency_tracking(self) -> None:
         self.count_durations()
         self._latency_tracking = self.config.latency_tracking
@@ -306,13 +307,14 @@ class Engine:
                     entry.access = self.clock.now if uses is None else uses.fresh()
 
     def set_packed_threshold(self, size: int) -> None:
-        """From which size on values of lists have nodes for themselves; 0 for what the limit of nodes says.  O(keys)."""
-        self._packed_threshold = size
+        """From which size on values of lists have nodes for themselves; 0 for the usual one, by which the limit of nodes says
+        it, and in 7.2 a gigabyte.  O(keys)."""
+        self._packed_threshold = size or self._usual_packed_threshold
         self._apply_packed_threshold()
         for db in self.databases:
             for entry in db.entries.values():
                 if isinstance(entry.value, List):
-                    entry.value.fill = fill_with(entry.value.fill, size)
+                    entry.value.fill = fill_with(entry.value.fill, self._packed_threshold)
 
     def _apply_packed_threshold(self) -> None:
         self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)
@@ -326,25 +328,23 @@ class Engine:
         """Find out anew whether keys and fields expire by themselves."""
         follows = self.replication.link is not None  # a replica's master says what has expired
         loads = self.persistence.loading is not None
-        self.expires_actively = self._active_expire and not (self.pause.active or loads or follows)
+        stays = self.pause.active or loads or follows or self.config.import_mode
+        self.expires_actively = self._active_expire and not stays
         if self.expires_actively or len(self.replication.own_keys):
             self.wheel.release()
 
-    def expires_itself(self, db: Observed, entry: Entry) -> bool:
-        """Whether a key expires by itself although keys do not: a replica's own one, of which its master does not know."""
-        if not self._active_expire or self.pause.active or self.persistence.loading is not None:
-            return False
-        return self.replication.own_keys.has(db, entry)
-
     @property
     def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica where a client does not write to it, and
-        while clients are paused, but not in a transaction."""
-        link, current = self.replication.link, self.current
-        if link is not None:
-            command = current.last_command if current is not None and current.peer is not link else None
-            return self.config.replica_read_only or command is None or not command.flags & WRITE
+        """Whether what has expired stays although somebody meets it: on a replica where a client does not write to it, in
+        import mode, and while clients are paused, but not in a transaction."""
+        if self.replication.link is not None:
+            return self.replication.own_keys.keeps_expired
         return self.pause.active and not (self.current is not None and self.current.deny_blocking)
+
+    @property
+    def sees_expired(self) -> bool:
+        """Whether what has expired is there for the client whose turn it is: in import mode it brings data from elsewhere."""
+        return self.config.import_mode and self.current is not None and self.current.imports
 
     @property
     def ignores_memory_limit(self) -> bool:
@@ -373,7 +373,7 @@ class Engine:
             or self.tracking.crowded
             or bool(self.faults.faults)
             or self.recording.active
-            or self.logs_sizes
+            or self.sizes.needs_guards
             or self.persistence.needs_guards
             or self.replication.needs_guards
         )
@@ -390,6 +390,10 @@ class Engine:
                 entry.durations.count(self._latency_tracking)
         self.count_at = self.stats.commands_processed + GATHERED_AT_MOST
 
+    def runs_script_in(self, session: Session) -> bool:
+        """Whether a session is not a client's, but that in which the commands of scripts run."""
+        return self.scripting.owns(session)
+
     def refresh_sessions(self) -> None:
         """Something that counts for all sessions has changed."""
         for session in list(self.sessions.values()):
@@ -399,6 +403,10 @@ class Engine:
         """Send data to a session after the reply to the command that it is running."""
         self._deferred.append((session, data))
         self.pending_work = True
+
+    def bytes_put_off(self, session: Session) -> int:
+        """How much a session is to be sent after the reply to its command."""
+        return sum([len(data) for receiver, data in self._deferred if receiver is session])
 
     @contextmanager
     def turn_of(self, session: Session) -> Iterator[None]:

@@ -11,11 +11,13 @@ Source: Redis's documentation of replication, and the stream that Redis 8.2 send
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from emulator.core.effects import effects_of
+from emulator.core.effects import OTHERWISE_FROM, effects_of
+from emulator.protocol.client_side import encoded
 from emulator.protocol.replies import OK
 from emulator.table.registry import Command
 from emulator.wall import internal_error
@@ -50,19 +52,29 @@ REPLICAS: Final = 2
 """Whom alone a script tells of what it does, as its ``REPL_AOF`` and ``REPL_REPLICA``."""
 
 
-_new: Final = tuple.__new__
-"""Makes an effect in half the time that its class takes."""
 _ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
 """Commands that are logged also where there was nothing to change."""
 _MESSAGES: Final = frozenset((b"publish", b"spublish"))
 
 Unit = list[Effect]
 R = TypeVar("R")
-Listener = Callable[[Unit], object]
+
+
+class Listener(Protocol):
+    """One who is told of what changes."""
+
+    @abstractmethod
+    def take(self, unit: Unit) -> None:
+        """Take effects that belong together."""
+
+    def take_each(self, db: int, commands: Sequence[Sequence[bytes]], data: bytes) -> None:
+        """Take commands for a database, each of which is a unit of its own; `data` has them as bytes."""
+        for words in commands:
+            self.take([Effect(db, words)])
 
 
 class Propagation:
-    """The listeners of an engine, and the unit under way."""
+    """The listeners of an engine, the unit under way, and in ``gathered`` the commands that they have still to be told of."""
 
     @staticmethod
     def as_stream(unit: Unit, db: int | None) -> Iterator[Sequence[bytes]]:
@@ -86,6 +98,8 @@ class Propagation:
         self._unit: Unit = []
         self._depth = 0
         self._mixed = False
+        self._gathered_in = 0
+        self.gathered: list[Sequence[bytes]] = []
         self._hear_messages: tuple[Listener, ...] = ()
         self.listeners: tuple[Listener, ...] = ()
 
@@ -99,6 +113,7 @@ class Propagation:
 
         A fault of it is logged and harms nobody else.
         """
+        self.deliver()
         self.listeners = (*self.listeners, listener)
         if messages:
             self._hear_messages = (*self._hear_messages, listener)
@@ -106,6 +121,7 @@ class Propagation:
 
     def leave(self, listener: Listener) -> None:
         """Tell it no more."""
+        self.deliver()
         self.listeners = tuple(other for other in self.listeners if other != listener)
         self._hear_messages = tuple(other for other in self._hear_messages if other != listener)
         self._engine.refresh_sessions()
@@ -122,26 +138,54 @@ class Propagation:
         """Tell at once of an effect that is no part of the unit under way."""
         self._tell([Effect(db, words)])
 
-    def follow(
-        self, session: Session, command: Command, words: Sequence[bytes], run: Callable[..., R], *arguments: Any
-    ) -> R:
-        """Run a command, by `run` with `arguments`, and enter its effects, those of what it runs within it too."""
-        engine = self._engine
-        before = engine.dirty
+    def begin(self, command: Command) -> int:
+        """A command begins, of which `end` is to be told, with what this returns: its effects are a unit."""
+        if self.gathered and not command.acts:  # it may ask how long the log is
+            self.deliver()
         self._depth += 1
+        return self._engine.dirty
+
+    def end(self, session: Session, command: Command, words: Sequence[bytes], reply: object, before: int) -> None:
+        """The command has ended: enter its effects after those of what was run within it.
+
+        Where these are its own words and nothing else they are gathered, for `deliver`.
+        """
+        if command.acts and (self._engine.dirty != before or (command.name in _ALWAYS and reply is OK)):
+            db, least = session.db.index, OTHERWISE_FROM.get(command.full_name)
+            if least is not None and len(words) >= least:
+                self._unit += [Effect(db, effect) for effect in effects_of(session, command, words, reply)]
+            elif self._unit or self._depth > 1:
+                self._unit.append(Effect(db, words))
+            else:
+                self._depth = 0
+                if db != self._gathered_in:
+                    self.deliver()
+                    self._gathered_in = db
+                self.gathered.append(words)
+                return
+        elif self._hear_messages and command.name in _MESSAGES:
+            self._unit.append(Message(session.db.index, words))
+            self._mixed = True
+        self._depth -= 1
+        if self._unit and not self._depth:
+            self._end_unit()
+
+    def follow(
+        self,
+        session: Session,
+        command: Command,
+        words: Sequence[bytes],
+        run: Callable[[Session, Command, Sequence[bytes]], R],
+    ) -> R:
+        """Run a command, by `run`, and tell of its effects."""
+        before = self.begin(command)
         try:
-            reply = run(*arguments)
-            if command.acts and (engine.dirty != before or (command.name in _ALWAYS and reply is OK)):
-                db = session.db.index
-                for effect in effects_of(session, command, words, reply):
-                    self._unit.append(_new(Effect, (db, effect)))
-            elif self._hear_messages and command.name in _MESSAGES:
-                self._unit.append(Message(session.db.index, words))
-                self._mixed = True
-        finally:
-            self._depth -= 1
-            if self._unit and not self._depth:
-                self._end_unit()
+            reply = run(session, command, words)
+        except BaseException:
+            self.leave_unit()
+            raise
+        self.end(session, command, words, reply, before)
+        self.deliver()
         return reply
 
     @contextmanager
@@ -151,9 +195,29 @@ class Propagation:
         try:
             yield
         finally:
-            self._depth -= 1
-            if self._unit and not self._depth:
-                self._end_unit()
+            self.leave_unit()
+
+    def leave_unit(self) -> None:
+        """What belongs together ends, unless it is a part of more."""
+        self._depth -= 1
+        if self._unit and not self._depth:
+            self._end_unit()
+
+    def _end_unit(self) -> None:
+        unit, self._unit = self._unit, []
+        mixed, self._mixed = self._mixed, False
+        self._tell(unit, mixed)
+
+    def deliver(self) -> None:
+        """Tell of what was gathered: to be called before anybody looks at a log, or hears of what was done."""
+        if self.gathered:
+            db, commands = self._gathered_in, self.gathered
+            data, self.gathered = encoded(*commands), []
+            for listener in self.listeners:
+                try:
+                    listener.take_each(db, commands, data)
+                except Exception as error:
+                    internal_error(error, "a listener of effects")
 
     @contextmanager
     def told_to(self, audience: int) -> Iterator[None]:
@@ -167,20 +231,18 @@ class Propagation:
             self._unit[first:] = [] if kind is None else [kind(*effect) for effect in done]
             self._mixed |= bool(done)
 
-    def _end_unit(self) -> None:
-        unit, self._unit = self._unit, []
-        mixed, self._mixed = self._mixed, False
-        self._tell(unit, mixed)
-
     def _tell(self, unit: Unit, mixed: bool = False) -> None:
         """Tell everybody; in a `mixed` unit there are effects that are not for all."""
-        logged = sent = unit
-        if mixed:
-            logged = [effect for effect in unit if effect.__class__ is not Message]
-            sent = [effect for effect in unit if effect.__class__ is not Logged]
+        self.deliver()
         for listener in self.listeners:
             try:
-                if told := sent if listener in self._hear_messages else logged:
-                    listener(told)
+                if not mixed:
+                    listener.take(unit)
+                elif told := self._meant_for(listener, unit):
+                    listener.take(told)
             except Exception as error:
                 internal_error(error, "a listener of effects")
+
+    def _meant_for(self, listener: Listener, unit: Unit) -> Unit:
+        kept_away = Logged if listener in self._hear_messages else Message
+        return [effect for effect in unit if effect.__class__ is not kept_away]

@@ -4,7 +4,7 @@ local found, ffi = pcall(require, "ffi")
 if not found then return {} end
 local bit = require("bit")
 if not pcall(bit.band, ffi.cast("uint64_t", 1), 1) then return {} end
-local band, rshift = bit.band, bit.rshift
+local band, bor, bxor, rshift = bit.band, bit.bor, bit.bxor, bit.rshift
 local words, bytes, filled = ffi.typeof("const uint64_t *"), ffi.typeof("const uint8_t *"), ffi.typeof("uint8_t *")
 local room = ffi.typeof("uint64_t[?]")
 local ONES = ffi.cast("uint64_t", 0x01010101) * 2 ^ 32 + 0x01010101 -- in each byte
@@ -16,9 +16,24 @@ local function ones_in(word)
   return rshift(band(word + rshift(word, 4), EIGHTS) * ONES, 56)
 end
 
+-- Three words added up bit by bit: the carries and the sums.
+local function added(one, other, third)
+  local sums = bxor(one, other)
+  return bor(band(one, other), band(sums, third)), bxor(sums, third)
+end
+
+-- Four words at a time are added up to one whose bits count four each, and only that one's are counted (Harley and Seal).
 local function count(text)
-  local from, total, whole = ffi.cast(words, text), NONE, (#text - #text % 8) / 8
-  for place = 0, whole - 1 do total = total + ones_in(from[place]) end
+  local from, whole = ffi.cast(words, text), (#text - #text % 32) / 8
+  local total, ones, twos = NONE, NONE, NONE
+  for place = 0, whole - 1, 4 do
+    local twos_a, ones_a = added(ones, from[place], from[place + 1])
+    local twos_b, ones_b = added(ones_a, from[place + 2], from[place + 3])
+    local fours, twos_c = added(twos, twos_a, twos_b)
+    ones, twos = ones_b, twos_c
+    total = total + ones_in(fours)
+  end
+  total = 4 * total + 2 * ones_in(twos) + ones_in(ones)
   local rest = ffi.cast(bytes, text)
   for place = 8 * whole, #text - 1 do total = total + ones_in(NONE + rest[place]) end
   return tonumber(total)

@@ -33,6 +33,10 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
+NONE_LARGE = 1 << 30
+"""A threshold that no value reaches, as it was before Redis 7.4."""
+
+
 class Fill(int):
     """A limit with which values of ``packed`` bytes and more have nodes for themselves (DEBUG QUICKLIST-PACKED-THRESHOLD)."""
 
@@ -119,9 +123,10 @@ class List:
         if self.nodes is None:
             yield list(self.values), False
             return
-        values = iter(self.values)
+        start = 0
         for node in self.nodes:
-            yield list(islice(values, node[0])), node.__class__ is _Plain
+            yield self.values.slice(start, start + node[0]), node.__class__ is _Plain
+            start += node[0]
 
     @property
     def stored(self) -> int:
@@ -157,6 +162,13 @@ class List:
         if len(self.nodes) <= _FEW_NODES:
             return _QUICKLIST + len(self.nodes) * _NODE_HEAD + sum([allocated(size) for _, size in self.nodes])
         return _QUICKLIST + len(self.nodes) * _NODE + self.size
+
+    @property
+    def surplus(self) -> int:
+        """By how many bytes `footprint` is more than the nodes' own sizes."""
+        if self.nodes is None or len(self.nodes) > _FEW_NODES:
+            return 0
+        return sum([allocated(size) - size for _, size in self.nodes])
 
     def copy(self) -> List:
         """A list of its own with the same values.  O(nodes); O(n) for the change that parts the two."""

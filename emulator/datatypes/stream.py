@@ -10,25 +10,26 @@ Source: https://redis.io/docs/latest/develop/data-types/streams/
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
 from typing import Final
 
 from emulator.datatypes.consumers import UNKNOWN, Group, next_count
 from emulator.datatypes.idempotence import Idempotence
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size, integer_size
 from emulator.datatypes.radix import tree_nodes, tree_size
+from emulator.datatypes.run import Body, Entry, PackedRun, Run
+from emulator.lua import is_quick
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 
 MAX_ID: Final = (1 << 128) - 1
 
-Body = tuple[bytes, ...]
-Entry = tuple[int, Body]
-
 _LARGEST_RUN = 1 << 30
 _EMPTY_SIZE = 96
 _FULL_RUN = 4096
-_EMPTY_RUN_SIZE = HEADER_SIZE + 6
+_IN_USE = 64
+"""The last so many runs are not packed by themselves: most streams have fewer."""
+_READ = 4
+"""Packed runs that are kept unpacked beside, since who reads entries soon reads those behind them."""
 
 
 def id_of(text: bytes) -> int:
@@ -40,60 +41,6 @@ def id_of(text: bytes) -> int:
 def format_id(id: int) -> bytes:
     """An id as clients see it, ``1526919030474-55``."""
     return b"%d-%d" % (id >> 64, id & UINT64_MAX)
-
-
-class Run:
-    """Entries that Redis keeps in one listpack; the fields of the first are not repeated by those that have the same.
-
-    ``last`` is the last id that was ever put in; ``deleted`` has the entries taken out, which a listpack keeps and marks.
-    """
-
-    __slots__ = ("bodies", "deleted", "fields", "first", "ids", "last", "size")
-
-    def __init__(self, id: int, fields: Body) -> None:
-        self.first = self.last = id
-        self.fields = fields
-        self.ids: list[int] = []
-        self.bodies: list[Body] = []
-        self.deleted: list[Entry] = []
-        self.size = _EMPTY_RUN_SIZE + integer_size(len(fields)) + sum(map(entry_size, fields))
-
-    def append(self, id: int, body: Body) -> None:
-        """Put in an entry whose id is greater than every other."""
-        ids = self.ids
-        fields = len(body) // 2
-        if body[::2] == self.fields:
-            size = 2 if fields < 125 else integer_size(fields + 3)
-            for value in body[1::2]:
-                size += entry_size(value)
-        else:
-            size = sum(map(entry_size, body)) + integer_size(fields) + integer_size(len(body) + 4)
-        later = (id >> 64) - (self.first >> 64)
-        sequence = (id & UINT64_MAX) - (self.first & UINT64_MAX)
-        self.size += size + integer_size(later) + (2 if sequence == 0 else integer_size(sequence)) + 2
-        ids.append(id)
-        count = len(ids)
-        if count >= 128:
-            self.size += integer_size(count) - integer_size(count - 1)
-        self.bodies.append(body)
-        self.last = id
-
-    def remove(self, position: int) -> None:
-        """Take out an entry; it keeps its room."""
-        count, deleted = len(self.ids), len(self.deleted)
-        self.deleted.append((self.ids.pop(position), self.bodies.pop(position)))
-        if count >= 128 or deleted >= 127:
-            self.size += (
-                integer_size(count - 1) - integer_size(count) + integer_size(deleted + 1) - integer_size(deleted)
-            )
-
-    def copy(self) -> Run:
-        """The same entries, independent of these."""
-        twin = Run.__new__(Run)
-        twin.first, twin.last, twin.fields = self.first, self.last, self.fields
-        twin.ids, twin.bodies = self.ids.copy(), self.bodies.copy()
-        twin.deleted, twin.size = self.deleted.copy(), self.size
-        return twin
 
 
 class Stream:
@@ -109,6 +56,7 @@ class Stream:
         "_least_read",
         "_length",
         "_tree_nodes",
+        "_unpacked",
         "added",
         "groups",
         "idempotence",
@@ -120,7 +68,7 @@ class Stream:
     encoding = b"stream"
 
     def __init__(self) -> None:
-        self.runs: list[Run] = []
+        self.runs: list[Run | PackedRun] = []
         self._firsts: list[int] = []
         self._tree_nodes = 0  # of the firsts, as counted last; 0 once they have changed
         self._length = 0
@@ -129,6 +77,7 @@ class Stream:
         self.idempotence: Idempotence | None = None
         self._least_read = 0
         self.size = 0
+        self._unpacked: dict[PackedRun, tuple[list[int], list[Body]]] = {}  # those that were read last
 
     def __len__(self) -> int:
         return self._length
@@ -154,25 +103,51 @@ class Stream:
     @property
     def first_id(self) -> int:
         """The id of the first entry, 0 where there is none."""
-        return self.runs[0].ids[0] if self._length else 0
+        return self._first_of(0) if self._length else 0
 
     @property
     def top_id(self) -> int:
         """The id of the last entry, 0 where there is none."""
-        return self.runs[-1].ids[-1] if self._length else 0
+        return self._entries(-1)[0][-1] if self._length else 0
+
+    def _first_of(self, index: int) -> int:
+        """The id of the first entry of a run."""
+        run = self.runs[index]
+        return run.first if isinstance(run, PackedRun) else run.ids[0]
+
+    def _entries(self, index: int) -> tuple[list[int], list[Body]]:
+        """The ids and bodies of a run, which are not to be changed."""
+        run = self.runs[index]
+        if isinstance(run, Run):
+            return run.ids, run.bodies
+        found = self._unpacked.get(run)
+        if found is None:
+            found = self._unpacked[run] = run.entries()
+            if len(self._unpacked) > _READ:
+                del self._unpacked[next(iter(self._unpacked))]
+        return found
+
+    def _open(self, index: int) -> Run:
+        """A run that is about to change."""
+        run = self.runs[index]
+        if isinstance(run, PackedRun):
+            run = self.runs[index] = run.unpacked()
+        return run
 
     def append(self, id: int, body: Body, max_bytes: int, max_entries: int) -> None:
         """Add an entry whose id is greater than ``last_id``; a limit of 0 for a run is none."""
         if self.runs:
             run = self.runs[-1]
             most = max_bytes if 0 < max_bytes < _LARGEST_RUN else _LARGEST_RUN
-            if run.size + sum(map(len, body)) >= most or 0 < max_entries <= len(run.ids) + len(run.deleted):
+            if run.size + sum(map(len, body)) >= most or 0 < max_entries <= run.slots:
                 run = self._new_run(id, body)
+            elif isinstance(run, PackedRun):
+                run = self._open(-1)
         else:
             run = self._new_run(id, body)
-        self.size -= run.size
+        before = run.size
         run.append(id, body)
-        self.size += run.size
+        self.size += run.size - before
         self._length += 1
         self.added = next_count(self.added)
         self.last_id = id
@@ -180,20 +155,27 @@ class Stream:
     def _new_run(self, id: int, body: Body) -> Run:
         run = Run(id, body[::2])
         self.enter(run)
+        if len(self.runs) > _IN_USE and is_quick():
+            self._pack(-1 - _IN_USE)
         return run
 
-    def enter(self, run: Run) -> None:
+    def _pack(self, index: int) -> None:
+        run = self.runs[index]
+        if isinstance(run, Run):
+            self.runs[index] = run.pack() or run
+
+    def enter(self, run: Run | PackedRun) -> None:
         """Add a run of entries whose ids are greater than every other; the caller sets ``last_id`` and ``added``."""
         self.runs.append(run)
         self.size += run.size
         self._firsts.append(run.first)
         self._tree_nodes = 0
-        self._length += len(run.ids)
+        self._length += len(run)
 
     def _place(self, id: int) -> tuple[int, int] | None:
         index = bisect_right(self._firsts, id) - 1
         if index >= 0:
-            ids = self.runs[index].ids
+            ids, _ = self._entries(index)
             position = bisect_left(ids, id)
             if position < len(ids) and ids[position] == id:
                 return index, position
@@ -205,7 +187,7 @@ class Stream:
     def get(self, id: int) -> Body | None:
         """The fields and values of an entry."""
         place = self._place(id)
-        return None if place is None else self.runs[place[0]].bodies[place[1]]
+        return None if place is None else self._entries(place[0])[1][place[1]]
 
     def delete(self, id: int) -> bool:
         """Take out an entry on purpose; whether it was there."""
@@ -217,9 +199,9 @@ class Stream:
         return True
 
     def _remove(self, index: int, position: int) -> None:
-        run = self.runs[index]
+        run = self._open(index)
         self.size -= run.size
-        if len(run.ids) > 1:
+        if len(run) > 1:
             run.remove(position)
             self.size += run.size
         else:
@@ -227,26 +209,36 @@ class Stream:
             self._tree_nodes = 0
         self._length -= 1
 
-    def range(self, start: int, end: int) -> Iterator[Entry]:
-        """The entries from one id to another, both included, in their order."""
-        for index in range(max(bisect_right(self._firsts, start) - 1, 0), len(self.runs)):
-            run = self.runs[index]
-            ids = run.ids
-            if run.first > end:
-                return
-            low = bisect_left(ids, start) if run.first < start else 0
-            high = bisect_right(ids, end) if run.last > end else len(ids)
-            yield from zip(ids[low:high], run.bodies[low:high], strict=True)
+    def range(self, start: int, end: int, backwards: bool = False) -> Iterator[Entry]:
+        """The entries from one id to another, both included, in their order or the greatest first."""
+        for index in self._indices(start, end, backwards):
+            ids, bodies = self._slice(index, start, end)
+            yield from zip(reversed(ids), reversed(bodies), strict=True) if backwards else zip(ids, bodies, strict=True)
 
-    def reverse_range(self, start: int, end: int) -> Iterator[Entry]:
-        """The entries from one id to another, both included, the greatest first."""
-        for index in range(bisect_right(self._firsts, end) - 1, -1, -1):
+    def listed(self, start: int, end: int, backwards: bool = False) -> Iterator[Sequence[Sequence[bytes]]]:
+        """The same in columns of some entries each: the ids as clients see them, and what the bodies have in each place."""
+        for index in self._indices(start, end, backwards):
             run = self.runs[index]
-            if run.last < start:
-                return
-            ids = run.ids
-            low, high = bisect_left(ids, start), bisect_right(ids, end)
-            yield from zip(ids[low:high][::-1], run.bodies[low:high][::-1], strict=True)
+            if isinstance(run, PackedRun) and start <= run.first and run.last <= end:
+                chunks: list[Sequence[Sequence[bytes]]] = [run.listed()]
+            else:
+                ids, bodies = self._slice(index, start, end)
+                alike = groupby(zip(map(format_id, ids), bodies, strict=True), lambda entry: len(entry[1]))
+                chunks = [_columns(list(entries)) for _, entries in alike]
+            yield from [[column[::-1] for column in chunk] for chunk in reversed(chunks)] if backwards else chunks
+
+    def _indices(self, start: int, end: int, backwards: bool) -> Iterable[int]:
+        """The indices of the runs that may have entries from one id to another."""
+        found = range(max(bisect_right(self._firsts, start) - 1, 0), bisect_right(self._firsts, end))
+        return reversed(found) if backwards else found
+
+    def _slice(self, index: int, start: int, end: int) -> tuple[list[int], list[Body]]:
+        """The ids and bodies that a run has from one id to another."""
+        run = self.runs[index]
+        ids, bodies = self._entries(index)
+        low = bisect_left(ids, start) if run.first < start else 0
+        high = bisect_right(ids, end) if run.last > end else len(ids)
+        return ids[low:high], bodies[low:high]
 
     def is_referenced(self, id: int) -> bool:
         """Whether a consumer group still has an entry before it: not delivered yet, or pending.  O(groups).
@@ -290,14 +282,15 @@ class Stream:
             self._least_read = 0
         group.last_id = last_id
 
-    def advance(self, group: Group, id: int, trusts: bool = False) -> None:
+    def advance(self, group: Group, id: int, trusts: bool = False, looks_ahead: bool = False) -> None:
         """A group has read the entry with this id; count it where the count can be known.
 
-        Who `trusts` a group's own count (Valkey) goes on from it even where the group is before the first entry.
+        Who `trusts` a group's own count (up to 7.4) goes on from it even where the group is before the first entry; who
+        `looks_ahead` (7.2) does not mind what was deleted before this entry.
         """
         in_step = trusts or group.last_id >= self.first_id
-        if group.read != UNKNOWN and in_step and not self._deleted_from(group.last_id):
-            group.read += 1
+        if group.read != UNKNOWN and in_step and not self._deleted_from(id if looks_ahead else group.last_id):
+            group.read = next_count(group.read)
         elif self.added:
             group.read = self.read_up_to(id)
         self.move(group, id)
@@ -340,11 +333,11 @@ class Stream:
         `whole_runs` leaves a run that would be cut, a `limit` other than 0 leaves one with which more than so many would go.
         """
 
-        if self._length <= length or (whole_runs and self._length - len(self.runs[0].ids) < length):
+        if self._length <= length or (whole_runs and self._length - len(self.runs[0]) < length):
             return 0
 
-        def goes(run: Run) -> bool:
-            return self._length - len(run.ids) >= length
+        def goes(run: Run | PackedRun) -> bool:
+            return self._length - len(run) >= length
 
         return self._trim(goes, lambda id: self._length <= length, whole_runs, limit)
 
@@ -352,10 +345,12 @@ class Stream:
         """Take out the entries with ids less than this one, likewise."""
         return self._trim(lambda run: run.last < id, lambda entry: entry >= id, whole_runs, limit)
 
-    def _trim(self, goes: Callable[[Run], bool], stop: Callable[[int], bool], whole_runs: bool, limit: int) -> int:
+    def _trim(
+        self, goes: Callable[[Run | PackedRun], bool], stop: Callable[[int], bool], whole_runs: bool, limit: int
+    ) -> int:
         before, gone = self._length, 0
         for run in self.runs:
-            count = len(run.ids)
+            count = len(run)
             if (limit and before - self._length + count > limit) or not goes(run):
                 break
             self._length -= count
@@ -364,7 +359,7 @@ class Stream:
         del self.runs[:gone], self._firsts[:gone]
         self._tree_nodes = 0
         if not whole_runs:
-            while self._length and not stop(self.runs[0].ids[0]):
+            while self._length and not stop(self._first_of(0)):
                 self._remove(0, 0)
         return before - self._length
 
@@ -376,7 +371,7 @@ class Stream:
         before = self._length
         index = 0
         while index < len(self.runs):
-            ids = self.runs[index].ids.copy()
+            ids = self._entries(index)[0].copy()
             if limit and before - self._length + len(ids) > limit:
                 break
             kept = 0
@@ -400,12 +395,21 @@ class Stream:
     def _check(self) -> None:
         assert self._firsts == [run.first for run in self.runs]
         assert self._tree_nodes in (0, tree_nodes(self._firsts))
-        assert self._length == sum(len(run.ids) for run in self.runs)
+        assert self._length == sum(map(len, self.runs))
         assert self.size == sum(run.size for run in self.runs)
-        ids = [id for run in self.runs for id in run.ids]
+        entries = [run.entries() for run in self.runs]
+        ids = [id for column, _ in entries for id in column]
         assert all(a < b for a, b in pairwise(ids))
-        for run in self.runs:
-            assert run.ids and len(run.ids) == len(run.bodies)
-            assert run.first <= run.ids[0] and run.ids[-1] <= run.last
+        for run, (column, bodies) in zip(self.runs, entries, strict=True):
+            assert column and len(column) == len(bodies) == len(run)
+            assert run.first <= column[0] and column[-1] <= run.last
+            packed = run.pack() if isinstance(run, Run) else run
+            assert packed is None or packed.size == run.size
         for group in self.groups.values():
             group._check()
+
+
+def _columns(entries: list[tuple[bytes, Body]]) -> Sequence[Sequence[bytes]]:
+    """The columns of entries that have as many fields each."""
+    ids, bodies = zip(*entries, strict=True)
+    return [ids, *zip(*bodies, strict=True)]

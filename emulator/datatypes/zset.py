@@ -222,7 +222,10 @@ class ZSet:
 
     def slice(self, first: int, last: int, backwards: bool = False) -> list[Scored]:
         """The members of ranks from `first` up to `last`, possibly the last first.  O(log n + k)."""
-        return list(self.order.islice(first, last, backwards))
+        found: list[Scored] = self.order[first:last]
+        if backwards:
+            found.reverse()
+        return found
 
     def between(self, ranges: Iterable[tuple[float, float]]) -> Iterator[Scored]:
         """The members of ranges of scores, one after the other; the second end is not included.  O(log n + k) for each."""

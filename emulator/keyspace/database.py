@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW
 from emulator.datatypes.hash import Hash
+from emulator.datatypes.string import beside_expiry
 from emulator.datatypes.types import Value
 from emulator.keyspace import types  # noqa: F401 (it enters the types)
 from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
@@ -68,15 +69,19 @@ class Database(Expiring):
     def lookup_write_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key for a command that writes: the key counts as used, but neither as a hit nor as a miss."""
         entry = self.entries.get(key)
-        if entry is None or (entry.deadline is not None and self.peek_entry(key) is None):
+        if entry is None or ((deadline := entry.deadline) is not None and self._has_gone(entry, deadline)):
             return None
         self.used(entry)
         return entry
 
+    def _has_gone(self, entry: Entry, deadline: int) -> bool:
+        """Whether a key with a deadline that is about to be written has expired."""
+        return deadline <= self.clock.now and self.expire_now(entry, for_writing=True)
+
     def lookup_write(self, key: bytes, kind: type[V]) -> V | None:
         """The value of a key that is about to be changed; raises WRONGTYPE where it is not a `kind`."""
         entry = self.entries.get(key)
-        if entry is None or (entry.deadline is not None and self.peek_entry(key) is None):
+        if entry is None or ((deadline := entry.deadline) is not None and self._has_gone(entry, deadline)):
             return None
         self.used(entry)
         value = entry.value
@@ -90,12 +95,11 @@ class Database(Expiring):
         entry = self.entries.get(key)
         if entry is not None:
             deadline = entry.deadline
-            if deadline is None or deadline > self.clock.now:
+            if deadline is None or deadline > self.clock.now or not self.expire_now(entry):
                 self.stats.keyspace_hits += 1
                 if uses:
                     self.used(entry)
                 return entry.value
-            self.expire_now(entry)
         self.stats.keyspace_misses += 1
         if self.has_listeners:
             self.notify(KEY_MISS, b"keymiss", key)
@@ -152,11 +156,13 @@ class Database(Expiring):
         if entry is not None:
             deadline = entry.deadline
             if deadline is not None:
-                if deadline <= self.clock.now:
-                    self.expire_now(entry)
+                if deadline <= self.clock.now and self.expire_now(entry, for_writing=True):
                     entry = self.entries.get(key)
-                elif not keep_ttl:
-                    self.persist(entry)
+                else:
+                    if self.engine.config.edition.is_valkey:
+                        value = beside_expiry(key, value)
+                    if not keep_ttl:
+                        self.persist(entry)
         if entry is None:
             self.insert(key, value)
         else:
@@ -209,8 +215,9 @@ class Database(Expiring):
             self.notify(GENERIC, b"del", key)
 
     def delete(self, key: bytes, event: bytes = b"del", event_class: int = GENERIC) -> bool:
-        """Delete a key and tell so; whether it was there."""
-        if self.peek_entry(key) is None:
+        """Delete a key and tell so; whether it was there, be it as one that has expired and stays for a while."""
+        self.peek_entry(key)
+        if key not in self.entries:
             return False
         self.discard(key)
         self.changed(key, event_class, event)
@@ -272,7 +279,7 @@ class Database(Expiring):
 
     def live(self) -> Iterator[Entry]:
         """Every entry that has not expired, oldest first; the database must not change meanwhile."""
-        now = self.clock.now
+        now = 0 if self.engine.sees_expired else self.clock.now
         return (entry for entry in self.entries.values() if entry.deadline is None or entry.deadline > now)
 
     @property

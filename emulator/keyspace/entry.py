@@ -39,11 +39,11 @@ class Entry:
         """What OBJECT ENCODING answers."""
         return self.encoding_in()
 
-    def encoding_in(self, is_valkey: bool = False) -> bytes:
-        """The same in Redis or in Valkey."""
+    def encoding_in(self, embedding: string.Embedding = "with key") -> bytes:
+        """The same where strings are embedded in this way."""
         value = self.value
         if isinstance(value, bytes | bytearray):
-            return string.encoding(value, self.key, self._embeds_expiry, is_valkey)
+            return string.encoding(value, self.key, self._embeds_expiry, embedding)
         return value.encoding
 
     @property
@@ -67,7 +67,8 @@ class ExpiringEntry(Entry):
 
     @property
     def _embeds_expiry(self) -> bool:
-        return self.deadline is not None and not self.db.engine.config.edition.includes("8.4.0")
+        edition = self.db.engine.config.edition
+        return self.deadline is not None and not edition.is_valkey and not edition.includes("8.4.0")
 
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:

@@ -50,8 +50,12 @@ class Expiring(Weighed):
     def peek_entry(self, key: bytes) -> Entry | None:
         """The live entry of a key, for introspection and for whoever looks at several things: nothing counts."""
         entry = self.entries.get(key)
-        if entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now:
-            self.expire_now(entry)
+        if (
+            entry is not None
+            and entry.deadline is not None
+            and entry.deadline <= self.clock.now
+            and self.expire_now(entry)
+        ):
             return None
         return entry
 
@@ -87,12 +91,19 @@ class Expiring(Weighed):
     @property
     def average_ttl(self) -> int:
         """Milliseconds that the keys with an expiry have left on average."""
-        return self._deadlines // self.expiring - self.clock.now if self.expiring else 0
+        return max(self._deadlines // self.expiring - self.clock.now, 0) if self.expiring else 0
 
-    def expire_now(self, entry: Entry) -> None:
-        """A key's time is up: it goes, unless CLIENT PAUSE lets it stay for a while, where nobody sees it."""
-        if not self.engine.keeps_expired:
+    def expire_now(self, entry: Entry, for_writing: bool = False) -> bool:
+        """A key's time is up: it goes, unless CLIENT PAUSE or the import mode lets it stay for a while, where nobody sees it.
+
+        Returns False for a client that sees it nevertheless, since it brings data in import mode.
+        """
+        engine = self.engine
+        if engine.sees_expired:
+            return False
+        if not engine.keeps_expired or (for_writing and engine.config.import_mode):
             self.expire(entry)
+        return True
 
     def expire(self, entry: Entry) -> None:
         """A key goes, whose time is up."""

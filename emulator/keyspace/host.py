@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
@@ -68,7 +68,11 @@ class HostOfData(HostOfClients, Protocol):
     @property
     def keeps_expired(self) -> bool: ...
 
-    def expires_itself(self, db: Observed, entry: Entry) -> bool: ...
+    @property
+    def expires_itself(self) -> Callable[[Observed, Entry], bool]: ...
+
+    @property
+    def sees_expired(self) -> bool: ...
 
     @property
     def ignores_memory_limit(self) -> bool: ...

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sized
 from typing import Any, Final
 
+from emulator.datatypes.run import PackedRun
+
 LARGE: Final = 100
 """Elements from which on a value is worth the trouble."""
 PORTION: Final = 1000
@@ -22,7 +24,9 @@ _STEPS: Final = 500
 """In how many steps at most what is left is freed: clients could make it grow for ever else."""
 _JOB: Final = 20
 """Elements in whose time a job is begun and ended."""
-_ATOMS: Final = frozenset((bytes, bytearray, int, float, bool, str, tuple, type(None)))
+_ATOMS: Final = frozenset((bytes, bytearray, int, float, bool, str, tuple, type(None), PackedRun))
+"""What has no parts that take long to free."""
+_SHORT: Final = 8
 _HELD_BY_US: Final = 3  # the stack, a variable, and the argument of getrefcount
 
 
@@ -79,10 +83,15 @@ def _taken_apart(value: Any) -> Iterator[int]:
             stack.pop()
         del item  # so that what it held is held by us alone
         if not _ATOMS.issuperset(map(type, taken)):
-            stack += [element for element in taken if element.__class__ not in _ATOMS]
+            stack += [element for element in taken if element.__class__ not in _ATOMS and not _is_small(element)]
         freed = len(taken)
         del taken
         yield freed
+
+
+def _is_small(element: Any) -> bool:
+    """Whether an element is a short list without parts, such as a list's nodes: not worth the trouble."""
+    return element.__class__ is list and len(element) <= _SHORT and _ATOMS.issuperset(map(type, element))
 
 
 def _take(container: Any) -> list[Any]:

@@ -57,11 +57,11 @@ class Observed:
             self._warn_watchers(key, key not in self.entries)
 
     def _warn_watchers(self, key: bytes, gone: bool) -> None:
-        """Tell those who watch a key, but not that one has `gone` which had expired before they watched it."""
+        """Tell those who watch a key, but not of one which had expired before they watched it, until it has `gone`."""
         place = (self, key)
         for session in self.watchers[key]:
-            if gone and session.watched[place]:
-                session.watched[place] = False
+            if session.watched[place]:
+                session.watched[place] = not gone
             else:
                 session.dirty_cas = True
 

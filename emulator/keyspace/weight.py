@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.datatypes.footprint import allocated, room, string_size
-from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List
-from emulator.datatypes.set import Set
-from emulator.datatypes.string import EMBEDDED_LIMIT
+from emulator.datatypes.string import EMBEDDED_ALONE, EMBEDDED_LIMIT
 from emulator.datatypes.types import TYPES, Value
-from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import is_integer
 
 _OBJECT: Final = 17
+_BARE_OBJECT: Final = 16
+_TABLE_ENTRY: Final = 24
 _EXPIRY: Final = 8
 _LONG_KEY: Final = 32
 """From here on a key's own header is larger."""
@@ -46,10 +44,17 @@ def weigh(key: bytes, value: Value, expires: bool) -> int:
     return allocated(head) + value.footprint
 
 
-def exact_weight(key: bytes, value: Value, expires: bool) -> int:
-    """The same as MEMORY USAGE tells it from 8.6 on: a block that has all elements counts to the byte."""
-    block = value.packed_size if isinstance(value, Hash | List | Set | ZSet) else 0
-    return weigh(key, value, expires) - (allocated(block) - block if block else 0)
+def weight_of_parts(key: bytes, value: Value) -> int:
+    """The same as MEMORY USAGE tells it before 8.2: an entry of the table, the key, the object and the value by itself."""
+    whole = _TABLE_ENTRY + string_size(len(key))
+    if isinstance(value, bytes):
+        length = len(value)
+        if value.__class__ is bytes and is_integer(value):
+            return whole + _BARE_OBJECT
+        if length <= EMBEDDED_ALONE:
+            return whole + allocated(_BARE_OBJECT + length + 4)
+        return whole + _BARE_OBJECT + string_size(length)
+    return whole + _BARE_OBJECT + (room(value) if isinstance(value, bytearray) else value.footprint)
 
 
 def freed_lazily(value: Value) -> bool:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.persistence.folder import Written
@@ -34,7 +35,9 @@ WAITING: Final = 1
 """It was switched on, and is written beside the old one until it has a base."""
 ON: Final = 2
 _MOST_UNWRITTEN: Final = 1000
-"""Commands that wait to be written: a client that wants no replies is not to make them more and more."""
+"""What waits to be written, by parts: a client that wants no replies is not to make them more and more."""
+_LONGEST_PUT_OFF: Final = 2.0
+"""Seconds for which nothing is written while a thread waits for the disk, where writing would wait too."""
 
 
 class AppendLog:
@@ -66,6 +69,7 @@ class AppendLog:
         self._file_size = 0
         self._db: int | None = None
         self._annotations = Annotations()
+        self._put_off_since: float | None = None
         self._commands = self._written_commands = self._synced_commands = 0
         self._syncing = False
 
@@ -137,7 +141,7 @@ class AppendLog:
 
     def _listen(self, state: int) -> None:
         self.state = state
-        self._engine.propagation.listen(self.take)
+        self._engine.propagation.listen(self)
 
     def switch_on(self) -> None:
         """CONFIG SET appendonly yes: begin a log beside the old one, whose base is now being made; raises OSError."""
@@ -159,11 +163,10 @@ class AppendLog:
         """Write all there is to the disk, and log no more."""
         if self.state == OFF:
             return
-        self._engine.propagation.leave(self.take)
+        self._engine.propagation.leave(self)
         if self._engine.config.aof_timestamp_enabled:
             self._annotate()  # the log is whole up to here
-        with suppress(OSError):
-            self.flush(sync=True)
+        self.flush_to_disk()
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -193,18 +196,25 @@ class AppendLog:
     # Writing
 
     def take(self, unit: list[Any]) -> None:
-        """Add what has changed."""
+        """Add what has changed together."""
+        commands = list(self._engine.propagation.as_stream(unit, self._db))
+        self._add(encoded(*commands), len(unit) if len(unit) == 1 else len(unit) + 2)
+        self._db = unit[-1].db
+
+    def take_each(self, db: int, commands: Sequence[Sequence[bytes]], data: bytes) -> None:
+        """Add commands, each of which has changed something by itself."""
+        if db != self._db:
+            data = encoded([b"SELECT", b"%d" % db]) + data
+            self._db = db
+        self._add(data, len(commands))
+
+    def _add(self, data: bytes, commands: int) -> None:
         if self._engine.config.aof_timestamp_enabled:
             self._annotate()
+        self.unwritten.append(data)
+        self._commands += commands
         if len(self.unwritten) > _MOST_UNWRITTEN and not self.error:
             self.flush()
-        if len(unit) == 1 and unit[0].db == self._db:
-            self.unwritten.append(encoded(unit[0].words))
-            self._commands += 1
-            return
-        self.unwritten += map(encoded, self._engine.propagation.as_stream(unit, self._db))
-        self._db = unit[-1].db
-        self._commands += len(unit) if len(unit) == 1 else len(unit) + 2
 
     def _annotate(self) -> None:
         config = self._engine.config
@@ -212,27 +222,58 @@ class AppendLog:
             self.unwritten.append(line)
 
     @property
-    def holds_replies(self) -> bool:
-        """Whether replies wait until what they answer for is on the disk."""
+    def always(self) -> bool:
+        """Whether what is answered for has to be on the disk, by ``appendfsync always``."""
         return self.state == ON and self._engine.config.appendfsync == "always"
 
-    def flush(self, sync: bool = False) -> None:
-        """Write what was added: before the replies of those who changed it leave.
+    @property
+    def holds_replies(self) -> bool:
+        """Whether replies wait until what they answer for is written, since that can be done at once."""
+        return not self.error and (not self._syncing or self.always)
+
+    def flush(self) -> None:
+        """Write what was added: before the replies of those who changed it leave, or when the disk is ready.
 
         What cannot be written is kept and tried again, but for ``appendfsync always``: then the process must end.
         """
+        if not self._puts_off():
+            self._write_out(self.always)
+
+    def _puts_off(self) -> bool:
+        """Whether to write later: the system lets who writes wait for a thread that brings the file to the disk."""
+        if not self._syncing or self.always:
+            self._put_off_since = None
+            return False
+        now = monotonic()
+        if self._put_off_since is None:
+            self._put_off_since = now
+        if now < self._put_off_since + _LONGEST_PUT_OFF:
+            return True
+        self._put_off_since = None
+        self.delayed_syncs += 1
+        logger.log(
+            NOTICE,
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to "
+            "complete, this may slow down Redis.",
+        )
+        return False
+
+    def flush_to_disk(self) -> None:
+        """Write what was added, and wait until the disk has it."""
+        self._write_out(sync=True)
+
+    def _write_out(self, sync: bool) -> None:
         if self._file is None:
             return
-        always = self.holds_replies
         try:
             if self.unwritten:
                 self._write(b"".join(self.unwritten))
-            if sync or always:
+            if sync:
                 self._file.sync()
                 self._synced(self._written_commands)
         except OSError as error:
             self._set_error(error.strerror or str(error))
-            if always:
+            if self.always:
                 logger.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
                 if self.on_lost is not None:
                     self.on_lost()
@@ -265,7 +306,6 @@ class AppendLog:
         if self._file is None or self._synced_commands == self._written_commands:
             return
         if self._syncing:
-            self.delayed_syncs += 1
             return
         self._syncing = True
         commands = self._written_commands
@@ -273,6 +313,7 @@ class AppendLog:
         def synced(_: object) -> None:
             self._syncing = False
             self._synced(commands)
+            self.flush()
 
         self._in_background(self._file.sync, synced)
 
@@ -324,8 +365,7 @@ class AppendLog:
         """What is due each second: what could not be written, the disk, and writing it anew when it has grown."""
         if self.state == OFF:
             return
-        if self.unwritten:
-            self.flush()
+        self.flush()
         config = self._engine.config
         spares_disk = config.no_appendfsync_on_rewrite and self._engine.persistence.work.busy
         if config.appendfsync == "everysec" and not spares_disk:
@@ -379,13 +419,13 @@ class AppendLog:
     def _begin_increment(self) -> None:
         part = self._increment()
         logger.log(NOTICE, "Creating AOF incr file %s on background rewrite", part.name)
-        self._flush_to_the_end(sync=self.holds_replies)
+        self._flush_to_the_end(sync=self.always)
         self._open(self.path(part.name), new=True)
         self.manifest = self.manifest.with_increment(part)
         self.save_manifest(self.manifest)
 
     def _flush_to_the_end(self, sync: bool = True) -> None:
-        self.flush(sync)
+        self._write_out(sync)
         if self.error:  # what is not written yet would come to stand behind a base that has it already
             raise OSError(errno.EIO, self.error)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emulator.persistence.backups import Backups
     from emulator.persistence.host import HostOfFiles
     from emulator.persistence.loading import Loading
+    from emulator.persistence.online_backup import OnlineBackup
     from emulator.persistence.replay import Replay
     from emulator.rdb.file_reader import BadFile
 
@@ -52,6 +53,7 @@ class Persistence:
         self.loading_aside: Loading | Replay | None = None
         self.loaded_keys = self.expired_keys = 0
         self._backups: Backups | None = None
+        self._online_backup: OnlineBackup | None = None
         self._next_daily = 0
         engine.config.on_change("appendonly", self._switch_log)
         engine.config.on_change("save", engine.refresh_sessions)
@@ -87,14 +89,29 @@ class Persistence:
         return self._backups
 
     @property
+    def online_backup(self) -> OnlineBackup:
+        """That of BACKUP."""
+        if self._online_backup is None:
+            from emulator.persistence.online_backup import OnlineBackup  # nobody else needs it
+
+            self._online_backup = OnlineBackup(self._engine)
+        return self._online_backup
+
+    @property
+    def backs_up_online(self) -> bool:
+        """Whether a backup of BACKUP is in progress."""
+        return self._online_backup is not None and self._online_backup.is_in_progress
+
+    @property
     def needs_checks(self) -> bool:
         """Whether `check` has ever anything to do."""
-        return self.folder.lasting or bool(self._engine.config.backup_dir)
+        return self.folder.lasting or bool(self._engine.config.backup_dir) or self._online_backup is not None
 
     def forget(self) -> None:
         """Begin anew: nothing is saved any more, nor was."""
         self.work.forget()
         self.dumps = Dumps(self._engine)
+        self._online_backup = None
         self.loaded_keys = self.expired_keys = self._next_daily = 0
 
     def check(self) -> None:
@@ -105,6 +122,8 @@ class Persistence:
             if not self.work.busy:
                 self.dumps.check_points()
             self.log.check()
+        if self._online_backup is not None:
+            self._online_backup.check()
         if self._engine.config.backup_daily and self._engine.clock.now >= self._next_daily:
             self._check_day()
 
@@ -290,11 +309,11 @@ class Persistence:
         """DEBUG LOADAOF: load the append-only file again; raises `CommandError`."""
         from emulator.rdb.file_reader import BadFile
 
-        self.log.flush()
+        self.log.flush_to_disk()
         self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF
         if listens:
-            propagation.leave(self.log.take)
+            propagation.leave(self.log)
         try:
             found = self._found_log()
             if found is None:
@@ -304,7 +323,7 @@ class Persistence:
             raise _not_loaded(error, "AOF files") from None
         finally:
             if listens:
-                propagation.listen(self.log.take)
+                propagation.listen(self.log)
         logger.log(NOTICE, "Append Only File loaded by DEBUG LOADAOF")
 
     def save_to(self, target: Written) -> None:
@@ -359,7 +378,7 @@ class Persistence:
                 logger.warning("There is a child rewriting the AOF. Killing it!")
                 self.work.stop()
             logger.log(NOTICE, "Calling fsync() on the AOF file.")
-            self.log.flush(sync=True)
+            self.log.flush_to_disk()
         return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
 
     def _save_at_end(self, force: bool) -> bool:

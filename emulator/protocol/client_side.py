@@ -33,17 +33,33 @@ class LargeNumber(bytes):
     __slots__ = ()
 
 
-_HEADS = [b"\r\n$%d\r\n" % size for size in range(256)]
-"""What comes before a word of so many bytes: to look that up takes half the time of making it."""
+class _Texts(dict[int, bytes]):
+    """A number as the protocol has it; to look up a small one takes half the time of making it."""
+
+    def __init__(self, form: bytes) -> None:
+        super().__init__((number, form % number) for number in range(256))
+        self._form = form
+
+    def __missing__(self, number: int) -> bytes:
+        return self._form % number
 
 
-def encoded(words: Sequence[bytes]) -> bytes:
-    """Return the bytes of a command."""
-    parts = [b"*%d" % len(words)]
-    for word in words:
-        size = len(word)
-        parts += (_HEADS[size] if size < len(_HEADS) else b"\r\n$%d\r\n" % size), word
-    parts.append(b"\r\n")
+_COUNTS = _Texts(b"*%d")
+_SIZES = _Texts(b"\r\n$%d\r\n")
+
+
+def encoded(*commands: Sequence[bytes]) -> bytes:
+    """Return the bytes of commands."""
+    parts: list[bytes] = []
+    for words in commands:
+        if len(words) == 3:  # most of a log: spelt out it takes half the time
+            name, key, value = words
+            parts += b"*3", _SIZES[len(name)], name, _SIZES[len(key)], key, _SIZES[len(value)], value, b"\r\n"
+            continue
+        parts.append(_COUNTS[len(words)])
+        for word in words:
+            parts += _SIZES[len(word)], word
+        parts.append(b"\r\n")
     return b"".join(parts)
 
 

@@ -5,8 +5,8 @@ The tables are public so that the dispatch loop finds an encoder with one lookup
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from itertools import chain, islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, islice, starmap
 from typing import Any
 
 from emulator.protocol.errors import CommandError
@@ -14,6 +14,7 @@ from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
+    Entries,
     Head,
     MapHead,
     Named,
@@ -25,6 +26,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -35,8 +37,9 @@ Encoders = dict[type, Callable[[Any], bytes]]
 
 _STRINGS_ONLY = {bytes}
 _LISTS_ONLY = {list}
-_SAMPLE = (int, Status)
-_BULK_HEADS = [b"$%d\r\n" % length for length in range(1024)]
+_TUPLES_ONLY = {tuple}
+SHORT = 1024
+_BULK_HEADS = [b"$%d\r\n" % length for length in range(SHORT)]
 _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
@@ -45,14 +48,28 @@ _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
+_SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
 _SMALL_INTEGERS = [b":%d\r\n" % number for number in range(1024)]
 
 
-def _bulk(value: bytes) -> bytes:
-    length = len(value)
-    if length < 1024:
-        return _BULK_HEADS[length] + value + b"\r\n"
-    return b"$%d\r\n%b\r\n" % (length, value)
+def bulk(encode_long: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Return an encoder of strings, which has those of `SHORT` bytes and more done by another one."""
+
+    def encode_bulk(value: bytes) -> bytes:
+        length = len(value)
+        if length < SHORT:
+            return _BULK_HEADS[length] + value + b"\r\n"
+        return encode_long(value)
+
+    return encode_bulk
+
+
+def long_bulk(value: bytes) -> bytes:
+    """Encode a string of any length."""
+    return b"$%d\r\n%b\r\n" % (len(value), value)
+
+
+_bulk = bulk(long_bulk)
 
 
 def _integer(value: int) -> bytes:
@@ -96,6 +113,8 @@ class _Encoder:
             tuple: _array,
             Replies: lambda values: (b"", values),
             Nested: lambda values: (b"", values),
+            Entries: lambda entries: _whole_entries(entries),
+            Samples: _samples,
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -148,7 +167,7 @@ class _Encoder:
                 if kind is bytes and len(value) < 1024:
                     append(_BULK_HEADS[len(value)] + value + b"\r\n")
                     continue
-                if kind is list:
+                if kind is list or kind is tuple:
                     head, values = b"*%d\r\n" % len(value), value
                 elif kind in aggregates:
                     head, values = aggregates[kind](value)
@@ -167,58 +186,74 @@ class _Encoder:
 
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
-    """An aggregate of short strings, of a stream's entries, or of samples, put together at once; None for others."""
-    kinds = set(map(type, values))
-    if kinds == _STRINGS_ONLY:
-        portion = _strings
-    elif kinds == _LISTS_ONLY and _are_entries(values):
-        portion = _entries
-    elif kinds == _LISTS_ONLY and _are_samples(values):
-        portion = _samples
-    else:
-        return None
+    """An aggregate of short strings or of a stream's entries, put together at once; None for others."""
+    parts = _portions_encoded(values)
     try:
-        return b"".join([head[:-2], *map(portion, _portions(values)), b"\r\n"])
+        return None if parts is None else b"".join([head[:-2], *parts, b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
 
 
-def _are_entries(values: Collection[Any]) -> bool:
-    """Return whether all are pairs of an id and a tuple of strings, of equal length."""
-    if set(map(len, values)) != {2}:
-        return False
-    if {id.__class__ for id, _ in values} != _STRINGS_ONLY or {body.__class__ for _, body in values} != {tuple}:
-        return False
-    strings = chain.from_iterable([body for _, body in values])
-    return len({len(body) for _, body in values}) == 1 and set(map(type, strings)) == _STRINGS_ONLY
+def _portions_encoded(values: Collection[Any]) -> Iterator[bytes] | None:
+    """The same portion by portion, without the last line break; raises IndexError for a long string."""
+    kinds = set(map(type, values))
+    if kinds == _STRINGS_ONLY:
+        return map(_strings, _portions(values))
+    if kinds not in (_LISTS_ONLY, _TUPLES_ONLY) or set(map(len, values)) != {2}:
+        return None
+    firsts, seconds = zip(*values, strict=True)
+    columns = _entry_columns(firsts, seconds)
+    return None if columns is None else map(_entries, *map(_portions, columns))
 
 
-def _are_samples(values: Collection[Any]) -> bool:
-    """Whether all are pairs of an integer and a simple string, as the samples of a time series are."""
-    return set(map(len, values)) == {2} and {(one.__class__, other.__class__) for one, other in values} == {_SAMPLE}
+def _samples(samples: Samples) -> Opened:
+    """Encode samples, a portion by each format, which is twice as quick as one by one."""
+    parts = [_array_head(len(samples))]
+    words = chain.from_iterable(zip(samples.moments, samples.texts, strict=True))
+    while portion := tuple(islice(words, 2 * _PORTION)):
+        parts.append(_SAMPLE * (len(portion) // 2) % portion)
+    return b"".join(parts), ()
 
 
-def _samples(values: Collection[Any]) -> bytes:
-    """Samples, as `_strings` has strings."""
-    return b"".join([b"\r\n*2\r\n:%d\r\n+%b" % (moment, text) for moment, text in values])
+def _entry_columns(ids: Sequence[Any], bodies: Sequence[Any]) -> list[Sequence[bytes]] | None:
+    """Return ids and then the columns of as many tuples of strings, of equal length; None for anything else."""
+    if set(map(type, bodies)) != _TUPLES_ONLY or len(set(map(len, bodies))) != 1:
+        return None
+    columns = [ids, *zip(*bodies, strict=True)]
+    return columns if all(set(map(type, column)) == _STRINGS_ONLY for column in columns) else None
 
 
-def _entries(values: Collection[Any]) -> bytes:
-    """Encode entries of a stream as `_strings` does strings, column by column."""
-    bodies = [body for _, body in values]
-    ids = [id for id, _ in values]
-    count = len(bodies[0])
-    step = 3 + 2 * count
-    parts = [b"\r\n*%d" % count] * (step * len(ids))
-    parts[::step] = map(_PAIR_HEADS.__getitem__, map(len, ids))
+def _entries(ids: Collection[bytes], *columns: Collection[bytes]) -> bytes:
+    """Encode entries of a stream as `_strings` does strings, column by column; what is the same in all is one part."""
+    template = [b"", b"", b"\r\n*%d" % len(columns)]
+    varying: list[tuple[int, Collection[bytes]]] = []
+    for column in columns:
+        first = next(iter(column))
+        if len(first) < 1024 and tuple(column).count(first) == len(column):
+            template[-1] += _LATER_HEADS[len(first)] + first
+        else:
+            varying.append((len(template), column))
+            template += b"", b"", b""
+    step = len(template)
+    parts = template * len(ids)
+    parts[::step] = _heads(ids, _PAIR_HEADS)
     parts[1::step] = ids
-    for place, column in enumerate(zip(*bodies, strict=True)):
-        parts[3 + 2 * place :: step] = map(_LATER_HEADS.__getitem__, map(len, column))
-        parts[4 + 2 * place :: step] = column
+    for place, column in varying:
+        parts[place::step] = _heads(column)
+        parts[place + 1 :: step] = column
     return b"".join(parts)
 
 
-def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
+def _whole_entries(entries: Entries) -> Opened:
+    """Encode entries at once; those with a long string one by one."""
+    head = _array_head(len(entries))
+    try:
+        return b"".join([head[:-2], *starmap(_entries, entries.chunks), b"\r\n"]), ()
+    except IndexError:
+        return head, list(entries)
+
+
+def _portions(values: Collection[Any]) -> Iterable[Any]:
     """Yield the values in portions."""
     count = len(values)
     if count <= _PORTION:
@@ -230,7 +265,7 @@ def _portions(values: Collection[Any]) -> Iterable[Collection[Any]]:
 def _strings(values: Collection[bytes]) -> bytes:
     """Encode consecutive strings without the last line break; raises IndexError for a long one."""
     parts = [b""] * (2 * len(values))
-    parts[::2] = map(_LATER_HEADS.__getitem__, map(len, values))
+    parts[::2] = _heads(values)
     parts[1::2] = values
     return b"".join(parts)
 
@@ -307,33 +342,40 @@ def _pairs_3(pairs: Pairs) -> Opened:
 
 def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes]) -> bytes | None:
     """Encode pairs of a short string and a double or another short string at once; None for any other."""
-    firsts, seconds = [first for first, _ in pairs], [second for _, second in pairs]
     try:
-        return b"".join([head[:-2], *map(portion, _portions(firsts), _portions(seconds)), b"\r\n"])
+        return b"".join([head[:-2], *map(portion, _portions(pairs.firsts), _portions(pairs.seconds)), b"\r\n"])
     except (IndexError, TypeError):  # one is too long for the table, or has no length
         return None
 
 
-def _strings_2(firsts: list[bytes], seconds: list[Any]) -> bytes:
+def _strings_2(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
     texts = format_doubles(seconds) if seconds[0].__class__ is float else seconds
     parts = [b""] * (4 * len(firsts))
-    parts[::4] = map(_LATER_HEADS.__getitem__, map(len, firsts))
+    parts[::4] = _heads(firsts)
     parts[1::4] = firsts
-    parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, texts))
+    parts[2::4] = _heads(texts)
     parts[3::4] = texts
     return b"".join(parts)
 
 
-def _strings_3(firsts: list[bytes], seconds: list[Any]) -> bytes:
+def _strings_3(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
     parts = [b"\r\n,"] * (4 * len(firsts))
-    parts[::4] = map(_PAIR_HEADS.__getitem__, map(len, firsts))
+    parts[::4] = _heads(firsts, _PAIR_HEADS)
     parts[1::4] = firsts
     if seconds[0].__class__ is float:
         parts[3::4] = format_doubles(seconds)
     else:
-        parts[2::4] = map(_LATER_HEADS.__getitem__, map(len, seconds))
+        parts[2::4] = _heads(seconds)
         parts[3::4] = seconds
     return b"".join(parts)
+
+
+def _heads(strings: Collection[bytes], heads: list[bytes] = _LATER_HEADS) -> Iterable[bytes]:
+    """The heads of strings, which are quickly had where all are of the same length; raises IndexError for a long one."""
+    sizes = list(map(len, strings))
+    if sizes.count(sizes[0]) == len(sizes):
+        return [heads[sizes[0]]] * len(sizes)
+    return map(heads.__getitem__, sizes)
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:

@@ -35,6 +35,7 @@ class LongDouble(NamedTuple):
 
 
 ZERO: Final = LongDouble(0, 0)
+GREATEST: Final = LongDouble((1 << _BITS) - 1, _MAX_EXPONENT - _BITS)
 
 
 @lru_cache(maxsize=64)  # one increment is mostly added time and again

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
@@ -107,6 +108,12 @@ def read_double(text: bytes) -> float | None:
     return None if b"x" in text.lower() else to_double(text)
 
 
+def read_c_double(text: bytes) -> float | None:
+    """Return a double as C's strtod reads it: behind spaces, decimal or hexadecimal, of any size; an empty text is 0."""
+    text = text.partition(b"\0")[0]
+    return to_double(text.lstrip(_SPACES)) if text else 0.0
+
+
 def to_double(text: bytes) -> float | None:
     """Return the nearest double, which may be infinite; None if the text is no number or NaN."""
     if text.strip() != text or b"_" in text or not text:
@@ -144,7 +151,7 @@ def format_shortest(number: float) -> bytes:
     return (sign + _layout(*_grisu2(abs(number)), 18 - len(sign))).encode()
 
 
-def format_doubles(numbers: list[float]) -> list[bytes]:
+def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
     if len(numbers) <= _FEW:  # which may be known
         return list(map(format_double, numbers))
@@ -157,7 +164,7 @@ def format_doubles(numbers: list[float]) -> list[bytes]:
         ]
     if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
-    return repr(list(map(int, numbers)))[1:-1].encode().split(b", ")
+    return (b"%d\n" * len(numbers) % tuple(map(int, numbers))).split(b"\n")[:-1]
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ Source: Redis protocol specification; limits and error texts are those of the re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from emulator.protocol.errors import ProtocolError, as_text
@@ -19,8 +20,12 @@ from emulator.protocol.numbers import parse_integer
 
 Words = list[bytes]
 
+READ_AT_ONCE: Final = 64 * 1024
+"""The most bytes that are fed at once."""
 INLINE_LIMIT: Final = 64 * 1024
 _LARGE_BULK: Final = 32 * 1024
+_HEAD: Final = 16
+"""The most bytes that stand round an argument."""
 _UNAUTHENTICATED_ARGUMENTS: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
 
@@ -34,6 +39,7 @@ class RequestParser:
     `feed` returns the commands that are complete.  After a protocol error it returns those before it and sets `error`;
     nothing is parsed from then on.  While `restricted` (no authentication yet) limits are tighter and `feed` returns
     one command at a time, since that command may be the AUTH which lifts them: call ``feed(b"")`` for the next.
+    `on_large` is told of each command that may be larger than what is fed at once, before it is returned.
     """
 
     __slots__ = (
@@ -47,6 +53,7 @@ class RequestParser:
         "_strict",
         "error",
         "max_bulk",
+        "on_large",
         "restricted",
     )
 
@@ -55,6 +62,7 @@ class RequestParser:
         self._strict = strict
         self.restricted = False
         self.error: ProtocolError | None = None
+        self.on_large: Callable[[Words], None] | None = None
         self._buffer = b""
         self._arguments: Words = []
         self._arguments_size = 0
@@ -165,6 +173,8 @@ class RequestParser:
         self._arguments_size += len(argument)
         self._awaited -= 1
         if not self._awaited:
+            if self.on_large is not None and self._arguments_size + _HEAD * len(self._arguments) >= _LARGE_BULK:
+                self.on_large(self._arguments)
             commands.append(self._arguments)
             self._arguments = []
             self._arguments_size = 0

@@ -7,14 +7,14 @@ Source: the RESP specification, sections on RESP2 and RESP3 types.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from emulator.protocol.errors import CommandError
 
 Reply: TypeAlias = (
     "bool | int | float | bytes | bytearray | CommandError | Collection[Reply] | Mapping[Any, Reply] | Attributed"
-    " | NullArray | NoReply | None"
+    " | Samples | NullArray | NoReply | None"
 )
 """Anything the encoder knows; nested without limit."""
 
@@ -62,16 +62,67 @@ class Push(list["Reply"]):
     __slots__ = ()
 
 
-class Pairs(list[tuple["Reply", "Reply"]]):
-    """Pairs such as member and score: one flat array on RESP2, an array of two-element arrays on RESP3."""
+class Pairs(Collection[tuple["Reply", "Reply"]]):
+    """Pairs such as member and score, in two columns: one flat array on RESP2, an array of two-element arrays on RESP3."""
 
-    __slots__ = ()
+    __slots__ = ("firsts", "seconds")
+
+    def __init__(self, firsts: Sequence[Reply] = (), seconds: Sequence[Reply] = ()) -> None:
+        self.firsts = firsts
+        self.seconds = seconds
+
+    def __len__(self) -> int:
+        return len(self.firsts)
+
+    def __iter__(self) -> Iterator[tuple[Reply, Reply]]:
+        return zip(self.firsts, self.seconds, strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
+
+
+class Entries(Collection[tuple[bytes, tuple[bytes, ...]]]):
+    """An array of pairs of an id and an array of strings, in columns, as which many are encoded quickly.
+
+    ``chunks`` have each the ids of some pairs, and then the first strings of their arrays, the second ones and so on.
+    """
+
+    __slots__ = ("chunks",)
+
+    def __init__(self, chunks: Sequence[Sequence[Sequence[bytes]]]) -> None:
+        self.chunks = chunks
+
+    def __len__(self) -> int:
+        return sum([len(chunk[0]) for chunk in self.chunks])
+
+    def __iter__(self) -> Iterator[tuple[bytes, tuple[bytes, ...]]]:
+        for ids, *columns in self.chunks:
+            yield from zip(ids, zip(*columns, strict=True), strict=True)
+
+    def __contains__(self, pair: object) -> bool:
+        return any(pair == each for each in self)
 
 
 class Named(list[tuple["Reply", "Reply"]]):
     """Pairs of a name, which may repeat, and a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 
     __slots__ = ()
+
+
+class Samples:
+    """Samples of a time series in columns: an array of a moment and a simple string each."""
+
+    __slots__ = ("moments", "texts")
+
+    def __init__(self, moments: Sequence[int], texts: Sequence[bytes]) -> None:
+        self.moments = moments
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __iter__(self) -> Iterator[Reply]:
+        return ([moment, Status(text)] for moment, text in zip(self.moments, self.texts, strict=True))
 
 
 class Replies(list["Reply"]):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
-from emulator.protocol.replies import Attributed
+from emulator.protocol.replies import Attributed, Entries, Pairs
 
 _FRAME: Final = 3
 SHORTEST: Final = 6
@@ -38,7 +38,7 @@ def _leaves(reply: object) -> Iterator[object]:
 
 def _elements(value: object) -> Iterator[object] | None:
     """Return the values in an aggregate; None for other values."""
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple | set | frozenset | Pairs | Entries):
         return iter(value)
     if isinstance(value, dict):
         return chain.from_iterable(value.items())

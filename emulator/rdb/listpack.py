@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from emulator.datatypes.columns import columns, parted
 from emulator.lua import function
-from emulator.rdb.columns import columns, parted
 from emulator.rdb.lzf import BadData
 
 _HEADER: Final = 6
@@ -35,7 +35,7 @@ def pack(elements: Sequence[bytes]) -> bytes:
 
 def body(elements: Sequence[bytes]) -> bytes:
     """What is between the header and the end mark."""
-    packed: bytes = function("rdb/listpack", "pack")(*columns(elements))
+    packed: bytes = function("datatypes/listpack", "pack")(*columns(elements))
     return packed
 
 
@@ -54,7 +54,7 @@ def unpack_measured(data: bytes) -> Unpacked:
     """The same, and the bytes that they should take."""
     if len(data) <= _HEADER or int.from_bytes(data[:4], "little") != len(data) or not data.endswith(_END):
         raise BadData
-    found = function("rdb/listpack", "unpack")(data)
+    found = function("datatypes/listpack", "unpack")(data)
     if found is None:
         raise BadData
     texts, lengths, size = found

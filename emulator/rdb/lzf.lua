@@ -4,6 +4,7 @@ local use = ...
 local memory = use("memory")
 local band, rshift, copy = memory.band, memory.rshift, memory.copy
 local LONGEST_LITERAL = 32
+local WORD = 8 -- bytes that `copy` takes at once, two of them at most one by one
 local FURTHEST = 8192
 local LONGEST_COPY = 264
 -- LibLZF compares the first bytes of a long copy without a look at the limit, which it may so exceed.
@@ -106,7 +107,7 @@ local function decompress(data, size)
     if code < LONGEST_LITERAL then
       local count = code + 1
       if place + count > stop or written + count > size then return nil end
-      for offset = 0, count - 1 do to[written + offset] = from[place + offset] end
+      copy(to, written, from, place, count)
       place, written = place + count, written + count
     else
       local length = rshift(code, 5)
@@ -119,7 +120,11 @@ local function decompress(data, size)
       local earlier = written - band(code, 31) * 256 - from[place] - 1
       length = length + 2
       if earlier < 0 or written + length > size then return nil end
-      for offset = 0, length - 1 do to[written + offset] = to[earlier + offset] end
+      if written - earlier >= length or (written - earlier >= WORD and length <= 2 * WORD) then
+        copy(to, written, to, earlier, length)
+      else -- what is copied goes on in what has been copied
+        for offset = 0, length - 1 do to[written + offset] = to[earlier + offset] end
+      end
       place, written = place + 1, written + length
     end
   end

@@ -9,9 +9,9 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from emulator.datatypes.columns import columns, parted
 from emulator.lua import function
 from emulator.protocol.numbers import parse_integer
-from emulator.rdb.columns import columns, parted
 from emulator.rdb.crc64 import crc64
 from emulator.rdb.lzf import BadData, compress, decompress
 

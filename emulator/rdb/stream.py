@@ -9,18 +9,15 @@ Source: the RDB file format; https://redis.io/docs/latest/develop/data-types/str
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain, repeat
-from operator import lt
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.idempotence import DURATION, MOST, Idempotence
-from emulator.datatypes.stream import MAX_ID, Body, Run, Stream
-from emulator.lua import function
+from emulator.datatypes.run import Body, PackedRun, Run
+from emulator.datatypes.stream import Stream
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 from emulator.rdb import kinds, listpack
-from emulator.rdb.columns import columns
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 
@@ -38,7 +35,7 @@ def save(value: Stream, text: Text) -> tuple[int, bytes]:
     return kinds.STREAM_3, b"".join((length(len(runs)), *runs, saved_rest(value, text)))
 
 
-def saved_run(run: Run, text: Text) -> bytes:
+def saved_run(run: Run | PackedRun, text: Text) -> bytes:
     """A run: the id that it begins with, and its listpack."""
     return text(run.first.to_bytes(_ID_SIZE)) + text(_packed(run))
 
@@ -91,31 +88,18 @@ def _count(number: int) -> bytes:
     return length(number & UINT64_MAX)
 
 
-def _packed(run: Run) -> bytes:
+def _packed(run: Run | PackedRun) -> bytes:
     """A run's listpack."""
+    packed = run.pack() if isinstance(run, Run) else run
+    if packed is not None:
+        return packed.packed
+    assert isinstance(run, Run)
     head = [b"%d" % len(run.ids), b"%d" % len(run.deleted), b"%d" % len(run.fields), *run.fields, b"0"]
-    values = None if run.deleted else _values(run)
-    if values is None:
-        return listpack.pack(head + _elements(run))
-    ids = b"".join([id.to_bytes(_ID_SIZE, "little") for id in (run.first, *run.ids)])
-    width = len(run.fields)
-    body = function("rdb/stream", "entries")(ids, *columns(values), width)
-    return listpack.framed(listpack.body(head) + body, len(head) + len(run.ids) * (width + 4))
-
-
-def _values(run: Run) -> Sequence[bytes] | None:
-    """The values of all entries where each has the fields of the first; None where one has others."""
-    columns = list(zip(*run.bodies, strict=False))
-    width = sum(map(len, run.bodies))
-    if width != len(columns) * len(run.bodies) or len(columns) != 2 * len(run.fields):
-        return None
-    if any(column.count(field) != len(column) for column, field in zip(columns[::2], run.fields, strict=True)):
-        return None
-    return columns[1] if len(columns) == 2 else list(chain.from_iterable(zip(*columns[1::2], strict=True)))
+    return listpack.pack(head + _elements(run))
 
 
 def _elements(run: Run) -> list[bytes]:
-    """The same as elements one by one, whatever fields they have and whether they are deleted."""
+    """The elements of the entries, whatever fields they have and whether they are deleted."""
     first, fields = run.first, run.fields
     elements: list[bytes] = []
     here = [(id, body, 0) for id, body in zip(run.ids, run.bodies, strict=True)]
@@ -195,18 +179,19 @@ def _read_id(reader: Reader) -> int:
     return reader.length() << 64 | reader.length()
 
 
-def _read_run(reader: Reader) -> Run:
-    first = reader.string()
-    if len(first) != _ID_SIZE:
+def _read_run(reader: Reader) -> Run | PackedRun:
+    text = reader.string()
+    if len(text) != _ID_SIZE:
         raise BadData
+    first, packed = int.from_bytes(text), reader.string()
     try:
-        return _run(int.from_bytes(first), *listpack.unpack_measured(reader.string()))
+        return PackedRun.of(first, packed) or _run(first, listpack.unpack(packed))
     except (IndexError, ValueError):
         raise BadData from None
 
 
-def _run(first: int, elements: list[bytes], size: int) -> Run:
-    """A run of what its listpack holds, and its bytes.
+def _run(first: int, elements: list[bytes]) -> Run:
+    """A run of what its listpack holds.
 
     Raises IndexError at the end of what it holds, ValueError for a number that is none.
     """
@@ -215,10 +200,6 @@ def _run(first: int, elements: list[bytes], size: int) -> Run:
     if width < 0 or int(elements[place - 1]) != 0 or alive <= 0:
         raise BadData
     run = Run(first, tuple(elements[3 : place - 1]))
-    if not deleted and _fill(run, elements[place:], size):
-        if len(run.ids) != alive:
-            raise BadData
-        return run
     milliseconds, least = first >> 64, first & UINT64_MAX
     before = -1
     while place < len(elements):
@@ -242,37 +223,6 @@ def _run(first: int, elements: list[bytes], size: int) -> Run:
     if (len(run.ids), len(run.deleted)) != (alive, deleted):
         raise BadData
     return run
-
-
-def _fill(run: Run, elements: list[bytes], size: int) -> bool:
-    """Put entries into a run of so many bytes in all, if each has the fields of the first; whether that was so."""
-    width, count = len(run.fields), len(elements)
-    step = width + 4
-    entries = count // step
-    if not width or count != entries * step or elements[::step].count(b"%d" % _SAME_FIELDS) != entries:
-        return False
-    if elements[step - 1 :: step].count(b"%d" % (width + 3)) != entries:
-        return False
-    run.ids = _ids(run.first, elements[1::step], elements[2::step])
-    if run.ids[0] < run.first or not all(map(lt, run.ids, run.ids[1:])):
-        raise BadData
-    columns = [column for place, field in enumerate(run.fields, 3) for column in (repeat(field), elements[place::step])]
-    run.bodies = list(zip(*columns, strict=False))
-    run.last, run.size = run.ids[-1], size
-    return True
-
-
-def _ids(first: int, laters: list[bytes], sequences: list[bytes]) -> list[int]:
-    """The ids that are so many milliseconds and sequence numbers beyond the first, each modulo 2**64."""
-    if sequences.count(b"0") == len(sequences):  # as where each has a millisecond for itself
-        ids = [first + (int(later) << 64) for later in laters]
-        if min(ids) >= first and max(ids) <= MAX_ID:
-            return ids
-    milliseconds, least = first >> 64, first & UINT64_MAX
-    return [
-        (milliseconds + later & UINT64_MAX) << 64 | least + sequence & UINT64_MAX
-        for later, sequence in zip(map(int, laters), map(int, sequences), strict=True)
-    ]
 
 
 def _with_fields(fields: Body, values: list[bytes]) -> Body:

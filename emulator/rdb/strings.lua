@@ -1,7 +1,7 @@
 -- Strings behind one another for strings.py, each with so many bytes of something else behind it.  Places are counted from 0.
 
 local use = ...
-local memory, listpack = use("memory"), use("rdb/listpack")
+local memory, listpack = use("memory"), use("datatypes/listpack")
 local number_at, number_of, put_bytes, put_decimal = listpack.number_at, listpack.number_of, listpack.put_bytes, listpack.put_decimal
 local copy, floor = memory.copy, math.floor
 local MINUS, ZERO = 45, 48
@@ -52,14 +52,14 @@ local function put_length(size, to, place)
   return place + 5
 end
 
--- Strings by the texts behind one another and their lengths, four bytes each; the same part of the tails goes behind each.
-local function pack(texts, lengths, tails)
-  local from, sizes, behind, count = memory.view(texts), memory.view(lengths), memory.view(tails), #lengths / 4
+-- Strings by so many texts behind one another and their lengths; the same part of the tails goes behind each.
+local function pack(texts, lengths, count, tails)
+  local from, sizes, behind = memory.view(texts), memory.lengths(lengths, count), memory.view(tails)
   local width = #tails / count
   local to = memory.room(#texts + count * MOST_HEAD + #tails)
   local start, place = 0, 0
   for index = 0, count - 1 do
-    local size = number_at(sizes, 4 * index)
+    local size = sizes[index]
     local number = integer_of(from, start, size)
     if number then
       place = put_number(number, to, place)

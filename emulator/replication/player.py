@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.clients.session import Session
 from emulator.datatypes.hash import Hash
-from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
 from emulator.table.lookup import check_arity, find
 from emulator.table.registry import ADMIN, WRITE, Command
@@ -40,7 +39,7 @@ class Player:
         self._engine = engine
         self._session = session
         self._transaction: list[Words] | None = None
-        self._passing: list[bytes] = []
+        self._passing: list[Words] = []
         session.deny_blocking = True
         session.db = engine.databases[db]
 
@@ -58,7 +57,7 @@ class Player:
                 if name == b"REPLCONF":
                     self._pass_on()
                     yield words
-                    self._passing.append(encoded(words))
+                    self._passing.append(words)
                     continue
                 if name == b"MULTI":
                     self._transaction = []
@@ -69,7 +68,7 @@ class Player:
                 else:
                     self._transaction.append(words)
                 if self._transaction is None:
-                    self._passing.append(encoded(words))
+                    self._passing.append(words)
         self._pass_on()
         if engine.pending_work:
             engine.work()
@@ -83,8 +82,7 @@ class Player:
             for words in transaction:
                 self._run(words)
         self._transaction = None
-        self._passing.append(encoded([b"MULTI"]))
-        self._passing += map(encoded, transaction)
+        self._passing += [b"MULTI"], *transaction
 
     def _pass_on(self) -> None:
         """What was played counts as had, and goes to our own replicas."""
@@ -92,7 +90,7 @@ class Player:
         stream = self._engine.replication.stream
         stream.db = self._session.db.index
         if passing:
-            stream.feed(b"".join(passing))
+            stream.add(passing)
 
     def _run(self, words: Words) -> None:
         engine, session = self._engine, self._session

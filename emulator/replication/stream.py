@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_ID: Final = "0" * 40
 _MOST_PENDING: Final = 1000
-"""Commands of one round of the loop that are sent together."""
+"""Parts of the stream of one round of the loop that are sent together."""
 
 
 class Stream:
@@ -68,13 +68,13 @@ class Stream:
         """Keep the end of the stream from now on."""
         if self.backlog is None:
             self.backlog = Backlog(self._engine.config.repl_backlog_size, self.offset + 1)
-            self._engine.propagation.listen(self.take, messages=True)
+            self._engine.propagation.listen(self, messages=True)
 
     def close_backlog(self) -> None:
         """Keep it no more: nobody can go on where he was."""
         if self.backlog is not None:
             self.backlog = None
-            self._engine.propagation.leave(self.take)
+            self._engine.propagation.leave(self)
 
     def begin_history(self) -> None:
         """What follows has nothing to do with what was before."""
@@ -87,15 +87,20 @@ class Stream:
         self.id = self._new_id()
 
     def take(self, unit: list[Any]) -> None:
-        """Add what has changed; where this server is a replica, its master has said it all."""
+        """Add what has changed together."""
+        self._gather(encoded(*self._engine.propagation.as_stream(unit, self.db)), unit[-1].db)
+
+    def take_each(self, db: int, commands: Sequence[Sequence[bytes]], data: bytes) -> None:
+        """Add commands, each of which has changed something by itself."""
+        self._gather(data if db == self.db else encoded([b"SELECT", b"%d" % db]) + data, db)
+
+    def _gather(self, data: bytes, db: int) -> None:
+        """Add bytes after which the database is `db`; where this server is a replica, its master has said it all."""
         if self._engine.replication.link is not None:
             return
         is_first = not self._pending
-        if len(unit) == 1 and unit[0].db == self.db:
-            self._pending.append(encoded(unit[0].words))
-        else:
-            self._pending += map(encoded, self._engine.propagation.as_stream(unit, self.db))
-            self.db = unit[-1].db
+        self._pending.append(data)
+        self.db = db
         if is_first:
             self._engine.soon(self.flush)
         elif len(self._pending) > _MOST_PENDING:
@@ -110,7 +115,7 @@ class Stream:
 
     def add(self, commands: Iterable[Sequence[bytes]]) -> None:
         """Add commands that concern the stream itself."""
-        self.feed(b"".join(map(encoded, commands)))
+        self.feed(encoded(*commands))
 
     def feed(self, data: bytes) -> None:
         """Add bytes, and send them to those who are to have them."""

@@ -13,6 +13,7 @@ from emulator.protocol.numbers import INT64_MIN, format_double
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
+    Entries,
     Head,
     MapHead,
     Named,
@@ -23,6 +24,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Samples,
     SetHead,
     SetReply,
     Status,
@@ -48,8 +50,10 @@ class ToLua:
             Attributed: lambda value: self(value.reply),
             list: self._array,
             tuple: self._array,
+            Entries: self._array,
             Replies: self._array,
             Push: self._array,
+            Samples: self._array,
         }
         if protocol == 3:
             self._table |= {

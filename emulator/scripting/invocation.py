@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from emulator.acl.users import explanation
+from emulator.datatypes.string import Embedded
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
-from emulator.protocol.numbers import format_double
+from emulator.protocol.numbers import format_double, format_shortest, is_integer
 from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
@@ -57,6 +58,7 @@ class Invocation:
         self.started = monotonic()
         self._engine = client.engine
         self._wording = client.engine.config.edition.wording
+        self._print = format_shortest if client.engine.config.edition.precedes("7.4.0") else format_double
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
         self._protocol = 2
@@ -182,8 +184,36 @@ class Invocation:
     def _text(self, word: Any) -> bytes:
         """An argument of a command: a string, or a number as text."""
         if word.__class__ is int:
-            return b"%d" % word if -_EXACT < word < _EXACT else format_double(float(word))
+            return b"%d" % word if -_EXACT < word < _EXACT else self._print(float(word))
         if word.__class__ is float:
-            text = format_double(word)
+            text = self._print(word)
             return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
         raise CommandError(self._wording.bad_word)
+
+
+_KEPT: Final = {
+    **dict.fromkeys((b"set", b"setnx", b"getset", b"append"), slice(2, 3)),
+    **dict.fromkeys((b"setex", b"psetex"), slice(3, 4)),
+    **dict.fromkeys((b"mset", b"msetnx"), slice(2, None, 2)),
+    b"msetex": slice(3, None, 2),
+}
+"""Commands that set strings, and where these stand."""
+
+
+class OfValkey(Invocation):
+    """The same in Valkey, which keeps a number that a script sets as text."""
+
+    def invoke(self, words: Sequence[Any]) -> Any:
+        place = _KEPT.get(words[0].lower()) if words[0].__class__ is bytes else None
+        if place is not None:
+            kept = list(words)
+            kept[place] = [self._kept(word) for word in words[place]]
+            words = kept
+        return super().invoke(words)
+
+    def _kept(self, word: Any) -> Any:
+        text = self._text(word) if word.__class__ in (int, float) else word
+        return Embedded(text) if text.__class__ is bytes and is_integer(text) else word
+
+    def _text(self, word: Any) -> bytes:
+        return word if word.__class__ is Embedded else super()._text(word)

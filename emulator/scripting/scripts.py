@@ -102,10 +102,11 @@ class Scripting:
     def new_lua(self) -> Lua:
         """A runtime: scripts have one, functions another, and both the same random numbers."""
         from emulator.scripting.conversion import to_reply
-        from emulator.scripting.invocation import Invocation
+        from emulator.scripting.invocation import Invocation, OfValkey
         from emulator.scripting.runtime import Lua, Random48
 
-        self._to_reply, self._invocation = to_reply, Invocation
+        self._to_reply = to_reply
+        self._invocation = OfValkey if self.engine.config.edition.is_valkey else Invocation
         self._random = self._random or Random48()
         lua = Lua(self._random, self.engine.config.edition)
         lua.on_slow = lambda: self._on_slow(lua)

@@ -14,14 +14,14 @@ from emulator.clients.memory import SHARED, Buffers
 from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
-from emulator.protocol.parser import RequestParser, Words
+from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
 
 if TYPE_CHECKING:
     from emulator.server.server import NetworkServer
 
 _COMMANDS_A_SLICE = 256
 _UNAUTHENTICATED_LIMIT = 1 << 20
-READ_SIZE = 64 * 1024
+READ_SIZE = READ_AT_ONCE
 """Bytes read at a time, into a buffer that all connections of a server share."""
 
 
@@ -36,6 +36,7 @@ class Connection(asyncio.BufferedProtocol):
         self.session: Session
         config = server.engine.config
         self._parser = RequestParser(config.proto_max_bulk_len, strict=not config.edition.is_valkey)
+        self._parser.on_large = self._arrived if config.edition.is_valkey else None
         self._buffer = server.read_buffer
         self._backlog: list[Words] = []
         self._position = 0
@@ -97,6 +98,9 @@ class Connection(asyncio.BufferedProtocol):
             self.server.query_buffer_overrun(self)
         else:
             self.take(self._parser.feed(data), size)
+
+    def _arrived(self, request: Words) -> None:
+        self.engine.sizes.arrived(self.session, request)
 
     def take(self, commands: list[Words], size: int) -> None:
         """Run commands, which were `size` bytes; after those that wait already."""
@@ -207,9 +211,10 @@ class Connection(asyncio.BufferedProtocol):
         return Buffers(waiting, self._read, *parser.begun, self._room, self.transport.get_write_buffer_size())
 
     def _exceeds_query_limit(self, more: int) -> bool:
-        """Whether the client has sent too much that was not run, `more` bytes among it: what is queued by MULTI counts."""
+        """Whether the client has sent too much that was not run, `more` bytes among it; what is queued counts, since 7.4."""
         queue = self.session.queue
-        size = self._parser.buffered + self._waiting + more + (0 if queue is None else queue.size)
+        queued = 0 if queue is None or self.engine.config.edition.precedes("7.4.0") else queue.size
+        size = self._parser.buffered + self._waiting + more + queued
         limit = self.engine.config.client_query_buffer_limit
         return size > (min(limit, _UNAUTHENTICATED_LIMIT) if self._is_restricted() else limit)
 

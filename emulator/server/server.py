@@ -214,7 +214,7 @@ class NetworkServer:
     def holds(self, connection: Connection) -> bool:
         """Bring the append-only file up to date, before a connection's replies are written; whether these have to wait.
 
-        With ``appendfsync always`` they do, until the end of this round of the loop: one wait for the disk is for them all.
+        They do until the end of this round of the loop: the file is written once, and brought to the disk once, for them all.
         """
         log = connection.engine.persistence.log
         if not log.holds_replies or connection.session.closing:

@@ -11,7 +11,10 @@ _LONGEST_ARGUMENT = 128
 
 
 class LoggedCommand(NamedTuple):
-    """An entry: `when` in seconds since the epoch, `measure` the microseconds that it took, or its bytes."""
+    """An entry: `when` in seconds since the epoch, `measure` the microseconds that it took, or its bytes.
+
+    ``argc`` is how many arguments there were, the name among them; ``arguments`` an excerpt.
+    """
 
     id: int
     when: int
@@ -19,6 +22,7 @@ class LoggedCommand(NamedTuple):
     arguments: list[bytes]
     address: bytes
     name: bytes
+    argc: int
 
 
 class CommandLog:
@@ -35,7 +39,7 @@ class CommandLog:
 
     def add(self, when: int, measure: int, arguments: Sequence[bytes], address: bytes, name: bytes, most: int) -> None:
         """Log a command; of the entries `most` are kept, of the arguments an excerpt."""
-        entry = LoggedCommand(self._next_id, when, measure, _excerpt(arguments), address, name)
+        entry = LoggedCommand(self._next_id, when, measure, _excerpt(arguments), address, name, len(arguments))
         self._next_id += 1
         self.entries.appendleft(entry)
         while len(self.entries) > most:

@@ -23,7 +23,7 @@ KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
     "no_auth may_replicate no_mandatory_keys protected no_async_loading no_multi movablekeys allow_busy "
-    "touches_arbitrary_keys runs_script skip_commandlog"
+    "touches_arbitrary_keys runs_script skip_commandlog script_runner"
 ).split()
 CATEGORIES: Final = (
     "keyspace read write set sortedset list hash string bitmap hyperloglog geo stream pubsub admin fast slow blocking "
@@ -200,8 +200,7 @@ class Command:
         if len(self.keys) == 1:
             return plain[0].plain_range
         first = last = 0
-        for spec in plain:
-            start, end, step = spec.plain_range
+        for start, end, step in sorted(spec.plain_range for spec in plain):
             if step == 1 and (not first or last == start - 1):
                 first = first or start
                 last = end
@@ -354,9 +353,10 @@ def container(
         entry.fn = bare
         entry.arity, entry.least, entry.most = -1, 1, 1
 
-    def explain(client: object) -> list[Status]:
+    def explain(client: Any) -> list[Status]:
         """What the sub-commands do."""
-        return [Status(line.encode()) for line in _help(entry)]
+        known: Mapping[bytes, Command] = client.engine.commands.known  # those of its edition
+        return [Status(line.encode()) for line in _help(known.get(entry.name, entry))]
 
     command(
         group,

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -26,7 +26,7 @@ from emulator.table.lookup import check_arity, find
 if TYPE_CHECKING:
     from emulator.config.edition import Edition
     from emulator.core.engine import Engine
-    from emulator.table.registry import Commands
+    from emulator.table.registry import Command, Commands
 
 Words = Sequence[object]
 
@@ -113,6 +113,11 @@ def _commands(edition: Edition) -> Commands:
     return table(edition)
 
 
+def _run(session: Session, command: Command, words: Sequence[bytes]) -> Any:
+    assert command.fn is not None
+    return command.fn(session, *words[command.skip :])
+
+
 def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
     """Perform commands on an engine, as a client that no rule of ACL, no fault and no name given to a command stops."""
     session = Session(engine)
@@ -125,11 +130,10 @@ def perform(engine: Engine, calls: Sequence[Words]) -> list[Any]:
             command = find(own, words)
             check_arity(command, words)
             session.words = words
-            assert command.fn is not None
-            run = partial(command.fn, session, *words[command.skip :])
-            replies.append(
-                engine.propagation.follow(session, command, words, run) if engine.propagation.active else run()
-            )
+            if engine.propagation.active:
+                replies.append(engine.propagation.follow(session, command, words, _run))
+            else:
+                replies.append(_run(session, command, words))
             if engine.pending_work:
                 engine.work()
         if engine.tracking.changed:

@@ -12,7 +12,7 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from errno import EWOULDBLOCK
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from emulator.clients.session import Session
 from emulator.clock import Clock
 from emulator.core.engine import Engine
+from emulator.protocol.encoder import Encoders
 from emulator.protocol.replies import REPLY_ON
 from emulator.server.connection import Connection
 from emulator.server.server import NetworkServer
@@ -145,14 +146,16 @@ class Local(Handle):
 class _Direct(Connection):
     """A connection whose replies may be values that are not written."""
 
+    values: Mapping[int, Encoders] = VALUES
+
     def submit(self, words: list[bytes]) -> None:
         """Run a command of the client that need not be parsed; where nothing special holds its reply is a `Value`."""
         session = self.session
-        if not session.fast_path and not _is_plain_transaction(session, words):
+        if session.followed or not (session.fast_path or _is_plain_transaction(session, words)):
             self.take([words], 0)
             return
         encoders = session.encoders
-        session.encoders = values = VALUES[session.protocol]
+        session.encoders = values = self.values[session.protocol]
         try:
             self.take([words], 0)
         finally:
@@ -167,6 +170,16 @@ class _Direct(Connection):
             return
         out[:] = map(_written, out)
         super()._flush()
+
+
+class _Measured(_Direct):
+    """The same for Valkey, which logs large requests and replies."""
+
+    def submit(self, words: list[bytes]) -> None:
+        sizes = self.engine.sizes
+        self.values = sizes.measuring(VALUES)
+        sizes.arrived(self.session, words)
+        super().submit(words)
 
 
 def _is_plain_transaction(session: Session, words: list[bytes]) -> bool:
@@ -188,7 +201,8 @@ class _Wire:
         self.local = local
         self.closed = False
         with local.lock:
-            self._connection = _Direct(local._server)
+            kind = _Measured if local.engine.config.edition.is_valkey else _Direct
+            self._connection = kind(local._server)
             self._connection.connection_made(cast(asyncio.Transport, self))
 
     def send(self, data: bytes) -> None:

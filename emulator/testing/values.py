@@ -13,7 +13,19 @@ from typing import Any, Final
 
 from emulator.protocol.encoder import RESP2, RESP3, Encoders
 from emulator.protocol.numbers import format_double
-from emulator.protocol.replies import BigNumber, Named, NullArray, Pairs, PlainDouble, Reply, SetReply, Status, Verbatim
+from emulator.protocol.replies import (
+    BigNumber,
+    Entries,
+    Named,
+    NullArray,
+    Pairs,
+    PlainDouble,
+    Reply,
+    Samples,
+    SetReply,
+    Status,
+    Verbatim,
+)
 
 Converter = Callable[[Any], Any]
 
@@ -26,6 +38,10 @@ class Value:
     def __init__(self, value: Any, encoders: Encoders) -> None:
         self.value = value
         self._encoders = encoders
+
+    def __len__(self) -> int:
+        """The bytes that it would take."""
+        return len(self.written())
 
     def written(self) -> bytes:
         """Bytes from which redis-py reads the same value."""
@@ -68,8 +84,10 @@ class _Converter:
             NullArray: _nothing,
             list: self.array,
             tuple: self.array,
+            Entries: self.array,
             set: self.array,
             SetReply: self.array,
+            Samples: self.array,
         }
         self.table |= others
 

@@ -20,14 +20,13 @@ _HEAD: Final = 64
 
 
 class Array:
-    """An array; ``ring`` is the size of the ring that ARRING has made of it, 0 where it has not.  Methods are O(log n)."""
+    """An array; its cursor is the index of the next insertion, 0 where there was none yet.  Methods are O(log n)."""
 
-    __slots__ = ("_size", "cursor", "ring", "slots")
+    __slots__ = ("_size", "cursor", "slots")
 
     def __init__(self) -> None:
         self.slots: SortedDict[int, bytes] = SortedDict()
         self.cursor = 0
-        self.ring = 0
         self._size = 0
 
     def __len__(self) -> int:
@@ -52,7 +51,7 @@ class Array:
         """An array of its own that is the same.  O(n)."""
         twin = Array()
         twin.slots = self.slots.copy()
-        twin.cursor, twin.ring, twin._size = self.cursor, self.ring, self._size
+        twin.cursor, twin._size = self.cursor, self._size
         return twin
 
     def put(self, index: int, value: bytes) -> bool:
@@ -84,23 +83,38 @@ class Array:
         return index
 
     def resize(self, size: int) -> None:
-        """Be a ring of so many places; what is beyond them goes.  O(values beyond)."""
-        self.ring = size
-        for index in [*self.slots.irange(size)]:
-            self.remove(index)
+        """Get ready to be a ring of so many places: what stays moves to its first places, the oldest first.  O(kept).
 
-    def turn(self, value: bytes) -> int:
-        """Set the value at the next place of the ring; the place."""
-        self.cursor %= self.ring
+        A smaller ring keeps the latest values up to the first hole; a larger one all of them, if it has gone round.
+        """
+        span = self.length
+        if size >= span and (size == span or not 0 < self.cursor < span):
+            return
+        kept: list[bytes] = []
+        for value in self._backwards(self.cursor - 1 if self.cursor else span - 1, min(size, span)):
+            if value is None:
+                break
+            kept.append(value)
+        self.slots.clear()
+        self._size = self.cursor = 0
+        for value in reversed(kept):
+            self.insert(value)
+
+    def turn(self, value: bytes, size: int) -> int:
+        """Set the value at the next place of a ring; the place."""
+        self.cursor %= size
         return self.insert(value)
 
     def latest(self, count: int) -> list[bytes | None]:
-        """What was inserted last, at most so many values, the latest first; None for places that were emptied.  O(count)."""
-        if self.ring:
-            places = [(self.cursor - step) % self.ring for step in range(1, min(count, len(self)) + 1)]
-        else:
-            places = [self.cursor - step for step in range(1, min(count, self.cursor, self.length) + 1)]
-        return [self.slots.get(place) for place in places]
+        """The values at the cursor and before it, at most so many, round the end; None for holes.  O(count)."""
+        last = self.length - 1
+        return [*self._backwards(self.cursor - 1 if 0 < self.cursor <= last else last, min(count, last + 1))]
+
+    def _backwards(self, place: int, count: int) -> Iterator[bytes | None]:
+        """Values from a place back, over the first index to the last."""
+        span = self.length
+        for step in range(count):
+            yield self.slots.get((place - step) % span)
 
     def _check(self) -> None:
         assert self._size == sum(map(room, self.slots.values()))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
 from functools import partial, reduce
 from itertools import islice
 from operator import and_, or_, xor
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from emulator.commands.arguments import bounded, wrong_arity
+from emulator.commands.arguments import integer, wrong_arity
 from emulator.commands.options import FLAG, Options, at_least, read_options
 from emulator.config.notifications import ARRAY
 from emulator.datatypes.glob import matcher
 from emulator.modules.array import types  # noqa: F401 (it enters the type)
 from emulator.modules.array.array import EXHAUSTED, LAST_INDEX, SLICE, Array
 from emulator.modules.json.regex import searcher
-from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, format_double, parse_double, parse_integer
+from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, SYNTAX, CommandError
+from emulator.protocol.long_double import LongDouble, parse_long_double
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN, parse_unsigned
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Reply])
 
-_MOST_IN_A_RANGE: Final = 1_000_000
-_OUT_OF_RANGE: Final = "ERR index is out of range"
-_LIMIT: Final[Options] = {b"LIMIT": at_least(1, "ERR LIMIT must be positive")}
+_MOST_TOLD: Final = 1_000_000
+"""Replies with holes have at most so many items."""
+_NO_INDEX: Final = "ERR invalid array index"
+_LIMIT: Final[Options] = {b"LIMIT": at_least(1, "ERR LIMIT must be positive", NOT_INTEGER)}
 
 
 def _command(flags: str, uses: str, complexity: str) -> Callable[[Function], Function]:
@@ -41,9 +44,10 @@ _deletes = partial(_command, uses="RW delete")
 
 
 def _index(text: bytes, most: int = LAST_INDEX) -> int:
-    if not text.isdigit() or len(text) > len(str(EXHAUSTED)) or int(text) > most:
-        raise CommandError(_OUT_OF_RANGE)
-    return int(text)
+    index = parse_unsigned(text)
+    if index is None or index > most:
+        raise CommandError(_NO_INDEX)
+    return index
 
 
 def _indexes(words: Sequence[bytes]) -> list[int]:
@@ -76,7 +80,7 @@ def arset(client: Session, key: bytes, index: bytes, value: bytes, *more: bytes)
     """Sets values at an index and behind it; returns how many of the places were empty."""
     first, values = _index(index), (value, *more)
     if first + len(values) - 1 > LAST_INDEX:
-        raise CommandError(_OUT_OF_RANGE)
+        raise CommandError("ERR array index overflow")
     array = _open(client, key)
     added = sum([array.put(first + step, each) for step, each in enumerate(values)])
     _changed(client, key, b"arset", len(values))
@@ -102,7 +106,7 @@ def arinsert(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
     values = (value, *more)
     found = client.db.lookup_write(key, Array)
     if found is not None and found.cursor + len(values) > EXHAUSTED:
-        raise CommandError("ERR insert index would overflow")
+        raise CommandError("ERR insert index overflow")
     array = _open(client, key)
     last = [array.insert(each) for each in values][-1]
     _changed(client, key, b"arinsert", len(values))
@@ -112,10 +116,12 @@ def arinsert(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
 @_writes("write denyoom", complexity="O(M) for M values, O(N+M) where a ring of N places is resized")
 def arring(client: Session, key: bytes, size: bytes, value: bytes, *more: bytes) -> int:
     """Sets values at the next places of a ring, over the oldest ones; returns the last index."""
-    places = bounded(size, 1, INT64_MAX, "ERR size must be positive")
+    places = integer(size, "ERR invalid size")
+    if places < 1:
+        raise CommandError("ERR size must be positive")
     array = _open(client, key)
     array.resize(places)
-    last = [array.turn(each) for each in (value, *more)][-1]
+    last = [array.turn(each, places) for each in (value, *more)][-1]
     _changed(client, key, b"arring", 1 + len(more))
     return last
 
@@ -172,28 +178,25 @@ def ardelrange(client: Session, key: bytes, start: bytes, end: bytes, *more: byt
 @_reads("readonly fast", complexity="O(1)")
 def arget(client: Session, key: bytes, index: bytes) -> bytes | None:
     """Returns the value at an index, or null if there is none."""
-    place = _index(index)
-    value: bytes | None = _found(client, key).slots.get(place)
+    array = _found(client, key)
+    value: bytes | None = array.slots.get(_index(index))
     return value
 
 
 @_reads("readonly fast", complexity="O(N) for N indexes")
 def armget(client: Session, key: bytes, index: bytes, *more: bytes) -> list[Reply]:
     """Returns the values at indexes, null where there is none."""
-    indexes = _indexes((index, *more))
     slots = _found(client, key).slots
-    return [slots.get(place) for place in indexes]
+    return [slots.get(place) for place in _indexes((index, *more))]
 
 
 @_reads("readonly", complexity="O(N) for N indexes")
 def argetrange(client: Session, key: bytes, start: bytes, end: bytes) -> list[Reply]:
     """Returns the values in a range, null where there is none; backwards if it ends before it starts."""
     first, last = _index(start), _index(end)
-    if abs(last - first) >= _MOST_IN_A_RANGE:
-        raise CommandError(f"ERR range exceeds maximum of {_MOST_IN_A_RANGE} elements")
     slots = _found(client, key).slots
-    if not slots:
-        return []
+    if abs(last - first) >= _MOST_TOLD:
+        raise CommandError(f"ERR range exceeds maximum of {_MOST_TOLD} items")
     step = 1 if first <= last else -1
     return [slots.get(place) for place in range(first, last + step, step)]
 
@@ -202,16 +205,25 @@ def argetrange(client: Session, key: bytes, start: bytes, end: bytes) -> list[Re
 def arscan(client: Session, key: bytes, start: bytes, end: bytes, *options: bytes) -> list[Reply]:
     """Returns the values in a range that are there, each in a pair with its index."""
     first, last = _index(start), _index(end)
+    if len(options) not in (0, 2):
+        raise wrong_arity("arscan")
     limit = read_options(options, _LIMIT).get(b"LIMIT")
     return [[*pair] for pair in islice(_found(client, key).between(first, last), limit)]
 
 
 @_reads("readonly", complexity="O(N) for N values")
 def arlastitems(client: Session, key: bytes, count: bytes, *options: bytes) -> list[Reply]:
-    """Returns the values that were inserted last, the oldest of them first; with REV the latest first."""
-    number = bounded(count, 0, INT64_MAX, "ERR count is out of range")
+    """Returns the values at the cursor and before it, the oldest of them first; with REV the latest first."""
+    number = integer(count, "ERR invalid COUNT")
+    if number <= 0:
+        return []
+    if len(options) > 1:
+        raise wrong_arity("arlastitems")
     backwards = b"REV" in read_options(options, {b"REV": FLAG})
-    latest = _found(client, key).latest(number)
+    array = _found(client, key)
+    if min(number, array.length) > max(len(array), _MOST_TOLD):
+        raise CommandError(f"ERR count exceeds maximum of {_MOST_TOLD} items")
+    latest = array.latest(number)
     return [*(latest if backwards else reversed(latest))]
 
 
@@ -235,12 +247,14 @@ def arnext(client: Session, key: bytes) -> int | None:
 
 
 @_reads("readonly", complexity="O(1), with FULL O(N) for N slices")
-def arinfo(client: Session, key: bytes, *options: bytes) -> dict[bytes, Reply] | None:
+def arinfo(client: Session, key: bytes, *options: bytes) -> dict[bytes, Reply]:
     """Returns the length of an array, its values, its cursor and its slices."""
+    if len(options) > 1:
+        raise CommandError(SYNTAX)
     full = b"FULL" in read_options(options, {b"FULL": FLAG})
     array = client.db.lookup_read(key, Array)
     if array is None:
-        return None
+        raise CommandError(NO_SUCH_KEY)
     slices = len({index // SLICE for index in array.slots})
     told: dict[bytes, Reply] = {
         b"count": len(array),
@@ -261,16 +275,29 @@ def arinfo(client: Session, key: bytes, *options: bytes) -> dict[bytes, Reply] |
 # Calculating and searching
 
 
-def _number(value: bytes) -> int | float | None:
-    whole = parse_integer(value)
-    return parse_double(value) if whole is None else whole
+_DIGITS: Final = 17
 
 
-def _text(number: float) -> bytes:
-    return b"%d" % number if isinstance(number, int) else format_double(number)
+def _number(value: bytes) -> Decimal | None:
+    number = parse_long_double(value)
+    if isinstance(number, LongDouble):
+        return Decimal(number.significand) * Decimal(2) ** number.exponent
+    return None if number is None else Decimal(number)
 
 
-_OF_NUMBERS: Final[dict[bytes, Callable[[list[int | float]], int | float]]] = {b"SUM": sum, b"MIN": min, b"MAX": max}
+def _text(number: Decimal) -> bytes:
+    """Print a number with 17 digits, without zeros at the end, large and small ones with an exponent."""
+    if not number.is_finite():
+        return b"inf" if number > 0 else b"-inf"
+    rounded = Context(prec=_DIGITS).plus(number)
+    power = rounded.adjusted() if rounded else 0
+    plain = -5 < power < _DIGITS
+    text = f"{rounded if plain else rounded.scaleb(-power):f}"
+    digits = text.rstrip("0").rstrip(".") if "." in text else text
+    return (digits if plain else f"{digits}e{power:+03d}").encode()
+
+
+_OF_NUMBERS: Final[dict[bytes, Callable[[list[Decimal]], Decimal | int]]] = {b"SUM": sum, b"MIN": min, b"MAX": max}
 _OF_BITS: Final[dict[bytes, Callable[[int, int], int]]] = {b"AND": and_, b"OR": or_, b"XOR": xor}
 
 
@@ -279,19 +306,22 @@ def arop(client: Session, key: bytes, start: bytes, end: bytes, operation: bytes
     """Returns what an operation makes of the values in a range: SUM, MIN, MAX, AND, OR, XOR, MATCH, USED."""
     first, last = _index(start), _index(end)
     name = operation.upper()
-    if len(operand) != (name == b"MATCH") or name not in (*_OF_NUMBERS, *_OF_BITS, b"MATCH", b"USED"):
-        raise CommandError(SYNTAX)
+    if name not in (*_OF_NUMBERS, *_OF_BITS, b"MATCH", b"USED"):
+        raise CommandError("ERR unknown operation")
+    if name == b"MATCH" and len(operand) != 1:
+        raise CommandError("ERR MATCH requires a value argument")
+    if name != b"MATCH" and operand:
+        raise wrong_arity("arop")
     values = [value for _, value in _found(client, key).between(first, last)]
     if name == b"USED":
         return len(values)
     if name == b"MATCH":
         return values.count(operand[0])
     numbers = [number for value in values if (number := _number(value)) is not None]
-    if not numbers:
-        return None
     if name in _OF_NUMBERS:
-        return _text(_OF_NUMBERS[name](numbers))
-    return reduce(_OF_BITS[name], map(int, numbers))
+        return _text(Decimal(_OF_NUMBERS[name](numbers))) if numbers else None
+    whole = [int(number) for number in numbers if number.is_finite() and INT64_MIN <= number <= INT64_MAX]
+    return reduce(_OF_BITS[name], whole) if whole else None
 
 
 Test = Callable[[bytes], bool]
@@ -306,12 +336,17 @@ def _part(wanted: bytes, ignore_case: bool) -> Test:
 
 
 def _expression(pattern: bytes, ignore_case: bool) -> Test:
+    if not pattern:
+        raise CommandError("ERR regular expression is empty")
     search = searcher(("(?i)" if ignore_case else "") + pattern.decode("latin-1"))
     if search is None:
-        raise CommandError("ERR invalid regular expression")
+        raise CommandError("ERR invalid regular expression: Invalid regexp")
     return lambda value: search(value.decode("latin-1"), lambda steps: None)
 
 
+_MOST_TESTS: Final = 250
+_LONGEST_EXPRESSION: Final = 2048
+_GREP_OPTIONS: Final[Options] = {**_LIMIT, **dict.fromkeys((b"AND", b"OR", b"WITHVALUES", b"NOCASE"), FLAG)}
 _PREDICATES: Final[dict[bytes, Callable[[bytes, bool], Test]]] = {
     b"EXACT": _exact,
     b"MATCH": _part,
@@ -320,10 +355,9 @@ _PREDICATES: Final[dict[bytes, Callable[[bytes, bool], Test]]] = {
 }
 
 
-def _end(text: bytes, array: Array) -> int:
-    if text in (b"-", b"+"):
-        return 0 if text == b"-" else max(array.length - 1, 0)
-    return _index(text)
+def _end(text: bytes) -> int | None:
+    """Return an index; None for the last one that has a value."""
+    return None if text == b"+" else 0 if text == b"-" else _index(text)
 
 
 @_reads("readonly", complexity="O(N*C) for N values in the range and tests that cost C")
@@ -331,23 +365,39 @@ def argrep(
     client: Session, key: bytes, start: bytes, end: bytes, predicate: bytes, pattern: bytes, *more: bytes
 ) -> list[Reply]:
     """Returns the indexes in a range whose values pass one of several tests, with AND all; WITHVALUES adds the values."""
-    asked: list[tuple[Callable[[bytes, bool], Test], bytes]] = []
-    rest: list[bytes] = []
-    words = iter((predicate, pattern, *more))
-    for word in words:
-        kind = _PREDICATES.get(word.upper())
-        if kind is None:
-            rest += [word, next(words, b"")] if word.upper() == b"LIMIT" else [word]
-        else:
-            asked.append((kind, next(words, b"")))
-    given = read_options(rest, {**_LIMIT, **dict.fromkeys((b"AND", b"OR", b"WITHVALUES", b"NOCASE"), FLAG)})
-    if not asked or {b"AND", b"OR"} <= given.keys():
+    ends = _end(start), _end(end)
+    asked, rest = _asked((predicate, pattern, *more))
+    given = read_options(rest, _GREP_OPTIONS)
+    if not asked:
         raise CommandError(SYNTAX)
     tests = [kind(wanted, b"NOCASE" in given) for kind, wanted in asked]
-    passes = all if b"AND" in given else any
+    together = [word for word in given if word in (b"AND", b"OR")]  # the last one counts
+    passes = all if together[-1:] == [b"AND"] else any
     array = _found(client, key)
-    pairs = array.between(_end(start, array), _end(end, array))
+    first, last = (max(array.length - 1, 0) if place is None else place for place in ends)
     found = islice(
-        ((index, value) for index, value in pairs if passes(test(value) for test in tests)), given.get(b"LIMIT")
+        ((index, value) for index, value in array.between(first, last) if passes(test(value) for test in tests)),
+        given.get(b"LIMIT"),
     )
     return [[*pair] for pair in found] if b"WITHVALUES" in given else [index for index, _ in found]
+
+
+def _asked(words: Sequence[bytes]) -> tuple[list[tuple[Callable[[bytes, bool], Test], bytes]], list[bytes]]:
+    """Return the tests with their texts, and the options among them."""
+    asked: list[tuple[Callable[[bytes, bool], Test], bytes]] = []
+    rest: list[bytes] = []
+    left = iter(words)
+    for word in left:
+        name = word.upper()
+        if name not in _PREDICATES:
+            rest += [word, *islice(left, name == b"LIMIT")]
+            continue
+        text = next(left, None)
+        if text is None:
+            raise CommandError(SYNTAX)
+        if len(asked) >= _MOST_TESTS:
+            raise CommandError(f"ERR too many predicates, maximum is {_MOST_TESTS}")
+        if name == b"RE" and len(text) > _LONGEST_EXPRESSION:
+            raise CommandError(f"ERR regular expression is too long, maximum is {_LONGEST_EXPRESSION} bytes")
+        asked.append((_PREDICATES[name], text))
+    return asked, rest

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 def _save(array: Array, text: Text) -> Iterator[bytes]:
     yield unsigned(array.cursor)
-    yield unsigned(array.ring)
     yield unsigned(len(array))
     for index, value in array.slots.items():
         yield unsigned(index)
@@ -25,7 +24,7 @@ def _save(array: Array, text: Text) -> Iterator[bytes]:
 
 def _load(reader: Reader, version: int) -> Array:
     array = Array()
-    array.cursor, array.ring = read_unsigned(reader), read_unsigned(reader)
+    array.cursor = read_unsigned(reader)
     for _ in range(read_unsigned(reader)):
         index = read_unsigned(reader)
         array.put(index, read_string(reader))
@@ -37,4 +36,4 @@ def _digest(array: Array, digest: Digest) -> None:
         digest.combine(Digest(b"%d" % index, value).raw)
 
 
-register(Type(b"array", (Array,), _digest, number=7, parts=len, payload=Payload(type_id("array-8-8", 0), _save, _load)))
+register(Type(b"array", (Array,), _digest, number=7, parts=len, payload=Payload(type_id("array-8-8", 1), _save, _load)))

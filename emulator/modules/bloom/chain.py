@@ -63,17 +63,20 @@ class Filter:
     def has(self, item: bytes) -> bool:
         """Whether the bits of an item are all set."""
         room = self.room
-        for bit in bits_of(item, self.bits, self.hashes):  # noqa: SIM110 -- a generator is slower than the loop by half
-            if not room[bit >> 3] >> (bit & 7) & 1:
+        for place, mask in bits_of(item, self.bits, self.hashes):  # noqa: SIM110 -- a generator is slower than the loop by half
+            if not room[place] & mask:
                 return False
         return True
 
-    def add(self, item: bytes) -> None:
-        """Set the bits of an item."""
-        room = self.room
-        for bit in bits_of(item, self.bits, self.hashes):
-            room[bit >> 3] |= 1 << (bit & 7)
-        self.size += 1
+    def add(self, item: bytes) -> bool:
+        """Set the bits of an item; whether it is new."""
+        room, new = self.room, False
+        for place, mask in bits_of(item, self.bits, self.hashes):
+            if not room[place] & mask:
+                room[place] |= mask
+                new = True
+        self.size += new
+        return new
 
 
 class Full(Exception):
@@ -129,18 +132,19 @@ class Chain:
     def add(self, item: bytes) -> bool:
         """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where there can be no further filter."""
         filters = self.filters
-        for filter in reversed(filters):
-            if filter.has(item):
-                return False
         last = filters[-1]
         if last.size >= last.entries:
+            if self.has(item):
+                return False
             if self.options & FIXED:
                 raise Full
             last = self._next(last)
             filters.append(last)
-        last.add(item)
-        self.size += 1
-        return True
+        elif len(filters) > 1 and any(filter.has(item) for filter in filters[-2::-1]):
+            return False
+        new = last.add(item)
+        self.size += new
+        return new
 
     def _next(self, last: Filter) -> Filter:
         """The filter behind the last one.  Raises `NoRoom`, also where it would be for no item or could err no less often."""
@@ -188,7 +192,7 @@ class Chain:
 
     def load_chunk(self, iterator: int, portion: bytes) -> None:
         """Take over the bytes that came with an iterator.  Raises `BadChunk`."""
-        if iterator < 1:
+        if iterator < max(len(portion), 1):
             raise BadChunk(_BAD_DATA)
         found = self._find(iterator - len(portion) - 1)
         if found is None:

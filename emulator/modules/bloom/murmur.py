@@ -17,6 +17,9 @@ _FIRST_SEED: Final = 0xC6A4A7935BD1E995
 _SHORT_MASK: Final = (1 << 32) - 1
 _SHORT_FACTOR: Final = 0x5BD1E995
 
+Bits = tuple[tuple[int, int], ...]
+"""For each bit its byte and what has it alone set there: to look a bit up takes half the time that its number would."""
+
 _FINGERPRINT_SEED: Final = 1919
 _SHORT: Final = 64
 _FEW: Final = 16
@@ -86,9 +89,10 @@ def _places(data: bytes, rows: int, width: int) -> tuple[int, ...]:
     return tuple(row * width + hash % width for row, hash in enumerate(hashes32(data, range(rows))))
 
 
-def _bits(data: bytes, bits: int, hashes: int) -> tuple[int, ...]:
+def _bits(data: bytes, bits: int, hashes: int) -> Bits:
     place, step = _known_pair(data) if len(data) <= _SHORT else _pair(data)
-    return tuple([(place + number * step & _MASK) % bits for number in range(hashes)])
+    places = [(place + number * step & _MASK) % bits for number in range(hashes)]
+    return tuple([(place >> 3, 1 << (place & 7)) for place in places])
 
 
 _known_pair = lru_cache(_REMEMBERED)(_pair)
@@ -98,7 +102,7 @@ _known_places = lru_cache(_REMEMBERED)(_places)
 """What is counted most is asked for most, so what is known of short items is remembered for a while."""
 
 
-def bits_of(data: bytes, bits: int, hashes: int) -> tuple[int, ...]:
+def bits_of(data: bytes, bits: int, hashes: int) -> Bits:
     """The bits of an item, as many as there are hashes, in a Bloom filter of so many.  O(n + hashes)."""
     return _known_bits(data, bits, hashes) if len(data) <= _SHORT and hashes <= _FEW else _bits(data, bits, hashes)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.config.notifications import MODULE
 from emulator.modules.json.document import Document
+from emulator.modules.json.measure import Json
 from emulator.modules.json.path import Path, path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, decoded
+from emulator.modules.json.text import decoded
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply

@@ -1,4 +1,4 @@
-"""JSON.ARR*: the commands of arrays."""
+"""JSON.ARR*: the commands of arrays, but for ARRLEN."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from emulator.modules.json.access import (
     integer,
     is_a,
     no_such_path,
-    path_or_root,
     read,
     update,
     wrong_kind,
 )
 from emulator.modules.json.formats import WRONG_FORMAT, Format, check_protocol, expanded, expanded_once
+from emulator.modules.json.measure import Json
 from emulator.modules.json.path import path
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, copied, parse, parse_argument, written
+from emulator.modules.json.text import copied, parse, parse_argument, written
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import Reply
@@ -114,22 +114,6 @@ def _same(one: Json, other: Json) -> bool:
     if one.__class__ is list:
         return all(map(_same, one, other))
     return one.__class__ is not dict or all(_same(value, other[name]) for name, value in one.items())
-
-
-@command
-def json_arrlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
-    """How many elements arrays have."""
-    document = read(client, key)
-    target = path_or_root(where, client.upstash)
-    if document is None and target.legacy:
-        return None
-    found = target.values(existing(document))
-    if not target.legacy:
-        return [len(array) if array.__class__ is list else None for array in found]
-    if not found or found[0].__class__ is not list:
-        unfit = " or not an array" if found else ""
-        raise CommandError(f"ERR Path '{target.given}' does not exist{unfit}")
-    return len(found[0])
 
 
 @command

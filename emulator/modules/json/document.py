@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from emulator.datatypes.digest import Digest
 from emulator.datatypes.types import Payload, Text, Type, register
 from emulator.modules.json.fault import MOST_LEVELS
-from emulator.modules.json.text import Json, copied, depth, parse, written, written_in_pieces
+from emulator.modules.json.measure import Json, depth, measure, weight
+from emulator.modules.json.text import copied, parse, written, written_in_pieces
 from emulator.protocol.errors import CommandError
 from emulator.rdb import module
 from emulator.rdb.lzf import BadData
@@ -26,13 +27,6 @@ _AT_ONCE: Final = 10_000
 _BYTES_A_PART: Final = 16_000
 """So that what is freed a little at a time is what would take milliseconds."""
 
-_POINTER: Final = 8
-_SMALL: Final = range(-128, 384)
-_SHORT: Final = range(-(1 << 23), 1 << 23)
-_HEADER: Final = 24
-"""What an array has beside its places, and an object; a place in an object is as large, and so is a double."""
-_LEAST_ROOM: Final = 4
-
 
 class Document:
     """A document; ``root`` is its value, which commands change in place and then call `changed`.
@@ -44,15 +38,15 @@ class Document:
 
     encoding = b"raw"
 
-    def __init__(self, root: Json, text: int) -> None:
+    def __init__(self, root: Json, text: bytes) -> None:
         self.reset(root, text)
 
-    def reset(self, root: Json, text: int) -> None:
-        """Become the document that so many bytes of text have."""
+    def reset(self, root: Json, text: bytes) -> None:
+        """Become the document that a text has."""
         self.root = root
-        self.text = text
+        self.text = len(text)
         self._levels = MOST_LEVELS
-        self._size = weight(root) if text > _AT_ONCE else None
+        self._size = measure(root, text).weight if self.text > _AT_ONCE else None
 
     def __len__(self) -> int:
         """Its parts, about, as those need to know who free it."""
@@ -66,8 +60,9 @@ class Document:
         return self._size
 
     def copy(self) -> Document:
-        twin = Document(copied(self.root), self.text)
-        twin._levels = self._levels
+        twin = Document.__new__(Document)
+        twin.root, twin.text = copied(self.root), self.text
+        twin._levels, twin._size = self._levels, self._size
         return twin
 
     def changed(self) -> None:
@@ -90,36 +85,8 @@ class Document:
         self.text += text * copies
 
     def _check(self) -> None:
-        assert self._size is None or self._size == weight(self.root)
+        assert self._size is None or self._size >= weight(self.root)  # more where a name came twice
         assert depth(self.root) <= self._levels <= _MOST_LEVELS
-
-
-def weight(value: Json) -> int:
-    """The bytes that a value takes, its own pointer included.  O(n)."""
-    size = 0
-    waiting: list[Iterable[Json]] = [(value,)]
-    while waiting:
-        for part in waiting.pop():
-            kind = part.__class__
-            if kind is str:
-                size += _POINTER + (len(part) if part.isascii() else len(part.encode()))
-            elif kind is int:
-                size += _POINTER if part in _SMALL else _POINTER + 4 if part in _SHORT else _POINTER + 16
-            elif kind is dict and part:
-                names = "".join(part)
-                size += _HEADER + _HEADER * _room(len(part)) + len(names if names.isascii() else names.encode())
-                waiting.append(part.values())
-            elif kind is list and part:
-                size += _HEADER + _POINTER * _room(len(part))
-                waiting.append(part)
-            else:
-                size += _HEADER if kind is float else _POINTER
-    return size
-
-
-def _room(count: int) -> int:
-    """For how many elements there is room: arrays and objects grow by doubling."""
-    return max(1 << (count - 1).bit_length(), _LEAST_ROOM)
 
 
 def _digest(value: Document, digest: Digest) -> None:
@@ -139,7 +106,7 @@ def _load(reader: Reader, version: int) -> Document:
         raise BadData
     text = module.read_string(reader)
     try:
-        return Document(parse(text), len(text))
+        return Document(parse(text), text)
     except CommandError:
         raise BadData from None
 

@@ -9,10 +9,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
+from emulator.modules.json.measure import Json
 from emulator.modules.json.number import read_double
 from emulator.modules.json.regex import searcher
 from emulator.modules.json.steps import Scope, Step
-from emulator.modules.json.text import Json
 from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 
 Condition = Callable[[Json, Scope], bool]
@@ -105,10 +105,16 @@ def _differ(left: Operand, right: Operand) -> Condition:
 
 
 def _equal(one: Json, other: Json) -> bool:
-    if one.__class__ in _NUMBERS and other.__class__ in _NUMBERS:
+    """Whether two values are the same: numbers by value, arrays and objects by all that is in them."""
+    kind = one.__class__
+    if kind in _NUMBERS and other.__class__ in _NUMBERS:
         one, other = _comparable(one, other)
         return bool(one == other)
-    return one.__class__ is other.__class__ and one.__class__ is not list and one.__class__ is not dict and one == other
+    if kind is not other.__class__ or one != other:
+        return False
+    if kind is list:  # looked into, since 1 is True for Python
+        return all(map(_equal, one, other))
+    return kind is not dict or all(map(_equal, one.values(), map(other.__getitem__, one)))
 
 
 def _comparable(one: float, other: float) -> tuple[float, float]:

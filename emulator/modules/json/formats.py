@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from emulator.modules.json.text import Json, written
+from emulator.modules.json.measure import Json
+from emulator.modules.json.text import written
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import Reply, Status

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from emulator.modules.json import filters, steps
 from emulator.modules.json.filters import Condition, Operand
+from emulator.modules.json.measure import Json
 from emulator.modules.json.steps import Place, Scope, Step
-from emulator.modules.json.text import Json, decoded
+from emulator.modules.json.text import decoded
 from emulator.protocol.errors import CommandError
 
 if TYPE_CHECKING:

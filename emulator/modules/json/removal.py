@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from emulator.modules.json.measure import Json
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json
 
 
 def remove(places: Sequence[Place]) -> int:

@@ -1,4 +1,4 @@
-"""JSON.NUM*, STR*, TOGGLE and OBJ*: the commands of numbers, strings, truth values and of the names in objects."""
+"""JSON.NUM*, STRAPPEND and TOGGLE: what changes numbers, strings and truth values."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from emulator.modules.json.access import (
     for_path,
     is_a,
     is_number,
-    no_such_path,
-    path_or_root,
-    read,
     replace,
     update,
-    wrong_kind,
 )
 from emulator.modules.json.formats import RESP3
 from emulator.modules.json.formats import number as number_reply
+from emulator.modules.json.measure import Json
 from emulator.modules.json.path import path
+from emulator.modules.json.sizes import length
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, parse_argument, written
+from emulator.modules.json.text import parse_argument, written
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.table.modules import command
@@ -123,30 +121,9 @@ def json_strappend(client: Session, key: bytes, where: bytes, *arguments: bytes)
     def append(place: Place) -> int:
         value: str = current(document, place) + added
         replace(document, place, value)
-        return _length(value)
+        return length(value)
 
     return for_path(target, update(client, key, document, target, is_a(str), append, b"json.strappend"), _NOT_A_STRING)
-
-
-def _length(value: str) -> int:
-    return len(value) if value.isascii() else len(value.encode())
-
-
-@command
-def json_strlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
-    """How many bytes strings have."""
-    document = read(client, key)
-    target = path_or_root(where, client.upstash)
-    if document is None and target.legacy:
-        return None
-    found = target.values(existing(document))
-    if not target.legacy:
-        return [_length(value) if value.__class__ is str else None for value in found]
-    if not found:
-        raise no_such_path(target)
-    if found[0].__class__ is not str:
-        raise wrong_kind("string", found[0])
-    return _length(found[0])
 
 
 @command
@@ -162,46 +139,3 @@ def json_toggle(client: Session, key: bytes, where: bytes, *ignored: bytes) -> R
         return written(value) if target.legacy else int(value)
 
     return for_path(target, update(client, key, document, target, is_a(bool), toggle, b"json.toggle"), "not a bool")
-
-
-# Objects
-
-
-@command
-def json_objkeys(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
-    """The names in objects."""
-    document = read(client, key)
-    target = path_or_root(where, client.upstash)
-    if document is None and target.legacy:
-        return None
-    found = target.values(existing(document))
-    if not target.legacy:
-        return [_names(value) if value.__class__ is dict else None for value in found]
-    if not found:
-        return None
-    if found[0].__class__ is not dict:
-        raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
-    return _names(found[0])
-
-
-def _names(value: dict[str, Json]) -> list[Reply]:
-    return [name.encode() for name in value]
-
-
-@command
-def json_objlen(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) -> Reply:
-    """How many members objects have."""
-    document = read(client, key)
-    target = path_or_root(where, client.upstash)
-    if document is None:
-        if target.legacy:
-            return None
-        raise CommandError(f"ERR Path '{target.text}' does not exist or not an object")
-    found = target.values(document)
-    if not target.legacy:
-        return [len(value) if value.__class__ is dict else None for value in found]
-    if not found:
-        return None
-    if found[0].__class__ is not dict:
-        raise wrong_kind("object", found[0])
-    return len(found[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from emulator.modules.json.text import Json
+from emulator.modules.json.measure import Json
 from emulator.protocol.errors import CommandError
 
 Place = tuple[Any, Any, Json]

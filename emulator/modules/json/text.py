@@ -13,11 +13,9 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 from emulator.modules.json.fault import ESCAPE, MOST_LEVELS, SURROGATE, fault
+from emulator.modules.json.measure import Json, measure
 from emulator.modules.json.number import number_text, read_double, read_integer, shape_of
 from emulator.protocol.errors import CommandError
-
-Json = Any
-"""A document or a part of it: dict, list, str, int, float, bool or None."""
 
 _LONG: Final = b"0" * 17
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
@@ -49,7 +47,7 @@ def parse(data: bytes) -> Json:
         value = (_exact if _may_be_peculiar(data) else _plain)(text)
     except (ValueError, RecursionError):
         raise CommandError(fault(data)) from None
-    if text.count("[") + text.count("{") > MOST_LEVELS and depth(value) > MOST_LEVELS:
+    if text.count("[") + text.count("{") > MOST_LEVELS and measure(value, data).levels > MOST_LEVELS:
         raise CommandError(fault(data))
     if SURROGATE.search(data) and any(escape[1] for escape in ESCAPE.finditer(text)):
         raise CommandError(fault(data))
@@ -68,21 +66,6 @@ def parse_argument(data: bytes) -> Json:
         return parse(data)
     except CommandError as error:
         raise CommandError(f"ERR {error}") from None
-
-
-def depth(value: Json) -> int:
-    """How deep arrays and objects are nested in one another; 0 for a value without parts.  O(n)."""
-    levels = 0
-    level = [value] if value.__class__ in (dict, list) else []
-    while level:
-        levels += 1
-        level = [
-            part
-            for container in level
-            for part in (container.values() if container.__class__ is dict else container)
-            if part.__class__ is dict or part.__class__ is list
-        ]
-    return levels
 
 
 def copied(value: Json) -> Json:

@@ -23,7 +23,7 @@ from emulator.modules.json.access import (
     type_name,
     update,
 )
-from emulator.modules.json.document import Document, weight
+from emulator.modules.json.document import Document
 from emulator.modules.json.formats import (
     RESP3,
     WRONG_FORMAT,
@@ -33,10 +33,11 @@ from emulator.modules.json.formats import (
     expanded_once,
     old_reply,
 )
+from emulator.modules.json.measure import Json, weight
 from emulator.modules.json.path import Path, path
 from emulator.modules.json.removal import merged, remove
 from emulator.modules.json.steps import Place
-from emulator.modules.json.text import Json, copied, decoded, laid_out, parse, written
+from emulator.modules.json.text import copied, decoded, laid_out, parse, written
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.modules import command
@@ -109,7 +110,7 @@ def _put(document: Document, change: _Change, value: Json) -> bool:
     return bool(change.places)
 
 
-def _set_root(client: Session, document: Document, value: Json, text: int) -> None:
+def _set_root(client: Session, document: Document, value: Json, text: bytes) -> None:
     """Make another document of a value; what was in it is freed a little at a time."""
     if len(document) > LARGE and isinstance(document.root, dict | list):
         client.db.lazyfree.add(document.root)
@@ -129,12 +130,12 @@ def json_set(client: Session, key: bytes, where: bytes, text: bytes, *options: b
             return None
         if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
-        client.db.put(key, Document(value, len(text)), MODULE, b"json.set")
+        client.db.put(key, Document(value, text), MODULE, b"json.set")
         return OK
     if target.is_root:
         if condition == b"NX":
             return None
-        _set_root(client, document, value, len(text))
+        _set_root(client, document, value, text)
         client.db.changed(key, MODULE, b"json.set")
         return OK
     change = _aim(document, target, condition)
@@ -179,12 +180,12 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
         change = None if document is None or target.is_root else _aim(document, target)
         if document is not None and change is not None:
             document.admit(value, len(given), max(len(change.places), 1))
-        changes.append((name, document, change, value, len(given)))
-    for name, document, change, value, size in changes:
+        changes.append((name, document, change, value, given))
+    for name, document, change, value, given in changes:
         if document is None:
-            client.db.put(name, Document(value, size), MODULE, b"json.mset", keep_ttl=True)
+            client.db.put(name, Document(value, given), MODULE, b"json.mset", keep_ttl=True)
         elif change is None:
-            _set_root(client, document, value, size)
+            _set_root(client, document, value, given)
             client.db.changed(name, MODULE, b"json.mset")
         elif (change.parent is None or change.name not in change.parent) and _put(document, change, value):
             announce(client, name, document, b"json.mset")
@@ -203,7 +204,7 @@ def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options:
     if document is None:
         if not target.is_root:
             raise CommandError(NOT_AT_ROOT)
-        client.db.put(key, Document(value, len(text)), MODULE, b"json.merge")
+        client.db.put(key, Document(value, text), MODULE, b"json.merge")
         return OK
     change = _aim(document, target)
     document.admit(value, len(text), max(len(change.places), 1))
@@ -423,7 +424,7 @@ def json_debug(client: Session, subcommand: bytes, *arguments: bytes) -> Reply:
     document = read(client, arguments[0])
     if document is None:
         return 0 if target.legacy else []
-    weights = [weight(value) for value in target.values(document)]
+    weights = [document.footprint] if target.is_root else [weight(value) for value in target.values(document)]
     if not target.legacy:
         return weights
     if not weights:

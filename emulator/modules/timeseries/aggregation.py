@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import accumulate, repeat
@@ -120,7 +120,8 @@ def time_weighted(times: Sequence[int], values: Values, start: int, end: int, tu
     inside, heights = times[first:last], values[first:last]
     span = min(times[-1], end) - max(times[0], start)
     if span <= 0:
-        return heights[-1] if heights else math.nan
+        at_start = values[first : bisect_right(times, end, first)]
+        return at_start[-1] if at_start else math.nan
     sides = [0.0, 0.0]
     if 0 < first < len(times) and times[first] > start:
         sides[0] = _edge(times, values, first - 1, start, end)

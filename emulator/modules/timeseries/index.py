@@ -100,6 +100,10 @@ class Indices:
             else:
                 yield key, series
 
+    def keys(self, matchers: Sequence[Matcher]) -> list[bytes]:
+        """The keys of series whose labels fit, of all databases: the real module's index knows of no others."""
+        return sorted({key for db in self._engine.databases for key, _ in self.matching(db, matchers)})
+
 
 _INDICES: WeakKeyDictionary[HostOfData, Indices] = WeakKeyDictionary()
 

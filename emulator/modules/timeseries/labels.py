@@ -51,7 +51,10 @@ def _listed(text: bytes) -> tuple[bytes, ...]:
     """The values of a list in brackets."""
     if not text.endswith(b")"):
         raise CommandError(_FAILED)
-    return tuple(word for word in text[1:-1].split(b",") if word)
+    words = text[1:-1].split(b",") if len(text) > len(b"()") else []
+    if not all(words):
+        raise CommandError(_FAILED)
+    return tuple(words)
 
 
 def matchers(texts: Sequence[bytes]) -> list[Matcher]:

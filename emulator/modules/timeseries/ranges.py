@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -193,6 +193,8 @@ def found(series: Series, wanted: Range, backwards: bool, open_bucket: Sample | 
     else:
         unchanged = whole and open_bucket is None
         around = (series.times, series.values, first, last) if unchanged else (times, values, 0, len(times))
+        if not whole and wanted.aggregation.of is None and times:
+            around = _beside(series, times, values)
         samples = _aggregated(around, wanted, backwards)
     if backwards:
         samples.reverse()
@@ -236,6 +238,16 @@ def _samples(series: Series, first: int, last: int, wanted: Range) -> tuple[Sequ
     return pick(times, values, places)
 
 
+def _beside(series: Series, times: Sequence[int], values: Sequence[float]) -> Around:
+    """Samples that have passed filters, between those of the series that come before and behind: a line leads to these."""
+    first, last = bisect_left(series.times, times[0]), bisect_right(series.times, times[-1])
+    before, behind = slice(max(first - 1, 0), first), slice(last, last + 1)
+    moments = [*series.times[before], *times, *series.times[behind]]
+    heights = [*series.values[before], *values, *series.values[behind]]
+    place = min(first, 1)
+    return moments, heights, place, place + len(times)
+
+
 Around = tuple[Sequence[int], Sequence[float], int, int]
 """Times and values, and the places of the range in them."""
 
@@ -252,15 +264,14 @@ def _unpacked(around: Around, duration: int) -> Around:
 def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
     """A sample for each bucket, in the order of time.
 
-    Within a bucket the order is that which is asked for, but where empty buckets are told of: there it is that of time.
+    Within a bucket the order is that which is asked for.
     """
     assert wanted.aggregation is not None
     of, duration, align = wanted.aggregation.of, wanted.duration, wanted.align
     times, values, first, last = around = _unpacked(around, duration)
-    turned = backwards and not wanted.empty
     most = wanted.count if not backwards and wanted.count >= 0 else -1
     samples: list[Sample] = []
-    if of is not None and not turned and not wanted.empty:
+    if of is not None and not backwards and not wanted.empty:
         return _stamped(_buckets(around, wanted, of, most), wanted)
     place, expected = first, _first_expected(around, wanted)
     while place < last and len(samples) != most:
@@ -268,18 +279,18 @@ def _aggregated(around: Around, wanted: Range, backwards: bool) -> list[Sample]:
         start = moment - (moment - align) % duration
         end = start + duration
         if wanted.empty and expected is not None:
-            _fill(samples, around, wanted, place, expected, start)
+            _fill(samples, around, wanted, place, (expected, start), backwards)
         near = place + _SMALL_BUCKET
         behind = bisect_left(times, end, place, near if near < last and times[near] >= end else last)
         if of is None:
-            value = _weighted(around, wanted, place, behind, start, turned)
+            value = _weighted(around, wanted, place, behind, start, backwards)
         else:
-            value = of(values[place:behind][::-1] if turned else values[place:behind])
+            value = of(values[place:behind][::-1] if backwards else values[place:behind])
         samples.append((start, value))
         place, expected = behind, end
     if wanted.empty and of is None and 0 < last < len(times) and len(samples) != most:
         end = bucket_of(wanted.end, duration, align) + duration
-        _fill(samples, around, wanted, last, expected if expected is not None else end, end)
+        _fill(samples, around, wanted, last, (expected if expected is not None else end, end), backwards)
     return _stamped(samples, wanted)
 
 
@@ -322,8 +333,11 @@ def _weighted(around: Around, wanted: Range, place: int, behind: int, start: int
     return time_weighted(times[before:after], values[before:after], first, end, turned)
 
 
-def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, start: int, end: int) -> None:
+def _fill(
+    samples: list[Sample], around: Around, wanted: Range, place: int, gap: tuple[int, int], backwards: bool
+) -> None:
     """Enter the buckets without samples from one on to another, which are before the sample of a place."""
+    start, end = gap
     assert wanted.aggregation is not None
     if (end - start) // wanted.duration + len(samples) > _MOST_EMPTY:
         raise _error("too many empty buckets")
@@ -334,4 +348,6 @@ def _fill(samples: list[Sample], around: Around, wanted: Range, place: int, star
             beside = times[place - 1 : place + 1], values[place - 1 : place + 1]
             first, last = max(bucket, wanted.start), min(bucket + wanted.duration, wanted.end)
             value = (interpolated(*beside, first) + interpolated(*beside, last)) / 2
-        samples.append((bucket, values[place - 1] if value is None else value))
+        if value is None:  # what was met last goes on
+            value = values[place if backwards else place - 1]
+        samples.append((bucket, value))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
+from emulator.core.propagation import Listener, Unit
 from emulator.datatypes.wheel import Timer
 from emulator.persistence.folder import Memory
 from emulator.persistence.forms import Dump
@@ -35,7 +36,6 @@ from emulator.table.registry import FLAG
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.core.propagation import Unit
     from emulator.persistence.work import Job
     from emulator.rest.database import EventStream
     from emulator.rest.encoding import Format
@@ -58,7 +58,7 @@ class Waiting(NamedTuple):
     unit: Unit
 
 
-class ReadRegion(Timer):
+class ReadRegion(Timer, Listener):
     """An engine that follows `primary`, `lag` milliseconds behind by the primary's clock; ``position`` is how far it is.
 
     It is to be used once the jobs `copied` of the primary's engine and `loaded` of its own are done, and `begin` was called.
@@ -81,7 +81,7 @@ class ReadRegion(Timer):
     def copied(self) -> Job:
         """Copy the data of the primary region as they are now, and note from now on what changes."""
         self.position = self._primary.dirty
-        self._primary.propagation.listen(self._take)
+        self._primary.propagation.listen(self)
         image = Image(self._primary, Dump(self._primary, base_of_log=False), changes=True)
         with closing(image):
             yield from written(self._primary.config, image, self._copy.create(_COPY))
@@ -99,11 +99,12 @@ class ReadRegion(Timer):
 
     def end(self) -> None:
         """Follow no more."""
-        self._primary.propagation.leave(self._take)
+        self._primary.propagation.leave(self)
         self._primary.wheel.cancel(self)
         self._waiting.clear()
 
-    def _take(self, unit: Unit) -> None:
+    def take(self, unit: Unit) -> None:
+        """Something has changed."""
         position = self._primary.dirty
         if self._waiting and position < self._waiting[-1].position:  # the primary has begun to count anew
             self._waiting = deque(waiting._replace(position=0) for waiting in self._waiting)

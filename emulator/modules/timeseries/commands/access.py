@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.modules.timeseries.number import printed
+from emulator.modules.timeseries.number import printed, printed_all
 from emulator.modules.timeseries.series import Sample, Series
 from emulator.protocol.errors import WRONGTYPE, CommandError
-from emulator.protocol.replies import Reply, Status
+from emulator.protocol.replies import Reply, Samples, Status
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -38,8 +38,16 @@ def _checked(value: object) -> Series:
     return value
 
 
-def told(client: Session, samples: Sequence[Sample]) -> list[Reply]:
+def told(client: Session, samples: Sequence[Sample]) -> Reply:
     """Samples as the client's protocol has them."""
-    if client.protocol == 3:
+    if client.protocol == 3 or not samples:
         return list(map(list, samples))
-    return [[moment, Status(printed(value))] for moment, value in samples]
+    return Samples([moment for moment, _ in samples], printed_all([value for _, value in samples]))
+
+
+def told_one(client: Session, sample: Sample | None) -> Reply:
+    """A sample as the client's protocol has it, nothing where there is none."""
+    if sample is None:
+        return []
+    moment, value = sample
+    return [moment, value if client.protocol == 3 else Status(printed(value))]

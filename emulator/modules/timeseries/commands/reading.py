@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emulator.modules.timeseries.commands.access import found, told
+from emulator.datatypes.vector_math import single
+from emulator.modules.timeseries.commands.access import found, opened, told, told_one
 from emulator.modules.timeseries.index import prune, source_of
 from emulator.modules.timeseries.ranges import Range, asked
 from emulator.modules.timeseries.ranges import found as samples_of
@@ -45,22 +46,22 @@ def ts_get(client: Session, key: bytes, latest: bytes | None = None) -> Reply:
     if latest is not None and latest.upper() != b"LATEST":
         raise CommandError("ERR TSDB: wrong 3rd argument")
     last = last_sample(client.db, series, latest is not None)
-    return told(client, [last])[0] if last is not None else []
+    return told_one(client, last)
 
 
 @command
-def ts_range(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> list[Reply]:
+def ts_range(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> Reply:
     """The samples of a span of time, or their aggregations."""
     return _range(client, "ts.range", key, (from_timestamp, to_timestamp, *words), backwards=False)
 
 
 @command
-def ts_revrange(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> list[Reply]:
+def ts_revrange(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: bytes, *words: bytes) -> Reply:
     """The samples of a span of time, or their aggregations, the last first."""
     return _range(client, "ts.revrange", key, (from_timestamp, to_timestamp, *words), backwards=True)
 
 
-def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], backwards: bool) -> list[Reply]:
+def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], backwards: bool) -> Reply:
     series = found(client, key)
     return told(client, samples_in(client.db, series, asked(words, command), backwards))
 
@@ -71,7 +72,7 @@ def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], ba
 @command
 def ts_info(client: Session, key: bytes, debug: bytes | None = None) -> dict[bytes, Reply]:
     """What a series is made of."""
-    series = found(client, key)
+    series = opened(client, key)  # so that rules to keys that are gone can be taken out, which watchers hear of
     prune(client.db, series)
     source = source_of(client.db, series)
     policy = series.policy or client.engine.config.ts_duplicate_policy.encode()
@@ -112,5 +113,5 @@ def _chunk(client: Session, series: Series, first: int, last: int) -> dict[bytes
         Status(b"endTimestamp"): series.times[last - 1] if count else -1,
         Status(b"samples"): count,
         Status(b"size"): size,
-        Status(b"bytesPerSample"): size / count if count else 0.0,
+        Status(b"bytesPerSample"): single(size / count) if count else 0.0,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import wrong_arity
 from emulator.modules.timeseries.aggregation import AGGREGATIONS, Aggregation, Values
-from emulator.modules.timeseries.commands.access import told
+from emulator.modules.timeseries.commands.access import told, told_one
 from emulator.modules.timeseries.commands.reading import last_sample, samples_in
 from emulator.modules.timeseries.index import indices
 from emulator.modules.timeseries.labels import matchers
@@ -43,15 +43,11 @@ class Shown(NamedTuple):
     selected: Sequence[bytes]
 
 
-def _found(client: Session, filters: Sequence[bytes]) -> Found:
+def _read(client: Session, filters: Sequence[bytes]) -> Found:
+    """The series of this database whose labels fit, all of which the user has to be allowed to read."""
     if not filters:
         raise CommandError(_NO_LABELS)
-    return list(indices(client.engine).matching(client.db, matchers(filters)))
-
-
-def _read(client: Session, filters: Sequence[bytes]) -> Found:
-    """The same series for their samples, all of which the user has to be allowed to read."""
-    found, user = _found(client, filters), client.user
+    found, user = list(indices(client.engine).matching(client.db, matchers(filters))), client.user
     if not user.unrestricted and not all(user.reads(key) for key, _ in found):
         raise CommandError(_NO_PERMISSION)
     return found
@@ -92,7 +88,7 @@ def _told(client: Session, parts: Sequence[tuple[bytes, list[Reply]]]) -> Reply:
 @command
 def ts_queryindex(client: Session, filter: bytes, *more: bytes) -> Reply:
     """The keys of series by their labels."""
-    return SetReply(key for key, _ in _found(client, (filter, *more)))
+    return SetReply(indices(client.engine).keys(matchers((filter, *more))))
 
 
 @command
@@ -107,9 +103,8 @@ def ts_mget(client: Session, word: bytes, another: bytes, *more: bytes) -> Reply
     latest = b"LATEST" in names[:place]
     parts = []
     for key, series in _read(client, words[place + 1 :]):
-        last = last_sample(client.db, series, latest)
-        sample: Reply = told(client, [last])[0] if last is not None else []
-        parts.append((key, [Named(_pairs(series, shown)), sample]))
+        last = told_one(client, last_sample(client.db, series, latest))
+        parts.append((key, [Named(_pairs(series, shown)), last]))
     return _told(client, parts)
 
 

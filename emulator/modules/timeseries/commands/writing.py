@@ -40,6 +40,8 @@ def _create(client: Session, key: bytes, words: Sequence[bytes], name: str) -> S
 def ts_create(client: Session, key: bytes, *words: bytes) -> Status:
     """Create an empty series."""
     options.read((key, *words), "ts.create")
+    if client.db.has_listeners:
+        client.db.touch(key)
     if client.db.lookup_write_entry(key) is not None:
         raise CommandError("ERR TSDB: key already exists")
     _create(client, key, (key, *words), "ts.create")

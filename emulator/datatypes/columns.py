@@ -1,4 +1,7 @@
-"""Many texts as Lua takes and gives them: one behind the other, and their lengths in four bytes each, the lowest first."""
+"""Many texts as Lua takes and gives them: one behind the other, and their lengths in four bytes each, the lowest first.
+
+What is given to Lua has the lengths in one byte each where none takes more.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,20 @@ import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
+from typing import Final
+
+_SHORT: Final = 256
 
 
-def columns(texts: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """Texts as Lua takes them."""
-    lengths = array("I", map(len, texts))
+def columns(texts: Sequence[bytes]) -> tuple[bytes, bytes, int]:
+    """Texts as Lua takes them: one behind the other, their lengths, how many there are."""
+    sizes = list(map(len, texts))
+    if max(sizes, default=0) < _SHORT:
+        return b"".join(texts), bytes(sizes), len(sizes)
+    lengths = array("I", sizes)
     if sys.byteorder == "big":
         lengths.byteswap()
-    return b"".join(texts), lengths.tobytes()
+    return b"".join(texts), lengths.tobytes(), len(sizes)
 
 
 def parted(texts: bytes, lengths: bytes) -> list[bytes]:

@@ -1,4 +1,4 @@
--- Listpacks for listpack.py: the elements between the header and the end mark.  Places are counted from 0.
+-- Listpacks for rdb/listpack.py: the elements between the header and the end mark.  Places are counted from 0.
 
 local use = ...
 local memory = use("memory")
@@ -10,7 +10,6 @@ local CERTAIN = 15 -- so many digits say an integer that a number of Lua can be
 local MILLION = 1000000
 local HEADER = 6
 local BEYOND = ("\0"):rep(16)
-local WIDTHS = { [0xF1] = 2, [0xF2] = 3, [0xF3] = 4, [0xF4] = 8 }
 
 local function number_at(from, place)
   return from[place] + from[place + 1] * 256 + from[place + 2] * 65536 + from[place + 3] * 16777216
@@ -130,13 +129,13 @@ local function put(from, start, size, to, place)
   return put_text(from, start, size, to, place)
 end
 
--- Elements by the texts behind one another and their lengths, four bytes each.
-local function pack(texts, lengths)
-  local from, sizes, count = memory.view(texts), memory.view(lengths), #lengths
-  local to = memory.room(#texts + count / 4 * MOST_AROUND)
+-- Elements by so many texts behind one another and their lengths.
+local function pack(texts, lengths, count)
+  local from, sizes = memory.view(texts), memory.lengths(lengths, count)
+  local to = memory.room(#texts + count * MOST_AROUND)
   local start, place = 0, 0
-  for index = 0, count - 4, 4 do
-    local size = number_at(sizes, index)
+  for index = 0, count - 1 do
+    local size = sizes[index]
     place = put(from, start, size, to, place)
     start = start + size
   end
@@ -147,30 +146,13 @@ end
 
 local scratch = memory.room(64)
 
--- Digits of a whole number that a number of Lua can be, at least so many.
-local function put_digits(number, least, to, place)
-  local unit, count = 10, 1
-  while count < least or unit <= number do unit, count = unit * 10, count + 1 end
-  for _ = 1, count do
-    unit = unit / 10
-    local digit = floor(number / unit)
-    to[place] = ZERO + digit
-    place, number = place + 1, number - digit * unit
-  end
-  return place
-end
-
 local threes_text = {}
 for number = 0, 999 do threes_text[number + 1] = ("%03d"):format(number) end
 threes_text = table.concat(threes_text)
 local threes = memory.view(threes_text) -- three digits of each number below a thousand
 
-local function put_decimal(number, to, place)
-  if number < 0 then
-    to[place] = MINUS
-    place, number = place + 1, -number
-  end
-  if number >= MILLION then return put_digits(number, 1, to, place) end
+-- The digits of a number below a million; the other function has zeros before them, so that they are six.
+local function put_short(number, to, place)
   local upper = floor(number / 1000)
   local first, last = 3 * upper, 3 * (number - 1000 * upper)
   if upper >= 100 then to[place] = threes[first]; place = place + 1 end
@@ -182,19 +164,40 @@ local function put_decimal(number, to, place)
   return place + 1
 end
 
--- The same for an integer of 64 bits by its halves.
-local function put_wide_decimal(low, high, to, place)
-  local negative = high >= WORD / 2
-  if negative then
-    high = WORD - high - (low > 0 and 1 or 0)
-    low = (WORD - low) % WORD
+local function put_six(number, to, place)
+  local upper = floor(number / 1000)
+  local first, last = 3 * upper, 3 * (number - 1000 * upper)
+  to[place], to[place + 1], to[place + 2] = threes[first], threes[first + 1], threes[first + 2]
+  to[place + 3], to[place + 4], to[place + 5] = threes[last], threes[last + 1], threes[last + 2]
+  return place + 6
+end
+
+local function put_decimal(number, to, place)
+  if number < 0 then
     to[place] = MINUS
-    place = place + 1
+    place, number = place + 1, -number
   end
+  if number < MILLION then return put_short(number, to, place) end
+  local upper = floor(number / MILLION)
+  number = number - MILLION * upper
+  if upper < MILLION then return put_six(number, to, put_short(upper, to, place)) end
+  local top = floor(upper / MILLION)
+  return put_six(number, to, put_six(upper - MILLION * top, to, put_short(top, to, place)))
+end
+
+-- The same for one of 64 bits by its halves, without a sign.
+local function put_unsigned(low, high, to, place)
+  if high == 0 then return put_decimal(low, to, place) end
   local part = high % MILLION * WORD + low
   local upper = floor(high / MILLION) * WORD + floor(part / MILLION)
-  if upper == 0 then return put_digits(part % MILLION, 1, to, place) end
-  return put_digits(part % MILLION, 6, to, put_digits(upper, 1, to, place))
+  return put_six(part % MILLION, to, put_decimal(upper, to, place))
+end
+
+-- The same with a sign.
+local function put_signed(low, high, to, place)
+  if high < WORD / 2 then return put_unsigned(low, high, to, place) end
+  to[place] = MINUS
+  return put_unsigned((WORD - low) % WORD, WORD - high - (low > 0 and 1 or 0), to, place + 1)
 end
 
 -- The head of a text at a place: where it begins and its bytes; nil where there is no text.
@@ -208,33 +211,32 @@ local function text_at(from, place)
   return nil
 end
 
--- An integer at a place as text: the places behind both, and the size that it should have; nil where there is none.
-local function put_integer_at(from, place, to, written)
+-- An integer at a place: the place behind it and the number, or of one that Lua cannot be sure of its lower and its upper half.
+local function integer_at(from, place)
   local code = from[place]
-  local number
-  if code < 0x80 then
-    number, place = code, place + 1
-  elseif code < 0xE0 then
-    number, place = band(code, 31) * 256 + from[place + 1], place + 2
-    if number >= 4096 then number = number - 8192 end
-  else
-    local width = WIDTHS[code]
-    if not width then return nil end
-    local low = number_at(from, place + 1)
-    if width == 8 then
-      local high = number_at(from, place + 5)
-      if high > 0 and high < WORD - 1 then
-        return place + 9, put_wide_decimal(low, high, to, written), 10
-      end
-      number = high == 0 and low or low - WORD
-    else
-      local limit = 256 ^ width
-      number = low % limit
-      if number >= limit / 2 then number = number - limit end
-    end
-    place = place + 1 + width
+  if code < 0x80 then return place + 1, code end
+  if code < 0xE0 then
+    local number = band(code, 31) * 256 + from[place + 1]
+    return place + 2, number >= 4096 and number - 8192 or number
   end
-  return place, put_decimal(number, to, written), integer_room(number)
+  local number = from[place + 1] + from[place + 2] * 256
+  if code == 0xF1 then return place + 3, number >= 32768 and number - 65536 or number end
+  number = number + from[place + 3] * 65536
+  if code == 0xF2 then return place + 4, number >= 8388608 and number - 16777216 or number end
+  number = number + from[place + 4] * 16777216
+  if code == 0xF3 then return place + 5, number >= WORD / 2 and number - WORD or number end
+  if code ~= 0xF4 then return nil end
+  local high = number_at(from, place + 5)
+  if high > 0 and high < WORD - 1 then return place + 9, number, high end
+  return place + 9, high == 0 and number or number - WORD
+end
+
+-- The same as text: the places behind both, and the size that it should have; nil where there is none.
+local function put_integer_at(from, place, to, written)
+  local next, number, high = integer_at(from, place)
+  if not next then return nil end
+  if high then return next, put_signed(number, high, to, written), 10 end
+  return next, put_decimal(number, to, written), integer_room(number)
 end
 
 -- The size of a text in a listpack; one that says an integer stands there as such.
@@ -255,6 +257,22 @@ local function behind(from, place, size)
   return place + count
 end
 
+-- An element at a place as text: the places behind both, and the bytes that it should take; nil where there is none.
+local function put_element_at(from, place, stop, to, written)
+  local start, size = text_at(from, place)
+  local next, room
+  if start then
+    next = start + size
+    if next > stop then return nil end
+    copy(to, written, from, start, size)
+    written, room = written + size, size_of(from, start, size)
+  else
+    next, written, room = put_integer_at(from, place, to, written)
+    if not next or next > stop then return nil end
+  end
+  return behind(from, next, next - place), written, room
+end
+
 -- The texts of the elements, a line break behind each; their lengths, four bytes each; how many bytes they should take.  The
 -- bytes end with an end mark and are followed by zeros, so that what is cut off is read up to there and not beyond; they are
 -- named once more at the end, since a view does not keep them from being collected.
@@ -262,20 +280,10 @@ local function unpack(data)
   local padded = data .. BEYOND
   local from, stop = memory.view(padded), #data - 1
   local to, lengths = memory.room(#data * 3), memory.room(#data * 2)
-  local place, written, counted, whole = HEADER, 0, 0, 0
+  local place, written, counted, whole, room = HEADER, 0, 0, 0
   while place < stop do
-    local start, size = text_at(from, place)
-    local first, next, room = written
-    if start then
-      next = start + size
-      if next > stop then return nil end
-      copy(to, written, from, start, size)
-      written, room = written + size, size_of(from, start, size)
-    else
-      next, written, room = put_integer_at(from, place, to, written)
-      if not next or next > stop then return nil end
-    end
-    place = behind(from, next, next - place)
+    local first = written
+    place, written, room = put_element_at(from, place, stop, to, written)
     if not place then return nil end
     counted, whole = put_bytes(written - first, 4, lengths, counted), whole + room
     to[written] = LINE_BREAK
@@ -289,12 +297,20 @@ return {
   pack = memory.tidy(pack),
   unpack = memory.tidy(unpack),
   put = put,
+  put_element_at = put_element_at,
+  integer_at = integer_at,
+  integer_room = integer_room,
+  behind = behind,
   put_integer = put_integer,
   put_wide = put_wide,
   put_bytes = put_bytes,
   put_decimal = put_decimal,
+  put_unsigned = put_unsigned,
   number_of = number_of,
   number_at = number_at,
   MOST_AROUND = MOST_AROUND,
+  HEADER = HEADER,
+  BEYOND = BEYOND,
+  LINE_BREAK = LINE_BREAK,
   threes = threes_text, -- which the view of it does not keep
 }
