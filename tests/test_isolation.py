@@ -1,12 +1,15 @@
 """Two engines side by side share nothing that changes, and what is kept worked out beforehand is never stale."""
 
 import gc
+import importlib
+import pkgutil
 import sys
 import types
 from collections import deque
 
 import pytest
 
+import emulator.modules
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.dispatch import run
@@ -48,7 +51,9 @@ def parts(thing):
 
 
 def constants():
-    """What our modules and classes hold."""
+    """What our modules and classes hold, those too that are imported when they are used."""
+    for found in pkgutil.walk_packages(emulator.modules.__path__, "emulator.modules."):
+        importlib.import_module(found.name)
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "emulator"]
     classes = [found for module in modules for found in vars(module).values() if isinstance(found, type)]
     return reached(*(value for owner in (*modules, *classes) for value in vars(owner).values()))

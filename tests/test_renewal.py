@@ -92,7 +92,7 @@ def seen(handle):
         "faults": handle.command("EMULATOR", "FAULT", "LIST"),
         "recorded": handle.command("EMULATOR", "RECORD", "GET"),
         "paused": on_engine(
-            handle, lambda engine: (engine.pause.active, engine.expires_actively, engine.out_of_memory)
+            handle, lambda engine: (engine.pause.active, engine.expiration.active, engine.out_of_memory)
         ),
         "scripts may": on_engine(handle, lambda engine: engine.scripting.may_call_all),
         "next fault": handle.command("EMULATOR", "FAULT", "ADD", "ERROR", "ERR no", "COMMAND", "none"),

@@ -4,7 +4,7 @@ import pytest
 
 import emulator
 from emulator.modules.timeseries.number import printed
-from tests.replica import Heard
+from tests.heard import Heard
 
 
 def info(client, key, name):

@@ -15,7 +15,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.keyspace.entry import ExpiringEntry
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.testing.values import VALUES
-from tests.replica import Heard
+from tests.heard import Heard
 
 
 class Bug(Exception):

@@ -53,6 +53,14 @@ class Peer(Protocol):
         """The session has ended."""
 
 
+class Switched(Protocol):
+    """Whether keys expire by themselves, as a pause changes it."""
+
+    def switch(self, on: bool) -> None: ...
+
+    def refresh(self) -> None: ...
+
+
 class Listener(Protocol):
     """One who is told of effects, as `emulator.core.propagation.Listener`."""
 
@@ -120,7 +128,8 @@ class HostOfClients(Protocol):
 
     def bytes_put_off(self, session: Session) -> int: ...
 
-    def expiry_changed(self) -> None: ...
+    @property
+    def expiration(self) -> Switched: ...
 
     def tell_what_was_done(self) -> None: ...
 

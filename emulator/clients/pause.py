@@ -35,7 +35,7 @@ class Pause(Timer):
         self.active = True
         self.writes_only = writes_only
         self.engine.waits.set(self, end)
-        self.engine.expiry_changed()
+        self.engine.expiration.refresh()
         self.engine.refresh_sessions()
 
     def stop(self) -> None:
@@ -44,7 +44,7 @@ class Pause(Timer):
             return
         self.active = False
         self.engine.waits.cancel(self)
-        self.engine.expiry_changed()
+        self.engine.expiration.refresh()
         self.engine.refresh_sessions()
         for session in list(self.engine.sessions.values()):
             if session.paused:

@@ -254,14 +254,14 @@ def _sleep(client: Session, seconds: bytes) -> Reply:
 @_action
 def _set_active_expire(client: Session, switch: bytes) -> Reply:
     """Turns active expiry on or off; without it, keys expire when they are accessed."""
-    client.engine.set_active_expire(_flag(switch))
+    client.engine.expiration.switch(_flag(switch))
     return OK
 
 
 @_action
 def _pause_cron(client: Session, switch: bytes) -> Reply:
     """Pauses or resumes periodic work, which is active expiry."""
-    client.engine.set_active_expire(not _flag(switch))
+    client.engine.expiration.switch(not _flag(switch))
     return OK
 
 

@@ -59,14 +59,14 @@ def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 def present(client: Session, target: Hash, fields: Sequence[bytes]) -> Sequence[bytes]:
     """Return those of the fields that a command may change: in Valkey none that have expired and stay for a while."""
     engine = client.engine
-    if target.deadlines is None or not engine.config.edition.is_valkey or engine.sees_expired:
+    if target.deadlines is None or not engine.config.edition.is_valkey or engine.expiration.shows:
         return fields
     return [field for field in fields if target.get(field, engine.clock.now) is not None]
 
 
 def _count_expired(client: Session, target: Hash, fields: Sequence[bytes]) -> int:
     """How many fields that are about to be set count as new, since those that are there have expired."""
-    if client.engine.keeps_expired:
+    if client.engine.expiration.keeps:
         return 0
     return len((target.fields.keys() & fields) - set(present(client, target, fields)))
 
@@ -85,9 +85,9 @@ def _expire_due(
     client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None, for_writing: bool = False
 ) -> None:
     deadline, engine = target.next_deadline, client.engine
-    if deadline is not None and deadline <= engine.clock.now and not engine.sees_expired:
-        stays = engine.keeps_expired and not (for_writing and engine.config.import_mode)
-        only = None if engine.expires_actively else () if stays else touched
+    if deadline is not None and deadline <= engine.clock.now and not engine.expiration.shows:
+        stays = engine.expiration.keeps and not (for_writing and engine.config.import_mode)
+        only = None if engine.expiration.active else () if stays else touched
         client.db.expire_fields(client.db.entries[key], len(target), only)
 
 
@@ -95,7 +95,7 @@ def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequenc
     """Return the hash as a reader sees it: a copy without expired fields if it still contains some (O(n)), else itself."""
     _expire_due(client, key, target, touched)
     deadline, now = target.next_deadline, client.engine.clock.now
-    if deadline is None or deadline > now or client.engine.sees_expired:
+    if deadline is None or deadline > now or client.engine.expiration.shows:
         return target
     seen = target.copy()
     seen.expire(now, len(seen))
@@ -160,7 +160,7 @@ def hvals(client: Session, key: bytes) -> list[bytes]:
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hlen(client: Session, key: bytes) -> int:
     """Returns the number of fields, 0 if there is no hash; without active expiry, expired fields count as well."""
-    return len(read_hash(client, key) if client.engine.expires_actively else client.db.lookup_read(key, Hash) or ())
+    return len(read_hash(client, key) if client.engine.expiration.active else client.db.lookup_read(key, Hash) or ())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")

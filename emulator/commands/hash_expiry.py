@@ -274,7 +274,7 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
     target, fields = _hash_and_fields(client, key, (option, count, field, *more))
     if target is None:
         return [_NO_FIELD] * len(fields)
-    now = 0 if client.engine.sees_expired else client.engine.clock.now
+    now = 0 if client.engine.expiration.shows else client.engine.clock.now
     results = [_persist_field(target, name, now) for name in fields]
     if _SET in results:
         client.db.changed(key, HASH, b"hpersist", results.count(_SET))

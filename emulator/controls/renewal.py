@@ -33,7 +33,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.replication.renew()
     engine.acl.reset()
     engine.scripting.reset()
-    engine.set_active_expire(True)
+    engine.expiration.switch(True)
     for db in engine.databases:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):

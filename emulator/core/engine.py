@@ -33,6 +33,7 @@ from emulator.controls.instances import Keyspaces
 from emulator.controls.recording import Recording
 from emulator.controls.snapshots import Snapshots
 from emulator.core import dispatch
+from emulator.core.expiration import Expiration
 from emulator.core.propagation import Propagation
 from emulator.core.rates import Rates
 from emulator.datatypes.list import NONE_LARGE, List, fill_with
@@ -191,7 +192,7 @@ class Engine:
         self.eviction = Eviction(self)
         self.out_of_memory = False
         self.lacks_replicas = False
-        self.expires_actively = self._active_expire = True
+        self.expiration = Expiration(self)
         self.notify_flags = 0
         self._usual_packed_threshold = NONE_LARGE if self.config.edition.precedes("7.4.0") else 0
         self._packed_threshold = self._usual_packed_threshold
@@ -200,7 +201,6 @@ class Engine:
         self.persistence = Persistence(self)
         self.unwritten = self.persistence.log.unwritten
         self.replication = Replication(self)
-        self.expires_itself = self.replication.own_keys.expires
         self.sentinel: Sentinel | None = None
         self.databases = [Database(self, index) for index in range(self.config.databases)]
 
@@ -220,7 +220,7 @@ class Engine:
             for name in ("commandlog-request-larger-than", "commandlog-reply-larger-than"):
                 self.config.on_change(name, self.sizes.configure)
             self.sizes.configure()
-            self.config.on_change("import-mode", self.expiry_changed)
+            self.config.on_change("import-mode", self.expiration.refresh)
         self.config.on_change("latency-tracking", self._apply_latency_tracking)
         self.config.on_change("maxmemory", self._apply_memory_limit)
         for name in ("maxmemory", "maxmemory-clients"):
@@ -318,33 +318,6 @@ class Engine:
 
     def _apply_packed_threshold(self) -> None:
         self.config.list_max_listpack_size = fill_with(self.config.list_max_listpack_size, self._packed_threshold)
-
-    def set_active_expire(self, active: bool) -> None:
-        """Whether keys and fields expire by themselves; those that are overdue do when it is switched on again."""
-        self._active_expire = active
-        self.expiry_changed()
-
-    def expiry_changed(self) -> None:
-        """Find out anew whether keys and fields expire by themselves."""
-        follows = self.replication.link is not None  # a replica's master says what has expired
-        loads = self.persistence.loading is not None
-        stays = self.pause.active or loads or follows or self.config.import_mode
-        self.expires_actively = self._active_expire and not stays
-        if self.expires_actively or len(self.replication.own_keys):
-            self.wheel.release()
-
-    @property
-    def keeps_expired(self) -> bool:
-        """Whether what has expired stays although somebody meets it: on a replica where a client does not write to it, in
-        import mode, and while clients are paused, but not in a transaction."""
-        if self.replication.link is not None:
-            return self.replication.own_keys.keeps_expired
-        return self.pause.active and not (self.current is not None and self.current.deny_blocking)
-
-    @property
-    def sees_expired(self) -> bool:
-        """Whether what has expired is there for the client whose turn it is: in import mode it brings data from elsewhere."""
-        return self.config.import_mode and self.current is not None and self.current.imports
 
     @property
     def ignores_memory_limit(self) -> bool:

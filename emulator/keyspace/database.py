@@ -279,7 +279,7 @@ class Database(Expiring):
 
     def live(self) -> Iterator[Entry]:
         """Every entry that has not expired, oldest first; the database must not change meanwhile."""
-        now = 0 if self.engine.sees_expired else self.clock.now
+        now = 0 if self.engine.expiration.shows else self.clock.now
         return (entry for entry in self.entries.values() if entry.deadline is None or entry.deadline > now)
 
     @property
@@ -306,7 +306,7 @@ class Database(Expiring):
         tries = _TRIES
         while self.entries:
             entry = self.entries[self.index_of_keys.choose(self.engine.random)]
-            tries -= self.engine.keeps_expired
+            tries -= self.engine.expiration.keeps
             if self.peek_entry(entry.key) is not None or not tries:
                 return entry
         return None

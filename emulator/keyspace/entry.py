@@ -73,10 +73,10 @@ class ExpiringEntry(Entry):
     def fire(self) -> None:
         if self.db.entries.get(self.key) is not self:
             return  # it was flushed, and is still to be freed
-        if self.db.engine.expires_actively:
+        if self.db.engine.expiration.active:
             self.db.stats.expired_keys_active += 1
             self.db.expire_now(self)
-        elif self.db.engine.expires_itself(self.db, self):
+        elif self.db.engine.expiration.lets_go(self.db, self):
             self.db.expire(self)
         else:
             self.db.wheel.hold(self)
@@ -101,7 +101,7 @@ class FieldTimer(Timer):
         db = self.db
         if db.fields_with_expiry.get(self.key) is not self:
             return 0  # it was flushed, and is still to be freed
-        if db.engine.expires_actively:
+        if db.engine.expiration.active:
             self.deadline = None
             gone = db.expire_fields(db.entries[self.key], _FIELDS_A_SLICE)
             db.stats.expired_fields_active += gone

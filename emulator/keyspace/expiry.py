@@ -99,9 +99,9 @@ class Expiring(Weighed):
         Returns False for a client that sees it nevertheless, since it brings data in import mode.
         """
         engine = self.engine
-        if engine.sees_expired:
+        if engine.expiration.shows:
             return False
-        if not engine.keeps_expired or (for_writing and engine.config.import_mode):
+        if not engine.expiration.keeps or (for_writing and engine.config.import_mode):
             self.expire(entry)
         return True
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from emulator.clients.blocking import Blocking
-from emulator.clients.host import HostOfClients
+from emulator.clients.host import HostOfClients, Switched
 from emulator.clients.memory import ClientMemory
 from emulator.clients.pause import Pause
 from emulator.datatypes.wheel import Wheel
@@ -39,6 +39,21 @@ class Scripts(Protocol):
     def functions_memory(self) -> int: ...
 
 
+class Expires(Switched, Protocol):
+    """Who lets go what has expired."""
+
+    @property
+    def active(self) -> bool: ...
+
+    @property
+    def keeps(self) -> bool: ...
+
+    @property
+    def shows(self) -> bool: ...
+
+    def lets_go(self, db: Observed, entry: Entry) -> bool: ...
+
+
 class HostOfData(HostOfClients, Protocol):
     """An engine, as its databases know it; see `emulator.core.engine.Engine` for what is meant."""
 
@@ -47,7 +62,6 @@ class HostOfData(HostOfClients, Protocol):
     lazyfree: LazyFree
     latency: Latency
     dirty: int
-    expires_actively: bool
     notify_flags: int
     blocking: Blocking
     pause: Pause
@@ -66,13 +80,7 @@ class HostOfData(HostOfClients, Protocol):
     def scripting(self) -> Scripts: ...
 
     @property
-    def keeps_expired(self) -> bool: ...
-
-    @property
-    def expires_itself(self) -> Callable[[Observed, Entry], bool]: ...
-
-    @property
-    def sees_expired(self) -> bool: ...
+    def expiration(self) -> Expires: ...
 
     @property
     def ignores_memory_limit(self) -> bool: ...

@@ -288,7 +288,7 @@ class Persistence:
     def _set_loading(self, loading: Loading | Replay | None, serves: bool = False) -> None:
         self.loading = None if serves else loading
         self.loading_aside = loading if serves else None
-        self._engine.expiry_changed()
+        self._engine.expiration.refresh()
         self._engine.refresh_sessions()
 
     def reload(self, save: bool, flush: bool, merge: bool) -> None:

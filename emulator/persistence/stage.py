@@ -29,7 +29,7 @@ class Stage:
         self._engine = engine
         self.beside = beside = engine.sibling()
         beside.vector_uids = engine.vector_uids
-        beside.set_active_expire(False)
+        beside.expiration.switch(False)
         for db in beside.databases:
             db.wheel, db.lazyfree = engine.wheel, engine.lazyfree
 
@@ -38,7 +38,7 @@ class Stage:
         engine, beside = self._engine, self.beside
         exchange_all(engine, beside)
         self._exchange_functions()
-        engine.expiry_changed()
+        engine.expiration.refresh()
         engine.tracking.flushed()
         engine.begin_stream_anew()
         engine.dirty += 1 + sum(len(db) for db in engine.databases)

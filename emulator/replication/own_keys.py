@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.replication.player import SET_DEADLINES
-from emulator.table.registry import WRITE
 
 if TYPE_CHECKING:
     from emulator.keyspace.database import Database
@@ -71,20 +70,10 @@ class OwnKeys:
             if entry is not None and entry.deadline is not None:
                 self._entries[db, key] = entry
 
-    def expires(self, db: Observed, entry: Entry) -> bool:
-        """Whether a key, whose time is over, is one of them and goes."""
-        engine = self._engine
-        if engine.pause.active or engine.persistence.loading is not None:
-            return False
+    def has(self, db: Observed, entry: Entry) -> bool:
+        """Whether a key is one of them."""
         self._settle()
         return self._entries.get((db, entry.key)) is entry
-
-    @property
-    def keeps_expired(self) -> bool:
-        """Whether what has expired on a replica stays: unless a client writes to it."""
-        link, current = self._engine.replication.link, self._engine.current
-        command = current.last_command if current is not None and current.peer is not link else None
-        return self._engine.config.replica_read_only or command is None or not command.flags & WRITE
 
     def flushed(self, databases: Sequence[Database]) -> None:
         """Databases have been emptied."""

@@ -359,7 +359,7 @@ class Replication(Timer):
 
     def _role_changed(self) -> None:
         self.own_keys.look()
-        self._engine.expiry_changed()
+        self._engine.expiration.refresh()
         self.count_good()
         self._engine.refresh_sessions()
         self._tick_on()

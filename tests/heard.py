@@ -1,10 +1,10 @@
-"""A listener that keeps the effects of commands."""
+"""Somebody who notes what has changed."""
 
 from emulator.core.propagation import Listener
 
 
 class Heard(Listener):
-    """What a listener of effects has been told, as units."""
+    """A listener of effects, and the units that it was told of."""
 
     def __init__(self):
         self.units = []
