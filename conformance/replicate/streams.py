@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance import runner, servers
 from conformance.cases import Case
+from conformance.cases import groups as all_groups
 from conformance.replicate.listener import Link
 from conformance.resp import Closed
 from conformance.runner import Side
@@ -131,9 +132,7 @@ def report(groups: Sequence[str]) -> int:
     """Compare the cases of groups, or of all that need no servers of their own; 1 where one differs."""
     from conformance.__main__ import HERE, select
 
-    names = groups or sorted(
-        path.stem for path in (HERE / "cases").glob("*.case") if servers.kind_of(path.stem) == "base"
-    )
+    names = groups or [name for name in all_groups(HERE / "cases") if servers.kind_of(name) == "base"]
     different = 0
     for name in names:
         count = 0

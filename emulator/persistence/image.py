@@ -47,7 +47,8 @@ class Image:
 
     def close(self) -> None:
         """Give up what is not saved yet, and let changes go their usual way again."""
-        for walk in self._walks:
+        walks, self._walks = self._walks, []  # a cycle of both would wait for the collector, and be freed at once
+        for walk in walks:
             walk.abandon()
 
     def pieces(self) -> Iterator[bytes]:
@@ -96,9 +97,9 @@ class Walk:
         self._size = len(db.entries)
         self._dicts = list(reversed(dicts_of(db.entries)))  # those to come, the next one last
         self._keys: list[bytes] = []
-        self._done: list[set[bytes]] = [
-            set() for _ in range(PARTS)
-        ]  # keys that are saved or came later, by their hashes
+        self._is_parted = len(self._dicts) >= PARTS
+        # keys that are saved or came later, by their hashes; None where all are
+        self._done: list[set[bytes] | None] = [set() for _ in range(PARTS)]
         self._pieces: list[bytes | Slices] = []
         self._open: tuple[bytes, Slices] | None = None  # the large value that is being saved
         self.head = image.form.database(db)
@@ -109,6 +110,8 @@ class Walk:
     def _has_keys(self) -> bool:
         """Whether there are keys left, those of the next dict listed where there are no others."""
         while not self._keys and self._dicts:
+            if self._is_parted and len(self._dicts) < PARTS:
+                self._done[len(self._dicts)] = None  # large sets are not kept: the collector looks through them
             self._keys = list(self._dicts.pop())
         return bool(self._keys)
 
@@ -155,7 +158,7 @@ class Walk:
     def leave_out(self, key: bytes) -> bool:
         """A key needs not be saved any more; whether it still had to be."""
         done = self._done[hash(key) % PARTS]
-        if key in done:
+        if done is None or key in done:
             return False
         done.add(key)
         return True
