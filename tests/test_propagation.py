@@ -167,8 +167,8 @@ def follow(server, cases):
         assert (ours == theirs) != (case.id in LOST_BY_REDIS_TOO), case.id
 
 
-EXACT = "bitmap geo hash hash_words hyperloglog list pubsub set sort stream string zset".split()
-"""Groups that are played quickly; ``python -m conformance replicate --streams`` plays all."""
+EXACT = "bitmap geo hash hash_words hyperloglog list pubsub string zset".split()
+"""Groups without chance and moments; ``python -m conformance replicate --streams`` plays all."""
 
 
 @pytest.mark.parametrize("group", EXACT)
