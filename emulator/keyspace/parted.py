@@ -2,7 +2,7 @@
 
 A dict that grows is copied into a larger one at once: with 350,000 keys that takes some 20 ms, with 700,000 some 50, in which
 nobody is served.  So a database with many keys has them in parts, by their hashes, and whoever goes through all of them can
-stop between one part and the next.  Fewer keys are in an ordinary dict, which is quicker by a tenth of a microsecond.
+stop between one part and the next.  Fewer keys are in an ordinary dict, which is quicker by some 0.25 us a lookup.
 """
 
 from __future__ import annotations
