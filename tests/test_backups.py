@@ -461,7 +461,9 @@ def test_series_are_found_by_their_labels_where_they_are_now(engine, client):
     client.play("EMULATOR BACKUP RESTORE one")
     assert client.play("TS.QUERYINDEX a=1") == b"*1\r\n$4\r\nmine\r\n"
     client.play("SWAPDB 0 1")
-    assert client.play("TS.QUERYINDEX a=1") == b"*0\r\n"
+    assert client.play("TS.QUERYINDEX a=1") == b"*1\r\n$4\r\nmine\r\n"  # it tells the keys of all databases
+    client.play("SELECT 1")
+    assert client.play("TS.GET mine") == b"*0\r\n"
 
 
 def test_replicas_get_what_was_restored(tmp_path):

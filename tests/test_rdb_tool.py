@@ -11,7 +11,7 @@ import emulator
 from emulator.rdb.module import type_id
 from emulator.testing.local import Local
 
-from .test_saving import DATA, connected, digest_of, server_of
+from .test_saving import DATA, connected, digest_of, server_of, until
 from .test_saving import emulator as our
 from .test_saving import fill as fill_by_lines
 
@@ -157,7 +157,7 @@ def expected(edition, lines, folder):
     with connected(server_of(edition), folder) as ask:
         for line in lines:
             ask(line)
-        ask("GET gone")
+        until(lambda: ask("GET gone") is None)
         return ask("DEBUG DIGEST")
 
 
