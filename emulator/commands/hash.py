@@ -1,4 +1,4 @@
-"""Hashes.  The expiry of their fields is in `hash_expiry`."""
+"""Hashes.  The expiry of their fields is in `hash_expiry` and `hash_values_expiry`."""
 
 from __future__ import annotations
 

@@ -7,14 +7,12 @@ any hash command that finds an expired one (`hash.read_hash`, `hash.edit_hash`).
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands import hash_words_valkey as valkey
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, integer, wrong_arity
-from emulator.commands.hash import edit_hash, open_hash, present, read_hash, removed
+from emulator.commands.hash import edit_hash, present, read_hash, removed
 from emulator.commands.hash_words_valkey import Holds
-from emulator.commands.options import Given
 from emulator.commands.past import is_past
 from emulator.config.notifications import HASH
 from emulator.datatypes.hash import Hash
@@ -42,7 +40,7 @@ _CONDITIONS: Final[dict[bytes, Holds]] = {
 }
 
 
-def _moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) -> int:
+def moment_of(client: Session, name: str, text: bytes, unit: int, absolute: bool) -> int:
     """Return the moment that a time means, in milliseconds since the epoch; it may be in the past."""
     amount = integer(text)
     if amount < 0:
@@ -53,7 +51,9 @@ def _moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) 
     return moment
 
 
-def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a positive integer") -> Sequence[bytes]:
+def fields_of(
+    words: Sequence[bytes], error: str = "ERR Number of fields must be a positive integer"
+) -> Sequence[bytes]:
     """Return the fields of ``FIELDS numfields field ...``."""
     if words[0].upper() != b"FIELDS":
         raise CommandError("ERR Mandatory argument FIELDS is missing or not at the right position")
@@ -62,16 +62,17 @@ def _fields(words: Sequence[bytes], error: str = "ERR Number of fields must be a
     return words[2:]
 
 
-def _is_valkey(client: Session) -> bool:
+def is_valkey(client: Session) -> bool:
+    """Whether fields are as in Valkey, which has commands of its own for them."""
     return client.engine.config.edition.is_valkey
 
 
-def _is_free(client: Session) -> bool:
+def takes_any_order(client: Session) -> bool:
     """Whether options may stand in any order, behind the fields too."""
     return client.engine.config.edition.includes("8.4.0")
 
 
-def _in_any_order(
+def in_any_order(
     words: Sequence[bytes],
     options: Mapping[bytes, Callable[[bytes], object] | None],
     rivals: Sequence[tuple[Collection[bytes], str]],
@@ -130,27 +131,27 @@ def _expire(
     client: Session, name: str, key: bytes, when: bytes, unit: int, absolute: bool, words: Sequence[bytes]
 ) -> list[int]:
     condition: Holds | None
-    if _is_valkey(client):
+    if is_valkey(client):
         condition, fields = valkey.of_hexpire(words)
         moment = valkey.moment(client, name, when, unit, absolute)
         target = edit_hash(client, key)
     else:
         target = edit_hash(client, key)
-        moment = _moment(client, name, when, unit, absolute)
+        moment = moment_of(client, name, when, unit, absolute)
         option, fields = _condition_and_fields(client, words)
         condition = _CONDITIONS.get(option)
     if target is None:
         return [_NO_FIELD] * len(fields)
-    _provide(client, target)
+    provide(client, target)
     past = is_past(client, moment)
     there = present(client, target, fields)
     results = [
         _expire_field(target, field, moment, past, condition) if field in there else _NO_FIELD for field in fields
     ]
     if _SET in results:
-        _deadlines_set(client, key, target, _those(fields, results, _SET))
+        deadlines_set(client, key, target, _those(fields, results, _SET))
     if _DELETED in results:
-        _taken_by_time(client, key, target, _those(fields, results, _DELETED))
+        taken_by_time(client, key, target, _those(fields, results, _DELETED))
     return results
 
 
@@ -159,22 +160,22 @@ def _those(fields: Sequence[bytes], results: Sequence[object], wanted: object) -
     return [field for field, result in zip(fields, results, strict=True) if result == wanted]
 
 
-def _provide(client: Session, target: Hash) -> None:
+def provide(client: Session, target: Hash) -> None:
     """Have a hash be one whose fields may expire; in Valkey it is that once one of them may."""
-    if not _is_valkey(client):
+    if not is_valkey(client):
         target.provide_for_deadlines()
 
 
-def _taken_by_time(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
+def taken_by_time(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
     """Announce that fields were removed whose new deadlines had passed already."""
-    removed(client, key, target, fields, b"hexpired" if _is_valkey(client) else b"hdel")
+    removed(client, key, target, fields, b"hexpired" if is_valkey(client) else b"hdel")
 
 
 def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
-    if not _is_free(client):
+    if not takes_any_order(client):
         option = words[0].upper()
-        return option, _fields(words[1:] if option in _CONDITIONS else words, _BAD_COUNT)
-    fields, given = _in_any_order(words, dict.fromkeys(_CONDITIONS), (), "")
+        return option, fields_of(words[1:] if option in _CONDITIONS else words, _BAD_COUNT)
+    fields, given = in_any_order(words, dict.fromkeys(_CONDITIONS), (), "")
     if len(given) > 1:
         raise CommandError("ERR Multiple condition flags specified")
     return next(iter(given), b""), fields
@@ -192,9 +193,10 @@ def _expire_field(target: Hash, field: bytes, moment: int, past: bool, condition
     return _SET
 
 
-def _deadlines_set(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
+def deadlines_set(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
+    """Announce that fields have new deadlines."""
     db = client.db
-    if _is_valkey(client):
+    if is_valkey(client):
         target.unpack()
     db.schedule_fields(db.entries[key])
     db.changed(key, HASH, b"hexpire", len(fields))
@@ -271,7 +273,7 @@ def hpexpireat(
 )
 def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Removes the expiry of fields; returns 1 for each that had one, -1 without expiry, -2 without field."""
-    target, fields = _hash_and_fields(client, key, (option, count, field, *more))
+    target, fields = hash_and_fields(client, key, (option, count, field, *more))
     if target is None:
         return [_NO_FIELD] * len(fields)
     now = 0 if client.engine.expiration.shows else client.engine.clock.now
@@ -279,20 +281,20 @@ def hpersist(client: Session, key: bytes, option: bytes, count: bytes, field: by
     if _SET in results:
         client.db.changed(key, HASH, b"hpersist", results.count(_SET))
         client.db.notify_subkeys(b"hpersist", key, _those(fields, results, _SET))
-        if _is_valkey(client):  # in Redis INFO counts the hash until the timer fires
+        if is_valkey(client):  # in Redis INFO counts the hash until the timer fires
             client.db.schedule_fields(client.db.entries[key])
     return results
 
 
-def _hash_and_fields(
+def hash_and_fields(
     client: Session, key: bytes, words: Sequence[bytes], touched: Sequence[bytes] = ()
 ) -> tuple[Hash | None, Sequence[bytes]]:
     """The hash at a key for writing, and the fields of ``FIELDS numfields field ...``; Valkey reads the words first."""
-    if _is_valkey(client):
+    if is_valkey(client):
         fields = valkey.fields(words)
         return edit_hash(client, key), fields
     target = edit_hash(client, key, touched)
-    return target, _fields(words)
+    return target, fields_of(words)
 
 
 def _persist_field(target: Hash, field: bytes, now: int) -> int:
@@ -306,12 +308,12 @@ def _persist_field(target: Hash, field: bytes, now: int) -> int:
 
 def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]:
     """Return the moment at which each field expires, -1 without expiry, -2 without field."""
-    if _is_valkey(client):
+    if is_valkey(client):
         fields = valkey.fields(words, error=SYNTAX)
         target = read_hash(client, key)
     else:
         target = read_hash(client, key)
-        fields = _fields(words)
+        fields = fields_of(words)
     moments = [target.deadline(field) for field in fields]
     without = [_NO_DEADLINE if field in target.fields else _NO_FIELD for field in fields]
     return [status if moment is None else moment for moment, status in zip(moments, without, strict=True)]
@@ -319,7 +321,7 @@ def _deadlines(client: Session, key: bytes, words: Sequence[bytes]) -> list[int]
 
 def _seconds(client: Session, milliseconds: int) -> int:
     """Return seconds, rounded up, in Valkey to the nearest; negative statuses are kept."""
-    return milliseconds if milliseconds < 0 else (milliseconds + (500 if _is_valkey(client) else 999)) // 1000
+    return milliseconds if milliseconds < 0 else (milliseconds + (500 if is_valkey(client) else 999)) // 1000
 
 
 @command(
@@ -376,227 +378,3 @@ def hexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field:
 def hpexpiretime(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[int]:
     """Returns when fields expire, in milliseconds since the epoch; -1 without expiry, -2 without field."""
     return _deadlines(client, key, (option, count, field, *more))
-
-
-# Values and deadlines at once
-
-
-@command(
-    "hash",
-    since="8.0.0",
-    valkey="9.0.0",
-    flags="write fast",
-    keys=[keys("RW access update", 1, notes="RW and UPDATE because it changes the TTL")],
-    complexity="O(N) for N fields",
-)
-def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
-    """Returns the values of fields, and sets or removes their expiry."""
-    words = (option, count, field, *more)
-    if _is_valkey(client):
-        given, fields = valkey.of_hgetex(key, words)
-        target = edit_hash(client, key)
-        moment, persists = valkey.time(client, "hgetex", given), b"PERSIST" in given
-    else:
-        target = edit_hash(client, key, (field, *more))
-        read = _words_of_hgetex if not _is_free(client) else _free_words_of_hgetex
-        fields, moment, persists = read(client, words)
-    if target is None:
-        return [None] * len(fields)
-    if moment is not None:
-        return _take_or_expire(client, key, target, fields, moment)
-    there = present(client, target, fields)
-    values = [target.fields.get(name) if name in there else None for name in fields]
-    if persists:
-        _provide(client, target)
-        persisted = [name for name in there if target.persist(name)]
-        if persisted:
-            client.db.changed(key, HASH, b"hpersist", len(persisted))
-            client.db.notify_subkeys(b"hpersist", key, persisted)
-    return values
-
-
-_HgetexWords: TypeAlias = tuple[Sequence[bytes], int | None, bool]
-"""The fields, the moment at which they are to expire, and whether their deadlines are taken away."""
-
-
-def _words_of_hgetex(client: Session, words: Sequence[bytes]) -> _HgetexWords:
-    moment: int | None = None
-    choice = words[0].upper()
-    if choice in TIME_UNITS:
-        moment = _moment(client, "hgetex", words[1], *TIME_UNITS[choice])
-        words = words[2:]
-    elif choice == b"PERSIST":
-        words = words[1:]
-    if len(words) < 2:
-        raise wrong_arity("hgetex")
-    return _fields(words), moment, choice == b"PERSIST"
-
-
-def _times(client: Session, name: str) -> dict[bytes, Callable[[bytes], object]]:
-    return {word: partial(_read_moment, client, name, *units) for word, units in TIME_UNITS.items()}
-
-
-def _read_moment(client: Session, name: str, unit: int, absolute: bool, text: bytes) -> int:
-    return _moment(client, name, text, unit, absolute)
-
-
-def _free_words_of_hgetex(client: Session, words: Sequence[bytes]) -> _HgetexWords:
-    options: dict[bytes, Callable[[bytes], object] | None] = {**_times(client, "hgetex"), b"PERSIST": None}
-    error = "ERR Only one of EX, PX, EXAT, PXAT or PERSIST arguments can be specified"
-    fields, given = _in_any_order(words, options, [(options, error)], "hgetex")
-    moment = next((value for word, value in given.items() if word in TIME_UNITS), None)
-    assert isinstance(moment, int | None)
-    return fields, moment, b"PERSIST" in given
-
-
-def _take_or_expire(
-    client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
-) -> list[bytes | None]:
-    """Set the expiry of existing fields, or remove them if the moment is past; return their values."""
-    _provide(client, target)
-    past = is_past(client, moment)
-    there = present(client, target, fields)
-    take = target.pop if past else target.fields.get
-    values = [take(name) if name in there else None for name in fields]
-    found = [name for name, value in zip(fields, values, strict=True) if value is not None]
-    if past and found:
-        _taken_by_time(client, key, target, found)
-    elif found:
-        for name in found:
-            target.expire_at(name, moment)
-        _deadlines_set(client, key, target, found)
-    return values
-
-
-class _SetOptions(NamedTuple):
-    """The options of HSETEX; ``exists`` is True for FXX (all fields must exist), False for FNX (none may)."""
-
-    exists: bool | None
-    moment: int | None
-    keep: bool
-    pairs: Sequence[bytes]
-
-
-_ONE_PRESENCE: Final = "ERR Only one of FXX or FNX arguments can be specified"
-_ONE_EXPIRY: Final = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified"
-
-
-def _wanted(given: Given, there: bytes, not_there: bytes) -> bool | None:
-    return True if there in given else False if not_there in given else None
-
-
-def _free_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
-    times = _times(client, "hsetex")
-    flags = dict.fromkeys((b"FNX", b"FXX", b"KEEPTTL"))
-    rivals = [((b"FNX", b"FXX"), _ONE_PRESENCE), ((*times, b"KEEPTTL"), _ONE_EXPIRY)]
-    pairs, given = _in_any_order(words, times | flags, rivals, "hsetex", words_a_field=2)
-    exists = b"FXX" in given if b"FXX" in given or b"FNX" in given else None
-    moment = next((value for word, value in given.items() if word in times), None)
-    assert isinstance(moment, int | None)
-    return _SetOptions(exists, moment, b"KEEPTTL" in given, pairs)
-
-
-def _set_options(client: Session, key: bytes, words: Sequence[bytes]) -> _SetOptions | None:
-    """The options; None where Valkey's XX or NX are not met, as there is no key, or is one."""
-    if not _is_valkey(client):
-        return (_free_set_options if _is_free(client) else _fixed_set_options)(client, words)
-    given, pairs = valkey.of_hsetex(key, words)
-    there = client.db.lookup_write(key, Hash) is not None
-    if _wanted(given, b"XX", b"NX") not in (None, there):
-        return None
-    return _SetOptions(_wanted(given, b"FXX", b"FNX"), valkey.time(client, "hsetex", given), b"KEEPTTL" in given, pairs)
-
-
-def _fixed_set_options(client: Session, words: Sequence[bytes]) -> _SetOptions:
-    # No `read_options`: each time is checked against the clock where it stands, and to declare four options anew for each
-    # call would cost a third of it.
-    exists: bool | None = None
-    moment: int | None = None
-    keep = False
-    rest = iter(words)
-    for word in rest:
-        option = word.upper()
-        if option in (b"FNX", b"FXX"):
-            if exists is not None:
-                raise CommandError(_ONE_PRESENCE)
-            exists = option == b"FXX"
-        elif option == b"KEEPTTL" or option in TIME_UNITS:
-            if keep or moment is not None:
-                raise CommandError(_ONE_EXPIRY)
-            keep = option == b"KEEPTTL"
-            moment = None if keep else _moment(client, "hsetex", next(rest, b""), *TIME_UNITS[option])
-        elif option == b"FIELDS":
-            return _SetOptions(exists, moment, keep, _pairs(list(rest)))
-        else:
-            break
-    raise CommandError(f"ERR unknown argument: {as_text(word)}")
-
-
-def _pairs(words: Sequence[bytes]) -> Sequence[bytes]:
-    """Return the fields and values after ``numfields``."""
-    if len(words) > 2 and bounded(words[0], 1, INT32_MAX, "ERR invalid number of fields") * 2 == len(words) - 1:
-        return words[1:]
-    raise wrong_arity("hsetex")
-
-
-@command(
-    "hash",
-    since="8.0.0",
-    valkey="9.0.0",
-    flags="write denyoom fast",
-    keys=[keys("RW update", 1)],
-    complexity="O(N) for N fields",
-)
-def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, value: bytes, *more: bytes) -> int:
-    """Sets fields with an expiry, optionally only if all (FXX) or none (FNX) of them exist; returns 1 if they were set."""
-    options = _set_options(client, key, (option, count, field, value, *more))
-    if options is None:
-        return 0
-    fields = options.pairs[::2]
-    target = edit_hash(client, key, fields if options.exists is not None else ())
-    if options.exists is not None:
-        present = [target is not None and name in target.fields for name in fields]
-        if options.exists != all(present) or options.exists != any(present):
-            return 0
-    target = open_hash(client, key)
-    limits = client.engine.config
-    target.expect(len(fields), limits)
-    put = target.put if options.keep else target.put_afresh
-    past = options.moment is not None and is_past(client, options.moment)
-    if past:
-        _provide(client, target)
-    for name, content in zip(fields, options.pairs[1::2], strict=True):
-        if not past or not _is_valkey(client):
-            put(name, content, limits)
-        if past:
-            target.pop(name)
-    client.db.changed(key, HASH, b"hset", len(fields))
-    client.db.notify_subkeys(b"hset", key, fields)
-    if past:
-        if _is_valkey(client):
-            client.db.changed(key, HASH, b"hexpire", 0)
-        _taken_by_time(client, key, target, fields)
-    elif options.moment is not None:
-        _take_or_expire(client, key, target, fields, options.moment)
-    return 1
-
-
-@command(
-    "hash",
-    since="8.0.0",
-    valkey="9.1.0",
-    flags="write fast",
-    keys=[keys("RW access delete", 1)],
-    complexity="O(N) for N fields",
-)
-def hgetdel(client: Session, key: bytes, option: bytes, count: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
-    """Returns the values of fields and removes the fields."""
-    target, fields = _hash_and_fields(client, key, (option, count, field, *more), (field, *more))
-    if target is None:
-        return [None] * len(fields)
-    there = present(client, target, fields)
-    values = [target.pop(name) if name in there else None for name in fields]
-    found = [name for name, value in zip(fields, values, strict=True) if value is not None]
-    if found:
-        removed(client, key, target, found)
-    return values
