@@ -19,7 +19,10 @@ _HIDDEN_SETTINGS = (
     "aof-disable-auto-gc",
 )
 """Those that no pattern of CONFIG GET matches, and that would go on into later cases."""
-_BLOCK_SECONDS = 3.0
+_BLOCK_SECONDS = 10.0
+_SILENT, _AWAKE = Reply(b"?", b"no reply"), Reply(b"?", b"it does not block")
+_MISTAKES = (_SILENT, _AWAKE)
+"""What is told in a reply's place: where both servers agree in it, the case expects what does not happen."""
 
 
 class Stale(Exception):
@@ -58,6 +61,7 @@ class Side:
         self.captured: dict[str, bytes] = {}
         self.protocol = 2
         self._settings: list[Reply] = []
+        self._awake = False
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -136,8 +140,7 @@ class Side:
                 self.connections.pop(step.connection).close()
         except Closed:
             return
-        if step.blocks:
-            self._await_block(connection)
+        self._awake = step.blocks and not self._is_blocked(connection)
 
     def finish(self, step: Step) -> list[Reply]:
         """The replies to a step; what goes wrong is told as a reply of its own kind."""
@@ -147,6 +150,8 @@ class Side:
             self.control = Connection(self.address)
         if step.action in ("close", "sleep", "start", "restart"):
             return replies
+        if self._awake:
+            return [_AWAKE]
         connection = self.connection(step.connection)
         try:
             replies.extend(connection.read() for _ in range(step.replies))
@@ -158,12 +163,13 @@ class Side:
             replies.append(Reply(b"?", b"connection closed"))
         except Silent:
             if step.action != "none":
-                replies.append(Reply(b"?", b"no reply"))
+                replies.append(_SILENT)
         if step.capture and replies and isinstance(replies[0].value, bytes):
             self.captured[step.capture] = replies[0].value
         return replies
 
-    def _await_block(self, connection: Connection) -> None:
+    def _is_blocked(self, connection: Connection) -> bool:
+        """Wait until the server says that a client waits, which happens at once; whether it does."""
         deadline = time.monotonic() + _BLOCK_SECONDS
         mark = b"addr=%b:%d " % (b"127.0.0.1", connection.port)
         while time.monotonic() < deadline:
@@ -172,8 +178,9 @@ class Side:
             for line in clients.splitlines():
                 flags = line.partition(b" flags=")[2].partition(b" ")[0]
                 if mark in line and b"b" in flags:
-                    return
+                    return True
             time.sleep(0.001)
+        return False
 
 
 def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference | None:
@@ -190,7 +197,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
             for side in sides:
                 side.start(step)
             ours, theirs = (side.finish(step) for side in sides)
-            if not equal(ours, theirs, step):
+            if not equal(ours, theirs, step) or any(reply in _MISTAKES for reply in ours):
                 return Difference(case, protocol, step, ours, theirs)
     finally:
         for side in sides:

@@ -88,8 +88,13 @@ Outcome: TypeAlias = "Reply | Block | Moved | Postponed"
 _POSTPONED: Final = Postponed()
 
 
-def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int) -> int:
+def run(
+    session: Session, commands: Sequence[list[bytes]], position: int, most: int, sent: bytes | None = None
+) -> int:
     """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
+
+    `sent` is what the client has sent as `commands`, if it is just that: where all of them are logged as they are, they need
+    not be encoded for it.
 
     It stops early when the session has to wait: ``session.blocked`` or ``session.suspended`` is set then.  Commands on the
     short way are counted here, others by `call`, which those within EXEC and scripts come through too.
@@ -180,7 +185,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 break
     finally:
         if session.followed:
-            engine.propagation.deliver()
+            propagation = engine.propagation
+            propagation.deliver(sent if len(propagation.gathered) == len(commands) else None)
         session.running = False
         engine.current = outer
         counted = position - first - otherwise

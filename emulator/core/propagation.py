@@ -208,11 +208,14 @@ class Propagation:
         mixed, self._mixed = self._mixed, False
         self._tell(unit, mixed)
 
-    def deliver(self) -> None:
-        """Tell of what was gathered: to be called before anybody looks at a log, or hears of what was done."""
+    def deliver(self, sent: bytes | None = None) -> None:
+        """Tell of what was gathered: to be called before anybody looks at a log, or hears of what was done.
+
+        `sent` is what was gathered as a client has sent it, if it is known.
+        """
         if self.gathered:
             db, commands = self._gathered_in, self.gathered
-            data, self.gathered = encoded(*commands), []
+            data, self.gathered = sent or encoded(*commands), []
             for listener in self.listeners:
                 try:
                     listener.take_each(db, commands, data)

@@ -39,7 +39,8 @@ class RequestParser:
     `feed` returns the commands that are complete.  After a protocol error it returns those before it and sets `error`;
     nothing is parsed from then on.  While `restricted` (no authentication yet) limits are tighter and `feed` returns
     one command at a time, since that command may be the AUTH which lifts them: call ``feed(b"")`` for the next.
-    `on_large` is told of each command that may be larger than what is fed at once, before it is returned.
+    `on_large` is told of each command that may be larger than what is fed at once, before it is returned.  `verbatim` says
+    that the commands returned last are, encoded, what was fed, byte for byte.
     """
 
     __slots__ = (
@@ -55,12 +56,14 @@ class RequestParser:
         "max_bulk",
         "on_large",
         "restricted",
+        "verbatim",
     )
 
     def __init__(self, max_bulk: int = 512 * 1024 * 1024, strict: bool = True) -> None:
         self.max_bulk = max_bulk
         self._strict = strict
         self.restricted = False
+        self.verbatim = False
         self.error: ProtocolError | None = None
         self.on_large: Callable[[Words], None] | None = None
         self._buffer = b""
@@ -98,6 +101,7 @@ class RequestParser:
             return []
         if self._buffer or self._awaited or self.restricted:
             return self._feed_begun(data)
+        self.verbatim = True
         lines = data.split(b"\r\n")
         match lines:  # clients mostly send a single command of few words
             case [b"*1", size, name, b""]:
@@ -141,10 +145,12 @@ class RequestParser:
         if commands and self._buffer and not self.restricted:
             data, self._buffer = self._buffer, b""
             commands += self.feed(data)
+            self.verbatim = False
         return commands
 
     def _feed_carefully(self, data: bytes, commands: list[Words], most: int = 1 << 62) -> None:
         """Add the commands that `data` completes, up to a number of commands."""
+        self.verbatim = False
         if self._pieces:
             data = self._gather(data, commands)
         buffer = self._buffer + data if self._buffer else data

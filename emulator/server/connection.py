@@ -40,6 +40,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = server.read_buffer
         self._backlog: list[Words] = []
         self._position = 0
+        self._sent: bytes | None = None  # the backlog as the client has sent it, byte for byte
         self._waiting = 0  # bytes that arrived while there was a backlog
         self._read = 0  # bytes that arrived last
         self._room = 0  # what the real server would have made a buffer for, of this client's own
@@ -97,19 +98,22 @@ class Connection(asyncio.BufferedProtocol):
         if session.queue and self._exceeds_query_limit(size):
             self.server.query_buffer_overrun(self)
         else:
-            self.take(self._parser.feed(data), size)
+            commands = self._parser.feed(data)
+            self.take(commands, size, data if self._parser.verbatim else None)
 
     def _arrived(self, request: Words) -> None:
         self.engine.sizes.arrived(self.session, request)
 
-    def take(self, commands: list[Words], size: int) -> None:
-        """Run commands, which were `size` bytes; after those that wait already."""
+    def take(self, commands: list[Words], size: int, sent: bytes | None = None) -> None:
+        """Run commands, which were `size` bytes, just those in `sent` if it is known; after those that wait already."""
         if self._backlog:
             self._backlog += commands
+            self._sent = None
             self._waiting += size
             self._check_query_buffer()
         elif commands:
             self._backlog = commands
+            self._sent = sent
             self._go_on()
         elif self._parser.error is not None:
             self._go_on()
@@ -138,10 +142,11 @@ class Connection(asyncio.BufferedProtocol):
         """Run a slice of the backlog and write what there is to say."""
         session = self.session
         if self._backlog and session.blocked is None and not session.suspended:
-            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE)
+            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE, self._sent)
             session = self.session
             if self._position >= len(self._backlog):
                 self._backlog = []
+                self._sent = None
                 self._position = self._waiting = 0
                 self._parse_rest()
         if session.out:
