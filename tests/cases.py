@@ -15,6 +15,22 @@ def playable(protocols=(2,), without=()):
     ]
 
 
+def groups_of(cases):
+    """What a test that plays all of them is divided by: a test for each case would take longer to collect than to run."""
+    return sorted({case.group for case in cases})
+
+
+def check_group(cases, group, check):
+    """Call `check` with each case of a group; a failure names the case."""
+    for case in cases:
+        if case.group == group:
+            try:
+                check(case)
+            except BaseException as error:
+                error.add_note(case.id)
+                raise
+
+
 def commands(case, engine):
     """The commands of a case, each with the session that it is for; a new one where the old would not take it."""
     sessions = {}

@@ -69,6 +69,23 @@ SLOW = frozenset(
 """Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out."""
 
 
+class FailuresAtOnce:
+    """Names each test when it fails: a long run may be ended before pytest comes to tell of it."""
+
+    def __init__(self, reporter):
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self._reporter.write_line(f" {report.nodeid} ({report.when}) failed")
+
+
+def pytest_sessionstart(session):
+    plugins = session.config.pluginmanager
+    if reporter := plugins.get_plugin("terminalreporter"):
+        plugins.register(FailuresAtOnce(reporter))
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW:

@@ -15,7 +15,7 @@ from emulator.datatypes.hash import Hash
 from emulator.datatypes.types import TYPES, type_name
 from emulator.keyspace.database import Database
 
-from .cases import commands, playable
+from .cases import check_group, commands, groups_of, playable
 
 UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"PFDEBUG"}
 """What changes whole databases tells the watchers in its own way; of a sketch that PFDEBUG makes dense Redis tells nobody."""
@@ -36,8 +36,11 @@ def freeze(value):
     return bytes(seen), deadlines
 
 
-@pytest.mark.parametrize("case", playable(without=("config", "protocol")), ids=lambda case: case.id)
-def test_no_change_goes_unannounced(case, monkeypatch):
+CASES = playable(without=("config", "protocol"))
+
+
+@pytest.mark.parametrize("group", groups_of(CASES))
+def test_no_change_goes_unannounced(group, monkeypatch):
     touched = set()
     original = Database.touch
 
@@ -46,9 +49,14 @@ def test_no_change_goes_unannounced(case, monkeypatch):
         original(self, key)
 
     monkeypatch.setattr(Database, "touch", touch)
+    monkeypatch.setattr(Database, "observe", lambda self: setattr(self, "has_listeners", True))
+    check_group(CASES, group, lambda case: every_change_is_announced(case, touched))
+
+
+def every_change_is_announced(case, touched):
+    """`touched` has the keys that were announced."""
     engine = Engine(Config(), ManualClock())
     for db in engine.databases:
-        monkeypatch.setattr(type(db), "observe", lambda self: setattr(self, "has_listeners", True))
         db.has_listeners = True
     before = picture(engine)
     for session, step in commands(case, engine):

@@ -26,7 +26,7 @@ from emulator.persistence.work import run_through
 from emulator.rdb import save as rdb
 from emulator.rdb.file_reader import FileReader
 
-from .cases import commands, playable
+from .cases import check_group, commands, groups_of, playable
 from .conftest import Client
 
 USE = re.compile(rb"^((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
@@ -64,8 +64,12 @@ LOST_BY_REDIS_TOO = {
 }
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_whatever_there_is_outlasts_a_reload(case):
+@pytest.mark.parametrize("group", groups_of(CASES))
+def test_whatever_there_is_outlasts_a_reload(group):
+    check_group(CASES, group, outlasts_a_reload)
+
+
+def outlasts_a_reload(case):
     engine = Engine(Config(), ManualClock())
     for session, step in commands(case, engine):
         run(session, [step.words], 0, 1)
@@ -76,8 +80,12 @@ def test_whatever_there_is_outlasts_a_reload(case):
     assert (bytes(of_databases(engine.databases)) == before) is (case.id not in LOST_BY_REDIS_TOO)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_an_image_is_of_its_moment(case):
+@pytest.mark.parametrize("group", groups_of(CASES))
+def test_an_image_is_of_its_moment(group):
+    check_group(CASES, group, image_is_of_its_moment)
+
+
+def image_is_of_its_moment(case):
     engine = Engine(Config(), ManualClock())
     engine.lazyfree.begin = lambda: None
     chance = random.Random(case.id)

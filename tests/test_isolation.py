@@ -15,7 +15,7 @@ from emulator.config.directives import Config
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 
-from .cases import commands, playable
+from .cases import check_group, commands, groups_of, playable
 
 CASES = playable()
 _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
@@ -74,8 +74,12 @@ def test_two_engines_share_nothing_that_changes():
         assert parts(thing) == before[id(thing)][1], f"both hold {thing!r}, which has changed"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_nothing_worked_out_beforehand_is_stale(case):
+@pytest.mark.parametrize("group", groups_of(CASES))
+def test_nothing_worked_out_beforehand_is_stale(group):
+    check_group(CASES, group, nothing_is_stale)
+
+
+def nothing_is_stale(case):
     """`Session.fast_path` and `Database.has_listeners`: after each command they are what they would be if worked out anew."""
     engine = Engine(Config(), ManualClock())
     for step in play(engine, case):

@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--smoke", action="store_true", help="tiny: it only has to finish")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument(
-        "--rounds", type=int, help="throughput (3), startup (11): medians of so many; cpu, modules (5): the least"
+        "--rounds",
+        type=int,
+        help="throughput (3), durable (5), startup (11): medians of so many; cpu, modules (5): the least",
     )
     parser.add_argument("-n", type=int, dest="requests", help="throughput, cpu: requests for each test and round")
     parser.add_argument(

@@ -7,6 +7,8 @@ data set is saved, or the log is written anew, in the background.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import statistics
 import threading
 import time
 from typing import Any, Final
@@ -38,22 +40,27 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _rates(options: argparse.Namespace) -> dict[str, dict[str, dict[str, float]]]:
-    """SETs a second by server, log and pipeline; nothing without a load generator."""
+    """SETs a second by server, log and pipeline, the logs in turns; nothing without a load generator."""
     tool = redis_benchmark()
     if tool is None:
         if not options.smoke:
             raise Failed("no redis-benchmark that runs on PATH")
         return {}
     rates: dict[str, dict[str, dict[str, float]]] = {}
+    rounds = options.rounds or (1 if options.smoke else 5)
     for name, server in _SERVERS.items():
-        for log, settings in _LOGS.items():
-            with server(None, *settings) as address:
-                row = rates.setdefault(name, {}).setdefault(log, {})
-                for count in options.pipeline:
-                    requests = options.requests or (2000 if options.smoke else 40_000 * min(count, 5))
-                    load = Load(tool, ("set",), options.clients, count)
-                    load.measure(address, 2000)
-                    row[str(count)] = load.measure(address, requests)["SET"].rate
+        with contextlib.ExitStack() as stack:
+            addresses = {log: stack.enter_context(server(None, *settings)) for log, settings in _LOGS.items()}
+            for count in options.pipeline:
+                load = Load(tool, ("set",), options.clients, count)
+                requests = options.requests or (2000 if options.smoke else 30_000 * min(count, 10))
+                found = [
+                    {log: load.measure(address, requests)["SET"].rate for log, address in addresses.items()}
+                    for _ in range(1 + rounds)
+                ][1:]  # the first warms up
+                for log in _LOGS:
+                    rate = statistics.median(rates_of[log] for rates_of in found)
+                    rates.setdefault(name, {}).setdefault(log, {})[str(count)] = rate
     return rates
 
 

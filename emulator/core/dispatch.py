@@ -88,9 +88,7 @@ Outcome: TypeAlias = "Reply | Block | Moved | Postponed"
 _POSTPONED: Final = Postponed()
 
 
-def run(
-    session: Session, commands: Sequence[list[bytes]], position: int, most: int, sent: bytes | None = None
-) -> int:
+def run(session: Session, commands: Sequence[list[bytes]], position: int, most: int, sent: bytes | None = None) -> int:
     """Execute up to `most` commands from `position` on, replies going to ``session.out``; where to go on.
 
     `sent` is what the client has sent as `commands`, if it is just that: where all of them are logged as they are, they need
