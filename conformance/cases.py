@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 LOOSENESS = frozenset(
@@ -150,16 +151,19 @@ def _rows(names: list[str], values: list[bytes]) -> Iterator[dict[str, str]]:
         yield dict(zip(names, (value.decode() for value in row), strict=True))
 
 
-def load_all(folder: Path) -> Iterator[Case]:
-    """The cases of every file in a folder.  Raises `CaseError` where two of a group have one name."""
+@cache
+def load_all(folder: Path) -> tuple[Case, ...]:
+    """The cases of every file in a folder, read once.  Raises `CaseError` where two of a group have one name."""
     files: dict[str, Path] = {}
+    cases: list[Case] = []
     for path in sorted(folder.glob("*.case")):
         for case in load(path):
             if files.setdefault(case.id, path) != path:
                 raise CaseError(
                     f"{path}: {case.name} is the name of another case of the group, in {files[case.id].name}"
                 )
-            yield case
+            cases.append(case)
+    return tuple(cases)
 
 
 def groups(folder: Path) -> list[str]:
