@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, islice
+from itertools import accumulate, groupby, islice
 from operator import indexOf
+from typing import Final, NamedTuple
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
@@ -27,8 +28,20 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
-Node = tuple[Sequence[bytes], int, bool]
-"""Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
+_SOME: Final = 16
+"""Nodes whose values are told at a time."""
+
+
+class Nodes(NamedTuple):
+    """Values that stand in nodes behind one another, how many in each, and whether they are large ones that stand alone."""
+
+    values: Sequence[bytes]
+    counts: Sequence[int]
+    are_plain: bool
+
+
+Filled = tuple[Sequence[bytes], Sequence[list[int]]]
+"""The same as it is read: values, and the nodes with the number and the bytes of each."""
 
 
 _NO_NODE = Plain()
@@ -70,14 +83,14 @@ class List:
         return new
 
     @classmethod
-    def of_listpacks(cls, listpacks: Iterable[Node], limit: int) -> List:
-        """A list of the values that some listpacks hold, or of which one stands alone."""
+    def of_nodes(cls, filled: Iterable[Filled], limit: int) -> List:
+        """A list of the values that some nodes hold."""
         new = cls()
         new.fill, new.nodes = limit, deque()
-        for values, size, alone in listpacks:
-            new.values.back.extend(values)
-            new.nodes.append((Plain if alone else list)((len(values), size)))
-            new.size += size - HEADER_SIZE
+        for values, nodes in filled:
+            new.values.back += values
+            new.nodes += nodes
+        new.size += sum([size - HEADER_SIZE for _, size in new.nodes])
         new.settle(limit)
         return new
 
@@ -87,24 +100,28 @@ class List:
             fits = self.size <= SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
 
-    def listpacks(self) -> Iterator[tuple[list[bytes], bool]]:
-        """The values of each listpack, and whether it is none but a large value that has a node for itself.  O(n)."""
-        if self.nodes is None:
-            yield list(self.values), False
-            return
+    @property
+    def node_count(self) -> int:
+        """How many nodes it has, one where it is a listpack."""
+        return 1 if self.nodes is None else len(self.nodes)
+
+    def in_nodes(self) -> Iterator[Nodes]:
+        """The values of some nodes at a time.  O(n)."""
         start = 0
-        for node in self.nodes:
-            yield self.values.slice(start, start + node[0]), node.__class__ is Plain
-            start += node[0]
+        for kind, nodes in groupby([[len(self)]] if self.nodes is None else self.nodes, type):
+            while counts := [node[0] for node in islice(nodes, _SOME)]:
+                stop = start + sum(counts)
+                yield Nodes(self.values.slice(start, stop), counts, kind is Plain)
+                start = stop
 
     @property
     def stored(self) -> int:
         """Bytes of all listpacks, and of the values that stand alone.  O(n)."""
         if self.nodes is None:
             return self.size
-        sizes = (size for _, size in self.nodes)
-        held = zip(self.listpacks(), sizes, strict=True)
-        return sum(len(values[0]) if alone else size for (values, alone), size in held)
+        packed = [node[1] for node in self.nodes if node.__class__ is list]
+        plain = [sum(map(len, nodes.values)) for nodes in self.in_nodes() if nodes.are_plain]
+        return sum(packed) + sum(plain)
 
     def __len__(self) -> int:
         values = self.values
@@ -366,13 +383,13 @@ class List:
         """The place of the node that has the value of an index, and where in the node.  O(nodes) from the nearer end."""
         assert self.nodes is not None
         if index < len(self.values) // 2:
-            for place, (count, _) in enumerate(self.nodes):
-                if index < count:
-                    return place, index
-                index -= count
+            for place, node in enumerate(self.nodes):
+                index -= node[0]
+                if index < 0:
+                    return place, index + node[0]
         index -= len(self.values)
-        for place, (count, _) in enumerate(reversed(self.nodes), start=1):
-            index += count
+        for place, node in enumerate(reversed(self.nodes), start=1):
+            index += node[0]
             if index >= 0:
                 return len(self.nodes) - place, index
         raise IndexError(index)

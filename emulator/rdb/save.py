@@ -19,7 +19,7 @@ from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import format_doubles
-from emulator.rdb import intset, kinds, listpack, module, payload, stream
+from emulator.rdb import intset, kinds, listpack, module, payload, quicklist, stream
 from emulator.rdb.payload import length, strings
 
 
@@ -61,11 +61,8 @@ def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
 
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:
-    nodes = [
-        length(kinds.PLAIN_NODE) + text(values[0]) if alone else length(kinds.PACKED_NODE) + text(listpack.pack(values))
-        for values, alone in value.listpacks()
-    ]
-    return kinds.LIST_OF_LISTPACKS, length(len(nodes)) + b"".join(nodes)
+    nodes = [quicklist.pack(some, text) for some in value.in_nodes()]
+    return kinds.LIST_OF_LISTPACKS, length(value.node_count) + b"".join(nodes)
 
 
 def _set(value: Set, text: Text) -> tuple[int, bytes]:
