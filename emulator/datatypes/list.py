@@ -28,7 +28,7 @@ _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
-_SOME: Final = 16
+_SOME: Final = 4
 """Nodes whose values are told at a time."""
 
 
