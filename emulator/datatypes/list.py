@@ -24,6 +24,8 @@ _NODE_HEAD = 32
 _FEW_NODES = 8
 _FEW_VALUES = 16
 """So many are found and deleted in a deque one by one more quickly than by looking at each value."""
+_FEW_STAY = 4
+"""Where fewer than one value of so many stay they are copied, and the others freed later."""
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
@@ -362,20 +364,21 @@ class List:
                 found.append(place)
         return found
 
-    def trim(self, start: int, stop: int) -> None:
-        """Keep the values from start up to stop.  O(values taken away)."""
-        if start >= stop:
-            self.values, self.size, self.shared = TwoEnded(), HEADER_SIZE, False
-            self.nodes = None if self.nodes is None else deque()
-            return
+    def trim(self, start: int, stop: int) -> TwoEnded:
+        """Keep the values from start up to stop; what has still to be freed.  O(values taken away, or those that stay)."""
+        before = len(self)
+        stop = max(start, stop)
+        self._forget(before - stop, -1)
+        self._forget(start, 0)
+        if (stop - start) * _FEW_STAY < before:
+            old, self.values = self.values, TwoEnded(self.slice(start, stop))
+            self.shared = False
+            return old
         if self.shared:
             self._part()
-        if stop < len(self):
-            self._forget(len(self) - stop, -1)
-            self.values.drop_right(len(self) - stop)
-        if start:
-            self._forget(start, 0)
-            self.values.drop_left(start)
+        self.values.drop_right(before - stop)
+        self.values.drop_left(start)
+        return TwoEnded()
 
     # The listpacks of a quicklist
 
