@@ -85,9 +85,9 @@ def strings(texts: Sequence[bytes], text: Text, tails: bytes = b"") -> bytes:
     return packed
 
 
-def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
+def sealed(*parts: bytes, version: int = RDB_VERSION) -> bytes:
     """A payload: what it holds, the version, the checksum."""
-    whole = body + version.to_bytes(2, "little")
+    whole = b"".join((*parts, version.to_bytes(2, "little")))
     return whole + crc64(whole).to_bytes(8, "little")
 
 

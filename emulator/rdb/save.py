@@ -26,7 +26,7 @@ from emulator.rdb.payload import length, strings
 def serialized(value: Value, compress: bool, version: int = payload.RDB_VERSION) -> bytes:
     """A value as the payload that RESTORE takes.  O(n)."""
     kind, body = save(value, payload.string if compress else payload.plain_string, version)
-    return payload.sealed(bytes((kind,)) + body, version)
+    return payload.sealed(bytes((kind,)), body, version=version)
 
 
 def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[int, bytes]:
@@ -62,7 +62,7 @@ def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:
     nodes = [quicklist.pack(some, text) for some in value.in_nodes()]
-    return kinds.LIST_OF_LISTPACKS, length(value.node_count) + b"".join(nodes)
+    return kinds.LIST_OF_LISTPACKS, b"".join((length(value.node_count), *nodes))
 
 
 def _set(value: Set, text: Text) -> tuple[int, bytes]:
