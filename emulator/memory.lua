@@ -4,6 +4,7 @@
 
 local FURTHEST = 8192
 local WORD = 8
+local LINE_BREAK = 10
 local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
 
 -- A function whose memory is given back at once where it took much.
@@ -29,13 +30,31 @@ if found then
     ffi.copy(to + place + WORD, from + start + WORD, WORD)
   end
 
+  local function parted(texts, count)
+    local from, found, place = ffi.cast(bytes, texts), ffi.new(numbers, count), 0
+    for index = 0, count - 2 do
+      local start = place
+      while from[place] ~= LINE_BREAK do place = place + 1 end
+      found[index] = place - start
+      place = place + 1
+    end
+    found[count - 1] = #texts - place
+    return found
+  end
+
+  local function lengths(texts, told, count)
+    if told == "" and count > 0 then return parted(texts, count), 1 end
+    return ffi.cast(#told == count and bytes or sizes, told), 0
+  end
+
   return {
     tidy = tidy,
     view = function(text) return ffi.cast(bytes, text) end,
-    lengths = function(text, count) return ffi.cast(#text == count and bytes or sizes, text) end,
+    lengths = lengths,
     room = function(size) return ffi.new(room, size + WORD) end,
     numbers = function(count) return ffi.new(numbers, count) end,
     text = function(from, size) return ffi.string(from, size) end,
+    readable = function(from) return from end,
     copy = copy,
     words = function(text) return ffi.cast(words, text) end,
     band = bit.band,
@@ -71,22 +90,39 @@ local function new_room()
   return setmetatable({}, stand_in)
 end
 
+local function parted(texts, count)
+  local found, place = {}, 1
+  for index = 0, count - 2 do
+    local start = place
+    place = texts:find("\n", place, true) + 1
+    found[index] = place - start - 1
+  end
+  found[count - 1] = #texts - place + 1
+  return found
+end
+
+local function view(text)
+  return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end })
+end
+
+local function lengths(texts, told, count)
+  if told == "" and count > 0 then return parted(texts, count), 1 end
+  if #told == count then return view(told), 0 end
+  local function number(_, place)
+    local a, b, c, d = byte(told, 4 * place + 1, 4 * place + 4)
+    return a + b * 256 + c * 65536 + d * 16777216
+  end
+  return setmetatable({}, { __index = number }), 0
+end
+
 return {
   tidy = tidy,
-  view = function(text)
-    return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end })
-  end,
-  lengths = function(text, count)
-    if #text == count then return setmetatable({}, { __index = function(_, place) return byte(text, place + 1) end }) end
-    local function number(_, place)
-      local a, b, c, d = byte(text, 4 * place + 1, 4 * place + 4)
-      return a + b * 256 + c * 65536 + d * 16777216
-    end
-    return setmetatable({}, { __index = number })
-  end,
+  view = view,
+  lengths = lengths,
   room = new_room,
   numbers = function() return setmetatable({}, { __index = function() return 0 end }) end,
   text = function(room, size) return room(size) end,
+  readable = function(room, size) return view(room(size)) end,
   copy = function(to, place, from, start, size)
     for offset = 0, size - 1 do to[place + offset] = from[start + offset] end
   end,

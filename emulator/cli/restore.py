@@ -119,7 +119,7 @@ class Restoration:
         kind, body = save(record.value, string, version)
         use = [] if record.idle is None else [b"IDLETIME", b"%d" % record.idle]
         use += [] if record.frequency is None else [b"FREQ", b"%d" % record.frequency]
-        payload = sealed(bytes((kind,)) + body, version)
+        payload = sealed(bytes((kind,)), body, version=version)
         words = [b"RESTORE", record.key, b"%d" % (record.deadline or 0), payload, b"ABSTTL"]
         return self._awaiting("key", name, [*words, *self._replace, *use])
 

@@ -31,6 +31,14 @@ class Dispatch(Protocol):
         """Run a command of a transaction or a script, which has passed the guards."""
         ...
 
+    def count(self, client: Session, session: Session, command: Command, args: Sequence[bytes], elapsed: float) -> None:
+        """Enter a call of a session, for the client whose turn it is, in the statistics."""
+        ...
+
+    def failure(self, engine: HostOfClients, command: Command | None, error: Exception) -> CommandError:
+        """Make the reply to a command that raised."""
+        ...
+
     def refusal(self, session: Session) -> CommandError | None:
         """The error of a call that waits, where it would be refused by now."""
         ...

@@ -199,7 +199,7 @@ def function_dump(client: Session) -> bytes:
 
     libraries = client.engine.scripting.libraries.libraries.values()
     body = b"".join(_LIBRARY_MARK + payload.string(library.code) for library in libraries)
-    return payload.sealed(body, client.engine.config.edition.rdb_version)
+    return payload.sealed(body, version=client.engine.config.edition.rdb_version)
 
 
 @command(

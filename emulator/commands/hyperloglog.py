@@ -9,6 +9,7 @@ from emulator.commands.string import find_string, in_place
 from emulator.config.notifications import STRING
 from emulator.datatypes import hyperloglog
 from emulator.datatypes.hyperloglog import DENSE, SPARSE, Corrupted
+from emulator.datatypes.string import STRINGS
 from emulator.protocol.errors import WRONGTYPE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys
@@ -22,7 +23,7 @@ _CORRUPTED: Final = "INVALIDOBJ Corrupted HLL object detected"
 
 def _checked(value: object) -> bytes | bytearray:
     """Return the value as a sketch; raise if it is none."""
-    if not isinstance(value, bytes | bytearray):
+    if not isinstance(value, STRINGS):
         raise CommandError(WRONGTYPE)
     if not hyperloglog.is_sketch(value):
         raise CommandError("WRONGTYPE Key is not a valid HyperLogLog string value.")

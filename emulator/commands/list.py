@@ -9,6 +9,7 @@ from emulator.commands.arguments import integer, magnitude, multi_pop, positive,
 from emulator.commands.options import at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
+from emulator.keyspace.lazyfree import LARGE
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys, numkeys
@@ -317,7 +318,9 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     target = client.db.lookup_write(key, List)
     if target is not None:
         before = len(target)
-        target.trim(*_bounds(first, last, before))
+        old = target.trim(*_bounds(first, last, before))
+        if len(old) > LARGE:
+            client.db.lazyfree.add(old)
         removed(client, key, target, b"ltrim", before - len(target))
     return OK
 

@@ -53,6 +53,7 @@ from emulator.table.registry import (
 from emulator.wall import behind_wall, internal_error
 
 if TYPE_CHECKING:
+    from emulator.clients.host import HostOfClients
     from emulator.core.engine import Engine
 
 logger = logging.getLogger("emulator")
@@ -525,7 +526,7 @@ def _call_without_touch(session: Session, command: Command, args: Sequence[bytes
     return reply
 
 
-def failure(engine: Engine, command: Command | None, error: Exception) -> CommandError:
+def failure(engine: HostOfClients, command: Command | None, error: Exception) -> CommandError:
     """The reply to a command that raised: its own error, or for a bug the news that there is one."""
     if command is not None:
         command.failed += 1

@@ -1,13 +1,14 @@
 """Many texts as Lua takes and gives them: one behind the other, and their lengths in four bytes each, the lowest first.
 
-What is given to Lua has the lengths in one byte each where none takes more.
+What is given to Lua has a line break between texts, and then no lengths, where there are no others in them; else it has the
+lengths in one byte each where none takes more.
 """
 
 from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -16,13 +17,28 @@ _SHORT: Final = 256
 
 def columns(texts: Sequence[bytes]) -> tuple[bytes, bytes, int]:
     """Texts as Lua takes them: one behind the other, their lengths, how many there are."""
+    joined = b"\n".join(texts)
+    if joined.count(b"\n") == len(texts) - 1:
+        return joined, b"", len(texts)
     sizes = list(map(len, texts))
-    if max(sizes, default=0) < _SHORT:
-        return b"".join(texts), bytes(sizes), len(sizes)
-    lengths = array("I", sizes)
+    lengths = bytes(sizes) if max(sizes, default=0) < _SHORT else counts(sizes)
+    return b"".join(texts), lengths, len(texts)
+
+
+def counts(numbers: Iterable[int]) -> bytes:
+    """Numbers in four bytes each."""
+    return _ordered(array("I", numbers)).tobytes()
+
+
+def counted(data: bytes) -> array[int]:
+    """The same numbers again."""
+    return _ordered(array("I", data))
+
+
+def _ordered(numbers: array[int]) -> array[int]:
     if sys.byteorder == "big":
-        lengths.byteswap()
-    return b"".join(texts), lengths.tobytes(), len(sizes)
+        numbers.byteswap()
+    return numbers
 
 
 def parted(texts: bytes, lengths: bytes) -> list[bytes]:
@@ -31,7 +47,5 @@ def parted(texts: bytes, lengths: bytes) -> list[bytes]:
     elements.pop()
     if len(elements) == len(lengths) // 4:
         return elements
-    sizes = array("I", lengths)
-    if sys.byteorder == "big":
-        sizes.byteswap()
-    return [texts[start : end - 1] for start, end in pairwise(accumulate((size + 1 for size in sizes), initial=0))]
+    ends = accumulate((size + 1 for size in counted(lengths)), initial=0)
+    return [texts[start : end - 1] for start, end in pairwise(ends)]

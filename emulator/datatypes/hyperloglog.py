@@ -11,6 +11,7 @@ O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv
 from __future__ import annotations
 
 import math
+import struct
 from collections import deque
 from collections.abc import Iterator
 from functools import cache
@@ -26,6 +27,7 @@ SPARSE: Final = 1
 
 _MAGIC: Final = b"HYLL"
 _STALE: Final = 0x80
+_COUNT: Final = struct.Struct("<q")
 _MASK: Final = (1 << 64) - 1
 _SEED: Final = 0xADC83B19
 _MULTIPLIER: Final = 0xC6A4A7935BD1E995
@@ -55,7 +57,7 @@ def new() -> bytearray:
 
 def is_sketch(text: bytes | bytearray) -> bool:
     """Whether a string has the form of a sketch; its runs may be corrupted all the same."""
-    if len(text) < HEADER_SIZE or text[:4] != _MAGIC or text[4] > SPARSE:
+    if len(text) < HEADER_SIZE or not text.startswith(_MAGIC) or text[4] > SPARSE:
         return False
     return text[4] == SPARSE or len(text) == DENSE_SIZE
 
@@ -299,7 +301,9 @@ def _approach(sketch: bytearray, index: int, place: int, first: int) -> tuple[in
 
 def cached_count(sketch: bytes | bytearray) -> int | None:
     """The count in the header, unless it is out of date."""
-    return None if sketch[15] & _STALE else int.from_bytes(sketch[8:16], "little")
+    count: int
+    (count,) = _COUNT.unpack_from(sketch, 8)
+    return None if count < 0 else count  # the sign says that it is out of date
 
 
 def cache_count(sketch: bytearray, count: int) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, islice
+from itertools import accumulate, groupby, islice
 from operator import indexOf
+from typing import Final, NamedTuple
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
@@ -23,12 +24,26 @@ _NODE_HEAD = 32
 _FEW_NODES = 8
 _FEW_VALUES = 16
 """So many are found and deleted in a deque one by one more quickly than by looking at each value."""
+_FEW_STAY = 4
+"""Where fewer than one value of so many stay they are copied, and the others freed later."""
 _NODE = 160
 """A node of a quicklist with its listpack's header and the room that it has left."""
 
 
-Node = tuple[Sequence[bytes], int, bool]
-"""Values of a listpack and its bytes, and whether it is none but a large value that has a node for itself."""
+_SOME: Final = 4
+"""Nodes whose values are told at a time."""
+
+
+class Nodes(NamedTuple):
+    """Values that stand in nodes behind one another, how many in each, and whether they are large ones that stand alone."""
+
+    values: Sequence[bytes]
+    counts: Sequence[int]
+    are_plain: bool
+
+
+Filled = tuple[Sequence[bytes], Sequence[list[int]]]
+"""The same as it is read: values, and the nodes with the number and the bytes of each."""
 
 
 _NO_NODE = Plain()
@@ -70,14 +85,14 @@ class List:
         return new
 
     @classmethod
-    def of_listpacks(cls, listpacks: Iterable[Node], limit: int) -> List:
-        """A list of the values that some listpacks hold, or of which one stands alone."""
+    def of_nodes(cls, filled: Iterable[Filled], limit: int) -> List:
+        """A list of the values that some nodes hold."""
         new = cls()
         new.fill, new.nodes = limit, deque()
-        for values, size, alone in listpacks:
-            new.values.back.extend(values)
-            new.nodes.append((Plain if alone else list)((len(values), size)))
-            new.size += size - HEADER_SIZE
+        for values, nodes in filled:
+            new.values.back += values
+            new.nodes += nodes
+        new.size += sum([size - HEADER_SIZE for _, size in new.nodes])
         new.settle(limit)
         return new
 
@@ -87,24 +102,28 @@ class List:
             fits = self.size <= SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
 
-    def listpacks(self) -> Iterator[tuple[list[bytes], bool]]:
-        """The values of each listpack, and whether it is none but a large value that has a node for itself.  O(n)."""
-        if self.nodes is None:
-            yield list(self.values), False
-            return
+    @property
+    def node_count(self) -> int:
+        """How many nodes it has, one where it is a listpack."""
+        return 1 if self.nodes is None else len(self.nodes)
+
+    def in_nodes(self) -> Iterator[Nodes]:
+        """The values of some nodes at a time.  O(n)."""
         start = 0
-        for node in self.nodes:
-            yield self.values.slice(start, start + node[0]), node.__class__ is Plain
-            start += node[0]
+        for kind, nodes in groupby([[len(self)]] if self.nodes is None else self.nodes, type):
+            while counts := [node[0] for node in islice(nodes, _SOME)]:
+                stop = start + sum(counts)
+                yield Nodes(self.values.slice(start, stop), counts, kind is Plain)
+                start = stop
 
     @property
     def stored(self) -> int:
         """Bytes of all listpacks, and of the values that stand alone.  O(n)."""
         if self.nodes is None:
             return self.size
-        sizes = (size for _, size in self.nodes)
-        held = zip(self.listpacks(), sizes, strict=True)
-        return sum(len(values[0]) if alone else size for (values, alone), size in held)
+        packed = [node[1] for node in self.nodes if node.__class__ is list]
+        plain = [sum(map(len, nodes.values)) for nodes in self.in_nodes() if nodes.are_plain]
+        return sum(packed) + sum(plain)
 
     def __len__(self) -> int:
         values = self.values
@@ -345,20 +364,21 @@ class List:
                 found.append(place)
         return found
 
-    def trim(self, start: int, stop: int) -> None:
-        """Keep the values from start up to stop.  O(values taken away)."""
-        if start >= stop:
-            self.values, self.size, self.shared = TwoEnded(), HEADER_SIZE, False
-            self.nodes = None if self.nodes is None else deque()
-            return
+    def trim(self, start: int, stop: int) -> TwoEnded:
+        """Keep the values from start up to stop; what has still to be freed.  O(values taken away, or those that stay)."""
+        before = len(self)
+        stop = max(start, stop)
+        self._forget(before - stop, -1)
+        self._forget(start, 0)
+        if (stop - start) * _FEW_STAY < before:
+            old, self.values = self.values, TwoEnded(self.slice(start, stop))
+            self.shared = False
+            return old
         if self.shared:
             self._part()
-        if stop < len(self):
-            self._forget(len(self) - stop, -1)
-            self.values.drop_right(len(self) - stop)
-        if start:
-            self._forget(start, 0)
-            self.values.drop_left(start)
+        self.values.drop_right(before - stop)
+        self.values.drop_left(start)
+        return TwoEnded()
 
     # The listpacks of a quicklist
 
@@ -366,13 +386,13 @@ class List:
         """The place of the node that has the value of an index, and where in the node.  O(nodes) from the nearer end."""
         assert self.nodes is not None
         if index < len(self.values) // 2:
-            for place, (count, _) in enumerate(self.nodes):
-                if index < count:
-                    return place, index
-                index -= count
+            for place, node in enumerate(self.nodes):
+                index -= node[0]
+                if index < 0:
+                    return place, index + node[0]
         index -= len(self.values)
-        for place, (count, _) in enumerate(reversed(self.nodes), start=1):
-            index += count
+        for place, node in enumerate(reversed(self.nodes), start=1):
+            index += node[0]
             if index >= 0:
                 return len(self.nodes) - place, index
         raise IndexError(index)

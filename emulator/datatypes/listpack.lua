@@ -2,14 +2,16 @@
 
 local use = ...
 local memory = use("memory")
-local band, rshift, copy, floor = memory.band, memory.rshift, memory.copy, math.floor
+local band, rshift, copy, floor, char = memory.band, memory.rshift, memory.copy, math.floor, string.char
 local MINUS, ZERO, NINE, LINE_BREAK = 45, 48, 57, 10
 local WORD = 2 ^ 32
 local MOST_AROUND = 10 -- bytes round a text: what it is and its size before it, the size of both behind it
 local CERTAIN = 15 -- so many digits say an integer that a number of Lua can be
 local MILLION = 1000000
 local HEADER = 6
+local UNKNOWN, END = 65535, 0xFF
 local BEYOND = ("\0"):rep(16)
+local MOST_TEXT = 3 -- bytes of text that come of a byte of a listpack
 
 local function number_at(from, place)
   return from[place] + from[place + 1] * 256 + from[place + 2] * 65536 + from[place + 3] * 16777216
@@ -129,17 +131,32 @@ local function put(from, start, size, to, place)
   return put_text(from, start, size, to, place)
 end
 
--- Elements by so many texts behind one another and their lengths.
-local function pack(texts, lengths, count)
-  local from, sizes = memory.view(texts), memory.lengths(lengths, count)
-  local to = memory.room(#texts + count * MOST_AROUND)
-  local start, place = 0, 0
-  for index = 0, count - 1 do
+-- What a listpack of so many bytes and elements begins with.
+local function header(size, count)
+  local told = count < UNKNOWN and count or UNKNOWN
+  local a, b, c, d = size % 256, floor(size / 256) % 256, floor(size / 65536) % 256, floor(size / 16777216)
+  return char(a, b, c, d, told % 256, floor(told / 256))
+end
+
+-- A listpack of so many of the texts that have these sizes, from a first one on that begins at a place, with a gap of so many
+-- bytes behind each; and where the next one begins.
+local function pack_some(from, start, gap, sizes, first, count)
+  local most = count * MOST_AROUND + 1
+  for index = first, first + count - 1 do most = most + sizes[index] end
+  local to, place = memory.room(most), 0
+  for index = first, first + count - 1 do
     local size = sizes[index]
     place = put(from, start, size, to, place)
-    start = start + size
+    start = start + size + gap
   end
-  return memory.text(to, place)
+  to[place] = END
+  return header(HEADER + place + 1, count) .. memory.text(to, place + 1), start
+end
+
+-- A listpack of texts as `columns` gives them.
+local function pack(texts, lengths, count)
+  local sizes, gap = memory.lengths(texts, lengths, count)
+  return (pack_some(memory.view(texts), 0, gap, sizes, 0, count))
 end
 
 -- Reading
@@ -273,29 +290,40 @@ local function put_element_at(from, place, stop, to, written)
   return behind(from, next, next - place), written, room
 end
 
--- The texts of the elements, a line break behind each; their lengths, four bytes each; how many bytes they should take.  The
--- bytes end with an end mark and are followed by zeros, so that what is cut off is read up to there and not beyond; they are
--- named once more at the end, since a view does not keep them from being collected.
-local function unpack(data)
-  local padded = data .. BEYOND
-  local from, stop = memory.view(padded), #data - 1
-  local to, lengths = memory.room(#data * 3), memory.room(#data * 2)
-  local place, written, counted, whole, room = HEADER, 0, 0, 0
+-- The elements between two places as texts, a line break behind each, and where there is room for them their lengths, four
+-- bytes each: where the texts end, how many there are, the bytes that they should take; nil where it is no listpack.  What is
+-- read ends with an end mark and is followed by other bytes, so that what is cut off is read up to there and not much beyond.
+local function put_elements(from, place, stop, to, written, lengths)
+  local count, whole, room = 0, 0, nil
   while place < stop do
     local first = written
     place, written, room = put_element_at(from, place, stop, to, written)
     if not place then return nil end
-    counted, whole = put_bytes(written - first, 4, lengths, counted), whole + room
+    if lengths then put_bytes(written - first, 4, lengths, 4 * count) end
+    count, whole = count + 1, whole + room
     to[written] = LINE_BREAK
     written = written + 1
   end
-  if place ~= #padded - #BEYOND - 1 then return nil end
-  return memory.text(to, written), memory.text(lengths, counted), whole
+  if place ~= stop then return nil end
+  return written, count, whole
+end
+
+-- The texts of the elements of a listpack, their lengths, how many bytes they should take.
+local function unpack(data)
+  local padded = data .. BEYOND
+  local to, lengths = memory.room(#data * MOST_TEXT), memory.room(#data * 2)
+  local written, count, whole = put_elements(memory.view(padded), HEADER, #data - 1, to, 0, lengths)
+  local _ = padded -- which the view does not keep
+  if not written then return nil end
+  return memory.text(to, written), memory.text(lengths, 4 * count), whole
 end
 
 return {
   pack = memory.tidy(pack),
   unpack = memory.tidy(unpack),
+  pack_some = pack_some,
+  put_elements = put_elements,
+  header = header,
   put = put,
   put_element_at = put_element_at,
   integer_at = integer_at,
@@ -309,6 +337,7 @@ return {
   number_of = number_of,
   number_at = number_at,
   MOST_AROUND = MOST_AROUND,
+  MOST_TEXT = MOST_TEXT,
   HEADER = HEADER,
   BEYOND = BEYOND,
   LINE_BREAK = LINE_BREAK,

@@ -4,15 +4,15 @@ local use = ...
 local memory, listpack = use("memory"), use("datatypes/listpack")
 local put, put_integer, put_wide, put_bytes = listpack.put, listpack.put_integer, listpack.put_wide, listpack.put_bytes
 local number_at, integer_at, integer_room = listpack.number_at, listpack.integer_at, listpack.integer_room
-local put_element_at, put_unsigned, behind = listpack.put_element_at, listpack.put_unsigned, listpack.behind
-local char, floor = string.char, math.floor
+local header, put_element_at, put_unsigned, behind = listpack.header, listpack.put_element_at, listpack.put_unsigned, listpack.behind
+local floor = math.floor
 local WORD = 2 ^ 32
 local SAME_FIELDS = 2
 local ID, HALF = 16, 8 -- bytes
 local LEAST = 10 -- bytes of an entry, which has five elements or more
 local MOST_BESIDE = 3 + 2 * 11 + 11 -- bytes of an entry: flags, both halves of its id, how many elements it has
 local MOST_COUNTS = 4 * 11 -- bytes of the numbers before the entries
-local UNKNOWN, END = 65535, 0xFF
+local END = 0xFF
 local MINUS = 45
 local MOST_TEXT = 42 -- bytes of an id as text
 
@@ -25,13 +25,6 @@ local function put_distance(ids, id, first, to, place)
   return put_wide(low, high, to, place)
 end
 
--- What a listpack of so many bytes and elements begins with.
-local function header(size, count)
-  local told = count < UNKNOWN and count or UNKNOWN
-  local a, b, c, d = size % 256, floor(size / 256) % 256, floor(size / 65536) % 256, floor(size / 16777216)
-  return char(a, b, c, d, told % 256, floor(told / 256))
-end
-
 -- How many elements so many entries make, with what is before them.
 local function elements_of(count, width)
   return 4 + width + count * (width + 4)
@@ -39,8 +32,9 @@ end
 
 -- A listpack by the ids, the lowest byte first, and the texts, lengths and numbers of all values and of the fields.
 local function pack(ids, texts, lengths, values, names, name_lengths, width)
-  local from, places, sizes = memory.view(texts), memory.view(ids), memory.lengths(lengths, values)
-  local fields, field_sizes = memory.view(names), memory.lengths(name_lengths, width)
+  local from, places = memory.view(texts), memory.view(ids)
+  local sizes, gap = memory.lengths(texts, lengths, values)
+  local fields, field_sizes, field_gap = memory.view(names), memory.lengths(names, name_lengths, width)
   local count = #ids / ID
   local around = (values + width) * listpack.MOST_AROUND + count * MOST_BESIDE + MOST_COUNTS
   local to = memory.room(#texts + #names + around)
@@ -48,7 +42,7 @@ local function pack(ids, texts, lengths, values, names, name_lengths, width)
   for index = 0, width - 1 do
     local size = field_sizes[index]
     place = put(fields, start, size, to, place)
-    start = start + size
+    start = start + size + field_gap
   end
   place = put_integer(0, to, place)
   local id, left = -ID, 0
@@ -62,7 +56,7 @@ local function pack(ids, texts, lengths, values, names, name_lengths, width)
     end
     local size = sizes[index]
     place = put(from, start, size, to, place)
-    start, left = start + size, left - 1
+    start, left = start + size + gap, left - 1
     if left == 0 then place = put_integer(width + 3, to, place) end
   end
   to[place] = END

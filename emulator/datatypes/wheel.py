@@ -84,13 +84,21 @@ class Divided:
         self._dicts[-1][timer] = None
 
     def __contains__(self, timer: object) -> bool:
-        return any(timer in part for part in self._dicts)
+        return self._part_with(timer) is not None
 
     def __delitem__(self, timer: Due) -> None:
-        part = next(part for part in self._dicts if timer in part)
+        part = self._part_with(timer)
+        if part is None:
+            raise KeyError(timer)
         del part[timer]
         if not part and len(self._dicts) > 1:
             self._dicts.remove(part)
+
+    def _part_with(self, timer: object) -> dict[Due, None] | None:
+        for part in self._dicts:  # a generator would take longer than the few looks
+            if timer in part:
+                return part
+        return None
 
     def __iter__(self) -> Iterator[Due]:
         return chain.from_iterable(self._dicts)

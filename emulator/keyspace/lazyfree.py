@@ -19,7 +19,7 @@ LARGE: Final = 100
 """Elements from which on a value is worth the trouble."""
 PORTION: Final = 1000
 """Elements that a job frees at most before it yields."""
-_PORTIONS_A_STEP: Final = 2
+_PORTIONS_A_STEP: Final = 4
 _STEPS: Final = 500
 """In how many steps at most what is left is freed: clients could make it grow for ever else."""
 _JOB: Final = 20

@@ -33,6 +33,11 @@ class Parted(MutableMapping[bytes, V]):
         """The dict that has a key, or may be given it."""
         return self.dicts[hash(key) & _MASK]
 
+    @staticmethod
+    def number_of(key: bytes) -> int:
+        """Which of the dicts has a key, or may be given it."""
+        return hash(key) & _MASK
+
     def get(self, key: bytes, default: Any = None) -> Any:
         return self.dicts[hash(key) & _MASK].get(key, default)
 

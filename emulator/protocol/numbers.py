@@ -164,7 +164,7 @@ def format_doubles(numbers: Sequence[float]) -> list[bytes]:
         ]
     if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
-    return (b"%d\n" * len(numbers) % tuple(map(int, numbers))).split(b"\n")[:-1]
+    return (b"%d\n" * len(numbers) % tuple(map(math.trunc, numbers))).split(b"\n")[:-1]
 
 
 @lru_cache(maxsize=4096)

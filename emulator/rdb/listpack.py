@@ -2,7 +2,7 @@
 
 A header has the total size (4 bytes) and the number of elements (2, all bits set for "more than can be told"), both with
 the lowest byte first; an element is an encoding, the data and its own size once more, so that it can be read backwards;
-0xff ends it all.  What is in between is made and read by ``listpack.lua``.
+0xff ends it all.  They are made and read by ``listpack.lua``.
 
 Source: https://github.com/antirez/listpack/blob/master/listpack.md
 """
@@ -30,19 +30,8 @@ class Unpacked(NamedTuple):
 
 def pack(elements: Sequence[bytes]) -> bytes:
     """A listpack of elements, those that are the text of an integer as integers.  O(n)."""
-    return framed(body(elements), len(elements))
-
-
-def body(elements: Sequence[bytes]) -> bytes:
-    """What is between the header and the end mark."""
     packed: bytes = function("datatypes/listpack", "pack")(*columns(elements))
     return packed
-
-
-def framed(body: bytes, count: int) -> bytes:
-    """So many elements with both."""
-    size = _HEADER + len(body) + len(_END)
-    return size.to_bytes(4, "little") + min(count, _UNKNOWN).to_bytes(2, "little") + body + _END
 
 
 def unpack(data: bytes) -> list[bytes]:

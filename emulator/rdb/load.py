@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,13 +17,13 @@ from emulator.datatypes import hash as hashes
 from emulator.datatypes import set as sets
 from emulator.datatypes import zset as zsets
 from emulator.datatypes.hash import Hash
-from emulator.datatypes.list import List, Node
-from emulator.datatypes.listpack import HEADER_SIZE, entry_size
+from emulator.datatypes.list import Filled, List
+from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes
 from emulator.datatypes.set import HASHTABLE, INTSET, LISTPACK, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import INT64_MAX, parse_integer, read_double, wrapped
-from emulator.rdb import intset, kinds, listpack, module, stream, ziplist
+from emulator.rdb import intset, kinds, listpack, module, quicklist, stream, ziplist
 from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import OF_VALKEY
 
@@ -98,28 +98,19 @@ def _list_ziplist(reader: Reader, limits: EncodingLimits) -> List:
 
 
 def _list_of_ziplists(reader: Reader, limits: EncodingLimits) -> List:
-    nodes = [ziplist.unpack(packed) for packed in _strings(reader)]
-    return _of_nodes([(values, HEADER_SIZE + sum(map(entry_size, values)), False) for values in nodes], limits)
+    nodes = [values for values in map(ziplist.unpack, _strings(reader)) if values]
+    return _of_nodes(((values, [[len(values), HEADER_SIZE + entry_sizes(values)]]) for values in nodes), limits)
 
 
 def _list_of_listpacks(reader: Reader, limits: EncodingLimits) -> List:
-    nodes: list[Node] = []
-    for _ in range(reader.length()):
-        container, content = reader.length(), reader.string()
-        if container == kinds.PLAIN_NODE:
-            nodes.append(([content], HEADER_SIZE + entry_size(content), True))
-        elif container == kinds.PACKED_NODE:
-            nodes.append((*listpack.unpack_measured(content), False))
-        else:
-            raise BadData
-    return _of_nodes(nodes, limits)
+    return _of_nodes(quicklist.unpack(reader, reader.length()), limits)
 
 
-def _of_nodes(nodes: Sequence[Node], limits: EncodingLimits) -> List:
-    filled = [node for node in nodes if node[0]]
-    if not filled:
+def _of_nodes(nodes: Iterable[Filled], limits: EncodingLimits) -> List:
+    value = List.of_nodes(nodes, limits.list_max_listpack_size)
+    if not value:
         raise NoElements
-    return List.of_listpacks(filled, limits.list_max_listpack_size)
+    return value
 
 
 # Sets

@@ -98,28 +98,28 @@ local function compress(data, most)
   return memory.text(to, put_literals(from, literals, size, to, written))
 end
 
-local function decompress(data, size)
-  local stop, place, written = #data, 0, 0
-  local from, to = memory.view(data), memory.room(size)
+-- What stands between two places, written to a room; whether it was of that size.
+local function put_decompressed(from, place, stop, to, size)
+  local written = 0
   while place < stop do
     local code = from[place]
     place = place + 1
     if code < LONGEST_LITERAL then
       local count = code + 1
-      if place + count > stop or written + count > size then return nil end
+      if place + count > stop or written + count > size then return false end
       copy(to, written, from, place, count)
       place, written = place + count, written + count
     else
       local length = rshift(code, 5)
       if length == 7 then
-        if place >= stop then return nil end
+        if place >= stop then return false end
         length = length + from[place]
         place = place + 1
       end
-      if place >= stop then return nil end
+      if place >= stop then return false end
       local earlier = written - band(code, 31) * 256 - from[place] - 1
       length = length + 2
-      if earlier < 0 or written + length > size then return nil end
+      if earlier < 0 or written + length > size then return false end
       if written - earlier >= length or (written - earlier >= WORD and length <= 2 * WORD) then
         copy(to, written, to, earlier, length)
       else -- what is copied goes on in what has been copied
@@ -128,8 +128,13 @@ local function decompress(data, size)
       place, written = place + 1, written + length
     end
   end
-  return written == size and memory.text(to, written) or nil
+  return written == size
+end
+
+local function decompress(data, size)
+  local to = memory.room(size)
+  return put_decompressed(memory.view(data), 0, #data, to, size) and memory.text(to, size) or nil
 end
 
 local tidy = memory.tidy
-return { compress = tidy(compress), decompress = tidy(decompress) }
+return { compress = tidy(compress), decompress = tidy(decompress), put_decompressed = put_decompressed }

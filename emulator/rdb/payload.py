@@ -85,9 +85,9 @@ def strings(texts: Sequence[bytes], text: Text, tails: bytes = b"") -> bytes:
     return packed
 
 
-def sealed(body: bytes, version: int = RDB_VERSION) -> bytes:
+def sealed(*parts: bytes, version: int = RDB_VERSION) -> bytes:
     """A payload: what it holds, the version, the checksum."""
-    whole = body + version.to_bytes(2, "little")
+    whole = b"".join((*parts, version.to_bytes(2, "little")))
     return whole + crc64(whole).to_bytes(8, "little")
 
 
@@ -122,6 +122,10 @@ class Reader:
     @property
     def at_end(self) -> bool:
         return self._place == len(self._data)
+
+    def ahead(self, most: int) -> bytes:
+        """Up to so many of the bytes that come next, which stay to be read."""
+        return self._data[self._place : self._place + most]
 
     def take(self, count: int) -> bytes:
         """So many bytes."""
@@ -186,8 +190,7 @@ class Reader:
         unpack = function("rdb/strings", "unpack")
         while (left := count - len(texts)) > 0:
             most = min(left, _SPAN)
-            ahead = self._data[self._place : self._place + min(most * (_LONG + width), _SPAN)]
-            joined, lengths, behind, size = unpack(ahead, most, width)
+            joined, lengths, behind, size = unpack(self.ahead(min(most * (_LONG + width), _SPAN)), most, width)
             self._place += int(size)
             texts += parted(joined, lengths)
             tails.append(behind)

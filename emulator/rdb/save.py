@@ -19,14 +19,14 @@ from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import Text, Value
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import format_doubles
-from emulator.rdb import intset, kinds, listpack, module, payload, stream
+from emulator.rdb import intset, kinds, listpack, module, payload, quicklist, stream
 from emulator.rdb.payload import length, strings
 
 
 def serialized(value: Value, compress: bool, version: int = payload.RDB_VERSION) -> bytes:
     """A value as the payload that RESTORE takes.  O(n)."""
     kind, body = save(value, payload.string if compress else payload.plain_string, version)
-    return payload.sealed(bytes((kind,)) + body, version)
+    return payload.sealed(bytes((kind,)), body, version=version)
 
 
 def save(value: Value, text: Text, version: int = payload.RDB_VERSION) -> tuple[int, bytes]:
@@ -61,11 +61,8 @@ def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
 
 
 def _list(value: List, text: Text) -> tuple[int, bytes]:
-    nodes = [
-        length(kinds.PLAIN_NODE) + text(values[0]) if alone else length(kinds.PACKED_NODE) + text(listpack.pack(values))
-        for values, alone in value.listpacks()
-    ]
-    return kinds.LIST_OF_LISTPACKS, length(len(nodes)) + b"".join(nodes)
+    nodes = [quicklist.pack(some, text) for some in value.in_nodes()]
+    return kinds.LIST_OF_LISTPACKS, b"".join((length(value.node_count), *nodes))
 
 
 def _set(value: Set, text: Text) -> tuple[int, bytes]:

@@ -18,7 +18,7 @@ from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import TYPES, Text, Value
 from emulator.datatypes.vectorset import VectorSet
 from emulator.datatypes.zset import ZSet
-from emulator.rdb import kinds, listpack, long_string, module, payload, stream, vectorset
+from emulator.rdb import kinds, long_string, module, payload, quicklist, stream, vectorset
 from emulator.rdb.payload import OF_VALKEY, length, strings
 
 _LARGE: Final = 1 << 18
@@ -141,9 +141,12 @@ def sliced(value: Value, weight: int, text: Text, version: int) -> Slices | None
     if isinstance(value, ZSet):
         return None if value.packed else _zset(value, text, batch)
     if isinstance(value, List):
-        nodes = list(value.nodes) if value.nodes is not None else [0]
         return _Elements(
-            kinds.LIST_OF_LISTPACKS, length(len(nodes)), 4, lambda some: _nodes(some, text), value.listpacks()
+            kinds.LIST_OF_LISTPACKS,
+            length(value.node_count),
+            1,
+            lambda nodes: quicklist.pack(nodes[0], text),
+            value.in_nodes(),
         )
     described = TYPES[value.__class__].payload
     assert described is not None
@@ -215,11 +218,4 @@ def _zset(value: ZSet, text: Text, batch: int) -> Slices:
         batch,
         lambda pairs: strings([member for _, member in pairs], text, b"".join([_SCORE(score) for score, _ in pairs])),
         reversed(value.order),
-    )
-
-
-def _nodes(nodes: Sequence[tuple[Sequence[bytes], bool]], text: Text) -> bytes:
-    return b"".join(
-        length(kinds.PLAIN_NODE) + text(values[0]) if alone else length(kinds.PACKED_NODE) + text(listpack.pack(values))
-        for values, alone in nodes
     )

@@ -54,7 +54,8 @@ end
 
 -- Strings by so many texts behind one another and their lengths; the same part of the tails goes behind each.
 local function pack(texts, lengths, count, tails)
-  local from, sizes, behind = memory.view(texts), memory.lengths(lengths, count), memory.view(tails)
+  local from, behind = memory.view(texts), memory.view(tails)
+  local sizes, gap = memory.lengths(texts, lengths, count)
   local width = #tails / count
   local to = memory.room(#texts + count * MOST_HEAD + #tails)
   local start, place = 0, 0
@@ -68,7 +69,7 @@ local function pack(texts, lengths, count, tails)
       copy(to, place, from, start, size)
       place = place + size
     end
-    start = start + size
+    start = start + size + gap
     if width > 0 then
       copy(to, place, behind, index * width, width)
       place = place + width

@@ -102,7 +102,6 @@ class Lua:
 
     def _build(self, edition: Edition) -> Any:
         functions: list[Callable[..., Any]] = [
-            self._invoke,
             self._tick,
             lambda text: hashlib.sha1(text).hexdigest().encode(),
             _write_log,
@@ -116,7 +115,7 @@ class Lua:
         ]
         wording = edition.wording
         names = wording.api.encode(), wording.call_without_words.encode(), wording.bad_level.encode()
-        host = self._chunk("sandbox")(self._chunk("bounds")(), *names, *map(self._guarded, functions))
+        host = self._chunk("sandbox")(self._chunk("bounds")(), *names, self._invoke, *map(self._guarded, functions))
         given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
         for name in _LIBRARIES:
             helpers = given.get(name, tuple(map(self._guarded, _HELPERS.get(name, ()))))
@@ -140,23 +139,28 @@ class Lua:
 
         def call(*words: Any) -> Any:
             try:
-                result = function(*words)
-            except (LuaError, MemoryError) as error:
-                return None, _text(error)
+                return self._fitting(function(*words))
             except BaseException as error:
-                if not isinstance(error, Exception):
-                    self._interruption = error
-                    return None, b"ERR interrupted"
-                logger.error("internal error in a script", exc_info=error)
-                result = None, f"ERR internal error: {type(error).__name__}".encode()
-            kind = result.__class__
-            if kind is bytes or kind is tuple:
-                size = len(result if kind is bytes else result[1])
-                if self._running and self._used() + size > self._most_memory:
-                    return self._exhaust()
-            return result
+                return self._fitting(self._problem(error))
 
         return call
+
+    def _problem(self, error: BaseException) -> tuple[None, bytes]:
+        if isinstance(error, LuaError | MemoryError):
+            return None, _text(error)
+        if not isinstance(error, Exception):
+            self._interruption = error
+            return None, b"ERR interrupted"
+        logger.error("internal error in a script", exc_info=error)
+        return None, f"ERR internal error: {type(error).__name__}".encode()
+
+    def _fitting(self, result: Any) -> Any:
+        kind = result.__class__
+        if (kind is bytes or kind is tuple) and self._running:
+            size = len(result if kind is bytes else result[1])
+            if self._used() + size > self._most_memory:
+                return self._exhaust()
+        return result
 
     def _exhaust(self) -> Any:
         """The script has too much memory: no more than it takes to tell it; it is stopped at the next tick."""
@@ -167,8 +171,11 @@ class Lua:
     # What scripts call
 
     def _invoke(self, *words: Any) -> Any:
-        assert self.current is not None
-        return self.current.invoke(words)
+        """``redis.call``, guarded as the others are but by no function of its own, since scripts call it most."""
+        try:
+            return self._fitting(self.current.invoke(words))  # type: ignore[union-attr]
+        except BaseException as error:
+            return self._fitting(self._problem(error))
 
     def _check_command(self, *words: Any) -> Any:
         assert self.current is not None
