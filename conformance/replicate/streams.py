@@ -1,90 +1,31 @@
 """``python -m conformance replicate --streams``: for each case, replicas of both servers are sent the same.
 
-`ALLOWED` has the cases in which they are not, by the reason.
+What chance and moments make of a stream is made the same by `conformance.replicate.canonical`; no case is left out.
 """
 
 from __future__ import annotations
 
-import re
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import unified_diff
 
 from conformance import runner, servers
 from conformance.cases import Case
 from conformance.cases import groups as all_groups
+from conformance.fuzz.program import quoted
+from conformance.replicate.canonical import Commands, canonical, lets_time_pass, same
 from conformance.replicate.listener import Link
 from conformance.resp import Closed
 from conformance.runner import Side
 
-NUMBERED = re.compile(rb"\d{13,}")
-"""Moments, which are not quite the same on two servers."""
 _OPTIONS = ("--repl-diskless-sync", "no", "--shutdown-timeout", "0")
-_NO_EFFECTS = frozenset((b"PUBLISH", b"SPUBLISH", b"PING", b"REPLCONF"))
+_CYCLE_SECONDS = 0.25
+"""After which the real server has let go what has expired, though nobody has looked for it."""
 
-Effects = list[tuple[int, list[bytes]]]
-
-ALLOWED: dict[str, frozenset[str]] = {
-    "chance and moments: which members go, in which order a table is written, when something was delivered": frozenset(
-        {
-            "dump/DUMP of a hash table with several fields that expire",
-            "dump/DUMP of consumer groups",
-            "dump/sets change their encoding by RESTORE",
-            "dump/vector sets by RESTORE",
-            "dump/vector sets of other forms by RESTORE",
-            "eviction/Everything goes when nothing fits",
-            "eviction/Only keys with an expiry go",
-            "key_use/idle time after commands on a set (noeviction)",
-            "key_use/idle time after commands on a vector set (noeviction)",
-            "set/SPOP with a count",
-            "set/encoding: SPOP leaves few",
-            "set/events",
-            "set/encoding: SPOP leaves few but not few enough",
-        }
-    ),
-    "here keys and fields go at their moment and in its order, there whenever they are found": frozenset(
-        {
-            "dump/fields whose time has come are loaded and expire",
-            "generic/Lazy and active expiry",
-            "hash_expiry/HGETDEL of a field with a deadline",
-            "hash_expiry/HINCRBY of a field that has expired starts at 0",
-            "hash_expiry/events of fields that expire",
-            "hash_expiry/without active expiry a hash of which all has expired",
-            "scripting/time stands still in a script",
-            "sort/Keys and fields that have expired",
-            "transactions/WATCH and expiry",
-            "transactions/WATCH of a key that had expired, and SWAPDB",
-            "transactions/WATCH of what has expired already",
-        }
-    ),
-    "a LIMIT is left out that has no effect any more, and MINID names the first entry that is left": frozenset(
-        {
-            "stream/XADD MAXLEN and MINID",
-            "stream/XTRIM by whole runs",
-            "stream/what is added is trimmed at once",
-        }
-    ),
-    "consumers and pending entries that are gone are told too; Redis's replicas do not hear of them": frozenset(
-        {
-            "stream/XAUTOCLAIM",
-            "stream/XAUTOCLAIM looks at ten times COUNT",
-            "stream/XCLAIM",
-            "stream/XREADGROUP reads new entries once",
-        }
-    ),
-    "it is about a server without replicas": frozenset({"scripting/scripts where there are no replicas"}),
-}
-"""The cases whose streams are not compared, by the reason."""
-
-
-def effects(commands: Iterable[Sequence[bytes]]) -> Iterator[tuple[int, list[bytes]]]:
-    """The stream as (database, words): without what is no effect."""
-    db = 0
-    for words in commands:
-        name = words[0].upper()
-        if name == b"SELECT":
-            db = int(words[1])
-        elif name not in _NO_EFFECTS:
-            yield db, [NUMBERED.sub(b"<ms>", word) for word in words]
+_BEGIN, _END = b"the case begins", b"the case ends"
+_LEAST_PAYLOAD = 10
+_SHOWN = 20
 
 
 class Listener:
@@ -96,51 +37,64 @@ class Listener:
 
     def begin(self) -> None:
         """Have no data, and listen from now on."""
-        for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("PUBLISH", "begin", "")):
+        for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("PUBLISH", _BEGIN, "")):
             self.side.control(*words)
-        for _ in self._link.until(b"begin"):
+        for _ in self._link.until(_BEGIN):
             pass
 
-    def heard(self) -> Effects:
-        """What has changed since `begin`."""
-        self.side.control("PUBLISH", "end", "")
-        return list(effects(self._link.until(b"end")))
+    def heard(self, case: Case) -> Commands:
+        """What has changed since `begin`, by a case."""
+        self.side.control("PUBLISH", _END, "")
+        payloads = [value for value in self.side.captured.values() if len(value) >= _LEAST_PAYLOAD]
+        return canonical(list(self._link.until(_END)), case, payloads)
 
 
-def compare(cases: Iterable[tuple[Case, int]]) -> Iterator[tuple[str, Effects, Effects]]:
-    """The ids of cases that are not allowed to differ, and what was heard of ours and of the real server.
+def _told(case: Case, ours: Listener, real: Listener) -> tuple[Commands, Commands]:
+    """What replicas of both were sent for a case that was played, in the form in which it is compared."""
+    if lets_time_pass(case):
+        time.sleep(_CYCLE_SECONDS)
+    return ours.heard(case), real.heard(case)
 
-    Cases that end the connections of replicas are passed over.
+
+def compare(cases: Iterable[tuple[Case, int]], modules: Sequence[str] = ()) -> Iterator[tuple[str, Commands, Commands]]:
+    """The ids of cases, and what was heard of ours and of the real server.
+
+    Cases that end the connections of replicas are passed over, and those that start servers of their own.
     """
-    passed_over = frozenset().union(*ALLOWED.values())
-    with servers.emulator(None, *_OPTIONS) as ours, servers.oracle(None, *_OPTIONS) as real:
+    with (
+        servers.emulator(None, *_OPTIONS, modules=modules) as ours,
+        servers.oracle(None, *_OPTIONS, modules=modules) as real,
+    ):
         both = Listener(ours), Listener(real)
         version, allocator = both[1].side.version, both[1].side.allocator
         for case, protocol in cases:
-            if case.id in passed_over or not case.is_for(version, allocator):
+            if case.restarts or not case.is_for(version, allocator):
                 continue
             for each in both:
                 each.begin()
             runner.play(case, protocol, both[0].side, both[1].side)
             try:
-                yield case.id, both[0].heard(), both[1].heard()
+                yield case.id, *_told(case, *both)
             except Closed:
                 both = Listener(ours), Listener(real)
 
 
 def report(groups: Sequence[str]) -> int:
-    """Compare the cases of groups, or of all that need no servers of their own; 1 where one differs."""
+    """Compare the cases of groups, or of all; 1 where one differs."""
     from conformance.__main__ import HERE, select
 
-    names = groups or [name for name in all_groups(HERE / "cases") if servers.kind_of(name) == "base"]
     different = 0
-    for name in names:
+    for name in groups or all_groups(HERE / "cases"):
         count = 0
-        for id, ours, real in compare(select([name], "", [2])):
+        for id, ours, real in compare(select([name], "", [2]), servers.modules_of(name)):
             count += 1
-            if ours != real:
+            if not same(ours, real):
                 different += 1
-                place = next(at for at in range(len(ours) + 1) if ours[at : at + 1] != real[at : at + 1])
-                print(f"{id}\n  ours {ours[place : place + 2]}\n  real {real[place : place + 2]}")
+                lines = unified_diff(_lines(real), _lines(ours), "real", "ours", n=1, lineterm="")
+                print(id, *list(lines)[:_SHOWN], sep="\n  ", flush=True)
         print(f"{name}: {count} cases", file=sys.stderr)
     return 1 if different else 0
+
+
+def _lines(commands: Commands) -> list[str]:
+    return [" ".join(map(quoted, words)) for words in commands]

@@ -328,7 +328,8 @@ for _name, _count, _summary in (
 
 @_action
 def _replicate(client: Session, word: bytes, *more: bytes) -> Reply:
-    """Accepts a command for replicas; there are none."""
+    """Sends replicas a command that nobody runs here."""
+    client.engine.propagation.add_for_replicas(client.db.index, (word, *more))
     return OK
 
 

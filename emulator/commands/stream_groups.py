@@ -309,7 +309,8 @@ def xclaim(
     ids = list(_leading_ids(words))
     given = read_options(words[len(ids) :], _CLAIM_OPTIONS, error="ERR Unrecognized XCLAIM option '{}'")
     just_id, retries = b"JUSTID" in given, given.get(b"RETRYCOUNT", -1)
-    if given.get(b"LASTID", 0) > found.last_id:
+    moved = given.get(b"LASTID", 0) > found.last_id
+    if moved:
         stream.move(found, given[b"LASTID"])
         client.db.changed_silently(key)
     claimant = consumer_of(client, key, found, consumer)
@@ -320,7 +321,10 @@ def xclaim(
         body = stream.get(number)
         pending = found.pending.get(number)
         if body is None:
-            if found.acknowledge(number):
+            if pending is not None:
+                _tell_of_claim(client, key, group, found, number)
+                moved = False  # the claim has said so
+                found.acknowledge(number)
                 client.db.changed_silently(key)
             continue
         if pending is not None:
@@ -334,10 +338,29 @@ def xclaim(
         found.redeliver(number, delivered, again=not just_id)
         if retries >= 0:
             found.pending[number].count = retries
+        _tell_of_claim(client, key, group, found, number)
+        moved = False
         answers.append(format_id(number) if just_id else [format_id(number), body])
         claimant.active = now
         client.db.changed_silently(key)
+    if moved:
+        last = [format_id(found.last_id), b"ENTRIESREAD", b"%d" % found.read]
+        client.engine.propagation.add(client.db.index, [b"XGROUP", b"SETID", key, group, *last])
     return answers
+
+
+def claim_of(key: bytes, name: bytes, group: Group, id: int, last: bytes) -> list[bytes]:
+    """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
+    pending = group.pending[id]
+    options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
+    return [b"XCLAIM", key, name, pending.consumer.name, b"0", format_id(id), *options, b"LASTID", last]
+
+
+def _tell_of_claim(client: Session, key: bytes, name: bytes, group: Group, id: int) -> None:
+    """Log the claim of an entry as it is pending now; one that no longer exists goes by it wherever it is played."""
+    if client.engine.propagation.active:
+        words = claim_of(key, name, group, id, format_id(group.last_id))
+        client.engine.propagation.add(client.db.index, words)
 
 
 def _leading_ids(words: Sequence[bytes]) -> Iterator[int]:
@@ -405,11 +428,13 @@ def xautoclaim(
             break
         body = stream.get(number)
         if body is None:
+            _tell_of_claim(client, key, group, found, number)
             found.acknowledge(number)
             deleted.append(format_id(number))
         elif not idle or now - found.pending[number].delivered >= idle:
             found.give(number, claimant)
             found.redeliver(number, now, again=not just_id)
+            _tell_of_claim(client, key, group, found, number)
             claimed.append(format_id(number) if just_id else [format_id(number), body])
             claimant.active = now
         else:

@@ -247,6 +247,9 @@ def xreadgroup(
         min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
+            if request.no_ack and request.consumer not in group.consumers:  # no claim tells of it
+                creation = [b"XGROUP", b"CREATECONSUMER", name, request.group, request.consumer]
+                client.engine.propagation.add(client.db.index, creation)
             reader = consumer_of(client, name, group, request.consumer)
             reader.seen = clock.now
             request.enter(name)

@@ -14,12 +14,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.blocking import Block
+from emulator.commands.stream_groups import claim_of
 from emulator.datatypes import geohash
-from emulator.datatypes.consumers import Group
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.stream import MAX_ID, Stream, format_id, id_of
 from emulator.protocol.numbers import parse_double
-from emulator.protocol.replies import Named
+from emulator.protocol.replies import OK, Named
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
     The data have changed already: after an error of ours its own words are the nearest there is.
     """
     instead = _INSTEAD[command.full_name]
-    if reply.__class__ is Block and instead is not _xreadgroup:  # who waits for a group may have made its consumer
+    if reply.__class__ is Block:
         return ()
     try:
         return list(instead(session, words, reply))
@@ -275,6 +275,7 @@ def _xadd(session: Session, words: Words, reply: Any) -> Effects:
             place += 2 + (words[place + 1] in (b"=", b"~"))
             head += trimming
         elif option == b"LIMIT":
+            head += words[place : place + 2]
             place += 2
         else:
             head.append(words[place])
@@ -286,15 +287,13 @@ def _trimming(stream: Stream, words: Words, place: int) -> Words:
     """MAXLEN or MINID as it says exactly what was left."""
     if words[place + 1] != b"~":
         return words[place : place + 2 + (words[place + 1] == b"=")]
-    first = stream.first_id if len(stream) else MAX_ID  # as Redis says that nothing was left
+    first = stream.runs[0].first if stream.runs else MAX_ID  # as Redis says it: deleted entries count, and for none
     left = format_id(first) if words[place].upper() == b"MINID" else b"%d" % len(stream)
     return [words[place], b"=", left]
 
 
 def _xtrim(session: Session, words: Words, reply: Any) -> Effects:
-    rest = list(words[4 + (words[3] in (b"=", b"~")) :])
-    if rest and rest[0].upper() == b"LIMIT":
-        del rest[:2]
+    rest = words[4 + (words[3] in (b"=", b"~")) :]
     yield [*words[:2], *_trimming(_stream(session, words[1]), words, 2), *rest]
 
 
@@ -302,10 +301,7 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
     start = next(place for place in range(4, len(words)) if words[place].upper() == b"STREAMS") + 1
     acknowledged = any(word.upper() == b"NOACK" for word in words[4:start])
     texts = dict(zip(words[start : (start + len(words)) // 2], words[(start + len(words)) // 2 :], strict=True))
-    name, consumer = words[2], words[3]
-    if acknowledged:  # no claim makes the consumer
-        for key in texts:
-            yield [b"XGROUP", b"CREATECONSUMER", key, name, consumer]
+    name = words[2]
     delivered: Sequence[Any] = reply if isinstance(reply, Named) else ()
     for key, entries in delivered:
         if texts[key] not in _NEW or not entries:
@@ -313,38 +309,14 @@ def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
         group = _stream(session, key).groups[name]
         for text, *_ in entries:
             if id_of(text) in group.pending:
-                yield _claim(key, group, name, text, text)
+                yield claim_of(key, name, group, id_of(text), text)
         if acknowledged or not session.engine.config.edition.precedes("7.4.0"):
             yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
 
 
-def _claim(key: bytes, group: Group, name: bytes, text: bytes, last: bytes) -> Words:
-    """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
-    pending = group.pending[id_of(text)]
-    options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
-    return [b"XCLAIM", key, name, pending.consumer.name, b"0", text, *options, b"LASTID", last]
-
-
-def _xclaim(session: Session, words: Words, reply: Any) -> Effects:
-    yield from _claimed(session, words, reply)
-    stream = _stream(session, words[1])
-    gone = [word for word in words[5:] if _ID(word) and stream.get(id_of(word)) is None]
-    if gone:
-        yield [b"XACK", *words[1:3], *gone]
-
-
-def _xautoclaim(session: Session, words: Words, reply: Any) -> Effects:
-    yield from _claimed(session, words, reply[1])
-    if reply[2]:
-        yield [b"XACK", *words[1:3], *reply[2]]
-
-
-def _claimed(session: Session, words: Words, entries: Sequence[Any]) -> Effects:
-    key, name = words[1:3]
-    group = _stream(session, key).groups[name]
-    for entry in entries:
-        text = entry if isinstance(entry, bytes) else entry[0]
-        yield _claim(key, group, name, text, format_id(group.last_id))
+def _told_already(session: Session, words: Words, reply: Any) -> Effects:
+    """The command has entered its effects itself, since they cannot be seen afterwards."""
+    return iter(())
 
 
 # Time series
@@ -355,20 +327,22 @@ def _ts_add(session: Session, words: Words, reply: Any) -> Effects:
 
 
 def _ts_madd(session: Session, words: Words, reply: Any) -> Effects:
-    told = list(words)
+    """Only the samples that were added are told of."""
+    told: list[bytes] = []
     for place, moment in zip(range(2, len(words), 3), reply, strict=True):
-        if words[place] == b"*" and moment.__class__ is int:
-            told[place] = b"%d" % moment
-    yield told
+        if moment.__class__ is int and words[place] in (b"*", b"%d" % moment):
+            told += (words[place - 1], b"%d" % moment, words[place + 1])
+    yield [b"TS.MADD", *told]
 
 
 def _ts_incrby(session: Session, words: Words, reply: Any) -> Effects:
-    names = [word.upper() for word in words]
+    name, names = words[0].lower(), [word.upper() for word in words]
     if b"TIMESTAMP" not in names[3:]:
-        yield [*words[:3], b"TIMESTAMP", b"%d" % reply, *words[3:]]
+        yield [name, *words[1:3], b"TIMESTAMP", b"%d" % reply, *words[3:]]
         return
     place = names.index(b"TIMESTAMP", 3) + 1
-    yield [*words[:place], b"%d" % reply, *words[place + 1 :]]
+    moment = b"%d" % reply if words[place] == b"*" else words[place]
+    yield [name, *words[1:place], moment, *words[place + 1 :]]
 
 
 _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
@@ -401,9 +375,14 @@ _INSTEAD: Final[dict[bytes, Callable[[Session, Words, Any], Effects]]] = {
     b"xadd": _xadd,
     b"xtrim": _xtrim,
     b"xreadgroup": _xreadgroup,
-    b"xclaim": _xclaim,
-    b"xautoclaim": _xautoclaim,
+    **dict.fromkeys((b"xclaim", b"xautoclaim"), _told_already),
 }
+ALWAYS: Final[dict[bytes, Callable[[object], bool]]] = {
+    **dict.fromkeys((b"flushall", b"flushdb", b"json.mset"), lambda reply: reply is OK),
+    **dict.fromkeys((b"ts.del", b"ts.incrby", b"ts.decrby"), lambda reply: isinstance(reply, int)),
+    b"json.arrpop": lambda reply: reply is None,
+}
+"""Commands that are logged also where there was nothing to change, by the replies to which they are."""
 OTHERWISE_FROM: Final = {name: 4 if name == b"set" else 0 for name in _INSTEAD}
 """The commands that may be logged as others, and from how many words on; of all the rest, and SET without options, it is
 their own words."""

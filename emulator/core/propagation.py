@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from emulator.core.effects import OTHERWISE_FROM, effects_of
+from emulator.core.effects import ALWAYS, OTHERWISE_FROM, effects_of
 from emulator.protocol.client_side import encoded
-from emulator.protocol.replies import OK
 from emulator.table.registry import Command
 from emulator.wall import internal_error
 
@@ -52,8 +51,6 @@ REPLICAS: Final = 2
 """Whom alone a script tells of what it does, as its ``REPL_AOF`` and ``REPL_REPLICA``."""
 
 
-_ALWAYS: Final = frozenset((b"flushall", b"flushdb"))
-"""Commands that are logged also where there was nothing to change."""
 _MESSAGES: Final = frozenset((b"publish", b"spublish"))
 
 Unit = list[Effect]
@@ -134,6 +131,12 @@ class Propagation:
             else:
                 self._tell([Effect(db, words)])
 
+    def add_for_replicas(self, db: int, words: Sequence[bytes]) -> None:
+        """Enter an effect of which no log is told."""
+        with self.unit():
+            self._unit.append(Message(db, words))
+            self._mixed = True
+
     def alone(self, db: int, words: Sequence[bytes]) -> None:
         """Tell at once of an effect that is no part of the unit under way."""
         self._tell([Effect(db, words)])
@@ -150,7 +153,7 @@ class Propagation:
 
         Where these are its own words and nothing else they are gathered, for `deliver`.
         """
-        if command.acts and (self._engine.dirty != before or (command.name in _ALWAYS and reply is OK)):
+        if command.acts and (self._engine.dirty != before or (command.name in ALWAYS and ALWAYS[command.name](reply))):
             db, least = session.db.index, OTHERWISE_FROM.get(command.full_name)
             if least is not None and len(words) >= least:
                 self._unit += [Effect(db, effect) for effect in effects_of(session, command, words, reply)]

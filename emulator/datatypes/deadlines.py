@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
+from math import inf
 
 _SLACK = 16
 
@@ -40,9 +41,10 @@ class Deadlines:
             self._heap = [(deadline, field) for field, deadline in self.by_field.items()]
             heapify(self._heap)
 
-    def in_order(self) -> list[bytes]:
-        """The fields by their deadlines; of equal ones the latest set is first.  O(n log n)."""
-        order = sorted(self.by_field, key=self.by_field.__getitem__, reverse=True)
+    def in_order(self, until: float = inf) -> list[bytes]:
+        """The fields whose deadlines are no later, by these; of equal ones the latest set is first.  O(n log n)."""
+        due = [field for field, deadline in self.by_field.items() if deadline <= until]
+        order = sorted(due, key=self.by_field.__getitem__, reverse=True)
         order.reverse()
         return order
 

@@ -211,7 +211,9 @@ class Hash:
         """Remove up to `most` of the fields that have expired, of certain ones or of all; which."""
         if self.deadlines is None:
             return []
-        if only is None:
+        if only is None and self.packed:
+            due = self.deadlines.in_order(now)[:most]
+        elif only is None:
             due = self.deadlines.take_due(now, most)
         else:
             due = [field for field in only if self.deadlines.by_field.get(field, _NEVER) <= now]

@@ -53,7 +53,7 @@ class _Reached(Exception):
     """What follows has happened after the moment that is asked for."""
 
 
-class _Log:
+class Log:
     """Where the commands come from; like a master, it is obeyed."""
 
     kind = b"master"
@@ -81,7 +81,7 @@ class Replay:
         self._has_moments = False
         self._last = 0
         self._session = Session(engine)
-        self._session.peer = _Log()
+        self._session.peer = Log()
         self._before = 0
         self._base: Loading | None = None
         self.began = engine.clock.now // 1000

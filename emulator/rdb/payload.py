@@ -99,7 +99,7 @@ _NEWEST_IN_COMMON: Final = 11
 def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
     """What a payload holds; None where it is damaged, of a version newer than this, or one of Redis's that Valkey has not.
 
-    From version 13 on a checksum of 0 stands for one that was not made.
+    From version 13 on a checksum of 0 stands for one that was not made, but not in Valkey.
     """
     if len(payload) < FOOTER_SIZE:
         return None
@@ -107,7 +107,8 @@ def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
     written = int.from_bytes(whole[-2:], "little")
     if written > version or version >= OF_VALKEY > written > _NEWEST_IN_COMMON:
         return None
-    if checksum != crc64(whole) and (checksum or version < _UNCHECKED_SINCE):
+    is_unchecked = not checksum and _UNCHECKED_SINCE <= version < OF_VALKEY
+    if checksum != crc64(whole) and not is_unchecked:
         return None
     return whole[:-2]
 

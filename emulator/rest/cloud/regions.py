@@ -24,6 +24,7 @@ from emulator.persistence.folder import Memory
 from emulator.persistence.forms import Dump
 from emulator.persistence.image import Image
 from emulator.persistence.loading import Loading
+from emulator.persistence.replay import Log
 from emulator.persistence.stage import take_over
 from emulator.persistence.writing import written
 from emulator.protocol.errors import CommandError
@@ -77,6 +78,7 @@ class ReadRegion(Timer, Listener):
         self._size = 0
         self._ready = False
         self._session = Session(engine)
+        self._session.peer = Log()
 
     def copied(self) -> Job:
         """Copy the data of the primary region as they are now, and note from now on what changes."""

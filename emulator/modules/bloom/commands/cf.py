@@ -196,6 +196,9 @@ def cf_compact(client: Session, key: bytes) -> Status:
         raise CommandError("Cuckoo filter was not found")
     entry.value.compact(stubborn=True)
     changed(client, key)
+    client.engine.propagation.add(
+        client.db.index, [b"CF.COMPACT", key]
+    )  # logged though it is flagged as one that reads
     return OK
 
 
