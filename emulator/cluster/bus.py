@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +28,6 @@ from emulator.cluster.packet import (
     Header,
     Message,
     Packet,
-    decode,
     encode,
 )
 from emulator.cluster.state import HANDSHAKE, MYSELF, NOADDR, Node, members
@@ -39,8 +37,6 @@ from emulator.datatypes.wheel import Timer
 if TYPE_CHECKING:
     from emulator.cluster.cluster import Cluster
     from emulator.replication.host import Receiver
-
-logger = logging.getLogger("emulator")
 
 _TICK: Final = 100
 _TYPES: Final = 11
@@ -121,13 +117,12 @@ class Bus(Timer):
         self.engine.waits.set(self, self.engine.clock.elapsed + _TICK)
 
     def changed(self) -> None:
-        """Something is new that the file of nodes has to tell."""
+        """Something is new that the file of nodes has to tell, or by which the cluster may be up or down."""
         self._changed = True
 
     def settle(self) -> None:
-        """Work out whether the cluster is up, and let whoever listens know what has changed."""
-        is_new = self.state.refresh(self.engine.config.cluster_require_full_coverage)
-        if self._changed or is_new:
+        """Let whoever listens know if something has changed."""
+        if self._changed:
             self._changed = False
             self.state.changed()
 
@@ -284,11 +279,8 @@ class Bus(Timer):
 
     # Receiving
 
-    def take(self, link: BusLink, data: bytes) -> None:
-        """A packet has come.  Raises `BadPacket`."""
-        packet = decode(data)
-        if packet is None:
-            return
+    def take(self, link: BusLink, packet: Packet) -> None:
+        """A packet has come."""
         header = packet.header
         self.received[header.type] += 1
         sender = self.state.nodes.get(header.sender)

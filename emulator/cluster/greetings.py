@@ -59,9 +59,8 @@ class Greetings:
             if waiting:
                 self.greet_node(min(waiting, key=lambda node: node.pong_received))
         for node in others:
-            if node.link is not None and not node.ping_sent and bus.now - node.pong_received > bus.node_timeout / 2:
-                self.greet_node(node)
-            elif node.link is not None and node is bus.manual_failover.candidate:
+            is_silent = not node.ping_sent and bus.now - node.pong_received > bus.node_timeout / 2
+            if is_silent or node is bus.manual_failover.candidate:
                 self.greet_node(node)
 
     def greet_node(self, node: Node, kind: int = PING) -> None:
@@ -226,9 +225,9 @@ class Greetings:
         if fails:
             return
         answered = entry.pong_received * 1000
-        if not node.may_have_failed and not node.ping_sent and not node.fail_reports:
-            if node.pong_received < answered <= bus.now + _NEWER_AT_MOST:
-                node.pong_received = answered
+        is_well = not node.may_have_failed and not node.ping_sent and not node.fail_reports
+        if is_well and node.pong_received < answered <= bus.now + _NEWER_AT_MOST:
+            node.pong_received = answered
         address = (entry.ip, entry.port, entry.cport)
         if node.may_have_failed and not entry.flags & NOADDR and address != (node.ip, node.port, node.cport):
             bus.hang_up(node)

@@ -38,6 +38,7 @@ class Health:
                 bus.hang_up(node)  # the connection alone may be what has failed
             if silent > bus.node_timeout and not node.may_have_failed:
                 node.flags |= PFAIL
+                bus.changed()
                 logger.debug("*** NODE %s possibly failing", told(node))
                 self._judge(node)
 
@@ -47,6 +48,7 @@ class Health:
         node.ping_sent = 0
         if node.flags & PFAIL:
             node.flags &= ~PFAIL
+            self._bus.changed()
         elif node.flags & FAIL:
             self._clear(node)
 

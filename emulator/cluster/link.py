@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.cluster.packet import (
@@ -12,6 +13,7 @@ from emulator.cluster.packet import (
     PUBLISH,
     PUBLISHSHARD,
     BadPacket,
+    decode,
     length_of,
     sender_of,
     type_of,
@@ -77,9 +79,10 @@ class BusLink:
                     self._check_sender_of_much(length)
                 if len(unread) < length:
                     return
-                packet = bytes(unread[:length])
+                packet = decode(bytes(unread[:length]))
                 del unread[:length]
-                behind_wall(lambda: self._bus.take(self, packet), "a packet of the cluster bus")
+                if packet is not None:
+                    behind_wall(partial(self._bus.take, self, packet), "a packet of the cluster bus")
         except BadPacket as bad:
             logger.warning("%s", bad)
             self._bus.drop(self)

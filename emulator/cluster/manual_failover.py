@@ -24,7 +24,7 @@ class ManualFailover:
     """The failover by hand that a node takes part in.
 
     ``_end`` is until when, 0 where there is none; ``candidate`` is the replica that has asked this master for it.
-    ``can_begin`` is whether this replica has all of the master's data, whose stream has ended at ``_offset`` (-1 before it has).
+    ``can_begin`` is whether this replica has all of the master's data, whose stream has ended at ``_offset`` (-1 before).
     """
 
     def __init__(self, bus: Bus) -> None:

@@ -265,4 +265,8 @@ class State:
         return self.is_ok is not was_ok
 
     def _has_gaps(self) -> bool:
-        return any(owner is None or owner.has_failed for owner in self.owners)
+        served = NO_SLOTS
+        for node in self.nodes.values():
+            if not node.has_failed:
+                served |= node.slots
+        return served != ALL_SLOTS
