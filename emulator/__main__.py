@@ -93,6 +93,7 @@ def _run(options: ServerOptions) -> int:
 
 
 async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starter: Starter | None) -> int:
+    from emulator.config.directives import ConfigError
     from emulator.rdb.file_reader import BadFile
     from emulator.stats.log import NOTICE
 
@@ -103,7 +104,7 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
         return 1
     _tell_unkept(config, log)
     _tell_where_data_go(config, log)
-    mode = "sentinel" if options.is_sentinel else "standalone"
+    mode = server.engine.mode
     log.line(NOTICE, f"Running mode={mode}, port={config.port}.")
     if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
@@ -112,6 +113,9 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
         await server.start()
     except BadFile as error:
         return _refuse_data(error, log)
+    except ConfigError as error:
+        log.warn(str(error))
+        return 1
     except OSError as error:
         log.warn(error.args[0] if len(error.args) == 1 else f"Failed listening on port {config.port} (tcp), aborting.")
         return 1

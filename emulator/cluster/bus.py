@@ -184,13 +184,13 @@ class Bus(Timer):
 
     def hang_up(self, node: Node) -> None:
         """End the connection to a node; the next tick makes another."""
-        if isinstance(node.link, BusLink):
+        if node.link is not None:
             self.drop(node.link)
 
     def forget(self, node: Node) -> None:
         """Let a node go, with its connections."""
         self.hang_up(node)
-        if isinstance(node.inbound, BusLink):
+        if node.inbound is not None:
             self.drop(node.inbound)
         self.state.remove(node)
         self.changed()
@@ -199,7 +199,7 @@ class Bus(Timer):
         """A connection that somebody has made turns out to be that of a node, in the place of an older one."""
         if not link.is_inbound or link.node is sender:
             return
-        if isinstance(sender.inbound, BusLink):
+        if sender.inbound is not None:
             self.drop(sender.inbound)
         link.node = sender
         sender.inbound = link
@@ -233,9 +233,9 @@ class Bus(Timer):
             message_flags=flags | HAS_EXTENSIONS,
         )
 
-    def send(self, link: object, kind: int, body: Body = None, flags: int = 0) -> None:
-        """Send a packet over a connection, if it is one."""
-        if isinstance(link, BusLink):
+    def send(self, link: BusLink | None, kind: int, body: Body = None, flags: int = 0) -> None:
+        """Send a packet over a connection, if there is one."""
+        if link is not None:
             self.sent[kind] += 1
             link.send(encode(Packet(self.header(kind, flags), body)))
 
@@ -243,7 +243,7 @@ class Bus(Timer):
         """Send a packet to all nodes, or to some."""
         data = encode(Packet(self.header(kind, flags), body))
         for node in list(self.state.nodes.values() if nodes is None else nodes):
-            if isinstance(node.link, BusLink) and not node.flags & (MYSELF | HANDSHAKE):
+            if node.link is not None and not node.flags & (MYSELF | HANDSHAKE):
                 self.sent[kind] += 1
                 node.link.send(data)
 
@@ -252,11 +252,11 @@ class Bus(Timer):
     def become_replica(self, master: Node) -> None:
         """Be the replica of a master from now on."""
         state = self.state
+        self.follow(master)
         state.set_master(state.myself, master)
         state.migrating.clear()
         state.importing.clear()
         self.manual_failover.reset()
-        self.follow(master)
         self.changed()
 
     def follow(self, master: Node) -> None:

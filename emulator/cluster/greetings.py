@@ -49,7 +49,7 @@ class Greetings:
     # Sending
 
     def tick(self) -> None:
-        """Greet whom it is time to greet: each second the one of a few who was silent longest, and who was silent for long."""
+        """Greet who was silent for long, and each second the one of a few who was silent longest."""
         bus = self._bus
         self._ticks += 1
         others = [node for node in bus.state.nodes.values() if not node.flags & (MYSELF | HANDSHAKE | NOADDR)]
@@ -68,9 +68,9 @@ class Greetings:
         if node.link is not None:
             self.greet(node.link, kind)
 
-    def greet(self, link: object, kind: int) -> None:
+    def greet(self, link: BusLink, kind: int) -> None:
         """Send a greeting."""
-        node = getattr(link, "node", None)
+        node = link.node
         if kind != PONG and node is not None:
             node.ping_sent = self._bus.now
         self._bus.send(link, kind, self.compose(node))

@@ -27,7 +27,7 @@ def masters_among(nodes: int, replicas: int) -> int:
 
 
 def introduce(cluster: Cluster, ip: bytes = LOOPBACK) -> Node:
-    """What `lay_out` has to know of a node that knows nobody; others reach it at `ip`, unless it announces another address."""
+    """What `lay_out` has to know of a node that knows nobody; others reach it at `ip`, unless it announces another one."""
     me = cluster.state.myself
     me.ip = me.ip or ip
     return Node(

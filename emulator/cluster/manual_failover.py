@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.cluster.packet import MFSTART
 from emulator.cluster.told import told
-from emulator.protocol.errors import CommandError
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
+_TIMEOUT: Final = 5000
 _PAUSE: Final = 2
 """How long clients wait at most, in the time that a failover may take."""
 
@@ -45,7 +45,8 @@ class ManualFailover:
 
     def _begin(self) -> None:
         self.reset()
-        self._end = self._bus.now + self._bus.engine.config.cluster_manual_failover_timeout
+        config = self._bus.engine.config
+        self._end = self._bus.now + (config.cluster_manual_failover_timeout if config.edition.is_valkey else _TIMEOUT)
 
     def reset(self) -> None:
         """There is none any more."""
@@ -62,23 +63,17 @@ class ManualFailover:
 
     # The replica
 
-    def request(self, force: bool, takeover: bool) -> None:
-        """Take the master's place as an administrator wants it.  Raises `CommandError`."""
+    def request(self, how: bytes) -> None:
+        """Take the master's place as an administrator wants it: with its consent, or with FORCE or TAKEOVER without."""
         bus = self._bus
-        me = bus.state.myself
-        if me.is_master:
-            raise CommandError("ERR You should send CLUSTER FAILOVER to a replica")
-        master = me.master
-        if master is None:
-            raise CommandError("ERR I'm a replica but my master is unknown to me")
-        if (master.has_failed or master.link is None) and not (force or takeover):
-            raise CommandError("ERR Master is down or failed, please use CLUSTER FAILOVER FORCE")
+        master = bus.state.myself.master
+        assert master is not None
         self._begin()
-        if takeover:
+        if how == b"TAKEOVER":
             logger.log(NOTICE, "Taking over the master (user request).")
             bus.state.bump_epoch()
             bus.election.take_masters_place()
-        elif force:
+        elif how == b"FORCE":
             logger.log(NOTICE, "Forced failover user request accepted.")
             self.can_begin = True
             bus.election.proceed()

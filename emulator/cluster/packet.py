@@ -21,6 +21,11 @@ VERSION: Final = 1
 NO_NODE: Final = b""
 
 PING, PONG, MEET, FAIL, PUBLISH, AUTH_REQUEST, AUTH_ACK, UPDATE, MFSTART, MODULE, PUBLISHSHARD = range(11)
+NAMES: Final = (
+    *("ping", "pong", "meet", "fail", "publish", "auth-req", "auth-ack"),
+    *("update", "mfstart", "module", "publishshard"),
+)
+"""The types as CLUSTER INFO names them."""
 GREETINGS: Final = (PING, PONG, MEET)
 """The packets that carry gossip."""
 
@@ -175,7 +180,7 @@ def _name(data: bytes) -> bytes:
     return text
 
 
-def length_of(prefix: bytes) -> int:
+def length_of(prefix: bytes | bytearray) -> int:
     """How long the packet is that begins with these bytes, at least eight.  Raises `BadPacket`."""
     length = int.from_bytes(prefix[4:8], "big")
     if prefix[:4] != SIGNATURE or length < HEADER_SIZE:
@@ -183,15 +188,15 @@ def length_of(prefix: bytes) -> int:
     return length
 
 
-def type_of(prefix: bytes) -> int:
+def type_of(prefix: bytes | bytearray) -> int:
     """The type of a packet whose first sixteen bytes are given."""
     number: int = _PREFIX.unpack_from(prefix)[4]
     return number
 
 
-def sender_of(header: bytes) -> bytes:
+def sender_of(header: bytes | bytearray) -> bytes:
     """The id of a packet's sender, by its first eighty bytes."""
-    return _text(header[40:80])
+    return bytes(header[40:80])
 
 
 # Writing

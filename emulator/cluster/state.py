@@ -21,7 +21,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from emulator.cluster.link import BusLink
 
 SLOTS: Final = 16384
 NO_SLOTS: Final = 0
@@ -77,15 +80,6 @@ def ranges(slots: int) -> Iterator[tuple[int, int]]:
         position += run
 
 
-class Link(Protocol):
-    """A connection of the bus, as CLUSTER LINKS tells of it; the sizes are bytes."""
-
-    created: int
-    events: bytes
-    send_buffer_allocated: int
-    send_buffer_used: int
-
-
 @dataclass(slots=True, eq=False)
 class Node:
     """A node of the cluster.
@@ -117,8 +111,8 @@ class Node:
     fail_time: int = 0
     voted_time: int = 0
     created: int = 0
-    link: Link | None = None
-    inbound: Link | None = None
+    link: BusLink | None = None
+    inbound: BusLink | None = None
     fail_reports: dict[Node, int] = field(default_factory=dict)
 
     @property

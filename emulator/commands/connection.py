@@ -123,7 +123,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"version": edition.version.encode(),
         b"proto": session.protocol,
         b"id": session.id,
-        b"mode": b"standalone" if session.engine.sentinel is None else b"sentinel",
+        b"mode": session.engine.mode.encode(),
         b"role": b"master" if session.engine.replication.link is None else b"replica",
         b"modules": [module.listed for module in edition.modules],
     }

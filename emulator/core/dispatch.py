@@ -20,7 +20,7 @@ from emulator.clients.sizes import log_call
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError
+from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError, Redirection
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -349,6 +349,8 @@ def _cut_off(session: Session) -> Reply:
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
     session.close_queue()
+    if isinstance(error, Redirection):
+        return error
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
 
@@ -371,6 +373,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
+    if engine.cluster is not None and not session.is_obeyed:
+        engine.cluster.requests.check(session, command, args)
     if engine.config.maxmemory and engine.busy is None:
         engine.out_of_memory = engine.eviction.make_room()
         if engine.pending_work:

@@ -15,6 +15,10 @@ class CommandError(Exception):
     counted = refused = False
 
 
+class Redirection(CommandError):
+    """Raised where another node of the cluster has the keys of a command, or none has: ``MOVED 12182 127.0.0.1:7002``."""
+
+
 class ProtocolError(Exception):
     """Raised if the peer breaks the protocol: it receives ``-ERR Protocol error: …`` and the connection is closed.
 

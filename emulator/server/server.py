@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.clients.description import describe
 from emulator.clients.session import Session
-from emulator.config.directives import ConfigError
-from emulator.config.unkept import refusal
 from emulator.core.engine import Engine
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
@@ -55,8 +53,6 @@ class NetworkServer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        if (reason := refusal(engine.config)) is not None:
-            raise ConfigError(reason)
         self.engine = engine
         self.config = engine.config
         self.loop: asyncio.AbstractEventLoop
@@ -93,9 +89,12 @@ class NetworkServer:
         for engine in keyspaces:
             self._drive(engine)
         self.engine.persistence.open()
+        if self.engine.cluster is not None:
+            self.engine.cluster.open()
         try:
             await self._listeners.open()
             if self.engine.cluster is not None:
+                self.engine.cluster.announce()  # now the port is known
                 await self._open_bus(self.engine.cluster.bus)
             if self.config.rest_port or self.config.cloud_port:
                 await self.serve_rest()
@@ -118,6 +117,8 @@ class NetworkServer:
         await self._listeners.wait_closed()
         for engine in self.engine.keyspaces:
             engine.persistence.log.end()  # until now there may have been somebody to be answered
+        if self.engine.cluster is not None:
+            self.engine.cluster.close()
         for driver in self._drivers.values():
             driver.stop()
         self.shut_down()

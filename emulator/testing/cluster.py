@@ -96,7 +96,7 @@ class Cluster:
 
     def node_of(self, key: str | bytes) -> Server:
         """The master that serves a key."""
-        slot = key_slot(to_bytes(key))
+        slot = key_slot(to_bytes(key) if isinstance(key, str) else key)
         return next(server for server in self.masters if server.run(lambda engine: _has(engine, slot)))
 
     @property
@@ -111,11 +111,12 @@ class Cluster:
 
     def connect(self, **kwargs: Any) -> redis.RedisCluster:
         """A ``redis.RedisCluster``; arguments are those of ``redis.RedisCluster``."""
-        from redis.cluster import ClusterNode, RedisCluster
+        from redis import cluster
 
-        nodes = [ClusterNode(host, port) for host, port in self.addresses]
+        node: Any = cluster.ClusterNode
+        nodes = [node(host, port) for host, port in self.addresses]
         password = {"password": self._settings["requirepass"]} if self._settings.get("requirepass") else {}
-        return RedisCluster(startup_nodes=nodes, **{**password, **kwargs})
+        return cluster.RedisCluster(startup_nodes=nodes, **{**password, **kwargs})
 
     # What happens to it
 

@@ -1,0 +1,120 @@
+"""Which commands a node serves, and where it sends clients with the others.
+
+Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#moved-redirection
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from emulator.cluster.endpoint import endpoint
+from emulator.cluster.state import Node
+from emulator.keyspace.slot_index import key_slot
+from emulator.protocol.errors import CommandError, Redirection
+from emulator.table.registry import ASKING, WRITE, Command
+
+if TYPE_CHECKING:
+    from emulator.clients.session import Session
+    from emulator.cluster.cluster import Cluster
+
+CROSS_SLOT: Final = "CROSSSLOT Keys in request don't hash to the same slot"
+DOWN: Final = "CLUSTERDOWN The cluster is down"
+READS_ONLY: Final = "CLUSTERDOWN The cluster is down and only accepts read commands"
+NOT_SERVED: Final = "CLUSTERDOWN Hash slot not served"
+TRY_AGAIN: Final = "TRYAGAIN Multiple keys request during rehashing of slot"
+
+_SHARD_CHANNELS: Final = frozenset((b"ssubscribe", b"sunsubscribe", b"spublish"))
+
+Call = tuple[Command, Sequence[bytes]]
+
+
+def only_slot(keys: Sequence[bytes]) -> int:
+    """The slot that all keys have; raises `Redirection` where they have several."""
+    slot = key_slot(keys[0])
+    if any(key_slot(key) != slot for key in keys):
+        raise Redirection(CROSS_SLOT)
+    return slot
+
+
+class Requests:
+    """Decides about requests by the slots of their keys."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def check(self, session: Session, command: Command, args: Sequence[bytes]) -> int | None:
+        """Raise `Redirection` unless this node serves a call; EXEC stands for what is queued.  Returns the slot, if any."""
+        asked, session.asking = session.asking, False
+        if command.name == b"exec":
+            calls: Sequence[Call] = session.queue or ()
+        elif not command.keys and command.key_finder is None:
+            return None
+        else:
+            calls = ((command, args),)
+        keys = [key for called, words in calls for key, _ in called.find_keys(words)]
+        if not keys:
+            return None
+        slot = only_slot(keys)
+        state = self._cluster.state
+        owner = state.owners[slot]
+        if owner is None:
+            raise Redirection(NOT_SERVED)
+        writes = any(called.flags & WRITE for called, _ in calls)
+        of_channels = any(called.name in _SHARD_CHANNELS for called, _ in calls)
+        if not state.is_ok:
+            self._check_down(writes, of_channels)
+        here = state.myself
+        migrates = owner is here and slot in state.migrating
+        imports = not migrates and slot in state.importing
+        if (migrates or imports) and command.name == b"migrate":
+            return slot
+        missing = self._missing(session, keys) if (migrates or imports) and not of_channels else 0
+        if migrates and missing:
+            if missing < len(keys):
+                raise Redirection(TRY_AGAIN)
+            raise self.elsewhere("ASK", slot, state.migrating[slot])
+        if imports and (asked or command.flags & ASKING):
+            if missing and len(set(keys)) > 1:
+                raise Redirection(TRY_AGAIN)
+            return slot
+        if owner is here or (owner is here.master and not writes and (session.reads_replicas or of_channels)):
+            return slot
+        raise self.elsewhere("MOVED", slot, owner)
+
+    def _check_down(self, writes: bool, of_channels: bool) -> None:
+        config = self._cluster.engine.config
+        if of_channels:
+            if not config.cluster_allow_pubsubshard_when_down:
+                raise Redirection(DOWN)
+        elif not config.cluster_allow_reads_when_down:
+            raise Redirection(DOWN)
+        elif writes:
+            raise Redirection(READS_ONLY)
+
+    @staticmethod
+    def _missing(session: Session, keys: Iterable[bytes]) -> int:
+        return sum(session.db.peek_entry(key) is None for key in keys)
+
+    def elsewhere(self, word: str, slot: int, node: Node) -> Redirection:
+        """The error that sends a client to another node."""
+        config = self._cluster.engine.config
+        place = endpoint(node, config.cluster_preferred_endpoint_type)
+        return Redirection(f"{word} {slot} {place.decode()}:{node.port}")
+
+    def refusal(self, session: Session, keys: Sequence[bytes], reads: bool) -> CommandError | None:
+        """The error of a client that waits for keys which are this node's no more."""
+        state = self._cluster.state
+        slot = key_slot(keys[0])
+        owner = state.owners[slot]
+        if owner is None:
+            return CommandError(NOT_SERVED)
+        if not state.is_ok and not (reads and self._cluster.engine.config.cluster_allow_reads_when_down):
+            return CommandError(DOWN)
+        if (
+            owner is state.myself
+            or slot in state.importing
+            or (owner is state.myself.master and session.reads_replicas)
+        ):
+            return None
+        return self.elsewhere("MOVED", slot, owner)
