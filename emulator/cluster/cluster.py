@@ -86,9 +86,14 @@ class Cluster:
     # The file
 
     def open(self) -> None:
-        """Read the file of nodes, which is made where there is none.  Raises ConfigError where it cannot be had."""
+        """Read the file of nodes, which is made where there is none; without a name there is none at all.
+
+        Raises ConfigError where it cannot be had.
+        """
         engine = self.engine
         name = engine.config.cluster_config_file
+        if not name:
+            return
         self._file = NodesFile(engine.persistence.folder, name)
         try:
             if text := self._file.open():
