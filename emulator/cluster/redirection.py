@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.cluster.endpoint import endpoint
 from emulator.cluster.state import Node
-from emulator.keyspace.slot_index import key_slot
-from emulator.protocol.errors import CommandError, Redirection
+from emulator.datatypes.slots import key_slot
+from emulator.protocol.errors import CommandError
 from emulator.table.registry import ASKING, WRITE, Command
 
 if TYPE_CHECKING:
@@ -29,11 +29,18 @@ _SHARD_CHANNELS: Final = frozenset((b"ssubscribe", b"sunsubscribe", b"spublish")
 Call = tuple[Command, Sequence[bytes]]
 
 
+def redirection(text: str) -> CommandError:
+    """The error of a call that this node does not serve."""
+    error = CommandError(text)
+    error.redirects = True
+    return error
+
+
 def only_slot(keys: Sequence[bytes]) -> int:
-    """The slot that all keys have; raises `Redirection` where they have several."""
+    """The slot that all keys have; raises where they have several."""
     slot = key_slot(keys[0])
     if any(key_slot(key) != slot for key in keys):
-        raise Redirection(CROSS_SLOT)
+        raise redirection(CROSS_SLOT)
     return slot
 
 
@@ -44,8 +51,7 @@ class Requests:
         self._cluster = cluster
 
     def check(self, session: Session, command: Command, args: Sequence[bytes]) -> int | None:
-        """Raise `Redirection` unless this node serves a call; EXEC stands for what is queued.  Returns the slot, if any."""
-        asked, session.asking = session.asking, False
+        """Raise unless this node serves a call; EXEC stands for what is queued.  Returns the slot, if any."""
         if command.name == b"exec":
             calls: Sequence[Call] = session.queue or ()
         elif not command.keys and command.key_finder is None:
@@ -59,7 +65,7 @@ class Requests:
         state = self._cluster.state
         owner = state.owners[slot]
         if owner is None:
-            raise Redirection(NOT_SERVED)
+            raise redirection(NOT_SERVED)
         writes = any(called.flags & WRITE for called, _ in calls)
         of_channels = any(called.name in _SHARD_CHANNELS for called, _ in calls)
         if not state.is_ok:
@@ -72,11 +78,11 @@ class Requests:
         missing = self._missing(session, keys) if (migrates or imports) and not of_channels else 0
         if migrates and missing:
             if missing < len(keys):
-                raise Redirection(TRY_AGAIN)
+                raise redirection(TRY_AGAIN)
             raise self.elsewhere("ASK", slot, state.migrating[slot])
-        if imports and (asked or command.flags & ASKING):
+        if imports and (session.asking or command.flags & ASKING):
             if missing and len(set(keys)) > 1:
-                raise Redirection(TRY_AGAIN)
+                raise redirection(TRY_AGAIN)
             return slot
         if owner is here or (owner is here.master and not writes and (session.reads_replicas or of_channels)):
             return slot
@@ -86,21 +92,21 @@ class Requests:
         config = self._cluster.engine.config
         if of_channels:
             if not config.cluster_allow_pubsubshard_when_down:
-                raise Redirection(DOWN)
+                raise redirection(DOWN)
         elif not config.cluster_allow_reads_when_down:
-            raise Redirection(DOWN)
+            raise redirection(DOWN)
         elif writes:
-            raise Redirection(READS_ONLY)
+            raise redirection(READS_ONLY)
 
     @staticmethod
     def _missing(session: Session, keys: Iterable[bytes]) -> int:
         return sum(session.db.peek_entry(key) is None for key in keys)
 
-    def elsewhere(self, word: str, slot: int, node: Node) -> Redirection:
+    def elsewhere(self, word: str, slot: int, node: Node) -> CommandError:
         """The error that sends a client to another node."""
         config = self._cluster.engine.config
         place = endpoint(node, config.cluster_preferred_endpoint_type)
-        return Redirection(f"{word} {slot} {place.decode()}:{node.port}")
+        return redirection(f"{word} {slot} {place.decode()}:{node.port}")
 
     def refusal(self, session: Session, keys: Sequence[bytes], reads: bool) -> CommandError | None:
         """The error of a client that waits for keys which are this node's no more."""

@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
-SLOTS: Final = 16384
+from emulator.datatypes.slots import SLOTS as SLOTS
+
 NO_SLOTS: Final = 0
 ALL_SLOTS: Final = (1 << SLOTS) - 1
 

@@ -20,7 +20,7 @@ from emulator.clients.sizes import log_call
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError, Redirection
+from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONLY_REPLICA, CommandError
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
@@ -216,6 +216,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.asking:
+        session.asking = session.last_command is not None and session.last_command.name == b"asking"
     if session.large_requests and reply.__class__ is not Postponed:
         session.end_large_request(args)
     if session.output_limit and reply.__class__ in session.encoders:
@@ -349,7 +351,7 @@ def _cut_off(session: Session) -> Reply:
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
     session.close_queue()
-    if isinstance(error, Redirection):
+    if error.redirects:
         return error
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
