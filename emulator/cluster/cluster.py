@@ -60,7 +60,7 @@ class Cluster:
         for name in _OWN_FIELDS:
             if name in known:
                 engine.config.on_change(name, self._announce_anew)
-        engine.config.on_change("cluster-require-full-coverage", self._changed)
+        engine.config.on_change("cluster-require-full-coverage", self._look_again)
         self.state.on_change.append(self._changed)
 
     def announce(self) -> None:
@@ -78,6 +78,11 @@ class Cluster:
             myself.availability_zone = config.availability_zone.encode()
         no_failover = NOFAILOVER if config.cluster_replica_no_failover else 0
         myself.flags = myself.flags & ~NOFAILOVER | no_failover
+
+    def _look_again(self) -> None:
+        """What is up stays so until something happens to a node or a slot."""
+        if not self.state.is_ok:
+            self.state.changed()
 
     def _announce_anew(self) -> None:
         self.announce()

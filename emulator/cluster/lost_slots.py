@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emulator.keyspace.slot_index import key_slot
+from emulator.datatypes.slots import key_slot
 from emulator.protocol.replies import Push
 from emulator.table.registry import WRITE
 

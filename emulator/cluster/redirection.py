@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.cluster.endpoint import endpoint
 from emulator.cluster.state import Node
-from emulator.keyspace.slot_index import key_slot
+from emulator.datatypes.slots import key_slot
 from emulator.protocol.errors import CommandError
 from emulator.table.registry import ASKING, WRITE, Command
 

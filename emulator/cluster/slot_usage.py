@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.keyspace.slot_index import key_slot
+from emulator.datatypes.slots import key_slot
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.stats.slowlog import request_size
 

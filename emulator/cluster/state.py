@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from emulator.cluster.link import BusLink
 
-SLOTS: Final = 16384
+from emulator.datatypes.slots import SLOTS as SLOTS
+
 NO_SLOTS: Final = 0
 ALL_SLOTS: Final = (1 << SLOTS) - 1
 

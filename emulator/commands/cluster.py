@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from emulator.keyspace.slot_index import SLOTS
+from emulator.datatypes.slots import SLOTS
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import OK, Status

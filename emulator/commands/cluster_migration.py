@@ -29,11 +29,10 @@ def cluster_migration(client: Session, action: bytes, argument: bytes, *more: by
     word, selection = action.upper(), argument.upper()
     if word == b"IMPORT":
         _check_import(cluster, words)
-    selects = (selection == b"ALL" and not more) or (selection == b"ID" and len(more) == 1)
-    if word == b"STATUS" and selects:
-        return []
-    if word == b"CANCEL" and selects:
-        return 0
+    if word in (b"STATUS", b"CANCEL") and selection in (b"ALL", b"ID"):
+        if len(more) != (selection == b"ID"):
+            raise wrong_arity("cluster|migration")
+        return [] if word == b"STATUS" else 0
     raise CommandError("ERR unknown argument")
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from emulator.commands.cluster import cluster_of, slot
 from emulator.commands.generic import asked_for, options_of_scan
 from emulator.commands.scan import scan_options
-from emulator.keyspace.slot_index import SLOTS, key_slot
+from emulator.datatypes.slots import SLOTS, key_slot, pattern_slot
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import parse_unsigned
 from emulator.table.keyspec import keys
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from emulator.commands.scan import ScanOptions
 
 _LETTERS: Final = string.digits.encode() + string.ascii_letters.encode()
-_SPECIAL: Final = frozenset(b"*?[\\")
 _BEGIN: Final = b"0"
 _NO_NODE: Final = b"0"
 _BITS: Final = 14
@@ -61,7 +60,7 @@ def clusterscan(client: Session, cursor: bytes, *options: bytes) -> list[Any]:
         return [_BEGIN if first is None else _cursor(_NO_NODE, _Place(first, 0)), []]
     if only is not None and only != begin.slot:
         raise CommandError("ERR Cursor slot mismatch with SLOT argument")
-    return _scan(client, cluster, begin, only is not None or _slot_of_pattern(pattern) is not None, asked)
+    return _scan(client, cluster, begin, only is not None or pattern_slot(pattern) is not None, asked)
 
 
 def _options(client: Session, words: Sequence[bytes]) -> tuple[int | None, bytes, ScanOptions]:
@@ -85,17 +84,9 @@ def _options(client: Session, words: Sequence[bytes]) -> tuple[int | None, bytes
     return slots[0] if slots else None, patterns[-1] if patterns else b"*", asked
 
 
-def _slot_of_pattern(pattern: bytes) -> int | None:
-    """The slot of all keys that match a pattern, None where there may be several."""
-    start = pattern.find(b"{") + 1
-    end = pattern.find(b"}", start) if start else -1
-    decisive = pattern[: end + 1] if end > start else pattern
-    return None if _SPECIAL.intersection(decisive) else key_slot(pattern)
-
-
 def _first_slot(only: int | None, pattern: bytes) -> int | None:
     """The slot that a scan begins with, None where no key can be asked for."""
-    of_pattern = _slot_of_pattern(pattern)
+    of_pattern = pattern_slot(pattern)
     if only is None:
         return 0 if of_pattern is None else of_pattern
     return only if of_pattern in (None, only) else None

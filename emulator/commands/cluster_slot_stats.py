@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.cluster import VARIES, cluster_of, slot_range
-from emulator.keyspace.slot_index import SLOTS
+from emulator.datatypes.slots import SLOTS
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.table.registry import command

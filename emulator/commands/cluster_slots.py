@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.cluster.state import Node, State, members
 from emulator.commands.arguments import integer, wrong_arity, wrong_subcommand_arity
 from emulator.commands.cluster import CHANGES, NO_CLUSTER, SLOT_WISE, VARIES, cluster_of, node_named, slot, slots_in
-from emulator.keyspace.slot_index import SLOTS, key_slot
+from emulator.datatypes.slots import SLOTS, key_slot
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import OK, Status

@@ -111,6 +111,10 @@ _OF_MIGRATION: Final = (
     "cluster_slot_migration_active_tasks",
     "cluster_slot_migration_active_trim_running",
     "cluster_slot_migration_active_trim_current_job_keys",
+    "cluster_slot_migration_active_trim_current_job_trimmed",
+    "cluster_slot_migration_stats_active_trim_started",
+    "cluster_slot_migration_stats_active_trim_completed",
+    "cluster_slot_migration_stats_active_trim_cancelled",
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import INT32_MAX, database, integer
+from emulator.commands.arguments import INT32_MAX, database, integer, refuse_in_cluster
 from emulator.commands.options import FLAG, Options, read_options
 from emulator.commands.past import delete_past, is_past
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
@@ -312,6 +312,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
 @command("generic", since="1.0.0", flags="write fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def move(client: Session, key: bytes, db: bytes) -> int:
     """Moves a key to another database unless it exists there; returns 1 if it was moved."""
+    refuse_in_cluster(client, "ERR MOVE is not allowed in cluster mode", valkey=False)
     target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)

@@ -39,7 +39,7 @@ from emulator.core.rates import Rates
 from emulator.datatypes.list import List
 from emulator.datatypes.quicklist import NONE_LARGE, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
-from emulator.keyspace.database import Database
+from emulator.keyspace.database import Database, number_of_databases
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
@@ -79,8 +79,6 @@ _NOT_FOR_TENANTS: Final = frozenset(
     b"bgrewriteaof bgsave config debug failover migrate module psync replconf replicaof save shutdown slaveof sync".split()
 )
 """The commands that reach the server's settings, its files or other servers."""
-
-"""Does some work in a thread, and calls the second with its outcome, or the third with the error."""
 
 
 def at_once(work: Callable[[], object]) -> object:
@@ -207,15 +205,7 @@ class Engine:
         self.replication = Replication(self)
         self.sentinel: Sentinel | None = None
         self.has_slots = self.config.cluster_enabled
-        self.databases = [Database(self, index) for index in range(self._number_of_databases())]
-
-    def _number_of_databases(self) -> int:
-        config = self.config
-        if config.cluster_enabled and config.edition.is_valkey:
-            return config.cluster_databases
-        if config.cluster_enabled:
-            config.databases = 1
-        return config.databases
+        self.databases = [Database(self, index) for index in range(number_of_databases(self.config))]
 
     def _set_up_cluster(self) -> None:
         self.cluster: Cluster | None = None

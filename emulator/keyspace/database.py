@@ -31,12 +31,22 @@ from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
 if TYPE_CHECKING:
+    from emulator.config.directives import Config
     from emulator.keyspace.host import HostOfData
 
 V = TypeVar("V")
 
 _TRIES = 100
 """How many keys are drawn by lot, while those that have expired stay, before one of them is as good as another."""
+
+
+def number_of_databases(config: Config) -> int:
+    """How many databases a server has; in cluster mode that is one, in Valkey as many as is said for that."""
+    if config.cluster_enabled:
+        if config.edition.is_valkey:
+            return config.cluster_databases
+        config.databases = 1
+    return config.databases
 
 
 class Database(Expiring):

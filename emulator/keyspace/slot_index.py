@@ -1,22 +1,14 @@
-"""The hash slots of cluster mode: which one a key belongs to, and the keys of a database by their slots."""
+"""The keys of a database by their hash slots, in cluster mode."""
 
 from __future__ import annotations
 
-from binascii import crc_hqx
 from collections.abc import Iterable
 from typing import Final
 
+from emulator.datatypes.slots import key_slot
 from emulator.keyspace.key_index import KeyIndex
 
-SLOTS: Final = 16384
 _NONE: Final = KeyIndex(())
-
-
-def key_slot(key: bytes) -> int:
-    """The slot of a key: that of what stands between its first braces, unless that is nothing.  O(bytes)."""
-    start = key.find(b"{") + 1
-    end = key.find(b"}", start) if start else -1
-    return crc_hqx(key[start:end] if end > start else key, 0) % SLOTS
 
 
 class SlotIndex(KeyIndex):

@@ -11,7 +11,7 @@ from emulator.clock import in_milliseconds, machine_monotonic
 from emulator.cluster.layout import introduce, lay_out
 from emulator.cluster.state import Node, members
 from emulator.core.engine import Engine
-from emulator.keyspace.slot_index import key_slot
+from emulator.datatypes.slots import key_slot
 from emulator.protocol.text import to_bytes
 from emulator.testing.embedded import Server
 
