@@ -30,7 +30,7 @@ from emulator.cluster.packet import (
     Packet,
     encode,
 )
-from emulator.cluster.state import HANDSHAKE, MYSELF, NOADDR, Node, members
+from emulator.cluster.state import EXTENSIONS, HANDSHAKE, MYSELF, NOADDR, Node, members
 from emulator.cluster.state import MEET as TO_BE_MET
 from emulator.datatypes.wheel import Timer
 
@@ -299,6 +299,8 @@ class Bus(Timer):
         state = self.state
         self.knows(link, sender)
         sender.data_received = self.now
+        if header.message_flags & HAS_EXTENSIONS:
+            sender.flags |= EXTENSIONS
         if header.current_epoch > state.current_epoch:
             state.current_epoch = header.current_epoch
             self.changed()

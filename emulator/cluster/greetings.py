@@ -254,7 +254,6 @@ class Greetings:
 
     def _take_extensions(self, sender: Node, extensions: Extensions) -> None:
         bus = self._bus
-        sender.flags |= EXTENSIONS
         told_of = (extensions.hostname or b"", extensions.human_name or b"", extensions.shard_id or sender.shard_id)
         if told_of != (sender.hostname, sender.human_name, sender.shard_id):
             sender.hostname, sender.human_name, sender.shard_id = told_of

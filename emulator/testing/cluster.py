@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.clock import in_milliseconds, machine_monotonic
+from emulator.clock import Clock, in_milliseconds, machine_monotonic
 from emulator.cluster.layout import introduce, lay_out
 from emulator.cluster.state import Node, members
 from emulator.core.engine import Engine
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30.0
 _PAUSE = 0.005
+_STEP = 100
+"""Milliseconds between two looks of a node at the others."""
 
 
 def _cluster(engine: Engine) -> ClusterOfEngine:
@@ -34,14 +37,21 @@ def _cluster(engine: Engine) -> ClusterOfEngine:
 class Cluster:
     """As many `masters` as there are to be, each with so many `replicas`; `settings` are directives of all nodes.
 
-    A master that does not answer for `node_timeout`, seconds or a ``timedelta``, is replaced by one of its replicas.  As a
-    context manager it is there when all slots are served and each replica follows its master.
+    A master that does not answer for `node_timeout`, seconds or a ``timedelta``, is replaced by one of its replicas.  Each
+    node has a copy of the `clock`.  As a context manager it is there when all slots are served and each replica follows its
+    master.
 
     ``nodes`` are the servers, masters first, as they were at the beginning.
     """
 
     def __init__(
-        self, *, masters: int = 3, replicas: int = 1, node_timeout: float | timedelta = 1.0, **settings: Any
+        self,
+        *,
+        masters: int = 3,
+        replicas: int = 1,
+        node_timeout: float | timedelta = 1.0,
+        clock: Clock | None = None,
+        **settings: Any,
     ) -> None:
         if masters < 1 or replicas < 0:
             raise ValueError(
@@ -51,13 +61,14 @@ class Cluster:
         self._masters, self._replicas = masters, replicas
         timeout = in_milliseconds(node_timeout)
         self._settings = {"cluster_node_timeout": timeout, **settings, "cluster_enabled": "yes"}
+        self._clock = clock
         self._stack = ExitStack()
         self._stopped: set[Server] = set()
 
     def __enter__(self) -> Cluster:
         try:
             for _ in range(self._masters * (self._replicas + 1)):
-                self.nodes.append(self._stack.enter_context(Server(**self._settings)))
+                self.nodes.append(self._stack.enter_context(Server(clock=copy(self._clock), **self._settings)))
             introduced = [server.run(lambda engine: introduce(_cluster(engine))) for server in self.nodes]
             for server in self.nodes:
                 server.run(lambda engine: self._begin(engine, introduced))
@@ -121,7 +132,7 @@ class Cluster:
     # What happens to it
 
     def wait(self) -> None:
-        """Wait until all nodes agree who serves which slot, all slots are served, and each replica follows its master.
+        """Wait until all nodes agree who serves which slot and who follows whom, and each replica has its master's data.
 
         Raises TimeoutError where they do not come to it.
         """
@@ -135,6 +146,21 @@ class Cluster:
             if machine_monotonic() > deadline:
                 raise TimeoutError("the nodes of the cluster do not come to it")
             time.sleep(_PAUSE)
+
+    def advance(self, time: float | timedelta) -> None:
+        """Turn the clocks of all nodes forward, in steps between which they hear of one another."""
+        left = in_milliseconds(time)
+        while left > 0:
+            step = min(left, _STEP)
+            left -= step
+            for server in self.running:
+                server.clock.advance(step / 1000)
+            self._until(self._all_have_answered)
+
+    def _all_have_answered(self) -> bool:
+        """Whether no node waits for the answer of one that runs."""
+        running = {server.run(lambda engine: _cluster(engine).state.myself.id) for server in self.running}
+        return not any(running & server.run(_awaited) for server in self.running)
 
     def failover(self, master: Server | None = None) -> Server:
         """Let a replica take the place of a master, by default the first one's, and wait until everybody knows so; the new
@@ -160,6 +186,11 @@ class Cluster:
         return next(server for server in self.running if server.run(lambda engine: _has(engine, slot)))
 
 
+def _awaited(engine: Engine) -> set[bytes]:
+    """The nodes that owe a node an answer."""
+    return {node.id for node in _cluster(engine).state.nodes.values() if node.ping_sent}
+
+
 def _serves(engine: Engine) -> bool:
     me = _cluster(engine).state.myself
     return me.is_master and bool(me.slots)
@@ -169,9 +200,10 @@ def _has(engine: Engine, slot: int) -> bool:
     return bool(_cluster(engine).state.myself.slots >> slot & 1)
 
 
-def _view(engine: Engine) -> frozenset[tuple[bytes, int]]:
-    """Who has which slots, as a node knows it."""
-    return frozenset((node.id, node.slots) for node in _cluster(engine).state.nodes.values() if node.slots)
+def _view(engine: Engine) -> frozenset[tuple[bytes, int, bytes]]:
+    """Who has which slots and who follows whom, as a node knows it."""
+    nodes = _cluster(engine).state.nodes.values()
+    return frozenset((node.id, node.slots, node.master.id if node.master is not None else b"") for node in nodes)
 
 
 def _is_well(server: Server) -> bool:
