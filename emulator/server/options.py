@@ -92,7 +92,7 @@ class ServerOptions:
     ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
     ``warnings`` lines for the log.  Where it `is_sentinel`, ``sentinel`` has the words of each ``sentinel`` directive.
     ``cluster_nodes`` are the nodes of a whole cluster that is to be started, 0 for a server, and ``cluster_replicas`` those
-    of each master, -1 for as many as are usual.
+    of each master, -1 for as many as are usual.  Where it `has_port_of_chance` a free port was asked for.
     """
 
     def __init__(self, edition: Edition = REDIS_8_2) -> None:
@@ -101,6 +101,7 @@ class ServerOptions:
         self.users: list[list[str]] = []
         self.is_sentinel = False
         self.sentinel: list[list[str]] = []
+        self.has_port_of_chance = False
         self.cluster_nodes = 0
         self.cluster_replicas = -1
         self.notes: list[str] = []
@@ -136,6 +137,8 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptio
         )
     if options.cluster_nodes:
         _settle_cluster(options)
+    if options.config.cluster_enabled and options.has_port_of_chance and not options.config.cluster_port:
+        options.config.cluster_port = free_port()  # the usual one, so many ports above a free one, may be none
     if options.config.cluster_enabled and options.config.replicaof:
         raise FatalConfigError("replicaof directive not allowed in cluster mode")
     _check_logfile(options.config)
@@ -354,6 +357,7 @@ class Loader:
     def _assign(self, name: str, words: list[str]) -> None:
         if name in ("port", "rest-port", "cloud-port", "cloud-proxy") and words == ["auto"]:
             words = [str(free_port())]
+            self.options.has_port_of_chance |= name == "port"
         if name == "rest-database":  # each line declares one more
             if not all(1 <= word.count(":") <= 2 for word in words):
                 raise ConfigError("argument must be NAME:TOKEN or NAME:TOKEN:READONLYTOKEN")
