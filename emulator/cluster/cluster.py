@@ -32,7 +32,9 @@ _OWN_FIELDS: Final = (
 )
 """Directives of which the node's own entry is made."""
 
+_LAST_PORT: Final = 65535
 _FORGOTTEN_SECONDS: Final = 60
+_MESSAGES: Final = "ping pong meet fail publish auth-req auth-ack update mfstart module publishshard".split()
 _BYTES_TOLD: Final = tuple(
     f"cluster_stats_{kind}bytes_{way}" for kind in ("", "pubsub_", "module_") for way in ("sent", "received")
 )
@@ -105,6 +107,11 @@ class Cluster:
     def open(self) -> None:
         """Read the file of nodes, which is made where there is none.  Raises ConfigError where it cannot be had."""
         engine = self.engine
+        if self.state.myself.cport > _LAST_PORT:
+            raise ConfigError(
+                "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. "
+                "Your Redis port number must be 55535 or less."
+            )
         name = engine.config.cluster_config_file
         self._file = NodesFile(engine.persistence.folder, name)
         try:
@@ -114,6 +121,8 @@ class Cluster:
             else:
                 logger.log(NOTICE, "No cluster configuration found, I'm %s", self.state.myself.id.decode())
             self.announce()
+            if (master := self.state.myself.master) is not None:
+                engine.config.replicaof = (master.ip.decode(), master.port)
             self.state.refresh(engine.config.cluster_require_full_coverage)
             self._file.save(state_text(self.state))
         except FileInUse:
@@ -129,9 +138,9 @@ class Cluster:
             ) from None
 
     def close(self) -> None:
-        """Save for the last time, and let go of the file."""
+        """Let go of the file, in which everything is."""
         if self._file is not None:
-            behind_wall(self.save, "the file of nodes")
+            self._save_soon()
             self._file.close()
             self._file = None
 
@@ -227,13 +236,13 @@ class Cluster:
 
     def messages(self, is_valkey: bool) -> dict[str, int]:
         """What the bus has sent and received, as CLUSTER INFO tells it."""
-        sent, received = (0, 0) if self.bus is None else (sum(self.bus.sent), sum(self.bus.received))
-        bytes_told = _BYTES_TOLD if is_valkey else ()
-        return {
-            "cluster_stats_messages_sent": sent,
-            "cluster_stats_messages_received": received,
-            **dict.fromkeys(bytes_told, 0),
-        }
+        told: dict[str, int] = {}
+        for word in ("sent", "received"):
+            counts: Sequence[int] = () if self.bus is None else getattr(self.bus, word)
+            named = zip(_MESSAGES, counts, strict=False)
+            told |= {f"cluster_stats_messages_{name}_{word}": count for name, count in named if count}
+            told[f"cluster_stats_messages_{word}"] = sum(counts)
+        return told | dict.fromkeys(_BYTES_TOLD if is_valkey else (), 0)
 
     # Keys
 
