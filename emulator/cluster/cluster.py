@@ -33,6 +33,7 @@ _OWN_FIELDS: Final = (
 )
 """Directives of which the node's own entry is made."""
 
+_LAST_PORT: Final = 65535
 _FORGOTTEN_SECONDS: Final = 60
 _BYTES_TOLD: Final = tuple(
     f"cluster_stats_{kind}bytes_{way}" for kind in ("", "pubsub_", "module_") for way in ("sent", "received")
@@ -96,6 +97,11 @@ class Cluster:
         Raises ConfigError where it cannot be had.
         """
         engine = self.engine
+        if self.state.myself.cport > _LAST_PORT:
+            raise ConfigError(
+                "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. "
+                "Your Redis port number must be 55535 or less."
+            )
         name = engine.config.cluster_config_file
         if not name:
             return
@@ -107,6 +113,8 @@ class Cluster:
             else:
                 logger.log(NOTICE, "No cluster configuration found, I'm %s", self.state.myself.id.decode())
             self.announce()
+            if (master := self.state.myself.master) is not None:
+                engine.config.replicaof = (master.ip.decode(), master.port)
             self.state.refresh(engine.config.cluster_require_full_coverage)
             self._file.save(state_text(self.state))
         except FileInUse:
@@ -122,9 +130,9 @@ class Cluster:
             ) from None
 
     def close(self) -> None:
-        """Save for the last time, and let go of the file."""
+        """Let go of the file, in which everything is."""
         if self._file is not None:
-            behind_wall(self.save, "the file of nodes")
+            self._save_soon()
             self._file.close()
             self._file = None
 

@@ -44,6 +44,10 @@ def only_slot(keys: Sequence[bytes]) -> int:
     return slot
 
 
+def _writes(calls: Iterable[Call]) -> bool:
+    return any(called.flags & WRITE for called, _ in calls)
+
+
 class Requests:
     """Decides about requests by the slots of their keys."""
 
@@ -52,12 +56,9 @@ class Requests:
 
     def check(self, session: Session, command: Command, args: Sequence[bytes]) -> int | None:
         """Raise unless this node serves a call; EXEC stands for what is queued.  Returns the slot, if any."""
-        if command.name == b"exec":
-            calls: Sequence[Call] = session.queue or ()
-        elif not command.keys and command.key_finder is None:
+        if not command.keys and command.key_finder is None and command.name != b"exec":
             return None
-        else:
-            calls = ((command, args),)
+        calls: Sequence[Call] = (session.queue or ()) if command.name == b"exec" else ((command, args),)
         keys = [key for called, words in calls for key, _ in called.find_keys(words)]
         if not keys:
             return None
@@ -66,36 +67,50 @@ class Requests:
         owner = state.owners[slot]
         if owner is None:
             raise redirection(NOT_SERVED)
-        writes = any(called.flags & WRITE for called, _ in calls)
         of_channels = any(called.name in _SHARD_CHANNELS for called, _ in calls)
         if not state.is_ok:
-            self._check_down(writes, of_channels)
-        here = state.myself
-        migrates = owner is here and slot in state.migrating
-        imports = not migrates and slot in state.importing
-        if (migrates or imports) and command.name == b"migrate":
-            return slot
-        missing = self._missing(session, keys) if (migrates or imports) and not of_channels else 0
-        if migrates and missing:
-            if missing < len(keys):
-                raise redirection(TRY_AGAIN)
-            raise self.elsewhere("ASK", slot, state.migrating[slot])
-        if imports and (session.asking or command.flags & ASKING):
-            if missing and len(set(keys)) > 1:
-                raise redirection(TRY_AGAIN)
-            return slot
-        if owner is here or (owner is here.master and not writes and (session.reads_replicas or of_channels)):
+            self._check_down(calls, of_channels)
+        if slot in state.migrating or slot in state.importing:
+            missing = 0 if of_channels or self._is_put_off(session, command) else self._missing(session, keys)
+            if command.name == b"migrate" or self._serves_moving(session, command, slot, keys, missing):
+                return slot
+        if owner is state.myself or (
+            owner is state.myself.master and (of_channels or (session.reads_replicas and not _writes(calls)))
+        ):
             return slot
         raise self.elsewhere("MOVED", slot, owner)
 
-    def _check_down(self, writes: bool, of_channels: bool) -> None:
+    def _serves_moving(
+        self, session: Session, command: Command, slot: int, keys: Sequence[bytes], missing: int
+    ) -> bool:
+        """Whether this node serves a slot on its way as its owner would; raises where the keys that are missing are decisive."""
+        state = self._cluster.state
+        if state.owners[slot] is state.myself:
+            if missing and slot in state.migrating:
+                raise (
+                    redirection(TRY_AGAIN)
+                    if missing < len(keys)
+                    else self.elsewhere("ASK", slot, state.migrating[slot])
+                )
+            return True
+        if slot not in state.importing or not (session.asking or command.flags & ASKING):
+            return False
+        if missing and len(set(keys)) > 1:
+            raise redirection(TRY_AGAIN)
+        return True
+
+    def _is_put_off(self, session: Session, command: Command) -> bool:
+        """Whether it is left to EXEC, as in Valkey, to look which keys are missing."""
+        return self._cluster.engine.config.edition.is_valkey and session.queue is not None and command.name != b"exec"
+
+    def _check_down(self, calls: Sequence[Call], of_channels: bool) -> None:
         config = self._cluster.engine.config
         if of_channels:
             if not config.cluster_allow_pubsubshard_when_down:
                 raise redirection(DOWN)
         elif not config.cluster_allow_reads_when_down:
             raise redirection(DOWN)
-        elif writes:
+        elif _writes(calls):
             raise redirection(READS_ONLY)
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from emulator.config.kinds import ConfigError
 from emulator.datatypes.slots import key_slot
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.stats.slowlog import request_size
@@ -29,6 +30,7 @@ class SlotUsage:
     def __init__(self, engine: HostOfCluster) -> None:
         self._engine = engine
         self._costs: dict[bytes, dict[int, int]] = {}
+        self._tells_memory = engine.config.edition.includes("8.6.0")
         self._has_memory = "mem" in self._kinds()
         engine.config.on_change("cluster-slot-stats-enabled", self._configure)
         self._configure()
@@ -38,6 +40,8 @@ class SlotUsage:
         return ("cpu", "net", "mem") if chosen == "yes" else chosen.split()
 
     def _configure(self) -> None:
+        if self._tells_memory and "mem" in self._kinds() and not self._has_memory:
+            raise ConfigError("memory tracking cannot be enabled at runtime")
         measured = [metric for kind in self._kinds() for metric in _METRICS.get(kind, ())]
         meters = self._engine.meters
         if measured and self._note not in meters:
@@ -49,7 +53,7 @@ class SlotUsage:
     @property
     def metrics(self) -> Sequence[bytes]:
         """What is known of slots."""
-        memory = (MEMORY,) if self._has_memory and self._engine.config.edition.includes("8.6.0") else ()
+        memory = (MEMORY,) if self._has_memory and self._tells_memory else ()
         return (KEYS, *self._costs, *memory)
 
     def of(self, slot: int) -> Mapping[bytes, int]:

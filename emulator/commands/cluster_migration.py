@@ -66,6 +66,7 @@ def cluster_syncslots(client: Session, action: bytes, *words: bytes) -> Reply:
     """What nodes say to each other of slots that move."""
     cluster_of(client)
     if not client.engine.config.edition.is_valkey:
+        client.close()
         raise CommandError("ERR CLUSTER SYNCSLOTS subcommands are only allowed for internal clients")
     word = action.upper()
     if word in _SAID_WITHOUT_MORE and not words:

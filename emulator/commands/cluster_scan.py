@@ -60,7 +60,10 @@ def clusterscan(client: Session, cursor: bytes, *options: bytes) -> list[Any]:
         return [_BEGIN if first is None else _cursor(_NO_NODE, _Place(first, 0)), []]
     if only is not None and only != begin.slot:
         raise CommandError("ERR Cursor slot mismatch with SLOT argument")
-    return _scan(client, cluster, begin, only is not None or pattern_slot(pattern) is not None, asked)
+    of_pattern = pattern_slot(pattern)
+    if of_pattern not in (None, begin.slot):
+        return [_cursor(_NO_NODE, _Place(of_pattern, 0)), []]
+    return _scan(client, cluster, begin, only is not None or of_pattern is not None, asked)
 
 
 def _options(client: Session, words: Sequence[bytes]) -> tuple[int | None, bytes, ScanOptions]:
@@ -97,11 +100,11 @@ def _first_slot(only: int | None, pattern: bytes) -> int | None:
 
 def _read(cluster: Cluster, cursor: bytes) -> _Place:
     node, _, rest = cursor.partition(b"-")
-    place = parse_unsigned(rest.rpartition(b"-")[2])
-    if b"-" not in rest or place is None:
+    tagged, dash, last = rest.rpartition(b"-")
+    place = parse_unsigned(last)
+    if not dash or place is None:
         raise CommandError(_BAD_CURSOR)
-    number = key_slot(cursor)
-    return _Place(number, place >> _BITS if node == _fingerprint(cluster) else 0)
+    return _Place(key_slot(tagged), place >> _BITS if node == _fingerprint(cluster) else 0)
 
 
 def _cursor(node: bytes, place: _Place) -> bytes:

@@ -10,7 +10,6 @@ from emulator.commands.arguments import integer, wrong_arity, wrong_subcommand_a
 from emulator.commands.cluster import CHANGES, NO_CLUSTER, SLOT_WISE, VARIES, cluster_of, node_named, slot, slots_in
 from emulator.datatypes.slots import SLOTS, key_slot
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import parse_integer
 from emulator.protocol.replies import OK, Status
 from emulator.table.registry import command
 
@@ -104,16 +103,17 @@ def _check_each(state: State, slots: Iterable[int], assigned: bool) -> None:
 def cluster_setslot(client: Session, slot: bytes, action: bytes, *options: bytes) -> Status:
     """Says that a slot is on its way to or from another node, or which node has it."""
     cluster = cluster_of(client)
+    is_valkey = client.engine.config.edition.is_valkey
     if cluster.state.myself.is_replica:
-        raise CommandError("ERR You can use SETSLOT only with masters.")
-    if client.engine.config.edition.is_valkey:
+        raise CommandError("ERR Please use SETSLOT only with masters.")
+    if is_valkey:
         options = _without_timeout(options)
     number = _numbers((slot,))[0]
     word = action.upper()
-    if word == b"STABLE" and (not options or client.engine.config.edition.is_valkey):
+    if word == b"STABLE" and (not options or is_valkey):
         cluster.state.migrating.pop(number, None)
         cluster.state.importing.pop(number, None)
-    elif word in _ACTIONS and len(options) == 1:
+    elif word in _ACTIONS and (len(options) == 1 or (options and is_valkey)):
         _ACTIONS[word](cluster, number, options[0])
     else:
         raise CommandError(_NO_SUCH_ACTION)
@@ -133,14 +133,14 @@ def _migrate(cluster: Cluster, number: int, node_id: bytes) -> None:
     state = cluster.state
     if state.owners[number] is not state.myself:
         raise CommandError(f"ERR I'm not the owner of hash slot {number}")
-    state.migrating[number] = _master(cluster, node_id, "ERR I don't know about node {}")
+    state.migrating[number] = _other_end(cluster, node_id)
 
 
 def _import(cluster: Cluster, number: int, node_id: bytes) -> None:
     state = cluster.state
     if state.owners[number] is state.myself:
         raise CommandError(f"ERR I'm already the owner of hash slot {number}")
-    state.importing[number] = _master(cluster, node_id, "ERR I don't know about node {}")
+    state.importing[number] = _other_end(cluster, node_id)
 
 
 def _give(cluster: Cluster, number: int, node_id: bytes) -> None:
@@ -163,6 +163,13 @@ def _give(cluster: Cluster, number: int, node_id: bytes) -> None:
 
 
 _ACTIONS = {b"MIGRATING": _migrate, b"IMPORTING": _import, b"NODE": _give}
+
+
+def _other_end(cluster: Cluster, node_id: bytes) -> Node:
+    node = _master(cluster, node_id, "ERR I don't know about node {}")
+    if node.is_myself and cluster.engine.config.edition.is_valkey:
+        raise CommandError("ERR Target node is myself")
+    return node
 
 
 def _master(cluster: Cluster, node_id: bytes, unknown: str) -> Node:
@@ -238,8 +245,7 @@ def trimslots(
     if ranges.upper() != b"RANGES":
         raise CommandError("ERR missing ranges argument")
     words = (start_slot, end_slot, *more)
-    count = parse_integer(numranges)
-    if count is None or count < 1 or count * 2 != len(words):
+    if integer(numranges) * 2 != len(words):
         raise CommandError("ERR invalid number of ranges")
     slots = list(slots_in(words))
     for number in slots:

@@ -161,7 +161,7 @@ def cluster_slots(client: Session) -> list[Any]:
     found = []
     for node in state.nodes.values():
         for first, last in ranges(node.slots):
-            replicas = [replica for replica in node.replicas if not replica.has_failed]
+            replicas = [one for one in node.replicas if not one.has_failed and _offset(cluster, one)]
             found.append([first, last, *(_contact(cluster, one) for one in (node, *replicas))])
     return sorted(found, key=lambda entry: entry[0])
 
@@ -216,5 +216,11 @@ def _described(cluster: Cluster, node: Node) -> Iterator[tuple[bytes, Reply]]:
     if config.edition.is_valkey and node.availability_zone:
         yield b"availability-zone", node.availability_zone
     yield b"role", b"replica" if node.is_replica else b"master"
-    yield b"replication-offset", cluster.replication_offset if node.is_myself else node.replication_offset
-    yield b"health", b"fail" if node.may_have_failed else b"online"
+    offset = _offset(cluster, node)
+    yield b"replication-offset", offset
+    yield b"health", b"fail" if node.has_failed else b"loading" if node.is_replica and not offset else b"online"
+
+
+def _offset(cluster: Cluster, node: Node) -> int:
+    """How much of the stream a node has; a replica without any has no data yet."""
+    return cluster.replication_offset if node.is_myself else node.replication_offset

@@ -216,7 +216,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
-    if session.asking:
+    if session.asking and session.queue is None:
         session.asking = session.last_command is not None and session.last_command.name == b"asking"
     if session.large_requests and reply.__class__ is not Postponed:
         session.end_large_request(args)

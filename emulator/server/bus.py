@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_HIGHEST_PORT = 65535
-
 
 class BusListeners:
     """The listening sockets of an engine's bus, at the addresses of ``bind``.  OSError is raised where one cannot be had."""
@@ -32,11 +30,6 @@ class BusListeners:
         config, loop = self._engine.config, asyncio.get_running_loop()
         listens = config.tls_port if config.tls_cluster else config.port
         port = config.cluster_port or listens + PORT_INCREMENT
-        if port > _HIGHEST_PORT:
-            raise OSError(
-                "Redis port number too high. Cluster communication port is 10,000 port numbers higher than your Redis port. "
-                "Your Redis port number must be 55535 or less."
-            )
         for address in config.bind.split():
             try:
                 listening = listening_socket(address.removeprefix("-"), port, config.tcp_backlog)
