@@ -11,6 +11,7 @@ from emulator.cluster.greetings import Greetings
 from emulator.cluster.health import Health
 from emulator.cluster.link import BusLink
 from emulator.cluster.manual_failover import ManualFailover
+from emulator.cluster.migrations import Migrations
 from emulator.cluster.packet import (
     AUTH_ACK,
     AUTH_REQUEST,
@@ -27,6 +28,7 @@ from emulator.cluster.packet import (
     Greeting,
     Header,
     Message,
+    ModuleMessage,
     Packet,
     encode,
 )
@@ -61,6 +63,7 @@ class Bus(Timer):
         "greetings",
         "health",
         "manual_failover",
+        "migrations",
         "received",
         "sent",
         "state",
@@ -80,6 +83,7 @@ class Bus(Timer):
         self.claims = Claims(self)
         self.election = Election(self)
         self.manual_failover = ManualFailover(self)
+        self.migrations = Migrations(self)
 
     @property
     def now(self) -> int:
@@ -113,6 +117,7 @@ class Bus(Timer):
         self.manual_failover.check_timeout()
         self.manual_failover.proceed()
         self.election.proceed()
+        self.migrations.tick()
         self.settle()
         self.engine.waits.set(self, self.engine.clock.elapsed + _TICK)
 
@@ -266,7 +271,10 @@ class Bus(Timer):
     def delete_keys(self, slots: int) -> None:
         """Delete the keys of slots that are another node's now."""
         for slot in members(slots):
-            self._cluster.delete_slot(slot)
+            for db in self.engine.databases:
+                for key in list(db.in_slot(slot)):
+                    if db.delete(key):
+                        self.engine.propagation.add(db.index, [b"DEL", key])
 
     def publish(self, channel: bytes, message: bytes, shard: bool = False) -> None:
         """Let the subscribers at other nodes have a message: at all of them, or at those of this node's shard."""
@@ -318,6 +326,8 @@ class Bus(Timer):
         elif isinstance(body, Message):
             deliver = pubsub.publish_shard if header.type == PUBLISHSHARD else pubsub.publish
             deliver(body.channel, body.message)
+        elif isinstance(body, ModuleMessage):
+            self.migrations.hear(sender, body)
         elif isinstance(body, Claim):
             self.claims.hear_of_other(body)
         elif header.type == AUTH_REQUEST:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.cluster.packet import (
     HEADER_SIZE,
+    MODULE,
     PREFIX_SIZE,
     PUBLISH,
     PUBLISHSHARD,
@@ -88,7 +89,9 @@ class BusLink:
             self._bus.drop(self)
 
     def _check_sender_of_much(self, length: int) -> None:
-        if type_of(self._unread) not in (PUBLISH, PUBLISHSHARD) or not self._bus.takes(sender_of(self._unread), length):
+        if type_of(self._unread) not in (PUBLISH, PUBLISHSHARD, MODULE) or not self._bus.takes(
+            sender_of(self._unread), length
+        ):
             raise BadPacket("Bad message length or signature received from the Cluster bus.")
 
     def lost(self, reason: str) -> None:

@@ -50,6 +50,7 @@ _EXTENSION: Final = Struct("!IHxx")
 _FORGOTTEN_NODE: Final = Struct("!40sQ")
 _PUBLISH: Final = Struct("!II")
 _UPDATE: Final = Struct("!Q40s2048s")
+_MODULE: Final = Struct("!QIB")
 
 
 class BadPacket(ValueError):
@@ -112,7 +113,16 @@ class Claim:
     slots: int
 
 
-Body = Greeting | Failure | Message | Claim | None
+@dataclass(frozen=True, slots=True)
+class ModuleMessage:
+    """The body of MODULE: what a module says to itself at another node; whoever does not have it passes it over."""
+
+    module: int
+    kind: int
+    data: bytes
+
+
+Body = Greeting | Failure | Message | Claim | ModuleMessage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +254,8 @@ def _encode_body(body: Body) -> tuple[bytes, int, int]:
         return body.node.ljust(ID_LENGTH, b"\0"), 0, 0
     if isinstance(body, Message):
         return _PUBLISH.pack(len(body.channel), len(body.message)) + body.channel + body.message, 0, 0
+    if isinstance(body, ModuleMessage):
+        return _MODULE.pack(body.module, len(body.data), body.kind) + body.data, 1, 0
     if isinstance(body, Claim):
         return _UPDATE.pack(body.epoch, body.node, _slots_to_bytes(body.slots)), 0, 0
     return b"", 0, 0
@@ -339,6 +351,8 @@ def decode(data: bytes) -> Packet | None:
         _check_size(body, _UPDATE.size)
         epoch, node, claimed = _UPDATE.unpack(body)
         return Packet(header, Claim(epoch, _id(node), _slots_from_bytes(claimed)))
+    if kind == MODULE:
+        return Packet(header, _decode_module_message(body))
     if kind in (AUTH_REQUEST, AUTH_ACK, MFSTART):
         _check_size(body, 0)
         return Packet(header)
@@ -388,6 +402,14 @@ def _decode_extensions(data: bytes, count: int) -> Extensions:
             forgotten.append((_id(node), seconds))
     _check_size(data, place)
     return Extensions(hostname, human_name, shard_id, tuple(forgotten))
+
+
+def _decode_module_message(body: bytes) -> ModuleMessage:
+    if len(body) < _MODULE.size:
+        raise BadPacket("a module's message without a length")
+    module, size, kind = _MODULE.unpack_from(body)
+    _check_size(body, _MODULE.size + size)
+    return ModuleMessage(module, kind, body[_MODULE.size :])
 
 
 def _decode_message(body: bytes) -> Message:
