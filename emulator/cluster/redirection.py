@@ -83,7 +83,7 @@ class Requests:
     def _serves_moving(
         self, session: Session, command: Command, slot: int, keys: Sequence[bytes], missing: int
     ) -> bool:
-        """Whether this node serves a slot on its way as its owner would; raises where the keys that are missing are decisive."""
+        """Whether this node serves a slot on its way as its owner; raises where that depends on keys that are missing."""
         state = self._cluster.state
         if state.owners[slot] is state.myself:
             if missing and slot in state.migrating:
