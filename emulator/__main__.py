@@ -98,7 +98,12 @@ def _new_server(config: Config, options: ServerOptions) -> NetworkServer:
     from emulator.server.server import NetworkServer
 
     engine = Engine(config)
-    engine.persistence.folder = Disk(config)
+    if options.cluster_nodes:
+        from emulator.server.cluster import folder_of_node
+
+        engine.persistence.folder = folder_of_node(config)
+    else:
+        engine.persistence.folder = Disk(config)
     server = NetworkServer(engine)
     if options.is_sentinel:
         from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without

@@ -92,10 +92,7 @@ class Cluster:
     # The file
 
     def open(self) -> None:
-        """Read the file of nodes, which is made where there is none; without a name there is none at all.
-
-        Raises ConfigError where it cannot be had.
-        """
+        """Read the file of nodes, which is made where there is none.  Raises ConfigError where it cannot be had."""
         engine = self.engine
         if self.state.myself.cport > _LAST_PORT:
             raise ConfigError(
@@ -103,8 +100,6 @@ class Cluster:
                 "Your Redis port number must be 55535 or less."
             )
         name = engine.config.cluster_config_file
-        if not name:
-            return
         self._file = NodesFile(engine.persistence.folder, name)
         try:
             if text := self._file.open():

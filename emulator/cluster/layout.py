@@ -55,7 +55,8 @@ def lay_out(cluster: Cluster, nodes: Sequence[Node], masters: int) -> None:
         own = state.nodes.get(node.id)
         own = _copy(node) if own is None else own
         own.config_epoch = epoch
-        own.pong_received = cluster.engine.clock.now
+        if own is not state.myself:
+            own.pong_received = cluster.engine.clock.now
         known.append(state.add(own))
     bounds = [round(SLOTS * number / masters) for number in range(masters + 1)]
     for master, (first, end) in zip(known, pairwise(bounds), strict=False):
