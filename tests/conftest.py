@@ -58,6 +58,7 @@ SLOW = frozenset(
     sentinel
     cluster_migration
     cluster_nodes
+    cluster_process
     cluster_real
     sentinel_node
     upstash_browser
