@@ -56,6 +56,9 @@ SLOW = frozenset(
     script_safety
     script_users
     sentinel
+    cluster_migration
+    cluster_nodes
+    cluster_real
     sentinel_node
     upstash_browser
     upstash_cli

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+from emulator.cluster.bus import Bus
 from emulator.cluster.file import FileInUse, NodesFile
 from emulator.cluster.lines import BadLine, read_state, state_text
 from emulator.cluster.lost_slots import let_go
+from emulator.cluster.packet import NAMES
 from emulator.cluster.redirection import Requests
 from emulator.cluster.slot_usage import SlotUsage
-from emulator.cluster.state import HANDSHAKE, MEET, NOFAILOVER, PORT_INCREMENT, SLOTS, Node, State, members, new_id
+from emulator.cluster.state import NOFAILOVER, PORT_INCREMENT, SLOTS, Node, State, members, new_id
 from emulator.config.kinds import ConfigError
 from emulator.keyspace.key_index import KeyIndex
 from emulator.stats.log import NOTICE
@@ -35,37 +36,23 @@ _OWN_FIELDS: Final = (
 
 _LAST_PORT: Final = 65535
 _FORGOTTEN_SECONDS: Final = 60
-_MESSAGES: Final = "ping pong meet fail publish auth-req auth-ack update mfstart module publishshard".split()
 _BYTES_TOLD: Final = tuple(
     f"cluster_stats_{kind}bytes_{way}" for kind in ("", "pubsub_", "module_") for way in ("sent", "received")
 )
-
-
-class Bus(Protocol):
-    """What connects the node with the others; ``sent`` and ``received`` count packets by type."""
-
-    sent: Sequence[int]
-    received: Sequence[int]
-
-    def meet(self, ip: bytes, port: int, cport: int) -> None: ...
-
-    def fail_over(self, how: bytes) -> None: ...
-
-    def hang_up(self, node: Node) -> None: ...
 
 
 class Cluster:
     """A node of a cluster.
 
     ``state`` is what it knows, ``requests`` says which commands it serves, ``usage`` what slots cost.  ``bus`` connects it
-    with other nodes, where there is one.
+    with other nodes.
     """
 
     def __init__(self, engine: HostOfCluster) -> None:
         self.engine = engine
         random = SystemRandom()  # the engine's own would give nodes of one seed one id
         self.state = State(new_id(random), new_id(random))
-        self.bus: Bus | None = None
+        self.bus = Bus(self)
         self.requests = Requests(self)
         self.usage = SlotUsage(engine)
         self._file: NodesFile | None = None
@@ -111,7 +98,10 @@ class Cluster:
     # The file
 
     def open(self) -> None:
-        """Read the file of nodes, which is made where there is none.  Raises ConfigError where it cannot be had."""
+        """Read the file of nodes, which is made where there is none; without a name there is none at all.
+
+        Raises ConfigError where it cannot be had.
+        """
         engine = self.engine
         if self.state.myself.cport > _LAST_PORT:
             raise ConfigError(
@@ -119,6 +109,8 @@ class Cluster:
                 "Your Redis port number must be 55535 or less."
             )
         name = engine.config.cluster_config_file
+        if not name:
+            return
         self._file = NodesFile(engine.persistence.folder, name)
         try:
             if text := self._file.open():
@@ -174,27 +166,20 @@ class Cluster:
 
     def meet(self, ip: bytes, port: int, cport: int) -> None:
         """Make the acquaintance of a node, which is entered once it has answered."""
-        if self.bus is not None:
-            self.bus.meet(ip, port, cport)
-            return
-        random = SystemRandom()
-        self.state.add(Node(new_id(random), new_id(random), ip, port, cport, flags=HANDSHAKE | MEET))
+        self.bus.greetings.meet(ip, port, cport)
 
     def forget(self, node: Node) -> None:
         """Strike a node off, and do not take it up again for a while."""
         config = self.engine.config
         seconds = config.cluster_blacklist_ttl if config.edition.is_valkey else _FORGOTTEN_SECONDS
         self.state.forgotten[node.id] = self.engine.clock.now + seconds * 1000
-        self.state.remove(node)
+        self.bus.forget(node)
         self.state.changed()
 
     def replicate(self, node: Node) -> None:
         """Follow a master, which this node owns no slots and keys beside.  Raises `CommandError` where it cannot."""
-        state = self.state
-        self.engine.replication.follow(node.ip.decode(), node.port)
-        state.set_master(state.myself, node)
-        self._forget_moves()
-        state.changed()
+        self.bus.become_replica(node)
+        self.state.changed()
 
     def stand_alone(self) -> None:
         """Be a master of no slots in a shard of its own (Valkey)."""
@@ -206,8 +191,7 @@ class Cluster:
 
     def fail_over(self, how: bytes) -> None:
         """Take the master's place: with its consent, or with FORCE or TAKEOVER without."""
-        if self.bus is not None:
-            self.bus.fail_over(how)
+        self.bus.manual_failover.request(how)
 
     def reset(self, hard: bool) -> None:
         """Forget all others and all slots; with `hard` be another node."""
@@ -219,7 +203,7 @@ class Cluster:
         state.unassign(range(SLOTS))
         self._forget_moves()
         for node in [node for node in state.nodes.values() if not node.is_myself]:
-            state.remove(node)
+            self.bus.forget(node)
         if hard:
             state.current_epoch = state.last_vote_epoch = state.myself.config_epoch = 0
             state.rename(state.myself, new_id(SystemRandom()))
@@ -242,13 +226,15 @@ class Cluster:
 
     def messages(self, is_valkey: bool) -> dict[str, int]:
         """What the bus has sent and received, as CLUSTER INFO tells it."""
-        told: dict[str, int] = {}
-        for word in ("sent", "received"):
-            counts: Sequence[int] = () if self.bus is None else getattr(self.bus, word)
-            named = zip(_MESSAGES, counts, strict=False)
-            told |= {f"cluster_stats_messages_{name}_{word}": count for name, count in named if count}
-            told[f"cluster_stats_messages_{word}"] = sum(counts)
-        return told | dict.fromkeys(_BYTES_TOLD if is_valkey else (), 0)
+        counts: dict[str, int] = {}
+        for way, packets in (("sent", self.bus.sent), ("received", self.bus.received)):
+            counts |= {
+                f"cluster_stats_messages_{kind}_{way}": count
+                for kind, count in zip(NAMES, packets, strict=True)
+                if count
+            }
+            counts[f"cluster_stats_messages_{way}"] = sum(packets)
+        return counts | dict.fromkeys(_BYTES_TOLD if is_valkey else (), 0)
 
     # Keys
 

@@ -21,7 +21,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from emulator.cluster.link import BusLink
 
 from emulator.datatypes.slots import SLOTS as SLOTS
 
@@ -78,15 +81,6 @@ def ranges(slots: int) -> Iterator[tuple[int, int]]:
         position += run
 
 
-class Link(Protocol):
-    """A connection of the bus, as CLUSTER LINKS tells of it; the sizes are bytes."""
-
-    created: int
-    events: bytes
-    send_buffer_allocated: int
-    send_buffer_used: int
-
-
 @dataclass(slots=True, eq=False)
 class Node:
     """A node of the cluster.
@@ -118,8 +112,8 @@ class Node:
     fail_time: int = 0
     voted_time: int = 0
     created: int = 0
-    link: Link | None = None
-    inbound: Link | None = None
+    link: BusLink | None = None
+    inbound: BusLink | None = None
     fail_reports: dict[Node, int] = field(default_factory=dict)
 
     @property
@@ -266,4 +260,8 @@ class State:
         return self.is_ok is not was_ok
 
     def _has_gaps(self) -> bool:
-        return any(owner is None or owner.has_failed for owner in self.owners)
+        served = NO_SLOTS
+        for node in self.nodes.values():
+            if not node.has_failed:
+                served |= node.slots
+        return served != ALL_SLOTS

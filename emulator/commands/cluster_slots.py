@@ -154,9 +154,13 @@ def _give(cluster: Cluster, number: int, node_id: bytes) -> None:
         )
     if not has_keys:
         state.migrating.pop(number, None)
+    had_it = state.owners[number] is state.myself
     state.assign(node, (number,))
     if node is state.myself and state.importing.pop(number, None) is not None:
         state.bump_epoch()
+        cluster.bus.greetings.answer_all()
+    elif had_it and not state.myself.slots and cluster.engine.config.cluster_allow_replica_migration:
+        cluster.bus.become_replica(node)
 
 
 _ACTIONS = {b"MIGRATING": _migrate, b"IMPORTING": _import, b"NODE": _give}

@@ -43,6 +43,8 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
     client.engine.replication.own_keys.flushed(databases)
+    if client.engine.cluster is not None:
+        client.engine.cluster.bus.migrations.flushed()
     return OK
 
 
