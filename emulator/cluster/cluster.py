@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _OWN_FIELDS: Final = (
-    *(f"cluster-announce-{name}" for name in ("ip", "port", "tls-port", "bus-port", "hostname", "human-nodename")),
+    *(f"cluster-announce-{name}" for name in ("port", "tls-port", "bus-port", "hostname", "human-nodename")),
     "port",
     "tls-port",
     "tls-cluster",
     "cluster-replica-no-failover",
+    "availability-zone",
 )
 """Directives of which the node's own entry is made."""
 
@@ -61,6 +62,7 @@ class Cluster:
         for name in _OWN_FIELDS:
             if name in known:
                 engine.config.on_change(name, self._announce_anew)
+        engine.config.on_change("cluster-announce-ip", self._announce_ip)
         engine.config.on_change("cluster-require-full-coverage", self._look_again)
         self.state.on_change.append(self._changed)
 
@@ -72,7 +74,7 @@ class Cluster:
         myself.port, myself.other_port = (secure, plain) if config.tls_cluster else (plain, secure)
         myself.cport = config.cluster_announce_bus_port or config.cluster_port or listens + PORT_INCREMENT
         if config.cluster_announce_ip:
-            myself.ip = config.cluster_announce_ip.encode()
+            myself.ip = config.cluster_announce_ip.encode()  # else it stays what others have told
         myself.hostname = config.cluster_announce_hostname.encode()
         myself.human_name = config.cluster_announce_human_nodename.encode()
         if config.edition.is_valkey:
@@ -84,6 +86,10 @@ class Cluster:
         """What is up stays so until something happens to a node or a slot."""
         if not self.state.is_ok:
             self.state.changed()
+
+    def _announce_ip(self) -> None:
+        self.state.myself.ip = self.engine.config.cluster_announce_ip.encode()
+        self._announce_anew()
 
     def _announce_anew(self) -> None:
         self.announce()

@@ -96,7 +96,7 @@ def read_state(text: bytes, state: State) -> None:
         elif words:
             try:
                 reader.node(words)
-            except (ValueError, IndexError):
+            except (ValueError, LookupError):
                 raise BadLine(line.decode(errors="replace")) from None
     if not reader.found_myself:
         raise BadLine("no line of this node")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from emulator.cluster.state import Node, State, members
@@ -192,26 +193,24 @@ def cluster_keyslot(client: Session, key: bytes) -> int:
 
 @command("cluster", container="cluster", since="3.0.0", flags="stale", acl="", complexity="O(1)")
 def cluster_countkeysinslot(client: Session, slot: bytes) -> int:
-    """Returns how many keys a slot has on this node."""
-    cluster = cluster_of(client)
+    """Returns how many keys a slot has in the database."""
+    cluster_of(client)
     number = integer(slot)
     if not 0 <= number < SLOTS:
         raise CommandError("ERR Invalid slot")
-    return cluster.count_keys(number)
+    return len(client.db.in_slot(number))
 
 
 @command(
     "cluster", container="cluster", since="3.0.0", flags="stale", acl="", tips=VARIES, complexity="O(N) for N keys"
 )
 def cluster_getkeysinslot(client: Session, slot: bytes, count: bytes) -> list[bytes]:
-    """Returns keys of a slot on this node."""
-    cluster = cluster_of(client)
+    """Returns keys of a slot in the database."""
+    cluster_of(client)
     number, most = integer(slot), integer(count)
     if not 0 <= number < SLOTS or most < 0:
         raise CommandError("ERR Invalid slot or number of keys")
-    keys = client.db.in_slot(number)
-    assert cluster is client.engine.cluster
-    return [key for key, _ in zip(keys, range(most), strict=False)]
+    return list(islice(client.db.in_slot(number), most))
 
 
 @command(

@@ -175,7 +175,7 @@ def _contact(cluster: Cluster, node: Node) -> list[Any]:
         others[b"ip"] = node.ip
     if preferred != "hostname" and node.hostname:
         others[b"hostname"] = node.hostname
-    if config.edition.is_valkey and node.availability_zone:
+    if node.availability_zone:
         others[b"availability-zone"] = node.availability_zone
     place = None if preferred == "unknown-endpoint" else endpoint(node, preferred)
     return [place, node.port, node.id, others]
@@ -213,12 +213,12 @@ def _described(cluster: Cluster, node: Node) -> Iterator[tuple[bytes, Reply]]:
     yield b"endpoint", endpoint(node, config.cluster_preferred_endpoint_type)
     if node.hostname:
         yield b"hostname", node.hostname
-    if config.edition.is_valkey and node.availability_zone:
-        yield b"availability-zone", node.availability_zone
     yield b"role", b"replica" if node.is_replica else b"master"
     offset = _offset(cluster, node)
     yield b"replication-offset", offset
     yield b"health", b"fail" if node.has_failed else b"loading" if node.is_replica and not offset else b"online"
+    if node.availability_zone:
+        yield b"availability-zone", node.availability_zone
 
 
 def _offset(cluster: Cluster, node: Node) -> int:
