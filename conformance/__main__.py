@@ -71,10 +71,11 @@ def play(arguments: argparse.Namespace) -> int:
     tallies: dict[str, Tally] = {}
     for kind in dict.fromkeys(servers.kind_of(case.group) for case, _ in cases):
         some = [played for played in cases if servers.kind_of(played[0].group) == kind]
-        modules = servers.modules_of(some[0][0].group)
+        group = some[0][0].group
+        modules, own = servers.modules_of(group), servers.options_of(group)
         with (
-            servers.oracle(binary, modules=modules) as oracle,
-            servers.emulator(arguments.subject, *options, modules=modules) as subject,
+            servers.oracle(binary, *own, modules=modules) as oracle,
+            servers.emulator(arguments.subject, *options, *own, modules=modules) as subject,
         ):
             tallies |= play_all(some, Side(subject), Side(oracle), accepted, show)
     print_table(tallies)

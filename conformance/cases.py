@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 LOOSENESS = frozenset(
-    ("digits", "members", "unordered", "deep", "pairs", "payload", "rounded", "shape", "type", "whole")
+    ("digits", "ids", "members", "nodes", "unordered", "deep", "pairs", "payload", "rounded", "shape", "type", "whole")
 )
 _MARKS = LOOSENESS | {"blocks", "async", "replies", "about", "fields", "hide"}
 
@@ -34,7 +34,7 @@ class Step:
     line: int
     text: str
     connection: str = "a"
-    action: str = "command"  # command, read, none, eof, close, raw, sleep, start, restart
+    action: str = "command"  # command, read, none, eof, close, raw, sleep, start, restart, file
     words: list[bytes] = field(default_factory=list)
     replies: int = 1
     looseness: frozenset[str] = frozenset()
@@ -75,7 +75,7 @@ class Case:
     @property
     def restarts(self) -> bool:
         """Whether it starts servers anew, which takes processes."""
-        return any(step.action in ("start", "restart") for step in self.steps)
+        return any(step.action in ("start", "restart", "file") for step in self.steps)
 
     @property
     def is_of_versions(self) -> bool:
@@ -247,7 +247,7 @@ def _mark(step: Step, marks: str) -> None:
 def _act(step: Step, rest: str) -> None:
     if rest.startswith("!"):
         name, _, argument = rest[1:].partition(" ")
-        if name not in ("close", "raw", "sleep", "start", "restart"):
+        if name not in ("close", "raw", "sleep", "start", "restart", "file"):
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)

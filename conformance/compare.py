@@ -14,6 +14,8 @@ _FIELD = re.compile(rb"([^\s,:=]+)[:=]([^\s,=]*(?=[\s,]|$))?")
 _ORDERED_TYPES = tuple(bytes([number]) for number in (0, 5, 11, 16, 17, 18, 20))
 _OLD_PATH_ERROR = b"Error occurred on position "
 _OLD_PATH = re.compile(rb'Error occurred on position (\d+), ".*", (expected .*?)\.(?= script: |$)', re.DOTALL)
+_ID = re.compile(rb"\b[0-9a-f]{40}\b")
+_TIMES = re.compile(rb"^(\S+ \S+ \S+ \S+) \d+ \d+ (\d+ (?:dis)?connected)")
 _NUMBERS = (b":", b",", b"$", b"+")
 
 
@@ -51,6 +53,8 @@ def _equal(one: Reply, other: Reply, step: Step) -> bool:
         return one.kind == other.kind and _members(one.value) == _members(other.value) is not None
     if "shape" in loose:
         return _shape(one) == _shape(other)
+    if loose & {"ids", "nodes"}:
+        return _of_nodes(one, loose) == _of_nodes(other, loose)
     if "digits" in loose:
         return _without_digits(one) == _without_digits(other)
     if step.about or "rounded" in loose:
@@ -89,10 +93,12 @@ def _told(reply: Reply, step: Step) -> object:
     if not isinstance(reply.value, bytes):
         return None
     told, names = [], set()
-    for line in reply.value.splitlines():
+    for line in (_text(reply) or b"").splitlines():
         pairs = _FIELD.findall(line)
         if step.fields and pairs and pairs[0][0] not in step.fields:
             pairs = [pair for pair in pairs if pair[0] in step.fields]
+            if not pairs:
+                continue
         names |= {name for name, _ in pairs}
         told.append([(name, b"" if name in step.hidden else value) for name, value in pairs])
     return (reply.kind, sorted(told)) if step.fields <= names else None
@@ -156,6 +162,28 @@ def _without_digits(reply: Reply) -> object:
     if isinstance(reply.value, list):
         return (reply.kind, [_without_digits(item) for item in reply.value])
     return (reply.kind, reply.value and re.sub(rb"\d+", b"0", reply.value))
+
+
+def _text(reply: Reply) -> bytes | None:
+    """A text without what says of which format it is."""
+    if not isinstance(reply.value, bytes):
+        return None
+    return reply.value.removeprefix(b"txt:") if reply.kind == b"=" else reply.value
+
+
+def _of_nodes(reply: Reply, loose: frozenset[str]) -> object:
+    """The reply with every id of a node or shard the same (``ids``), or with nodes in any order, at any time (``nodes``)."""
+    if isinstance(reply.value, list):
+        parts = [_of_nodes(item, loose) for item in reply.value]
+        return (reply.kind, sorted(parts, key=repr) if "nodes" in loose else parts)
+    text = _text(reply)
+    if text is None:
+        return (reply.kind, None)
+    if "ids" in loose:
+        text = _ID.sub(b"id", text)
+    if "nodes" in loose:
+        return (reply.kind, sorted(_TIMES.sub(rb"\1 - - \2", line) for line in text.splitlines()))
+    return (reply.kind, text)
 
 
 def _number(reply: Reply) -> float | None:

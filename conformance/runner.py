@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from conformance.cases import Case, Step
 from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
-from conformance.servers import NoOracle, Started
+from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
 _HIDDEN_SETTINGS = (
@@ -118,17 +118,24 @@ class Side:
 
     def restart(self, step: Step) -> None:
         """Begin to start the server with the options of a step: in an empty folder, or in the one that it has filled."""
-        if not isinstance(self.address, Started):
-            raise NoOracle(f"{step.text} takes servers that are started here")
+        process = self._process(step)
         for connection in (self.control, *self.connections.values()):
             connection.close()
         self.connections = {}
-        self.address.process.restart([word.decode() for word in step.words], step.action == "start")
+        process.restart([word.decode() for word in step.words], step.action == "start")
+
+    def _process(self, step: Step) -> ServerProcess:
+        if not isinstance(self.address, Started):
+            raise NoOracle(f"{step.text} takes servers that are started here")
+        return self.address.process
 
     def start(self, step: Step) -> None:
         """Do what a step says, short of reading replies."""
         if step.action in ("start", "restart"):
             self.restart(step)
+            return
+        if step.action == "file":
+            self._process(step).write(step.words[0].decode(), step.words[1])
             return
         connection = self.connection(step.connection)
         try:
@@ -148,7 +155,7 @@ class Side:
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
             self.control = Connection(self.address)
-        if step.action in ("close", "sleep", "start", "restart"):
+        if step.action in ("close", "sleep", "start", "restart", "file"):
             return replies
         if self._awake:
             return [_AWAKE]

@@ -38,9 +38,18 @@ _FILES = {"json": "rejson.so", "bf": "redisbloom.so", "timeseries": "redistimese
 _MODULE_OF = {"json": "json", "timeseries": "timeseries"} | dict.fromkeys("bloom cuckoo cms topk tdigest".split(), "bf")
 """The module that a group of cases needs."""
 MODULES = tuple(_FILES)
-_ALONE = frozenset({"persistence", "restart"})
+_ALONE = frozenset({"cluster_mode", "cluster_nodes", "persistence", "restart"})
 """Groups with servers of their own: after other groups' cases DEBUG RELOAD with libraries ends the real 8.2.3 by SIGSEGV, and
-the cases of `restart` start servers with options of theirs."""
+the cases of `restart` and `cluster_nodes` start servers with options of theirs."""
+_OF_A_NODE = (
+    "--cluster-enabled yes --cluster-node-timeout 500 --cluster-announce-port 7001 --cluster-announce-bus-port 17001"
+)
+_OPTIONS_OF = {"cluster_mode": tuple(_OF_A_NODE.split())}
+"""The options that the servers of a group have from the beginning; a node has all slots before the first case."""
+
+
+_HIGHEST_PORT = 55535
+"""The bus of a cluster listens 10000 above the port for clients."""
 
 
 def free_port() -> int:
@@ -48,7 +57,7 @@ def free_port() -> int:
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-        return port
+        return port if port <= _HIGHEST_PORT else free_port()
 
 
 def modules_of(group: str) -> tuple[str, ...]:
@@ -59,6 +68,11 @@ def modules_of(group: str) -> tuple[str, ...]:
 def kind_of(group: str) -> str:
     """Names the servers that a group of cases is played on: groups of one kind share them, ``"base"`` most."""
     return group if group in _ALONE else _MODULE_OF.get(group, "base")
+
+
+def options_of(group: str) -> tuple[str, ...]:
+    """The options of the servers that a group of cases is played on."""
+    return _OPTIONS_OF.get(group, ())
 
 
 def _module_file(word: str) -> str:
@@ -121,6 +135,10 @@ class ServerProcess:
             os.mkdir(self._folder)
         self.popen = self._started(options)
 
+    def write(self, name: str, text: bytes) -> None:
+        """Put a file into its folder."""
+        Path(self._folder, name).write_bytes(text)
+
     def _end(self) -> None:
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
@@ -149,6 +167,18 @@ def _at_address(command: Sequence[str], port: int) -> Iterator[Address]:
         address = Started(("127.0.0.1", port))
         address.process = server
         yield address
+
+
+def take_all_slots(address: Address) -> None:
+    """Give a node every slot, and wait until it serves them."""
+    with socket.create_connection(address, 5) as connection:
+        connection.sendall(b"CLUSTER ADDSLOTSRANGE 0 16383\r\n")
+        deadline = time.monotonic() + _START_SECONDS
+        while b"cluster_state:ok" not in connection.recv(4096):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the node does not serve its slots")
+            time.sleep(0.05)
+            connection.sendall(b"CLUSTER INFO\r\n")
 
 
 def _await_pong(process: subprocess.Popen[bytes], port: int, log: str) -> None:
@@ -191,6 +221,8 @@ def emulator(url: str | None = None, *options: str, modules: Sequence[str] = ())
         return
     port = free_port()
     with _at_address(emulator_command(port, *options, modules=modules), port) as address:
+        if "--cluster-enabled" in options:
+            take_all_slots(address)
         yield address
 
 
@@ -202,4 +234,6 @@ def oracle(where: str | None = None, *options: str, modules: Sequence[str] = ())
         return
     port = free_port()
     with _at_address(oracle_command(port, *options, binary=where, modules=modules), port) as address:
+        if "--cluster-enabled" in options:
+            take_all_slots(address)
         yield address

@@ -1,8 +1,8 @@
 """A pure-Python, in-memory Redis 8.2: the engine, its network server and what tests need round it.
 
 `connect` and `aconnect` give clients of redis-py on an engine of this process; `Local` is such an engine, `Server` one that
-listens on a port, `Sentinel` several that watch one another. `Redis` and `AsyncRedis` are redis-py's classes in this process,
-to be patched in.
+listens on a port, `Sentinel` several that watch one another, `Cluster` several that divide the keys. `Redis` and `AsyncRedis`
+are redis-py's classes in this process, to be patched in.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from emulator.version import __version__
 
 if TYPE_CHECKING:
     from emulator.testing.client import AsyncRedis, Redis, StrictRedis, aconnect, connect
+    from emulator.testing.cluster import Cluster
     from emulator.testing.embedded import Server
     from emulator.testing.local import Local
     from emulator.testing.places import forget
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncRedis",
+    "Cluster",
     "Local",
     "Redis",
     "Sentinel",
@@ -33,6 +35,7 @@ __all__ = [
 
 _PLACES = {
     "AsyncRedis": "emulator.testing.client",
+    "Cluster": "emulator.testing.cluster",
     "Local": "emulator.testing.local",
     "Redis": "emulator.testing.client",
     "Sentinel": "emulator.testing.sentinel",

@@ -51,10 +51,7 @@ def _run(options: ServerOptions) -> int:
 
     from emulator import system
     from emulator.config.directives import ConfigError
-    from emulator.core.engine import Engine
-    from emulator.persistence.disk import Disk
     from emulator.server.daemon import go_to_background
-    from emulator.server.server import NetworkServer
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
 
@@ -78,53 +75,120 @@ def _run(options: ServerOptions) -> int:
     log.line(NOTICE, "Configuration loaded")
     log.role = "X" if options.is_sentinel else "M"
     _calm_the_collector()
-    engine = Engine(config)
-    engine.persistence.folder = Disk(config)
     try:
-        server = NetworkServer(engine)
-        if options.is_sentinel:
-            from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
-
-            make_sentinel(engine, options.sentinel)
+        servers = [_new_server(each, options) for each in _configurations(options)]
     except ConfigError as error:
         log.warn(str(error))
         return 1
-    return asyncio.run(_serve(server, options, log, starter))
+    return asyncio.run(_serve(servers, options, log, starter))
 
 
-async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starter: Starter | None) -> int:
+def _configurations(options: ServerOptions) -> list[Config]:
+    """The configuration of the server, or of each node of the cluster."""
+    if not options.cluster_nodes:
+        return [options.config]
+    from emulator.server.cluster import configurations
+
+    return configurations(options.config, options.cluster_nodes)
+
+
+def _new_server(config: Config, options: ServerOptions) -> NetworkServer:
+    from emulator.core.engine import Engine
+    from emulator.persistence.disk import Disk
+    from emulator.server.server import NetworkServer
+
+    engine = Engine(config)
+    if options.cluster_nodes:
+        from emulator.server.cluster import folder_of_node
+
+        engine.persistence.folder = folder_of_node(config)
+    else:
+        engine.persistence.folder = Disk(config)
+    server = NetworkServer(engine)
+    if options.is_sentinel:
+        from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
+
+        make_sentinel(engine, options.sentinel)
+    return server
+
+
+async def _serve(servers: list[NetworkServer], options: ServerOptions, log: Log, starter: Starter | None) -> int:
+    """Run a server, or all nodes of a cluster, until they end; the exit status."""
+    import asyncio
+
+    from emulator.config.directives import ConfigError
     from emulator.rdb.file_reader import BadFile
     from emulator.stats.log import NOTICE
 
+    _raise_file_limit(options.config, log)
+    started: list[NetworkServer] = []
+    try:
+        for server in servers:
+            if not await _start(server, options, log):
+                return await _give_up(started)
+            started.append(server)
+        if options.cluster_nodes:
+            from emulator.server.cluster import join
+
+            join(servers, options.cluster_replicas)
+        _await_signals(servers, log)
+        _write_pid(options.config)
+        log.line(NOTICE, "Server initialized")
+        for server in servers:
+            await server.load()
+    except BadFile as error:
+        await _give_up(started)
+        return _refuse_data(error, log)
+    except ConfigError as error:
+        log.warn(str(error))
+        return await _give_up(started)
+    lines = [line for server in servers for line in _tell_ready(server, log)]
+    if starter is not None:
+        starter.ready(lines)
+    await asyncio.gather(*map(_live, servers))
+    _remove_files(options.config, log)
+    log.warn("Redis is now ready to exit, bye bye...")
+    return 0
+
+
+async def _live(server: NetworkServer) -> None:
+    await server.wait_closed()
+    await server.stop()
+
+
+async def _give_up(started: list[NetworkServer]) -> int:
+    for server in started:
+        await server.stop()
+    return 1
+
+
+async def _start(server: NetworkServer, options: ServerOptions, log: Log) -> bool:
+    """Begin to listen; whether that succeeded.  Raises `BadFile` and ConfigError."""
+    from emulator.stats.log import NOTICE
+
     config = server.config
-    _raise_file_limit(config, log)
     options.rename(server.engine.commands)
     if not _load_users(server, options, log):
-        return 1
+        return False
     _tell_unkept(config, log)
     _tell_where_data_go(config, log)
-    mode = "sentinel" if options.is_sentinel else "standalone"
-    log.line(NOTICE, f"Running mode={mode}, port={config.port}.")
+    log.line(NOTICE, f"Running mode={server.engine.mode}, port={config.port}.")
     if not config.port and not config.tls_port and not config.unixsocket:
         log.warn("Configured to not listen anywhere, exiting.")
-        return 1
+        return False
     try:
         await server.start()
-    except BadFile as error:
-        return _refuse_data(error, log)
     except OSError as error:
         log.warn(error.args[0] if len(error.args) == 1 else f"Failed listening on port {config.port} (tcp), aborting.")
-        return 1
-    _await_signals(server, log)
-    if config.pidfile:
-        with open(config.pidfile, "w") as file:
-            file.write(f"{os.getpid()}\n")
-    log.line(NOTICE, "Server initialized")
-    try:
-        await server.load()
-    except BadFile as error:
-        await server.stop()
-        return _refuse_data(error, log)
+        return False
+    return True
+
+
+def _tell_ready(server: NetworkServer, log: Log) -> list[str]:
+    """Tell how clients reach a server; the lines about its other APIs."""
+    from emulator.stats.log import NOTICE
+
+    config = server.config
     for note in server.cloud.notes if server.cloud is not None else ():
         log.line(NOTICE, note)
     lines = [line for api in (server.rest, server.cloud) if api is not None for line in api.lines]
@@ -133,17 +197,23 @@ async def _serve(server: NetworkServer, options: ServerOptions, log: Log, starte
     for kind, listens in (("tcp", config.port), ("unix", config.unixsocket), ("tls", config.tls_port)):
         if listens:
             log.line(NOTICE, f"Ready to accept connections {kind}")
-    if starter is not None:
-        starter.ready(lines)
-    await server.wait_closed()
-    await server.stop()
+    return lines
+
+
+def _write_pid(config: Config) -> None:
+    if config.pidfile:
+        with open(config.pidfile, "w") as file:
+            file.write(f"{os.getpid()}\n")
+
+
+def _remove_files(config: Config, log: Log) -> None:
+    from emulator.stats.log import NOTICE
+
     if config.pidfile and os.path.exists(config.pidfile):
         log.line(NOTICE, "Removing the pid file.")
         os.unlink(config.pidfile)
     if config.unixsocket:
         log.line(NOTICE, "Removing the unix socket file.")
-    log.warn("Redis is now ready to exit, bye bye...")
-    return 0
 
 
 def _refuse_data(error: BadFile, log: Log) -> int:
@@ -235,14 +305,14 @@ def _load_users(server: NetworkServer, options: ServerOptions, log: Log) -> bool
     return True
 
 
-def _await_signals(server: NetworkServer, log: Log) -> None:
-    """SIGINT and SIGTERM end the server in good order; a second one at once."""
+def _await_signals(servers: list[NetworkServer], log: Log) -> None:
+    """SIGINT and SIGTERM end the servers in good order; a second one at once."""
     import signal
 
     asked: list[int] = []
     options = {
-        signal.SIGINT: server.config.directives["shutdown-on-sigint"].attribute,
-        signal.SIGTERM: server.config.directives["shutdown-on-sigterm"].attribute,
+        signal.SIGINT: servers[0].config.directives["shutdown-on-sigint"].attribute,
+        signal.SIGTERM: servers[0].config.directives["shutdown-on-sigterm"].attribute,
     }
 
     def end(number: int, frame: object) -> None:
@@ -251,9 +321,10 @@ def _await_signals(server: NetworkServer, log: Log) -> None:
             os._exit(1)
         asked.append(number)
         log.signal(f"Received {signal.Signals(number).name} scheduling shutdown...")
-        chosen = getattr(server.config, options[signal.Signals(number)]).split()
+        chosen = getattr(servers[0].config, options[signal.Signals(number)]).split()
         save = True if "save" in chosen else False if "nosave" in chosen else None
-        server.loop.call_soon_threadsafe(server.end_when_quiet, save, "force" in chosen, asked.clear)
+        for server in servers:
+            server.loop.call_soon_threadsafe(server.end_when_quiet, save, "force" in chosen, asked.clear)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)

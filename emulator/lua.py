@@ -6,15 +6,20 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 _LUAS = ("luajit21", "luajit20", "lua51")
+
+_MAKING = RLock()
+"""Servers in threads share one Lua: two that need it first at the same moment would make two, which do not mix."""
 
 
 @cache
 def function(module: str, name: str) -> Any:
     """A function of a file of Lua in this package (``rdb/lzf``); None for one that is there with LuaJIT only."""
-    return _module(module.encode())[name.encode()]
+    with _MAKING:
+        return _module(module.encode())[name.encode()]
 
 
 @cache

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import redis
     import redis.asyncio
 
+    from emulator.testing.cluster import Cluster
     from emulator.testing.embedded import Keyspace, Server
     from emulator.testing.handles import FaultHandles, TurnableClock
     from emulator.testing.remote import RemoteServer
@@ -168,6 +169,15 @@ def redis_sentinel() -> Iterator[Sentinel]:
 
     with Sentinel(replicas=_REPLICAS, enable_debug_command="yes") as sentinel:
         yield sentinel
+
+
+@pytest.fixture
+def redis_cluster() -> Iterator[Cluster]:
+    """A cluster of three masters with a replica each: ``connect()``, ``node_of(key)``, ``failover()``, ``stop_master()``."""
+    from emulator.testing.cluster import Cluster
+
+    with Cluster(enable_debug_command="yes") as cluster:
+        yield cluster
 
 
 @pytest.fixture

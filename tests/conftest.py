@@ -56,6 +56,10 @@ SLOW = frozenset(
     script_safety
     script_users
     sentinel
+    cluster_migration
+    cluster_nodes
+    cluster_process
+    cluster_real
     sentinel_node
     upstash_browser
     upstash_cli
@@ -184,16 +188,17 @@ def serve():
 
 
 @contextlib.contextmanager
-def with_modules(modules=(), edition="8.2"):
-    """A subject and an oracle of an edition with the same modules; without an oracle a visible skip, in CI a failure."""
+def with_modules(modules=(), edition="8.2", options=()):
+    """A subject and an oracle of an edition with the same modules and options; without an oracle a visible skip, in CI a
+    failure."""
     with contextlib.ExitStack() as stack:
         try:
-            oracle = stack.enter_context(servers.oracle(oracles.binary(edition), modules=modules))
+            oracle = stack.enter_context(servers.oracle(oracles.binary(edition), *options, modules=modules))
         except servers.NoOracle as error:
             if os.environ.get("CI"):
                 pytest.fail(str(error))
             pytest.skip(str(error))
-        yield stack.enter_context(servers.emulator(None, "--compat", edition, modules=modules)), oracle
+        yield stack.enter_context(servers.emulator(None, "--compat", edition, *options, modules=modules)), oracle
 
 
 @pytest.fixture(scope="module")

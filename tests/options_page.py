@@ -8,7 +8,7 @@ from typing import Any
 from conformance.pages import DOCS, written
 from emulator.config import kinds, of_modules, special
 from emulator.config.directives import Config
-from emulator.config.unkept import REASONS, refusal
+from emulator.config.unkept import REASONS
 from emulator.server.options import _VARIABLES
 
 PAGE = DOCS / "options.md"
@@ -115,10 +115,6 @@ def remarks(directive: kinds.Directive[Any]) -> Iterable[str]:
         yield "patterns do not find it"
     if directive.name in REASONS:
         yield f"no effect: {REASONS[directive.name]}"
-    if directive.name == "cluster-enabled":
-        config = Config()
-        config.assign(directive.name, ["yes"])
-        yield f"does not start: {str(refusal(config)).partition(': ')[2]}"
 
 
 def _listed(words: Iterable[str]) -> str:

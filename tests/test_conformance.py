@@ -32,7 +32,7 @@ def test_group(sides, group, protocol):
 
 @pytest.mark.parametrize("group", OTHERS)
 def test_group_on_servers_of_its_own(group):
-    with with_modules(servers.modules_of(group)) as addresses:
+    with with_modules(servers.modules_of(group), options=servers.options_of(group)) as addresses:
         play_group([Side(address) for address in addresses], group, 2, 3)
 
 
@@ -93,6 +93,13 @@ def test_group_of_valkey(valkey_addresses, group):
 def test_commands_of_valkey(valkey_addresses):
     report = coverage.compare(*map(coverage.read_table, valkey_addresses))
     assert (report.missing, report.different) == ([], {})
+
+
+@pytest.mark.parametrize("edition", [LATER, VALKEY])
+@pytest.mark.parametrize("group", [group for group in OTHERS if group.startswith("cluster_")])
+def test_group_of_cluster_mode(group, edition):
+    with with_modules(edition=edition, options=servers.options_of(group)) as addresses:
+        play_cases([Side(address) for address in addresses], select([group], "", [2, 3], edition))
 
 
 def play_group(sides, group, *protocols):

@@ -46,7 +46,7 @@ def test_only_some_commands_are_charged_with_a_sample(client):
     for _ in range(200):
         client.play("GET k")
     charged = client.engine.hotkeys.costs[b"NET"].total
-    assert 0 < charged < client.engine.hotkeys.bytes == 200 * 25
+    assert 0 < charged < client.engine.hotkeys.all.bytes == 200 * 25
 
 
 def test_the_dearest_keys_are_kept():

@@ -23,6 +23,7 @@ ROOMS = (
     "scripting",
     "persistence",
     "replication",
+    "cluster",
     "commands",
     "modules",
     "sentinel",

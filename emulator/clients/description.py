@@ -104,6 +104,8 @@ def flags_of(session: Session, ended: bool = False) -> bytes:
         flags += b"A"
     if session.address.endswith(b":0"):
         flags += b"U"
+    if session.reads_replicas:
+        flags += b"r"
     if session.no_evict:
         flags += b"e"
     if session.no_touch:

@@ -7,11 +7,12 @@ reply to it so far: within EXEC that is EXEC's own request and the replies up to
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from heapq import nlargest
 from random import Random
 from typing import TYPE_CHECKING, Final
 
+from emulator.datatypes.slots import key_slot
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import RESP2, RESP3
 from emulator.stats.slowlog import request_size
@@ -54,22 +55,44 @@ class Costs:
         return nlargest(self.kept, self._of.items(), key=lambda item: item[1])
 
 
+class Spent:
+    """The microseconds and the bytes of the network that some commands have taken."""
+
+    def __init__(self) -> None:
+        self.micros = self.bytes = 0
+
+    def add(self, micros: int, size: int) -> None:
+        """One command more."""
+        self.micros += micros
+        self.bytes += size
+
+
 class HotKeys(Timer):
     """One measurement: of some of `CPU` and `NET`, of one in `sample` commands; as a timer it is its end.
 
-    ``active`` until it is stopped.  ``micros`` and ``bytes`` are those of all commands that have keys; ``started`` is in
+    ``active`` until it is stopped.  ``slots`` are those whose keys are measured, None for all.  ``all`` commands that have
+    keys, those of these slots (``selected``), and of them those that were ``sampled`` have spent so much; ``started`` is in
     milliseconds since the epoch.
     """
 
-    def __init__(self, engine: HostOfClients, metrics: Sequence[bytes], kept: int, sample: int, chance: Random) -> None:
+    def __init__(
+        self,
+        engine: HostOfClients,
+        metrics: Sequence[bytes],
+        kept: int,
+        sample: int,
+        chance: Random,
+        slots: Collection[int] | None = None,
+    ) -> None:
         super().__init__()
+        self.slots = slots
         self._chance = chance
         self._engine = engine
         self.costs = {metric: Costs(kept) for metric in metrics}
         self.sample = sample
         self.active = False
         self.started = engine.clock.now
-        self.micros = self.bytes = 0
+        self.all, self.selected, self.sampled = Spent(), Spent(), Spent()
         self._began = engine.clock.elapsed
         self._lasted = 0
         self._cpu = self._cpu_at_end = os.times()
@@ -114,10 +137,13 @@ class HotKeys(Timer):
         if not keys:
             return
         micros = round(seconds * 1e6)
-        self.micros += micros
-        self.bytes += size
+        self.all.add(micros, size)
+        if self.slots is not None and key_slot(keys[0]) not in self.slots:
+            return
+        self.selected.add(micros, size)
         if self.sample > 1 and self._chance.randrange(self.sample):
             return
+        self.sampled.add(micros, size)
         for metric, costs in self.costs.items():
             share = (micros if metric == CPU else size) // len(keys)
             for key in keys:

@@ -70,12 +70,14 @@ class Session:
     delays, ``fault_passed`` that the next one has been delayed already.  ``peer`` is set where the other side is a server:
     a replica of this one, or its master.  ``proof`` is the hash of the password by which it became its user, empty where
     it gave none.  ``upstash`` is set for the REST API: nothing waits, and scripts may do what they may with that service.
+    ``asking`` and ``reads_replicas`` are ASKING and READONLY in cluster mode.
     ``large_requests`` have come, are to be logged, and have not been run yet.
     """
 
     __slots__ = (
         "active",
         "address",
+        "asking",
         "authenticated",
         "blocked",
         "buffers",
@@ -118,6 +120,7 @@ class Session:
         "pushed",
         "queue",
         "queue_failed",
+        "reads_replicas",
         "redirects",
         "replies",
         "reply_mode",
@@ -170,6 +173,7 @@ class Session:
         self.queue: Queue | None = None
         self.queue_failed = self.dirty_cas = False
         self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
+        self.asking = self.reads_replicas = False
         self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None

@@ -53,6 +53,12 @@ def database(client: Session, text: bytes) -> Database:
     return client.engine.databases[index]
 
 
+def refuse_in_cluster(client: Session, text: str, valkey: bool = True) -> None:
+    """Raise an error in cluster mode; without `valkey` only where that is Redis's."""
+    if client.engine.cluster is not None and (valkey or not client.engine.config.edition.is_valkey):
+        raise CommandError(text)
+
+
 def bounded(text: bytes, least: int, most: int, error: str) -> int:
     """Return an integer within bounds."""
     number = parse_integer(text)

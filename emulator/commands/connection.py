@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
-from emulator.commands.arguments import database, integer, wrong_arity
+from emulator.commands.arguments import database, integer, refuse_in_cluster, wrong_arity
 from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError
@@ -44,6 +44,8 @@ def echo(client: Session, message: bytes) -> bytes:
 @command("connection", since="1.0.0", flags="loading stale fast", complexity="O(1)")
 def select(client: Session, index: bytes) -> Status:
     """Selects the database of the connection."""
+    if integer(index):
+        refuse_in_cluster(client, "ERR SELECT is not allowed in cluster mode", valkey=False)
     client.db = database(client, index)
     return OK
 
@@ -123,7 +125,7 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
         b"version": edition.version.encode(),
         b"proto": session.protocol,
         b"id": session.id,
-        b"mode": b"standalone" if session.engine.sentinel is None else b"sentinel",
+        b"mode": session.engine.mode.encode(),
         b"role": b"master" if session.engine.replication.link is None else b"replica",
         b"modules": [module.listed for module in edition.modules],
     }

@@ -350,7 +350,15 @@ def _repl_pause(client: Session, step: bytes) -> Reply:
 @_action
 def _clusterlink(client: Session, kill: bytes, direction: bytes, node: bytes) -> Reply:
     """Closes a link of the cluster bus."""
-    raise CommandError("ERR Debug option only available for cluster mode enabled setup!")
+    cluster = client.engine.cluster
+    if cluster is None:
+        raise CommandError("ERR Debug option only available for cluster mode enabled setup!")
+    known = cluster.state.nodes.get(node)
+    if known is None:
+        raise CommandError(f"ERR Unknown node {as_text(node)}")
+    if cluster.bus is not None:
+        cluster.bus.hang_up(known)
+    return OK
 
 
 def _internal_secret(client: Session) -> Reply:

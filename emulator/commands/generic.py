@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import INT32_MAX, database, integer
+from emulator.commands.arguments import INT32_MAX, database, integer, refuse_in_cluster
 from emulator.commands.options import FLAG, Options, read_options
 from emulator.commands.past import delete_past, is_past
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
@@ -21,7 +21,9 @@ from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.commands.scan import ScanOptions
     from emulator.keyspace.database import Database
+    from emulator.keyspace.entry import Entry
 
 _SAME = "ERR source and destination objects are the same"
 
@@ -310,6 +312,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
 @command("generic", since="1.0.0", flags="write fast", keys=[keys("RW access update", 1)], complexity="O(1)")
 def move(client: Session, key: bytes, db: bytes) -> int:
     """Moves a key to another database unless it exists there; returns 1 if it was moved."""
+    refuse_in_cluster(client, "ERR MOVE is not allowed in cluster mode", valkey=False)
     target = database(client, db)
     if target is client.db:
         raise CommandError(_SAME)
@@ -364,17 +367,21 @@ def randomkey(client: Session) -> bytes | None:
 def scan(client: Session, cursor: bytes, *options: bytes) -> list[Reply]:
     """Returns some keys and the cursor to continue with, 0 at the end."""
     position = scan_cursor(cursor, client.engine.config.edition)
-    asked = scan_options(options, _keys_of_scan(client))
+    asked = scan_options(options, options_of_scan(client))
     after, entries = client.db.scan(position, asked.most)
+    return [b"%d" % after, asked_for(entries, asked)]
+
+
+def asked_for(entries: Iterable[Entry], asked: ScanOptions) -> list[bytes]:
+    """Return the keys that SCAN's options ask for."""
     if asked.kind is not None:
         classes = {kind for kind, described in TYPES.items() if described.name.lower() == asked.kind}
         entries = [entry for entry in entries if entry.value.__class__ in classes]
-    matches = asked.matches
-    return [b"%d" % after, [entry.key for entry in entries if matches(entry.key)]]
+    return [entry.key for entry in entries if asked.matches(entry.key)]
 
 
-def _keys_of_scan(client: Session) -> Options:
-    """SCAN's options: Valkey refuses types that there are not."""
+def options_of_scan(client: Session) -> Options:
+    """Return SCAN's options: Valkey refuses types that there are not."""
     known = of_edition(client.engine.config.edition, KEYS)
     if not client.engine.config.edition.is_valkey:
         return known

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
-from emulator.clients.hotkeys import CPU, NET, HotKeys
+from emulator.clients.hotkeys import CPU, NET, HotKeys, Spent
+from emulator.cluster.state import bitmap, ranges
 from emulator.commands.arguments import INT32_MAX, bounded
-from emulator.commands.options import Options, at_least, read_options
+from emulator.commands.cluster import slot
+from emulator.commands.options import Option, Options, at_least, read_options
+from emulator.datatypes.slots import SLOTS
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.registry import command, container
@@ -21,18 +25,36 @@ _FLAGS: Final = "admin noscript"
 _SPECIAL: Final = "request_policy:special"
 _METRICS: Final = (CPU, NET)
 _KEPT: Final = 10
-_ALL_SLOTS: Final = [[0, 16383]]
 
 
-def _no_slots(*_: bytes) -> NoReturn:
-    raise CommandError("ERR SLOTS parameter cannot be used in non-cluster mode")
+def _slots_of(client: Session) -> Option:
+    """Return the option SLOTS: how many slots, and which."""
+
+    def length(words: Sequence[bytes]) -> int:
+        if not words:
+            return 1
+        if client.engine.cluster is None:
+            raise CommandError("ERR SLOTS parameter cannot be used in non-cluster mode")
+        count = bounded(words[0], 1, SLOTS, f"ERR SLOTS count must be between 1 and {SLOTS}")
+        if len(words) <= count:
+            raise CommandError("ERR not enough slot numbers provided")
+        return 1 + count
+
+    def read(_: bytes, *words: bytes) -> frozenset[int]:
+        found: set[int] = set()
+        for number in map(slot, words):
+            if number in found:
+                raise CommandError("ERR duplicate slot number")
+            found.add(number)
+        return frozenset(found)
+
+    return length, read
 
 
 _OPTIONS: Final[Options] = {
     b"COUNT": at_least(1, "ERR COUNT must be between 1 and 64", most=64),
     b"DURATION": at_least(1, "ERR DURATION must be between 1 and 1000000", most=1_000_000),
     b"SAMPLE": at_least(1, "ERR SAMPLE ratio must be positive", most=INT32_MAX),
-    b"SLOTS": (1, _no_slots),
 }
 
 
@@ -61,8 +83,9 @@ def hotkeys_start(client: Session, *options: bytes) -> Status:
     if engine.hotkeys is not None and engine.hotkeys.active:
         raise CommandError("ERR hotkey tracking session already in progress")
     metrics, rest = _metrics(options)
-    given = read_options(rest, _OPTIONS)
-    engine.hotkeys = HotKeys(engine, metrics, given.get(b"COUNT", _KEPT), given.get(b"SAMPLE", 1), engine.random)
+    given = read_options(rest, {**_OPTIONS, b"SLOTS": _slots_of(client)})
+    count, sample = given.get(b"COUNT", _KEPT), given.get(b"SAMPLE", 1)
+    engine.hotkeys = HotKeys(engine, metrics, count, sample, engine.random, given.get(b"SLOTS"))
     engine.hotkeys.start(given.get(b"DURATION", 0) * 1000)
     return OK
 
@@ -87,6 +110,22 @@ def hotkeys_reset(client: Session) -> Status:
     return OK
 
 
+def _ranges(found: HotKeys) -> list[Reply]:
+    if found.slots is None:
+        return [[0, SLOTS - 1]]
+    return [[first] if first == last else [first, last] for first, last in ranges(bitmap(found.slots))]
+
+
+def _spent(found: HotKeys, name: bytes, figure: Callable[[Spent], int]) -> dict[bytes, Reply]:
+    """Return what was spent; what all commands have spent is all that there is to tell where all slots are measured."""
+    told: dict[bytes, Reply] = {}
+    if found.slots is not None:
+        if found.sample > 1:
+            told[name % b"sampled-commands-selected-slots"] = figure(found.sampled)
+        told[name % b"all-commands-selected-slots"] = figure(found.selected)
+    return told | {name % b"all-commands-all-slots": figure(found.all)}
+
+
 @command(
     "server",
     container="hotkeys",
@@ -103,9 +142,9 @@ def hotkeys_get(client: Session) -> list[Reply] | None:
     told: dict[bytes, Reply] = {
         b"tracking-active": int(found.active),
         b"sample-ratio": found.sample,
-        b"selected-slots": _ALL_SLOTS,
-        b"all-commands-all-slots-us": found.micros,
-        b"net-bytes-all-commands-all-slots": found.bytes,
+        b"selected-slots": _ranges(found),
+        **_spent(found, b"%b-us", attrgetter("micros")),
+        **_spent(found, b"net-bytes-%b", attrgetter("bytes")),
         b"collection-start-time-unix-ms": found.started,
         b"collection-duration-ms": found.lasted,
     }

@@ -55,7 +55,7 @@ def _server(engine: Engine) -> Fields:
         ("redis_git_sha1", "00000000"),
         ("redis_git_dirty", 0),
         ("redis_build_id", "0"),
-        ("redis_mode", "standalone" if engine.sentinel is None else "sentinel"),
+        ("redis_mode", engine.mode),
         ("os", f"{platform.system()} {platform.release()} {platform.machine()}"),
         ("arch_bits", 64 if sys.maxsize > 2**32 else 32),
         ("monotonic_clock", "POSIX clock_gettime"),
@@ -434,7 +434,7 @@ def _latencystats(engine: Engine) -> Fields:
 
 
 def _cluster(engine: Engine) -> Fields:
-    return [("cluster_enabled", 0)]
+    return [("cluster_enabled", int(engine.cluster is not None))]
 
 
 def _keyspace(engine: Engine) -> Fields:

@@ -33,7 +33,11 @@ _READING: Final = "reading to target instance"
 
 
 class _Order(NamedTuple):
-    """A call of MIGRATE; ``credentials`` are the words after AUTH, ``timeout`` is in milliseconds."""
+    """A call of MIGRATE; ``credentials`` are the words after AUTH, ``timeout`` is in milliseconds.
+
+    ``restore`` is the command that puts a key into the other server: in a cluster one that a node takes which is to get its
+    slot.
+    """
 
     host: bytes
     port: bytes
@@ -43,6 +47,7 @@ class _Order(NamedTuple):
     credentials: Sequence[bytes]
     copy: bool
     replace: bool
+    restore: bytes
 
 
 class _Parcel(NamedTuple):
@@ -88,7 +93,8 @@ def migrate(
     client: Session, host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, *options: bytes
 ) -> Reply | Block:
     """Moves or copies keys to another server."""
-    order = _order(host, port, key, destination_db, timeout, options)
+    restore = b"RESTORE" if client.engine.cluster is None else b"RESTORE-ASKING"
+    order = _order(restore, host, port, key, destination_db, timeout, options)
     db, engine = client.db, client.engine
     parcels = _parcels(db, order)
     if not parcels:
@@ -118,7 +124,13 @@ _OPTIONS: Final[Options] = {b"COPY": FLAG, b"REPLACE": FLAG, b"AUTH": (1, _toget
 
 
 def _order(
-    host: bytes, port: bytes, key: bytes, destination_db: bytes, timeout: bytes, options: Sequence[bytes]
+    restore: bytes,
+    host: bytes,
+    port: bytes,
+    key: bytes,
+    destination_db: bytes,
+    timeout: bytes,
+    options: Sequence[bytes],
 ) -> _Order:
     def only_names(*names: bytes) -> Sequence[bytes]:
         if key:
@@ -136,6 +148,7 @@ def _order(
         given.get(last_given(given, (b"AUTH", b"AUTH2")), ()),
         b"COPY" in given,
         b"REPLACE" in given,
+        restore,
     )
 
 
@@ -157,7 +170,7 @@ def _converse(order: _Order, parcels: Sequence[_Parcel]) -> _Answer:
     commands = [(b"AUTH", *order.credentials)] if order.credentials else []
     commands.append((b"SELECT", b"%d" % order.database))
     replace = (b"REPLACE",) if order.replace else ()
-    commands += [(b"RESTORE", name, b"%d" % ttl, payload, *replace) for name, ttl, payload in parcels]
+    commands += [(order.restore, name, b"%d" % ttl, payload, *replace) for name, ttl, payload in parcels]
     lines: list[bytes] = []
     stage = _CONNECTING
     try:

@@ -106,6 +106,8 @@ def sunsubscribe(client: Session, *shardchannels: bytes) -> Replies:
 )
 def publish(client: Session, channel: bytes, message: bytes) -> int:
     """Publishes a message to a channel; returns how many clients received it."""
+    if client.engine.cluster is not None:
+        client.engine.cluster.bus.publish(channel, message)
     return client.engine.pubsub.publish(channel, message)
 
 
@@ -119,6 +121,8 @@ def publish(client: Session, channel: bytes, message: bytes) -> int:
 )
 def spublish(client: Session, shardchannel: bytes, message: bytes) -> int:
     """Publishes a message to a shard channel; returns how many clients received it."""
+    if client.engine.cluster is not None:
+        client.engine.cluster.bus.publish(shardchannel, message, shard=True)
     return client.engine.pubsub.publish_shard(shardchannel, message)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.blocking import Block
-from emulator.commands.arguments import bounded, integer, milliseconds, positive
+from emulator.commands.arguments import bounded, integer, milliseconds, positive, refuse_in_cluster
+from emulator.commands.cluster import cluster_of, node_named
 from emulator.commands.options import FLAG, Options, at_least, once, read_options
 from emulator.persistence.append_log import OFF
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
@@ -85,6 +86,7 @@ def _zero_or_one(word: bytes) -> int:
 
 
 def _replicaof(client: Session, host: bytes, port: bytes) -> Status:
+    refuse_in_cluster(client, "ERR REPLICAOF not allowed in cluster mode.")
     replication = client.engine.replication
     if replication.failover.is_under_way:
         raise CommandError("ERR REPLICAOF not allowed while failing over.")
@@ -213,8 +215,8 @@ def _refuse_dump(replica: Replica, value: bytes) -> None:
     raise CommandError(f"ERR Unrecognized RDB client id {integer(value)}")
 
 
-def _refuse_node(replica: Replica, value: bytes) -> None:
-    raise CommandError("ERR This instance has cluster support disabled")
+def _take_node(replica: Replica, value: bytes) -> None:
+    node_named(cluster_of(replica.session), value)
 
 
 _BEFORE_8_0: Final = {
@@ -222,7 +224,7 @@ _BEFORE_8_0: Final = {
 }
 _OF_VALKEY: Final = {
     **{name: take for name, take in _REPLCONF.items() if name != b"main-ch-client-id"},
-    b"set-cluster-node-id": _refuse_node,
+    b"set-cluster-node-id": _take_node,
     b"set-rdb-client-id": _refuse_dump,
     b"version": _take_version,
 }
@@ -262,6 +264,7 @@ _FAILOVER_RULES: Final = once(b"TIMEOUT") | once(b"TO") | once(b"FORCE")
 @command("server", since="6.2.0", flags="admin noscript stale", complexity="O(1)")
 def failover(client: Session, *options: bytes) -> Status:
     """Lets a replica catch up while nobody writes, and then changes places with it; ABORT gives that up."""
+    refuse_in_cluster(client, "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.")
     process = client.engine.replication.failover
     if [option.upper() for option in options] == [b"ABORT"]:
         process.abort()

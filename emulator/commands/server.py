@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.blocking import Block
-from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, wrong_subcommand_arity
+from emulator.commands.arguments import INT32_MAX, INT32_MIN, bounded, refuse_in_cluster, wrong_subcommand_arity
 from emulator.keyspace.exchange import swap
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -43,6 +43,8 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
     client.engine.replication.own_keys.flushed(databases)
+    if client.engine.cluster is not None:
+        client.engine.cluster.bus.migrations.flushed()
     return OK
 
 
@@ -77,6 +79,7 @@ def flushdb(client: Session, *mode: bytes) -> Status:
 @command("server", since="4.0.0", flags="write fast", acl="keyspace dangerous", complexity="O(N) for N clients waiting")
 def swapdb(client: Session, index1: bytes, index2: bytes) -> Status:
     """Swaps the contents of two databases."""
+    refuse_in_cluster(client, "ERR SWAPDB is not allowed in cluster mode")
     first = bounded(index1, INT32_MIN, INT32_MAX, "ERR invalid first DB index")
     second = bounded(index2, INT32_MIN, INT32_MAX, "ERR invalid second DB index")
     if not all(0 <= index < len(client.engine.databases) for index in (first, second)):

@@ -12,6 +12,7 @@ from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.quicklist import NONE_LARGE, fill_with
 from emulator.datatypes.set import Set
+from emulator.datatypes.slots import key_slot, pattern_slot
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import WRONGTYPE, CommandError
 from emulator.protocol.numbers import parse_decimal, parse_double, read_c_double, read_double
@@ -52,12 +53,23 @@ _OPTIONS: Final = {b"ASC": FLAG, b"DESC": FLAG, b"ALPHA": FLAG, b"LIMIT": LIMIT}
 _NONE_GIVEN: Final = _Options(None, 0, -1, [], descending=False, alpha=False, store=None, leaves_order=False)
 
 
-def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
+def _parse(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> _Options:
     if not words:
         return _NONE_GIVEN
     orders: list[bytes] = []
     gets: list[bytes] = []
-    known = {**_OPTIONS, b"BY": (1, orders.append), b"GET": (1, gets.append)}
+
+    def read_order(pattern: bytes) -> None:
+        if b"*" in pattern:
+            _check_slot(client, "BY", key, pattern)
+        orders.append(pattern)
+
+    def read_get(pattern: bytes) -> None:
+        if pattern != b"#":
+            _check_slot(client, "GET", key, pattern)
+        gets.append(pattern)
+
+    known = {**_OPTIONS, b"BY": (1, read_order), b"GET": (1, read_get)}
     if may_store:
         known[b"STORE"] = TEXT
     given = read_options(words, known)
@@ -72,6 +84,14 @@ def _parse(words: Sequence[bytes], may_store: bool) -> _Options:
         store=given.get(b"STORE"),
         leaves_order=any(b"*" not in pattern for pattern in orders),
     )
+
+
+def _check_slot(client: Session, option: str, key: bytes, pattern: bytes) -> None:
+    """In cluster mode, raise unless all keys that a pattern stands for are in the slot of the key."""
+    if client.engine.cluster is not None and pattern_slot(pattern) != key_slot(key):
+        raise CommandError(
+            f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+        )
 
 
 def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:
@@ -194,7 +214,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
 )
 def sort(client: Session, key: bytes, *options: bytes) -> Reply:
     """Sorts the elements of a list, set or sorted set; returns or stores them."""
-    parsed = _parse(options, may_store=True)
+    parsed = _parse(client, key, options, may_store=True)
     _check_user(client, "sort", (b"sort", key, *options), parsed)
     result = _sorted(client, key, parsed)
     if parsed.store is None:
@@ -231,6 +251,6 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
 )
 def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
     """Sorts the elements of a list, set or sorted set and returns them."""
-    parsed = _parse(options, may_store=False)
+    parsed = _parse(client, key, options, may_store=False)
     _check_user(client, "sort_ro", (b"sort_ro", key, *options), parsed)
     return _sorted(client, key, parsed)

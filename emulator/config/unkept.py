@@ -24,13 +24,6 @@ REASONS: Final = {
 """Why a directive, by a name that every edition knows, has no effect where it is not at its default."""
 
 
-def refusal(config: Config) -> str | None:
-    """Why a server with this configuration must not start: it would not be what it is asked to be."""
-    if config.cluster_enabled:
-        return "cluster-enabled yes: cluster mode is not available, start without it"
-    return None
-
-
 def warnings(config: Config) -> list[str]:
     """A line for each directive that has no effect."""
     return [line for name in REASONS if (line := warning(config, name)) is not None]

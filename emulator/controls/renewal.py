@@ -58,6 +58,8 @@ def forget_statistics(engine: Engine) -> None:
     engine.stats.reset()
     engine.rates.reset()
     engine.replication.forget_statistics()
+    if engine.cluster is not None:
+        engine.cluster.usage.forget()
     engine.count_durations()
     for entry in engine.commands.used():
         entry.reset()

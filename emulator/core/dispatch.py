@@ -221,6 +221,8 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     if session.closing:
         return NO_REPLY
     reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if session.asking and session.queue is None:
+        session.asking = session.last_command is not None and session.last_command.name == b"asking"
     if session.large_requests and reply.__class__ is not Postponed:
         session.end_large_request(args)
     if session.output_limit and reply.__class__ in session.encoders:
@@ -354,6 +356,8 @@ def _cut_off(session: Session) -> Reply:
 def _abort_transaction(session: Session, error: CommandError) -> CommandError:
     """EXEC itself was refused: the transaction is gone."""
     session.close_queue()
+    if error.redirects:
+        return error
     text = str(error).removeprefix("ERR ")
     return CommandError(f"EXECABORT Transaction discarded because of: {text}")
 
@@ -376,6 +380,8 @@ def _check(session: Session, command: Command, flags: int, args: Sequence[bytes]
     if denial is not None:
         acl.refused(session, denial, b"toplevel" if session.queue is None else b"multi")
         raise CommandError(f"NOPERM {explanation(session.user, denial)}")
+    if engine.cluster is not None and not session.is_obeyed:
+        engine.cluster.requests.check(session, command, args)
     if engine.config.maxmemory and engine.busy is None:
         engine.out_of_memory = engine.eviction.make_room()
         if engine.pending_work:

@@ -39,7 +39,7 @@ from emulator.core.rates import Rates
 from emulator.datatypes.list import List
 from emulator.datatypes.quicklist import NONE_LARGE, fill_with
 from emulator.datatypes.wheel import NEVER, Wheel
-from emulator.keyspace.database import Database
+from emulator.keyspace.database import Database, number_of_databases
 from emulator.keyspace.eviction import Eviction
 from emulator.keyspace.frequency import Frequency, Modification, uses_by
 from emulator.keyspace.lazyfree import LazyFree
@@ -60,6 +60,7 @@ from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.clients.hotkeys import HotKeys
+    from emulator.cluster.cluster import Cluster
     from emulator.scripting.invocation import Invocation
     from emulator.sentinel.sentinel import Sentinel
 
@@ -79,8 +80,6 @@ _NOT_FOR_TENANTS: Final = frozenset(
 )
 """The commands that reach the server's settings, its files or other servers."""
 
-"""Does some work in a thread, and calls the second with its outcome, or the third with the error."""
-
 
 def at_once(work: Callable[[], object]) -> object:
     """Does something now: what `Engine.soon` is where there is no loop."""
@@ -97,7 +96,8 @@ class Engine:
     what takes long, and then go on with the outcome or the error; it may be None. ``soon`` does
     something in the next round of its loop, or at once where there is none.  ``sentinel`` is there where it is
     one.  ``dial`` opens connections to other
-    servers, where the owner can.  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
+    servers, where the owner can.  ``cluster`` is there in cluster mode, in which databases know the slots of
+    their keys (``has_slots``).  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
     file has still to get before replies leave.
     """
 
@@ -145,6 +145,7 @@ class Engine:
         self._set_up_scripts()
         self._set_up_controls()
         self._set_up_data()
+        self._set_up_cluster()
         self._follow_config()
         self.replication.count_good()
         self.acl.started()
@@ -203,7 +204,15 @@ class Engine:
         self.unwritten = self.persistence.log.unwritten
         self.replication = Replication(self)
         self.sentinel: Sentinel | None = None
-        self.databases = [Database(self, index) for index in range(self.config.databases)]
+        self.has_slots = self.config.cluster_enabled
+        self.databases = [Database(self, index) for index in range(number_of_databases(self.config))]
+
+    def _set_up_cluster(self) -> None:
+        self.cluster: Cluster | None = None
+        if self.config.cluster_enabled:
+            from emulator.cluster.cluster import Cluster  # a server that is no node starts sooner without
+
+            self.cluster = Cluster(self)
 
     def _follow_config(self) -> None:
         """Take over the settings whose effect is kept elsewhere, now and whenever one changes."""
@@ -335,10 +344,18 @@ class Engine:
         return used
 
     @property
+    def mode(self) -> str:
+        """What kind of server it is: ``standalone``, ``cluster`` or ``sentinel``."""
+        if self.sentinel is not None:
+            return "sentinel"
+        return "standalone" if self.cluster is None else "cluster"
+
+    @property
     def needs_guards(self) -> bool:
         """Whether every command of every session has to take the long way."""
         return (
-            self.pause.active
+            self.cluster is not None
+            or self.pause.active
             or self.busy is not None
             or bool(self.monitor.sessions)
             or (self.hotkeys is not None and self.hotkeys.active)

@@ -11,7 +11,7 @@ needs it, and kept from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW
@@ -25,17 +25,28 @@ from emulator.keyspace.frequency import Frequency, Modification
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.parted import dicts_of
+from emulator.keyspace.slot_index import SlotIndex
 from emulator.keyspace.weighed import MOST_UNWEIGHED
 from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
 if TYPE_CHECKING:
+    from emulator.config.directives import Config
     from emulator.keyspace.host import HostOfData
 
 V = TypeVar("V")
 
 _TRIES = 100
 """How many keys are drawn by lot, while those that have expired stay, before one of them is as good as another."""
+
+
+def number_of_databases(config: Config) -> int:
+    """How many databases a server has; in cluster mode that is one, in Valkey as many as is said for that."""
+    if config.cluster_enabled:
+        if config.edition.is_valkey:
+            return config.cluster_databases
+        config.databases = 1
+    return config.databases
 
 
 class Database(Expiring):
@@ -240,7 +251,8 @@ class Database(Expiring):
         for index in (self._index, self._volatile):
             if index is not None:
                 self.lazyfree.add(index)
-        self._index = self._volatile = None
+        self._index = SlotIndex(()) if self.engine.has_slots else None
+        self._volatile = None
         self.entries, self.fields_with_expiry = {}, {}
         self.sizes.clear()
         self._unweighed.clear()
@@ -288,6 +300,16 @@ class Database(Expiring):
         if self._index is None:
             self._index = KeyIndex(self.entries)
         return self._index
+
+    def in_slot(self, slot: int) -> KeyIndex:
+        """The keys of a slot, for reading; in cluster mode."""
+        assert isinstance(self._index, SlotIndex)
+        return self._index.in_slot(slot)
+
+    def slots_in_use(self) -> Iterable[int]:
+        """The slots that have keys; in cluster mode."""
+        assert isinstance(self._index, SlotIndex)
+        return self._index.used_slots()
 
     def has_evictable(self, volatile: bool) -> bool:
         """Whether there is a key at all among those in which a victim is sought."""

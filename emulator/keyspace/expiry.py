@@ -11,6 +11,7 @@ from emulator.keyspace.entry import Entry, ExpiringEntry, FieldTimer
 from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE
 from emulator.keyspace.parted import in_parts
+from emulator.keyspace.slot_index import SlotIndex
 from emulator.keyspace.weighed import Weighed
 from emulator.keyspace.weight import freed_lazily
 
@@ -40,7 +41,7 @@ class Expiring(Weighed):
         self.lazyfree = engine.lazyfree
         self.fields_with_expiry: MutableMapping[bytes, FieldTimer] = {}
         self._deadlines = self._latest_deadline = 0
-        self._index: KeyIndex | None = None
+        self._index: KeyIndex | None = SlotIndex(()) if engine.has_slots else None
         self._volatile: KeyIndex | None = None
 
     def belong_to(self, engine: HostOfData) -> None:

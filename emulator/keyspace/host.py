@@ -62,6 +62,7 @@ class HostOfData(HostOfClients, Protocol):
     lazyfree: LazyFree
     latency: Latency
     dirty: int
+    has_slots: bool
     notify_flags: int
     blocking: Blocking
     pause: Pause

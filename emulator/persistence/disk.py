@@ -8,6 +8,11 @@ from contextlib import closing, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from emulator.config.directives import Config
     from emulator.persistence.folder import Written
@@ -34,6 +39,17 @@ class Disk:
     def size(self, name: str) -> int:
         """Bytes of a file."""
         return os.path.getsize(self._path(name))
+
+    def lock(self, name: str) -> BinaryIO:
+        """Keep other processes from locking a file; a system without such locks has none."""
+        file = open(self._path(name), "ab")  # noqa: SIM115 (it is locked as long as it is open)
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                raise
+        return file
 
     def create(self, name: str) -> Written:
         """Open a new file for writing."""

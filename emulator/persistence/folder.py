@@ -37,6 +37,12 @@ class Folder(Protocol):
     def size(self, name: str) -> int:
         """Bytes of a file."""
 
+    def lock(self, name: str) -> BinaryIO:
+        """Keep others from locking a file, which is made where there is none, until what is returned is closed.
+
+        Raises BlockingIOError where somebody else has locked it.
+        """
+
     def create(self, name: str) -> Written:
         """Open a new file for writing; one of that name is gone."""
 
@@ -83,6 +89,9 @@ class Memory:
 
     def size(self, name: str) -> int:
         return len(self._file(name))
+
+    def lock(self, name: str) -> BinaryIO:
+        return io.BytesIO(self.files.setdefault(name, bytearray()))
 
     def create(self, name: str) -> Written:
         self.files[name] = bytearray()

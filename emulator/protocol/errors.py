@@ -9,10 +9,11 @@ class CommandError(Exception):
     """Raised by a command to answer an error, such as ``CommandError("WRONGTYPE Operation against …")``.
 
     The text is the reply without the leading ``-``; its first word is the error code, which clients and ``INFO errorstats``
-    use.  ``counted`` is true if the statistics already include it, ``refused`` if the command was not called.
+    use.  ``counted`` is true if the statistics already include it, ``refused`` if the command was not called, ``redirects``
+    if another node of the cluster has its keys, or none has.
     """
 
-    counted = refused = False
+    counted = refused = redirects = False
 
 
 class ProtocolError(Exception):

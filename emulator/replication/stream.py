@@ -68,7 +68,8 @@ class Stream:
         """Keep the end of the stream from now on."""
         if self.backlog is None:
             self.backlog = Backlog(self._engine.config.repl_backlog_size, self.offset + 1)
-            self._engine.propagation.listen(self, messages=True)
+            by_stream = not self._engine.config.cluster_enabled  # else the bus has them
+            self._engine.propagation.listen(self, messages=by_stream)
 
     def close_backlog(self) -> None:
         """Keep it no more: nobody can go on where he was."""

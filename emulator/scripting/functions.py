@@ -13,7 +13,7 @@ from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Reply
 from emulator.protocol.text import to_text
-from emulator.scripting.scripts import KEY_LOCKING, NO_WRITES
+from emulator.scripting.scripts import NO_WRITES
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -234,6 +234,7 @@ class Libraries:
                 raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
             read_only = True
         lua = self.lua
-        declared = frozenset(keys) if KEY_LOCKING in function.flags else None
-        invocation = self._scripting.invocation(lua, client, function.name, read_only, declared, by_function=True)
+        invocation = self._scripting.invocation(
+            lua, client, function.name, read_only, function.flags, keys, by_function=True
+        )
         return self._scripting.run(invocation, lua.run_function, function.callback, keys, arguments)

@@ -20,6 +20,7 @@ from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Com
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.scripting.runtime import Lua
+    from emulator.scripting.slots import Slots
 
 _EXACT = 1 << 53
 _EVERYBODY = 3
@@ -31,8 +32,8 @@ class Invocation:
 
     ``audience`` is who is told of what it does, as `redis.set_repl` has it.  ``wrote`` tells whether it has changed
     something: it can no longer be killed then.  ``declared`` are the only keys that it may use, None where it may use
-    any.  A client that is ``fast_path`` has a user who may do everything, and nothing that `_check_state` asks about holds
-    for it.
+    any.  ``slots`` are those that it may use in cluster mode.  A client that is ``fast_path`` has a user who may do
+    everything, and nothing that `_check_state` asks about holds for it.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Invocation:
         self.declared = declared
         self.by_function = by_function
         self.audience = _EVERYBODY
+        self.slots: Slots | None = None
         self.wrote = False
         self.killed = False
         self.words: Sequence[bytes] = client.words
@@ -183,6 +185,8 @@ class Invocation:
             if not self.wrote:
                 self._check_state(command)
             self.wrote = True
+        if self.slots is not None:
+            self.slots.check(self.session, command, args)
 
     def _check_state(self, command: Command) -> None:
         """What the first command that writes depends on; a script that has written goes on."""

@@ -16,6 +16,7 @@ from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
 from emulator.protocol.text import to_text
+from emulator.scripting.slots import CROSS_SLOT, NO_CLUSTER, Slots
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
@@ -37,7 +38,7 @@ _NO_FUNCTIONS: Final = 192
 _LIBRARY: Final = 40
 _FUNCTION: Final = 80
 """What it needs to know a script, a library or a function by, beside its code, and what without any."""
-FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", b"no-cluster", b"allow-cross-slot-keys"))
+FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", NO_CLUSTER, CROSS_SLOT))
 NO_WRITES: Final = b"no-writes"
 ALLOW_OOM: Final = b"allow-oom"
 KEY_LOCKING: Final = b"allow-key-locking"
@@ -262,8 +263,7 @@ class Scripting:
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:
             raise CommandError(_READ_ONLY_ONLY)
-        declared = frozenset(keys) if script.flags is not None and KEY_LOCKING in script.flags else None
-        invocation = self.invocation(lua, client, name, read_only, declared)
+        invocation = self.invocation(lua, client, name, read_only, script.flags, keys)
         return self.run(invocation, lua.run_script, script.chunk, keys, arguments)
 
     def invocation(
@@ -272,12 +272,16 @@ class Scripting:
         client: Session,
         name: bytes,
         read_only: bool,
-        declared: frozenset[bytes] | None,
+        flags: Collection[bytes] | None,
+        keys: Sequence[bytes],
         by_function: bool = False,
     ) -> Invocation:
-        """A run that is about to begin; where `declared` is given no other keys may be used."""
+        """A run that is about to begin, of a script or function that declares these flags."""
         session = self._script_session(client)
+        declared = frozenset(keys) if flags is not None and KEY_LOCKING in flags else None
         invocation = self._invocation(lua, client, session, name, read_only, declared, by_function)
+        if self.engine.cluster is not None:
+            invocation.slots = Slots(self.engine.cluster.requests, client, flags, keys)
         invocation.killed = self._ending
         return invocation
 

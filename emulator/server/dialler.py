@@ -32,15 +32,19 @@ class Dialler:
             context = client_context(config) if config.tls_replication else None
             async with asyncio.timeout(config.repl_timeout):
                 await self._loop.create_connection(
-                    lambda: Outgoing(self._engine, self._loop, receiver), host, port, ssl=context, local_addr=source
+                    lambda: PeerConnection(self._engine, self._loop, receiver),
+                    host,
+                    port,
+                    ssl=context,
+                    local_addr=source,
                 )
         except (OSError, TimeoutError, TlsError) as error:
             self._engine.clock.tick()
             receiver.lost(f"Error condition on socket for SYNC: {getattr(error, 'strerror', None) or error}")
 
 
-class Outgoing(asyncio.Protocol):
-    """One connection to another server: a `Wire`."""
+class PeerConnection(asyncio.Protocol):
+    """One connection to another server, whoever has opened it: a `Wire`."""
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, receiver: Receiver) -> None:
         self._engine = engine

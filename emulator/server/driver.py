@@ -63,6 +63,8 @@ class Driver:
             self._engine.replication.link.end()
         if self._engine.sentinel is not None:
             self._engine.sentinel.end()
+        if self._engine.cluster is not None:
+            self._engine.cluster.bus.end()
         self._engine.dial = None
         self._engine.soon = at_once
 

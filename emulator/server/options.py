@@ -16,6 +16,7 @@ from emulator.config.directives import Config, ConfigError
 from emulator.config.edition import REDIS_8_2, Edition, edition_named
 from emulator.config.kinds import quote
 from emulator.protocol.inline import split_inline
+from emulator.protocol.numbers import parse_integer
 from emulator.protocol.text import to_bytes, to_text
 from emulator.suggestions import did_you_mean, nearest
 from emulator.version import __version__
@@ -29,6 +30,7 @@ Usage: python -m emulator [/path/to/redis.conf] [options] [-]
        python -m emulator -v or --version
        python -m emulator -h or --help
        python -m emulator [/path/to/sentinel.conf] --sentinel
+       python -m emulator --cluster NODES [--cluster-replicas N] [options]
 
 Options are the directives of redis.conf; REDIS_ARGS, REDIS_PORT and REDIS_PASSWORD in the environment come before them,
 as do REDIS_REST_PORT, REDIS_REST_TOKEN and REDIS_REST_READONLY_TOKEN for the Upstash REST API (--rest-port and so on), and
@@ -41,6 +43,7 @@ Examples:
        echo 'maxmemory 128mb' | python -m emulator -
        python -m emulator /etc/myredis.conf --loglevel verbose
        python -m emulator --compat valkey-9.1
+       python -m emulator --cluster 6 --port 7000
 """
 
 _VARIABLES = {
@@ -58,6 +61,9 @@ _IGNORED = frozenset(
     ("list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "io-threads-do-reads")
 )
 _SENTINEL_PORT = 26379
+_ONE_SERVER_S = ("unixsocket", "rest-port", "cloud-port")
+_NODES_WITH_REPLICAS = 6
+_MOST_NODES = 1000
 _BAD_DIRECTIVE = "Bad directive or wrong number of arguments"
 
 
@@ -85,6 +91,8 @@ class ServerOptions:
 
     ``renamed`` are the pairs of ``rename-command``, ``users`` the words of each ``user`` directive, ``notes`` and
     ``warnings`` lines for the log.  Where it `is_sentinel`, ``sentinel`` has the words of each ``sentinel`` directive.
+    ``cluster_nodes`` are the nodes of a whole cluster that is to be started, 0 for a server, and ``cluster_replicas`` those
+    of each master, -1 for as many as are usual.  Where it `has_port_of_chance` a free port was asked for.
     """
 
     def __init__(self, edition: Edition = REDIS_8_2) -> None:
@@ -93,6 +101,9 @@ class ServerOptions:
         self.users: list[list[str]] = []
         self.is_sentinel = False
         self.sentinel: list[list[str]] = []
+        self.has_port_of_chance = False
+        self.cluster_nodes = 0
+        self.cluster_replicas = -1
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.unresolved: list[str] = []
@@ -124,10 +135,27 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptio
             *(f">>> '{line}'{_meant(options.config, line)}" for line in options.unresolved),
             "Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting",
         )
+    if options.cluster_nodes:
+        _settle_cluster(options)
+    if options.config.cluster_enabled and options.has_port_of_chance and not options.config.cluster_port:
+        options.config.cluster_port = free_port()  # the usual one, so many ports above a free one, may be none
     if options.config.cluster_enabled and options.config.replicaof:
         raise FatalConfigError("replicaof directive not allowed in cluster mode")
     _check_logfile(options.config)
     return options
+
+
+def _settle_cluster(options: ServerOptions) -> None:
+    """A cluster in one process: each master has a replica where there are enough nodes, as long as nobody says otherwise."""
+    config, nodes = options.config, options.cluster_nodes
+    for name in _ONE_SERVER_S:
+        if getattr(config, config.directives[name].attribute):
+            raise FatalConfigError(f"{name} is for one server, and --cluster starts several")
+    if options.cluster_replicas < 0:
+        options.cluster_replicas = int(nodes >= _NODES_WITH_REPLICAS)
+    if nodes <= options.cluster_replicas:
+        raise FatalConfigError(f"{nodes} nodes are too few for a master with {options.cluster_replicas} replicas")
+    config.cluster_enabled = True
 
 
 def _edition(argv: Sequence[str], environ: Mapping[str, str]) -> Edition:
@@ -275,6 +303,8 @@ class Loader:
             "user": (lambda count: count >= 1, self._user),
             "loadmodule": (lambda count: count >= 1, self._load_module),
             "sentinel": (lambda count: count >= 1, self._sentinel),
+            "cluster": (lambda count: count == 1, self._cluster),
+            "cluster-replicas": (lambda count: count == 1, self._cluster_replicas),
         }
 
     def read(self, pattern: str) -> str:
@@ -327,6 +357,7 @@ class Loader:
     def _assign(self, name: str, words: list[str]) -> None:
         if name in ("port", "rest-port", "cloud-port", "cloud-proxy") and words == ["auto"]:
             words = [str(free_port())]
+            self.options.has_port_of_chance |= name == "port"
         if name == "rest-database":  # each line declares one more
             if not all(1 <= word.count(":") <= 2 for word in words):
                 raise ConfigError("argument must be NAME:TOKEN or NAME:TOKEN:READONLYTOKEN")
@@ -381,6 +412,22 @@ class Loader:
         if not self.options.is_sentinel:
             raise ConfigError("sentinel directive while not in sentinel mode")
         self.options.sentinel.append(words)
+
+    def _cluster(self, words: list[str]) -> None:
+        self.options.cluster_nodes = _number(words[0], 1)
+        self.config.repl_diskless_sync_delay = (
+            0  # unless a later line says otherwise: each master knows all of its replicas
+        )
+
+    def _cluster_replicas(self, words: list[str]) -> None:
+        self.options.cluster_replicas = _number(words[0], 0)
+
+
+def _number(word: str, least: int) -> int:
+    number = parse_integer(to_bytes(word))
+    if number is None or not least <= number <= _MOST_NODES:
+        raise ConfigError(f"argument must be between {least} and {_MOST_NODES} inclusive")
+    return number
 
 
 def free_port() -> int:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.clients.description import describe
 from emulator.clients.session import Session
-from emulator.config.directives import ConfigError
-from emulator.config.unkept import refusal
 from emulator.core.engine import Engine
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, ProtocolError
@@ -23,10 +21,12 @@ from emulator.sockets.listeners import Listeners
 from emulator.stats.log import told_of_fault
 
 if TYPE_CHECKING:
+    from emulator.cluster.bus import Bus
     from emulator.rdb.file_reader import BadFile
     from emulator.rest.cloud.server import CloudServer
     from emulator.rest.http_service import HttpServer
     from emulator.rest.server import RestServer
+    from emulator.server.bus import BusListeners
 
 logger = logging.getLogger("emulator")
 
@@ -53,8 +53,6 @@ class NetworkServer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        if (reason := refusal(engine.config)) is not None:
-            raise ConfigError(reason)
         self.engine = engine
         self.config = engine.config
         self.loop: asyncio.AbstractEventLoop
@@ -64,6 +62,7 @@ class NetworkServer:
         self._listeners = Listeners(self.config, lambda: Connection(self))
         self.rest: RestServer | None = None
         self.cloud: CloudServer | None = None
+        self._bus: BusListeners | None = None
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
 
@@ -90,8 +89,13 @@ class NetworkServer:
         for engine in keyspaces:
             self._drive(engine)
         self.engine.persistence.open()
+        if self.engine.cluster is not None:
+            self.engine.cluster.open()
         try:
             await self._listeners.open()
+            if self.engine.cluster is not None:
+                self.engine.cluster.announce()  # now the port is known
+                await self._open_bus(self.engine.cluster.bus)
             if self.config.rest_port or self.config.cloud_port:
                 await self.serve_rest()
             if self.config.cloud_port:
@@ -104,6 +108,8 @@ class NetworkServer:
         """Stop listening and every script, close every connection and wake whoever waits in `wait_closed`."""
         self.stop_scripts()
         await self._listeners.close()
+        if self._bus is not None:
+            self._bus.close()
         for server in self._http_servers:
             await server.stop()
         for connection in list(self.connections):
@@ -111,6 +117,8 @@ class NetworkServer:
         await self._listeners.wait_closed()
         for engine in self.engine.keyspaces:
             engine.persistence.log.end()  # until now there may have been somebody to be answered
+        if self.engine.cluster is not None:
+            self.engine.cluster.close()
         for driver in self._drivers.values():
             driver.stop()
         self.shut_down()
@@ -127,6 +135,13 @@ class NetworkServer:
         self.rest.limit(self._has_room)
         await self.rest.start()
         return self.rest
+
+    async def _open_bus(self, bus: Bus) -> None:
+        """Let other nodes of a cluster connect."""
+        from emulator.server.bus import BusListeners
+
+        self._bus = BusListeners(self.engine, bus)
+        await self._bus.open()
 
     async def _serve_cloud(self) -> None:
         """Offer the management API, whose databases the REST API has."""
@@ -194,8 +209,11 @@ class NetworkServer:
             self.begin()
 
     def begin(self) -> None:
-        """All is loaded: follow the master that the configuration names, or watch those that a sentinel is to watch."""
+        """All is loaded: follow the master that the configuration names, greet the nodes of a cluster, or watch those that a
+        sentinel is to watch."""
         self.engine.replication.begin()
+        if self.engine.cluster is not None:
+            self.engine.cluster.bus.begin()
         if self.engine.sentinel is not None:
             self.engine.sentinel.begin()
 

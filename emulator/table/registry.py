@@ -54,6 +54,7 @@ ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
 FAST: Final = FLAG["fast"]
 RUNS_SCRIPT: Final = FLAG["runs_script"]
+ASKING: Final = FLAG["asking"]
 _HIDDEN: Final = MAY_REPLICATE | PROTECTED | RUNS_SCRIPT
 
 _CATEGORY_OF_GROUP: Final = {

@@ -220,7 +220,10 @@ class Server(Handle):
         port = free_port() if self._port is None else self._port
         given = self._settings
         settings = {name: free_port() if value in _FREE.get(name, ()) else value for name, value in given.items()}
-        return configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
+        config = configured(settings, bind="127.0.0.1", save="", port=port, **_AT_ONCE)
+        if config.cluster_enabled and not config.cluster_port and self._port is None:
+            config.cluster_port = free_port()  # the usual one, so many ports above a free one, may be none
+        return config
 
     def _prepare(self) -> None:
         """Make ready what is there before anybody connects."""

@@ -1,0 +1,1 @@
+"""Cluster mode: slots, nodes, the file that keeps them, redirections and the bus."""

@@ -1,0 +1,47 @@
+"""Where the nodes of a cluster connect to this one: the listening sockets of the cluster bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from emulator.cluster.state import PORT_INCREMENT
+from emulator.server.dialler import PeerConnection
+from emulator.sockets.listeners import listening_socket
+
+if TYPE_CHECKING:
+    from emulator.cluster.bus import Bus
+    from emulator.core.engine import Engine
+
+logger = logging.getLogger("emulator")
+
+
+class BusListeners:
+    """The listening sockets of an engine's bus, at the addresses of ``bind``.  OSError is raised where one cannot be had."""
+
+    def __init__(self, engine: Engine, bus: Bus) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._servers: list[asyncio.Server] = []
+
+    async def open(self) -> None:
+        """Listen."""
+        config, loop = self._engine.config, asyncio.get_running_loop()
+        listens = config.tls_port if config.tls_cluster else config.port
+        port = config.cluster_port or listens + PORT_INCREMENT
+        for address in config.bind.split():
+            try:
+                listening = listening_socket(address.removeprefix("-"), port, config.tcp_backlog)
+            except OSError as error:
+                if address.startswith("-"):
+                    continue
+                raise OSError(f"Failed listening on port {port} (cluster), aborting.") from error
+            self._servers.append(
+                await loop.create_server(lambda: PeerConnection(self._engine, loop, self._bus.accept()), sock=listening)
+            )
+
+    def close(self) -> None:
+        """Listen no more."""
+        for server in self._servers:
+            server.close()

@@ -1,0 +1,564 @@
+"""Nodes of a cluster among themselves: what each makes of the packets of others, and what becomes of all together."""
+
+import socket
+from dataclasses import replace
+
+import pytest
+from redis.exceptions import ClusterDownError
+
+import emulator
+from emulator.clock import ManualClock
+from emulator.cluster.packet import (
+    AUTH_ACK,
+    AUTH_REQUEST,
+    FAIL,
+    FORCE_ACK,
+    HAS_EXTENSIONS,
+    HEADER_SIZE,
+    MEET,
+    MFSTART,
+    PING,
+    PONG,
+    PUBLISH,
+    SIGNATURE,
+    UPDATE,
+    Claim,
+    Extensions,
+    Failure,
+    Gossip,
+    Greeting,
+    Header,
+    Message,
+    Packet,
+    decode,
+    encode,
+)
+from emulator.cluster.state import ALL_SLOTS, MASTER, REPLICA, Node, bitmap, members
+from emulator.cluster.state import FAIL as FAILED
+from emulator.cluster.state import PFAIL as MAY_HAVE_FAILED
+from emulator.core.engine import Engine
+from emulator.testing.handles import perform
+from emulator.testing.settings import configured
+from tests.test_replication import until
+
+OF_SLOT_0 = "{06S}"
+LESSER, GREATER, THIRD = b"0" * 40, b"f" * 40, b"e" * 40
+
+
+# One node, and what others say to it
+
+
+class FakeWire:
+    """A connection that keeps the packets that are sent; what is said to a master is none."""
+
+    address, local_address, unsent = b"127.0.0.1:50000", b"127.0.0.1:17000", 0
+
+    def __init__(self):
+        self.sent = []
+        self.closed = False
+
+    def write(self, data):
+        if data.startswith(SIGNATURE):
+            self.sent.append(decode(data))
+
+    def close(self):
+        self.closed = True
+
+    def soon(self, work):
+        work()
+
+    def pause(self, paused):
+        pass
+
+
+class OneNode:
+    """A node without sockets; ``wires`` are the connections that it has opened, by port."""
+
+    def __init__(self, slots=range(0), **settings):
+        self.engine = Engine(configured({"cluster_enabled": "yes", **settings}, port=7000, save=""), ManualClock())
+        self.engine.dial = self.dial
+        self.cluster = self.engine.cluster
+        self.state, self.bus = self.cluster.state, self.cluster.bus
+        self.me = self.state.myself
+        self.wires = {}
+        self.state.assign(self.me, slots)
+        self.inbound = self.bus.accept()
+        self.inbound.connected(FakeWire())
+
+    def dial(self, host, port, receiver):
+        wire = self.wires[port] = FakeWire()
+        receiver.connected(wire)
+        return lambda: None
+
+    def know(self, id, slots=range(0), port=7001, master=None, epoch=0):
+        """Enter a node, with a connection to it."""
+        node = Node(id, id, b"127.0.0.1", port, port + 10000, config_epoch=epoch, pong_received=self.engine.clock.now)
+        self.state.add(node)
+        self.state.assign(node, slots)
+        if master is not None:
+            self.state.set_master(node, master)
+        self.state.changed()
+        self.bus.fire()
+        return node
+
+    def hear(self, header, body=None):
+        """Let a packet come by the connection that others have made."""
+        self.inbound.received(encode(Packet(header, body)))
+
+    def told(self, node, kind):
+        """The packets of a type that were sent to a node."""
+        return [packet for packet in self.wires[node.cport].sent if packet.header.type == kind]
+
+
+def header_of(node, kind=PING, **others):
+    master = node.master or node
+    told = {"sender": node.id, "port": node.port, "cport": node.cport, "flags": node.flags, "slots": master.slots}
+    told |= {"config_epoch": master.config_epoch, "master": node.master.id if node.master else b""}
+    return Header(**{"type": kind, **told, **others})
+
+
+def test_who_claims_a_slot_by_a_greater_epoch_has_it():
+    one = OneNode(range(100))
+    one.me.config_epoch = 1
+    other = one.know(GREATER, range(100, 200), epoch=2)
+    perform(one.engine, [("SET", OF_SLOT_0, "value")])
+    assert one.cluster.count_keys(0) == 1
+    one.hear(header_of(other, slots=bitmap(range(200)) & ~bitmap(range(1, 100))), Greeting())
+    assert list(members(one.me.slots)) == list(range(1, 100))
+    assert one.state.owners[0] is other
+    assert one.cluster.count_keys(0) == 0
+
+
+def test_who_claims_a_slot_by_a_lesser_epoch_is_told_so():
+    one = OneNode(range(100))
+    one.me.config_epoch = 3
+    other = one.know(GREATER, range(100, 200), epoch=2)
+    one.hear(header_of(other, slots=bitmap(range(200))), Greeting())
+    assert one.me.slots == bitmap(range(100))
+    (update,) = one.told(other, UPDATE)
+    assert update.body == Claim(3, one.me.id, bitmap(range(100)))
+
+
+def test_a_slot_that_is_being_imported_stays_with_its_owner():
+    one = OneNode(range(1, 100))
+    other, third = one.know(GREATER, range(1), epoch=1), one.know(THIRD, port=7002, epoch=5)
+    one.state.importing[0] = other
+    one.hear(header_of(third, slots=1), Greeting())
+    assert one.state.owners[0] is other
+
+
+def test_who_loses_its_last_slot_follows_who_has_it():
+    one = OneNode(range(100))
+    other = one.know(GREATER, epoch=2)
+    one.hear(header_of(other, slots=bitmap(range(100))), Greeting())
+    assert one.me.master is other
+    assert one.engine.config.replicaof == ("127.0.0.1", 7001)
+
+
+@pytest.mark.parametrize(("id", "bumped"), [(GREATER, True), (LESSER, False)])
+def test_of_two_masters_with_one_epoch_the_one_with_the_lesser_id_takes_another(id, bumped):
+    one = OneNode(range(1))
+    one.me.config_epoch = one.state.current_epoch = 4
+    other = one.know(id, range(1, 2), epoch=4)
+    one.hear(header_of(other), Greeting())
+    assert one.me.config_epoch == (5 if bumped else 4)
+
+
+def test_an_update_takes_slots_from_a_node_that_has_come_back():
+    one = OneNode(range(100))
+    one.me.config_epoch = 1
+    other = one.know(GREATER, range(100, 200), epoch=2)
+    one.hear(header_of(other, UPDATE), Claim(7, GREATER, bitmap(range(200))))
+    assert other.slots == bitmap(range(200))
+    assert one.me.master is other
+    one.hear(header_of(other, UPDATE), Claim(6, GREATER, bitmap(range(300))))
+    assert other.slots == bitmap(range(200))
+
+
+# Failures
+
+
+def silent_for(one, milliseconds):
+    one.engine.turn_clock(one.engine.clock.now + milliseconds)
+
+
+def test_a_node_has_failed_when_most_masters_say_so():
+    one = OneNode(range(100), cluster_node_timeout=1000)
+    other, third = one.know(GREATER, range(100, 200)), one.know(THIRD, range(200, 300), 7002)
+    silent_for(one, 2000)
+    assert other.flags & MAY_HAVE_FAILED
+    assert third.flags & MAY_HAVE_FAILED
+    entry = Gossip(GREATER, 0, 0, b"127.0.0.1", 7001, 17001, MASTER | MAY_HAVE_FAILED)
+    one.hear(header_of(third), Greeting((entry,)))
+    assert other.has_failed
+    assert one.told(third, FAIL)[0].body == Failure(GREATER)
+    assert not third.has_failed
+
+
+def test_the_report_of_a_node_without_slots_does_not_count():
+    one = OneNode(range(100), cluster_node_timeout=1000)
+    other, third = one.know(GREATER, range(100, 200)), one.know(THIRD, range(0), 7002)
+    one.know(b"a" * 40, range(200, 300), 7003)
+    silent_for(one, 2000)
+    entry = Gossip(GREATER, 0, 0, b"127.0.0.1", 7001, 17001, MASTER | MAY_HAVE_FAILED)
+    one.hear(header_of(third), Greeting((entry,)))
+    assert other.flags & MAY_HAVE_FAILED
+    assert not other.has_failed
+
+
+def test_a_report_counts_no_longer_than_two_timeouts():
+    one = OneNode(range(100), cluster_node_timeout=1000)
+    other, third = one.know(GREATER, range(100, 200)), one.know(THIRD, range(200, 300), 7002)
+    entry = Gossip(GREATER, 0, 0, b"127.0.0.1", 7001, 17001, MASTER | MAY_HAVE_FAILED)
+    one.hear(header_of(third), Greeting((entry,)))
+    one.engine.clock.advance(3)
+    one.bus.fire()
+    silent_for(one, 5000)
+    assert other.flags & MAY_HAVE_FAILED
+    assert not other.has_failed
+
+
+def test_a_node_that_answers_has_not_failed():
+    one = OneNode(range(100), cluster_node_timeout=1000)
+    other = one.know(GREATER, range(100, 200))
+    one.know(THIRD, range(200, 300), 7002)
+    silent_for(one, 2000)
+    assert other.flags & MAY_HAVE_FAILED
+    other.link.received(encode(Packet(header_of(other, PONG), Greeting())))
+    assert not other.may_have_failed
+    assert other.ping_sent == 0
+
+
+def test_a_failed_master_is_well_again_if_nobody_has_taken_its_place_in_time():
+    one = OneNode(range(100), cluster_node_timeout=1000)
+    other = one.know(GREATER, range(100, 200))
+    third = one.know(THIRD, range(200, 300), 7002)
+    one.hear(header_of(third, FAIL), Failure(GREATER))
+    assert other.has_failed
+    other.link.received(encode(Packet(header_of(other, PONG), Greeting())))
+    assert other.has_failed
+    one.engine.clock.advance(2.5)
+    other.link.received(encode(Packet(header_of(other, PONG), Greeting())))
+    assert not other.has_failed
+
+
+# Votes
+
+
+def asks_for_vote(one, replica, **others):
+    told = {"current_epoch": one.state.current_epoch + 1, **others}
+    one.hear(header_of(replica, AUTH_REQUEST, **told))
+    return len(one.told(replica, AUTH_ACK))
+
+
+@pytest.fixture
+def voter():
+    """A master; another one that has failed, and its replica."""
+    one = OneNode(range(100))
+    other = one.know(GREATER, range(100, 200), epoch=2)
+    replica = one.know(THIRD, port=7002, master=other)
+    one.hear(header_of(replica, FAIL), Failure(GREATER))
+    return one, other, replica
+
+
+def test_a_master_votes_for_the_replica_of_a_failed_one(voter):
+    one, _, replica = voter
+    assert asks_for_vote(one, replica) == 1
+    assert one.state.last_vote_epoch == one.state.current_epoch == 1
+
+
+def test_a_master_votes_once_in_an_epoch_and_seldom_for_one_master(voter):
+    one, _, replica = voter
+    assert asks_for_vote(one, replica) == 1
+    assert asks_for_vote(one, replica, current_epoch=1) == 1
+    assert asks_for_vote(one, replica) == 1
+    one.engine.clock.advance(30)
+    assert asks_for_vote(one, replica) == 2
+
+
+@pytest.mark.parametrize(
+    "others", [{"current_epoch": 0}, {"config_epoch": 1}], ids=["an old epoch", "slots that others have by a newer one"]
+)
+def test_a_master_does_not_vote_for(voter, others):
+    one, _, replica = voter
+    one.state.current_epoch = 5
+    assert asks_for_vote(one, replica, **{"current_epoch": 6, **others}) == 0
+
+
+def test_a_master_does_not_vote_while_the_old_one_is_up_unless_it_hands_over(voter):
+    one, other, replica = voter
+    other.flags &= ~FAILED
+    assert asks_for_vote(one, replica) == 0
+    assert asks_for_vote(one, replica, message_flags=FORCE_ACK) == 1
+
+
+def test_a_node_without_slots_has_no_vote():
+    one = OneNode()
+    other = one.know(GREATER, range(100, 200))
+    replica = one.know(THIRD, port=7002, master=other)
+    other.flags |= FAILED
+    assert asks_for_vote(one, replica) == 0
+
+
+# Acquaintances
+
+
+def test_who_is_told_of_by_a_known_node_is_taken_up_and_by_a_stranger_not():
+    one = OneNode()
+    other = one.know(GREATER)
+    entry = Gossip(THIRD, 0, 0, b"127.0.0.1", 7002, 17002, MASTER)
+    one.hear(replace(header_of(other), sender=b"a" * 40), Greeting((entry,)))
+    assert THIRD not in one.state.nodes
+    one.hear(header_of(other), Greeting((entry,)))
+    assert one.state.nodes[THIRD].port == 7002
+
+
+def test_who_was_forgotten_is_not_taken_up_for_a_minute():
+    one = OneNode()
+    other, third = one.know(GREATER), one.know(THIRD, port=7002)
+    one.cluster.forget(third)
+    entry = Gossip(THIRD, 0, 0, b"127.0.0.1", 7002, 17002, MASTER)
+    one.hear(header_of(other), Greeting((entry,)))
+    assert THIRD not in one.state.nodes
+    one.engine.clock.advance(61)
+    one.hear(header_of(other), Greeting((entry,)))
+    assert THIRD in one.state.nodes
+
+
+def test_nodes_tell_one_another_whom_to_forget():
+    one = OneNode()
+    other = one.know(GREATER)
+    one.know(THIRD, port=7002)
+    header = header_of(other, message_flags=HAS_EXTENSIONS)
+    one.hear(header, Greeting((), Extensions(b"", b"", GREATER, ((THIRD, 60), (one.me.id, 60)))))
+    assert set(one.state.nodes) == {one.me.id, GREATER}
+    assert THIRD in one.state.forgotten
+
+
+def test_names_and_shard_are_told():
+    one = OneNode(cluster_announce_hostname="here.example")
+    other = one.know(GREATER)
+    header = header_of(other, message_flags=HAS_EXTENSIONS)
+    one.hear(header, Greeting((), Extensions(b"there.example", b"second", THIRD)))
+    assert (other.hostname, other.human_name, other.shard_id) == (b"there.example", b"second", THIRD)
+    pong = one.inbound.wire.sent[-1]
+    assert pong.body.extensions.hostname == b"here.example"
+    assert pong.body.extensions.shard_id == one.me.shard_id
+
+
+def test_a_node_that_has_moved_is_found_at_its_new_address():
+    one = OneNode()
+    other = one.know(GREATER)
+    one.hear(header_of(other, port=7009, cport=17009), Greeting())
+    assert (other.port, other.cport) == (7009, 17009)
+    one.bus.fire()
+    assert 17009 in one.wires
+
+
+# Hostile packets
+
+
+def strange_packets():
+    known = Header(PING, GREATER, 7001, 17001, flags=MASTER)
+    gossip = tuple(Gossip(b"%040x" % number, 0, 0, b"10.0.0.1", 1, 1, MASTER) for number in range(10_000))
+    yield "gossip of ten thousand nodes", encode(Packet(known, Greeting(gossip)))
+    yield "a failure of ourselves", encode(Packet(replace(known, type=FAIL), Failure(b"1" * 40)))
+    yield (
+        "a claim of an unknown node",
+        encode(Packet(replace(known, type=UPDATE), Claim(1 << 63, b"9" * 40, ALL_SLOTS))),
+    )
+    yield "a replica of itself", encode(Packet(replace(known, master=GREATER, flags=REPLICA), Greeting()))
+    yield "a replica of nobody", encode(Packet(replace(known, master=b"9" * 40, flags=REPLICA), Greeting()))
+    for kind in (AUTH_REQUEST, AUTH_ACK, MFSTART):
+        yield f"type {kind} of a stranger", encode(Packet(Header(kind, b"8" * 40)))
+        yield f"type {kind} of a master", encode(Packet(replace(known, type=kind)))
+    yield "a message of a stranger", encode(Packet(Header(PUBLISH, b"8" * 40), Message(b"c", b"m")))
+    yield "a greeting of a stranger", encode(Packet(Header(PING, b"8" * 40), Greeting()))
+    yield "an answer to nothing", encode(Packet(replace(known, type=PONG), Greeting()))
+
+
+@pytest.mark.parametrize("packet", [data for _, data in strange_packets()], ids=[name for name, _ in strange_packets()])
+def test_a_strange_packet_changes_little(packet, caplog):
+    one = OneNode(range(100))
+    one.know(GREATER, range(100, 200))
+    one.inbound.received(packet)
+    assert "internal error" not in caplog.text
+    assert len(one.state.nodes) <= 2000
+    assert one.me.slots == bitmap(range(100))
+    one.bus.fire()
+
+
+def test_ten_thousand_meetings_are_not_kept():
+    one = OneNode()
+    for number in range(10_000):
+        one.hear(Header(MEET, b"%040x" % number, port=number + 1, cport=number + 1), Greeting())
+    assert len(one.state.nodes) <= 2000
+    one.engine.clock.advance(20)
+    one.bus.fire()
+    assert len(one.state.nodes) == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"GET / HTTP/1.1\r\n\r\n", b"RCmb\0\0\0\1" + bytes(8), b"RCmb\xff\xff\xff\xff" + bytes(HEADER_SIZE)],
+    ids=["another protocol", "a short length", "a huge length"],
+)
+def test_who_does_not_speak_the_protocol_is_cut_off(data):
+    one = OneNode()
+    wire = one.inbound.wire
+    one.inbound.received(data)
+    assert wire.closed
+
+
+def test_a_large_message_is_gathered_for_a_known_node_only():
+    one = OneNode()
+    other = one.know(GREATER)
+    data = encode(Packet(header_of(other, PUBLISH), Message(b"c", bytes(2 << 20))))
+    for place in range(0, len(data), 1 << 16):
+        one.inbound.received(data[place : place + (1 << 16)])
+    assert one.bus.received[PUBLISH] == 1
+    wire = one.inbound.wire
+    one.inbound.received(encode(Packet(Header(PUBLISH, THIRD), Message(b"c", bytes(2 << 20))))[: HEADER_SIZE + 1])
+    assert wire.closed
+
+
+def test_who_greets_and_does_not_read_is_cut_off():
+    one = OneNode()
+    wire = one.inbound.wire
+    wire.unsent = 2 << 20
+    one.hear(Header(PING, GREATER), Greeting())
+    assert wire.closed
+
+
+# All together
+
+
+@pytest.fixture(scope="module")
+def group():
+    with emulator.Cluster() as cluster:
+        yield cluster
+
+
+def test_a_client_of_redis_py_finds_each_key(group):
+    with group.connect(decode_responses=True) as client:
+        for number in range(200):
+            client.set(f"key:{number}", number)
+        assert [client.get(f"key:{number}") for number in range(200)] == [str(number) for number in range(200)]
+        assert client.mget_nonatomic("key:1", "key:2", "key:3") == ["1", "2", "3"]
+    sizes = [server.command("DBSIZE") for server in group.masters]
+    assert min(sizes) > 0
+    assert sum(sizes) == 200
+
+
+def test_messages_reach_subscribers_at_every_node(group):
+    publisher, *others = group.nodes
+    listeners = [server.connect().pubsub(ignore_subscribe_messages=True) for server in others]
+    for listener in listeners:
+        listener.subscribe("news")
+        listener.get_message(timeout=5)
+    publisher.command("PUBLISH", "news", "hello")
+    assert [until(lambda each=each: each.get_message(timeout=5))["data"] for each in listeners] == [b"hello"] * 5
+
+
+def test_messages_of_a_shard_reach_its_replicas(group):
+    master = group.node_of("news")
+    (replica,) = group.replicas_of(master)
+    with replica.connect() as client:
+        listener = client.pubsub(ignore_subscribe_messages=True)
+        listener.ssubscribe("news")
+        listener.get_sharded_message(timeout=5)
+        master.command("SPUBLISH", "news", "hello")
+        assert until(lambda: listener.get_sharded_message(timeout=5))["data"] == b"hello"
+
+
+def test_a_failover_by_hand_loses_nothing(group):
+    with group.connect() as client:
+        client.set("kept", 1)
+        old = group.node_of("kept")
+        new = group.failover(old)
+        assert new is group.node_of("kept")
+        assert group.replicas_of(new) == [old]
+        assert client.get("kept") == b"1"
+
+
+@pytest.mark.parametrize("how", ["FORCE", "TAKEOVER"])
+def test_a_failover_can_be_forced(group, how):
+    master = group.masters[0]
+    (replica,) = group.replicas_of(master)
+    replica.command("CLUSTER", "FAILOVER", how)
+    until(lambda: replica in group.masters)
+    group.wait()
+    assert group.replicas_of(replica) == [master]
+
+
+def test_when_a_master_dies_its_replica_takes_its_place(redis_cluster):
+    with redis_cluster.connect() as client:
+        client.set("kept", 1)
+        client.wait(1, 10_000, target_nodes=client.get_node_from_key("kept"))
+        old = redis_cluster.node_of("kept")
+        new = redis_cluster.stop_master(old)
+        assert new is redis_cluster.node_of("kept")
+        assert client.get("kept") == b"1"
+
+
+def test_clocks_that_are_turned_let_a_master_fail_at_once():
+    with emulator.Cluster(clock=ManualClock(), node_timeout=15) as cluster:
+        master = cluster.masters[0]
+        (replica,) = cluster.replicas_of(master)
+        cluster.stop(master)
+        cluster.advance(14)
+        assert replica not in cluster.masters
+        cluster.advance(4)
+        assert replica in cluster.masters
+
+
+def test_without_a_majority_the_cluster_is_down():
+    with emulator.Cluster(masters=3, replicas=0, clock=ManualClock(), node_timeout=1) as cluster:
+        kept, *others = cluster.nodes
+        for server in others:
+            cluster.stop(server)
+        cluster.advance(2)
+        with kept.connect() as client, pytest.raises(ClusterDownError):
+            client.get(OF_SLOT_0)
+
+
+def test_nodes_that_meet_form_a_cluster():
+    with (
+        emulator.Server(cluster_enabled="yes") as one,
+        emulator.Server(cluster_enabled="yes") as two,
+        emulator.Server(cluster_enabled="yes") as three,
+    ):
+        for other in (two, three):
+            port = other.run(lambda engine: engine.cluster.state.myself.cport)
+            one.command("CLUSTER", "MEET", other.host, other.port, port)
+        for server in (one, two, three):
+            until(lambda server=server: len(server.run(lambda engine: engine.cluster.state.nodes)) == 3)
+            until(lambda server=server: b"handshake" not in server.command("CLUSTER", "NODES"))
+        one.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        until(lambda: b"cluster_state:ok" in two.command("CLUSTER", "INFO"))
+        two.command("CLUSTER", "REPLICATE", one.command("CLUSTER", "MYID"))
+        with one.connect() as client:
+            client.set("a", 1)
+        with two.connect() as client:
+            client.execute_command("READONLY")
+            until(lambda: client.info("replication")["master_link_status"] == "up")
+            until(lambda: client.get("a") == b"1")
+
+
+def test_strangers_at_the_bus_harm_nobody(group):
+    server = group.masters[0]
+    port = server.run(lambda engine: engine.cluster.state.myself.cport)
+    for data in [b"PING\r\n" * 10, b"RCmb" + b"\xff" * 5000, *(data for _, data in strange_packets())]:
+        with socket.create_connection((server.host, port)) as stranger:
+            stranger.sendall(data)
+            stranger.shutdown(socket.SHUT_WR)
+            stranger.settimeout(10)
+            while stranger.recv(1 << 16):
+                pass
+    group.wait()
+    assert len(server.run(lambda engine: engine.cluster.state.nodes)) == 6
+
+
+def test_a_cluster_asks_for_sensible_numbers():
+    with pytest.raises(ValueError, match="masters=0"):
+        emulator.Cluster(masters=0)
