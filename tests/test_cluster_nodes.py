@@ -17,6 +17,7 @@ from emulator.cluster.packet import (
     HEADER_SIZE,
     MEET,
     MFSTART,
+    MODULE,
     PING,
     PONG,
     PUBLISH,
@@ -29,6 +30,7 @@ from emulator.cluster.packet import (
     Greeting,
     Header,
     Message,
+    ModuleMessage,
     Packet,
     decode,
     encode,
@@ -300,6 +302,55 @@ def test_a_node_without_slots_has_no_vote():
     assert asks_for_vote(one, replica) == 0
 
 
+def test_the_replica_with_the_newest_data_stands_first():
+    one = OneNode()
+    other = one.know(GREATER, range(100), epoch=1)
+    rival = one.know(THIRD, port=7002, master=other)
+    one.bus.become_replica(other)
+    rival.replication_offset = 100
+    one.hear(header_of(rival, FAIL, offset=100), Failure(GREATER))
+    one.bus.fire()
+    one.engine.turn_clock(one.engine.clock.now + 1400)  # within the second that a better rank is worth
+    assert one.told(rival, AUTH_REQUEST) == []
+    one.engine.turn_clock(one.engine.clock.now + 1000)
+    assert len(one.told(rival, AUTH_REQUEST)) == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cluster_replica_no_failover": "yes"}, {"cluster_replica_validity_factor": 1, "cluster_node_timeout": 1000}],
+    ids=["that is not to", "whose data are too old"],
+)
+def test_a_replica_does_not_stand(settings):
+    one = OneNode(**settings)
+    other = one.know(GREATER, range(100), epoch=1)
+    third = one.know(THIRD, range(100, 200), 7002)
+    one.bus.become_replica(other)
+    one.engine.clock.advance(60)
+    one.hear(header_of(third, FAIL), Failure(GREATER))
+    one.engine.turn_clock(one.engine.clock.now + 10_000)
+    assert one.told(third, AUTH_REQUEST) == []
+
+
+def test_votes_of_most_masters_make_a_replica_the_master():
+    one = OneNode()
+    other = one.know(GREATER, range(100), epoch=1)
+    third, fourth = one.know(THIRD, range(100, 200), 7002), one.know(b"d" * 40, range(200, 300), 7003)
+    one.bus.become_replica(other)
+    one.hear(header_of(third, FAIL), Failure(GREATER))
+    one.engine.turn_clock(one.engine.clock.now + 1200)
+    (request,) = one.told(third, AUTH_REQUEST)
+    epoch = request.header.current_epoch
+    one.hear(header_of(third, AUTH_ACK, current_epoch=epoch - 1))
+    one.hear(header_of(third, AUTH_ACK, current_epoch=epoch))
+    assert one.me.is_replica
+    one.hear(header_of(fourth, AUTH_ACK, current_epoch=epoch))
+    assert one.me.is_master
+    assert one.me.slots == bitmap(range(100))
+    assert one.me.config_epoch == epoch
+    assert one.told(third, PONG)[-1].header.slots == bitmap(range(100))
+
+
 # Acquaintances
 
 
@@ -358,6 +409,22 @@ def test_a_node_that_has_moved_is_found_at_its_new_address():
 # Hostile packets
 
 
+MODULE_ID = int.from_bytes(b"emulator", "big")
+ID = b"7" * 40
+MIGRATION_WORDS = [
+    [b"SYNC", ID],
+    [b"SYNC", ID, b"\xff" * 4096],
+    [b"OFFER", ID, b"\xff" * 2048],
+    [b"KEYS", ID, b"0", b"{06S}", b"0", b"payload"],
+    [b"ACK", ID],
+    [b"HANDOVER", ID],
+    [b"TAKEN", ID],
+    [b"FAIL", ID, b"\xff"],
+    [b"NONSENSE", ID],
+    [b"SYNC"],
+]
+
+
 def strange_packets():
     known = Header(PING, GREATER, 7001, 17001, flags=MASTER)
     gossip = tuple(Gossip(b"%040x" % number, 0, 0, b"10.0.0.1", 1, 1, MASTER) for number in range(10_000))
@@ -374,6 +441,15 @@ def strange_packets():
         yield f"type {kind} of a master", encode(Packet(replace(known, type=kind)))
     yield "a message of a stranger", encode(Packet(Header(PUBLISH, b"8" * 40), Message(b"c", b"m")))
     yield "a greeting of a stranger", encode(Packet(Header(PING, b"8" * 40), Greeting()))
+    for words in MIGRATION_WORDS:
+        data = b"".join(len(word).to_bytes(4, "big") + word for word in words)
+        message = ModuleMessage(MODULE_ID, 0, data)
+        yield f"a module's {words[0].decode()}", encode(Packet(replace(known, type=MODULE), message))
+    yield (
+        "a module's half word",
+        encode(Packet(replace(known, type=MODULE), ModuleMessage(MODULE_ID, 0, b"\0\0\0\x7fKE"))),
+    )
+    yield "another module's message", encode(Packet(replace(known, type=MODULE), ModuleMessage(1, 2, b"data")))
     yield "an answer to nothing", encode(Packet(replace(known, type=PONG), Greeting()))
 
 
@@ -385,6 +461,7 @@ def test_a_strange_packet_changes_little(packet, caplog):
     assert "internal error" not in caplog.text
     assert len(one.state.nodes) <= 2000
     assert one.me.slots == bitmap(range(100))
+    assert not any(map(len, one.engine.databases))
     one.bus.fire()
 
 
