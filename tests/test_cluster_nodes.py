@@ -78,7 +78,7 @@ class OneNode:
 
     def __init__(self, slots=range(0), **settings):
         self.engine = Engine(configured({"cluster_enabled": "yes", **settings}, port=7000, save=""), ManualClock())
-        self.engine.dial = self.dial
+        self.engine.dial = self.engine.dial_node = self.dial
         self.cluster = self.engine.cluster
         self.state, self.bus = self.cluster.state, self.cluster.bus
         self.me = self.state.myself
