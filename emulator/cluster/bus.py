@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _TICK: Final = 100
 _TYPES: Final = 11
-_MOST_DIALLED: Final = 100
-"""Connections that are begun in one tick."""
+_MOST_DIALLED: Final = 30
+"""Connections that are begun in one tick, which take 6 ms."""
 
 
 class Bus(Timer):
