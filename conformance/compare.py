@@ -15,7 +15,7 @@ _ORDERED_TYPES = tuple(bytes([number]) for number in (0, 5, 11, 16, 17, 18, 20))
 _OLD_PATH_ERROR = b"Error occurred on position "
 _OLD_PATH = re.compile(rb'Error occurred on position (\d+), ".*", (expected .*?)\.(?= script: |$)', re.DOTALL)
 _ID = re.compile(rb"\b[0-9a-f]{40}\b")
-_TIMES = re.compile(rb"^(\S+ \S+ \S+ \S+) \d+ \d+ (\d+ (?:dis)?connected)")
+_TIMES = re.compile(rb"^(\S+ \S+ \S+ \S+) \d+ \d+ (\d+) (?:dis)?connected")
 _NUMBERS = (b":", b",", b"$", b"+")
 
 

@@ -56,6 +56,7 @@ SLOW = frozenset(
     script_safety
     script_users
     sentinel
+    cluster_group
     cluster_migration
     cluster_nodes
     cluster_process

@@ -267,3 +267,41 @@ def test_replicas_of_both_nodes_follow():
         until(lambda: size(new) == 1 and size(old) == 0)
         with cluster.connect() as client:
             assert client.get("{06S}") == b"1"
+
+
+def test_a_key_that_migrate_sends_is_not_written_to_meanwhile(redis_pair):
+    """As redis-cli does it: SETSLOT and MIGRATE, while somebody writes."""
+    source = whose_is(redis_pair, 15495)
+    target = next(node for node in redis_pair if node is not source)
+    with source.connect() as client, source.connect() as mover:
+        for number in range(200):
+            client.set(f"{{a}}{number}", 0)
+        target.command("CLUSTER", "SETSLOT", 15495, "IMPORTING", id_of(source))
+        source.command("CLUSTER", "SETSLOT", 15495, "MIGRATING", id_of(target))
+        stop, written = threading.Event(), {}
+
+        def write():
+            number = 0
+            while not stop.is_set():
+                number += 1
+                key = f"{{a}}{number % 200}"
+                try:
+                    client.set(key, number)
+                except ResponseError as error:
+                    if not str(error).startswith("15495 "):
+                        raise
+                else:
+                    written[key] = number
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        until(lambda: len(written) > 50)
+        while keys := source.command("CLUSTER", "GETKEYSINSLOT", 15495, 10):
+            assert mover.execute_command("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", *keys) == b"OK"
+        stop.set()
+        writer.join()
+    for node in (target, source):
+        node.command("CLUSTER", "SETSLOT", 15495, "NODE", id_of(target))
+    with target.connect() as client:
+        assert {key: int(client.get(key)) for key in written} == written
+    target.command("FLUSHALL")

@@ -1,13 +1,9 @@
-"""Nodes of a cluster among themselves: what each makes of the packets of others, and what becomes of all together."""
+"""A node of a cluster by itself: what it makes of the packets of others."""
 
-import socket
 from dataclasses import replace
 
 import pytest
-from redis.exceptions import ClusterDownError
 
-import emulator
-from emulator.clock import ManualClock
 from emulator.cluster.packet import (
     AUTH_ACK,
     AUTH_REQUEST,
@@ -16,11 +12,9 @@ from emulator.cluster.packet import (
     HAS_EXTENSIONS,
     HEADER_SIZE,
     MEET,
-    MFSTART,
     PING,
     PONG,
     PUBLISH,
-    SIGNATURE,
     UPDATE,
     Claim,
     Extensions,
@@ -30,91 +24,13 @@ from emulator.cluster.packet import (
     Header,
     Message,
     Packet,
-    decode,
     encode,
 )
-from emulator.cluster.state import ALL_SLOTS, MASTER, REPLICA, Node, bitmap, members
 from emulator.cluster.state import FAIL as FAILED
+from emulator.cluster.state import MASTER, bitmap, members
 from emulator.cluster.state import PFAIL as MAY_HAVE_FAILED
-from emulator.core.engine import Engine
 from emulator.testing.handles import perform
-from emulator.testing.settings import configured
-from tests.test_replication import until
-
-OF_SLOT_0 = "{06S}"
-LESSER, GREATER, THIRD = b"0" * 40, b"f" * 40, b"e" * 40
-
-
-# One node, and what others say to it
-
-
-class FakeWire:
-    """A connection that keeps the packets that are sent; what is said to a master is none."""
-
-    address, local_address, unsent = b"127.0.0.1:50000", b"127.0.0.1:17000", 0
-
-    def __init__(self):
-        self.sent = []
-        self.closed = False
-
-    def write(self, data):
-        if data.startswith(SIGNATURE):
-            self.sent.append(decode(data))
-
-    def close(self):
-        self.closed = True
-
-    def soon(self, work):
-        work()
-
-    def pause(self, paused):
-        pass
-
-
-class OneNode:
-    """A node without sockets; ``wires`` are the connections that it has opened, by port."""
-
-    def __init__(self, slots=range(0), **settings):
-        self.engine = Engine(configured({"cluster_enabled": "yes", **settings}, port=7000, save=""), ManualClock())
-        self.engine.dial = self.dial
-        self.cluster = self.engine.cluster
-        self.state, self.bus = self.cluster.state, self.cluster.bus
-        self.me = self.state.myself
-        self.wires = {}
-        self.state.assign(self.me, slots)
-        self.inbound = self.bus.accept()
-        self.inbound.connected(FakeWire())
-
-    def dial(self, host, port, receiver):
-        wire = self.wires[port] = FakeWire()
-        receiver.connected(wire)
-        return lambda: None
-
-    def know(self, id, slots=range(0), port=7001, master=None, epoch=0):
-        """Enter a node, with a connection to it."""
-        node = Node(id, id, b"127.0.0.1", port, port + 10000, config_epoch=epoch, pong_received=self.engine.clock.now)
-        self.state.add(node)
-        self.state.assign(node, slots)
-        if master is not None:
-            self.state.set_master(node, master)
-        self.state.changed()
-        self.bus.fire()
-        return node
-
-    def hear(self, header, body=None):
-        """Let a packet come by the connection that others have made."""
-        self.inbound.received(encode(Packet(header, body)))
-
-    def told(self, node, kind):
-        """The packets of a type that were sent to a node."""
-        return [packet for packet in self.wires[node.cport].sent if packet.header.type == kind]
-
-
-def header_of(node, kind=PING, **others):
-    master = node.master or node
-    told = {"sender": node.id, "port": node.port, "cport": node.cport, "flags": node.flags, "slots": master.slots}
-    told |= {"config_epoch": master.config_epoch, "master": node.master.id if node.master else b""}
-    return Header(**{"type": kind, **told, **others})
+from tests.one_node import GREATER, LESSER, OF_SLOT_0, THIRD, OneNode, header_of, strange_packets
 
 
 def test_who_claims_a_slot_by_a_greater_epoch_has_it():
@@ -300,6 +216,55 @@ def test_a_node_without_slots_has_no_vote():
     assert asks_for_vote(one, replica) == 0
 
 
+def test_the_replica_with_the_newest_data_stands_first():
+    one = OneNode()
+    other = one.know(GREATER, range(100), epoch=1)
+    rival = one.know(THIRD, port=7002, master=other)
+    one.bus.become_replica(other)
+    rival.replication_offset = 100
+    one.hear(header_of(rival, FAIL, offset=100), Failure(GREATER))
+    one.bus.fire()
+    one.engine.turn_clock(one.engine.clock.now + 1400)  # within the second that a better rank is worth
+    assert one.told(rival, AUTH_REQUEST) == []
+    one.engine.turn_clock(one.engine.clock.now + 1000)
+    assert len(one.told(rival, AUTH_REQUEST)) == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"cluster_replica_no_failover": "yes"}, {"cluster_replica_validity_factor": 1, "cluster_node_timeout": 1000}],
+    ids=["that is not to", "whose data are too old"],
+)
+def test_a_replica_does_not_stand(settings):
+    one = OneNode(**settings)
+    other = one.know(GREATER, range(100), epoch=1)
+    third = one.know(THIRD, range(100, 200), 7002)
+    one.bus.become_replica(other)
+    one.engine.clock.advance(60)
+    one.hear(header_of(third, FAIL), Failure(GREATER))
+    one.engine.turn_clock(one.engine.clock.now + 10_000)
+    assert one.told(third, AUTH_REQUEST) == []
+
+
+def test_votes_of_most_masters_make_a_replica_the_master():
+    one = OneNode()
+    other = one.know(GREATER, range(100), epoch=1)
+    third, fourth = one.know(THIRD, range(100, 200), 7002), one.know(b"d" * 40, range(200, 300), 7003)
+    one.bus.become_replica(other)
+    one.hear(header_of(third, FAIL), Failure(GREATER))
+    one.engine.turn_clock(one.engine.clock.now + 1200)
+    (request,) = one.told(third, AUTH_REQUEST)
+    epoch = request.header.current_epoch
+    one.hear(header_of(third, AUTH_ACK, current_epoch=epoch - 1))
+    one.hear(header_of(third, AUTH_ACK, current_epoch=epoch))
+    assert one.me.is_replica
+    one.hear(header_of(fourth, AUTH_ACK, current_epoch=epoch))
+    assert one.me.is_master
+    assert one.me.slots == bitmap(range(100))
+    assert one.me.config_epoch == epoch
+    assert one.told(third, PONG)[-1].header.slots == bitmap(range(100))
+
+
 # Acquaintances
 
 
@@ -358,25 +323,6 @@ def test_a_node_that_has_moved_is_found_at_its_new_address():
 # Hostile packets
 
 
-def strange_packets():
-    known = Header(PING, GREATER, 7001, 17001, flags=MASTER)
-    gossip = tuple(Gossip(b"%040x" % number, 0, 0, b"10.0.0.1", 1, 1, MASTER) for number in range(10_000))
-    yield "gossip of ten thousand nodes", encode(Packet(known, Greeting(gossip)))
-    yield "a failure of ourselves", encode(Packet(replace(known, type=FAIL), Failure(b"1" * 40)))
-    yield (
-        "a claim of an unknown node",
-        encode(Packet(replace(known, type=UPDATE), Claim(1 << 63, b"9" * 40, ALL_SLOTS))),
-    )
-    yield "a replica of itself", encode(Packet(replace(known, master=GREATER, flags=REPLICA), Greeting()))
-    yield "a replica of nobody", encode(Packet(replace(known, master=b"9" * 40, flags=REPLICA), Greeting()))
-    for kind in (AUTH_REQUEST, AUTH_ACK, MFSTART):
-        yield f"type {kind} of a stranger", encode(Packet(Header(kind, b"8" * 40)))
-        yield f"type {kind} of a master", encode(Packet(replace(known, type=kind)))
-    yield "a message of a stranger", encode(Packet(Header(PUBLISH, b"8" * 40), Message(b"c", b"m")))
-    yield "a greeting of a stranger", encode(Packet(Header(PING, b"8" * 40), Greeting()))
-    yield "an answer to nothing", encode(Packet(replace(known, type=PONG), Greeting()))
-
-
 @pytest.mark.parametrize("packet", [data for _, data in strange_packets()], ids=[name for name, _ in strange_packets()])
 def test_a_strange_packet_changes_little(packet, caplog):
     one = OneNode(range(100))
@@ -385,6 +331,7 @@ def test_a_strange_packet_changes_little(packet, caplog):
     assert "internal error" not in caplog.text
     assert len(one.state.nodes) <= 2000
     assert one.me.slots == bitmap(range(100))
+    assert not any(map(len, one.engine.databases))
     one.bus.fire()
 
 
@@ -428,137 +375,3 @@ def test_who_greets_and_does_not_read_is_cut_off():
     wire.unsent = 2 << 20
     one.hear(Header(PING, GREATER), Greeting())
     assert wire.closed
-
-
-# All together
-
-
-@pytest.fixture(scope="module")
-def group():
-    with emulator.Cluster() as cluster:
-        yield cluster
-
-
-def test_a_client_of_redis_py_finds_each_key(group):
-    with group.connect(decode_responses=True) as client:
-        for number in range(200):
-            client.set(f"key:{number}", number)
-        assert [client.get(f"key:{number}") for number in range(200)] == [str(number) for number in range(200)]
-        assert client.mget_nonatomic("key:1", "key:2", "key:3") == ["1", "2", "3"]
-    sizes = [server.command("DBSIZE") for server in group.masters]
-    assert min(sizes) > 0
-    assert sum(sizes) == 200
-
-
-def test_messages_reach_subscribers_at_every_node(group):
-    publisher, *others = group.nodes
-    listeners = [server.connect().pubsub(ignore_subscribe_messages=True) for server in others]
-    for listener in listeners:
-        listener.subscribe("news")
-        listener.get_message(timeout=5)
-    publisher.command("PUBLISH", "news", "hello")
-    assert [until(lambda each=each: each.get_message(timeout=5))["data"] for each in listeners] == [b"hello"] * 5
-
-
-def test_messages_of_a_shard_reach_its_replicas(group):
-    master = group.node_of("news")
-    (replica,) = group.replicas_of(master)
-    with replica.connect() as client:
-        listener = client.pubsub(ignore_subscribe_messages=True)
-        listener.ssubscribe("news")
-        listener.get_sharded_message(timeout=5)
-        master.command("SPUBLISH", "news", "hello")
-        assert until(lambda: listener.get_sharded_message(timeout=5))["data"] == b"hello"
-
-
-def test_a_failover_by_hand_loses_nothing(group):
-    with group.connect() as client:
-        client.set("kept", 1)
-        old = group.node_of("kept")
-        new = group.failover(old)
-        assert new is group.node_of("kept")
-        assert group.replicas_of(new) == [old]
-        assert client.get("kept") == b"1"
-
-
-@pytest.mark.parametrize("how", ["FORCE", "TAKEOVER"])
-def test_a_failover_can_be_forced(group, how):
-    master = group.masters[0]
-    (replica,) = group.replicas_of(master)
-    replica.command("CLUSTER", "FAILOVER", how)
-    until(lambda: replica in group.masters)
-    group.wait()
-    assert group.replicas_of(replica) == [master]
-
-
-def test_when_a_master_dies_its_replica_takes_its_place(redis_cluster):
-    with redis_cluster.connect() as client:
-        client.set("kept", 1)
-        client.wait(1, 10_000, target_nodes=client.get_node_from_key("kept"))
-        old = redis_cluster.node_of("kept")
-        new = redis_cluster.stop_master(old)
-        assert new is redis_cluster.node_of("kept")
-        assert client.get("kept") == b"1"
-
-
-def test_clocks_that_are_turned_let_a_master_fail_at_once():
-    with emulator.Cluster(clock=ManualClock(), node_timeout=15) as cluster:
-        master = cluster.masters[0]
-        (replica,) = cluster.replicas_of(master)
-        cluster.stop(master)
-        cluster.advance(14)
-        assert replica not in cluster.masters
-        cluster.advance(4)
-        assert replica in cluster.masters
-
-
-def test_without_a_majority_the_cluster_is_down():
-    with emulator.Cluster(masters=3, replicas=0, clock=ManualClock(), node_timeout=1) as cluster:
-        kept, *others = cluster.nodes
-        for server in others:
-            cluster.stop(server)
-        cluster.advance(2)
-        with kept.connect() as client, pytest.raises(ClusterDownError):
-            client.get(OF_SLOT_0)
-
-
-def test_nodes_that_meet_form_a_cluster():
-    with (
-        emulator.Server(cluster_enabled="yes") as one,
-        emulator.Server(cluster_enabled="yes") as two,
-        emulator.Server(cluster_enabled="yes") as three,
-    ):
-        for other in (two, three):
-            port = other.run(lambda engine: engine.cluster.state.myself.cport)
-            one.command("CLUSTER", "MEET", other.host, other.port, port)
-        for server in (one, two, three):
-            until(lambda server=server: len(server.run(lambda engine: engine.cluster.state.nodes)) == 3)
-            until(lambda server=server: b"handshake" not in server.command("CLUSTER", "NODES"))
-        one.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        until(lambda: b"cluster_state:ok" in two.command("CLUSTER", "INFO"))
-        two.command("CLUSTER", "REPLICATE", one.command("CLUSTER", "MYID"))
-        with one.connect() as client:
-            client.set("a", 1)
-        with two.connect() as client:
-            client.execute_command("READONLY")
-            until(lambda: client.info("replication")["master_link_status"] == "up")
-            until(lambda: client.get("a") == b"1")
-
-
-def test_strangers_at_the_bus_harm_nobody(group):
-    server = group.masters[0]
-    port = server.run(lambda engine: engine.cluster.state.myself.cport)
-    for data in [b"PING\r\n" * 10, b"RCmb" + b"\xff" * 5000, *(data for _, data in strange_packets())]:
-        with socket.create_connection((server.host, port)) as stranger:
-            stranger.sendall(data)
-            stranger.shutdown(socket.SHUT_WR)
-            stranger.settimeout(10)
-            while stranger.recv(1 << 16):
-                pass
-    group.wait()
-    assert len(server.run(lambda engine: engine.cluster.state.nodes)) == 6
-
-
-def test_a_cluster_asks_for_sensible_numbers():
-    with pytest.raises(ValueError, match="masters=0"):
-        emulator.Cluster(masters=0)

@@ -49,7 +49,7 @@ def test_a_daemon_that_cannot_listen_says_why():
     ("options", "text"),
     [
         (["--port", "0"], "Configured to not listen anywhere, exiting."),
-        (["--cluster-enabled", "yes"], "cluster mode is not available"),
+        (["--cluster-enabled", "yes", "--port", "60000"], "Redis port number too high."),
         (["--aclfile", "/nowhere/users.acl"], "No such file or directory"),
         (["--port", "auto", "--pidfile", "/nowhere/pid"], "FileNotFoundError"),
     ],

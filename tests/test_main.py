@@ -226,7 +226,9 @@ def test_what_is_asked_for_while_it_runs_is_said_as_well():
         assert "'activedefrag' has no effect" in server.stdout.read()
 
 
-def test_a_server_that_this_cannot_be_does_not_start():
-    server = process("--port", "auto", "--cluster-enabled", "yes")
+def test_a_node_whose_file_is_broken_does_not_start(tmp_path):
+    (tmp_path / "nodes.conf").write_text("hello\n")
+    server = process("--port", "7001", "--cluster-enabled", "yes", "--dir", str(tmp_path))
     out, _ = server.communicate(timeout=60)
-    assert server.returncode == 1 and "cluster-enabled" in out and "not available" in out
+    assert server.returncode == 1 and "Unrecoverable error: corrupted cluster config file 'hello'." in out
+    assert (tmp_path / "nodes.conf").read_text() == "hello\n"

@@ -164,7 +164,7 @@ def test_what_it_is_not_is_answered_by_an_error(command, answer):
 
 
 def test_a_server_that_it_is_not_does_not_start():
-    command = [sys.executable, "-m", "emulator", "--port", "auto", "--cluster-enabled", "yes"]
+    command = [sys.executable, "-m", "emulator", "--port", "auto", "--loadmodule", "search.so"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "Ready to accept" not in done.stdout
 

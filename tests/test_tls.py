@@ -1,5 +1,6 @@
 """TLS: with and without certificates of clients, together with plain TCP, renewed while the server runs."""
 
+import socket
 import ssl
 import urllib.request
 
@@ -167,3 +168,18 @@ def test_a_replica_follows_over_tls(files):
         ):
             assert client.wait(1, 10_000) == 1
             assert there.get("a") == b"1"
+
+
+def test_nodes_of_a_cluster_speak_tls_among_themselves(files):
+    settings = {"tls_cert_file": files["cert"], "tls_key_file": files["key"], "tls_ca_cert_file": files["ca"]}
+    with emulator.Cluster(
+        masters=2, replicas=1, tls_port="auto", tls_cluster="yes", tls_replication="yes", **settings
+    ) as cluster:
+        master = cluster.masters[0]
+        port = master.run(lambda engine: engine.cluster.state.myself.cport)
+        with ssl.create_default_context(cafile=files["ca"]).wrap_socket(
+            socket.create_connection((master.host, port)), server_hostname="localhost"
+        ) as connection:
+            assert connection.version() in ("TLSv1.2", "TLSv1.3")
+        new = cluster.failover(master)
+        assert cluster.replicas_of(new) == [master]

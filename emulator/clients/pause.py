@@ -6,7 +6,7 @@ when the pause is over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
 from emulator.table.registry import MAY_REPLICATE, WRITE, Command
@@ -16,43 +16,73 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 
-class Pause(Timer):
-    """The pause of an engine; as a timer it is the pause's end."""
+BY_CLIENT: Final = "client_pause"
+BY_FAILOVER: Final = "failover_in_progress"
+BY_SHUTDOWN: Final = "shutdown_in_progress"
+BY_MIGRATION: Final = "slot_migration_in_progress"
+BY_MIGRATE: Final = "migrate_in_progress"
+"""Why clients wait: each reason begins and ends by itself."""
 
-    __slots__ = ("active", "engine", "writes_only")
+
+class Pause(Timer):
+    """The pause of an engine; as a timer it is the end of the reason that ends first."""
+
+    __slots__ = ("_ends", "active", "engine", "writes_only")
 
     def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
         self.engine = engine
+        self._ends: dict[str, tuple[int, bool]] = {}
         self.active = False
         self.writes_only = False
 
-    def start(self, end: int, writes_only: bool) -> None:
-        """Pause until `end` (milliseconds of `Clock.elapsed`); a pause under way is neither shortened nor loosened."""
-        if self.active:
-            writes_only = writes_only and self.writes_only
-            end = max(end, self.deadline or 0)
-        self.active = True
-        self.writes_only = writes_only
-        self.engine.waits.set(self, end)
-        self.engine.expiration.refresh()
-        self.engine.refresh_sessions()
+    @property
+    def reason(self) -> str:
+        """The first reason why clients wait, empty where they do not."""
+        return next(iter(self._ends), "")
 
-    def stop(self) -> None:
-        """End the pause and let the sessions that are paused go on."""
-        if not self.active:
-            return
-        self.active = False
-        self.engine.waits.cancel(self)
-        self.engine.expiration.refresh()
-        self.engine.refresh_sessions()
+    def start(self, end: int, writes_only: bool, reason: str = BY_CLIENT) -> None:
+        """Pause until `end` (milliseconds of `Clock.elapsed`); what a reason has begun it neither shortens nor loosens."""
+        if reason in self._ends:
+            before, loose = self._ends[reason]
+            end, writes_only = max(end, before), writes_only and loose
+        self._ends[reason] = (end, writes_only)
+        self._apply()
+
+    def stop(self, reason: str = BY_CLIENT) -> None:
+        """End what a reason has begun, and let the sessions that are paused go on, unless there is another."""
+        if self._ends.pop(reason, None) is not None:
+            self._loosen()
+
+    def clear(self) -> None:
+        """End the pause whatever its reasons are."""
+        if self._ends:
+            self._ends.clear()
+            self._loosen()
+
+    def fire(self) -> None:
+        now = self.engine.clock.elapsed
+        self._ends = {reason: (end, loose) for reason, (end, loose) in self._ends.items() if end > now}
+        self._loosen()
+
+    def _apply(self) -> None:
+        engine = self.engine
+        self.active = bool(self._ends)
+        self.writes_only = all(loose for _, loose in self._ends.values())
+        if self.active:
+            engine.waits.set(self, min(end for end, _ in self._ends.values()))
+        else:
+            engine.waits.cancel(self)
+        engine.expiration.refresh()
+        engine.refresh_sessions()
+
+    def _loosen(self) -> None:
+        """Something has ended: those who are paused try again."""
+        self._apply()
         for session in list(self.engine.sessions.values()):
             if session.paused:
                 session.paused = False
                 session.wake()
-
-    def fire(self) -> None:
-        self.stop()
 
     def suspends(self, command: Command, flags: int, session: Session) -> bool:
         """Whether a command has to wait; `flags` are those of the call, which for a script are its own.

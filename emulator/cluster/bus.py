@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 _TICK: Final = 100
 _TYPES: Final = 11
-_MOST_DIALLED: Final = 100
-"""Connections that are begun in one tick."""
+_MOST_DIALLED: Final = 30
+"""Connections that are begun in one tick, which take 6 ms."""
 
 
 class Bus(Timer):
@@ -134,11 +134,11 @@ class Bus(Timer):
     # Connections
 
     def _dial_those_without_link(self) -> None:
-        assert self.engine.dial is not None
+        assert self.engine.dial_node is not None
         patience = max(self.node_timeout, 1000)
         dialled = 0
         for node in list(self.state.nodes.values()):
-            if node.flags & (MYSELF | NOADDR):
+            if node.flags & (MYSELF | NOADDR) or not node.ip:
                 continue
             if node.flags & HANDSHAKE and self.now - node.created > patience:
                 self.forget(node)
@@ -146,7 +146,7 @@ class Bus(Timer):
                 dialled += 1
                 link = BusLink(self, node, False, self.now)
                 node.link = link
-                link.give_up = self.engine.dial(node.ip.decode("latin-1"), node.cport, link)
+                link.give_up = self.engine.dial_node(node.ip.decode("latin-1"), node.cport, link)
 
     def _follow_master(self) -> None:
         """Follow the master that the file of nodes told, or whose address was not known."""

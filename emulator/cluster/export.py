@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from emulator.clients.pause import BY_MIGRATION
 from emulator.cluster.migration import CATCHING_UP, HANDING_OVER, SENDING, Migration
 from emulator.cluster.state import members
 from emulator.datatypes.slots import key_slot
@@ -52,7 +53,7 @@ class Export:
         if self.migration.paused:
             self.migration.pause = self._engine.clock.now - self.migration.paused
             self.migration.paused = 0
-            self._engine.pause.stop()
+            self._engine.pause.stop(BY_MIGRATION)
 
     def proceed(self) -> None:
         """Send what comes next."""
@@ -73,7 +74,7 @@ class Export:
         """Let clients wait who would write: what has changed until now is all that there is to be sent."""
         engine = self._engine
         self.migration.paused = engine.clock.now
-        engine.pause.start(engine.clock.elapsed + self._migrations.longest_pause, writes_only=True)
+        engine.pause.start(engine.clock.elapsed + self._migrations.longest_pause, True, BY_MIGRATION)
 
     def _next(self) -> list[bytes]:
         """Some keys with what is to be known of them."""

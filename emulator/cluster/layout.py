@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 LOOPBACK = b"127.0.0.1"
 
 
-def masters_among(nodes: int, replicas: int) -> int:
-    """How many of so many nodes are masters, where each has so many replicas; those left over are replicas too.
-
-    Raises ValueError where there would be none.
-    """
-    masters = nodes // (replicas + 1)
-    if not masters:
-        raise ValueError(f"{nodes} nodes are too few for a master with {replicas} replicas")
-    return masters
-
-
 def introduce(cluster: Cluster, ip: bytes = LOOPBACK) -> Node:
     """What `lay_out` has to know of a node that knows nobody; others reach it at `ip`, unless it announces another one."""
     me = cluster.state.myself

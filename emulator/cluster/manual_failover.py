@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from emulator.clients.pause import BY_FAILOVER
 from emulator.cluster.packet import MFSTART
 from emulator.cluster.told import told
 from emulator.stats.log import NOTICE
@@ -51,7 +52,7 @@ class ManualFailover:
     def reset(self) -> None:
         """There is none any more."""
         if self.candidate is not None:
-            self._bus.engine.pause.stop()
+            self._bus.engine.pause.stop(BY_FAILOVER)
         self._end, self._offset = 0, -1
         self.candidate, self.can_begin = None, False
 
@@ -106,6 +107,6 @@ class ManualFailover:
         self._begin()
         self.candidate = sender
         patience = self._end - bus.now
-        bus.engine.pause.start(bus.engine.clock.elapsed + patience * _PAUSE, writes_only=True)
+        bus.engine.pause.start(bus.engine.clock.elapsed + patience * _PAUSE, True, BY_FAILOVER)
         logger.warning("Manual failover requested by replica %s.", told(sender))
         bus.greetings.greet_node(sender)

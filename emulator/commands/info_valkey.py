@@ -43,7 +43,7 @@ def _pause(engine: Engine) -> Fields:
         return [("paused_reason", "none"), ("paused_actions", "none"), ("paused_timeout_milliseconds", 0)]
     left = max((pause.deadline or 0) - engine.clock.elapsed, 0)
     actions = "write" if pause.writes_only else "all"
-    return [("paused_reason", "client_pause"), ("paused_actions", actions), ("paused_timeout_milliseconds", left)]
+    return [("paused_reason", pause.reason), ("paused_actions", actions), ("paused_timeout_milliseconds", left)]
 
 
 def _active_time(engine: Engine) -> Fields:

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.clients.blocking import Block
+from emulator.clients.pause import BY_MIGRATE
 from emulator.commands.arguments import integer
 from emulator.commands.dump import serialized
 from emulator.commands.options import FLAG, Options, last_given, read_options
+from emulator.datatypes.wheel import NEVER
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
@@ -101,6 +103,8 @@ def migrate(
         return Status(b"NOKEY")
     if client.deny_blocking or engine.in_background is None:
         return _conclude(db, order, parcels, _converse(order, parcels))
+    if engine.cluster is not None:  # with its slot the key goes for good: nothing may be written to it here
+        engine.pause.start(NEVER - 1, writes_only=True, reason=BY_MIGRATE)
     block = Block(client, (), object, lambda: None, None)
     engine.blocking.block(block, 0)
 
@@ -109,10 +113,15 @@ def migrate(
             reply: Reply = _conclude(db, order, parcels, answer)
         except CommandError as error:
             reply = error
+        engine.pause.stop(BY_MIGRATE)
         if client.blocked is block:
             engine.blocking.finish(block, reply)
 
-    engine.in_background(lambda: _converse(order, parcels), conclude, lambda error: engine.blocking.fail(block, error))
+    def fail(error: Exception) -> None:
+        engine.pause.stop(BY_MIGRATE)
+        engine.blocking.fail(block, error)
+
+    engine.in_background(lambda: _converse(order, parcels), conclude, fail)
     return block
 
 

@@ -25,7 +25,7 @@ def renew(engine: Engine, client: Session) -> None:
     for session in list(engine.sessions.values()):
         if session is not client and _reaches_others(session):
             session.abort_in_turn()
-    engine.pause.stop()
+    engine.pause.clear()
     engine.faults.reset()
     engine.recording.forget()
     engine.reset_clock()
@@ -76,7 +76,7 @@ def restart(engine: Engine, keep: bool) -> None:
     engine.scripting.check_quiet()
     for session in list(engine.sessions.values()):
         session.abort_in_turn()
-    engine.pause.stop()
+    engine.pause.clear()
     engine.scripting.flush()
     engine.config.reset()
     engine.acl.reset()

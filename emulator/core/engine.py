@@ -95,10 +95,9 @@ class Engine:
     runs for too long, and ``on_busy`` lets the owner serve the others meanwhile; ``in_background`` lets it do in a thread
     what takes long, and then go on with the outcome or the error; it may be None. ``soon`` does
     something in the next round of its loop, or at once where there is none.  ``sentinel`` is there where it is
-    one.  ``dial`` opens connections to other
-    servers, where the owner can.  ``cluster`` is there in cluster mode, in which databases know the slots of
-    their keys (``has_slots``).  ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only
-    file has still to get before replies leave.
+    one.  ``dial`` opens connections to other servers, ``dial_node`` to the bus of other nodes, where the owner can.
+    ``cluster`` is there in cluster mode, in which databases know the slots of their keys (``has_slots``).  ``on_shutdown``
+    tells the owner that it is to end.  ``unwritten`` is what the append-only file has still to get before replies leave.
     """
 
     dispatch: Dispatch = dispatch
@@ -134,6 +133,7 @@ class Engine:
         self.on_other_data: Callable[[], None] | None = None
         self.in_background: InBackground | None = None
         self.dial: Dial | None = None
+        self.dial_node: Dial | None = None
         self.soon: Callable[[Callable[[], object]], object] = at_once
         self.parse_double = parse_decimal if self.config.edition.is_valkey else parse_double
         self.read_double = read_c_double if self.config.edition.precedes("8.0.0") else read_double

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from emulator.clients.pause import BY_FAILOVER
 from emulator.datatypes.wheel import NEVER, Timer
 from emulator.protocol.errors import CommandError
 from emulator.replication.replica import ONLINE, Replica
@@ -58,7 +59,7 @@ class Failover(Timer):
                 raise CommandError("ERR FAILOVER target replica is not online.")
         logger.log(NOTICE, "FAILOVER requested to %s.", "any replica" if target is None else f"{target[0]}:{target[1]}")
         self.state, self._target, self._forced = WAITING, target, force
-        engine.pause.start(NEVER - 1, writes_only=True)
+        engine.pause.start(NEVER - 1, writes_only=True, reason=BY_FAILOVER)
         if timeout:
             engine.waits.set(self, engine.clock.elapsed + timeout)
         self.check()
@@ -106,4 +107,4 @@ class Failover(Timer):
     def _end(self) -> None:
         self.state, self._target = NONE, None
         self._engine.waits.cancel(self)
-        self._engine.pause.stop()
+        self._engine.pause.stop(BY_FAILOVER)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from emulator.clients.pause import BY_SHUTDOWN
 from emulator.datatypes.wheel import NEVER, Timer
 from emulator.replication.replica import ONLINE
 from emulator.stats.log import NOTICE
@@ -55,7 +56,7 @@ class Shutdown(Timer):
             self._tell_of_replicas()
             return end()
         logger.log(NOTICE, "Waiting for replicas before shutting down.")
-        engine.pause.start(NEVER - 1, writes_only=True)
+        engine.pause.start(NEVER - 1, writes_only=True, reason=BY_SHUTDOWN)
         engine.waits.set(self, engine.clock.elapsed + _SECOND * timeout)
         return None
 
@@ -100,7 +101,7 @@ class Shutdown(Timer):
         return True
 
     def _give_up(self) -> None:
-        self._engine.pause.stop()
+        self._engine.pause.stop(BY_SHUTDOWN)
         failed, self._failed = self._failed, []
         for tell in failed:
             tell()

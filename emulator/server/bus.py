@@ -11,6 +11,8 @@ from emulator.server.dialler import PeerConnection
 from emulator.sockets.listeners import listening_socket
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from emulator.cluster.bus import Bus
     from emulator.core.engine import Engine
 
@@ -30,6 +32,7 @@ class BusListeners:
         config, loop = self._engine.config, asyncio.get_running_loop()
         listens = config.tls_port if config.tls_cluster else config.port
         port = config.cluster_port or listens + PORT_INCREMENT
+        context = self._context() if config.tls_cluster else None
         for address in config.bind.split():
             try:
                 listening = listening_socket(address.removeprefix("-"), port, config.tcp_backlog)
@@ -38,8 +41,19 @@ class BusListeners:
                     continue
                 raise OSError(f"Failed listening on port {port} (cluster), aborting.") from error
             self._servers.append(
-                await loop.create_server(lambda: PeerConnection(self._engine, loop, self._bus.accept()), sock=listening)
+                await loop.create_server(
+                    lambda: PeerConnection(self._engine, loop, self._bus.accept()), sock=listening, ssl=context
+                )
             )
+
+    def _context(self) -> SSLContext:
+        from emulator.sockets.tls import TlsError, server_context
+
+        try:
+            return server_context(self._engine.config)
+        except TlsError as error:
+            logger.warning("%s", error)
+            raise OSError("Failed to configure TLS. Check logs for more info.") from None
 
     def close(self) -> None:
         """Listen no more."""

@@ -21,15 +21,22 @@ class Dialler:
         self._loop = loop
 
     def dial(self, host: str, port: int, receiver: Receiver) -> Callable[[], None]:
-        """Open a connection; what is returned gives that up."""
-        task = self._loop.create_task(self._open(host, port, receiver))
+        """Open a connection to a master or a server that is watched; what is returned gives that up."""
+        return self._begin(host, port, receiver, self._engine.config.tls_replication)
+
+    def dial_node(self, host: str, port: int, receiver: Receiver) -> Callable[[], None]:
+        """Open a connection of the cluster bus; what is returned gives that up."""
+        return self._begin(host, port, receiver, self._engine.config.tls_cluster)
+
+    def _begin(self, host: str, port: int, receiver: Receiver, secure: bool) -> Callable[[], None]:
+        task = self._loop.create_task(self._open(host, port, receiver, secure))
         return lambda: None if task.done() else cast(Any, task.cancel())
 
-    async def _open(self, host: str, port: int, receiver: Receiver) -> None:
+    async def _open(self, host: str, port: int, receiver: Receiver, secure: bool) -> None:
         config = self._engine.config
         source = (config.bind_source_addr, 0) if config.bind_source_addr else None
         try:
-            context = client_context(config) if config.tls_replication else None
+            context = client_context(config) if secure else None
             async with asyncio.timeout(config.repl_timeout):
                 await self._loop.create_connection(
                     lambda: PeerConnection(self._engine, self._loop, receiver),

@@ -39,7 +39,8 @@ class Driver:
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
         engine.soon = server.loop.call_soon
-        engine.dial = Dialler(engine, server.loop).dial
+        dialler = Dialler(engine, server.loop)
+        engine.dial, engine.dial_node = dialler.dial, dialler.dial_node
         engine.lazyfree.begin = self._free_soon
         engine.persistence.work.begin = self._work_soon
         engine.persistence.log.on_lost = partial(os._exit, 1)
@@ -65,7 +66,7 @@ class Driver:
             self._engine.sentinel.end()
         if self._engine.cluster is not None:
             self._engine.cluster.bus.end()
-        self._engine.dial = None
+        self._engine.dial = self._engine.dial_node = None
         self._engine.soon = at_once
 
     def _arm(self) -> None:

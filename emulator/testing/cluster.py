@@ -102,8 +102,8 @@ class Cluster:
 
     def replicas_of(self, master: Server) -> list[Server]:
         """The replicas that a master has now."""
-        known = master.run(lambda engine: {replica.port for replica in _cluster(engine).state.myself.replicas})
-        return [server for server in self.running if server.port in known]
+        known = master.run(lambda engine: {replica.id for replica in _cluster(engine).state.myself.replicas})
+        return [server for server in self.running if server.run(_id) in known]
 
     def node_of(self, key: str | bytes) -> Server:
         """The master that serves a key."""
@@ -159,7 +159,7 @@ class Cluster:
 
     def _all_have_answered(self) -> bool:
         """Whether no node waits for the answer of one that runs."""
-        running = {server.run(lambda engine: _cluster(engine).state.myself.id) for server in self.running}
+        running = {server.run(_id) for server in self.running}
         return not any(running & server.run(_awaited) for server in self.running)
 
     def failover(self, master: Server | None = None) -> Server:
@@ -184,6 +184,10 @@ class Cluster:
         self._until(lambda: any(server.run(lambda engine: _has(engine, slot)) for server in self.running))
         self.wait()
         return next(server for server in self.running if server.run(lambda engine: _has(engine, slot)))
+
+
+def _id(engine: Engine) -> bytes:
+    return _cluster(engine).state.myself.id
 
 
 def _awaited(engine: Engine) -> set[bytes]:
