@@ -64,6 +64,10 @@ def await_rest(pid: int) -> None:
         used = (cpu_seconds(pid) - before) / _REST
 
 
+def _go_on(pid: int) -> None:
+    """Wait for nothing."""
+
+
 @contextlib.contextmanager
 def running(command: Callable[[int], list[str]]) -> Iterator[Server]:
     """A server, with another client that listens to patterns."""
@@ -125,13 +129,15 @@ class Case:
 
 
 def _measured(server: Server, case: Case, enough: float) -> float:
-    """Microseconds of CPU time that the server needs for the commands of a case once."""
+    """Microseconds of CPU time that the server needs for the commands of a case once; measured for `enough` seconds, 0 to
+    see that it can be."""
+    rest = await_rest if enough else _go_on
     if case.prepared:
-        return _once(server, case)
+        return _once(server, case, rest)
     if not case.count:
         send(server.connection, case.requests(1))
         case.count = 1
-        await_rest(server.pid)
+        rest(server.pid)
     while True:
         before = cpu_seconds(server.pid)
         send(server.connection, case.requests(case.count))
@@ -141,13 +147,13 @@ def _measured(server: Server, case: Case, enough: float) -> float:
         case.count *= min(max(int(1.2 * enough / max(spent, 1e-6)), 2), 100)
 
 
-def _once(server: Server, case: Case) -> float:
+def _once(server: Server, case: Case, rest: Callable[[int], None]) -> float:
     """The same for a case that has to be prepared each time, with what the server does afterwards."""
     send(server.connection, case.preparation())
-    await_rest(server.pid)
+    rest(server.pid)
     before = cpu_seconds(server.pid)
     send(server.connection, case.requests(1))
-    await_rest(server.pid)
+    rest(server.pid)
     return (cpu_seconds(server.pid) - before) * 1e6
 
 
@@ -155,7 +161,8 @@ def show(name: str, servers: Sequence[Server], text: str, size: int, enough: flo
     """Measure a case and print it under a name: the microseconds on each server, in turns; of the rounds the least."""
     cases = [Case(text, size, server.connection) for server in servers]
     rounds = [
-        [_measured(server, case, enough) for server, case in zip(servers, cases, strict=True)] for _ in range(_ROUNDS)
+        [_measured(server, case, enough) for server, case in zip(servers, cases, strict=True)]
+        for _ in range(_ROUNDS if enough else 1)
     ]
     ours, theirs = (min(figures) for figures in zip(*rounds, strict=True))
     print(f"{name[:88]:<90}{ours:>12.2f}{theirs:>12.2f}{_ratio(ours, theirs):>8.1f}", flush=True)
