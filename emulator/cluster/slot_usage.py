@@ -42,6 +42,7 @@ class SlotUsage:
     def _configure(self) -> None:
         if self._tells_memory and "mem" in self._kinds() and not self._has_memory:
             raise ConfigError("memory tracking cannot be enabled at runtime")
+        self._has_memory = "mem" in self._kinds()
         measured = [metric for kind in self._kinds() for metric in _METRICS.get(kind, ())]
         meters = self._engine.meters
         if measured and self._note not in meters:
@@ -54,7 +55,7 @@ class SlotUsage:
     def metrics(self) -> Sequence[bytes]:
         """What is known of slots."""
         memory = (MEMORY,) if self._has_memory and self._tells_memory else ()
-        return (KEYS, *self._costs, *memory)
+        return (KEYS, *memory, *self._costs)
 
     def of(self, slot: int) -> Mapping[bytes, int]:
         """What a slot costs.  O(1), with memory O(keys)."""
