@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.config.kinds import ConfigError
@@ -57,9 +57,16 @@ class SlotUsage:
         memory = (MEMORY,) if self._has_memory and self._tells_memory else ()
         return (KEYS, *memory, *self._costs)
 
-    def of(self, slot: int) -> Mapping[bytes, int]:
-        """What a slot costs.  O(1), with memory O(keys)."""
-        return {metric: self._cost(metric, slot) for metric in self.metrics}
+    def of(self, slots: Iterable[int]) -> list[tuple[int, Mapping[bytes, int]]]:
+        """Slots with what they cost.  O(slots), with memory O(keys)."""
+        used = {slot for db in self._engine.databases for slot in db.slots_in_use()}
+        used.update(*self._costs.values())
+        metrics = self.metrics
+        unused = dict.fromkeys(metrics, 0)
+        return [
+            (slot, {metric: self._cost(metric, slot) for metric in metrics} if slot in used else unused)
+            for slot in slots
+        ]
 
     def forget(self) -> None:
         """CONFIG RESETSTAT: begin anew."""
