@@ -5,14 +5,14 @@ The sub-commands are in the modules ``cluster_*``.  Where cluster mode is off ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 from emulator.datatypes.slots import SLOTS
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
-from emulator.protocol.replies import OK, Status
-from emulator.table.registry import command, container
+from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.registry import REGISTRY, command, container
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -38,6 +38,17 @@ def cluster_of(client: Session) -> Cluster:
     return cluster
 
 
+_explain: Final = REGISTRY["cluster"].subcommands[b"help"].fn
+
+
+@command("cluster", container="cluster", name="help", since="5.0.0", flags="loading stale", acl="", complexity="O(1)")
+def cluster_help(client: Session) -> Reply:
+    """What the sub-commands do."""
+    cluster_of(client)
+    assert _explain is not None
+    return cast("Reply", _explain(client))
+
+
 def slot(text: bytes) -> int:
     """Return the number of a slot."""
     number = parse_integer(text)
@@ -60,6 +71,25 @@ def slots_in(bounds: Sequence[bytes]) -> Iterator[int]:
     """The slots of ranges, of each its first and its last one."""
     for first, last in zip(bounds[::2], bounds[1::2], strict=True):
         yield from slot_range(first, last)
+
+
+def distinct_slots(bounds: Sequence[bytes]) -> list[int]:
+    """Return the slots of ranges that are all well formed and have none twice."""
+    for bound in bounds:
+        slot(bound)
+    for first, last in zip(bounds[::2], bounds[1::2], strict=True):
+        slot_range(first, last)
+    return [*once(slots_in(bounds))]
+
+
+def once(slots: Iterable[int]) -> Iterator[int]:
+    """Return slots of which none may come twice: raise at the first that does."""
+    seen: set[int] = set()
+    for number in slots:
+        if number in seen:
+            raise CommandError(f"ERR Slot {number} specified multiple times")
+        seen.add(number)
+        yield number
 
 
 def node_named(cluster: Cluster, node_id: bytes, error: str = "ERR Unknown node {}") -> Node:
