@@ -39,7 +39,7 @@ def redirection(text: str) -> CommandError:
 def only_slot(keys: Sequence[bytes]) -> int:
     """The slot that all keys have; raises where they have several."""
     slot = key_slot(keys[0])
-    if any(key_slot(key) != slot for key in keys):
+    if len(keys) > 1 and any(key_slot(key) != slot for key in keys):
         raise redirection(CROSS_SLOT)
     return slot
 
@@ -65,6 +65,8 @@ class Requests:
         slot = only_slot(keys)
         state = self._cluster.state
         owner = state.owners[slot]
+        if owner is state.myself and state.is_ok and slot not in state.migrating:
+            return slot  # what is usual is found out first
         if owner is None:
             raise redirection(NOT_SERVED)
         of_channels = any(called.name in _SHARD_CHANNELS for called, _ in calls)

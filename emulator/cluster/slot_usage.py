@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.config.kinds import ConfigError
@@ -42,6 +42,7 @@ class SlotUsage:
     def _configure(self) -> None:
         if self._tells_memory and "mem" in self._kinds() and not self._has_memory:
             raise ConfigError("memory tracking cannot be enabled at runtime")
+        self._has_memory = "mem" in self._kinds()
         measured = [metric for kind in self._kinds() for metric in _METRICS.get(kind, ())]
         meters = self._engine.meters
         if measured and self._note not in meters:
@@ -54,11 +55,18 @@ class SlotUsage:
     def metrics(self) -> Sequence[bytes]:
         """What is known of slots."""
         memory = (MEMORY,) if self._has_memory and self._tells_memory else ()
-        return (KEYS, *self._costs, *memory)
+        return (KEYS, *memory, *self._costs)
 
-    def of(self, slot: int) -> Mapping[bytes, int]:
-        """What a slot costs.  O(1), with memory O(keys)."""
-        return {metric: self._cost(metric, slot) for metric in self.metrics}
+    def of(self, slots: Iterable[int]) -> list[tuple[int, Mapping[bytes, int]]]:
+        """Slots with what they cost.  O(slots), with memory O(keys)."""
+        used = {slot for db in self._engine.databases for slot in db.slots_in_use()}
+        used.update(*self._costs.values())
+        metrics = self.metrics
+        unused = dict.fromkeys(metrics, 0)
+        return [
+            (slot, {metric: self._cost(metric, slot) for metric in metrics} if slot in used else unused)
+            for slot in slots
+        ]
 
     def forget(self) -> None:
         """CONFIG RESETSTAT: begin anew."""

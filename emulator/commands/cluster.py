@@ -5,7 +5,7 @@ The sub-commands are in the modules ``cluster_*``.  Where cluster mode is off ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.slots import SLOTS
@@ -60,6 +60,25 @@ def slots_in(bounds: Sequence[bytes]) -> Iterator[int]:
     """The slots of ranges, of each its first and its last one."""
     for first, last in zip(bounds[::2], bounds[1::2], strict=True):
         yield from slot_range(first, last)
+
+
+def distinct_slots(bounds: Sequence[bytes]) -> list[int]:
+    """Return the slots of ranges that are all well formed and have none twice."""
+    for bound in bounds:
+        slot(bound)
+    for first, last in zip(bounds[::2], bounds[1::2], strict=True):
+        slot_range(first, last)
+    return [*once(slots_in(bounds))]
+
+
+def once(slots: Iterable[int]) -> Iterator[int]:
+    """Return slots of which none may come twice: raise at the first that does."""
+    seen: set[int] = set()
+    for number in slots:
+        if number in seen:
+            raise CommandError(f"ERR Slot {number} specified multiple times")
+        seen.add(number)
+        yield number
 
 
 def node_named(cluster: Cluster, node_id: bytes, error: str = "ERR Unknown node {}") -> Node:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.cluster.migration import range_words
 from emulator.cluster.state import bitmap, members
 from emulator.commands.arguments import wrong_arity
-from emulator.commands.cluster import CHANGES, SLOT_WISE, VARIES, cluster_of, slot_range, slots_in
+from emulator.commands.cluster import CHANGES, SLOT_WISE, VARIES, cluster_of, distinct_slots, slot_range
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.replies import OK
 from emulator.table.registry import command
@@ -46,19 +46,15 @@ def _wanted(cluster: Cluster, words: Sequence[bytes]) -> tuple[int, Node]:
     """Return the bitmap of the slots that are to be imported and the node that has them; raise where that cannot be."""
     if len(words) % 2:
         raise wrong_arity("cluster|migration")
-    seen: set[int] = set()
     state = cluster.state
-    for number in slots_in(words):
-        if number in seen:
-            raise CommandError(f"ERR Slot {number} specified multiple times")
-        seen.add(number)
-    wanted = bitmap(seen)
+    slots = distinct_slots(words)
+    wanted = bitmap(slots)
     migrations = cluster.bus.migrations
     if any(each.is_import and each.slots & wanted for each in migrations.pending):
         told = as_text(range_words(wanted))
         raise CommandError(f"ERR overlapping import exists for slot range: {told}")
     owners: set[Node] = set()
-    for number in sorted(seen):
+    for number in sorted(slots):
         owner = state.owners[number]
         if owner is None:
             raise CommandError(f"ERR slot has no owner: {number}")

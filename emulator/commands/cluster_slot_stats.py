@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.arguments import wrong_subcommand_arity
@@ -37,21 +37,17 @@ def slot_stats(client: Session, selection: bytes, argument: bytes, *options: byt
     word = selection.upper()
     if word == b"SLOTSRANGE" and len(options) == 1:
         wanted = slot_range(argument, options[0], _START_AFTER_END)
-        return [_entry(cluster, number) for number in cluster.own_slots() if number in wanted]
+        return cluster.usage.of(number for number in cluster.own_slots() if number in wanted)
     if word == b"ORDERBY":
         return _ordered(cluster, argument.lower(), options)
     raise wrong_subcommand_arity(client)
-
-
-def _entry(cluster: Cluster, number: int) -> tuple[int, Mapping[bytes, int]]:
-    return number, cluster.usage.of(number)
 
 
 def _ordered(cluster: Cluster, metric: bytes, options: Sequence[bytes]) -> list[Any]:
     if metric not in cluster.usage.metrics:
         raise CommandError("ERR Unrecognized sort metric for ORDERBY.")
     limit, descends = _read(options)
-    entries = [_entry(cluster, number) for number in cluster.own_slots()]
+    entries = cluster.usage.of(cluster.own_slots())
     entries.sort(key=lambda entry: entry[1][metric], reverse=descends)
     return entries[:limit]
 

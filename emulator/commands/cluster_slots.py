@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from emulator.cluster.state import Node, State, members
 from emulator.commands.arguments import integer, wrong_arity, wrong_subcommand_arity
-from emulator.commands.cluster import CHANGES, NO_CLUSTER, SLOT_WISE, VARIES, cluster_of, node_named, slot, slots_in
+from emulator.commands.cluster import (
+    CHANGES,
+    NO_CLUSTER,
+    SLOT_WISE,
+    VARIES,
+    cluster_of,
+    distinct_slots,
+    node_named,
+    once,
+    slot,
+    slots_in,
+)
 from emulator.datatypes.slots import SLOTS, key_slot
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.replies import OK, Status
@@ -62,15 +73,15 @@ def _numbers(words: Iterable[bytes]) -> list[int]:
     return [slot(word) for word in words]
 
 
-def _in_ranges(words: Sequence[bytes], name: str) -> list[int]:
+def _in_ranges(words: Sequence[bytes], name: str) -> Iterator[int]:
     if len(words) % 2:
         raise wrong_arity(name)
-    return list(slots_in(words))
+    return slots_in(words)
 
 
-def _add(cluster: Cluster, slots: Sequence[int]) -> Status:
+def _add(cluster: Cluster, slots: Iterable[int]) -> Status:
     state = cluster.state
-    _check_each(state, slots, assigned=False)
+    slots = _checked(state, slots, assigned=False)
     for number in slots:
         state.importing.pop(number, None)
     state.assign(state.myself, slots)
@@ -78,23 +89,23 @@ def _add(cluster: Cluster, slots: Sequence[int]) -> Status:
     return OK
 
 
-def _delete(cluster: Cluster, slots: Sequence[int]) -> Status:
+def _delete(cluster: Cluster, slots: Iterable[int]) -> Status:
     state = cluster.state
-    _check_each(state, slots, assigned=True)
+    slots = _checked(state, slots, assigned=True)
     state.unassign(slots)
     state.changed()
     return OK
 
 
-def _check_each(state: State, slots: Iterable[int], assigned: bool) -> None:
-    """Raise unless each slot is given once, and has an owner or has none."""
-    seen = set()
-    for number in slots:
+def _checked(state: State, slots: Iterable[int], assigned: bool) -> list[int]:
+    """Return slots that are each given once and have an owner, or have none."""
+
+    def look(number: int) -> int:
         if (state.owners[number] is not None) is not assigned:
             raise CommandError(f"ERR Slot {number} is already {'unassigned' if assigned else 'busy'}")
-        if number in seen:
-            raise CommandError(f"ERR Slot {number} specified multiple times")
-        seen.add(number)
+        return number
+
+    return list(once(map(look, slots)))
 
 
 # Moving a slot
@@ -246,7 +257,7 @@ def trimslots(
     words = (start_slot, end_slot, *more)
     if integer(numranges) * 2 != len(words):
         raise CommandError("ERR invalid number of ranges")
-    slots = list(slots_in(words))
+    slots = distinct_slots(words)
     for number in slots:
         if cluster.state.owners[number] is cluster.state.myself:
             raise CommandError(f"ERR the slot {number} is served by this node")
