@@ -6,13 +6,13 @@ The sub-commands are in the modules ``cluster_*``.  Where cluster mode is off ev
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from emulator.datatypes.slots import SLOTS
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
-from emulator.protocol.replies import OK, Status
-from emulator.table.registry import command, container
+from emulator.protocol.replies import OK, Reply, Status
+from emulator.table.registry import REGISTRY, command, container
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -36,6 +36,17 @@ def cluster_of(client: Session) -> Cluster:
     if cluster is None:
         raise CommandError(NO_CLUSTER)
     return cluster
+
+
+_explain: Final = REGISTRY["cluster"].subcommands[b"help"].fn
+
+
+@command("cluster", container="cluster", name="help", since="5.0.0", flags="loading stale", acl="", complexity="O(1)")
+def cluster_help(client: Session) -> Reply:
+    """What the sub-commands do."""
+    cluster_of(client)
+    assert _explain is not None
+    return cast("Reply", _explain(client))
 
 
 def slot(text: bytes) -> int:

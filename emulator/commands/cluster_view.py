@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LOADING: Final = "loading stale"
 
 
-@command("cluster", container="cluster", since="3.0.0", flags="stale", acl="", tips=VARIES, complexity="O(1)")
+@command("cluster", container="cluster", since="3.0.0", flags="stale", acl="", complexity="O(1)")
 def cluster_myid(client: Session) -> bytes:
     """Returns the id of this node."""
     return cluster_of(client).state.myself.id
