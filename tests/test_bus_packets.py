@@ -17,6 +17,7 @@ from emulator.cluster.packet import (
     FAIL,
     HEADER_SIZE,
     MEET,
+    MODULE,
     PING,
     PONG,
     PUBLISH,
@@ -29,6 +30,7 @@ from emulator.cluster.packet import (
     Greeting,
     Header,
     Message,
+    ModuleMessage,
     Packet,
     decode,
     encode,
@@ -91,6 +93,7 @@ OTHERS = [
     Packet(Header(PUBLISH, ME), Message(b"channel", b"message")),
     Packet(Header(UPDATE, ME), Claim(7, OTHER, 0b1010)),
     Packet(Header(AUTH_ACK, ME)),
+    Packet(Header(MODULE, ME), ModuleMessage(1 << 63, 2, b"data")),
 ]
 
 
@@ -160,7 +163,7 @@ def test_what_would_be_something_else_in_the_list_of_nodes_is_refused(packet):
 def test_other_versions_and_types_are_passed_over():
     data = encode(OTHERS[3])
     assert decode(data[:8] + (2).to_bytes(2, "big") + data[10:]) is None
-    for kind in (9, 11, 0x8004, 0xFFFF):
+    for kind in (11, 0x8004, 0xFFFF):
         assert decode(data[:12] + kind.to_bytes(2, "big") + data[14:]) is None
 
 

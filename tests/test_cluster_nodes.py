@@ -27,7 +27,7 @@ from emulator.cluster.packet import (
     encode,
 )
 from emulator.cluster.state import FAIL as FAILED
-from emulator.cluster.state import MASTER, bitmap, members
+from emulator.cluster.state import MASTER, REPLICA, bitmap, members
 from emulator.cluster.state import PFAIL as MAY_HAVE_FAILED
 from emulator.testing.handles import perform
 from tests.one_node import GREATER, LESSER, OF_SLOT_0, THIRD, OneNode, header_of, strange_packets
@@ -69,6 +69,15 @@ def test_who_loses_its_last_slot_follows_who_has_it():
     one.hear(header_of(other, slots=bitmap(range(100))), Greeting())
     assert one.me.master is other
     assert one.engine.config.replicaof == ("127.0.0.1", 7001)
+
+
+def test_a_replica_of_a_replica_follows_the_master_of_both():
+    one = OneNode()
+    other, third = one.know(GREATER), one.know(THIRD, range(100), 7002)
+    one.bus.become_replica(other)
+    one.hear(header_of(other, master=THIRD, flags=REPLICA), Greeting())
+    assert one.me.master is third
+    assert one.engine.config.replicaof == ("127.0.0.1", 7002)
 
 
 @pytest.mark.parametrize(("id", "bumped"), [(GREATER, True), (LESSER, False)])

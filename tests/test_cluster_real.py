@@ -33,7 +33,7 @@ class ClusterProcess:
         command = servers.emulator_command if kind == "ours" else servers.oracle_command
         binary = {} if kind == "ours" else {"binary": servers.oracle_binary(kind)}
         process = servers.ServerProcess(command(self.port, *options, **binary), self.port)
-        self.popen = stack.enter_context(contextlib.closing(process)).popen
+        self.process = stack.enter_context(contextlib.closing(process))
         self.client = redis.Redis(self.host, self.port, decode_responses=True)
         stack.callback(self.client.close)
         self.alive = True
@@ -59,9 +59,14 @@ class ClusterProcess:
         return self.client.execute_command("ROLE")[0] == "master"
 
     def kill(self):
-        self.popen.kill()
-        self.popen.wait()
+        self.process.popen.kill()
+        self.process.popen.wait()
         self.alive = False
+
+    def restart(self):
+        self.process.restart((), empty=False)
+        self.process.wait()
+        self.alive = True
 
 
 class Group:
@@ -239,6 +244,10 @@ def test_when_a_master_dies_under_load_its_replica_takes_over(master, replica):
         with group.connect() as client:
             assert int(client.get("{load}number")) == written[-1]
         assert group.master_of("{load}number") is heir
+        dying.restart()
+        until(lambda: not dying.is_master, "who comes back does not follow")
+        group.wait()
+        assert dying.knows()[dying.id][0] == heir.id
 
 
 @pytest.mark.parametrize("other", ["8.6", "valkey-9.1"])

@@ -157,7 +157,9 @@ class Greetings:
         assert node is not None
         if node.flags & HANDSHAKE:
             if sender is not None or header.sender == bus.state.myself.id:
-                logger.debug("Handshake: we already know node %s, updating the address if needed.", header.sender)
+                logger.debug(
+                    "Handshake: we already know node %s, updating the address if needed.", header.sender.decode()
+                )
                 if sender is not None:
                     self._note_address(link, sender, header)
                 bus.forget(node)
@@ -207,6 +209,9 @@ class Greetings:
         if master is not None and master is not sender and sender.master is not master:
             state.set_master(sender, master)
             bus.changed()
+            if state.myself.master is sender and master.is_master and master is not state.myself:
+                logger.log(NOTICE, "I'm a sub-replica! Reconfiguring myself from %s to %s", told(sender), told(master))
+                bus.become_replica(master)
 
     def _take_gossip(self, sender: Node, gossip: tuple[Gossip, ...]) -> None:
         bus = self._bus

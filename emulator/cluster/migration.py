@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from emulator.cluster.state import ranges
+from emulator.cluster.state import range_words
 
 if TYPE_CHECKING:
     from emulator.cluster.state import Node
@@ -50,11 +50,6 @@ _VALKEY: Final = {
 _ENDS_IN_REDIS: Final = {DONE: b"completed", FAILED: b"failed", CANCELED: b"canceled"}
 _ENDS_IN_VALKEY: Final = {DONE: b"success", FAILED: b"failed", CANCELED: b"cancelled"}
 """The words for phases, by whether the node imports."""
-
-
-def range_words(slots: int) -> bytes:
-    """Slots as ``0-5000 10000-10100``."""
-    return b" ".join(b"%d-%d" % each for each in ranges(slots))
 
 
 @dataclass(slots=True, eq=False)

@@ -21,10 +21,9 @@ from emulator.cluster.migration import (
     SENDING,
     WAITING,
     Migration,
-    range_words,
 )
 from emulator.cluster.packet import MODULE, ModuleMessage
-from emulator.cluster.state import ALL_SLOTS, ID_LENGTH, SLOTS, Node, members, new_id
+from emulator.cluster.state import ALL_SLOTS, ID_LENGTH, SLOTS, Node, members, new_id, range_words
 from emulator.datatypes.slots import key_slot
 from emulator.protocol.errors import CommandError
 from emulator.stats.log import NOTICE

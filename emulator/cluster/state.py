@@ -81,6 +81,11 @@ def ranges(slots: int) -> Iterator[tuple[int, int]]:
         position += run
 
 
+def range_words(slots: int) -> bytes:
+    """Slots as ``0-5000 10000-10100``."""
+    return b" ".join(b"%d-%d" % each for each in ranges(slots))
+
+
 @dataclass(slots=True, eq=False)
 class Node:
     """A node of the cluster.

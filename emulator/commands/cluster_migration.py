@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from emulator.cluster.migration import range_words
-from emulator.cluster.state import bitmap, members
+from emulator.cluster.state import bitmap, members, range_words
 from emulator.commands.arguments import wrong_arity
 from emulator.commands.cluster import CHANGES, SLOT_WISE, VARIES, cluster_of, distinct_slots, slot_range
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
