@@ -120,7 +120,10 @@ class Invocation:
                 reply = command.fn(session, *words[1:])  # type: ignore[misc]
         except Exception as error:
             reply = self._dispatch.failure(self._engine, command, error)
-        self._dispatch.count(client, session, command, words, perf_counter() - started)
+        elapsed = perf_counter() - started
+        for meter in self._engine.meters:
+            meter(session, command, words, reply, elapsed)
+        self._dispatch.count(client, session, command, words, elapsed)
         kind = reply.__class__
         return reply if kind is bytes or kind is int else self._converted(reply)
 
