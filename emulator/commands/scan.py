@@ -11,7 +11,6 @@ from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX, parse_unsigned
 
-
 _BAD_CURSOR: Final = "ERR invalid cursor"
 
 
