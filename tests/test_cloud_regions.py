@@ -135,6 +135,13 @@ def test_what_expires_in_one_region_does_in_all(primary, far):
     assert far("GET", "k") is None
 
 
+def test_a_trimmed_stream_is_trimmed_in_all_regions(primary, far):
+    for number in range(1, 301):
+        primary("XADD", "s", "MAXLEN", "~", "100", "LIMIT", "200", f"{number}-1", "f", "v")
+    primary.wait(LAG)
+    assert far("XLEN", "s") == primary("XLEN", "s") < 300
+
+
 def test_a_region_by_its_port(server, port, database, primary):
     there = Region(f"http://127.0.0.1:{port}", database)
     primary("SET", "k", "v")

@@ -10,6 +10,7 @@ from emulator.commands.arguments import bounded, integer
 from emulator.commands.string import find_string, in_place, read_string
 from emulator.config.notifications import STRING
 from emulator.datatypes import bits
+from emulator.datatypes.string import STRINGS
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.table.keyspec import keys
@@ -109,7 +110,7 @@ def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[t
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
     edition = client.engine.config.edition
-    if edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
+    if _is_over(client, key):
         return 0
     if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
@@ -122,6 +123,13 @@ def bitcount(client: Session, key: bytes, *options: bytes) -> int:
         return 0
     first, last = _bits(wanted, len(text))
     return _count(text, first, last)
+
+
+def _is_over(client: Session, key: bytes) -> bool:
+    """Whether it is clear before the options are read, as in 7.2: there is no key, or no string, which is an error."""
+    if not client.engine.config.edition.precedes("7.4.0") or isinstance(client.db.peek(key), STRINGS):
+        return False
+    return not read_string(client, key)
 
 
 def _count(text: Text, first: int, last: int) -> int:
@@ -141,8 +149,8 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
     wanted_bit = integer(bit)
     if wanted_bit not in (0, 1):
         raise CommandError("ERR The bit argument must be 1 or 0.")
-    if client.engine.config.edition.precedes("7.4.0") and not read_string(client, key):  # nobody looks further
-        return -1 if wanted_bit or client.db.peek_entry(key) is not None else 0
+    if _is_over(client, key):
+        return -wanted_bit
     if len(options) > 3:
         raise CommandError(SYNTAX)
     start = integer(options[0]) if options else 0

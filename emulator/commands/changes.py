@@ -124,7 +124,7 @@ _CHANGES: Final[dict[bytes, tuple[Change, ...]]] = {
         (Change("8.10.0", flags="script_runner"),),
     ),
     b"set": (Change(valkey="8.1.0", key_finder=_key_of_set),),
-    b"sinterstore": (Change(until="7.4.0", keys=(keys("RO access", 2, -1), keys("RW update", 1))),),
+    b"sinterstore": (Change(until="7.4.0", keys=(keys("RW update", 1), keys("RO access", 2, -1))),),
     b"wait": (Change(until="7.4.0", flags="-blocking"),),
     b"waitaof": (Change(until="7.4.0", flags="-blocking noscript"),),
     b"script|debug": _ONE_WORD_MORE,

@@ -77,8 +77,8 @@ def removed(client: Session, key: bytes, target: Hash, fields: Sequence[bytes], 
     if db.has_listeners:
         db.notify_subkeys(event, key, fields)
     db.removed_from(key, target, HASH, event, len(fields))
-    if target and target.deadlines is not None:
-        db.schedule_fields(db.entries[key])
+    if target and target.deadlines is not None and not db.engine.config.edition.precedes("8.0.0"):
+        db.schedule_fields(db.entries[key])  # before, INFO counted the hash until the time of the field had come
 
 
 def _expire_due(

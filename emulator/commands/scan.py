@@ -11,16 +11,20 @@ from emulator.datatypes.glob import Matcher, matcher
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX, parse_unsigned
 
+_BAD_CURSOR: Final = "ERR invalid cursor"
+
 
 def scan_cursor(text: bytes, edition: Edition) -> int:
-    """Return a cursor, an unsigned 64-bit integer; before 7.4 negative ones are wrapped, and nothing is 0."""
+    """Return a cursor, an unsigned 64-bit integer; before 7.4 negative ones are wrapped, nothing is 0, a space is refused."""
     is_lenient = edition.precedes("7.4.0")
+    if is_lenient and text[:1].isspace():
+        raise CommandError(_BAD_CURSOR)
     cursor = parse_unsigned(text if text or not is_lenient else b"0")
     if cursor is None and is_lenient and text.startswith(b"-"):
         cursor = parse_unsigned(text[1:])
         cursor = None if cursor is None else -cursor & UINT64_MAX
     if cursor is None:
-        raise CommandError("ERR invalid cursor")
+        raise CommandError(_BAD_CURSOR)
     return cursor
 
 

@@ -77,18 +77,24 @@ def _options(edition: Edition, for_group: bool) -> Options:
     return known
 
 
+def _patience(client: Session, text: bytes) -> int | None:
+    """How many milliseconds to wait, None for ever; before 7.4 scripts may not even ask for it."""
+    if client.engine.config.edition.precedes("7.4.0") and client.engine.scripting.owns(client):
+        name = as_text(client.words[0])
+        raise CommandError(f"ERR {name} command is not allowed with BLOCK option from scripts")
+    return milliseconds(client, text)
+
+
 class _Request:
     """The arguments of XREAD and XREADGROUP."""
 
     def __init__(self, client: Session, name: str, words: Sequence[bytes]) -> None:
         for_group = name == "xreadgroup"
-        block = (1, partial(milliseconds, client))
+        block = (1, partial(_patience, client))
         edition = client.engine.config.edition
         given = read_options(words, {**_options(edition, for_group), b"BLOCK": block})
         streams: Sequence[bytes] = given.get(b"STREAMS", ())
         half = len(streams) // 2
-        if b"BLOCK" in given and edition.precedes("7.4.0") and client.engine.scripting.owns(client):
-            raise CommandError(f"ERR {name} command is not allowed with BLOCK option from scripts")
         if len(streams) % 2:
             of_last = "ID or '$'" if edition.is_as_7_4 else "ID, '+', or '$'"
             ids = "ID or '>'" if for_group else of_last
@@ -163,8 +169,10 @@ def _after(client: Session, key: bytes, text: bytes) -> int:
         return 0 if stream is None else stream.last_id
     edition = client.engine.config.edition
     if text == b"+" and not edition.precedes("7.4.0"):
-        if edition.is_as_7_4 and stream is not None and len(stream):
+        if edition.is_as_7_4 and stream is not None and stream.last_id:
             return stream.last_id - 1  # nothing comes where the last entry was deleted
+        if edition.precedes("8.0.0") and stream is not None:
+            raise CommandError("ERR the stream last element ID is 0-0")
         return _LAST
     if text == b">":
         raise CommandError(

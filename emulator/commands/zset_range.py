@@ -166,14 +166,18 @@ def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: byt
 def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes, *options: bytes) -> int:
     """Stores a range of members in another sorted set; returns how many."""
     query = _parse(min, max, options, _STORE_OPTIONS)
-    return store(client, dst, {member: score for score, member in _select(client, src, query)}, b"zrangestore")
+    scores = {member: score for score, member in _select(client, src, query)}
+    packs = query.kind == BY_RANK or not client.engine.config.edition.precedes("7.4.0")
+    return store(client, dst, scores, b"zrangestore", packs)
 
 
-def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes) -> int:
-    """Store members as a sorted set, or delete the key if there are none; return how many."""
+def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes, packs: bool = True) -> int:
+    """Store members as a sorted set, which a small one `packs`, or delete the key if there are none; return how many."""
     db = client.db
     if scores:
-        db.put(key, ZSet.of(scores, client.engine.config), ZSET, event)
+        value = ZSet.of(scores, client.engine.config)
+        value.packed = value.packed and packs
+        db.put(key, value, ZSET, event)
     elif db.peek_entry(key) is not None:
         db.discard(key)
         db.changed(key, GENERIC, b"del")

@@ -61,7 +61,7 @@ class ToLua:
                 NullArray: lambda value: None,
                 bool: lambda value: value,
                 float: lambda value: lua.wrapped(b"double", value),
-                PlainDouble: lambda value: lua.wrapped(b"double", float(value)),
+                PlainDouble: lambda value: lua.wrapped(b"double", float(value.text())),
                 dict: lambda value: self._map(value.items()),
                 Named: self._map,
                 SetReply: self._set,
