@@ -530,7 +530,7 @@ def test_fields_that_expire_are_told_together(ask):
     ask.engine.pubsub.publish = lambda channel, message: heard.append(message.decode())
     ask.engine.clock.advance(10)
     ask.engine.advance()
-    assert heard == ["hexpired|1:a,1:b"]
+    assert heard == ["hexpired|1:b,1:a"]  # in the order of the listpack, as the real server lets them go
 
 
 # Backups
