@@ -71,6 +71,7 @@ MET = {
     "ioredis": PATIENT,
     "ioredisWithoutPatience": {
         *PATIENT,
+        "ECONNRESET write ECONNRESET",
         "Reached the max retries per request limit (which is 0). Refer to",
         "Stream isn't writeable and enableOfflineQueue options is false",
     },
