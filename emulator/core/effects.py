@@ -9,6 +9,7 @@ Source: the stream that Redis 8.2 sends to its replicas.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -300,18 +301,32 @@ def _xtrim(session: Session, words: Words, reply: Any) -> Effects:
 def _xreadgroup(session: Session, words: Words, reply: Any) -> Effects:
     start = next(place for place in range(4, len(words)) if words[place].upper() == b"STREAMS") + 1
     acknowledged = any(word.upper() == b"NOACK" for word in words[4:start])
-    texts = dict(zip(words[start : (start + len(words)) // 2], words[(start + len(words)) // 2 :], strict=True))
+    half = (start + len(words)) // 2
     name = words[2]
     delivered: Sequence[Any] = reply if isinstance(reply, Named) else ()
-    for key, entries in delivered:
-        if texts[key] not in _NEW or not entries:
-            continue
+    for key, entries in _new(words[start:half], words[half:], delivered):
         group = _stream(session, key).groups[name]
         for text, *_ in entries:
             if id_of(text) in group.pending:
                 yield claim_of(key, name, group, id_of(text), text)
         if acknowledged or not session.engine.config.edition.precedes("7.4.0"):
             yield [b"XGROUP", b"SETID", key, name, format_id(group.last_id), b"ENTRIESREAD", b"%d" % group.read]
+
+
+def _new(keys: Words, texts: Words, delivered: Sequence[Any]) -> Iterator[tuple[bytes, Any]]:
+    """Of what was delivered the entries that are new, by stream; a stream may be asked for more than once.
+
+    An answer is left out where there was nothing new, while what is pending is always answered.
+    """
+    answers = Counter(key for key, _ in delivered)
+    answers.subtract(key for key, text in zip(keys, texts, strict=True) if text not in _NEW)
+    left = iter(delivered)
+    for key, text in zip(keys, texts, strict=True):
+        if text not in _NEW:
+            next(left, None)
+        elif answers[key] > 0:
+            answers[key] -= 1
+            yield next(left)
 
 
 def _told_already(session: Session, words: Words, reply: Any) -> Effects:
