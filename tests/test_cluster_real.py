@@ -36,15 +36,12 @@ class ClusterProcess:
         self.process = stack.enter_context(contextlib.closing(process))
         self.client = redis.Redis(self.host, self.port, decode_responses=True)
         stack.callback(self.client.close)
+        self.id = self.ask("MYID")
         self.alive = True
 
     @property
     def address(self):
         return f"{self.host}:{self.port}@{self.cport}"
-
-    @property
-    def id(self):
-        return self.ask("MYID")
 
     def ask(self, *words):
         return self.client.execute_command("CLUSTER", *words)
@@ -107,7 +104,7 @@ class Group:
         return self.cli("check", f"{self.alive[0].host}:{self.alive[0].port}")
 
     def node(self, id):
-        return next(each for each in self.alive if each.id == id)
+        return next(each for each in self.nodes if each.id == id)
 
     def master_of(self, key):
         slot = self.alive[0].ask("KEYSLOT", key)
@@ -243,7 +240,7 @@ def test_when_a_master_dies_under_load_its_replica_takes_over(master, replica):
         writer.join()
         with group.connect() as client:
             assert int(client.get("{load}number")) == written[-1]
-        assert group.master_of("{load}number") is heir
+        until(lambda: group.master_of("{load}number") is heir, "not all nodes hear of the new master")
         dying.restart()
         until(lambda: not dying.is_master, "who comes back does not follow")
         group.wait()
