@@ -42,11 +42,11 @@ _LIMITS = {
 
 
 def random_program(random: Random, generator: Generator, loose: Looseness, edition: str = "") -> Program:
-    """A program of some hundred commands, which come in runs on either connection; within scripts the edition counts."""
+    """A program of some hundred commands, which come in runs on either connection."""
     settings = {name: small for name, (small, _) in _LIMITS.items() if random.random() < 0.5}
     skip_lists = random.random() < 0.5
-    circumstances = [b"skiplist" if skip_lists else b"packed"]
-    of_scripts = [*circumstances, edition.encode()]
+    circumstances = [b"skiplist" if skip_lists else b"packed", edition.encode()]
+    of_scripts = [*circumstances, b"scripted"]
     if not skip_lists:
         settings = {name: value for name, value in settings.items() if not name.startswith("zset")}
     protocols = {name: random.choice((2, 3)) for name in "ab"}

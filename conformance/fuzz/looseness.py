@@ -27,6 +27,8 @@ class Looseness:
     def of(self, words: Sequence[bytes], circumstances: Iterable[bytes] = ()) -> Step | None:
         """How the replies to a command are compared; None where it is not to be played."""
         said = {word.upper() for word in (*words, *circumstances)}
+        if len(set(words)) < len(words):
+            said.add(b"TWICE")
         for needed, step in self._rules.get(self._name(words), ()):
             if needed <= said:
                 return step
