@@ -47,11 +47,10 @@ def _refuse(refusal: StartRefused) -> int:
 
 
 def _run(options: ServerOptions) -> int:
-    import asyncio
-
     from emulator import system
     from emulator.config.directives import ConfigError
     from emulator.server.daemon import go_to_background
+    from emulator.sockets.rounds import run
     from emulator.stats.log import NOTICE, Log
     from emulator.version import __version__
 
@@ -80,7 +79,7 @@ def _run(options: ServerOptions) -> int:
     except ConfigError as error:
         log.warn(str(error))
         return 1
-    return asyncio.run(_serve(servers, options, log, starter))
+    return run(_serve(servers, options, log, starter))
 
 
 def _configurations(options: ServerOptions) -> list[Config]:

@@ -15,6 +15,7 @@ from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
+from emulator.sockets.transport import Receiver
 
 if TYPE_CHECKING:
     from emulator.server.server import NetworkServer
@@ -25,7 +26,7 @@ READ_SIZE = READ_AT_ONCE
 """Bytes read at a time, into a buffer that all connections of a server share."""
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(Receiver):
     """Bytes in, bytes out, for one client."""
 
     def __init__(self, server: NetworkServer) -> None:
@@ -123,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """The client sends no more: what it has sent is still run, but it does not go on waiting."""
         session = self.session
+        self.server.release(self)
         self.server.tell_ended(session)
         self._half_closed = bool(self._backlog) and session.blocked is None and not session.suspended
         return self._half_closed
@@ -150,16 +152,21 @@ class Connection(asyncio.BufferedProtocol):
                 self._position = self._waiting = 0
                 self._parse_rest()
         if session.out:
-            self._flush()
+            self.server.hold(self)
         if session.closing:
-            self.transport.close()
+            self._leave()
         elif self._backlog:
             if session.blocked is None and not session.suspended:
                 self._schedule()
         elif self._parser.error is not None:
+            self.server.release(self)
             self.server.protocol_error(self, self._parser.error)
         elif self._half_closed:
-            self.transport.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        self.server.release(self)
+        self.transport.close()
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""
@@ -171,9 +178,10 @@ class Connection(asyncio.BufferedProtocol):
     def _is_restricted(self) -> bool:
         return not self.session.authenticated and not self.engine.acl.open_to_all
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write the replies, for the server."""
         session = self.session
-        if self.engine.unwritten and self.server.holds(self):
+        if self._ended or not session.out:
             return
         data = b"".join(session.out)
         size = len(data)
@@ -192,11 +200,6 @@ class Connection(asyncio.BufferedProtocol):
         self._limit.check()
         if self.engine.client_eviction.limit:
             self.engine.client_eviction.note(session)
-
-    def release(self) -> None:
-        """Write what was held until the append-only file was on the disk."""
-        if not self._ended and self.session.out:
-            self._flush()
 
     def _schedule(self) -> None:
         """Go on in the next round of the loop."""

@@ -18,6 +18,7 @@ from emulator.protocol.replies import REPLY_ON
 from emulator.server.connection import READ_SIZE, Connection
 from emulator.server.driver import Driver
 from emulator.sockets.listeners import Listeners
+from emulator.sockets.rounds import rounds_of
 from emulator.stats.log import told_of_fault
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from emulator.rest.http_service import HttpServer
     from emulator.rest.server import RestServer
     from emulator.server.bus import BusListeners
+    from emulator.sockets.rounds import Rounds
 
 logger = logging.getLogger("emulator")
 
@@ -58,7 +60,8 @@ class NetworkServer:
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
-        self._held: list[Connection] = []
+        self._held: dict[Connection, None] = {}
+        self._rounds: Rounds | None = None
         self._listeners = Listeners(self.config, lambda: Connection(self))
         self.rest: RestServer | None = None
         self.cloud: CloudServer | None = None
@@ -84,6 +87,7 @@ class NetworkServer:
         """Listen.  When this returns, connections are accepted, and `load` is to be called."""
         self.loop = asyncio.get_running_loop()
         self._closed = self.loop.create_future()
+        self._rounds = rounds_of(self.loop)
         keyspaces = self.engine.keyspaces
         keyspaces.on_open, keyspaces.on_drop = self._drive, self._let_go
         for engine in keyspaces:
@@ -229,26 +233,32 @@ class NetworkServer:
 
     # Connections
 
-    def holds(self, connection: Connection) -> bool:
-        """Bring the append-only file up to date, before a connection's replies are written; whether these have to wait.
+    def hold(self, connection: Connection) -> None:
+        """Hold a connection's replies until the end of the round of the loop, when all replies are written.
 
-        They do until the end of this round of the loop: the file is written once, and brought to the disk once, for them all.
+        By then the append-only file has been written once, and brought to the disk once, for them all.  In a loop that does
+        not go in rounds only those wait that must not be read before the file is on the disk.
         """
-        log = connection.engine.persistence.log
-        if not log.holds_replies or connection.session.closing:
-            log.flush()
-            return False
+        engine = connection.engine
+        if self._rounds is None and not (engine.unwritten and engine.persistence.log.holds_replies):
+            self.release(connection)
+            return
         if not self._held:
-            self.loop.call_soon(self._release)
-        self._held.append(connection)
-        return True
+            at_end = self.loop.call_soon if self._rounds is None else self._rounds.at_end
+            at_end(self._release)
+        self._held[connection] = None
 
     def _release(self) -> None:
-        held, self._held = self._held, []
-        for engine in self.engine.keyspaces:
+        held, self._held = self._held, {}
+        for connection in held:
+            self.release(connection)
+
+    def release(self, connection: Connection) -> None:
+        """Write a connection's replies, and before them what the append-only file is to have."""
+        engine = connection.engine
+        if engine.unwritten:
             engine.persistence.log.flush()
-        for connection in dict.fromkeys(held):
-            connection.release()
+        connection.flush()
 
     def accept(self, connection: Connection) -> Session | None:
         """The session of a new connection, or None where it is refused and closed."""

@@ -7,10 +7,12 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from emulator import system
 from emulator.config.directives import ConfigError
+from emulator.sockets.rounds import rounds_of
+from emulator.sockets.transport import Receiver, StreamListener
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+_Server: TypeAlias = "StreamListener | asyncio.Server"
 
 
 class ListeningPlace(NamedTuple):
@@ -55,11 +57,11 @@ class Listeners:
     OSError is raised where an address cannot be had or TLS cannot be configured.
     """
 
-    def __init__(self, config: Config, factory: ProtocolFactory) -> None:
+    def __init__(self, config: Config, factory: Callable[[], Receiver]) -> None:
         self._config = config
         self._factory = factory
-        self._tcp: dict[ListeningPlace, asyncio.Server] = {}
-        self._unix: asyncio.Server | None = None
+        self._tcp: dict[ListeningPlace, _Server] = {}
+        self._unix: _Server | None = None
         self._context: SSLContext | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -91,8 +93,16 @@ class Listeners:
             os.unlink(path)
 
     @property
-    def _servers(self) -> list[asyncio.Server]:
+    def _servers(self) -> list[_Server]:
         return [*self._tcp.values(), *([self._unix] if self._unix else [])]
+
+    async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> _Server:
+        """Serve a listening socket: within the rounds, or where there are none or TLS is spoken in asyncio's own way."""
+        loop = asyncio.get_running_loop()
+        rounds = rounds_of(loop)
+        if rounds is not None and context is None:
+            return StreamListener(loop, rounds, listening, self._factory)
+        return await loop.create_server(self._factory, sock=listening, backlog=self._config.tcp_backlog, ssl=context)
 
     # TCP and TLS
 
@@ -128,11 +138,8 @@ class Listeners:
         return sockets
 
     async def _serve(self, sockets: dict[ListeningPlace, socket.socket]) -> None:
-        loop = asyncio.get_running_loop()
-        backlog = self._config.tcp_backlog
         for place, listening in sockets.items():
-            context = self._context if place.secure else None
-            self._tcp[place] = await loop.create_server(self._factory, sock=listening, backlog=backlog, ssl=context)
+            self._tcp[place] = await self._server_of(listening, self._context if place.secure else None)
         if (self._config.port or self._config.tls_port) and not self._tcp:
             raise OSError("no address to listen on")
 
@@ -180,7 +187,14 @@ class Listeners:
             raise OSError(f"unixsocket {path}: {system.NO_UNIX_SOCKETS}")
         if os.path.exists(path):
             os.unlink(path)
-        loop, backlog = asyncio.get_running_loop(), self._config.tcp_backlog
-        self._unix = await loop.create_unix_server(self._factory, path, backlog=backlog)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            listening.bind(path)
+            listening.listen(self._config.tcp_backlog)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        self._unix = await self._server_of(listening)
         if self._config.unixsocketperm:
             os.chmod(path, self._config.unixsocketperm)

@@ -14,6 +14,7 @@ from emulator.clock import Clock, machine_monotonic
 from emulator.core.engine import Engine
 from emulator.server import server as network
 from emulator.server.options import free_port
+from emulator.sockets import rounds
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
 from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
@@ -266,7 +267,7 @@ class Server(Handle):
             await self._server.wait_closed()
             await self._server.stop()
 
-        self._thread = threading.Thread(target=lambda: asyncio.run(live()), name="redis-emulator", daemon=True)
+        self._thread = threading.Thread(target=lambda: rounds.run(live()), name="redis-emulator", daemon=True)
         self._thread.start()
         started.result()
         self.replicas.start()

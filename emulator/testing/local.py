@@ -162,14 +162,14 @@ class _Direct(Connection):
             if session.encoders is values:
                 session.encoders = encoders
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         out: list[Any] = self.session.out
         if len(out) == 1 and out[0].__class__ is Value and not self.session.output_limit:
             cast(_Wire, self.transport).deliver(out.pop())
             self.engine.stats.writes += 1
             return
         out[:] = map(_written, out)
-        super()._flush()
+        super().flush()
 
 
 class _Measured(_Direct):
