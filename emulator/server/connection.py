@@ -150,7 +150,8 @@ class Connection(Receiver):
                 self._backlog = []
                 self._sent = None
                 self._position = self._waiting = 0
-                self._parse_rest()
+                if self._parser.restricted:
+                    self._parse_rest()
         if session.out:
             self.server.hold(self)
         if session.closing:
@@ -170,10 +171,8 @@ class Connection(Receiver):
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""
-        parser = self._parser
-        if parser.restricted:
-            parser.restricted = self._is_restricted()
-            self._backlog = parser.feed(b"")
+        self._parser.restricted = self._is_restricted()
+        self._backlog = self._parser.feed(b"")
 
     def _is_restricted(self) -> bool:
         return not self.session.authenticated and not self.engine.acl.open_to_all
