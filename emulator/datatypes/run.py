@@ -33,7 +33,18 @@ class Run:
     ``slots`` is how many entries the listpack has, deleted ones too.
     """
 
-    __slots__ = ("_first_halves", "_length_size", "bodies", "deleted", "fields", "first", "ids", "last", "size", "slots")
+    __slots__ = (
+        "_first_halves",
+        "_length_size",
+        "bodies",
+        "deleted",
+        "fields",
+        "first",
+        "ids",
+        "last",
+        "size",
+        "slots",
+    )
 
     def __init__(self, id: int, fields: Body) -> None:
         self.first = self.last = id
