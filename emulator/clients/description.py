@@ -55,7 +55,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"lib-ver": session.lib_version,
         **({} if edition.precedes("8.0.0") else _totals(session, is_valkey)),
     }
-    return b" ".join(b"%b=%b" % (name, value.partition(b"\0")[0]) for name, value in fields.items())
+    return b" ".join([name + b"=" + value.partition(b"\0")[0] for name, value in fields.items()])
 
 
 def _totals(session: Session, is_valkey: bool) -> dict[bytes, bytes]:

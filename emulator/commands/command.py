@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.config.edition import Edition
@@ -52,6 +52,7 @@ def _statuses(words: Iterable[str]) -> SetReply:
     return SetReply([Status(word.encode()) for word in words])
 
 
+@lru_cache(maxsize=512)  # each client asks for what it knows by name, with every connection
 def _info(edition: Edition, entry: Command) -> list[Reply]:
     first, last, step = entry.key_range
     subcommands: list[Reply] = [_info(edition, sub) for sub in entry.subcommands.values()]

@@ -30,18 +30,15 @@ def serialized(engine: HostOfData, value: Value) -> bytes:
 
 def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     """Return the value of a payload."""
-    from emulator.rdb import load, payload
-    from emulator.rdb.lzf import BadData
+    from emulator.rdb import load, lzf
 
-    newest = engine.config.edition.rdb_version
-    body = payload.unsealed(serialized_value, newest)
-    if body is None:
-        raise CommandError("ERR DUMP payload version or checksum are wrong")
-    reader = payload.Reader(body)
     try:
-        return load.load(load.kind_of(reader.byte(), newest), reader, engine.config)
-    except BadData:
+        value = load.deserialized(serialized_value, engine.config.edition.rdb_version, engine.config)
+    except lzf.BadData:
         raise CommandError("ERR Bad data format") from None
+    if value is None:
+        raise CommandError("ERR DUMP payload version or checksum are wrong")
+    return value
 
 
 @command(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, wrong_arity
@@ -191,8 +192,8 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
     if target.deadlines is not None:
         put, added = target.put_afresh, _count_expired(client, target, (field, *more[::2]))
     added += put(field, value, limits)
-    for position in range(0, len(more), 2):
-        added += put(more[position], more[position + 1], limits)
+    if more:
+        added += sum(map(put, more[::2], more[1::2], repeat(limits)))
     db = client.db
     db.changed(key, HASH, b"hset", 1 + len(more) // 2)
     if db.has_listeners:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.memory import usage
@@ -24,7 +24,6 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.config.edition import Edition
     from emulator.core.engine import Engine as Engine
     from emulator.persistence.append_log import AppendLog
     from emulator.persistence.loading import Loading
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
 """Names and values; what a later version than 7.2 has brought is followed by that version."""
-
-
-def _is_there(edition: Edition, since: Sequence[str]) -> bool:
-    return not since or edition.includes(since[0])
 
 
 def _human(size: int) -> str:
@@ -521,8 +516,6 @@ def info(client: Session, *sections: bytes) -> Verbatim:
     texts = []
     for name, (title, fields) in known.items():
         if name in wanted:
-            told = [
-                f"{field}:{value}" for field, value, *since in fields(engine) if not since or _is_there(edition, since)
-            ]
+            told = [f"{told[0]}:{told[1]}" for told in fields(engine) if len(told) == 2 or edition.includes(told[2])]
             texts.append("\r\n".join([f"# {title}", *told]) + "\r\n")
     return Verbatim(to_bytes("\r\n".join(texts)))

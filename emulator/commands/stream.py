@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -234,10 +233,10 @@ def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
 
 
 def _any_asked(words: Body, run: int, edition: Edition, obeyed: bool) -> _Asked:
-    if b"*" in words:
-        with suppress(ValueError, CommandError):
-            return _asked_again(words[: words.index(b"*") + 1], run, edition)
-    return _asked(words, run, edition, obeyed)
+    try:
+        return _asked_again(words[: words.index(b"*") + 1], run, edition)
+    except (ValueError, CommandError):  # not ``contextlib.suppress``, which takes longer than the rest
+        return _asked(words, run, edition, obeyed)
 
 
 def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:

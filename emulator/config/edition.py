@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ class Edition:
     def is_valkey(self) -> bool:
         return self.name == "valkey"
 
-    @property
+    @cached_property
     def wording(self) -> Wording:
         """The texts in which servers differ."""
         return VALKEY if self.is_valkey else REDIS_7_2 if self.precedes("7.4.0") else REDIS
@@ -97,7 +97,7 @@ class Edition:
         """How strings are embedded in their objects."""
         return "valkey" if self.is_valkey else "alone" if self.precedes("8.2.0") else "with key"
 
-    @property
+    @cached_property
     def rdb_version(self) -> int:
         """The version of the payloads that DUMP makes and of RDB files, and the newest that it reads."""
         if self.is_valkey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from emulator.config.edition import REDIS_8_2, Edition
@@ -43,10 +44,16 @@ class Store:
         self.edition = edition
         self._hooks: dict[str, list[Hook]] = {}
         self._at_start: dict[Directive[Any], Any] = {}
-        own, of_valkey = self.directives.values(), OF_VALKEY.values()
-        for directive in (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own):
-            setattr(self, directive.attribute, directive.of(edition).initial())
+        vars(self).update({attribute: initial() for attribute, initial in self._initial(edition)})
         self.directives = self._of(edition)  # the attributes are there whatever the edition
+
+    @classmethod
+    @cache
+    def _initial(cls, edition: Edition) -> Sequence[tuple[str, Callable[[], Any]]]:
+        """Each attribute with what tells its first value, looked out once."""
+        own, of_valkey = cls.directives.values(), OF_VALKEY.values()
+        ordered = (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own)
+        return list({directive.attribute: directive.of(edition).initial for directive in ordered}.items())
 
     @classmethod
     def _of(cls, edition: Edition) -> dict[str, Directive[Any]]:

@@ -108,6 +108,7 @@ def number_of(score: float) -> int:
     return 0 if score > 0 else 1 << 63
 
 
+@lru_cache(maxsize=4096)  # searches look at the same places time and again
 def place_of(number: int) -> Place:
     """The middle of the cell of a 52-bit number; one with more bits is on the edge of the world."""
     x, y = _separate(number)

@@ -152,7 +152,8 @@ class Hash:
         fields[field] = value
         size = entry_size if self.packed else room
         if old is not None:
-            self.payload += size(value) - size(old)
+            if value != old:
+                self.payload += size(value) - size(old)
             return False
         self.payload += size(field) + size(value)
         if self._index is not None:

@@ -368,6 +368,8 @@ class List:
         """Keep the values from start up to stop; what has still to be freed.  O(values taken away, or those that stay)."""
         before = len(self)
         stop = max(start, stop)
+        if stop - start == before:
+            return TwoEnded()
         self._forget(before - stop, -1)
         self._forget(start, 0)
         if (stop - start) * _FEW_STAY < before:

@@ -29,10 +29,22 @@ _MOST_TOLD: Final = 0xFFFF
 class Run:
     """Entries that Redis keeps in one listpack; the fields of the first are not repeated by those that have the same.
 
-    ``last`` is the last id that was ever put in; ``deleted`` has the entries taken out, which a listpack keeps and marks.
+    ``last`` is the last id that was ever put in; ``deleted`` has the entries taken out, which a listpack keeps and marks;
+    ``slots`` is how many entries the listpack has, deleted ones too.
     """
 
-    __slots__ = ("bodies", "deleted", "fields", "first", "ids", "last", "size")
+    __slots__ = (
+        "_first_halves",
+        "_length_size",
+        "bodies",
+        "deleted",
+        "fields",
+        "first",
+        "ids",
+        "last",
+        "size",
+        "slots",
+    )
 
     def __init__(self, id: int, fields: Body) -> None:
         self.first = self.last = id
@@ -40,15 +52,13 @@ class Run:
         self.ids: list[int] = []
         self.bodies: list[Body] = []
         self.deleted: list[Entry] = []
+        self.slots = 0
+        self._first_halves = id >> 64, id & UINT64_MAX
+        self._length_size = integer_size(len(fields) + 3)
         self.size = _EMPTY_SIZE + integer_size(len(fields)) + sum(map(entry_size, fields))
 
     def __len__(self) -> int:
         return len(self.ids)
-
-    @property
-    def slots(self) -> int:
-        """How many entries its listpack has, deleted ones too."""
-        return len(self.ids) + len(self.deleted)
 
     def entries(self) -> tuple[list[int], list[Body]]:
         """The ids and the bodies, which are not to be changed."""
@@ -56,23 +66,23 @@ class Run:
 
     def append(self, id: int, body: Body) -> None:
         """Put in an entry whose id is greater than every other."""
-        ids = self.ids
-        fields = len(body) // 2
         if body[::2] == self.fields:
-            size = 2 if fields < 125 else integer_size(fields + 3)
+            size = self._length_size
             for value in body[1::2]:
                 size += entry_size(value)
         else:
-            size = sum(map(entry_size, body)) + integer_size(fields) + integer_size(len(body) + 4)
-        later = (id >> 64) - (self.first >> 64)
-        sequence = (id & UINT64_MAX) - (self.first & UINT64_MAX)
+            size = sum(map(entry_size, body)) + integer_size(len(body) // 2) + integer_size(len(body) + 4)
+        milliseconds, sequence = self._first_halves
+        later = (id >> 64) - milliseconds
         size += 2 if 0 <= later < 128 else integer_size(later)
-        self.size += size + (2 if 0 <= sequence < 128 else integer_size(sequence)) + 2
-        ids.append(id)
-        count = len(ids)
+        later = (id & UINT64_MAX) - sequence
+        self.size += size + (2 if 0 <= later < 128 else integer_size(later)) + 2
+        self.ids.append(id)
+        count = len(self.ids)
         if count >= 128:
             self.size += integer_size(count) - integer_size(count - 1)
         self.bodies.append(body)
+        self.slots += 1
         self.last = id
 
     def remove(self, position: int) -> None:
@@ -86,10 +96,9 @@ class Run:
 
     def copy(self) -> Run:
         """The same entries, independent of these.  O(n)."""
-        twin = Run.__new__(Run)
-        twin.first, twin.last, twin.fields = self.first, self.last, self.fields
-        twin.ids, twin.bodies = self.ids.copy(), self.bodies.copy()
-        twin.deleted, twin.size = self.deleted.copy(), self.size
+        twin = Run(self.first, self.fields)
+        twin.ids, twin.bodies, twin.deleted = self.ids.copy(), self.bodies.copy(), self.deleted.copy()
+        twin.last, twin.size, twin.slots = self.last, self.size, self.slots
         return twin
 
     def pack(self) -> PackedRun | None:
@@ -179,7 +188,7 @@ class PackedRun:
         """A run of the same entries that can be changed.  O(n)."""
         run = Run(self.first, self.fields)
         run.ids, run.bodies = self.entries()
-        run.last, run.size = self.last, len(self.packed)
+        run.last, run.size, run.slots = self.last, self.size, self.slots
         return run
 
 

@@ -25,11 +25,10 @@ from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import INT64_MAX, parse_integer, read_double, wrapped
 from emulator.rdb import intset, kinds, listpack, module, quicklist, stream, ziplist
 from emulator.rdb.lzf import BadData
-from emulator.rdb.payload import OF_VALKEY
+from emulator.rdb.payload import OF_VALKEY, Reader, unsealed
 
 if TYPE_CHECKING:
     from emulator.datatypes.types import Value
-    from emulator.rdb.payload import Reader
 
 V = TypeVar("V", Set, Hash, ZSet)
 
@@ -52,6 +51,15 @@ def kind_of(byte: int, newest: int) -> int:
     if byte == kinds.HASH_OF_VALKEY & 0xFF and newest >= OF_VALKEY:
         return kinds.HASH_OF_VALKEY
     return kinds.STREAM_4 if byte == kinds.STREAM_4 & 0xFF and newest == kinds.WITH_MESSAGES else byte
+
+
+def deserialized(payload: bytes, newest: int, limits: EncodingLimits) -> Value | None:
+    """The value of a payload that DUMP made; None where its version or its checksum is wrong, raises `BadData`.  O(n)."""
+    body = unsealed(payload, newest)
+    if body is None:
+        return None
+    reader = Reader(body)
+    return load(kind_of(reader.byte(), newest), reader, limits)
 
 
 def load(kind: int, reader: Reader, limits: EncodingLimits) -> Value:
@@ -162,7 +170,14 @@ def _hash_zipmap(reader: Reader, limits: EncodingLimits) -> Hash:
 
 
 def _hash_listpack(reader: Reader, limits: EncodingLimits) -> Hash:
-    return _of_fields(*_halves(listpack.unpack(reader.string())), limits)
+    elements, size = listpack.unpack_measured(reader.string())
+    fields, values = _halves(elements)
+    if len(fields) > limits.hash_max_listpack_entries:
+        return _of_fields(fields, values, limits)
+    value = Hash()
+    value.fields = dict(zip(fields, values, strict=True))
+    value.payload = size - HEADER_SIZE
+    return _distinct(value, len(fields))
 
 
 def _of_fields(

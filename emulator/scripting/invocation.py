@@ -11,7 +11,7 @@ from emulator.acl.users import explanation
 from emulator.datatypes.string import Embedded
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
-from emulator.protocol.numbers import format_double, format_shortest, is_integer
+from emulator.protocol.numbers import is_integer
 from emulator.protocol.replies import Reply
 from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
@@ -36,6 +36,28 @@ class Invocation:
     everything, and nothing that `_check_state` asks about holds for it.
     """
 
+    __slots__ = (
+        "_bound",
+        "_convert",
+        "_dispatch",
+        "_engine",
+        "_lookup",
+        "_protocol",
+        "audience",
+        "by_function",
+        "client",
+        "declared",
+        "killed",
+        "lua",
+        "name",
+        "read_only",
+        "session",
+        "slots",
+        "started",
+        "words",
+        "wrote",
+    )
+
     def __init__(
         self,
         lua: Lua,
@@ -59,11 +81,9 @@ class Invocation:
         self.killed = False
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
-        self._engine = client.engine
-        self._dispatch = client.engine.dispatch
-        self._lookup = client.engine.commands.get
-        self._wording = client.engine.config.edition.wording
-        self._print = format_shortest if client.engine.config.edition.precedes("7.4.0") else format_double
+        self._engine = engine = client.engine
+        self._dispatch = engine.dispatch
+        self._lookup = engine.commands.get
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
         self._protocol = 2
@@ -132,7 +152,7 @@ class Invocation:
         try:
             command = self._find(words)
             if not command.least <= len(words) <= command.most:
-                raise CommandError(self._wording.wrong_number)
+                raise CommandError(self.lua.wording.wrong_number)
             self._check(command, words)
         except CommandError as error:
             return self._refused(command, error)
@@ -160,9 +180,9 @@ class Invocation:
             args = self._texts(words)
             command = self._find(args)
             if not command.least <= len(args) <= command.most:
-                raise CommandError(self._wording.wrong_number)
+                raise CommandError(self.lua.wording.wrong_number)
         except CommandError:
-            return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % self._wording.api.encode()
+            return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % self.lua.wording.api.encode()
         return self.session.check_user(self.client.user, command, args) is None
 
     def _find(self, args: Sequence[bytes]) -> Command:
@@ -173,12 +193,12 @@ class Invocation:
             is_container = engine.commands.own(args[0].lower()) is not None
             if is_container and engine.config.edition.is_valkey:
                 raise
-            raise CommandError(self._wording.unknown_command) from error
+            raise CommandError(self.lua.wording.unknown_command) from error
 
     def _check(self, command: Command, args: Sequence[bytes]) -> None:
         """The guards in the order in which Redis has them."""
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
-            raise CommandError(self._wording.not_in_scripts)
+            raise CommandError(self.lua.wording.not_in_scripts)
         self._check_user(command, args)
         if self.declared is not None:
             self._check_declared(command, args)
@@ -231,11 +251,11 @@ class Invocation:
     def _text(self, word: Any) -> bytes:
         """An argument of a command: a string, or a number as text."""
         if word.__class__ is int:
-            return b"%d" % word if -_EXACT < word < _EXACT else self._print(float(word))
+            return b"%d" % word if -_EXACT < word < _EXACT else self.lua.print_number(float(word))
         if word.__class__ is float:
-            text = self._print(word)
+            text = self.lua.print_number(word)
             return b"-nan" if text == b"nan" and math.copysign(1, word) < 0 else text
-        raise CommandError(self._wording.bad_word)
+        raise CommandError(self.lua.wording.bad_word)
 
 
 _KEPT: Final = {
@@ -249,6 +269,8 @@ _KEPT: Final = {
 
 class OfValkey(Invocation):
     """The same in Valkey, which keeps a number that a script sets as text."""
+
+    __slots__ = ()
 
     def invoke(self, words: Sequence[Any]) -> Any:
         place = _KEPT.get(words[0].lower()) if words[0].__class__ is bytes else None

@@ -22,6 +22,7 @@ from lupa import lua51
 
 from emulator.config.edition import REDIS_8_2, Edition
 from emulator.protocol.errors import CommandError
+from emulator.protocol.numbers import format_double, format_shortest
 from emulator.protocol.replies import Reply, Status
 from emulator.protocol.text import to_text
 from emulator.scripting import bits, packing
@@ -68,6 +69,8 @@ class Lua:
         self.exhausted = False
         self._most_memory = _MEMORY_LIMIT * 3 // 4
         self.declare: Callable[..., bytes | None] | None = None
+        self.wording = edition.wording
+        self.print_number = format_shortest if edition.precedes("7.4.0") else format_double
         self._random = random or Random48()
         self._runtime = lua51.LuaRuntime(
             encoding=None,
@@ -113,7 +116,7 @@ class Lua:
             self._declare,
             without_tail_calls,
         ]
-        wording = edition.wording
+        wording = self.wording
         names = wording.api.encode(), wording.call_without_words.encode(), wording.bad_level.encode()
         host = self._chunk("sandbox")(self._chunk("bounds")(), *names, self._invoke, *map(self._guarded, functions))
         given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
@@ -266,14 +269,15 @@ class Lua:
 
     def call(self, run: Callable[..., Outcome], body: Any, keys: Sequence[bytes], words: Sequence[bytes]) -> Outcome:
         """Run a chunk or a function with KEYS and ARGV, protected; raises CommandError where there is no memory for them."""
-        count = len(keys) + len(words)
-        size = sum(map(len, keys)) + sum(map(len, words)) + _VALUE * count
+        given = (*keys, *words)
+        count = len(given)
+        size = sum(map(len, given)) + _VALUE * count
         if self._used() + size > self._most_memory:
             self.reserve(size)
         if count > _PIECE:
             tables = self.table(list(keys)), self.table(list(words))
             return self.protected(run, body, None, *tables)
-        return self.protected(run, body, len(keys), *keys, *words)
+        return self.protected(run, body, len(keys), *given)
 
     def table(self, values: list[Any]) -> Any:
         """A Lua array."""

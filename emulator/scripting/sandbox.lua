@@ -579,6 +579,7 @@ end
 local function divided(count, ...)
   if not count then return ... end
   if count == 0 then return {}, {...} end
+  if count == 1 then return {(...)}, {select(2, ...)} end
   return {unpack({...}, 1, count)}, {select(count + 1, ...)}
 end
 

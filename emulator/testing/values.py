@@ -104,6 +104,12 @@ class _Converter:
         values = self.array(names_and_values)
         return dict(zip(values[::2], values[1::2], strict=True))
 
+    def dictionary(self, value: dict[Reply, Reply]) -> dict[Any, Any]:
+        """A dict as one of its own; raises TypeError for what cannot be a key."""
+        if self._itself.issuperset(map(type, chain(value, value.values()))):
+            return value.copy()
+        return self.mapping(value.items())
+
     def encoders(self, encoders: Encoders) -> Encoders:
         """The encoders, those replaced that can make values."""
         return encoders | {kind: _maker(convert, encoders[kind], encoders) for kind, convert in self.table.items()}
@@ -128,8 +134,7 @@ _TWO.table |= {
     Named: _TWO.array,
 }
 _THREE: Final = _Converter((bytes, int, NoneType, bool, float), {BigNumber: int, PlainDouble: float})
-_THREE.table |= {Pairs: _THREE.array, Named: _THREE.mapping}
-_THREE.table[dict] = lambda value: _THREE.mapping(value.items())
+_THREE.table |= {Pairs: _THREE.array, Named: _THREE.mapping, dict: _THREE.dictionary}
 
 VALUES: Final = {2: _TWO.encoders(RESP2), 3: _THREE.encoders(RESP3)}
 """For each version of RESP the encoders by which a session makes values."""
