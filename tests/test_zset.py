@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from emulator.datatypes.zset import LexRange, ScoreRange, ZSet
+from emulator.datatypes.zset import LexRange, ZSet
 
 
 class Limits:
@@ -56,7 +56,7 @@ def check_against(members, model, rng):
     assert members.slice(0, len(members), backwards=True) == ordered[::-1]
     low, high = sorted(rng.choice([-math.inf, -1.0, 0.0, 2.0, math.inf, rng.uniform(-2, 4)]) for _ in range(2))
     excludes_low, excludes_high = rng.random() < 0.5, rng.random() < 0.5
-    first, last = members.ranks_by_score(ScoreRange(low, high, excludes_low, excludes_high))
+    first, last = members.ranks_by_score(low, high, excludes_low, excludes_high)
     expected = [
         (score, member)
         for score, member in ordered

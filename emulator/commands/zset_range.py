@@ -9,7 +9,7 @@ from emulator.commands.arguments import integer
 from emulator.commands.options import FLAG, LIMIT, Options, last_given, once, read_options
 from emulator.commands.zset import pairs
 from emulator.config.notifications import GENERIC, ZSET
-from emulator.datatypes.zset import LexRange, Scored, ScoreRange, ZSet
+from emulator.datatypes.zset import LexRange, Scored, ZSet
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys
@@ -25,18 +25,14 @@ Ranks = Callable[[ZSet], tuple[int, int]]
 # Reading the ends of a range
 
 
-def _score_end(client: Session, text: bytes) -> tuple[float, bool]:
-    excluded = text.startswith(b"(")
-    score = client.engine.read_double(text[1:] if excluded else text)
-    if score is None:
+def _score_range(client: Session, low: bytes, high: bytes) -> tuple[float, float, bool, bool]:
+    """Return the scores at two ends such as ``(1`` and ``+inf``, and whether each is excluded."""
+    excludes_low, excludes_high = low[:1] == b"(", high[:1] == b"("
+    read = client.engine.read_double
+    least, most = read(low[1:] if excludes_low else low), read(high[1:] if excludes_high else high)
+    if least is None or most is None:
         raise CommandError("ERR min or max is not a float")
-    return score, excluded
-
-
-def _score_range(client: Session, low: bytes, high: bytes) -> ScoreRange:
-    """Return the range of scores between two ends such as ``(1`` and ``+inf``."""
-    (least, excludes_low), (most, excludes_high) = _score_end(client, low), _score_end(client, high)
-    return ScoreRange(least, most, excludes_low, excludes_high)
+    return least, most, excludes_low, excludes_high
 
 
 def _lex_end(text: bytes) -> tuple[bytes | None, bool, int]:
@@ -61,7 +57,7 @@ def _ranks(client: Session, kind: bytes, start: bytes, stop: bytes, backwards: b
     """Return the function that finds the ranks of a range in a sorted set."""
     if kind == BY_SCORE:
         scores = _score_range(client, start, stop)
-        return lambda members: members.ranks_by_score(scores)
+        return lambda members: members.ranks_by_score(*scores)
     if kind == BY_LEX:
         lex = lex_range(start, stop)
         return lambda members: members.ranks_by_lex(lex, backwards)
@@ -247,24 +243,26 @@ def zrevrangebylex(client: Session, key: bytes, max: bytes, min: bytes, *options
 # Counting and removing
 
 
-def _count(client: Session, key: bytes, ranks: Ranks) -> int:
-    members = client.db.lookup_read(key, ZSet)
-    if members is None:
-        return 0
-    first, last = ranks(members)
-    return last - first
-
-
 @command("sorted_set", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Counts the members in a range of scores."""
-    return _count(client, key, _ranks(client, BY_SCORE, min, max))
+    scores = _score_range(client, min, max)
+    members = client.db.lookup_read(key, ZSet)
+    if members is None:
+        return 0
+    first, last = members.ranks_by_score(*scores)
+    return last - first
 
 
 @command("sorted_set", since="2.8.9", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(log N)")
 def zlexcount(client: Session, key: bytes, min: bytes, max: bytes) -> int:
     """Counts the members in a range of bytes."""
-    return _count(client, key, _ranks(client, BY_LEX, min, max))
+    lex = lex_range(min, max)
+    members = client.db.lookup_read(key, ZSet)
+    if members is None:
+        return 0
+    first, last = members.ranks_by_lex(lex)
+    return last - first
 
 
 def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:

@@ -127,7 +127,7 @@ class List:
 
     def __len__(self) -> int:
         values = self.values
-        return len(values.front) + len(values.back)
+        return len(values) if values.middle else len(values.front) + len(values.back)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.values)
@@ -159,7 +159,7 @@ class List:
         return sum([allocated(size) - size for _, size in self.nodes])
 
     def copy(self) -> List:
-        """A list of its own with the same values.  O(nodes); O(n) for the change that parts the two."""
+        """A list of its own with the same values.  O(nodes); O(n) for the first change that parts two of them."""
         twin = List()
         twin.values = self.values
         self.shared = twin.shared = True

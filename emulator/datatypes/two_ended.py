@@ -2,64 +2,98 @@
 
 It is two lists: ``front`` is turned round, so that the first value stands at its end, and ``back`` goes on behind it.  Where
 one of them is used up it gets half of the other: each value taken pays for one that is moved, so the ends are amortised O(1).
+
+Once it was copied there are chunks of equal size between the two, the ``middle``, which both copies have: so a further copy,
+and what is taken from an end of one, is a matter of chunks.  A chunk is a tuple while it may be another's too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Final
 
-_FEW = 64
+_FEW: Final = 64
 """So many values are shifted by one more quickly than parted."""
+_CHUNK: Final = 8192
+"""Values of a chunk: many for reading, few for cutting one."""
 
 
 class TwoEnded:
     """Values in order.  ``front`` and ``back`` may be extended, and are else for reading.
 
-    The ends and any place: O(1); inserting and deleting: O(n), by moving blocks of memory.
+    The ends and any place: O(1), but the first change of a value in each chunk; inserting and deleting: O(n), by moving
+    blocks of memory.
     """
 
-    __slots__ = ("back", "front")
+    __slots__ = ("back", "front", "middle")
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         self.front: list[bytes] = []
+        self.middle: list[list[bytes] | tuple[bytes, ...]] = []
         self.back = list(values)
 
     def __len__(self) -> int:
-        return len(self.front) + len(self.back)
+        return len(self.front) + _CHUNK * len(self.middle) + len(self.back)
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain(reversed(self.front), self.back)
+        return chain(reversed(self.front), *self.middle, self.back)
 
     def __reversed__(self) -> Iterator[bytes]:
-        return chain(reversed(self.back), self.front)
+        return chain(reversed(self.back), *map(reversed, reversed(self.middle)), self.front)
 
     def copy(self) -> TwoEnded:
-        """The same values in lists of their own.  O(n)."""
+        """The same values, each for itself.  O(values that are in no shared chunk yet)."""
+        self._gather()
         twin = TwoEnded(self.back)
         twin.front = self.front.copy()
+        twin.middle = self.middle.copy()
         return twin
+
+    def _gather(self) -> None:
+        """Make chunks that can be shared of all values but a few at the ends."""
+        ahead, behind = len(self.front) // _CHUNK * _CHUNK, len(self.back) // _CHUNK * _CHUNK
+        before = [tuple(reversed(self.front[place - _CHUNK : place])) for place in range(ahead, 0, -_CHUNK)]
+        after = [tuple(self.back[place : place + _CHUNK]) for place in range(0, behind, _CHUNK)]
+        self.middle = [*before, *map(tuple, self.middle), *after]
+        del self.front[:ahead]
+        del self.back[:behind]
+
+    def _join(self) -> None:
+        """Have no chunks.  O(n)."""
+        if self.middle:
+            self.front, self.middle, self.back = [], [], list(self)
 
     # Ends
 
     def pop_left(self) -> bytes:
         """Take the first value; raises IndexError where there is none."""
         if not self.front:
-            if len(self.back) <= _FEW:
+            if self.middle:
+                self.front.extend(reversed(self.middle.pop(0)))
+            elif len(self.back) <= _FEW:
                 return self.back.pop(0)
-            self._fill_front(0)
+            else:
+                self._fill_front(0)
         return self.front.pop()
 
     def pop_right(self) -> bytes:
         """Take the last value; raises IndexError where there is none."""
         if not self.back:
-            if len(self.front) <= _FEW:
+            if self.middle:
+                self.back.extend(self.middle.pop())
+            elif len(self.front) <= _FEW:
                 return self.front.pop(0)
-            self._fill_back(0)
+            else:
+                self._fill_back(0)
         return self.back.pop()
 
     def take_left(self, count: int) -> list[bytes]:
         """Take some of the first values, of which there must be as many, the first one first.  O(count), amortised."""
+        if self.middle:
+            first = self.slice(0, count)
+            self.drop_left(count)
+            return first
         if len(self.front) < count:
             self._fill_front(count)
         front = self.front
@@ -70,6 +104,11 @@ class TwoEnded:
 
     def take_right(self, count: int) -> list[bytes]:
         """Take some of the last values, the last one first."""
+        if self.middle:
+            last = self.slice(len(self) - count, len(self))
+            self.drop_right(count)
+            last.reverse()
+            return last
         if len(self.back) < count:
             self._fill_back(count)
         back = self.back
@@ -82,13 +121,27 @@ class TwoEnded:
         """Give up some of the first values, of which there must be as many."""
         kept = len(self.front) - count
         del self.front[max(kept, 0) :]
-        del self.back[: max(-kept, 0)]
+        beyond = max(-kept, 0)
+        if beyond and self.middle:
+            chunks, part = divmod(beyond, _CHUNK)
+            beyond = max(beyond - _CHUNK * len(self.middle), 0)
+            if part and not beyond:
+                self.front.extend(reversed(self.middle[chunks][part:]))
+            del self.middle[: chunks + bool(part)]
+        del self.back[:beyond]
 
     def drop_right(self, count: int) -> None:
         """Give up some of the last values."""
         kept = len(self.back) - count
         del self.back[max(kept, 0) :]
-        del self.front[: max(-kept, 0)]
+        beyond = max(-kept, 0)
+        if beyond and self.middle:
+            chunks, part = divmod(beyond, _CHUNK)
+            beyond = max(beyond - _CHUNK * len(self.middle), 0)
+            if part and not beyond:
+                self.back.extend(self.middle[-1 - chunks][: _CHUNK - part])
+            del self.middle[max(len(self.middle) - chunks - bool(part), 0) :]
+        del self.front[:beyond]
 
     def _fill_front(self, least: int) -> None:
         """Move half of the values from the back to the front, and so many that it has `least`."""
@@ -109,23 +162,37 @@ class TwoEnded:
 
     def __setitem__(self, index: int, value: bytes) -> None:
         values, place = self._place(index)
+        if isinstance(values, tuple):
+            number = (index % len(self) - len(self.front)) // _CHUNK
+            self.middle[number] = values = list(values)
         values[place] = value
 
     def __delitem__(self, index: int) -> None:
+        self._join()
         values, place = self._place(index)
+        assert isinstance(values, list)
         del values[place]
 
-    def _place(self, index: int) -> tuple[list[bytes], int]:
-        """The list that has the value of an index, and where; raises IndexError."""
+    def _place(self, index: int) -> tuple[list[bytes] | tuple[bytes, ...], int]:
+        """What has the value of an index, and where; raises IndexError."""
         ahead = len(self.front)
-        size = ahead + len(self.back)
+        size = ahead + _CHUNK * len(self.middle) + len(self.back)
         if not -size <= index < size:
             raise IndexError(index)
         index %= size
-        return (self.front, ahead - 1 - index) if index < ahead else (self.back, index - ahead)
+        if index < ahead:
+            return self.front, ahead - 1 - index
+        index -= ahead
+        if self.middle:
+            number, place = divmod(index, _CHUNK)
+            if number < len(self.middle):
+                return self.middle[number], place
+            index -= _CHUNK * len(self.middle)
+        return self.back, index
 
     def insert(self, index: int, value: bytes) -> None:
         """Put a value where it has an index from 0 to the number of values."""
+        self._join()
         ahead = len(self.front)
         if index < ahead:
             self.front.insert(ahead - index, value)
@@ -135,8 +202,14 @@ class TwoEnded:
     def slice(self, start: int, stop: int) -> list[bytes]:
         """The values from start up to stop, which lie between 0 and the number of values.  O(values)."""
         ahead = len(self.front)
-        if start >= ahead:
+        if not self.middle and start >= ahead:
             return self.back[start - ahead : stop - ahead]
-        first = self.front[max(ahead - stop, 0) : ahead - start]
-        first.reverse()
-        return first + self.back[: stop - ahead] if stop > ahead else first
+        found = self.front[max(ahead - stop, 0) : max(ahead - start, 0)]
+        found.reverse()
+        behind = ahead + _CHUNK * len(self.middle)
+        place, end = max(start - ahead, 0), min(stop, behind) - ahead
+        while place < end:
+            number, offset = divmod(place, _CHUNK)
+            found += self.middle[number][offset : offset + end - place]
+            place = _CHUNK * (number + 1)
+        return found + self.back[max(start - behind, 0) : stop - behind] if stop > behind else found

@@ -38,15 +38,6 @@ class ZSetLimits(Protocol):
     def zset_max_listpack_value(self) -> int: ...
 
 
-class ScoreRange(NamedTuple):
-    """Scores from `low` to `high`; an end may be exclusive."""
-
-    low: float
-    high: float
-    excludes_low: bool = False
-    excludes_high: bool = False
-
-
 class LexRange(NamedTuple):
     """Members from `low` to `high` by their bytes; None is open.  ``empty`` where the ends are the wrong way round."""
 
@@ -172,15 +163,23 @@ class ZSet:
 
     # Ranges: as ranks, from a first one up to another
 
-    def ranks_by_score(self, wanted: ScoreRange) -> tuple[int, int]:
-        """The ranks of the members with scores in a range."""
-        low = math.nextafter(wanted.low, math.inf) if wanted.excludes_low else wanted.low
-        high = wanted.high if wanted.excludes_high else math.nextafter(wanted.high, math.inf)
-        if wanted.excludes_low and wanted.low == math.inf:
-            return 0, 0
-        first = self.order.bisect_left((low, b""))
-        last = len(self.order) if high == math.inf and not wanted.excludes_high else self.order.bisect_left((high, b""))
-        return first, max(first, last)
+    def ranks_by_score(
+        self, low: float, high: float, excludes_low: bool = False, excludes_high: bool = False
+    ) -> tuple[int, int]:
+        """The ranks of the members with scores from `low` to `high`, of which an end may be exclusive."""
+        if excludes_low:
+            if low == math.inf:
+                return 0, 0
+            low = math.nextafter(low, math.inf)
+        find = self.order.bisect_left
+        first = find((low, b""))
+        if excludes_high:
+            last = find((high, b""))
+        elif high == math.inf:
+            last = len(self.order)
+        else:
+            last = find((math.nextafter(high, math.inf), b""))
+        return first, last if last > first else first
 
     def ranks_by_lex(self, wanted: LexRange, backwards: bool = False) -> tuple[int, int]:
         """The ranks of the members in a range of bytes; meant for sorted sets whose scores are all the same."""
