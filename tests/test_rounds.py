@@ -193,16 +193,20 @@ def test_a_system_without_files_is_given_a_rest(caplog):
     loop.reader()
 
 
+def connected(server):
+    return socket.create_connection((server.host, server.port))
+
+
 @pytest.mark.parametrize("settings", [{}, {"appendonly": True, "appendfsync": "always"}])
 def test_who_sends_no_more_hears_all_replies(tmp_path, settings):
-    with emulator.Server(dir=str(tmp_path), **settings) as server, socket.create_connection((server.host, server.port)) as client:
+    with emulator.Server(dir=str(tmp_path), **settings) as server, connected(server) as client:
         client.sendall(b"SET k v\r\n" * 1000)
         client.shutdown(socket.SHUT_WR)
         assert b"".join(iter(lambda: client.recv(65536), b"")) == b"+OK\r\n" * 1000
 
 
 def test_replies_before_a_protocol_error_come_before_it():
-    with emulator.Server() as server, socket.create_connection((server.host, server.port)) as client:
+    with emulator.Server() as server, connected(server) as client:
         client.sendall(b"PING\r\n*1\r\n!\r\n")
         read = b"".join(iter(lambda: client.recv(65536), b""))
         assert read == b"+PONG\r\n-ERR Protocol error: expected '$', got '!'\r\n"
@@ -210,7 +214,7 @@ def test_replies_before_a_protocol_error_come_before_it():
 
 def test_others_have_their_replies_while_a_script_is_busy():
     with emulator.Server(busy_reply_threshold=1) as server:
-        busy, other = (socket.create_connection((server.host, server.port)) for _ in range(2))
+        busy, other = connected(server), connected(server)
         busy.sendall(b"EVAL 'while true do end' 0\r\n")
         other.sendall(b"PING\r\n")
         while not (read := other.recv(100)).startswith(b"-BUSY"):
