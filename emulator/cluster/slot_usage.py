@@ -21,6 +21,7 @@ NET_IN: Final = b"network-bytes-in"
 NET_OUT: Final = b"network-bytes-out"
 MEMORY: Final = b"memory-bytes"
 
+_DIRECTIVE: Final = "cluster-slot-stats-enabled"
 _METRICS: Final = {"cpu": (CPU,), "net": (NET_IN, NET_OUT)}
 
 
@@ -32,7 +33,8 @@ class SlotUsage:
         self._costs: dict[bytes, dict[int, int]] = {}
         self._tells_memory = engine.config.edition.includes("8.6.0")
         self._has_memory = "mem" in self._kinds()
-        engine.config.on_change("cluster-slot-stats-enabled", self._configure)
+        if _DIRECTIVE in engine.config.directives:  # since 8.2
+            engine.config.on_change(_DIRECTIVE, self._configure)
         self._configure()
 
     def _kinds(self) -> Sequence[str]:

@@ -65,7 +65,7 @@ def _parse(client: Session, key: bytes, words: Sequence[bytes], may_store: bool)
         orders.append(pattern)
 
     def read_get(pattern: bytes) -> None:
-        if pattern != b"#":
+        if pattern != b"#" or client.engine.config.edition.precedes("8.0.0"):
             _check_slot(client, "GET", key, pattern)
         gets.append(pattern)
 
@@ -87,11 +87,14 @@ def _parse(client: Session, key: bytes, words: Sequence[bytes], may_store: bool)
 
 
 def _check_slot(client: Session, option: str, key: bytes, pattern: bytes) -> None:
-    """In cluster mode, raise unless all keys that a pattern stands for are in the slot of the key."""
-    if client.engine.cluster is not None and pattern_slot(pattern) != key_slot(key):
-        raise CommandError(
-            f"ERR {option} option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
-        )
+    """In cluster mode, raise unless all keys that a pattern stands for are in the slot of the key; before 7.4 always."""
+    if client.engine.cluster is None:
+        return
+    denied = f"ERR {option} option of SORT denied in Cluster mode"
+    if client.engine.config.edition.precedes("7.4.0"):
+        raise CommandError(f"{denied}.")
+    if pattern_slot(pattern) != key_slot(key):
+        raise CommandError(f"{denied} when keys formed by the pattern may be in different slots.")
 
 
 def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:

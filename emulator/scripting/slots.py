@@ -25,6 +25,7 @@ _TEXTS: Final = {
     ),
     "CLUSTERDOWN The cluster is down": "Script attempted to execute a command while the cluster is down",
 }
+_TEXTS_OF_7_2: Final = {start: text for start, text in _TEXTS.items() if start != "CLUSTERDOWN Hash slot not served"}
 _TEXTS_OF_VALKEY: Final = {
     "MOVED": "Attempted to access a non local key in a cluster node",
     "CLUSTERDOWN The cluster is down and only": (
@@ -70,6 +71,7 @@ class Slots:
             raise CommandError(_SEVERAL)
 
     def _text(self, refusal: str, command: Command) -> str:
-        texts = _TEXTS_OF_VALKEY if self._client.engine.config.edition.is_valkey else _TEXTS
+        edition = self._client.engine.config.edition
+        texts = _TEXTS_OF_VALKEY if edition.is_valkey else _TEXTS_OF_7_2 if edition.precedes("7.4.0") else _TEXTS
         text = next((text for start, text in texts.items() if refusal.startswith(start)), texts["MOVED"])
         return "ERR " + text.format(command.full_name.decode())
