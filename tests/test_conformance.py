@@ -95,7 +95,7 @@ def test_commands_of_valkey(valkey_addresses):
     assert (report.missing, report.different) == ([], {})
 
 
-@pytest.mark.parametrize("edition", [LATER, VALKEY])
+@pytest.mark.parametrize("edition", [*EARLIER, LATER, VALKEY])
 @pytest.mark.parametrize("group", [group for group in OTHERS if group.startswith("cluster_")])
 def test_group_of_cluster_mode(group, edition):
     """Cases that start nodes anew take seconds each, and are played on RESP2 alone."""
@@ -103,6 +103,7 @@ def test_group_of_cluster_mode(group, edition):
         play_cases(
             [Side(address) for address in addresses],
             select([group], "", [2, 3] if servers.options_of(group) else [2], edition),
+            load_accepted(edition),
         )
 
 
