@@ -180,6 +180,8 @@ def head() -> None:
 
 def report(found: dict[str, list[float]], most: float, excused: tuple[str, ...] = ()) -> dict[str, Any]:
     """All figures, and which ratios are beyond `most`, which is printed with the worst one first."""
+    if not found:
+        raise Failed("no case has that text")
     ratios = {text: _ratio(ours, theirs) for text, (ours, theirs) in found.items()}
     worst = sorted(ratios, key=lambda text: -ratios[text])
     beyond = [text for text in worst if ratios[text] > most and not text.startswith(excused)]

@@ -232,11 +232,13 @@ def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
     return asked
 
 
-def _any_asked(words: Body, run: int, edition: Edition, obeyed: bool) -> _Asked:
+def _any_asked(client: Session, words: Body) -> _Asked:
+    config = client.engine.config
+    run, edition = config.stream_node_max_entries, config.edition
     try:
         return _asked_again(words[: words.index(b"*") + 1], run, edition)
     except (ValueError, CommandError):  # not ``contextlib.suppress``, which takes longer than the rest
-        return _asked(words, run, edition, obeyed)
+        return _asked(words, run, edition, client.is_obeyed)
 
 
 def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
@@ -269,9 +271,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     """Appends an entry to a stream, which is created if necessary; returns the id."""
     db, config = client.db, client.engine.config
     words: Body = (id, field, value, *more)
-    asked = (
-        _PLAIN if id == b"*" else _any_asked(words, config.stream_node_max_entries, config.edition, client.is_obeyed)
-    )
+    asked = _PLAIN if id == b"*" else _any_asked(client, words)
     body = words[asked.place + 1 :]
     if not body or len(body) % 2:
         raise wrong_arity("xadd")

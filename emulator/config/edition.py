@@ -58,7 +58,7 @@ class Edition:
         release = self.version.rpartition(".")[0]
         return f"valkey-{release}" if self.is_valkey else release
 
-    @property
+    @cached_property
     def is_valkey(self) -> bool:
         return self.name == "valkey"
 

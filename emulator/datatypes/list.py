@@ -109,8 +109,11 @@ class List:
 
     def in_nodes(self) -> Iterator[Nodes]:
         """The values of some nodes at a time.  O(n)."""
+        if self.nodes is None:
+            yield Nodes(list(self.values), [len(self)], are_plain=False)
+            return
         start = 0
-        for kind, nodes in groupby([[len(self)]] if self.nodes is None else self.nodes, type):
+        for kind, nodes in groupby(self.nodes, type):
             while counts := [node[0] for node in islice(nodes, _SOME)]:
                 stop = start + sum(counts)
                 yield Nodes(self.values.slice(start, stop), counts, kind is Plain)
