@@ -5,6 +5,7 @@ from collections import deque
 import pytest
 from sortedcontainers import SortedList
 
+from emulator.datatypes.two_ended import TwoEnded
 from emulator.keyspace.lazyfree import LazyFree
 
 A_STEP = 2000
@@ -32,6 +33,7 @@ class Counted:
         lambda elements: dict(enumerate(elements)),
         lambda elements: SortedList(elements, key=id),
         lambda elements: [elements[start : start + 300] for start in range(0, len(elements), 300)],
+        lambda elements: TwoEnded(elements).copy(),
     ],
 )
 def test_each_step_frees_about_as_much(count, make):

@@ -318,7 +318,7 @@ class List:
         old = self.values[index]
         growth = entry_size(value) - entry_size(old)
         if self.nodes is not None and (growth or len(value) != len(old)):
-            self._set_in_nodes(self.nodes, index % len(self.values), old, value)
+            self._set_in_nodes(self.nodes, index % len(self.values), value, growth)
         self.size += growth
         self.values[index] = value
 
@@ -402,20 +402,20 @@ class List:
                 return len(self.nodes) - place, index
         raise IndexError(index)
 
-    def _set_in_nodes(self, nodes: deque[list[int]], index: int, old: bytes, value: bytes) -> None:
-        """A value is to be replaced by one that may be too large for its node, or large no more."""
+    def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes, growth: int) -> None:
+        """A value is to be replaced by one that may be too large for its node, or large no more, and takes more bytes."""
         place, offset = self._locate(index)
         node = nodes[place]
         large, was_large = len(value) > largest(self.fill), node.__class__ is Plain
         if large == was_large:
-            _change(node, 0, entry_size(value) - entry_size(old))
+            _change(node, 0, growth)
         elif was_large:
             self._insert_into_nodes(nodes, index, value, after=True)
             del nodes[place]
         else:
             self._split(nodes, place, index - offset, index + 1)
             nodes.insert(place + 1, Plain((1, HEADER_SIZE + entry_size(value))))
-            _change(nodes[place], -1, -entry_size(old))
+            _change(nodes[place], -1, growth - entry_size(value))
             if nodes[place][0]:
                 self._merge_around(nodes, place + 1)
             else:

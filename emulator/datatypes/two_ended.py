@@ -4,7 +4,7 @@ It is two lists: ``front`` is turned round, so that the first value stands at it
 one of them is used up it gets half of the other: each value taken pays for one that is moved, so the ends are amortised O(1).
 
 Once it was copied there are chunks of equal size between the two, the ``middle``, which both copies have: so a further copy,
-and what is taken from an end of one, is a matter of chunks.  A chunk is a tuple while it may be another's too.
+what is taken from an end of one, is a matter of chunks.  One in which a value changes is first replaced by an `Own` one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ _CHUNK: Final = 8192
 """Values of a chunk: many for reading, few for cutting one."""
 
 
+class Own(list[bytes]):
+    """A chunk that no copy has."""
+
+    __slots__ = ()
+
+
 class TwoEnded:
     """Values in order.  ``front`` and ``back`` may be extended, and are else for reading.
 
@@ -30,7 +36,7 @@ class TwoEnded:
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         self.front: list[bytes] = []
-        self.middle: list[list[bytes] | tuple[bytes, ...]] = []
+        self.middle: list[list[bytes]] = []
         self.back = list(values)
 
     def __len__(self) -> int:
@@ -53,9 +59,12 @@ class TwoEnded:
     def _gather(self) -> None:
         """Make chunks that can be shared of all values but a few at the ends."""
         ahead, behind = len(self.front) // _CHUNK * _CHUNK, len(self.back) // _CHUNK * _CHUNK
-        before = [tuple(reversed(self.front[place - _CHUNK : place])) for place in range(ahead, 0, -_CHUNK)]
-        after = [tuple(self.back[place : place + _CHUNK]) for place in range(0, behind, _CHUNK)]
-        self.middle = [*before, *map(tuple, self.middle), *after]
+        before = [self.front[place - _CHUNK : place] for place in range(ahead, 0, -_CHUNK)]
+        for chunk in before:
+            chunk.reverse()
+        after = [self.back[place : place + _CHUNK] for place in range(0, behind, _CHUNK)]
+        within = [list(chunk) if chunk.__class__ is Own else chunk for chunk in self.middle]
+        self.middle = before + within + after
         del self.front[:ahead]
         del self.back[:behind]
 
@@ -161,20 +170,20 @@ class TwoEnded:
         return values[place]
 
     def __setitem__(self, index: int, value: bytes) -> None:
-        values, place = self._place(index)
-        if isinstance(values, tuple):
+        if self.middle:
             number = (index % len(self) - len(self.front)) // _CHUNK
-            self.middle[number] = values = list(values)
+            if 0 <= number < len(self.middle) and self.middle[number].__class__ is not Own:
+                self.middle[number] = Own(self.middle[number])
+        values, place = self._place(index)
         values[place] = value
 
     def __delitem__(self, index: int) -> None:
         self._join()
         values, place = self._place(index)
-        assert isinstance(values, list)
         del values[place]
 
-    def _place(self, index: int) -> tuple[list[bytes] | tuple[bytes, ...], int]:
-        """What has the value of an index, and where; raises IndexError."""
+    def _place(self, index: int) -> tuple[list[bytes], int]:
+        """The list that has the value of an index, and where; raises IndexError."""
         ahead = len(self.front)
         size = ahead + _CHUNK * len(self.middle) + len(self.back)
         if not -size <= index < size:
