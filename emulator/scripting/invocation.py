@@ -131,7 +131,7 @@ class Invocation:
         if command.flags & WRITE:
             self.wrote = True
         session = self.session
-        session.last_command = command
+        session.last_command, session.words = command, words
         started = perf_counter()
         try:
             if len(words) == 2:  # a call is quicker where its arguments are spelt out
