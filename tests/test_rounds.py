@@ -193,6 +193,29 @@ def test_a_system_without_files_is_given_a_rest(caplog):
     loop.reader()
 
 
+class Gone:
+    """The socket of a client that has gone before it was looked at."""
+
+    closed = False
+
+    def setblocking(self, _):
+        pass
+
+    def getsockname(self):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_client_that_has_gone_when_it_is_accepted_is_let_go():
+    loop, listening, gone = Loop(), Listening(), Gone()
+    listening.accept = lambda: (gone, "") if not gone.closed else Listening().accept()
+    StreamListener(loop, None, listening, lambda: None)
+    loop.reader()
+    assert gone.closed
+
+
 def connected(server):
     return socket.create_connection((server.host, server.port))
 

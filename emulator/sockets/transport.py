@@ -220,7 +220,10 @@ class StreamListener:
                 self._again = self._loop.call_later(_SECONDS_OF_REST, self._listen)
                 return
             sock.setblocking(False)
-            SocketTransport(self._loop, self._rounds, sock, peer, self._factory())
+            try:
+                SocketTransport(self._loop, self._rounds, sock, peer, self._factory())
+            except OSError:  # some systems say so of a client that has gone already
+                sock.close()
 
     def close(self) -> None:
         """Listen no more."""
