@@ -1,5 +1,6 @@
 """The effects of commands: played into another engine they give the same data, and they are what the real server logs."""
 
+import itertools
 import time
 
 import pytest
@@ -178,10 +179,16 @@ def follow(server, cases):
         assert (ours == theirs) != (case.id in LOST_BY_REDIS_TOO), case.id
 
 
+def differences(ours, real):
+    """The commands of one stream and the other that are not the same, None where one has ended."""
+    pairs = itertools.zip_longest(ours, real)
+    return [(one, other) for one, other in pairs if one is None or other is None or not same([one], [other])]
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_replicas_are_sent_what_the_real_server_sends(group):
     try:
         for id, ours, real in compare(select([group], "", [2]), servers.modules_of(group)):
-            assert same(ours, real), (id, ours, real)
+            assert same(ours, real), (id, *differences(ours, real))
     except servers.NoOracle as error:
         pytest.skip(str(error))

@@ -1,7 +1,7 @@
 """A server's stream in the form in which it is compared with another's: chance and moments make no difference.
 
 * Payloads that a case has from the server itself (``p = DUMP k``) are the same: tables have an order by chance.
-* Moments may be apart by `_APART`.
+* Moments may be apart by `_APART`, and which of a moment's entries one is depends on how quickly they came.
 * In a case that pops elements of a set at random, only their number is compared.
 * In a case that lets time pass or makes room, what goes by itself is moved to where it could have gone first, and in an order
   of its own: the emulator lets go at the moment, the real server when it finds it.
@@ -20,7 +20,7 @@ Commands = list[list[bytes]]
 
 _APART = 2000
 """Milliseconds between the same command on two servers of a machine that has other work as well."""
-_MOMENT = re.compile(rb"\d{13}(?=-\d+$|$)")
+_MOMENT = re.compile(rb"(\d{13,})(-\d+)?$")
 _BY_THE_LINK = frozenset((b"PING", b"REPLCONF"))
 _CAPTURED = b"payload"
 _UNTOLD = frozenset((b"CF.LOADCHUNK",))
@@ -107,6 +107,6 @@ def _same_word(ours: bytes, real: bytes) -> bool:
     if ours == real:
         return True
     one, other = _MOMENT.match(ours), _MOMENT.match(real)
-    return bool(
-        one and other and abs(int(one[0]) - int(other[0])) <= _APART and ours[one.end() :] == real[other.end() :]
-    )
+    if not one or not other or bool(one[2]) != bool(other[2]):
+        return False
+    return abs(int(one[1]) - int(other[1])) <= _APART
