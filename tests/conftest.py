@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 
 import pytest
@@ -98,6 +99,15 @@ def pytest_collection_modifyitems(items):
 
 
 collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_the_log():
+    """A server that was run in this process by an earlier test may have taken it for itself."""
+    logger = logging.getLogger("emulator")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
 
 
 class Client:

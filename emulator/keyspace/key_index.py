@@ -140,4 +140,4 @@ class KeyIndex:
         assert len(there) == len(set(there)) and self._gone <= set(there)
         assert self._count == len(there) - len(self._gone) + len(to_come)
         assert all(key is None for key in self._keys[self._to : self._from])
-        assert len(self._keys) <= 2 * self._count + _SMALL
+        assert len(self._keys) <= 2 * self._count + _SMALL + PARTS  # which are read before a sweep, one at each removal
