@@ -124,13 +124,16 @@ def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
     first, last = ranks(members)
     if query.backwards and query.kind == BY_RANK:
         first, last = len(members) - last, len(members) - first
-    if query.offset < 0:
+    offset = query.offset
+    if offset < 0 and client.engine.config.edition.is_valkey and not members.packed:
+        offset += last - first  # it counts from the end of a range in a skip list
+    if offset < 0:
         return []
     if query.backwards:
-        last = max(last - query.offset, first)
+        last = max(last - offset, first)
         first = first if query.most < 0 else max(first, last - query.most)
     else:
-        first = min(first + query.offset, last)
+        first = min(first + offset, last)
         last = last if query.most < 0 else min(last, first + query.most)
     return members.slice(first, last, query.backwards)
 
