@@ -51,7 +51,7 @@ class SocketTransport(asyncio.Transport):
         self._socket = sock
         self._receiver = receiver
         self._events = 0  # that the rounds watch for
-        self._unsent: deque[bytes | memoryview] = deque()
+        self._unsent: deque[memoryview] = deque()
         self._size = 0  # bytes unsent
         self._closing = False
         self._lost = False
