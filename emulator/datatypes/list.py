@@ -32,6 +32,8 @@ _NODE = 160
 
 _SOME: Final = 4
 """Nodes whose values are told at a time."""
+_AT_ONCE: Final = 64
+"""Nodes that are passed at a time on the way to one in the middle."""
 
 
 class Nodes(NamedTuple):
@@ -389,18 +391,13 @@ class List:
 
     def _locate(self, index: int) -> tuple[int, int]:
         """The place of the node that has the value of an index, and where in the node.  O(nodes) from the nearer end."""
-        assert self.nodes is not None
-        if index < len(self.values) // 2:
-            for place, node in enumerate(self.nodes):
-                index -= node[0]
-                if index < 0:
-                    return place, index + node[0]
-        index -= len(self.values)
-        for place, node in enumerate(reversed(self.nodes), start=1):
-            index += node[0]
-            if index >= 0:
-                return len(self.nodes) - place, index
-        raise IndexError(index)
+        nodes, size = self.nodes, len(self.values)
+        assert nodes is not None
+        if index < size // 2:
+            return _passed(nodes, index)
+        place, offset = _passed(reversed(nodes), size - 1 - index)
+        place = len(nodes) - 1 - place
+        return place, nodes[place][0] - 1 - offset
 
     def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes, growth: int) -> None:
         """A value is to be replaced by one that may be too large for its node, or large no more, and takes more bytes."""
@@ -492,6 +489,23 @@ class List:
                 assert count
                 assert size == HEADER_SIZE + sum(map(entry_size, islice(values, count)))
             assert not list(values)
+
+
+def _passed(nodes: Iterable[list[int]], values: int) -> tuple[int, int]:
+    """How many nodes lie whole within the first `values`, and how many of these are in the next one.  O(nodes)."""
+    rest = iter(nodes)
+    place = 0
+    while some := [count for count, _ in islice(rest, _AT_ONCE)]:
+        held = sum(some)
+        if held > values:
+            for count in some:
+                if values < count:
+                    return place, values
+                values -= count
+                place += 1
+        values -= held
+        place += _AT_ONCE
+    raise IndexError(values)
 
 
 def _change(node: list[int], count: int, size: int) -> None:

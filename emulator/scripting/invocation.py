@@ -42,6 +42,7 @@ class Invocation:
         "_dispatch",
         "_engine",
         "_lookup",
+        "_null",
         "_protocol",
         "audience",
         "by_function",
@@ -86,6 +87,7 @@ class Invocation:
         self._lookup = engine.commands.get
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
+        self._null: bool | None = False
         self._protocol = 2
 
     @property
@@ -96,6 +98,7 @@ class Invocation:
     @protocol.setter
     def protocol(self, version: int) -> None:
         self._protocol = version
+        self._null = False if version == 2 else None
         self._convert = self.lua.converters[version]
         self.session.set_protocol(version)
 
@@ -145,7 +148,9 @@ class Invocation:
             meter(session, command, words, reply, elapsed)
         self._dispatch.count(client, session, command, words, elapsed)
         kind = reply.__class__
-        return reply if kind is bytes or kind is int else self._converted(reply)
+        if kind is bytes or kind is int:
+            return reply
+        return self._null if reply is None else self._converted(reply)
 
     def _invoke_with_guards(self, words: Sequence[bytes]) -> Any:
         command: Command | None = None

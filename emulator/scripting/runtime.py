@@ -176,7 +176,9 @@ class Lua:
     def _invoke(self, *words: Any) -> Any:
         """``redis.call``, guarded as the others are but by no function of its own, since scripts call it most."""
         try:
-            return self._fitting(self.current.invoke(words))  # type: ignore[union-attr]
+            result = self.current.invoke(words)  # type: ignore[union-attr]
+            kind = result.__class__
+            return self._fitting(result) if kind is bytes or kind is tuple else result
         except BaseException as error:
             return self._fitting(self._problem(error))
 
