@@ -100,10 +100,12 @@ class Store:
                 if name in self.directives and name not in found:
                     found[name] = pattern, self._shown(self.directives[name])
                 continue
-            matches = matcher(pattern, True)
+            # names are in lower case, but a range such as [!-_] may have the letters of the other
+            matches = matcher(pattern.lower(), ignore_case=b"[" in pattern)
             for name, directive in self.directives.items():
-                if name not in found and not directive.hidden and matches(name.encode()):
-                    found[name] = name.encode(), self._shown(directive)
+                word = name.encode()
+                if matches(word) and name not in found and not directive.hidden:
+                    found[name] = word, self._shown(directive)
         return dict(found.values())
 
     def _shown(self, directive: Directive[Any]) -> bytes:

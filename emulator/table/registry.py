@@ -90,8 +90,9 @@ class Command:
     """What is known of one command or sub-command.
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
-    so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  ``rejected`` and
-    ``failed`` count calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
+    so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
+    only those hear who ask for it.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes the
+    seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -105,6 +106,7 @@ class Command:
         "fn",
         "full_name",
         "group",
+        "hidden",
         "key_finder",
         "keys",
         "least",
@@ -144,6 +146,7 @@ class Command:
         self.full_name = parent.name + b"|" + self.name if parent else self.name
         self.fn = fn
         self.group = group
+        self.hidden = group == EMULATOR
         self.since = since
         self.valkey = valkey
         self.flags = sum(FLAG[flag] for flag in flags.split())
@@ -172,11 +175,6 @@ class Command:
         self.rejected = self.failed = 0
         self.durations = Durations()
         self.note = self.durations.noted.append
-
-    @property
-    def hidden(self) -> bool:
-        """Whether only those hear of it who ask for it."""
-        return self.group == EMULATOR
 
     @property
     def categories(self) -> Sequence[str]:
