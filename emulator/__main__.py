@@ -12,7 +12,7 @@ from emulator.server.options import FatalConfigError, Information, ServerOptions
 
 if TYPE_CHECKING:
     from emulator.config.directives import Config
-    from emulator.rdb.file_reader import BadFile
+    from emulator.rdb.errors import BadFile
     from emulator.server.daemon import Starter
     from emulator.server.server import NetworkServer
     from emulator.stats.log import Log
@@ -116,7 +116,7 @@ async def _serve(servers: list[NetworkServer], options: ServerOptions, log: Log,
     import asyncio
 
     from emulator.config.directives import ConfigError
-    from emulator.rdb.file_reader import BadFile
+    from emulator.rdb.errors import BadFile
     from emulator.stats.log import NOTICE
 
     _raise_file_limit(options.config, log)

@@ -30,7 +30,8 @@ from emulator.persistence.disk import Disk
 from emulator.persistence.loading import Loading
 from emulator.persistence.work import run_through
 from emulator.protocol.client_side import encoded, read_reply
-from emulator.rdb.file_reader import BadFile, FileReader
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import FileReader
 from emulator.server.server import NetworkServer
 
 WRITERS = 4

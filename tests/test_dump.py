@@ -13,7 +13,8 @@ from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.types import type_name
 from emulator.rdb import intset, listpack, payload, ziplist
 from emulator.rdb.crc64 import crc64
-from emulator.rdb.lzf import BadData, compress, decompress
+from emulator.rdb.errors import BadData
+from emulator.rdb.lzf import compress, decompress
 from emulator.rdb.payload import sealed
 
 from .test_funnel import freeze

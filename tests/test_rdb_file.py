@@ -8,7 +8,8 @@ import pytest
 from emulator.config.directives import Config
 from emulator.rdb import file, kinds, payload
 from emulator.rdb.crc64 import crc64
-from emulator.rdb.file_reader import BadFile, FileReader, records
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import FileReader, records
 
 HEAD = b"REDIS0012"
 END = b"\xff"

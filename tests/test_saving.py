@@ -19,7 +19,8 @@ from emulator.keyspace.digest import of_databases
 from emulator.persistence.disk import Disk
 from emulator.persistence.loading import Loading
 from emulator.persistence.work import run_through
-from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
 
 from .conftest import Client
 

@@ -95,7 +95,7 @@ def _done(client: Session, job: Job, reply: Reply) -> Reply | Block:
 def _told(error: Exception) -> CommandError:
     """What a client is told of a failure."""
     from emulator.persistence.backups import BackupError  # not before there are backups
-    from emulator.rdb.file_reader import BadFile
+    from emulator.rdb.errors import BadFile
 
     if isinstance(error, CommandError):
         return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.config.edition import Edition
@@ -136,9 +137,8 @@ def grammar(edition: Edition) -> dict[str, Any]:
 def _data(name: str) -> dict[str, Any]:
     """Return the contents of a data file, by command name: ``grammar`` (arguments, deprecation) or ``history``."""
     import json
-    from importlib.resources import files
 
-    data: dict[str, Any] = json.loads((files("emulator.commands") / f"{name}.json").read_bytes())
+    data: dict[str, Any] = json.loads(Path(__file__).with_name(f"{name}.json").read_bytes())
     return data
 
 

@@ -30,11 +30,11 @@ def serialized(engine: HostOfData, value: Value) -> bytes:
 
 def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     """Return the value of a payload."""
-    from emulator.rdb import load, lzf
+    from emulator.rdb import errors, load
 
     try:
         value = load.deserialized(serialized_value, engine.config.edition.rdb_version, engine.config)
-    except lzf.BadData:
+    except errors.BadData:
         raise CommandError("ERR Bad data format") from None
     if value is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")

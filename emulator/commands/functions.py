@@ -213,7 +213,7 @@ def function_dump(client: Session) -> bytes:
 def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -> Status:
     """Restores serialized libraries: adds them (APPEND), replaces those of the same name (REPLACE), or all (FLUSH)."""
     from emulator.rdb import payload
-    from emulator.rdb.lzf import BadData
+    from emulator.rdb.errors import BadData
 
     if len(policy) > 1:
         raise wrong_subcommand_arity(client)

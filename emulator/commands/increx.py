@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.commands.arguments import TIME_UNITS, deadline, integer
@@ -19,6 +18,8 @@ from emulator.table.keyspec import keys
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from emulator.clients.session import Session
 
 _NO_INTEGER: Final = "ERR {} is not an integer or out of range"
@@ -124,6 +125,8 @@ def _long_double(text: bytes, error: str) -> LongDouble | float:
 
 def _compared(number: LongDouble | float) -> Fraction | float:
     """Return an exact number, to compare."""
+    from fractions import Fraction  # takes 3 ms to be imported
+
     return Fraction(number.significand) * Fraction(2) ** number.exponent if isinstance(number, LongDouble) else number
 
 

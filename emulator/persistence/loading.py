@@ -10,7 +10,8 @@ from emulator.keyspace.database import Database
 from emulator.persistence.host import StreamPosition
 from emulator.protocol.errors import CommandError, as_text
 from emulator.rdb import file
-from emulator.rdb.file_reader import BadFile, FileReader, records
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import FileReader, records
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:

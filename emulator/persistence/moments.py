@@ -6,13 +6,12 @@ milliseconds stand beside them, in places that Redis skips.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import BinaryIO, Final
 
 from emulator.config.directives import Config
 from emulator.persistence.folder import Folder
 from emulator.protocol.numbers import parse_integer
-from emulator.rdb import file
-from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader, records
+from emulator.rdb.errors import BadFile
 
 AUX: Final = b"emulator-moment"
 """The field of an RDB file that tells its moment in milliseconds."""
@@ -58,10 +57,14 @@ def moment_of(folder: Folder, path: str) -> int | None:
         if line.startswith(b"#"):
             return max(told_by(line) or 0, told_by(source.readline(_LONGEST_LINE)) or 0) or None
         source.seek(0)
-        return _of_dump(FileReader(source.read, newest=NEWEST_VERSION))
+        return _of_dump(source)
 
 
-def _of_dump(reader: FileReader) -> int | None:
+def _of_dump(source: BinaryIO) -> int | None:
+    from emulator.rdb import file  # only where there are files
+    from emulator.rdb.file_reader import NEWEST_VERSION, FileReader, records
+
+    reader = FileReader(source.read, newest=NEWEST_VERSION)
     seconds = None
     try:
         for record in records(reader, Config()):

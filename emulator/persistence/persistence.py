@@ -17,6 +17,7 @@ from emulator.persistence.folder import Folder, Memory, Written
 from emulator.persistence.manifest import BASE, Manifest, Part
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
+from emulator.rdb.errors import BadFile
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from emulator.persistence.loading import Loading
     from emulator.persistence.online_backup import OnlineBackup
     from emulator.persistence.replay import Replay
-    from emulator.rdb.file_reader import BadFile
 
 logger = logging.getLogger("emulator")
 
@@ -156,8 +156,6 @@ class Persistence:
 
     def open(self) -> None:
         """Find out what there is to load: if there is anything clients hear so until `load` has done it; raises `BadFile`."""
-        from emulator.rdb.file_reader import BadFile
-
         if not self.folder.lasting:
             return
         try:
@@ -195,8 +193,6 @@ class Persistence:
             self.work.start(self._load(self.loading, ended))
 
     def _begin_log(self) -> BadFile | None:
-        from emulator.rdb.file_reader import BadFile
-
         if self.folder.lasting and self._engine.config.appendonly:
             try:
                 self.log.start()
@@ -209,7 +205,6 @@ class Persistence:
     def _read_manifest(self) -> bool:
         """Find out of which files the log is made; whether there is one.  Raises `BadFile`."""
         from emulator.persistence.manifest import BadManifest, parse
-        from emulator.rdb.file_reader import BadFile
 
         try:
             with self.folder.read(self.log.manifest_path) as source:
@@ -247,8 +242,6 @@ class Persistence:
         return True
 
     def _load(self, loading: Loading | Replay, ended: Callable[[BadFile | None], None]) -> Job:
-        from emulator.rdb.file_reader import BadFile
-
         started = perf_counter()
         failure: BadFile | None = None
         try:
@@ -267,11 +260,11 @@ class Persistence:
 
     def _found(self, merge: bool) -> Loading:
         """The RDB file, which is about to be loaded; raises OSError."""
-        from emulator.persistence.loading import Loading
-        from emulator.rdb.file_reader import FileReader
-
         name = self._engine.config.dbfilename
         source = self.folder.read(name)
+        from emulator.persistence.loading import Loading  # only where there is a file
+        from emulator.rdb.file_reader import FileReader
+
         reader = FileReader(source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
@@ -293,8 +286,6 @@ class Persistence:
 
     def reload(self, save: bool, flush: bool, merge: bool) -> None:
         """DEBUG RELOAD: save everything and load it again; raises `CommandError`."""
-        from emulator.rdb.file_reader import BadFile
-
         if save and not self.dumps.save():
             raise CommandError("ERR")
         if flush:
@@ -307,8 +298,6 @@ class Persistence:
 
     def reload_log(self) -> None:
         """DEBUG LOADAOF: load the append-only file again; raises `CommandError`."""
-        from emulator.rdb.file_reader import BadFile
-
         self.log.flush_to_disk()
         self.empty()
         propagation, listens = self._engine.propagation, self.log.state != OFF

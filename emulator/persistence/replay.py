@@ -23,7 +23,8 @@ from emulator.persistence.moments import told_by
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
 from emulator.rdb import file
-from emulator.rdb.file_reader import BadFile, FileReader
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import FileReader
 from emulator.stats.log import NOTICE
 from emulator.table.lookup import find
 

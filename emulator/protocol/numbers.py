@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from fractions import Fraction
 from functools import lru_cache
 
 _SPACES = b" \t\n\v\f\r"
@@ -226,6 +225,8 @@ _HIDDEN_BIT = 1 << 52
 @lru_cache(maxsize=128)
 def _cached_power(k: int) -> tuple[int, int]:
     """Ten to the k as a 64-bit significand and a binary exponent."""
+    from fractions import Fraction  # takes 3 ms to be imported
+
     value = Fraction(10) ** k
     exponent = value.numerator.bit_length() - value.denominator.bit_length() - 64
     significand = round(value / Fraction(2) ** exponent)

@@ -21,7 +21,8 @@ from emulator.datatypes.types import type_name
 from emulator.protocol.errors import as_text
 from emulator.rdb import file
 from emulator.rdb.convert import Conversion, Unfit
-from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader, records
+from emulator.rdb.errors import BadFile
+from emulator.rdb.file_reader import NEWEST_VERSION, FileReader, records
 
 Row = dict[str, Any]
 _PARTS: Final = 40

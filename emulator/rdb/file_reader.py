@@ -11,8 +11,8 @@ from typing import Final, NoReturn
 from emulator.protocol.errors import as_text
 from emulator.rdb import file, kinds, module
 from emulator.rdb.crc64 import crc64
+from emulator.rdb.errors import BadData, BadFile
 from emulator.rdb.load import EncodingLimits, NoElements, load
-from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import RDB_VERSION, Reader
 
 NEWEST_VERSION: Final = 13
@@ -26,10 +26,6 @@ _FOREIGN: Final = {(True, 22): kinds.HASH_OF_VALKEY, (False, 26): kinds.STREAM_4
 _SHORT: Final = "Short read or OOM loading DB. Unrecoverable error, aborting now."
 _INTERNAL: Final = "Internal error in RDB reading offset {} -> {}"
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-class BadFile(Exception):
-    """A file that cannot be loaded; the arguments are lines for the log."""
 
 
 class _EndOfFile(BadData):

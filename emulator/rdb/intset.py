@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 
 _HEADER: Final = 8
 _TYPES: Final = {2: "h", 4: "i", 8: "q"}

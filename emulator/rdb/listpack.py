@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from emulator.datatypes.columns import columns, parted
 from emulator.lua import function
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 
 _HEADER: Final = 6
 _END: Final = b"\xff"

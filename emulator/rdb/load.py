@@ -24,7 +24,7 @@ from emulator.datatypes.stream import Stream
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.numbers import INT64_MAX, parse_integer, read_double, wrapped
 from emulator.rdb import intset, kinds, listpack, module, quicklist, stream, ziplist
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.payload import OF_VALKEY, Reader, unsealed
 
 if TYPE_CHECKING:

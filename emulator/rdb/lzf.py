@@ -11,13 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 from emulator.lua import function
+from emulator.rdb.errors import BadData
 
 _MOST_PER_BYTE: Final = 264 // 3
 """The longest copy comes of three bytes."""
-
-
-class BadData(Exception):
-    """Not LZF, or not of the size it should have."""
 
 
 def compress(data: bytes, most: int) -> bytes | None:

@@ -14,8 +14,8 @@ from emulator.config.edition import load_module
 from emulator.datatypes.types import TYPES, Structure, Text, payload_of
 from emulator.protocol.numbers import wrapped
 from emulator.rdb import kinds
+from emulator.rdb.errors import BadData
 from emulator.rdb.long_string import LONG, Content, pieces
-from emulator.rdb.lzf import BadData
 from emulator.rdb.payload import length
 from emulator.rdb.payload import string as compressing
 

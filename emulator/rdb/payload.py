@@ -13,7 +13,8 @@ from emulator.datatypes.columns import columns, parted
 from emulator.lua import function
 from emulator.protocol.numbers import parse_integer
 from emulator.rdb.crc64 import crc64
-from emulator.rdb.lzf import BadData, compress, decompress
+from emulator.rdb.errors import BadData
+from emulator.rdb.lzf import compress, decompress
 
 if TYPE_CHECKING:
     from emulator.datatypes.types import Text

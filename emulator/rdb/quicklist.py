@@ -11,7 +11,7 @@ from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.quicklist import Plain
 from emulator.lua import function
 from emulator.rdb import kinds, listpack
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.payload import length, string
 
 if TYPE_CHECKING:

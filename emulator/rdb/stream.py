@@ -18,7 +18,7 @@ from emulator.datatypes.run import Body, PackedRun, Run
 from emulator.datatypes.stream import Stream
 from emulator.protocol.numbers import UINT64_MAX, wrapped
 from emulator.rdb import kinds, listpack
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.payload import length
 
 if TYPE_CHECKING:

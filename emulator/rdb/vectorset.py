@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
 from emulator.datatypes.vectorset import TOP_LEVEL, Element, VectorSet
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.module import read_string, read_unsigned, string, unsigned
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 
 _HEADER: Final = 10
 _END: Final = 0xFF

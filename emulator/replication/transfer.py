@@ -19,8 +19,9 @@ from emulator.persistence.loading import Loading
 from emulator.persistence.stage import take_over
 from emulator.persistence.work import Job
 from emulator.protocol.text import to_bytes
+from emulator.rdb.errors import BadFile
 from emulator.rdb.file import HEADER_SIZE, MAGIC, VALKEY_MAGIC
-from emulator.rdb.file_reader import NEWEST_VERSION, BadFile, FileReader
+from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
 from emulator.stats.log import NOTICE
 from emulator.wall import internal_error
 

@@ -14,7 +14,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
-from importlib.resources import files
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -130,7 +130,7 @@ class Lua:
     def _chunk(self, name: str) -> Any:
         """One of our own chunks, which as far as errors are concerned pass for C; without tail calls as scripts are."""
         load, dump = self._runtime.eval(b"loadstring"), self._runtime.eval(b"string.dump")
-        chunk, problem = _pair(load((files("emulator.scripting") / f"{name}.lua").read_bytes(), b"=[C]"))
+        chunk, problem = _pair(load(Path(__file__).with_name(f"{name}.lua").read_bytes(), b"=[C]"))
         assert problem is None, problem
         return load(without_tail_calls(dump(chunk)))
 

@@ -23,7 +23,7 @@ from emulator.stats.log import told_of_fault
 
 if TYPE_CHECKING:
     from emulator.cluster.bus import Bus
-    from emulator.rdb.file_reader import BadFile
+    from emulator.rdb.errors import BadFile
     from emulator.rest.cloud.server import CloudServer
     from emulator.rest.http_service import HttpServer
     from emulator.rest.server import RestServer

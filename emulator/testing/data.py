@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from emulator.persistence.disk import OnDisk
-from emulator.rdb.file_reader import BadFile
+from emulator.rdb.errors import BadFile
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine

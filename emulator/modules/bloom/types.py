@@ -15,7 +15,7 @@ from emulator.modules.bloom.room import NoRoom, Room
 from emulator.modules.bloom.tdigest import TDigest
 from emulator.modules.bloom.topk import Entry, TopK
 from emulator.protocol.numbers import UINT64_MAX
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.module import (
     double,
     read_double,

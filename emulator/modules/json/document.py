@@ -12,7 +12,7 @@ from emulator.modules.json.measure import Json, depth, measure, weight
 from emulator.modules.json.text import copied, parse, written, written_in_pieces
 from emulator.protocol.errors import CommandError
 from emulator.rdb import module
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 
 if TYPE_CHECKING:
     from emulator.rdb.payload import Reader

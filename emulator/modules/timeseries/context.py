@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.modules.timeseries.aggregation import interpolated, total
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.module import double, read_double, read_unsigned, unsigned
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from emulator.modules.timeseries import context
 from emulator.modules.timeseries.aggregation import NUMBERS, aggregation
 from emulator.modules.timeseries.chunks import Writer, as_bits, from_bits, samples_of
 from emulator.modules.timeseries.series import POLICIES, Rule, Series
-from emulator.rdb.lzf import BadData
+from emulator.rdb.errors import BadData
 from emulator.rdb.module import (
     double,
     read_double,

@@ -15,7 +15,7 @@ from emulator.datatypes.wheel import Timer
 from emulator.persistence.backups import BackupError
 from emulator.persistence.disk import Disk
 from emulator.protocol.errors import CommandError
-from emulator.rdb.file_reader import BadFile
+from emulator.rdb.errors import BadFile
 from emulator.rest.cloud.record import PLANS, Record
 from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
 from emulator.rest.cloud.statistics import Usage
