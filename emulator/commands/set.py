@@ -237,9 +237,14 @@ def _difference(sets: Sequence[Set]) -> Iterable[bytes]:
     return left
 
 
-def _store(client: Session, destination: bytes, members: Iterable[bytes], event: bytes) -> int:
-    """Store members as a set, or delete the key if there are none; return how many."""
-    result = Set.of(members, client.engine.config)
+def _takes_away(sets: Sequence[Set]) -> bool:
+    """Return whether Redis takes the others' members out of a copy of the first set, rather than look for each of its own."""
+    there = list(filter(None, sets))
+    return len(there) * len(sets[0]) // 2 > sum(map(len, there))
+
+
+def _store(client: Session, destination: bytes, result: Set, event: bytes) -> int:
+    """Store a set, or delete the key if it is empty; return how many members there are."""
     if result:
         client.db.put(destination, result, SET, event)
     else:
@@ -269,7 +274,8 @@ def sinter(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
 )
 def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
     """Stores the members that all of several sets have; returns how many."""
-    return _store(client, destination, _intersection(_read_all(client, (key, *more))), b"sinterstore")
+    result = Set.of(_intersection(_read_all(client, (key, *more))), client.engine.config)
+    return _store(client, destination, result, b"sinterstore")
 
 
 @command(
@@ -348,7 +354,8 @@ def sunion(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
 )
 def sunionstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
     """Stores the members that any of several sets has; returns how many."""
-    return _store(client, destination, _union(_read_all(client, (key, *more))), b"sunionstore")
+    result = Set.of(_union(_read_all(client, (key, *more))), client.engine.config)
+    return _store(client, destination, result, b"sunionstore")
 
 
 @command(
@@ -373,4 +380,10 @@ def sdiff(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
 )
 def sdiffstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
     """Stores the members of the first set that no other set has; returns how many."""
-    return _store(client, destination, _difference(_read_all(client, (key, *more))), b"sdiffstore")
+    sets, config = _read_all(client, (key, *more)), client.engine.config
+    members = _difference(sets)
+    if _takes_away(sets):  # what once was no longer small stays so
+        result = Set.encoded(members, Set.of(sets[0], config).encoding)
+    else:
+        result = Set.of(members, config)
+    return _store(client, destination, result, b"sdiffstore")
