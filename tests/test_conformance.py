@@ -256,6 +256,7 @@ def error(text: bytes) -> Reply:
 
 
 OLD_ERROR = b'Error occurred on position 2, "$. <<<<----", expected one of the following: a, b.'
+SMALL_SET, HASH_TABLE, STRING = b"\x14", b"\x02", b"\x00"
 A, B, C = bulk(b"a"), bulk(b"b"), bulk(b"c")
 
 
@@ -287,6 +288,12 @@ A, B, C = bulk(b"a"), bulk(b"b"), bulk(b"c")
         ("[about 5] PING", Reply(b":", b"10"), bulk(b"10"), False),
         ("[rounded] PING", bulk(b"0.1"), bulk(b"0.10000000000001"), True),
         ("[rounded] PING", bulk(b"0.1"), bulk(b"0.11"), False),
+        ("[payload] PING", bulk(SMALL_SET + b"ab" + b"checksum"), bulk(SMALL_SET + b"ba" + b"another."), True),
+        ("[payload] PING", bulk(SMALL_SET + b"ab" + b"checksum"), bulk(SMALL_SET + b"aa" + b"another."), False),
+        ("[payload] PING", bulk(SMALL_SET + b"ab" + b"checksum"), bulk(HASH_TABLE + b"ab" + b"checksum"), False),
+        ("[payload] PING", bulk(HASH_TABLE + b"ab" + b"checksum"), bulk(HASH_TABLE + b"cd" + b"another."), True),
+        ("[payload] PING", bulk(HASH_TABLE + b"ab" + b"checksum"), Reply(b"$", None), False),
+        ("[payload] PING", bulk(STRING + b"ab" + b"checksum"), bulk(STRING + b"ba" + b"another."), False),
     ],
 )
 def test_looseness(line, one, other, same):
