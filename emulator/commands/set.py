@@ -10,7 +10,7 @@ from emulator.commands.arguments import bounded, positive, random_count
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.scan import ELEMENTS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import SET
-from emulator.datatypes.set import Set
+from emulator.datatypes.set import INTSET, LISTPACK, Set
 from emulator.protocol import replies
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -274,7 +274,10 @@ def sinter(client: Session, key: bytes, *more: bytes) -> replies.SetReply:
 )
 def sinterstore(client: Session, destination: bytes, key: bytes, *more: bytes) -> int:
     """Stores the members that all of several sets have; returns how many."""
-    result = Set.of(_intersection(_read_all(client, (key, *more))), client.engine.config)
+    sets, config = _read_all(client, (key, *more)), client.engine.config
+    smallest = min(sets, key=len)
+    result = Set.of(_intersection(sets), config, INTSET if smallest.encoding is INTSET else LISTPACK)
+    result.settle(config)
     return _store(client, destination, result, b"sinterstore")
 
 

@@ -53,9 +53,10 @@ class Set:
         self._index: DenseIndex | None = None
 
     @classmethod
-    def of(cls, members: Iterable[bytes], limits: SetLimits) -> Set:
-        """A set of members, added one by one."""
+    def of(cls, members: Iterable[bytes], limits: SetLimits, encoding: bytes = INTSET) -> Set:
+        """A set of members, added one by one to an empty one of a small encoding."""
         new = cls()
+        new.encoding = encoding
         rest = iter(members)
         for member in rest:
             new.add(member, limits)
@@ -155,6 +156,11 @@ class Set:
             longest = 0
         if count >= limits.set_max_listpack_entries or max(len(member), longest) > limits.set_max_listpack_value:
             self.encoding = HASHTABLE
+
+    def settle(self, limits: SetLimits) -> None:
+        """Be an intset where there are only integers, and no more than one may have.  O(n)."""
+        if len(self.members) <= limits.set_max_intset_entries and all(map(is_integer, self.members)):
+            self.encoding = INTSET
 
     def remove(self, member: bytes) -> bool:
         """Take a member out; whether it was there."""
