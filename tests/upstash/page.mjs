@@ -1,4 +1,4 @@
-// What a page of another origin does with the SDK; the outcome is the page's text.
+// What a page of another origin does with the SDK; it tells the outcome to the server that it comes from.
 import { Redis } from "@upstash/redis";
 
 const [url, token] = [document.body.dataset.url, document.body.dataset.token];
@@ -35,7 +35,6 @@ async function run() {
   ];
 }
 
-run().then(
-  (found) => (document.body.textContent = JSON.stringify(found)),
-  (error) => (document.body.textContent = JSON.stringify(String(error))),
-);
+const tell = (outcome) => fetch("/", { method: "POST", body: JSON.stringify(outcome) });
+
+run().then(tell, (error) => tell(String(error)));
