@@ -46,6 +46,8 @@ def random_program(random: Random, generator: Generator, loose: Looseness, editi
     settings = {name: small for name, (small, _) in _LIMITS.items() if random.random() < 0.5}
     skip_lists = random.random() < 0.5
     circumstances = [b"skiplist" if skip_lists else b"packed", edition.encode()]
+    if "set-max-intset-entries" in settings and "set-max-listpack-entries" not in settings:
+        circumstances.append(b"few-integers")
     of_scripts = [*circumstances, b"scripted"]
     if not skip_lists:
         settings = {name: value for name, value in settings.items() if not name.startswith("zset")}
