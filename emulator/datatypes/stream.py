@@ -75,7 +75,7 @@ class Stream:
         self.last_id = self.max_deleted = self.added = 0
         self.groups: dict[bytes, Group] = {}
         self.idempotence: Idempotence | None = None
-        self._least_read = 0
+        self._least_read: int | None = None
         self.size = 0
         self._unpacked: dict[PackedRun, tuple[list[int], list[Body]]] = {}  # those that were read last
 
@@ -243,11 +243,11 @@ class Stream:
     def is_referenced(self, id: int) -> bool:
         """Whether a consumer group still has an entry before it: not delivered yet, or pending.  O(groups).
 
-        How far the slowest group has read is remembered as Redis does; 0 is unknown.
+        How far the slowest group has read is remembered as Redis does, also when that group has gone; None is unknown.
         """
         if not self.groups:
             return False
-        if not self._least_read:
+        if self._least_read is None:
             self._least_read = min(group.last_id for group in self.groups.values())
         return id > self._least_read or any(id in group.pending for group in self.groups.values())
 
@@ -260,9 +260,8 @@ class Stream:
 
     def create_group(self, name: bytes, last_id: int, read: int) -> None:
         """Add a consumer group that has read up to an id, which are so many entries."""
-        self.groups[name] = Group(last_id, read)
-        if last_id < self._least_read:
-            self._least_read = 0
+        group = self.groups[name] = Group(0, read)
+        self.move(group, last_id)
 
     def known_read(self, read: int) -> int:
         """How many entries a group is said to have read: not more than there ever were."""
@@ -273,13 +272,14 @@ class Stream:
         if self.groups.pop(name, None) is None:
             return False
         if forgets:
-            self._least_read = 0
+            self._least_read = None
         return True
 
     def move(self, group: Group, last_id: int) -> None:
         """Let a group have read up to another id."""
-        if group.last_id == self._least_read or last_id < self._least_read:
-            self._least_read = 0
+        least = self._least_read
+        if least is not None and (group.last_id == least or last_id < least):
+            self._least_read = None
         group.last_id = last_id
 
     def advance(self, group: Group, id: int, looks_ahead: bool = False) -> None:
