@@ -65,7 +65,7 @@ class Connection(Receiver):
         """Speak for a session from now on."""
         self.session, self.engine = session, session.engine
         session.on_wake = self._schedule
-        session.on_abort = self.transport.abort
+        session.on_abort = self._abort
         session.on_move = self._move
         session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
@@ -122,21 +122,39 @@ class Connection(Receiver):
             self._check_query_buffer()
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it has sent is still run, but it does not go on waiting."""
-        session = self.session
+        """The client sends no more: what it has sent is still run, but it does not go on waiting.
+
+        What the system does not take by then is not sent, as with the real server.
+        """
         self.server.release(self)
-        self.server.tell_ended(session)
-        self._half_closed = bool(self._backlog) and session.blocked is None and not session.suspended
+        self.server.tell_ended(self.session)
+        self._half_closed = bool(self._backlog) and not self._waits()
+        if not self._half_closed:
+            self._abort()
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._forget() and exc is not None:
+            self.server.tell_ended(self.session, exc)
+
+    def _abort(self) -> None:
+        """Close at once.  The client is no more from now on, not only when the loop says so: nothing is given to it.
+
+        Not so if its own command is being run, or if it is a server, which others go through the list of.
+        """
+        if not self.session.running and self.session.peer is None:
+            self._forget()
+        self.transport.abort()
+
+    def _forget(self) -> bool:
+        """The connection has gone; whether this is news, of a client that was let in."""
         self._ended = True
         self._backlog = []
-        if self.server.released(self):
-            if exc is not None:
-                self.server.tell_ended(self.session, exc)
-            self._limit.release()
-            self._let_go()
+        if not self.server.released(self):
+            return False
+        self._limit.release()
+        self._let_go()
+        return True
 
     # Running
 
@@ -156,18 +174,24 @@ class Connection(Receiver):
             self.server.hold(self)
         if session.closing:
             self._leave()
-        elif self._backlog:
-            if session.blocked is None and not session.suspended:
-                self._schedule()
-        elif self._parser.error is not None:
-            self.server.release(self)
+        elif self._backlog and not self._waits():
+            self._schedule()
+        elif self._parser.error is not None and not self._backlog:
             self.server.protocol_error(self, self._parser.error)
-        elif self._half_closed:
             self._leave()
+        elif self._half_closed:
+            self.server.release(self)
+            self._abort()
+
+    def _waits(self) -> bool:
+        return self.session.blocked is not None or self.session.suspended
 
     def _leave(self) -> None:
+        """Close when all is sent; nothing more is said."""
         self.server.release(self)
-        self.transport.close()
+        self._ended = True
+        if not self.transport.is_closing():  # who closes a transport of TLS twice can ask it nothing more
+            self.transport.close()
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""

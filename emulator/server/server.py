@@ -352,14 +352,15 @@ class NetworkServer:
         return True
 
     def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
-        """Tell the client what was wrong and close."""
+        """Tell the client what was wrong, the last that it is told."""
+        session = connection.session
         if logger.isEnabledFor(logging.INFO):
             name, sample = told_of_fault(error)
-            line = connection.session.describe().decode("utf-8", "replace")
+            line = session.describe().decode("utf-8", "replace")
             logger.info("Protocol error (%s) from client: %s. %s", name, line, sample)
-        if connection.session.reply_mode == REPLY_ON:
-            connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
-        connection.transport.close()
+        if session.reply_mode == REPLY_ON:
+            session.out.append(encode(CommandError(f"ERR Protocol error: {error}"), 2))
+        session.close()
 
     def query_buffer_overrun(self, connection: Connection) -> None:
         """The client has sent more than ``client-query-buffer-limit`` of what could not be run yet."""
