@@ -9,6 +9,7 @@ import pytest
 
 from emulator.clock import ManualClock
 from emulator.protocol.client_side import encoded
+from emulator.server.connection import Connection
 from emulator.sockets import rounds
 
 in_both_ways = pytest.mark.parametrize("serve", [rounds.run, asyncio.run], indirect=True, ids=["rounds", "asyncio"])
@@ -262,3 +263,81 @@ def test_who_monitors_may_be_silent(play):
         assert len(server.engine.sessions) == 2
 
     play(scenario, 3, clock, timeout=10)
+
+
+# What our own errors do
+
+
+class Bug(Exception):
+    """What nobody has thought of."""
+
+
+def breaking(function, guilty):
+    """A method that raises where it is called of the guilty one."""
+
+    def instead(self, *args):
+        if self in guilty:
+            raise Bug
+        return function(self, *args)
+
+    return instead
+
+
+@pytest.mark.parametrize("name", ["receive", "eof_received", "flush", "_go_on"])
+def test_a_bug_ends_its_own_client_alone(play, monkeypatch, caplog, name):
+    guilty = set()
+    monkeypatch.setattr(Connection, name, breaking(getattr(Connection, name), guilty))
+
+    async def scenario(server, first, other):
+        guilty.update(each for each in server.connections if each.session.id == min(server.engine.sessions))
+        first.send(*["PING"] * 600)
+        other.send("PING")
+        first.end_sending()
+        await first.rest()
+        assert await other.read(7) == b"+PONG\r\n"
+        await wait_until(lambda: len(server.engine.sessions) == 1)
+
+    play(scenario, 2)
+    assert "Traceback" in caplog.text
+    assert "Bug" in caplog.text
+
+
+def test_a_bug_in_what_is_run_later_ends_its_own_client_alone(play, monkeypatch, caplog):
+    guilty = set()
+    monkeypatch.setattr(Connection, "_go_on", breaking(Connection._go_on, guilty))
+
+    async def scenario(server, waiting, other):
+        await block(server, waiting, "BLPOP l 0")
+        guilty.update(each for each in server.connections if each.session.blocked)
+        assert await other.ask("RPUSH l x") == b":1\r\n"
+        assert await waiting.rest() == b""
+
+    play(scenario, 2)
+    assert "Bug" in caplog.text
+
+
+def test_a_bug_in_letting_a_client_in_ends_its_own_client_alone(play, monkeypatch, caplog):
+    async def scenario(server, other):
+        with monkeypatch.context() as context:
+            context.setattr(type(server), "accept", breaking(type(server).accept, {server}))
+            with contextlib.closing(Client(server)) as refused:
+                assert await refused.rest() == b""
+        with contextlib.closing(Client(server)) as client:
+            assert await client.ask("PING") == b"+PONG\r\n"
+        assert await other.ask("PING") == b"+PONG\r\n"
+
+    play(scenario, 1)
+    assert "internal error in a new connection" in caplog.text
+
+
+@in_both_ways
+def test_who_comes_when_the_server_ends_is_not_let_in(play):
+    async def scenario(server, client):
+        client.send("SHUTDOWN NOSAVE")
+        with contextlib.closing(Client(server)) as late:
+            late.send("SET k v")
+            with contextlib.suppress(ConnectionError):
+                assert await late.rest() == b""
+        assert len(server.engine.databases[0]) == 0
+
+    play(scenario, 1)

@@ -16,6 +16,7 @@ from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
 from emulator.sockets.transport import Receiver
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.server.server import NetworkServer
@@ -232,9 +233,14 @@ class Connection(Receiver):
 
     def _wake(self) -> None:
         self._scheduled = False
-        if not self._ended:
-            self.engine.clock.tick()
+        if self._ended:
+            return
+        self.engine.clock.tick()
+        try:
             self._go_on()
+        except Exception as error:
+            internal_error(error, "a connection")
+            self.transport.abort()
 
     def _buffered(self) -> Buffers:
         parser = self._parser

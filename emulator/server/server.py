@@ -20,6 +20,7 @@ from emulator.server.driver import Driver
 from emulator.sockets.listeners import Listeners
 from emulator.sockets.rounds import rounds_of
 from emulator.stats.log import told_of_fault
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.cluster.bus import Bus
@@ -68,6 +69,7 @@ class NetworkServer:
         self._bus: BusListeners | None = None
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
+        self._ends = False
 
     async def __aenter__(self) -> NetworkServer:
         await self.start()
@@ -196,7 +198,8 @@ class NetworkServer:
         self.shut_down()
 
     def shut_down(self) -> None:
-        """Let `wait_closed` return: somebody asked the server to end."""
+        """Let `wait_closed` return: somebody asked the server to end.  Who comes now is not let in."""
+        self._ends = True
         self.stop_scripts()
         if not self._closed.done():
             self._closed.set_result(None)
@@ -251,7 +254,11 @@ class NetworkServer:
     def _release(self) -> None:
         held, self._held = self._held, {}
         for connection in held:
-            self.release(connection)
+            try:
+                self.release(connection)
+            except Exception as error:
+                internal_error(error, "writing replies")
+                connection.transport.abort()
 
     def release(self, connection: Connection) -> None:
         """Write a connection's replies, and before them what the append-only file is to have."""
@@ -267,7 +274,7 @@ class NetworkServer:
         peer = transport.get_extra_info("peername")
         if logger.isEnabledFor(logging.INFO):
             self._tell_accepted(peer)
-        if self.engine.faults.faults and self.engine.faults.refuses():
+        if self._ends or (self.engine.faults.faults and self.engine.faults.refuses()):
             transport.abort()
             return None
         if not self._has_room():

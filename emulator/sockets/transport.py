@@ -89,16 +89,12 @@ class SocketTransport(asyncio.Transport):
             self._stop()
             behind_wall(partial(self._tell, error), "the end of a connection")
             return
-        try:
-            if data:
-                self._receive(data)
-            elif self._receiver.eof_received():
-                self.pause_reading()
-            else:
-                self.close()
-        except Exception as error:
-            internal_error(error, "a connection")
-            self._lose(error)
+        if data:
+            self._receive(data)
+        elif self._receiver.eof_received():
+            self.pause_reading()
+        else:
+            self.close()
 
     def is_reading(self) -> bool:
         return bool(self._events & EVENT_READ)
@@ -177,6 +173,11 @@ class SocketTransport(asyncio.Transport):
         """Close at once."""
         self._lose(None)
 
+    def fail(self, error: Exception) -> None:
+        """An error in our own code has come up in serving this connection: it alone ends."""
+        internal_error(error, "a connection")
+        self._lose(error)
+
     def _lose(self, error: Exception | None) -> None:
         """The connection has ended, which the receiver is told in the next round."""
         if not self._lost:
@@ -228,6 +229,9 @@ class StreamListener:
             try:
                 SocketTransport(self._loop, self._rounds, sock, peer, self._factory())
             except OSError:  # some systems say so of a client that has gone already
+                sock.close()
+            except Exception as error:
+                internal_error(error, "a new connection")
                 sock.close()
 
     def close(self) -> None:
