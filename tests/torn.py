@@ -68,9 +68,6 @@ class Transport:
 
     abort = close
 
-    def is_closing(self) -> bool:
-        return self.closed
-
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name in ("peername", "sockname") else default
 

@@ -191,8 +191,7 @@ class Connection(Receiver):
         """Close when all is sent; nothing more is said."""
         self.server.release(self)
         self._ended = True
-        if not self.transport.is_closing():  # who closes a transport of TLS twice can ask it nothing more
-            self.transport.close()
+        self.transport.close()
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""
