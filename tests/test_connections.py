@@ -153,6 +153,23 @@ def test_who_sends_no_more_and_comes_to_wait_later_ends(play):
     play(scenario, 1)
 
 
+# What was sent is run
+
+
+@in_both_ways
+@pytest.mark.parametrize("end", [Client.reset, Client.close, Client.end_sending])
+@pytest.mark.parametrize("last", ["PING", "QUIT", "NONSENSE", "BLPOP l 0"])
+def test_what_was_sent_before_the_end_is_run(play, end, last):
+    async def scenario(server, client, other):
+        client.send(*["INCR n"] * 600, last)
+        end(client)
+        await wait_until(lambda: len(server.engine.sessions) == 1)
+        assert await other.ask("GET n") == b"$3\r\n600\r\n"
+        await wait_until(lambda: len(server.connections) == 1)
+
+    play(scenario, 2)
+
+
 # The end is the last that a client hears
 
 

@@ -15,6 +15,7 @@ from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
+from emulator.protocol.replies import REPLY_OFF
 from emulator.sockets.transport import Receiver
 from emulator.wall import internal_error
 
@@ -48,6 +49,7 @@ class Connection(Receiver):
         self._room = 0  # what the real server would have made a buffer for, of this client's own
         self._scheduled = False
         self._half_closed = False
+        self._unheard = False  # the connection has gone, the client has not
         self._ended = False
 
     # What the transport calls
@@ -66,7 +68,7 @@ class Connection(Receiver):
         """Speak for a session from now on."""
         self.session, self.engine = session, session.engine
         session.on_wake = self._schedule
-        session.on_abort = self._abort
+        session.on_abort = self.abort
         session.on_move = self._move
         session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
@@ -131,14 +133,20 @@ class Connection(Receiver):
         self.server.tell_ended(self.session)
         self._half_closed = bool(self._backlog) and not self._waits()
         if not self._half_closed:
-            self._abort()
+            self.abort()
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._forget() and exc is not None:
+        has_more = bool(self._backlog) and not self._waits() and self.session.peer is None
+        if has_more and (self._half_closed or isinstance(exc, OSError)):  # what the client has sent is still run
+            self._half_closed = self._unheard = True
+            self.session.reply_mode = REPLY_OFF
+            self.session.refresh()
+            self._schedule()
+        elif self._forget() and exc is not None:
             self.server.tell_ended(self.session, exc)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """Close at once.  The client is no more from now on, not only when the loop says so: nothing is given to it.
 
         Not so if its own command is being run, or if it is a server, which others go through the list of.
@@ -182,7 +190,7 @@ class Connection(Receiver):
             self._leave()
         elif self._half_closed:
             self.server.release(self)
-            self._abort()
+            self.abort()
 
     def _waits(self) -> bool:
         return self.session.blocked is not None or self.session.suspended
@@ -192,6 +200,8 @@ class Connection(Receiver):
         self.server.release(self)
         self._ended = True
         self.transport.close()
+        if self._unheard:
+            self._forget()
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""
@@ -239,7 +249,7 @@ class Connection(Receiver):
             self._go_on()
         except Exception as error:
             internal_error(error, "a connection")
-            self.transport.abort()
+            self.abort()
 
     def _buffered(self) -> Buffers:
         parser = self._parser

@@ -119,7 +119,7 @@ class NetworkServer:
         for server in self._http_servers:
             await server.stop()
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.abort()
         await self._listeners.wait_closed()
         for engine in self.engine.keyspaces:
             engine.persistence.log.end()  # until now there may have been somebody to be answered
@@ -194,7 +194,7 @@ class NetworkServer:
     def cut_off(self) -> None:
         """End, where data have been saved for the last time: nobody is answered any more, for what is done is not kept."""
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.abort()
         self.shut_down()
 
     def shut_down(self) -> None:
@@ -258,7 +258,7 @@ class NetworkServer:
                 self.release(connection)
             except Exception as error:
                 internal_error(error, "writing replies")
-                connection.transport.abort()
+                connection.abort()
 
     def release(self, connection: Connection) -> None:
         """Write a connection's replies, and before them what the append-only file is to have."""
@@ -376,7 +376,7 @@ class NetworkServer:
             "Closing client that reached max query buffer length: %s",
             connection.session.describe().decode("utf-8", "replace"),
         )
-        connection.transport.abort()
+        connection.abort()
 
 
 def _address(peer: Any) -> bytes:
