@@ -16,6 +16,7 @@ from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
+from emulator.sockets import rounds
 
 SLOW = frozenset(
     """
@@ -177,8 +178,12 @@ def pass_time(engine):
 
 
 @pytest.fixture
-def serve():
-    """``serve(scenario, **config)``: run ``await scenario(server)`` against a server in a loop of its own."""
+def serve(request):
+    """``serve(scenario, **config)``: run ``await scenario(server)`` against a server in a loop of its own.
+
+    It goes in rounds, unless it is parametrized with another way to run a loop.
+    """
+    run_loop = getattr(request, "param", rounds.run)
 
     def play(scenario, clock=None, **settings):
         from emulator.server.server import NetworkServer
@@ -193,7 +198,7 @@ def serve():
                 async with asyncio.timeout(60):
                     await scenario(server)
 
-        asyncio.run(main())
+        run_loop(main())
 
     return play
 

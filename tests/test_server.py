@@ -8,6 +8,9 @@ import pytest
 
 from emulator.clients.memory import usage
 from emulator.protocol.client_side import encoded
+from emulator.sockets import rounds
+
+pytestmark = pytest.mark.parametrize("serve", [rounds.run, asyncio.run], indirect=True, ids=["rounds", "asyncio"])
 
 
 def command(*words: bytes) -> bytes:

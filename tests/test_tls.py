@@ -183,3 +183,55 @@ def test_nodes_of_a_cluster_speak_tls_among_themselves(files):
             assert connection.version() in ("TLSv1.2", "TLSv1.3")
         new = cluster.failover(master)
         assert cluster.replicas_of(new) == [master]
+
+
+class Raw:
+    """A client by TLS that reads when it is told to."""
+
+    def __init__(self, files, port):
+        context = ssl.create_default_context(cafile=files["ca"])
+        self.socket = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="localhost")
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+
+@pytest.fixture
+def server(files):
+    """A server with TLS, its TLS port, and a client of it by plain TCP."""
+    port = free_port()
+    settings = options(files, port, "--port", "auto", "--tls-auth-clients", "no")
+    with running(*settings) as (_, lines), redis.Redis(port=port_of(lines)) as plain:
+        yield plain, port
+
+
+def test_who_does_not_read_is_closed_at_the_limit(files, server):
+    plain, port = server
+    plain.config_set("client-output-buffer-limit", "pubsub 2mb 0 0")
+    with Raw(files, port) as subscriber:
+        subscriber.send(b"SUBSCRIBE c\r\n")
+        assert [subscriber.file.readline() for _ in range(6)][-1] == b":1\r\n"
+        for _ in range(400):  # more than the system takes
+            plain.publish("c", b"x" * 100_000)
+        assert plain.info("stats")["client_output_buffer_limit_disconnections"] == 1
+        assert plain.pubsub_numsub("c") == [(b"c", 0)]
+
+
+def test_what_is_unread_is_shown_and_comes_whole_before_the_end(files, server):
+    plain, port = server
+    plain.set("k", b"x" * 5_000_000)
+    with Raw(files, port) as slow:
+        slow.send(b"CLIENT SETNAME slow\r\n" + b"GET k\r\n" * 6 + b"QUIT\r\nPING\r\n")
+        assert slow.file.readline() == b"+OK\r\n"
+        (shown,) = [client for client in plain.client_list() if client["name"] == "slow"]
+        assert int(shown["omem"]) > 10_000_000
+        assert "c" in shown["flags"]
+        assert slow.file.read() == b"$5000000\r\n%b\r\n" % (b"x" * 5_000_000) * 6 + b"+OK\r\n"

@@ -216,6 +216,7 @@ def test_what_is_told_to_clients_that_cache(server, others_live, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(tracking.Tracking, "broadcast", bug)
         assert client_of(server).set("k", "v")
+        assert client_of(server).ping()  # the round is over by then
 
 
 def test_a_timer_of_our_own_is_logged_and_the_next_one_fires(server, others_live):

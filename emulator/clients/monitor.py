@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.inline import quoted
-from emulator.protocol.replies import Status
+from emulator.protocol.replies import REPLY_ON, Status
 from emulator.table.registry import ADMIN, SKIP_MONITOR, Command
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Monitor:
         seconds, micros = divmod(self._engine.clock.micros(), 1_000_000)
         words = b" ".join([quoted(word) for word in redacted(args)])
         line = Status(b"%d.%06d [%d %b] %b" % (seconds, micros, session.db.index, _source(session), words))
-        for each in list(self.sessions):
+        for each in [session for session in self.sessions if session.reply_mode == REPLY_ON]:
             each.send(each.encoders[Status](line))
 
 

@@ -27,12 +27,13 @@ BY_MIGRATE: Final = "migrate_in_progress"
 class Pause(Timer):
     """The pause of an engine; as a timer it is the end of the reason that ends first."""
 
-    __slots__ = ("_ends", "active", "engine", "writes_only")
+    __slots__ = ("_ends", "_waiting", "active", "engine", "writes_only")
 
     def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
         self.engine = engine
         self._ends: dict[str, tuple[int, bool]] = {}
+        self._waiting: dict[Session, None] = {}
         self.active = False
         self.writes_only = False
 
@@ -79,10 +80,19 @@ class Pause(Timer):
     def _loosen(self) -> None:
         """Something has ended: those who are paused try again."""
         self._apply()
-        for session in list(self.engine.sessions.values()):
-            if session.paused:
-                session.paused = False
-                session.wake()
+        waiting, self._waiting = self._waiting, {}
+        for session in waiting:
+            session.paused = False
+            session.wake()
+
+    def hold(self, session: Session) -> None:
+        """Let a session wait, behind those that do so already."""
+        session.paused = True
+        self._waiting[session] = None
+
+    def forget(self, session: Session) -> None:
+        """The session has gone."""
+        self._waiting.pop(session, None)
 
     def suspends(self, command: Command, flags: int, session: Session) -> bool:
         """Whether a command has to wait; `flags` are those of the call, which for a script are its own.

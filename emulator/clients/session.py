@@ -18,7 +18,7 @@ from emulator.datatypes.footprint import POINTER
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, NoReply, Reply
+from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, NoReply, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
@@ -250,7 +250,12 @@ class Session:
         return len(self.channels) + len(self.patterns) + len(self.shards)
 
     def send(self, data: bytes) -> None:
-        """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first."""
+        """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first.
+
+        Who is being closed gets nothing more.
+        """
+        if self.closing:
+            return
         if self.output_limit:
             self.pushed += len(data)
             if self.pushed >= self.output_limit and self.exceeds_limit(self.pushed):
@@ -295,6 +300,17 @@ class Session:
             raise CommandError(f"ERR at most {_MOST_REPEATED} elements are repeated in a reply")
         return count
 
+    def drops_reply(self) -> bool:
+        """Whether CLIENT REPLY drops the reply to the command that has been run; a SKIP goes on to the next one or ends."""
+        mode = self.reply_mode
+        if mode == REPLY_SKIP_NEXT:
+            self.reply_mode = REPLY_SKIP
+            self.refresh()
+        elif mode == REPLY_SKIP:
+            self.reply_mode = REPLY_ON
+            self.refresh()
+        return mode in (REPLY_OFF, REPLY_SKIP)
+
     def wake(self) -> None:
         """Tell the owner that there is something to do."""
         if self.on_wake is not None:
@@ -323,6 +339,9 @@ class Session:
 
     def resume(self, reply: Reply) -> None:
         """A wait has ended with this answer: deliver it and go on."""
+        if self.reply_mode != REPLY_ON and self.drops_reply():
+            self.wake()
+            return
         try:
             data = self.encoders[reply.__class__](reply)
         except Exception as error:
@@ -425,6 +444,7 @@ class Session:
         self.unwatch()
         if self.suspension is not None:
             engine.waits.cancel(self.suspension)
+        engine.pause.forget(self)
         engine.tracking.end(self)
         engine.monitor.end(self)
         engine.pubsub.drop(self)

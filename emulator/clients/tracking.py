@@ -24,6 +24,7 @@ from emulator.protocol.encoder import encode
 from emulator.protocol.replies import Push, Reply
 from emulator.protocol.text import to_text
 from emulator.table.registry import Command
+from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
     from emulator.clients.host import HostOfClients
@@ -199,6 +200,11 @@ class Tracking(Timer):
             own_doing = tracked.noloop and tracked.session is self._engine.current
             if tracked in self.clients and tracked.prefixes is None and not own_doing:
                 self._tell_in_turn(tracked, [key])
+
+    def broadcast_soon(self) -> None:
+        """Tell those who follow prefixes at the end of the round, of all that has changed by then."""
+        self.changed = False
+        self._engine.soon(lambda: behind_wall(self.broadcast, "what is told to clients that cache"))
 
     def broadcast(self) -> None:
         """Tell those who follow prefixes what has changed."""

@@ -24,10 +24,7 @@ from emulator.protocol.errors import LOADING, MASTER_DOWN, NO_REPLICAS, READ_ONL
 from emulator.protocol.replies import (
     NO_REPLY,
     QUEUED,
-    REPLY_OFF,
     REPLY_ON,
-    REPLY_SKIP,
-    REPLY_SKIP_NEXT,
     Push,
     Replies,
     Reply,
@@ -50,7 +47,7 @@ from emulator.table.registry import (
     WRITE,
     Command,
 )
-from emulator.wall import behind_wall, internal_error
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.clients.host import HostOfClients
@@ -192,7 +189,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
         session.total_commands += counted
         engine.stats.commands_processed += counted
     if engine.tracking.changed:
-        behind_wall(engine.tracking.broadcast, "what is told to clients that cache")
+        engine.tracking.broadcast_soon()
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
@@ -234,17 +231,10 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
-    mode = session.reply_mode
-    if mode == REPLY_ON or reply.__class__ is Postponed:
+    if session.reply_mode == REPLY_ON or reply.__class__ is Postponed or reply.__class__ is Block:
         return reply
-    if mode == REPLY_SKIP_NEXT:
-        session.reply_mode = REPLY_SKIP
-        session.refresh()
-    elif mode == REPLY_SKIP:
-        session.reply_mode = REPLY_ON
-        session.refresh()
     is_push = reply.__class__ is Push or reply.__class__ is Replies
-    return NO_REPLY if mode in (REPLY_OFF, REPLY_SKIP) and not is_push else reply
+    return NO_REPLY if session.drops_reply() and not is_push else reply
 
 
 def _answered_by_mistake(session: Session) -> Reply:
@@ -307,7 +297,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
             flags = engine.scripting.flags_of(command, args)
         _check(session, command, flags, args)
         if engine.pause.suspends(command, flags, session):
-            session.paused = True
+            engine.pause.hold(session)
             return _POSTPONED
     except CommandError as error:
         if command is None and args[0].lower() in _CROSS_PROTOCOL:

@@ -15,7 +15,9 @@ from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
+from emulator.protocol.replies import REPLY_OFF
 from emulator.sockets.transport import Receiver
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.server.server import NetworkServer
@@ -47,6 +49,7 @@ class Connection(Receiver):
         self._room = 0  # what the real server would have made a buffer for, of this client's own
         self._scheduled = False
         self._half_closed = False
+        self._unheard = False  # the connection has gone, the client has not
         self._ended = False
 
     # What the transport calls
@@ -65,7 +68,7 @@ class Connection(Receiver):
         """Speak for a session from now on."""
         self.session, self.engine = session, session.engine
         session.on_wake = self._schedule
-        session.on_abort = self.transport.abort
+        session.on_abort = self.abort
         session.on_move = self._move
         session.on_overrun = self._limit.overrun
         session.buffers = self._buffered
@@ -122,21 +125,45 @@ class Connection(Receiver):
             self._check_query_buffer()
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it has sent is still run, but it does not go on waiting."""
-        session = self.session
+        """The client sends no more: what it has sent is still run, but it does not go on waiting.
+
+        What the system does not take by then is not sent, as with the real server.
+        """
         self.server.release(self)
-        self.server.tell_ended(session)
-        self._half_closed = bool(self._backlog) and session.blocked is None and not session.suspended
+        self.server.tell_ended(self.session)
+        self._half_closed = bool(self._backlog) and not self._waits()
+        if not self._half_closed:
+            self.abort()
         return self._half_closed
 
     def connection_lost(self, exc: Exception | None) -> None:
+        has_more = bool(self._backlog) and not self._waits() and self.session.peer is None
+        if has_more and (self._half_closed or isinstance(exc, OSError)):  # what the client has sent is still run
+            self._half_closed = self._unheard = True
+            self.session.reply_mode = REPLY_OFF
+            self.session.refresh()
+            self._schedule()
+        elif self._forget() and exc is not None:
+            self.server.tell_ended(self.session, exc)
+
+    def abort(self) -> None:
+        """Close at once.  The client is no more from now on, not only when the loop says so: nothing is given to it.
+
+        Not so if its own command is being run, or if it is a server, which others go through the list of.
+        """
+        if not self.session.running and self.session.peer is None:
+            self._forget()
+        self.transport.abort()
+
+    def _forget(self) -> bool:
+        """The connection has gone; whether this is news, of a client that was let in."""
         self._ended = True
         self._backlog = []
-        if self.server.released(self):
-            if exc is not None:
-                self.server.tell_ended(self.session, exc)
-            self._limit.release()
-            self._let_go()
+        if not self.server.released(self):
+            return False
+        self._limit.release()
+        self._let_go()
+        return True
 
     # Running
 
@@ -156,18 +183,25 @@ class Connection(Receiver):
             self.server.hold(self)
         if session.closing:
             self._leave()
-        elif self._backlog:
-            if session.blocked is None and not session.suspended:
-                self._schedule()
-        elif self._parser.error is not None:
-            self.server.release(self)
+        elif self._backlog and not self._waits():
+            self._schedule()
+        elif self._parser.error is not None and not self._backlog:
             self.server.protocol_error(self, self._parser.error)
-        elif self._half_closed:
             self._leave()
+        elif self._half_closed:
+            self.server.release(self)
+            self.abort()
+
+    def _waits(self) -> bool:
+        return self.session.blocked is not None or self.session.suspended
 
     def _leave(self) -> None:
+        """Close when all is sent; nothing more is said."""
         self.server.release(self)
+        self._ended = True
         self.transport.close()
+        if self._unheard:
+            self._forget()
 
     def _parse_rest(self) -> None:
         """Before authentication the parser hands out one command at a time."""
@@ -208,9 +242,14 @@ class Connection(Receiver):
 
     def _wake(self) -> None:
         self._scheduled = False
-        if not self._ended:
-            self.engine.clock.tick()
+        if self._ended:
+            return
+        self.engine.clock.tick()
+        try:
             self._go_on()
+        except Exception as error:
+            internal_error(error, "a connection")
+            self.abort()
 
     def _buffered(self) -> Buffers:
         parser = self._parser

@@ -168,7 +168,11 @@ class IdleWatch(Timer):
             return
         for session in list(engine.sessions.values()):
             busy = session.blocked is not None or session.subscriptions
-            busy = busy or (session.peer is not None and session.peer.kind != b"normal")
+            busy = (
+                busy
+                or (session.peer is not None and session.peer.kind != b"normal")
+                or session in engine.monitor.sessions
+            )
             if not busy and engine.clock.now - session.active > limit * 1000:
                 logger.info("Closing idle client")
                 session.abort()

@@ -20,6 +20,7 @@ from emulator.server.driver import Driver
 from emulator.sockets.listeners import Listeners
 from emulator.sockets.rounds import rounds_of
 from emulator.stats.log import told_of_fault
+from emulator.wall import internal_error
 
 if TYPE_CHECKING:
     from emulator.cluster.bus import Bus
@@ -68,6 +69,7 @@ class NetworkServer:
         self._bus: BusListeners | None = None
         self._drivers: dict[Engine, Driver] = {}
         self._closed: asyncio.Future[None]
+        self._ends = False
 
     async def __aenter__(self) -> NetworkServer:
         await self.start()
@@ -117,7 +119,7 @@ class NetworkServer:
         for server in self._http_servers:
             await server.stop()
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.abort()
         await self._listeners.wait_closed()
         for engine in self.engine.keyspaces:
             engine.persistence.log.end()  # until now there may have been somebody to be answered
@@ -192,11 +194,12 @@ class NetworkServer:
     def cut_off(self) -> None:
         """End, where data have been saved for the last time: nobody is answered any more, for what is done is not kept."""
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.abort()
         self.shut_down()
 
     def shut_down(self) -> None:
-        """Let `wait_closed` return: somebody asked the server to end."""
+        """Let `wait_closed` return: somebody asked the server to end.  Who comes now is not let in."""
+        self._ends = True
         self.stop_scripts()
         if not self._closed.done():
             self._closed.set_result(None)
@@ -251,7 +254,11 @@ class NetworkServer:
     def _release(self) -> None:
         held, self._held = self._held, {}
         for connection in held:
-            self.release(connection)
+            try:
+                self.release(connection)
+            except Exception as error:
+                internal_error(error, "writing replies")
+                connection.abort()
 
     def release(self, connection: Connection) -> None:
         """Write a connection's replies, and before them what the append-only file is to have."""
@@ -267,7 +274,7 @@ class NetworkServer:
         peer = transport.get_extra_info("peername")
         if logger.isEnabledFor(logging.INFO):
             self._tell_accepted(peer)
-        if self.engine.faults.faults and self.engine.faults.refuses():
+        if self._ends or (self.engine.faults.faults and self.engine.faults.refuses()):
             transport.abort()
             return None
         if not self._has_room():
@@ -352,14 +359,15 @@ class NetworkServer:
         return True
 
     def protocol_error(self, connection: Connection, error: ProtocolError) -> None:
-        """Tell the client what was wrong and close."""
+        """Tell the client what was wrong, the last that it is told."""
+        session = connection.session
         if logger.isEnabledFor(logging.INFO):
             name, sample = told_of_fault(error)
-            line = connection.session.describe().decode("utf-8", "replace")
+            line = session.describe().decode("utf-8", "replace")
             logger.info("Protocol error (%s) from client: %s. %s", name, line, sample)
-        if connection.session.reply_mode == REPLY_ON:
-            connection.transport.write(encode(CommandError(f"ERR Protocol error: {error}"), 2))
-        connection.transport.close()
+        if session.reply_mode == REPLY_ON:
+            session.out.append(encode(CommandError(f"ERR Protocol error: {error}"), 2))
+        session.close()
 
     def query_buffer_overrun(self, connection: Connection) -> None:
         """The client has sent more than ``client-query-buffer-limit`` of what could not be run yet."""
@@ -368,7 +376,7 @@ class NetworkServer:
             "Closing client that reached max query buffer length: %s",
             connection.session.describe().decode("utf-8", "replace"),
         )
-        connection.transport.abort()
+        connection.abort()
 
 
 def _address(peer: Any) -> bytes:

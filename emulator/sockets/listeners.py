@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from emulator import system
 from emulator.config.directives import ConfigError
+from emulator.sockets.paced import PacedTransport
 from emulator.sockets.rounds import rounds_of
 from emulator.sockets.transport import Receiver, StreamListener
 
@@ -102,7 +103,11 @@ class Listeners:
         rounds = rounds_of(loop)
         if rounds is not None and context is None:
             return StreamListener(loop, rounds, listening, self._factory)
-        return await loop.create_server(self._factory, sock=listening, backlog=self._config.tcp_backlog, ssl=context)
+        factory = self._factory if context is None else self._paced
+        return await loop.create_server(factory, sock=listening, backlog=self._config.tcp_backlog, ssl=context)
+
+    def _paced(self) -> PacedTransport:
+        return PacedTransport(self._factory())
 
     # TCP and TLS
 

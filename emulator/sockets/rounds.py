@@ -46,13 +46,17 @@ class Rounds(selectors.DefaultSelector):
             if transport.__class__ is not SocketTransport:
                 others.append(event)
                 continue
-            if mask & selectors.EVENT_READ:
-                transport.read()
-                read += 1
-                if not read % _READ_BEFORE_WRITING:
-                    self._end()
-            if mask & selectors.EVENT_WRITE:
-                transport.write_more()
+            try:
+                if mask & selectors.EVENT_READ:
+                    transport.read()
+                    read += 1
+                if mask & selectors.EVENT_WRITE:
+                    transport.write_more()
+            except Exception as error:
+                transport.fail(error)
+            if read >= _READ_BEFORE_WRITING:
+                self._end()
+                read = 0
         self._end()
         return others
 

@@ -1,6 +1,7 @@
 """The sockets that the rounds serve: a client's, as an asyncio transport, and the one that listens for clients.
 
 It does what the transport of asyncio's own loop does, in the same order: whoever closes is told of it in the next round.
+Only that the client has broken off is told at once, lest others of the same round give it what would be lost.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.protocol.parser import READ_AT_ONCE
-from emulator.wall import internal_error
+from emulator.wall import behind_wall, internal_error
 
 if TYPE_CHECKING:
     from emulator.sockets.rounds import Rounds
@@ -84,18 +86,15 @@ class SocketTransport(asyncio.Transport):
         except _NOT_NOW:
             return
         except OSError as error:
-            self._lose(error)
+            self._stop()
+            behind_wall(partial(self._tell, error), "the end of a connection")
             return
-        try:
-            if data:
-                self._receive(data)
-            elif self._receiver.eof_received():
-                self.pause_reading()
-            else:
-                self.close()
-        except Exception as error:
-            internal_error(error, "a connection")
-            self._lose(error)
+        if data:
+            self._receive(data)
+        elif self._receiver.eof_received():
+            self.pause_reading()
+        else:
+            self.close()
 
     def is_reading(self) -> bool:
         return bool(self._events & EVENT_READ)
@@ -174,15 +173,22 @@ class SocketTransport(asyncio.Transport):
         """Close at once."""
         self._lose(None)
 
+    def fail(self, error: Exception) -> None:
+        """An error in our own code has come up in serving this connection: it alone ends."""
+        internal_error(error, "a connection")
+        self._lose(error)
+
     def _lose(self, error: Exception | None) -> None:
         """The connection has ended, which the receiver is told in the next round."""
-        if self._lost:
-            return
+        if not self._lost:
+            self._stop()
+            self._loop.call_soon(self._tell, error)
+
+    def _stop(self) -> None:
         self._lost = self._closing = True
         self._watch(0)
         self._unsent.clear()
         self._size = 0
-        self._loop.call_soon(self._tell, error)
 
     def _tell(self, error: Exception | None) -> None:
         try:
@@ -223,6 +229,9 @@ class StreamListener:
             try:
                 SocketTransport(self._loop, self._rounds, sock, peer, self._factory())
             except OSError:  # some systems say so of a client that has gone already
+                sock.close()
+            except Exception as error:
+                internal_error(error, "a new connection")
                 sock.close()
 
     def close(self) -> None:
