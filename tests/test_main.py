@@ -151,6 +151,29 @@ def test_pid_file_and_unix_socket_are_removed(tmp_path: object) -> None:
     assert os.listdir(str(tmp_path)) == []
 
 
+def test_a_pid_file_that_cannot_be_written_is_told() -> None:
+    with running("--port", "auto", "--save", "", "--pidfile", "/nowhere/pid") as (_, lines):
+        assert any(line.endswith("# Failed to write PID file: No such file or directory") for line in lines)
+        assert ask(port_of(lines), b"PING") == b"+PONG\r\n"
+
+
+def test_a_user_who_is_off_is_told() -> None:
+    with running("--port", "auto", "--user", "bob", "--user", "ann", "on") as (_, lines):
+        (line,) = [line for line in lines if "is disabled" in line]
+    assert "* The user 'bob' is disabled (there is no 'on' modifier in the user description)." in line
+
+
+def test_a_sentinel_looks_at_no_data(tmp_path: Path) -> None:
+    (tmp_path / "dump.rdb").write_text("damaged")
+    (tmp_path / "sentinel.conf").write_text(f"dir {tmp_path}\n")
+    with running(str(tmp_path / "sentinel.conf"), "--sentinel", "--port", "auto") as (server, lines):
+        assert not any("dump.rdb" in line for line in lines)
+        server.terminate()
+        rest = server.communicate(timeout=60)[0].splitlines()
+    assert rest[-1].endswith("# Sentinel is now ready to exit, bye bye...")
+    assert (tmp_path / "dump.rdb").read_text() == "damaged"
+
+
 def written(config: Config, level: int, text: str) -> str:
     stream = io.StringIO()
     log = Log(config, stream, lambda: time.mktime((2026, 2, 3, 4, 5, 6, 0, 0, -1)) + 0.007)
