@@ -119,6 +119,16 @@ def test_a_port_that_is_taken_ends_the_server() -> None:
     assert server.returncode == 1
 
 
+def test_a_port_of_the_rest_api_that_is_taken_is_told() -> None:
+    pytest.importorskip("h11")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = process("--port", "auto", "--rest-port", str(port))
+        last = server.communicate(timeout=60)[0].splitlines()[-1]
+    assert last.endswith(f"# REST API: cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert server.returncode == 1
+
+
 def test_nothing_to_listen_on() -> None:
     server = process("--port", "0")
     assert server.communicate(timeout=60)[0].splitlines()[-1].endswith("# Configured to not listen anywhere, exiting.")
@@ -217,6 +227,9 @@ def test_logfile_is_below_dir(tmp_path: object) -> None:
         (("--save", "", "--activedefrag", "yes"), "'activedefrag' has no effect"),
         (("--save", "", "--syslog-enabled", "yes"), "'syslog-enabled' has no effect"),
         (("--save", "", "--supervised", "systemd"), "'supervised' has no effect"),
+        (("--save", "", "--rest-token", "dev"), "'rest-token' has no effect without 'rest-port'"),
+        (("--save", "", "--cloud-dir", "d"), "'cloud-dir' has no effect without 'cloud-port'"),
+        (("--save", "", "--backup-daily", "yes"), "'backup-daily' has no effect without 'backup-dir'"),
     ],
 )
 def test_what_a_directive_cannot_do_is_said_once(options, told):
