@@ -63,7 +63,9 @@ def check(item: pytest.Item) -> None:
                 _check_compat(marker.kwargs[_COMPAT])
             if _CONFIG in marker.kwargs:
                 _check_settings(marker.kwargs[_CONFIG])
-        _try_settings(settings_of(item), asked(item).get(_COMPAT))
+        said = asked(item)
+        if _CONFIG in said:
+            _try_settings(settings_of(item), said.get(_COMPAT))
     except TypeError as error:
         pytest.fail(str(error), pytrace=False)
 
