@@ -328,10 +328,9 @@ def test_a_server_does_not_end_while_its_first_log_is_written(command, tmp_path)
 
 @pytest.mark.parametrize("command", [emulator, oracle])
 def test_a_server_that_is_forced_ends_while_its_first_log_is_written(command, tmp_path):
-    with connected(command, tmp_path) as ask:
-        with socket.create_connection(("127.0.0.1", ask.port), 20) as client:
-            client.sendall(encoded([b"CONFIG", b"SET", b"appendonly", b"yes"]) + encoded([b"SHUTDOWN", b"FORCE"]))
-            assert ask.process.wait(20) == 0
+    with connected(command, tmp_path) as ask, socket.create_connection(("127.0.0.1", ask.port), 20) as client:
+        client.sendall(encoded([b"CONFIG", b"SET", b"appendonly", b"yes"]) + encoded([b"SHUTDOWN", b"FORCE"]))
+        assert ask.process.wait(20) == 0
 
 
 def test_with_always_a_server_ends_that_cannot_write(tmp_path):

@@ -421,7 +421,7 @@ def test_closed_standard_streams_are_no_accident(server, closed):
 
 
 def test_what_is_not_there_says_so(server):
-    for option in ("--cluster", "--rdb", "--lru-test", "--latency-dist", "--ldb"):
+    for option in ("--cluster", "--replica", "--lru-test", "--latency-dist", "--ldb"):
         status, output, errors = run(OURS, "-p", str(server.port), option, "x")
         assert (status, output, errors) == (1, b"", f"{option} is not part of this redis-cli.\n".encode())
 

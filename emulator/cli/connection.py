@@ -104,6 +104,14 @@ class ServerConnection:
                 return b""
         return self.read(end + 1)
 
+    def piece(self) -> bytes:
+        """What has been received and nobody has read; waits where there is nothing.  Nothing is the end."""
+        if not self._buffer:
+            self._fill()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
     def read(self, size: int) -> bytes:
         while len(self._buffer) < size:
             if not self._fill():

@@ -14,10 +14,9 @@ _UNSAFE_PASSWORD: Final = (
     "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
 )
 _NOT_HERE: Final = frozenset(
-    "--replica --slave --rdb --functions-rdb --ldb --ldb-sync-mode --cluster --latency-dist --intrinsic-latency --lru-test"
-    " --keystats".split()
+    "--replica --slave --ldb --ldb-sync-mode --cluster --latency-dist --intrinsic-latency --lru-test --keystats".split()
 )
-"""Modes of the real one that need replication, a debugger or a cluster, or that measure the machine instead of a server."""
+"""Modes of the real one that follow a master, need a debugger or a cluster, or measure the machine instead of a server."""
 
 
 class ClientOptions:
@@ -46,6 +45,7 @@ class ClientOptions:
         self.quoted_input = False
         self.pattern, self.count = b"", 0
         self.samples = ""
+        self.rdb_file = ""
         self.pipe_timeout = 30
         self.warn = True
         self.password_given = False
@@ -110,6 +110,15 @@ def _take_script(options: ClientOptions, text: str) -> None:
     options.mode, options.script = "eval", text
 
 
+def _take_rdb(mode: str) -> Callable[[ClientOptions, str], None]:
+    def take(options: ClientOptions, path: str) -> None:
+        if options.rdb_file and options.mode != mode:
+            fail("Option --functions-rdb and --rdb are mutually exclusive.")
+        options.mode, options.rdb_file = mode, path
+
+    return take
+
+
 def _take_samples(options: ClientOptions, text: str) -> None:
     options.mode, options.samples = "memkeys", str(whole(text))
 
@@ -172,6 +181,8 @@ _WITH_VALUE: Final[Mapping[str, Callable[[ClientOptions, str], None]]] = {
     "--eval": _take_script,
     "--pipe-timeout": _keep("pipe_timeout", whole),
     "--memkeys-samples": _take_samples,
+    "--rdb": _take_rdb("rdb"),
+    "--functions-rdb": _take_rdb("functions-rdb"),
     "--sni": _keep("sni"),
     "--cacert": _keep("ca_file"),
     "--cacertdir": _keep("ca_folder"),
