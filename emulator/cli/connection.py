@@ -39,7 +39,7 @@ class ServerConnection:
     def prepare(self, options: ClientOptions, quiet: bool = False) -> None:
         """Do what the options ask for before the first command; unless `quiet`, tell what is refused."""
         steps = []
-        if options.password:
+        if options.password is not None:
             user = [options.user.encode()] if options.user else []
             steps.append(("AUTH failed", [b"AUTH", *user, to_bytes(options.password)]))
         if options.db:

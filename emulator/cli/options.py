@@ -26,7 +26,8 @@ class ClientOptions:
         self.host, self.port, self.socket = "127.0.0.1", 6379, ""
         self.family = 0
         self.timeout: float | None = None
-        self.user, self.password, self.ask_password = "", "", False
+        self.user, self.ask_password = "", False
+        self.password: str | None = None  # an empty one is sent too
         self.db = 0
         self.protocol = 0  # 2 or 3 where one of them was asked for
         self.cluster = False
@@ -48,7 +49,6 @@ class ClientOptions:
         self.rdb_file = ""
         self.pipe_timeout = 30
         self.warn = True
-        self.password_given = False
         self.command: list[bytes] = []
 
     @property
@@ -89,7 +89,7 @@ def _take_port(options: ClientOptions, text: str) -> None:
 
 
 def _take_password(options: ClientOptions, text: str) -> None:
-    options.password, options.password_given = text, True
+    options.password = text
 
 
 def _take_pushes(options: ClientOptions, text: str) -> None:
@@ -262,10 +262,10 @@ def _take_option(options: ClientOptions, words: list[str]) -> None:
 
 def _settle(options: ClientOptions, environ: Mapping[str, str]) -> None:
     """What follows from the options together, the environment and the terminal."""
-    if options.password_given and options.warn:
+    if options.password is None:
+        options.password = environ.get("REDISCLI_AUTH")
+    elif options.warn:
         sys.stderr.write(_UNSAFE_PASSWORD + "\n")
-    if not options.password_given:
-        options.password = environ.get("REDISCLI_AUTH", "")
     on_a_terminal = sys.stdout.isatty() or "FAKETTY" in environ
     if not options.output:
         options.output = STANDARD if on_a_terminal else RAW
