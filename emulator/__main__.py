@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from emulator.stats.log import Log
 
 _RESERVED_FILES = 32
+_DISABLED = (
+    "The user '{}' is disabled (there is no 'on' modifier in the user description). "
+    "Make sure this is not a configuration error."
+)
 
 
 def main() -> int:
@@ -108,17 +113,17 @@ def _new_server(config: Config, options: ServerOptions) -> NetworkServer:
     from emulator.server.server import NetworkServer
 
     engine = Engine(config)
-    if options.cluster_nodes:
+    server = NetworkServer(engine)
+    if options.is_sentinel:  # which has no data: a file that another server keeps in the folder is none of its own
+        from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
+
+        make_sentinel(engine, options.sentinel)
+    elif options.cluster_nodes:
         from emulator.server.cluster import folder_of_node
 
         engine.persistence.folder = folder_of_node(config)
     else:
         engine.persistence.folder = Disk(config)
-    server = NetworkServer(engine)
-    if options.is_sentinel:
-        from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
-
-        make_sentinel(engine, options.sentinel)
     return server
 
 
@@ -142,7 +147,7 @@ async def _serve(servers: list[NetworkServer], options: ServerOptions, log: Log,
 
             join(servers, options.cluster_replicas)
         _await_signals(servers, log)
-        _write_pid(options.config)
+        _write_pid(options.config, log)
         log.line(NOTICE, "Server initialized")
         for server in servers:
             await server.load()
@@ -157,7 +162,7 @@ async def _serve(servers: list[NetworkServer], options: ServerOptions, log: Log,
         starter.ready(lines)
     await asyncio.gather(*map(_live, servers))
     _remove_files(options.config, log)
-    log.warn("Redis is now ready to exit, bye bye...")
+    log.warn(f"{'Sentinel' if options.is_sentinel else 'Redis'} is now ready to exit, bye bye...")
     return 0
 
 
@@ -181,9 +186,10 @@ async def _start(server: NetworkServer, options: ServerOptions, log: Log) -> boo
     if not _load_users(server, options, log):
         return False
     _tell_unkept(config, log)
-    _tell_where_data_go(config, log)
+    if not options.is_sentinel:
+        _tell_where_data_go(config, log)
     log.line(NOTICE, f"Running mode={server.engine.mode}, port={config.port}.")
-    if not config.port and not config.tls_port and not config.unixsocket:
+    if not config.unixsocket and not (config.bind and (config.port or config.tls_port)):
         log.warn("Configured to not listen anywhere, exiting.")
         return False
     try:
@@ -210,18 +216,24 @@ def _tell_ready(server: NetworkServer, log: Log) -> list[str]:
     return lines
 
 
-def _write_pid(config: Config) -> None:
-    if config.pidfile:
+def _write_pid(config: Config, log: Log) -> None:
+    """Write the pid file; a server that cannot write it goes on without one."""
+    if not config.pidfile:
+        return
+    try:
         with open(config.pidfile, "w") as file:
             file.write(f"{os.getpid()}\n")
+    except OSError as error:
+        log.warn(f"Failed to write PID file: {error.strerror}")
 
 
 def _remove_files(config: Config, log: Log) -> None:
     from emulator.stats.log import NOTICE
 
-    if config.pidfile and os.path.exists(config.pidfile):
+    if config.pidfile:
         log.line(NOTICE, "Removing the pid file.")
-        os.unlink(config.pidfile)
+        with suppress(OSError):
+            os.unlink(config.pidfile)
     if config.unixsocket:
         log.line(NOTICE, "Removing the unix socket file.")
 
@@ -290,6 +302,7 @@ def _tell_unkept(config: Config, log: Log) -> None:
 def _load_users(server: NetworkServer, options: ServerOptions, log: Log) -> bool:
     """Enter the users of the configuration file or of the ACL file; whether all was well."""
     from emulator.protocol.errors import CommandError
+    from emulator.stats.log import NOTICE
 
     acl, path = server.engine.acl, server.config.aclfile
     if options.users and path:
@@ -305,6 +318,9 @@ def _load_users(server: NetworkServer, options: ServerOptions, log: Log) -> bool
         log.warn(str(error))
         log.warn("Critical error while loading ACLs. Exiting.")
         return False
+    for name, *_ in options.users:
+        if not acl.table[to_bytes(name)].enabled:
+            log.line(NOTICE, _DISABLED.format(name))
     try:
         if path:
             acl.load()

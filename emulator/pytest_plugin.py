@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator.testing.pytest_marker import MARKER, add_ini_options, asked, check, client_options, wants_patched_time
+from emulator.testing.pytest_marker import (
+    MARKER,
+    add_ini_options,
+    asked,
+    check,
+    client_options,
+    settings_of,
+    wants_patched_time,
+)
 
 if TYPE_CHECKING:
     import redis
@@ -193,8 +201,7 @@ def _redis_ready(request: pytest.FixtureRequest) -> Iterator[AnyServer]:
             server = of_session.keyspace(f"{worker}.{request.node.name}")
             stack.callback(server.drop)
         stack.enter_context(_at_python_s_time(request, server))
-        settings = dict(asked(request.node).get("config", {}))
-        watch = request.node.stash[_WATCH] = Watch(server, settings, _is_strict(request.config))
+        watch = request.node.stash[_WATCH] = Watch(server, settings_of(request.node), _is_strict(request.config))
         yield server
         left = watch.left_behind()
         watch.end()
@@ -240,7 +247,7 @@ def redis_module(request: pytest.FixtureRequest) -> Iterator[Keyspace | RemoteSe
         pytest.skip("a real server has no keyspace for a module: it is emptied before each test")
     worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
     shared = server.keyspace(f"{worker}.{request.node.nodeid}")
-    shared.perform(*(("CONFIG", "SET", *setting) for setting in asked(request.node).get("config", {}).items()))
+    shared.perform(*(("CONFIG", "SET", *setting) for setting in settings_of(request.node).items()))
     with _at_python_s_time(request, shared):
         yield shared
     shared.drop()

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -306,6 +307,30 @@ def test_what_cannot_be_written_must_not_change(tmp_path):
         assert b"aof_last_write_status:ok" in ask("INFO persistence")
     with connected(oracle, tmp_path, *SETTINGS) as ask:
         assert ask("GET a") == b"2"
+
+
+@pytest.mark.parametrize("command", [emulator, oracle])
+def test_a_server_does_not_end_while_its_first_log_is_written(command, tmp_path):
+    begin, error = (
+        encoded([b"CONFIG", b"SET", b"appendonly", b"yes"]),
+        b"-ERR Errors trying to SHUTDOWN. Check logs.\r\n",
+    )
+    with connected(command, tmp_path) as ask:
+        ask("SET a 1")
+        with socket.create_connection(("127.0.0.1", ask.port), 20) as client, client.makefile("rb") as replies:
+            client.sendall(begin + encoded([b"SHUTDOWN"]))
+            assert (replies.readline(), replies.readline()) == (b"+OK\r\n", error)
+        settle(ask)
+        assert ask("SHUTDOWN") is None
+    with connected(command, tmp_path, *SETTINGS) as ask:
+        assert ask("GET a") == b"1"
+
+
+@pytest.mark.parametrize("command", [emulator, oracle])
+def test_a_server_that_is_forced_ends_while_its_first_log_is_written(command, tmp_path):
+    with connected(command, tmp_path) as ask, socket.create_connection(("127.0.0.1", ask.port), 20) as client:
+        client.sendall(encoded([b"CONFIG", b"SET", b"appendonly", b"yes"]) + encoded([b"SHUTDOWN", b"FORCE"]))
+        assert ask.process.wait(20) == 0
 
 
 def test_with_always_a_server_ends_that_cannot_write(tmp_path):

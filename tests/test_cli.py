@@ -53,6 +53,9 @@ INVOCATIONS = [
     "-u redis://ann:x%20y@127.0.0.1:{port}/2 --no-raw eval 'return redis.call(\"dbsize\")' 0",
     "-u foo://x ping",
     "-a wrong ping",
+    "-a '' ping",
+    "--user ann -a '' ping",
+    "-u redis://ann:@127.0.0.1:{port} ping",
     "--no-auth-warning -a wrong -n 3 ping",
     "--user ann ping",
     "-n 3 dbsize",
@@ -169,6 +172,7 @@ INVOCATIONS = [
     '--csv <  ping  \n"get" k\n:set nohints\n:set foo\n:foo\n:set\n',
     "< connect 127.0.0.1 1\nping\nconnect 127.0.0.1 {port}\nping\n",
     "< exit now\nping\n",
+    "< restart\nRESTART x\n5x ping\n+2 ping\n-0 ping\n9223372036854775808 ping\n",
     "-p 1 < ping\n",
     "< auth ann 'x y'\nacl whoami\n",
     "< 'unbalanced\nget 'k'\nget k\n",
@@ -421,7 +425,7 @@ def test_closed_standard_streams_are_no_accident(server, closed):
 
 
 def test_what_is_not_there_says_so(server):
-    for option in ("--cluster", "--rdb", "--lru-test", "--latency-dist", "--ldb"):
+    for option in ("--cluster", "--replica", "--lru-test", "--latency-dist", "--ldb"):
         status, output, errors = run(OURS, "-p", str(server.port), option, "x")
         assert (status, output, errors) == (1, b"", f"{option} is not part of this redis-cli.\n".encode())
 
@@ -437,6 +441,10 @@ def test_what_is_typed_of_8_2(server):
     )
     assert run(OURS, "--version")[1].startswith(b"redis-cli 8.2.3 ")
     assert b"--bigkeys" in run(OURS, "--help")[1]
+
+
+def test_an_empty_password_from_the_environment(server):
+    assert b"AUTH failed" in compare(server, ["ping"], REDISCLI_AUTH="")[2]
 
 
 def test_a_password_from_the_environment(server):

@@ -51,7 +51,7 @@ def test_a_daemon_that_cannot_listen_says_why():
         (["--port", "0"], "Configured to not listen anywhere, exiting."),
         (["--cluster-enabled", "yes", "--port", "60000"], "Redis port number too high."),
         (["--aclfile", "/nowhere/users.acl"], "No such file or directory"),
-        (["--port", "auto", "--pidfile", "/nowhere/pid"], "FileNotFoundError"),
+        (["--port", "auto", "--user", "b b", "on"], "Spaces not allowed in ACL usernames"),
     ],
 )
 def test_a_daemon_that_cannot_start_says_why(options, text):

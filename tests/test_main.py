@@ -119,6 +119,16 @@ def test_a_port_that_is_taken_ends_the_server() -> None:
     assert server.returncode == 1
 
 
+def test_a_port_of_the_rest_api_that_is_taken_is_told() -> None:
+    pytest.importorskip("h11")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        server = process("--port", "auto", "--rest-port", str(port))
+        last = server.communicate(timeout=60)[0].splitlines()[-1]
+    assert last.endswith(f"# REST API: cannot listen on 127.0.0.1:{port}: Address already in use")
+    assert server.returncode == 1
+
+
 def test_nothing_to_listen_on() -> None:
     server = process("--port", "0")
     assert server.communicate(timeout=60)[0].splitlines()[-1].endswith("# Configured to not listen anywhere, exiting.")
@@ -149,6 +159,29 @@ def test_pid_file_and_unix_socket_are_removed(tmp_path: object) -> None:
         server.terminate()
         server.communicate(timeout=60)
     assert os.listdir(str(tmp_path)) == []
+
+
+def test_a_pid_file_that_cannot_be_written_is_told() -> None:
+    with running("--port", "auto", "--save", "", "--pidfile", "/nowhere/pid") as (_, lines):
+        assert any(line.endswith("# Failed to write PID file: No such file or directory") for line in lines)
+        assert ask(port_of(lines), b"PING") == b"+PONG\r\n"
+
+
+def test_a_user_who_is_off_is_told() -> None:
+    with running("--port", "auto", "--user", "bob", "--user", "ann", "on") as (_, lines):
+        (line,) = [line for line in lines if "is disabled" in line]
+    assert "* The user 'bob' is disabled (there is no 'on' modifier in the user description)." in line
+
+
+def test_a_sentinel_looks_at_no_data(tmp_path: Path) -> None:
+    (tmp_path / "dump.rdb").write_text("damaged")
+    (tmp_path / "sentinel.conf").write_text(f"dir {tmp_path}\n")
+    with running(str(tmp_path / "sentinel.conf"), "--sentinel", "--port", "auto") as (server, lines):
+        assert not any("dump.rdb" in line for line in lines)
+        server.terminate()
+        rest = server.communicate(timeout=60)[0].splitlines()
+    assert rest[-1].endswith("# Sentinel is now ready to exit, bye bye...")
+    assert (tmp_path / "dump.rdb").read_text() == "damaged"
 
 
 def written(config: Config, level: int, text: str) -> str:
@@ -194,6 +227,9 @@ def test_logfile_is_below_dir(tmp_path: object) -> None:
         (("--save", "", "--activedefrag", "yes"), "'activedefrag' has no effect"),
         (("--save", "", "--syslog-enabled", "yes"), "'syslog-enabled' has no effect"),
         (("--save", "", "--supervised", "systemd"), "'supervised' has no effect"),
+        (("--save", "", "--rest-token", "dev"), "'rest-token' has no effect without 'rest-port'"),
+        (("--save", "", "--cloud-dir", "d"), "'cloud-dir' has no effect without 'cloud-port'"),
+        (("--save", "", "--backup-daily", "yes"), "'backup-daily' has no effect without 'backup-dir'"),
     ],
 )
 def test_what_a_directive_cannot_do_is_said_once(options, told):

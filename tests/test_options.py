@@ -198,6 +198,33 @@ def test_users_are_kept_and_may_not_be_declared_twice() -> None:
     assert "Duplicate user found" in fatal("--user", "bob", "on", "--user", "bob", "off")[4]
 
 
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        (["onn"], "'user': Syntax error"),
+        (["on", "onn"], "'bob': Syntax error"),
+        (["on", "(~a", "+get)", "onn"], "'on': Syntax error"),
+        (["on", "(~a", "+get"], "'bob': Wrong format"),
+        (["on", "+nosuch", "#12"], "'on': The password hash must be exactly 64 characters and contain only lowercase"),
+    ],
+)
+def test_a_user_s_rules_are_looked_at(rules: list[str], reason: str) -> None:
+    assert fatal("--user", "bob", *rules)[4].startswith(f"Error in user declaration {reason}")
+
+
+def test_commands_that_a_user_s_rules_name_may_be_unknown() -> None:
+    assert read_options(["--user", "bob", "+nosuch"], {}).users == [["bob", "+nosuch"]]
+
+
+def test_a_sentinel_needs_a_file_to_write_to(tmp_path: Path) -> None:
+    assert refused("--sentinel") == ("Sentinel needs config file on disk to save state. Exiting...",)
+    write("s1.conf", "port 1\n")
+    assert read_options(["s1.conf", "--sentinel"], {}).is_sentinel
+    pattern = str(tmp_path / "s*.conf")
+    expected = f"Sentinel config file {pattern} is not writable: No such file or directory. Exiting..."
+    assert refused(pattern, "--sentinel") == (expected,)
+
+
 def test_port_auto_is_a_port_that_is_free() -> None:
     assert 1024 <= read_options(["--port", "auto"], {}).config.port <= 65535
 

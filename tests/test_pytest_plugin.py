@@ -217,6 +217,8 @@ def test_what_clients_are_like_by_ini_options_and_on_a_server_elsewhere(tmp_path
         ("conifg={}", "there is no argument of the marker redis named 'conifg'. Did you mean 'config'?"),
         ("config={'maxmemroy': 1}", "there is no setting 'maxmemroy'. Did you mean 'maxmemory'?"),
         ("config='x'", "config='x': a dict of directives of redis.conf is wanted"),
+        ("config={'maxmemory': 'much'}", "config={'maxmemory': 'much'}: argument must be a memory value"),
+        ("config={'databases': 5}", "config={'databases': '5'}: can't set immutable config"),
         ("compat='8.5'", "compat='8.5': argument must be one of the following: 7.2, 7.4"),
         ("{'maxmemory': 1}", "the marker redis takes arguments by name only, not {'maxmemory': 1}"),
     ],
@@ -227,6 +229,19 @@ def test_mistakes_in_the_marker(tmp_path, marker, text):
     )
     output, status = pytest_on(tmp_path)
     assert status == 1 and text in output and "Traceback" not in output, output
+
+
+def test_the_marker_takes_python_s_values(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.redis(config={'lazyfree-lazy-expire': True, 'save': (60, 1), 'hz': 20})\n"
+        "def test_it(redis_client):\n"
+        "    assert redis_client.config_get('lazyfree-lazy-expire', 'save', 'hz') == {\n"
+        "        'lazyfree-lazy-expire': 'yes', 'save': '60 1', 'hz': '20'\n"
+        "    }\n"
+    )
+    output, status = pytest_on(tmp_path)
+    assert status == 0 and "1 passed" in output, output
 
 
 def test_data_of_a_module(tmp_path):

@@ -74,6 +74,7 @@ def test_a_server_that_has_not_started(use):
         ("drop_after", {}, ValueError, "there is no effect 'drop_after'. Did you mean 'drop-after'?"),
         ("delay", {"error": "OOM"}, ValueError, "error='OOM' goes with the effect 'error', not with 'delay'"),
         ("half", {"seconds": 1}, ValueError, "seconds=1 goes with the effect 'delay', not with 'half'"),
+        ("delay", {"times": 1}, ValueError, "the effect 'delay' takes seconds"),
         ("delay", {"seconds": -1}, ValueError, "a time from 0 seconds on is wanted, not -1"),
         ("error", {"nth": 0}, ValueError, "nth=0: a number from 1 on is wanted"),
         ("error", {"probability": 2}, ValueError, "probability=2: a number from 0 to 1 is wanted"),

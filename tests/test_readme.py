@@ -90,7 +90,9 @@ def test_what_is_installed_is_there():
 def test_options_are_known():
     of_others = {"health-cmd", "health-interval", "upstream", "directive", "smoke", "sizes"}
     of_us = {"cluster", "cluster-replicas", "compat", "sentinel"}
-    of_redis_cli = {"cluster-yes", "scan", "bigkeys", "stat", "latency", "pipe", "rdb", "functions-rdb", "replica"}
+    of_redis_cli = set(
+        "cluster-yes scan bigkeys stat latency pipe rdb functions-rdb replica keystats ldb tls cacert".split()
+    )
     of_rdb = {"largest", "summary", "load", "to", "drop", "replace"}
     of_upstash = {"backup-id", "db-id", "import", "input-type", "name", "region"}
     of_pytest = {"redis-emulator-url", "redis-emulator-strict", "redis-emulator-keyspaces", "redis-emulator-compat"}

@@ -88,6 +88,17 @@ def test_resp3_is_played_again_as_resp3(server):
         assert replay(calls, other.host, other.port) == []
 
 
+def test_the_greeting_of_a_client_is_played_and_its_success_is_compared(server):
+    with server.record() as recording, server.connect(protocol=3) as client:
+        client.set("k", "v")
+    (hello,) = [call for call in recording.commands if call.words[0] == b"HELLO"]
+    with emulator.Server() as other:
+        other.connect().ping()  # so that the ids of connections differ
+        assert replay(recording.commands, other.host, other.port) == []
+    with emulator.Server(requirepass="secret") as other:
+        assert replay([hello], other.host, other.port)[0].answered.startswith(b"-NOAUTH")
+
+
 def test_lines_are_played_from_the_command_line(server):
     done = subprocess.run(
         [sys.executable, "-m", "emulator.replay", f"127.0.0.1:{server.port}"],

@@ -388,6 +388,15 @@ def test_a_signal_saves_where_there_are_save_points(number, options, saves, tmp_
             (tmp_path / "dump.rdb").unlink()
 
 
+@pytest.mark.parametrize("command", [emulator, oracle])
+def test_an_empty_name_is_no_file(command, tmp_path):
+    with connected(command, tmp_path, "--dbfilename", "") as ask:
+        assert ask("SET a 1") == b"OK"
+        assert ask("SAVE").startswith(b"ERR")
+        assert os.listdir(tmp_path) == []
+        assert ask("SHUTDOWN SAVE").startswith(b"ERR Errors trying to SHUTDOWN")
+
+
 def test_a_signal_ends_nothing_that_cannot_be_saved(tmp_path):
     in_the_way = tmp_path / "dump.rdb"
     for command in (emulator, oracle):

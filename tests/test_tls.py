@@ -126,11 +126,17 @@ def test_redis_cli_speaks_it_as_the_real_one(authority, files, tmp_path):
         f"-p {port} --tls {own} ping": 1,
         f"-p {port} --tls --cacert /nonexistent {own} ping": 1,
         f"-p {port} --tls --cacert {files['ca']} --cert /nonexistent --key /nonexistent ping": 1,
+        f"-p {port} --tls --cacert {files['ca']} --cert {client['cert']} --key /nonexistent ping": 1,
+        f"-p {port} --tls --cacert {client['key']} ping": 1,
+        f"-p {port} --tls --insecure --tls-ciphers nosuch ping": 1,
     }
     with running(*options(files, port, "--port", "0")):
         for call, status in calls.items():
             ours, theirs = run(OURS, *call.split()), run(find_redis_cli(), *call.split())
             assert ours[:2] == theirs[:2], (call, ours, theirs)
+            assert set(ours[2].splitlines()) == set(
+                theirs[2].splitlines()
+            )  # the real one tries twice, and says so twice
             assert ours[0] == status
             assert b"Traceback" not in ours[2]
 

@@ -154,14 +154,14 @@ class Selector:
             raise RuleError(_USELESS.format("allkeys", "resetkeys", "patterns"))
         letters, _, pattern = rule.partition(b"~")
         mode = _LETTERS.get(letters.upper())
-        if mode is None or _has_spaces(pattern):
+        if mode is None or has_spaces(pattern):
             raise RuleError(BAD_SYNTAX)
         self._patterns[pattern] = self._patterns.get(pattern, 0) | mode
 
     def _add_channel(self, pattern: bytes) -> None:
         if self.all_channels:
             raise RuleError(_USELESS.format("allchannels", "resetchannels", "channels"))
-        if _has_spaces(pattern):
+        if has_spaces(pattern):
             raise RuleError(BAD_SYNTAX)
         self._channels[pattern] = None
 
@@ -329,5 +329,6 @@ _LETTERS: Final = {b"": READ | WRITE, b"%R": READ, b"%W": WRITE, b"%RW": READ | 
 """What stands before a pattern; without a tilde behind it the pattern is empty."""
 
 
-def _has_spaces(text: bytes) -> bool:
+def has_spaces(text: bytes) -> bool:
+    """Whether there is a byte that neither a user's name nor a pattern may have: white space, or a zero."""
     return any(byte in b" \t\n\v\f\r\0" for byte in text)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from emulator.acl.selector import Denial, RuleError, Selector
+from emulator.acl.selector import UNKNOWN_COMMAND, Denial, RuleError, Selector
 from emulator.protocol.replies import Reply, SetReply
 from emulator.table.registry import Command
 
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
+WRONG_FORMAT: Final = "Wrong format"
 _HEXADECIMAL = frozenset(b"0123456789abcdef")
 
 
@@ -194,3 +196,21 @@ def joined_selectors(rules: Sequence[bytes]) -> list[bytes]:
 
 class UnmatchedParenthesis(Exception):
     """A selector that is not closed; the argument is where it begins."""
+
+
+def first_mistake(trial: User, rules: Sequence[bytes]) -> tuple[int, str] | None:
+    """The first rule of a ``user`` line that is wrong, by its place once selectors are put together, and why; or None.
+
+    The rules are applied to `trial`.  Commands that are not known are no mistake yet.
+    """
+    try:
+        words = joined_selectors(rules)
+    except UnmatchedParenthesis as error:
+        return rules.index(error.args[0]), WRONG_FORMAT
+    for place, word in enumerate(words):
+        try:
+            trial.apply(word)
+        except RuleError as error:
+            if str(error) != UNKNOWN_COMMAND:
+                return place, str(error)
+    return None

@@ -7,8 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from emulator.acl.journal import Journal
-from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_DATABASE, BY_KEY, UNKNOWN_COMMAND, Denial, RuleError
-from emulator.acl.user import UnmatchedParenthesis, User, joined_selectors
+from emulator.acl.selector import (
+    BY_CHANNEL,
+    BY_COMMAND,
+    BY_DATABASE,
+    BY_KEY,
+    UNKNOWN_COMMAND,
+    Denial,
+    RuleError,
+    has_spaces,
+)
+from emulator.acl.user import WRONG_FORMAT, UnmatchedParenthesis, User, joined_selectors
 from emulator.protocol.errors import CommandError, as_text
 from emulator.table.registry import Command
 
@@ -176,8 +185,14 @@ class Users:
     def declare(self, declarations: Sequence[Sequence[bytes]]) -> None:
         """The ``user`` lines of a configuration file, each a name and its rules; raises `CommandError`."""
         for name, *rules in declarations:
+            if has_spaces(name):
+                raise CommandError("Spaces not allowed in ACL usernames")
             user = self._new(name)
-            for word in joined_selectors(rules):
+            try:
+                words = joined_selectors(rules)
+            except UnmatchedParenthesis:
+                raise CommandError(f"Error in user declaration '{as_text(name)}': {WRONG_FORMAT}") from None
+            for word in words:
                 try:
                     user.apply(word)
                 except RuleError as error:

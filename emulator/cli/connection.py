@@ -39,7 +39,7 @@ class ServerConnection:
     def prepare(self, options: ClientOptions, quiet: bool = False) -> None:
         """Do what the options ask for before the first command; unless `quiet`, tell what is refused."""
         steps = []
-        if options.password:
+        if options.password is not None:
             user = [options.user.encode()] if options.user else []
             steps.append(("AUTH failed", [b"AUTH", *user, to_bytes(options.password)]))
         if options.db:
@@ -103,6 +103,14 @@ class ServerConnection:
             if not self._fill():
                 return b""
         return self.read(end + 1)
+
+    def piece(self) -> bytes:
+        """What has been received and nobody has read; waits where there is nothing.  Nothing is the end."""
+        if not self._buffer:
+            self._fill()
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
 
     def read(self, size: int) -> bytes:
         while len(self._buffer) < size:

@@ -14,10 +14,9 @@ _UNSAFE_PASSWORD: Final = (
     "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
 )
 _NOT_HERE: Final = frozenset(
-    "--replica --slave --rdb --functions-rdb --ldb --ldb-sync-mode --cluster --latency-dist --intrinsic-latency --lru-test"
-    " --keystats".split()
+    "--replica --slave --ldb --ldb-sync-mode --cluster --latency-dist --intrinsic-latency --lru-test --keystats".split()
 )
-"""Modes of the real one that need replication, a debugger or a cluster, or that measure the machine instead of a server."""
+"""Modes of the real one that follow a master, need a debugger or a cluster, or measure the machine instead of a server."""
 
 
 class ClientOptions:
@@ -27,7 +26,8 @@ class ClientOptions:
         self.host, self.port, self.socket = "127.0.0.1", 6379, ""
         self.family = 0
         self.timeout: float | None = None
-        self.user, self.password, self.ask_password = "", "", False
+        self.user, self.ask_password = "", False
+        self.password: str | None = None  # an empty one is sent too
         self.db = 0
         self.protocol = 0  # 2 or 3 where one of them was asked for
         self.cluster = False
@@ -46,9 +46,9 @@ class ClientOptions:
         self.quoted_input = False
         self.pattern, self.count = b"", 0
         self.samples = ""
+        self.rdb_file = ""
         self.pipe_timeout = 30
         self.warn = True
-        self.password_given = False
         self.command: list[bytes] = []
 
     @property
@@ -89,7 +89,7 @@ def _take_port(options: ClientOptions, text: str) -> None:
 
 
 def _take_password(options: ClientOptions, text: str) -> None:
-    options.password, options.password_given = text, True
+    options.password = text
 
 
 def _take_pushes(options: ClientOptions, text: str) -> None:
@@ -108,6 +108,15 @@ def _take_quoted_pattern(options: ClientOptions, text: str) -> None:
 
 def _take_script(options: ClientOptions, text: str) -> None:
     options.mode, options.script = "eval", text
+
+
+def _take_rdb(mode: str) -> Callable[[ClientOptions, str], None]:
+    def take(options: ClientOptions, path: str) -> None:
+        if options.rdb_file and options.mode != mode:
+            fail("Option --functions-rdb and --rdb are mutually exclusive.")
+        options.mode, options.rdb_file = mode, path
+
+    return take
 
 
 def _take_samples(options: ClientOptions, text: str) -> None:
@@ -172,6 +181,8 @@ _WITH_VALUE: Final[Mapping[str, Callable[[ClientOptions, str], None]]] = {
     "--eval": _take_script,
     "--pipe-timeout": _keep("pipe_timeout", whole),
     "--memkeys-samples": _take_samples,
+    "--rdb": _take_rdb("rdb"),
+    "--functions-rdb": _take_rdb("functions-rdb"),
     "--sni": _keep("sni"),
     "--cacert": _keep("ca_file"),
     "--cacertdir": _keep("ca_folder"),
@@ -251,10 +262,10 @@ def _take_option(options: ClientOptions, words: list[str]) -> None:
 
 def _settle(options: ClientOptions, environ: Mapping[str, str]) -> None:
     """What follows from the options together, the environment and the terminal."""
-    if options.password_given and options.warn:
+    if options.password is None:
+        options.password = environ.get("REDISCLI_AUTH")
+    elif options.warn:
         sys.stderr.write(_UNSAFE_PASSWORD + "\n")
-    if not options.password_given:
-        options.password = environ.get("REDISCLI_AUTH", "")
     on_a_terminal = sys.stdout.isatty() or "FAKETTY" in environ
     if not options.output:
         options.output = STANDARD if on_a_terminal else RAW

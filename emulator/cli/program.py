@@ -115,6 +115,10 @@ def _run_mode(conversation: Conversation) -> int:
         from emulator.cli.latency import sample_latency
 
         return sample_latency(conversation)
+    if mode in ("rdb", "functions-rdb"):
+        from emulator.cli.rdb import save
+
+        return save(conversation)
     if mode == "pipe":
         from emulator.cli.pipe import pipe
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -19,6 +20,8 @@ from emulator.protocol.inline import split_inline
 from emulator.protocol.text import to_bytes, to_text
 
 _SLOW = 0.5
+_TIMES = re.compile(rb"[+-]?[0-9]+")
+_MOST_DIGITS = 20
 _CLEAR = b"\x1b[H\x1b[2J"
 
 
@@ -107,9 +110,9 @@ class Prompt:
         if not words:
             return
         times = 1
-        if len(words) > 1 and words[0].removeprefix(b"-").isdigit():
-            times, words = whole(words[0].decode()), words[1:]
-            if times <= 0:
+        if len(words) > 1 and _TIMES.fullmatch(words[0]):
+            times, words = int(words[0]) if len(words[0]) <= _MOST_DIGITS else 0, words[1:]
+            if not 0 < times < 1 << 63:
                 conversation.write(b"Invalid redis-cli repeat command option value.\n")
                 return
         if not is_secret(words):
@@ -133,6 +136,8 @@ class Prompt:
             self._connect()
         elif name == b"clear" and len(words) == 1:
             conversation.write(_CLEAR)
+        elif name == b"restart":
+            conversation.write(b"Use 'restart' only in Lua debugging mode.\n")
         else:
             begun = time.monotonic()
             conversation.repeat(words, times)

@@ -52,8 +52,9 @@ Instead of a command
   --stat             A line of figures every second, or every -i seconds.
   --latency          How long PING takes.           --latency-history   In spans of 15 or -i seconds.
   --pipe             Send standard input as it is.  --pipe-timeout <seconds>   30, or 0 for ever.
+  --rdb <file>       The data into an RDB file.     --functions-rdb <file>     The functions alone; - is standard output.
 
   --verbose          Taken for the sake of scripts. --help, --version
 
-Not there: --cluster, --rdb, --functions-rdb, --replica, --ldb, --latency-dist, --intrinsic-latency, --lru-test, --keystats.
+Not there: --cluster, --replica, --ldb, --latency-dist, --intrinsic-latency, --lru-test, --keystats.
 """

@@ -6,6 +6,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING
 
+from emulator.acl.selector import has_spaces
 from emulator.acl.users import explanation
 from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.protocol.errors import CommandError, as_text
@@ -31,7 +32,7 @@ _EVERYWHERE = "request_policy:all_nodes response_policy:all_succeeded"
 )
 def acl_setuser(client: Session, username: bytes, *rules: bytes) -> Status:
     """Creates a user or changes the rules of one."""
-    if any(byte in b" \t\n\v\f\r\0" for byte in username):
+    if has_spaces(username):
         raise CommandError("ERR Usernames can't contain spaces or null characters")
     client.engine.acl.change(username, rules)
     return OK

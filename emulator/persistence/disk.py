@@ -30,7 +30,8 @@ class Disk:
         self._config = config
 
     def _path(self, name: str) -> str:
-        return os.path.join(self._config.dir, name)
+        """The path of a file; as in Redis an empty name (``dbfilename ''``) is that of a file that cannot be there."""
+        return os.path.join(self._config.dir, name) if name else ""
 
     def read(self, name: str) -> BinaryIO:
         """Open a file for reading."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 from urllib.parse import quote
 
 from emulator.config.kinds import ConfigError
-from emulator.persistence.append_log import OFF, AppendLog
+from emulator.persistence.append_log import OFF, WAITING, AppendLog
 from emulator.persistence.dumps import Dumps
 from emulator.persistence.folder import Folder, Memory, Written
 from emulator.persistence.manifest import BASE, Manifest, Part
@@ -33,6 +33,7 @@ logger = logging.getLogger("emulator")
 _DAY: Final = 86_400_000
 _RETRY_MILLISECONDS: Final = 60_000
 """How long after a daily backup has failed it is tried again."""
+_CANNOT_END: Final = "Errors trying to shut down the server. Check the logs for more information."
 
 
 class Persistence:
@@ -362,13 +363,24 @@ class Persistence:
         if self.dumps.image is not None:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()
+        if self.log.rewriting is not None:
+            if self.log.state == WAITING and not self._ends_without_log(force):
+                return False
+            logger.warning("There is a child rewriting the AOF. Killing it!")
+            self.work.stop()
         if self.log.state != OFF:
-            if self.log.rewriting is not None:
-                logger.warning("There is a child rewriting the AOF. Killing it!")
-                self.work.stop()
             logger.log(NOTICE, "Calling fsync() on the AOF file.")
             self.log.flush_to_disk()
         return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
+
+    def _ends_without_log(self, force: bool) -> bool:
+        """Whether the server may end while the base of its first log is written: a start with that log would find no data."""
+        if force:
+            logger.warning("Writing initial AOF. Exit anyway.")
+        else:
+            logger.warning("Writing initial AOF, can't exit.")
+            logger.warning(_CANNOT_END)
+        return force
 
     def _save_at_end(self, force: bool) -> bool:
         logger.log(NOTICE, "Saving the final RDB snapshot before exiting.")
@@ -378,7 +390,7 @@ class Persistence:
             logger.warning("Error trying to save the DB. Exit anyway.")
         else:
             logger.warning("Error trying to save the DB, can't exit.")
-            logger.warning("Errors trying to shut down the server. Check the logs for more information.")
+            logger.warning(_CANNOT_END)
         return force
 
 

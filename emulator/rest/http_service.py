@@ -11,6 +11,7 @@ from emulator.rest.http import MOST_BODY, HttpConnection
 from emulator.sockets.listeners import listening_socket
 
 if TYPE_CHECKING:
+    from socket import socket
     from ssl import SSLContext
 
     from emulator.rest.answers import Answer, Opening
@@ -47,6 +48,14 @@ class HttpService(ABC):
         """The answer to a request of somebody who may not."""
 
 
+def http_socket(host: str, port: int) -> socket:
+    """A socket that listens for requests.  Raises OSError, whose text tells where and why not."""
+    try:
+        return listening_socket(host, port, _BACKLOG)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
 class HttpServer:
     """A service on a port, at the addresses of `bind` (a ``-`` before one: it may be missing on this machine).
 
@@ -65,7 +74,7 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         for address in self._bind:
             try:
-                listening = listening_socket(address.removeprefix("-"), self.port, _BACKLOG)
+                listening = http_socket(address.removeprefix("-"), self.port)
                 self.port = listening.getsockname()[1]
                 self._servers.append(await loop.create_server(self._connection, sock=listening, ssl=self.context))
             except OSError:

@@ -141,6 +141,8 @@ def read_options(argv: Sequence[str], environ: Mapping[str, str]) -> ServerOptio
         options.config.cluster_port = free_port()  # the usual one, so many ports above a free one, may be none
     if options.config.cluster_enabled and options.config.replicaof:
         raise FatalConfigError("replicaof directive not allowed in cluster mode")
+    if options.is_sentinel:
+        _check_sentinel_file(options.config.file)
     _check_logfile(options.config)
     return options
 
@@ -274,6 +276,17 @@ def _option_lines(words: Sequence[str]) -> list[str]:
     return lines
 
 
+def _check_sentinel_file(path: str) -> None:
+    """A sentinel writes what it finds out into its configuration file, so it does not start where it cannot."""
+    if not path:
+        raise StartRefused("Sentinel needs config file on disk to save state. Exiting...")
+    try:
+        with open(path, "r+b"):
+            pass
+    except OSError as error:
+        raise StartRefused(f"Sentinel config file {path} is not writable: {error.strerror}. Exiting...") from None
+
+
 def _check_logfile(config: Config) -> None:
     if config.logfile:
         try:
@@ -403,6 +416,16 @@ class Loader:
         if any(user[0] == words[0] for user in self.options.users):
             reason = "Duplicate user found. A user can only be defined once in config files"
             raise ConfigError(f"Error in user declaration '{words[0]}': {reason}")
+        from emulator.acl.user import User, first_mistake
+        from emulator.commands.table import table
+
+        name, *rules = map(to_bytes, words)
+        edition = self.config.edition
+        mistake = first_mistake(User(name, table(edition), is_valkey=edition.is_valkey), rules)
+        if mistake is not None:
+            place, reason = mistake
+            named = ["user", *words][place]  # of the line's words, not of the rules: so the real server counts
+            raise ConfigError(f"Error in user declaration '{named}': {reason}")
         self.options.users.append(words)
 
     def _load_module(self, words: list[str]) -> None:

@@ -139,7 +139,10 @@ class NetworkServer:
             raise OSError("The REST API needs h11: pip install h11") from None
         self.rest = rest_server(self.engine)
         self.rest.limit(self._has_room)
-        await self.rest.start()
+        try:
+            await self.rest.start()
+        except OSError as error:
+            raise OSError(f"REST API: {error}") from None
         return self.rest
 
     async def _open_bus(self, bus: Bus) -> None:

@@ -311,9 +311,11 @@ def _effect(effect: str, error: str | None, seconds: float | timedelta | None) -
         raise ValueError(f"error={error!r} goes with the effect 'error', not with {effect!r}")
     if seconds is not None and effect != DELAY:
         raise ValueError(f"seconds={seconds!r} goes with the effect 'delay', not with {effect!r}")
+    if seconds is None and effect == DELAY:
+        raise ValueError("the effect 'delay' takes seconds")
     if effect == ERROR:
         return [effect, error or "ERR injected fault"]
-    return [effect, in_milliseconds(seconds or 0)] if effect == DELAY else [effect]
+    return [effect] if seconds is None else [effect, in_milliseconds(seconds)]
 
 
 class TurnableClock:

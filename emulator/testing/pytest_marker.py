@@ -45,6 +45,13 @@ def asked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
     return said
 
 
+def settings_of(node: pytest.Item | pytest.Collector) -> dict[str, str]:
+    """The directives that the markers of a test or a module set, as CONFIG SET takes them."""
+    from emulator.testing.settings import as_directive
+
+    return {name: as_directive(value) for name, value in asked(node).get(_CONFIG, {}).items()}
+
+
 def check(item: pytest.Item) -> None:
     """Let a test fail whose markers ask for what there is not."""
     try:
@@ -56,6 +63,9 @@ def check(item: pytest.Item) -> None:
                 _check_compat(marker.kwargs[_COMPAT])
             if _CONFIG in marker.kwargs:
                 _check_settings(marker.kwargs[_CONFIG])
+        said = asked(item)
+        if _CONFIG in said:
+            _try_settings(settings_of(item), said.get(_COMPAT))
     except TypeError as error:
         pytest.fail(str(error), pytrace=False)
 
@@ -75,6 +85,22 @@ def _check_settings(settings: object) -> None:
     if not isinstance(settings, Mapping):
         raise TypeError(f"config={settings!r}: a dict of directives of redis.conf is wanted")
     refuse_unknown("setting", settings, Config.directives)
+
+
+def _try_settings(settings: Mapping[str, str], compat: object) -> None:
+    """Find out what CONFIG SET of an edition does not take, before a server is asked."""
+    from emulator.config.directives import Config
+    from emulator.config.edition import REDIS_8_2, edition_named
+    from emulator.protocol.errors import CommandError
+    from emulator.protocol.text import to_bytes
+
+    config = Config(edition_named(str(compat or REDIS_8_2.compat)))
+    for name, value in settings.items():
+        try:
+            config.set((to_bytes(name), to_bytes(value)), local=True)
+        except CommandError as error:
+            reason = str(error).rpartition(" - ")[2]
+            raise TypeError(f"config={{{name!r}: {value!r}}}: {reason}") from None
 
 
 def client_options(request: pytest.FixtureRequest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from emulator.config.edition import REDIS_8_2, Edition, edition_named
 from emulator.core.engine import Engine
 from emulator.protocol.errors import CommandError
 from emulator.protocol.inline import split_inline
+from emulator.protocol.text import to_text
 from emulator.suggestions import refuse_unknown
 
 USER = "user"
@@ -30,7 +31,7 @@ def configured(settings: Mapping[str, object], **before: object) -> Config:
         if name == USER:
             continue
         try:
-            config.assign(name.replace("_", "-"), [_text(value)])
+            config.assign(name.replace("_", "-"), [as_directive(value)])
         except ConfigError as error:
             raise ValueError(f"{name}={value!r}: {error}") from None
     return config
@@ -43,12 +44,13 @@ def _edition(name: object) -> Edition:
         raise ValueError(f"{COMPAT}={name!r}: {error}") from None
 
 
-def _text(value: object) -> str:
+def as_directive(value: object) -> str:
+    """A value as Python has it, as redis.conf has it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (tuple, list)):
         return " ".join(map(str, value))
-    return str(value)
+    return to_text(value) if isinstance(value, bytes) else str(value)
 
 
 def enter_users(engine: Engine, settings: Mapping[str, object]) -> None:

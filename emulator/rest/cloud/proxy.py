@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, cast
 import trustme
 
 from emulator.rest.http import HttpConnection
-from emulator.sockets.listeners import listening_socket
+from emulator.rest.http_service import http_socket
 
 if TYPE_CHECKING:
     from emulator.rest.http_service import HttpService
@@ -29,7 +29,6 @@ _HOST: Final = "127.0.0.1"
 _HTTPS: Final = "443"
 _MOST_HEAD: Final = 8 * 1024
 _SECONDS_TO_ASK: Final = 10.0
-_BACKLOG: Final = 128
 _MOST_CONNECTIONS: Final = 1000
 _REFUSED: Final = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _OPEN: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
@@ -58,7 +57,7 @@ class Proxy:
 
     async def start(self) -> None:
         """Listen.  Raises OSError."""
-        listening = listening_socket(_HOST, self.port, _BACKLOG)
+        listening = http_socket(_HOST, self.port)
         self.port = listening.getsockname()[1]
         self._server = await asyncio.get_running_loop().create_server(lambda: Asking(self), sock=listening)
 
