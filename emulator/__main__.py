@@ -113,17 +113,17 @@ def _new_server(config: Config, options: ServerOptions) -> NetworkServer:
     from emulator.server.server import NetworkServer
 
     engine = Engine(config)
-    server = NetworkServer(engine)
-    if options.is_sentinel:  # which has no data: a file that another server keeps in the folder is none of its own
-        from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
-
-        make_sentinel(engine, options.sentinel)
-    elif options.cluster_nodes:
+    if options.cluster_nodes:
         from emulator.server.cluster import folder_of_node
 
         engine.persistence.folder = folder_of_node(config)
-    else:
+    elif not options.is_sentinel:  # which has no data: what another server keeps in the folder is none of its own
         engine.persistence.folder = Disk(config)
+    server = NetworkServer(engine)
+    if options.is_sentinel:
+        from emulator.server.sentinel import make_sentinel  # a server that is none starts sooner without
+
+        make_sentinel(engine, options.sentinel)
     return server
 
 

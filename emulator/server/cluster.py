@@ -45,9 +45,8 @@ def folder_of_node(config: Config) -> Folder:
     """
     if not config.save and not config.appendonly:
         return Memory()
-    disk = Disk(config)
-    disk.make("")
-    return disk
+    os.makedirs(config.dir, exist_ok=True)
+    return Disk(config)
 
 
 def join(servers: Sequence[NetworkServer], replicas: int) -> None:
