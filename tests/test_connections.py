@@ -170,6 +170,19 @@ def test_what_was_sent_before_the_end_is_run(play, end, last):
     play(scenario, 2)
 
 
+@in_both_ways
+def test_nothing_is_kept_of_who_breaks_off_before_it_has_read_its_last_reply(play):
+    async def scenario(server, slow, other):
+        await other.ask("SETRANGE big 9999999 x")
+        slow.send("GET big", "GET big", "QUIT", *["INCR n"] * 600)
+        await wait_until(lambda: any(session.closing for session in server.engine.sessions.values()))
+        slow.reset()
+        await wait_until(lambda: len(server.engine.sessions) == 1)
+        assert await other.ask("EXISTS n") == b":0\r\n"
+
+    play(scenario, 2)
+
+
 # The end is the last that a client hears
 
 

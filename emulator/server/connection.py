@@ -199,6 +199,7 @@ class Connection(Receiver):
         """Close when all is sent; nothing more is said."""
         self.server.release(self)
         self._ended = True
+        self._backlog = []
         self.transport.close()
         if self._unheard:
             self._forget()
