@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
-from emulator.datatypes.quicklist import OVERHEAD, SIZES, Plain, accepts, exceeds, largest, room
+from emulator.datatypes.quicklist import OVERHEAD, SIZES, NodeIndex, Plain, accepts, exceeds, largest, room
 from emulator.datatypes.two_ended import TwoEnded
 
 _QUICKLIST = 40
@@ -32,8 +32,6 @@ _NODE = 160
 
 _SOME: Final = 4
 """Nodes whose values are told at a time."""
-_AT_ONCE: Final = 64
-"""Nodes that are passed at a time on the way to one in the middle."""
 
 
 class Nodes(NamedTuple):
@@ -61,7 +59,7 @@ class List:
     The values may be ``shared`` with a copy, until one of both changes.
     """
 
-    __slots__ = ("fill", "nodes", "shared", "size", "values")
+    __slots__ = ("_index", "fill", "nodes", "shared", "size", "values")
 
     def __init__(self) -> None:
         self.values = TwoEnded()
@@ -69,6 +67,7 @@ class List:
         self.nodes: deque[list[int]] | None = None
         self.fill = 0
         self.shared = False
+        self._index: NodeIndex | None = None
 
     @classmethod
     def of(cls, values: Sequence[bytes], limit: int) -> List:
@@ -347,6 +346,7 @@ class List:
         size = entry_size(value)
         self.size -= len(found) * size
         if self.nodes is not None:
+            self._index = None
             self._remove_from_nodes(self.nodes, found, size)
         if len(found) <= _FEW_VALUES:
             for index in reversed(found):
@@ -390,14 +390,14 @@ class List:
     # The listpacks of a quicklist
 
     def _locate(self, index: int) -> tuple[int, int]:
-        """The place of the node that has the value of an index, and where in the node.  O(nodes) from the nearer end."""
-        nodes, size = self.nodes, len(self.values)
-        assert nodes is not None
-        if index < size // 2:
-            return _passed(nodes, index)
-        place, offset = _passed(reversed(nodes), size - 1 - index)
-        place = len(nodes) - 1 - place
-        return place, nodes[place][0] - 1 - offset
+        """The place of the node that has the value of an index, and where in the node.
+
+        O(log nodes) while no node has got more or fewer values since it was asked last, else O(nodes).
+        """
+        assert self.nodes is not None
+        if self._index is None or not self._index.is_of(self.nodes):
+            self._index = NodeIndex(self.nodes)
+        return self._index.locate(index)
 
     def _set_in_nodes(self, nodes: deque[list[int]], index: int, value: bytes, growth: int) -> None:
         """A value is to be replaced by one that may be too large for its node, or large no more, and takes more bytes."""
@@ -406,7 +406,9 @@ class List:
         large, was_large = len(value) > largest(self.fill), node.__class__ is Plain
         if large == was_large:
             _change(node, 0, growth)
-        elif was_large:
+            return
+        self._index = None
+        if was_large:
             self._insert_into_nodes(nodes, index, value, after=True)
             del nodes[place]
         else:
@@ -423,6 +425,7 @@ class List:
         size = entry_size(value)
         large = len(value) > largest(self.fill)
         place, offset = self._locate(index)
+        self._index = None
         at_end = offset == (nodes[place][0] - 1 if after else 0)
         beside = place + (1 if after else -1)
         if large and (at_end or nodes[place].__class__ is Plain):
@@ -489,23 +492,6 @@ class List:
                 assert count
                 assert size == HEADER_SIZE + sum(map(entry_size, islice(values, count)))
             assert not list(values)
-
-
-def _passed(nodes: Iterable[list[int]], values: int) -> tuple[int, int]:
-    """How many nodes lie whole within the first `values`, and how many of these are in the next one.  O(nodes)."""
-    rest = iter(nodes)
-    place = 0
-    while some := [count for count, _ in islice(rest, _AT_ONCE)]:
-        held = sum(some)
-        if held > values:
-            for count in some:
-                if values < count:
-                    return place, values
-                values -= count
-                place += 1
-        values -= held
-        place += _AT_ONCE
-    raise IndexError(values)
 
 
 def _change(node: list[int], count: int, size: int) -> None:

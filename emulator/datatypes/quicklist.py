@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
 from functools import lru_cache
+from itertools import accumulate
 from math import inf
 
 SIZES = (4096, 8192, 16384, 32768, 65536)
@@ -58,3 +61,27 @@ def largest(limit: int) -> int:
 def accepts(node: list[int], value: bytes, limit: int) -> bool:
     """Whether a node of a quicklist has room for a value that is not large, by Redis's estimate."""
     return node.__class__ is list and not exceeds(node[1] + len(value) + OVERHEAD, node[0] + 1, limit)
+
+
+class NodeIndex:
+    """Where the nodes of a quicklist end, counted in values.
+
+    That values come or go at an end is found out; who changes how many there are in a node between them makes another index.
+    """
+
+    __slots__ = ("_ends", "_first", "_last", "_told")
+
+    def __init__(self, nodes: deque[list[int]]) -> None:
+        self._first, self._last = nodes[0], nodes[-1]
+        self._told = len(nodes), self._first[0], self._last[0]
+        self._ends = list(accumulate([count for count, _ in nodes]))
+
+    def is_of(self, nodes: deque[list[int]]) -> bool:
+        """Whether it is still true of these nodes."""
+        first, last = nodes[0], nodes[-1]
+        return first is self._first and last is self._last and self._told == (len(nodes), first[0], last[0])
+
+    def locate(self, index: int) -> tuple[int, int]:
+        """The place of the node that has the value of an index, behind all the last, and where in the node.  O(log nodes)."""
+        place = bisect_right(self._ends, index, hi=len(self._ends) - 1)
+        return place, index - self._ends[place - 1] if place else index
