@@ -87,7 +87,8 @@ def test_looseness():
     assert loose.of([b"GET", b"k"]).looseness == frozenset()
     assert loose.of([b"SPOP", b"k"]) is None
     assert loose.of([b"SORT", b"k"]) is not None
-    assert loose.of([b"SORT", b"k", b"BY", b"NOSORT"]) is None
+    assert loose.of([b"SORT", b"k", b"BY", b"w*"]) is not None
+    assert loose.of([b"SORT", b"k", b"by", b"NOSORT"]) is None
     assert loose.of([b"ZLEXCOUNT", b"k", b"-", b"+"]) is not None
     assert loose.of([b"ZLEXCOUNT", b"k", b"-", b"+"], [b"skiplist"]) is None
 

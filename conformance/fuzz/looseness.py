@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from conformance.cases import LOOSENESS, Step
@@ -29,6 +30,8 @@ class Looseness:
         said = {word.upper() for word in (*words, *circumstances)}
         if len(set(words)) < len(words):
             said.add(b"TWICE")
+        if any(option.upper() == b"BY" and b"*" not in pattern for option, pattern in pairwise(words)):
+            said.add(b"UNSORTED")
         for needed, step in self._rules.get(self._name(words), ()):
             if needed <= said:
                 return step
