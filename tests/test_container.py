@@ -112,7 +112,7 @@ def test_the_health_check_knows_where_the_server_is(image, way):
     elif way == "REDIS_ARGS":
         variables = {"REDIS_ARGS": f"--port {port}"}
     elif way == "user":
-        arguments = ["redis-server", "--port", str(port), "--user", "default off"]
+        arguments = ["redis-server", "--port", str(port), "--user", "default", "off"]
     else:
         arguments = ["--port", str(port), "--unixsocket", str(image / "socket")]
     server = started(image, port, *arguments, **variables)
