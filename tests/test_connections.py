@@ -53,6 +53,11 @@ class Client:
         self.socket.close()
 
 
+def first_client(server):
+    """The id of the client that has been there longest."""
+    return next(iter(server.engine.sessions.values())).id
+
+
 @pytest.fixture
 def play(serve):
     """``play(scenario, number)``: run ``await scenario(server, *clients)`` with so many clients."""
@@ -109,7 +114,7 @@ def test_who_broke_off_in_the_same_round_is_given_nothing(play):
 @in_both_ways
 def test_who_was_killed_is_given_nothing(play):
     async def scenario(server, waiting, other):
-        (name,) = [session.id for session in server.engine.sessions.values()][:1]
+        name = first_client(server)
         await block(server, waiting, "SUBSCRIBE c", "UNSUBSCRIBE c", "BLPOP l 0")
         other.send(f"CLIENT KILL ID {name}", "RPUSH l x", "LLEN l")
         assert await other.read(12) == b":1\r\n:1\r\n:1\r\n"
@@ -120,7 +125,7 @@ def test_who_was_killed_is_given_nothing(play):
 @in_both_ways
 def test_who_was_killed_hears_no_message(play):
     async def scenario(server, subscriber, other):
-        (name,) = [session.id for session in server.engine.sessions.values()][:1]
+        name = first_client(server)
         await subscriber.ask("SUBSCRIBE c")
         other.send(f"CLIENT KILL ID {name}", "PUBLISH c x")
         assert await other.read(8) == b":1\r\n:0\r\n"
@@ -214,7 +219,7 @@ def test_nothing_follows_the_last_reply(play, last, answer):
 @pytest.mark.parametrize("end", ["RPUSH l x", "CLIENT UNBLOCK {} ERROR"])
 def test_the_reply_to_who_waited_is_dropped_as_any_other(play, mode, end):
     async def scenario(server, waiting, other):
-        (name,) = [session.id for session in server.engine.sessions.values()][:1]
+        name = first_client(server)
         await block(server, waiting, f"CLIENT REPLY {mode}", "BLPOP l 0")
         assert await other.ask(end.format(name)) == b":1\r\n"
         waiting.send("CLIENT REPLY ON", "PING")

@@ -33,7 +33,6 @@ logger = logging.getLogger("emulator")
 _DAY: Final = 86_400_000
 _RETRY_MILLISECONDS: Final = 60_000
 """How long after a daily backup has failed it is tried again."""
-_CANNOT_END: Final = "Errors trying to shut down the server. Check the logs for more information."
 
 
 class Persistence:
@@ -364,7 +363,8 @@ class Persistence:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()
         if self.log.rewriting is not None:
-            if self.log.state == WAITING and not self._ends_without_log(force):
+            # a start with a first log that has no base yet would find no data
+            if self.log.state == WAITING and not _ends_anyway("Writing initial AOF", force):
                 return False
             logger.warning("There is a child rewriting the AOF. Killing it!")
             self.work.stop()
@@ -373,25 +373,19 @@ class Persistence:
             self.log.flush_to_disk()
         return not (save or (save is None and self._engine.config.save)) or self._save_at_end(force)
 
-    def _ends_without_log(self, force: bool) -> bool:
-        """Whether the server may end while the base of its first log is written: a start with that log would find no data."""
-        if force:
-            logger.warning("Writing initial AOF. Exit anyway.")
-        else:
-            logger.warning("Writing initial AOF, can't exit.")
-            logger.warning(_CANNOT_END)
-        return force
-
     def _save_at_end(self, force: bool) -> bool:
         logger.log(NOTICE, "Saving the final RDB snapshot before exiting.")
-        if self.dumps.save():
-            return True
-        if force:
-            logger.warning("Error trying to save the DB. Exit anyway.")
-        else:
-            logger.warning("Error trying to save the DB, can't exit.")
-            logger.warning(_CANNOT_END)
-        return force
+        return self.dumps.save() or _ends_anyway("Error trying to save the DB", force)
+
+
+def _ends_anyway(trouble: str, force: bool) -> bool:
+    """Whether the server ends in spite of a trouble, which is logged: only if it is forced to."""
+    if force:
+        logger.warning("%s. Exit anyway.", trouble)
+    else:
+        logger.warning("%s, can't exit.", trouble)
+        logger.warning("Errors trying to shut down the server. Check the logs for more information.")
+    return force
 
 
 def _not_loaded(error: BadFile | OSError, what: str) -> CommandError:
