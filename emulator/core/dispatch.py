@@ -217,7 +217,13 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     """One command with all the guards; what CLIENT REPLY asks for is done to the reply."""
     if session.closing:
         return NO_REPLY
-    reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
+    if (command := _unguarded(session, args)) is not None:
+        session.last_command = command
+        reply = call(session, command, args)
+        if session.fast_path:  # nothing of what follows is so
+            return reply
+    else:
+        reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
     if session.asking and session.queue is None:
         session.asking = session.last_command is not None and session.last_command.name == b"asking"
     if session.large_requests and reply.__class__ is not Postponed:
@@ -285,6 +291,21 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
         session.out.append(whole[: max(len(whole) // 2, 1)])
         session.close()
     return NO_REPLY
+
+
+def _unguarded(session: Session, args: Sequence[bytes]) -> Command | None:
+    """The command of a call that no guard could refuse: a sub-command of a `fast_path` session, or EXEC and its like."""
+    command = session.engine.commands.get(args[0])
+    if command is None:
+        return None
+    if session.plain_queue is not None:
+        command = command if command.full_name in _NOT_QUEUED else None
+    elif not session.fast_path:
+        return None
+    elif len(args) > 1 and command.subcommands:
+        command = command.subcommand(args[1].lower())
+    is_open = command is not None and command.least <= len(args) <= command.most and not command.flags & PROTECTED
+    return command if is_open else None
 
 
 def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
@@ -445,36 +466,38 @@ nested = cast("Callable[[Session, Command, Sequence[bytes]], Reply]", call)
 
 def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
     session.words = args
-    monitor = session.engine.monitor
+    engine = session.engine
+    monitor = engine.monitor
     if monitor.sessions and command.flags & RUNS_SCRIPT:
         monitor.show_always(session, args)
     started = perf_counter()
     try:
         reply: Outcome = command.fn(session, *args[command.skip :])  # type: ignore[misc]
     except Exception as error:
-        reply = failure(session.engine, command, error)
+        reply = failure(engine, command, error)
     elapsed = perf_counter() - started
     if session.tracked is not None and command.flags & READONLY:
-        session.engine.tracking.remember(session.tracked, command, args)
+        engine.tracking.remember(session.tracked, command, args)
     if monitor.sessions:
         monitor.show(session, command, args)
-    for meter in session.engine.meters:
+    for meter in engine.meters:
         meter(session, command, args, reply, elapsed)
     if reply.__class__ is Block:
         reply.spent = elapsed
     else:
-        count(session.engine.current or session, session, command, args, elapsed)
+        count(engine.current or session, session, command, args, elapsed)
     return reply
 
 
 def count(client: Session, session: Session, command: Command, args: Sequence[bytes], elapsed: float) -> None:
     """Enter a call of a session (it may be a script's own) in the statistics; for the client whose turn it is."""
+    engine = session.engine
     client.total_commands += 1
-    session.engine.stats.commands_processed += 1
+    engine.stats.commands_processed += 1
     command.note(elapsed + OFFSET)
     if len(command.durations.noted) >= GATHERED_AT_MOST:
-        session.engine.count_durations()
-    if elapsed >= session.engine.slow_seconds:
+        engine.count_durations()
+    if elapsed >= engine.slow_seconds:
         note_slow(session, command, args, elapsed)
 
 
