@@ -55,7 +55,10 @@ def describe(session: Session, ended: bool = False) -> bytes:
         b"lib-ver": session.lib_version,
         **({} if edition.precedes("8.0.0") else _totals(session, is_valkey)),
     }
-    return b" ".join([name + b"=" + value.partition(b"\0")[0] for name, value in fields.items()])
+    line = b" ".join(map(b"=".join, fields.items()))
+    if b"\0" in line:  # it ends the value that it is in
+        line = b" ".join([name + b"=" + value.partition(b"\0")[0] for name, value in fields.items()])
+    return line
 
 
 def _totals(session: Session, is_valkey: bool) -> dict[bytes, bytes]:

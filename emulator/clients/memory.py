@@ -144,7 +144,8 @@ def _beside(session: Session) -> int:
     total = _WATCHED_KEY * len(session.watched)
     if session.queue:
         total += _QUEUED_COMMAND * max(2, 1 << (len(session.queue) - 1).bit_length())
-    total += sum(map(_table, (session.channels, session.patterns, session.shards)))
+    if session.subscriptions:
+        total += sum(map(_table, (session.channels, session.patterns, session.shards)))
     if session.tracked is not None and session.tracked.prefixes is not None:
         total += _TREE_NODE * _tree_nodes(session.tracked.prefixes)
     return total

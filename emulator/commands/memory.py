@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.commands.options import at_least, read_options
 from emulator.keyspace.exact_weight import exact_weight
 from emulator.keyspace.memory import MemoryFigures, resident_memory
-from emulator.keyspace.weight import weigh, weight_of_parts
+from emulator.keyspace.weight import weight_of_parts
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX
 from emulator.protocol.replies import OK, Reply, Status, Verbatim
 from emulator.table.keyspec import keys
@@ -26,17 +26,23 @@ container("memory", group="server", since="4.0.0", acl="", help_since="4.0.0", h
 _TIPS = "nondeterministic_output request_policy:all_shards response_policy:special"
 
 
+_OPTIONS: Final = {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)}
+
+
 @command("server", container="memory", since="4.0.0", flags="readonly", keys=[keys("RO", 2)], acl="", complexity="O(1)")
 def memory_usage(client: Session, key: bytes, *options: bytes) -> int | None:
     """Returns the approximate memory of a key and its value, in bytes."""
-    read_options(options, {b"SAMPLES": at_least(0, SYNTAX, NOT_INTEGER)})
+    read_options(options, _OPTIONS)
     entry = client.db.peek_entry(key)
     if entry is None:
         return None
-    if client.engine.config.edition.precedes("8.2.0"):
+    edition = client.engine.config.edition
+    if edition.precedes("8.2.0"):
         return weight_of_parts(key, entry.value)
-    weight = exact_weight if client.engine.config.edition.includes("8.6.0") else weigh
-    return weight(key, entry.value, entry.deadline is not None)
+    if edition.includes("8.6.0"):
+        return exact_weight(key, entry.value, entry.deadline is not None)
+    client.db.weigh()
+    return entry.weight[0]
 
 
 _SINCE: Final = {

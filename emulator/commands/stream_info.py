@@ -65,12 +65,8 @@ def _figures(client: Session, stream: Stream) -> dict[bytes, Reply]:
 
 
 def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
-    first, last = (list(entries(stream, 0, MAX_ID, 1, backwards)) for backwards in (False, True))
-    return _figures(client, stream) | {
-        b"groups": len(stream.groups),
-        b"first-entry": first[0] if first else None,
-        b"last-entry": last[0] if last else None,
-    }
+    first, last = (next(iter(entries(stream, 0, MAX_ID, 1, backwards)), None) for backwards in (False, True))
+    return _figures(client, stream) | {b"groups": len(stream.groups), b"first-entry": first, b"last-entry": last}
 
 
 def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Reply]:

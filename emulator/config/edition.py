@@ -77,15 +77,11 @@ class Edition:
 
         Nothing that has once come was ever taken away.
         """
-        if not self.is_valkey:
-            return bool(since) and _parts(since) <= _parts(self.version)
-        if valkey:
-            return _parts(valkey) <= _parts(self.version)
-        return bool(since) and _parts(since) <= _parts(_COMMON_ANCESTOR)
+        return _includes(self.version, self.is_valkey, since, valkey)
 
     def precedes(self, version: str) -> bool:
         """Whether it is a Redis before a version, in which something changed."""
-        return not self.is_valkey and _parts(self.version) < _parts(version)
+        return not self.is_valkey and not self.includes(version)
 
     @property
     def is_as_7_4(self) -> bool:
@@ -144,6 +140,13 @@ def load_packages(edition: Edition) -> None:
 def _number(version: str) -> int:
     major, minor, patch = _parts(version)
     return major << 16 | minor << 8 | patch
+
+
+@cache  # asked by many commands each time
+def _includes(version: str, is_valkey: bool, since: str, valkey: str) -> bool:
+    if is_valkey and valkey:
+        return _parts(valkey) <= _parts(version)
+    return bool(since) and _parts(since) <= _parts(_COMMON_ANCESTOR if is_valkey else version)
 
 
 @cache

@@ -28,7 +28,7 @@ def used_memory(engine: HostOfData) -> int:
 def resident_memory() -> int:
     """Bytes that the process has in memory, 0 where the system does not tell."""
     try:
-        with open("/proc/self/statm", "rb") as file:
+        with open("/proc/self/statm", "rb", buffering=0) as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
@@ -42,12 +42,12 @@ class MemoryFigures:
         self.used = engine.used_memory
         self.peak = engine.stats.peak_memory
         self.startup = AT_REST
-        self.keys = sum(map(len, engine.databases))
+        databases = [db for db in engine.databases if db.entries]
+        self.keys = sum(map(len, databases))
         self.clients = sum(usage(session).total for session in list(engine.sessions.values()))
         self.scripts = scripting.scripts_memory
         self.functions = scripting.functions_memory
-        self.tables = sum(POINTER * buckets(len(db)) for db in engine.databases if len(db))
-        slots = sum(len(db) + db.expiring for db in engine.databases)
-        self.overhead = AT_REST + self.clients + SLOT * slots
+        self.tables = sum(POINTER * buckets(len(db)) for db in databases)
+        self.overhead = AT_REST + self.clients + SLOT * (self.keys + sum(db.expiring for db in databases))
         self.dataset = max(self.used - self.overhead, 0)
         self.dataset_share = self.dataset * 100 / max(self.used - AT_REST, 1)

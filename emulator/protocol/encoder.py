@@ -146,21 +146,22 @@ class _Encoder:
         parts = [head]
         append = parts.append
         table, aggregates = self.table, self.aggregates
-        for value in values:
+        rest = iter(values)
+        for value in rest:
             kind = value.__class__
             if kind is bytes and len(value) < 1024:
                 append(_BULK_HEADS[len(value)] + value + b"\r\n")
             elif kind in aggregates:
-                return self._write_nested(head, values)
+                return self._write_nested(parts, chain((value,), rest))
             else:
                 append(table[kind](value))
         return b"".join(parts)
 
-    def _write_nested(self, head: bytes, values: Collection[Any]) -> bytes:
-        parts = [head]
+    def _write_nested(self, parts: list[bytes], rest: Iterator[Any]) -> bytes:
+        """Encode the values that are left, of which the first one is an aggregate; `parts` is what comes before."""
         append = parts.append
         table, aggregates = self.table, self.aggregates
-        open_ones = [iter(values)]
+        open_ones = [rest]
         while open_ones:
             for value in open_ones[-1]:
                 kind = value.__class__
