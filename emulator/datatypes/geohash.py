@@ -8,7 +8,7 @@ Source: https://redis.io/docs/latest/commands/geoadd/ ("How does it work?"), htt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
@@ -214,9 +214,14 @@ class Shape(NamedTuple):
             return self.width * self.unit
         return sqrt((self.width / 2) * (self.width / 2) + (self.height / 2) * (self.height / 2)) * self.unit
 
-    def ranges(self) -> list[tuple[int, int]]:
+    def ranges(self) -> Sequence[tuple[int, int]]:
         """Ranges of 52-bit numbers, the second end not included, in which every place of the shape lies, in Redis's order."""
-        return _ranges(self.centre, self._radius(), self._bounds())
+        return _ranges_of(self)
+
+
+@lru_cache(maxsize=256)  # searches look round the same places time and again
+def _ranges_of(shape: Shape) -> Sequence[tuple[int, int]]:
+    return _ranges(shape.centre, shape._radius(), shape._bounds())
 
 
 class Polygon(NamedTuple):
@@ -252,7 +257,7 @@ class Polygon(NamedTuple):
             before = vertex
         return inside
 
-    def ranges(self) -> list[tuple[int, int]]:
+    def ranges(self) -> Sequence[tuple[int, int]]:
         """The same for a polygon."""
         over, up = zip(*self.vertices, strict=True)
         bounds = Area(min(over), min(up), max(over), max(up))
@@ -311,11 +316,12 @@ def _neighbour(cell: Cell, steps: int, east: int, north: int) -> Cell:
 
 def _reaches(cell: Cell, steps: int, bounds: Area) -> bool:
     """Whether the cells round one cell go as far as the bounds."""
+    (x, y), mask = cell, (1 << steps) - 1
     return not (
-        _latitude(_neighbour(cell, steps, 0, 1)[0] + 1, steps) < bounds.north
-        or _latitude(_neighbour(cell, steps, 0, -1)[0], steps) > bounds.south
-        or _longitude(_neighbour(cell, steps, 1, 0)[1] + 1, steps) < bounds.east
-        or _longitude(_neighbour(cell, steps, -1, 0)[1], steps) > bounds.west
+        _latitude((x + 1 & mask) + 1, steps) < bounds.north
+        or _latitude(x - 1 & mask, steps) > bounds.south
+        or _longitude((y + 1 & mask) + 1, steps) < bounds.east
+        or _longitude(y - 1 & mask, steps) > bounds.west
     )
 
 
