@@ -7,13 +7,17 @@ local WORD = 8
 local LINE_BREAK = 10
 local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
 
--- A function whose memory is given back at once where it took much.
+local function collected(...)
+  collectgarbage()
+  return ...
+end
+
+-- A function whose memory is given back at once where it took much; else it is called in this one's place, which LuaJIT likes.
 local function tidy(work)
-  local function after(size, ...)
-    if size > LARGE then collectgarbage() end
-    return ...
+  return function(data, ...)
+    if #data > LARGE then return collected(work(data, ...)) end
+    return work(data, ...)
   end
-  return function(data, ...) return after(#data, work(data, ...)) end
 end
 
 local found, ffi = pcall(require, "ffi")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
@@ -11,30 +13,42 @@ from emulator.config.notifications import GENERIC
 from emulator.datatypes.types import Value
 from emulator.protocol.errors import NOT_INTEGER, CommandError
 from emulator.protocol.replies import OK, Status
+from emulator.rdb.errors import BadData
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.directives import Config
     from emulator.keyspace.host import HostOfData
 
 _MOST_FREQUENT = 255
 
 
+@cache
+def _to_payload() -> Callable[[Value, bool, int], bytes]:
+    from emulator.rdb.save import serialized  # only a server that is asked for it needs it
+
+    return serialized
+
+
+@cache
+def _from_payload() -> Callable[[bytes, int, Config], Value | None]:
+    from emulator.rdb.load import deserialized
+
+    return deserialized
+
+
 def serialized(engine: HostOfData, value: Value) -> bytes:
     """Return a value as a payload for RESTORE, by the settings of the engine.  O(n)."""
-    from emulator.rdb import save  # only a server that is asked for it needs it
-
-    return save.serialized(value, engine.config.rdbcompression, engine.config.edition.rdb_version)
+    return _to_payload()(value, engine.config.rdbcompression, engine.config.edition.rdb_version)
 
 
 def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     """Return the value of a payload."""
-    from emulator.rdb import errors, load
-
     try:
-        value = load.deserialized(serialized_value, engine.config.edition.rdb_version, engine.config)
-    except errors.BadData:
+        value = _from_payload()(serialized_value, engine.config.edition.rdb_version, engine.config)
+    except BadData:
         raise CommandError("ERR Bad data format") from None
     if value is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")

@@ -177,7 +177,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
     if isinstance(value, ZSet):
         client.db.reweigh(key)
         client.db.alter(key)
-        value.packed = False  # Redis converts what it sorts, and it stays so
+        value.unpack()  # Redis converts what it sorts, and it stays so
     kept = options.store is not None or client.engine.scripting.owns(client)
     if isinstance(value, Set) and options.leaves_order and kept:
         options = options._replace(by=None, alpha=True, leaves_order=False)  # a set has no order of its own

@@ -62,8 +62,8 @@ def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
     if target is None:
         return int(add_scores(client, key, (score,), (member,), _NO_OPTIONS) or 0)
     limits = client.engine.config
-    if target.packed and limits.zset_max_listpack_entries < 1:
-        target.packed = False
+    if limits.zset_max_listpack_entries < 1:
+        target.unpack()
     old = target.scores.get(member)
     if old != score:
         target.set(member, score, limits)
@@ -93,10 +93,10 @@ def add_scores(
             return None if increments else 0
         target = ZSet()
     limits = client.engine.config
-    if target.packed and len(members) > limits.zset_max_listpack_entries:
-        target.packed = False  # Redis converts by the number of words, before it notices duplicates
-    if limits.edition.is_valkey and target.packed:
-        target.packed = max(map(len, members)) <= limits.zset_max_listpack_value  # and Valkey by their lengths
+    if len(members) > limits.zset_max_listpack_entries:
+        target.unpack()  # Redis converts by the number of words, before it notices duplicates
+    if limits.edition.is_valkey and max(map(len, members)) > limits.zset_max_listpack_value:
+        target.unpack()  # and Valkey by their lengths
     added = changed = 0
     result: float | None = None
     for score, member in zip(scores, members, strict=True):

@@ -175,7 +175,8 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes,
     db = client.db
     if scores:
         value = ZSet.of(scores, client.engine.config)
-        value.packed = value.packed and packs
+        if not packs:
+            value.unpack()
         db.put(key, value, ZSET, event)
     elif db.peek_entry(key) is not None:
         db.discard(key)

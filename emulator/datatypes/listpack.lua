@@ -290,21 +290,24 @@ local function put_element_at(from, place, stop, to, written)
   return behind(from, next, next - place), written, room
 end
 
--- The elements between two places as texts, a line break behind each, and where there is room for them their lengths, four
--- bytes each: where the texts end, how many there are, the bytes that they should take; nil where it is no listpack.  What is
--- read ends with an end mark and is followed by other bytes, so that what is cut off is read up to there and not much beyond.
-local function put_elements(from, place, stop, to, written, lengths)
-  local count, whole, room = 0, 0, nil
-  while place < stop do
+-- The elements of the listpack between two places as texts, a line break behind each, and where there is room for them their
+-- lengths, four bytes each: where the texts end, how many there are, the bytes that they should take; nil where it is none.  What
+-- is read is followed by other bytes, so that what is cut off is read up to its end mark and not much beyond.
+local function put_elements(from, start, stop, to, written, lengths)
+  local size = stop - start
+  if size <= HEADER or number_at(from, start) ~= size or from[stop - 1] ~= END then return nil end
+  local place, last, count, whole, room = start + HEADER, stop - 1, 0, 0, nil
+  while place < last do
     local first = written
-    place, written, room = put_element_at(from, place, stop, to, written)
+    place, written, room = put_element_at(from, place, last, to, written)
     if not place then return nil end
     if lengths then put_bytes(written - first, 4, lengths, 4 * count) end
     count, whole = count + 1, whole + room
     to[written] = LINE_BREAK
     written = written + 1
   end
-  if place ~= stop then return nil end
+  local told = from[start + 4] + from[start + 5] * 256
+  if place ~= last or (told ~= count and told ~= UNKNOWN) then return nil end
   return written, count, whole
 end
 
@@ -312,7 +315,7 @@ end
 local function unpack(data)
   local padded = data .. BEYOND
   local to, lengths = memory.room(#data * MOST_TEXT), memory.room(#data * 2)
-  local written, count, whole = put_elements(memory.view(padded), HEADER, #data - 1, to, 0, lengths)
+  local written, count, whole = put_elements(memory.view(padded), 0, #data, to, 0, lengths)
   local _ = padded -- which the view does not keep
   if not written then return nil end
   return memory.text(to, written), memory.text(lengths, 4 * count), whole

@@ -57,7 +57,10 @@ class LexRange(NamedTuple):
 
 
 class ZSet:
-    """A sorted set; ``payload`` is what its members take in a skip list.  Unless said otherwise methods are O(log n)."""
+    """A sorted set; ``payload`` is what its members take in a skip list if it is one.
+
+    Unless said otherwise methods are O(log n).
+    """
 
     __slots__ = ("_dense", "order", "packed", "payload", "scores")
 
@@ -71,13 +74,19 @@ class ZSet:
     @classmethod
     def of(cls, scores: dict[bytes, float], limits: ZSetLimits) -> ZSet:
         """A sorted set of members and scores.  O(n log n)."""
-        new = cls()
-        new.packed = len(scores) <= limits.zset_max_listpack_entries and (
+        packed = len(scores) <= limits.zset_max_listpack_entries and (
             max(map(len, scores), default=0) <= limits.zset_max_listpack_value
         )
-        new.scores = {member: score + 0.0 for member, score in scores.items()} if new.packed else scores
-        new.payload = node_rooms(scores)
-        new.order = SortedList(zip(new.scores.values(), new.scores, strict=True))
+        return cls.encoded({member: score + 0.0 for member, score in scores.items()} if packed else scores, packed)
+
+    @classmethod
+    def encoded(cls, scores: dict[bytes, float], packed: bool) -> ZSet:
+        """The same in a listpack or in a skip list.  O(n log n)."""
+        new = cls()
+        new.packed = packed
+        new.scores = scores
+        new.payload = 0 if packed else node_rooms(scores)
+        new.order.update(zip(scores.values(), scores, strict=True))
         return new
 
     def __len__(self) -> int:
@@ -112,6 +121,12 @@ class ZSet:
             return sum(map(integer_size, map(int, scores)))
         return entry_sizes(format_doubles(scores))
 
+    def unpack(self) -> None:
+        """Be a skip list from now on.  O(n) where it was none."""
+        if self.packed:
+            self.packed = False
+            self.payload = node_rooms(self.scores)
+
     def copy(self) -> ZSet:
         """A sorted set of its own with the same members.  O(n)."""
         twin = ZSet()
@@ -132,7 +147,7 @@ class ZSet:
             self.order.remove((old, member))
         else:
             if self.packed and not self._has_room(member, limits):
-                self.packed = False
+                self.unpack()
             self.payload += node_room(member)
             if self._dense is not None:
                 self._dense.add(member)
@@ -256,7 +271,7 @@ class ZSet:
         return self._dense
 
     def _check(self) -> None:
-        assert self.payload == sum(map(node_room, self.scores))
+        assert self.packed or self.payload == sum(map(node_room, self.scores))
         assert list(self.order) == sorted((score, member) for member, score in self.scores.items())
         if self._dense is not None:
             self._dense._check()

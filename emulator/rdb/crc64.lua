@@ -5,6 +5,11 @@ local memory = use("memory")
 if not memory.bxor then return {} end
 local band, bor, bxor, lshift, rshift = memory.band, memory.bor, memory.bxor, memory.lshift, memory.rshift
 
+-- The four bytes of a half, the lowest first.
+local function text_of(half)
+  return string.char(band(half, 255), band(rshift(half, 8), 255), band(rshift(half, 16), 255), rshift(half, 24))
+end
+
 -- The function that computes it by eight tables, behind one another, of 256 remainders of eight bytes each.
 local function prepared(tables)
   local lows, highs, halves = memory.numbers(2048), memory.numbers(2048), memory.words(tables)
@@ -27,7 +32,7 @@ local function prepared(tables)
       low = bxor(lows[first], bor(rshift(low, 8), lshift(high, 24)))
       high = bxor(highs[first], rshift(high, 8))
     end
-    return band(low, 65535), rshift(low, 16), band(high, 65535), rshift(high, 16)
+    return text_of(low) .. text_of(high)
   end)
 end
 

@@ -35,9 +35,16 @@ def _tables() -> list[list[int]]:
 
 @cache
 def _in_lua() -> Any:
-    """What computes the 16-bit quarters of a checksum, the lowest first; None where only plain Lua is there."""
+    """What computes the bytes of a checksum, the lowest first; None where only plain Lua is there."""
     prepared = function("rdb/crc64", "prepared")
     return prepared and prepared(b"".join([number.to_bytes(8, "little") for table in _tables() for number in table]))
+
+
+def checksum(data: bytes) -> bytes:
+    """The checksum of some bytes as it stands behind them.  O(n)."""
+    quick = _in_lua()
+    told: bytes = _slowly(data, 0).to_bytes(_WORD, "little") if quick is None else quick(data)
+    return told
 
 
 def crc64(data: bytes, before: int = 0) -> int:
@@ -47,8 +54,7 @@ def crc64(data: bytes, before: int = 0) -> int:
         return _slowly(data, before)
     if before:  # what was before is the same as another first word
         data = (int.from_bytes(data[:_WORD], "little") ^ before).to_bytes(_WORD, "little") + data[_WORD:]
-    a, b, c, d = map(int, quick(data))
-    return a | b << 16 | c << 32 | d << 48
+    return int.from_bytes(quick(data), "little")
 
 
 def _slowly(data: bytes, number: int) -> int:

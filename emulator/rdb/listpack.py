@@ -10,22 +10,11 @@ Source: https://github.com/antirez/listpack/blob/master/listpack.md
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
 
 from emulator.datatypes.columns import columns, parted
+from emulator.datatypes.listpack import HEADER_SIZE
 from emulator.lua import function
 from emulator.rdb.errors import BadData
-
-_HEADER: Final = 6
-_END: Final = b"\xff"
-_UNKNOWN: Final = 0xFFFF
-
-
-class Unpacked(NamedTuple):
-    """The elements of a listpack, and its bytes as it should be: integers may take fewer than they do."""
-
-    elements: list[bytes]
-    size: int
 
 
 def pack(elements: Sequence[bytes]) -> bytes:
@@ -36,18 +25,13 @@ def pack(elements: Sequence[bytes]) -> bytes:
 
 def unpack(data: bytes) -> list[bytes]:
     """The elements, integers as their text; raises `BadData` for what is no listpack.  O(n)."""
-    return unpack_measured(data).elements
+    return unpack_measured(data)[0]
 
 
-def unpack_measured(data: bytes) -> Unpacked:
-    """The same, and the bytes that they should take."""
-    if len(data) <= _HEADER or int.from_bytes(data[:4], "little") != len(data) or not data.endswith(_END):
-        raise BadData
+def unpack_measured(data: bytes) -> tuple[list[bytes], int]:
+    """The same, and the bytes that they should take: integers may take fewer than they do."""
     found = function("datatypes/listpack", "unpack")(data)
     if found is None:
         raise BadData
     texts, lengths, size = found
-    count = int.from_bytes(data[4:_HEADER], "little")
-    if count not in (len(lengths) // 4, _UNKNOWN):
-        raise BadData
-    return Unpacked(parted(texts, lengths), _HEADER + int(size) + len(_END))
+    return parted(texts, lengths), HEADER_SIZE + int(size)

@@ -270,6 +270,8 @@ def _zset(reader: Reader, limits: EncodingLimits) -> ZSet:
     scores = array("d", behind)
     if sys.byteorder == "big":
         scores.byteswap()
+    if any(map(math.isnan, scores)):
+        raise BadData
     return _scored(members, scores, limits)
 
 
@@ -278,13 +280,16 @@ def _zset_textual(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _scored([member for member, _ in pairs], [score for _, score in pairs], limits)
 
 
-_SPECIAL_SCORES = {253: math.nan, 254: math.inf, 255: -math.inf}
+_NOT_A_NUMBER = 253
+_INFINITE = {254: math.inf, 255: -math.inf}
 
 
 def _textual_score(reader: Reader) -> float:
-    """A double as text behind its length; the largest lengths stand for what is no number."""
+    """A double as text behind its length; the largest lengths stand for what has no digits."""
     size = reader.byte()
-    return _SPECIAL_SCORES[size] if size in _SPECIAL_SCORES else _score(reader.take(size))
+    if size == _NOT_A_NUMBER:
+        raise BadData
+    return _INFINITE[size] if size in _INFINITE else _score(reader.take(size))
 
 
 def _score(text: bytes) -> float:
@@ -295,8 +300,6 @@ def _score(text: bytes) -> float:
 
 
 def _scored(members: Sequence[bytes], scores: Sequence[float], limits: EncodingLimits) -> ZSet:
-    if any(map(math.isnan, scores)):
-        raise BadData
     return _distinct(ZSet.of(dict(zip(members, scores, strict=True)), limits), len(members))
 
 
@@ -311,10 +314,8 @@ def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:
 def _packed_scores(elements: list[bytes], limits: EncodingLimits) -> ZSet:
     """A sorted set that was small where it comes from, and is here unless it has too many members."""
     members, texts = _halves(elements)
-    scores = list(map(float if b"".join(texts).isdigit() else _score, texts))  # as most are
-    value = _scored(members, scores, limits)
-    value.packed = len(value) <= limits.zset_max_listpack_entries
-    return value
+    scores = dict(zip(members, map(float if b"".join(texts).isdigit() else _score, texts), strict=True))  # as most are
+    return _distinct(ZSet.encoded(scores, len(scores) <= limits.zset_max_listpack_entries), len(members))
 
 
 # Streams

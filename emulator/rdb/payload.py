@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.datatypes.columns import columns, parted
 from emulator.lua import function
 from emulator.protocol.numbers import parse_integer
-from emulator.rdb.crc64 import crc64
+from emulator.rdb.crc64 import checksum
 from emulator.rdb.errors import BadData
 from emulator.rdb.lzf import compress, decompress
 
@@ -89,7 +89,7 @@ def strings(texts: Sequence[bytes], text: Text, tails: bytes = b"") -> bytes:
 def sealed(*parts: bytes, version: int = RDB_VERSION) -> bytes:
     """A payload: what it holds, the version, the checksum."""
     whole = b"".join((*parts, version.to_bytes(2, "little")))
-    return whole + crc64(whole).to_bytes(8, "little")
+    return whole + checksum(whole)
 
 
 OF_VALKEY: Final = 80
@@ -104,12 +104,12 @@ def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
     """
     if len(payload) < FOOTER_SIZE:
         return None
-    whole, checksum = payload[:-8], int.from_bytes(payload[-8:], "little")
+    whole, told = payload[:-8], payload[-8:]
     written = int.from_bytes(whole[-2:], "little")
     if written > version or version >= OF_VALKEY > written > _NEWEST_IN_COMMON:
         return None
-    is_unchecked = not checksum and _UNCHECKED_SINCE <= version < OF_VALKEY
-    if checksum != crc64(whole) and not is_unchecked:
+    is_unchecked = not any(told) and _UNCHECKED_SINCE <= version < OF_VALKEY
+    if told != checksum(whole) and not is_unchecked:
         return None
     return whole[:-2]
 
@@ -138,10 +138,11 @@ class Reader:
         return piece
 
     def byte(self) -> int:
-        if self.at_end:
+        place = self._place
+        if place == len(self._data):
             return self.take(1)[0]  # where what follows is still to be read
-        self._place += 1
-        return self._data[self._place - 1]
+        self._place = place + 1
+        return self._data[place]
 
     def integer(self, size: int) -> int:
         """An unsigned integer of so many bytes, the lowest first."""
@@ -149,14 +150,16 @@ class Reader:
 
     def length(self) -> int:
         """A length."""
-        number, encoded = self._length()
+        first = self.byte()
+        if first < _LONG:
+            return first
+        number, encoded = self._length(first)
         if encoded:
             raise BadData
         return number
 
-    def _length(self) -> tuple[int, bool]:
-        """A length, or the number of an encoding."""
-        first = self.byte()
+    def _length(self, first: int) -> tuple[int, bool]:
+        """A length that begins with this byte, or the number of an encoding."""
         if first < _LONG:
             return first, False
         if first < _LONGER:
@@ -175,7 +178,7 @@ class Reader:
             if end <= len(data):
                 self._place = end
                 return data[place + 1 : end]
-        size, encoded = self._length()
+        size, encoded = self._length(self.byte())
         if not encoded:
             return self.take(size)
         if size in _INTEGERS:

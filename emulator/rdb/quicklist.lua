@@ -5,9 +5,8 @@ local memory, listpack, lzf = use("memory"), use("datatypes/listpack"), use("rdb
 local number_at, put_bytes, HEADER = listpack.number_at, listpack.put_bytes, listpack.HEADER
 local char, sub, floor, concat = string.char, string.sub, math.floor, table.concat
 local PACKED = 2 -- stands before each: that it is none of the nodes that are one value
-local COMPRESSED, LONG, END = 0xC3, 0x80, 0xFF
+local COMPRESSED, LONG = 0xC3, 0x80
 local LEAST = 21 -- bytes from which on a string is compressed
-local UNKNOWN = 65535
 local MOST_PER_BYTE = 88 -- which LZF makes of one
 local BEYOND = ("\0"):rep(16)
 
@@ -78,12 +77,7 @@ local function put_elements(from, start, next, whole, to, written)
     if not lzf.put_decompressed(from, start, next, room, whole) then return nil end
     from, start, next = memory.readable(room, whole), 0, whole
   end
-  local size = next - start
-  if size <= HEADER or number_at(from, start) ~= size or from[next - 1] ~= END then return nil end
-  local behind, count, bytes = listpack.put_elements(from, start + HEADER, next - 1, to, written)
-  local told = from[start + 4] + from[start + 5] * 256
-  if told ~= count and told ~= UNKNOWN then return nil end
-  return behind, count, bytes
+  return listpack.put_elements(from, start, next, to, written)
 end
 
 -- Up to so many listpacks from the beginning: the texts of their elements, a line break behind each; how many each has and
