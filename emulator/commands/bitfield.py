@@ -40,10 +40,10 @@ class _Step(NamedTuple):
 
     def read(self, text: bytes | bytearray) -> int:
         """Return the number in a string; bits beyond the end are zero."""
-        first, last = self.offset >> 3, (self.offset + self.bits + 7) >> 3
+        end = self.offset + self.bits
+        first, last = self.offset >> 3, (end + 7) >> 3
         window = int.from_bytes(text[first:last].ljust(last - first, b"\0"))
-        number = window >> (8 * last - self.offset - self.bits) & ((1 << self.bits) - 1)
-        return self.wrapped(number)
+        return self.wrapped(window >> (8 * last - end))
 
     def write(self, text: bytearray, number: int) -> None:
         """Write a number; the string must be long enough."""
@@ -95,6 +95,10 @@ def _offset(client: Session, text: bytes, bits: int) -> int:
     return bit_offset(client, b"%d" % (number * bits))
 
 
+_NEEDED: Final = {b"GET": 2, b"SET": 3, b"INCRBY": 3}
+"""The words that follow an operation."""
+
+
 def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
     """Return the operations. They are not options: their order matters, and each may be repeated."""
     steps: list[_Step] = []
@@ -108,7 +112,7 @@ def _steps(client: Session, words: Sequence[bytes]) -> list[_Step]:
                 raise CommandError("ERR Invalid OVERFLOW type specified")
             place += 2
             continue
-        needed = {b"GET": 2, b"SET": 3, b"INCRBY": 3}.get(operation)
+        needed = _NEEDED.get(operation)
         if needed is None or left < needed:
             raise CommandError(SYNTAX)
         signed, bits = _type(words[place + 1])

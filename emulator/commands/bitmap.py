@@ -113,12 +113,15 @@ def _pieces(text: Text, first: int, last: int, blank: bytes = b"") -> Iterator[t
 @command("bitmap", since="2.6.0", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")
 def bitcount(client: Session, key: bytes, *options: bytes) -> int:
     """Counts the bits that are set in a string, or in a range of it."""
+    if not options:
+        text = read_string(client, key)
+        return int.from_bytes(text).bit_count() if len(text) <= _FEW else _count(text, 0, 8 * len(text))
     edition = client.engine.config.edition
     if _is_over(client, key):
         return 0
     if len(options) > 3 or (len(options) == 1 and not edition.includes("", valkey="8.0.0")):
         raise CommandError(SYNTAX)
-    start = integer(options[0]) if options else 0
+    start = integer(options[0])
     in_bits = _unit(options) if edition.is_valkey else False  # the unit is read before the end there
     end = integer(options[1]) if len(options) > 1 else None
     wanted = _Range(start, end, in_bits or _unit(options))
@@ -228,6 +231,8 @@ def bitop(client: Session, operation: bytes, destkey: bytes, key: bytes, *more: 
 
 def _combined(operation: Callable[[list[bytes]], bytes], texts: Sequence[Text], size: int) -> bytearray:
     """The result of an operation, piece by piece; strings that are shorter than `size` are as if followed by zeros."""
+    if size <= _PIECE:
+        return bytearray(operation([bytes(text).ljust(size, b"\0") for text in texts]))
     result = bytearray()
     views = [memoryview(text) for text in texts]
     for start in range(0, size, _PIECE):

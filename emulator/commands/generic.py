@@ -377,7 +377,7 @@ def asked_for(entries: Iterable[Entry], asked: ScanOptions) -> list[bytes]:
     if asked.kind is not None:
         classes = {kind for kind, described in TYPES.items() if described.name.lower() == asked.kind}
         entries = [entry for entry in entries if entry.value.__class__ in classes]
-    return [entry.key for entry in entries if asked.matches(entry.key)]
+    return asked.chosen([entry.key for entry in entries])
 
 
 def options_of_scan(client: Session) -> Options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, wrong_arity
@@ -322,8 +322,11 @@ def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = read_hash(client, key)
     if not target:
         return [b"0", []]
-    count, matches, no_values, _ = scan_options(options, of_edition(client.engine.config.edition, HASHES))
-    after, found = (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, count)
-    if no_values:
-        return [b"%d" % after, [field for field in found if matches(field)]]
-    return [b"%d" % after, [item for field in found if matches(field) for item in (field, target.fields[field])]]
+    asked = scan_options(options, of_edition(client.engine.config.edition, HASHES))
+    after, found = (
+        (0, [field for field, _ in target.items()]) if target.packed else target.index.scan(position, asked.most)
+    )
+    chosen = asked.chosen(found)
+    if asked.no_values:
+        return [b"%d" % after, chosen]
+    return [b"%d" % after, list(chain.from_iterable(zip(chosen, map(target.fields.__getitem__, chosen), strict=True)))]

@@ -65,6 +65,10 @@ class ScanOptions(NamedTuple):
     no_values: bool
     kind: bytes | None
 
+    def chosen(self, names: list[bytes]) -> list[bytes]:
+        """Return the names that match."""
+        return names if self.matches is _EVERYTHING else list(filter(self.matches, names))
+
 
 def scan_options(options: Sequence[bytes], known: Options = ELEMENTS) -> ScanOptions:
     """Return the options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""

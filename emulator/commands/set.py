@@ -198,9 +198,9 @@ def sscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     target = _read(client, key)
     if not target:
         return [b"0", []]
-    count, matches, *_ = scan_options(options, of_edition(client.engine.config.edition, ELEMENTS))
-    after, found = (0, list(target)) if target.packed else target.index.scan(position, count)
-    return [b"%d" % after, [member for member in found if matches(member)]]
+    asked = scan_options(options, of_edition(client.engine.config.edition, ELEMENTS))
+    after, found = (0, list(target)) if target.packed else target.index.scan(position, asked.most)
+    return [b"%d" % after, asked.chosen(found)]
 
 
 # Several sets

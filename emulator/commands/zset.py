@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
@@ -12,7 +13,7 @@ from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import format_double
+from emulator.protocol.numbers import format_doubles
 from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
@@ -313,14 +314,12 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     members = client.db.lookup_read(key, ZSet)
     if members is None:
         return [b"0", []]
-    count, matches, no_scores, _ = scan_options(options, of_edition(client.engine.config.edition, SCORES))
-    spell: Callable[[float], bytes] = format_double
-    if members.packed:
-        after, found = 0, list(members)
-    else:
-        after, found = members.dense().scan(position, count)
-        spell = b"%.17g".__mod__  # for scans of a hash table, Redis prints scores in full
-    if no_scores:
-        return [b"%d" % after, [member for member in found if matches(member)]]
-    scores = members.scores
-    return [b"%d" % after, [item for member in found if matches(member) for item in (member, spell(scores[member]))]]
+    asked = scan_options(options, of_edition(client.engine.config.edition, SCORES))
+    after, found = (0, list(members)) if members.packed else members.dense().scan(position, asked.most)
+    chosen = asked.chosen(found)
+    if asked.no_values:
+        return [b"%d" % after, chosen]
+    scores = list(map(members.scores.__getitem__, chosen))
+    # for scans of a hash table, Redis prints scores in full
+    texts = format_doubles(scores) if members.packed else map(b"%.17g".__mod__, scores)
+    return [b"%d" % after, list(chain.from_iterable(zip(chosen, texts, strict=True)))]

@@ -148,7 +148,8 @@ class ZSet:
         else:
             if self.packed and not self._has_room(member, limits):
                 self.unpack()
-            self.payload += node_room(member)
+            if not self.packed:
+                self.payload += node_room(member)
             if self._dense is not None:
                 self._dense.add(member)
         if self.packed:

@@ -20,6 +20,9 @@ _FEW_ZEROS = 1e8
 _LARGEST_PLAIN = 2.0**62
 """Whole doubles up to this size are printed as integers."""
 _FEW = 100
+"""So many doubles are more quickly looked up than printed."""
+_KEPT = 4096
+"""Texts that are kept, and the size of whole numbers beyond which it is as quick to print them."""
 _ZERO = 0x30
 _CERTAINLY_FITS = 19
 """A number with so many digits may exceed 64 bits."""
@@ -135,11 +138,29 @@ def _parse_hexadecimal(text: bytes) -> float:
         return -math.inf if text.startswith(b"-") else math.inf
 
 
+class _Texts(dict[float, bytes]):
+    """The texts of doubles that were asked for lately, but of zero, of which there are two, and of large whole numbers."""
+
+    def __missing__(self, number: float) -> bytes:
+        if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
+            text = b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
+            is_kept = 0 < abs(number) < _KEPT
+        else:
+            text = _format_double(number)
+            is_kept = True
+        if is_kept:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[number] = text
+        return text
+
+
+_TEXTS = _Texts()
+
+
 def format_double(number: float) -> bytes:
     """Print a double as in replies such as ZSCORE's."""
-    if number.is_integer() and -_LARGEST_PLAIN <= number <= _LARGEST_PLAIN:
-        return b"%d" % number if number or math.copysign(1, number) > 0 else b"-0"
-    return _format_double(number)
+    return _TEXTS[number]
 
 
 def format_shortest(number: float) -> bytes:
@@ -152,8 +173,8 @@ def format_shortest(number: float) -> bytes:
 
 def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
-    if len(numbers) <= _FEW:  # which may be known
-        return list(map(format_double, numbers))
+    if len(numbers) <= _FEW:
+        return list(map(_TEXTS.__getitem__, numbers))
     least = min(numbers)
     if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")
@@ -166,7 +187,6 @@ def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     return (b"%d\n" * len(numbers) % tuple(map(math.trunc, numbers))).split(b"\n")[:-1]
 
 
-@lru_cache(maxsize=4096)
 def _format_double(number: float) -> bytes:
     if math.isinf(number):
         return b"inf" if number > 0 else b"-inf"
