@@ -75,6 +75,9 @@ class _Range(NamedTuple):
     in_bits: bool
 
 
+_WHOLE: Final = _Range(0, None, False)
+
+
 def _unit(options: Sequence[bytes]) -> bool:
     """Return whether a range is given in bits rather than bytes."""
     unit = options[2].upper() if len(options) > 2 else b"BYTE"
@@ -160,9 +163,10 @@ def bitpos(client: Session, key: bytes, bit: bytes, *options: bytes) -> int:
         return -wanted_bit
     if len(options) > 3:
         raise CommandError(SYNTAX)
-    start = integer(options[0]) if options else 0
-    in_bits = _unit(options)
-    wanted = _Range(start, integer(options[1]) if len(options) > 1 else None, in_bits)
+    wanted = _WHOLE
+    if options:
+        start, in_bits = integer(options[0]), _unit(options)
+        wanted = _Range(start, integer(options[1]) if len(options) > 1 else None, in_bits)
     text = read_string(client, key)
     if not text:
         return -1 if wanted_bit or client.db.peek_entry(key) is not None else 0

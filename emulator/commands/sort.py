@@ -123,8 +123,6 @@ def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
 def _number(text: bytes | None, read: Callable[[bytes], float | None]) -> float:
     if text is None:
         return 0.0
-    if len(text) < 19 and text.isdigit():
-        return float(text)
     number = read(text)
     if number is None:
         raise CommandError("ERR One or more scores can't be converted into double")
@@ -147,7 +145,10 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
         decides = True
     else:
         read = _reader(client.engine.config.edition)
-        weights = [_number(text, read) for text in texts]
+        weights = [
+            float(text) if text is not None and len(text) < 19 and text.isdigit() else _number(text, read)
+            for text in texts
+        ]
         decides = len(set(weights)) == len(weights)
     pairs = sorted(
         zip(weights, elements, strict=True), key=itemgetter(0) if decides else None, reverse=options.descending

@@ -37,5 +37,5 @@ def combined(operation: str, texts: list[bytes]) -> bytes:
     quick = function("datatypes/bits", operation) if len(texts[0]) > _FEW else None
     if quick:
         return reduce(quick, texts)
-    numbers = (int.from_bytes(text, "little") for text in texts)
+    numbers = [int.from_bytes(text, "little") for text in texts]
     return reduce(_IN_INTEGERS[operation], numbers).to_bytes(len(texts[0]), "little")

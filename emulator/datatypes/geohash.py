@@ -22,6 +22,8 @@ _EARTH_RADIUS: Final = 6372797.560856
 _RADIANS: Final = pi / 180.0
 _MERCATOR_MAX: Final = 20037726.37
 _ALPHABET: Final = b"0123456789bcdefghjkmnpqrstuvwxyz"
+_LETTERS: Final = range(2 * STEPS - 5, 0, -5)
+"""How far the bits of each letter are from the lowest one."""
 _LONGITUDE_STEP: Final = 2 * LONGITUDE_LIMIT / (1 << STEPS)
 _LATITUDE_STEP: Final = 2 * LATITUDE_LIMIT / (1 << STEPS)
 
@@ -123,7 +125,7 @@ def place_of(number: int) -> Place:
 def as_text(number: int) -> bytes:
     """The usual geohash of 11 letters, which has the poles at 90 degrees; the last letter has no bits left and is 0."""
     bits = encode(place_of(number), latitude_limit=90.0)
-    return bytes(_ALPHABET[bits >> (52 - 5 * letter) & 31] for letter in range(1, 11)) + b"0"
+    return bytes([_ALPHABET[bits >> shift & 31] for shift in _LETTERS]) + b"0"
 
 
 # Distances

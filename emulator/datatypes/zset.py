@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedList
@@ -245,12 +246,9 @@ class ZSet:
     def between(self, ranges: Iterable[tuple[float, float]]) -> Iterator[Scored]:
         """The members of ranges of scores, one after the other; the second end is not included.  O(log n + k) for each."""
         if len(self.order) > _FEW:
-            for low, high in ranges:
-                yield from self.order.irange((low,), (high,), (True, False))
-            return
+            return chain.from_iterable(self.order.irange((low,), (high,), (True, False)) for low, high in ranges)
         few: list[Scored] = list(self.order)
-        for low, high in ranges:
-            yield from few[bisect_left(few, (low,)) : bisect_left(few, (high,))]
+        return chain.from_iterable(few[bisect_left(few, (low,)) : bisect_left(few, (high,))] for low, high in ranges)
 
     def remove_slice(self, first: int, last: int) -> int:
         """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""

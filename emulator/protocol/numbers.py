@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Final
 
 _SPACES = b" \t\n\v\f\r"
 _FEW_ZEROS = 1e8
@@ -155,12 +156,8 @@ class _Texts(dict[float, bytes]):
         return text
 
 
-_TEXTS = _Texts()
-
-
-def format_double(number: float) -> bytes:
-    """Print a double as in replies such as ZSCORE's."""
-    return _TEXTS[number]
+format_double: Final[Callable[[float], bytes]] = _Texts().__getitem__
+"""Prints a double as in replies such as ZSCORE's."""
 
 
 def format_shortest(number: float) -> bytes:
@@ -174,7 +171,7 @@ def format_shortest(number: float) -> bytes:
 def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
     if len(numbers) <= _FEW:
-        return list(map(_TEXTS.__getitem__, numbers))
+        return list(map(format_double, numbers))
     least = min(numbers)
     if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
         texts = repr(numbers)[1:-1].encode().split(b", ")

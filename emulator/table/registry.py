@@ -286,7 +286,9 @@ class Commands(dict[bytes, Command]):
         """The commands and sub-commands that have been used, each once; the others are shared with other engines."""
         for entry in dict.fromkeys(self.values()):
             yield entry
-            yield from (sub for sub in entry.subcommands.values() if sub.parent is entry)
+            for sub in entry.subcommands.values():
+                if sub.parent is entry:
+                    yield sub
 
     def seconds_spent(self) -> float:
         """How long all calls have taken."""
