@@ -223,8 +223,7 @@ class Stream:
                 chunks: list[Sequence[Sequence[bytes]]] = [run.listed()]
             else:
                 ids, bodies = self._slice(index, start, end)
-                alike = groupby(zip(map(format_id, ids), bodies, strict=True), lambda entry: len(entry[1]))
-                chunks = [_columns(list(entries)) for _, entries in alike]
+                chunks = list(_columns(list(map(format_id, ids)), bodies))
             yield from [[column[::-1] for column in chunk] for chunk in reversed(chunks)] if backwards else chunks
 
     def _indices(self, start: int, end: int, backwards: bool) -> Iterable[int]:
@@ -421,7 +420,10 @@ class Stream:
             group._check()
 
 
-def _columns(entries: list[tuple[bytes, Body]]) -> Sequence[Sequence[bytes]]:
-    """The columns of entries that have as many fields each."""
-    ids, bodies = zip(*entries, strict=True)
-    return [ids, *zip(*bodies, strict=True)]
+def _columns(ids: Sequence[bytes], bodies: Sequence[Body]) -> Iterator[Sequence[Sequence[bytes]]]:
+    """The columns of entries, those behind one another together that have as many fields each."""
+    start = 0
+    for _, alike in groupby(map(len, bodies)):
+        stop = start + len(list(alike))
+        yield [ids[start:stop], *zip(*bodies[start:stop], strict=True)]
+        start = stop

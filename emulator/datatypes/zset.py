@@ -132,7 +132,7 @@ class ZSet:
         """A sorted set of its own with the same members.  O(n)."""
         twin = ZSet()
         twin.scores = self.scores.copy()
-        twin.order = self.order.copy()
+        twin.order.update(self.order)
         twin.packed = self.packed
         twin.payload = self.payload
         return twin

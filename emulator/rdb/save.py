@@ -67,7 +67,7 @@ def _list(value: List, text: Text) -> tuple[int, bytes]:
 
 def _set(value: Set, text: Text) -> tuple[int, bytes]:
     if value.encoding is INTSET:
-        return kinds.SET_INTSET, text(intset.pack([int(member) for member in value]))
+        return kinds.SET_INTSET, text(intset.pack(list(map(int, value))))
     if value.packed:
         return kinds.SET_LISTPACK, text(listpack.pack(list(value)))
     return kinds.SET, length(len(value)) + strings(list(value), text)
@@ -100,8 +100,9 @@ def _moment(milliseconds: int | None) -> bytes:
 
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
-        texts = format_doubles([score for score, _ in value.order])
-        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(zip(value, texts, strict=True)))))
+        numbers, names = zip(*value.order, strict=True)
+        pairs = zip(names, format_doubles(numbers), strict=True)
+        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(pairs))))
     backwards = list(reversed(value.order))
     members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
     if sys.byteorder == "big":
