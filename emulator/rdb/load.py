@@ -10,6 +10,7 @@ import math
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -280,6 +281,7 @@ def _zset_textual(reader: Reader, limits: EncodingLimits) -> ZSet:
     return _scored([member for member, _ in pairs], [score for _, score in pairs], limits)
 
 
+_OF_PLAIN_NUMBERS = b"0123456789.-"
 _NOT_A_NUMBER = 253
 _INFINITE = {254: math.inf, 255: -math.inf}
 
@@ -299,6 +301,13 @@ def _score(text: bytes) -> float:
     return score
 
 
+def _scores(texts: Sequence[bytes]) -> list[float]:
+    if not b"".join(texts).translate(None, _OF_PLAIN_NUMBERS):  # most have nothing else
+        with suppress(ValueError):
+            return list(map(float, texts))
+    return list(map(_score, texts))
+
+
 def _scored(members: Sequence[bytes], scores: Sequence[float], limits: EncodingLimits) -> ZSet:
     return _distinct(ZSet.of(dict(zip(members, scores, strict=True)), limits), len(members))
 
@@ -314,7 +323,7 @@ def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:
 def _packed_scores(elements: list[bytes], limits: EncodingLimits) -> ZSet:
     """A sorted set that was small where it comes from, and is here unless it has too many members."""
     members, texts = _halves(elements)
-    scores = dict(zip(members, map(float if b"".join(texts).isdigit() else _score, texts), strict=True))  # as most are
+    scores = dict(zip(members, _scores(texts), strict=True))
     return _distinct(ZSet.encoded(scores, len(scores) <= limits.zset_max_listpack_entries), len(members))
 
 
