@@ -98,6 +98,10 @@ def parse_decimal(text: bytes) -> float | None:
     return None if b"x" in text.lower() else parse_double(text)
 
 
+_OPEN_ENDS = {b"-inf": -math.inf, b"+inf": math.inf}
+"""What most ranges of scores begin or end with that have no numbers there."""
+
+
 def read_double(text: bytes) -> float | None:
     """Return a double as SORT and score ranges read it: decimal, of any size (overflow and underflow included).
 
@@ -105,6 +109,8 @@ def read_double(text: bytes) -> float | None:
     """
     if text.isdigit() and len(text) < 300:
         return float(text)
+    if text in _OPEN_ENDS:
+        return _OPEN_ENDS[text]
     text = text.partition(b"\0")[0]
     if not text:
         return 0.0
