@@ -304,7 +304,7 @@ def _unguarded(session: Session, args: Sequence[bytes]) -> Command | None:
         return None
     elif len(args) > 1 and command.subcommands:
         command = command.subcommand(args[1].lower())
-    is_open = command is not None and command.least <= len(args) <= command.most and not command.flags & PROTECTED
+    is_open = command is not None and command.least <= len(args) <= command.most and not command.flags & _NOT_PLAIN
     return command if is_open else None
 
 
