@@ -304,7 +304,7 @@ def copy(client: Session, source: bytes, destination: bytes, *options: bytes) ->
         target.discard(destination)
     _enter(target, destination, copied(value), client.db.entries[source].deadline)
     target.changed(destination, GENERIC, b"copy_to")
-    if replaced is not None:
+    if replaced is not None and target.has_listeners:
         target.notify_replaced(destination, replaced.value, value)
     return 1
 
