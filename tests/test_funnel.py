@@ -1,7 +1,7 @@
 """Every change goes through the funnel.
 
 After each command of every conformance case, a key whose value differs from before has been announced to
-`Database.touch`, by which WATCH and blocked clients hear of it.
+`Database.touch`, by which WATCH and blocked clients hear of it; and what each key was last weighed at is what it weighs.
 """
 
 import pytest
@@ -14,6 +14,7 @@ from emulator.datatypes.digest import Digest
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.types import TYPES, type_name
 from emulator.keyspace.database import Database
+from emulator.keyspace.weight import weigh
 
 from .cases import check_group, commands, groups_of, playable
 
@@ -68,4 +69,15 @@ def every_change_is_announced(case, touched):
         changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
         if names.isdisjoint(UNANNOUNCED) and session.queue is None:
             assert changed <= touched, step.text
+        assert mistaken_weights(engine) == [], step.text
         before = after
+
+
+def mistaken_weights(engine):
+    """The keys that weigh something else than the databases know."""
+    for db in engine.databases:
+        db.weigh()
+    entries = [entry for db in engine.databases for entry in db.entries.values()]
+    return [
+        entry.key for entry in entries if entry.weight[0] != weigh(entry.key, entry.value, entry.deadline is not None)
+    ]

@@ -66,8 +66,10 @@ def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> byt
             client.db.insert(key, text)
         else:
             entry.value = text
+            client.db.reweigh(key)
     if size > len(text):
         text.extend(bytes(size - len(text)))
+        client.db.reweigh(key)
     return text
 
 

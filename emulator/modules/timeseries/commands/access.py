@@ -21,6 +21,7 @@ def opened(client: Session, key: bytes) -> Series:
     db = client.db
     if db.has_listeners:
         db.touch(key)
+    db.reweigh(key)
     entry = db.lookup_write_entry(key)
     return _checked(None if entry is None else entry.value)
 
