@@ -44,11 +44,19 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
     if waits and client.engine.config.edition.includes("7.4.0"):
-        client.engine.tell_before_reply()
+        _tell_before_reply(client)
     client.engine.replication.own_keys.flushed(databases)
     if client.engine.cluster is not None:
         client.engine.cluster.bus.migrations.flushed()
     return OK
+
+
+def _tell_before_reply(client: Session) -> None:
+    """Send what comes after a reply otherwise: this client waits for its own."""
+    engine = client.engine
+    engine.tell_what_was_done()
+    engine.tracking.broadcast()
+    engine.deliver()
 
 
 @command(

@@ -421,12 +421,6 @@ class Engine:
         self.tracking.tell_own()
         self.deliver()
 
-    def tell_before_reply(self) -> None:
-        """Send what would come after the reply of the running command: it has to wait for its reply."""
-        self.tell_what_was_done()
-        self.tracking.broadcast()
-        self.deliver()
-
     def deliver_all(self) -> None:
         """Send what was put off, and then what the running client is to learn of its own command."""
         self.deliver()
