@@ -11,7 +11,6 @@ with lupa.allow_lua_module_loading():
     from lupa import {build}
 import emulator
 from emulator.lua import is_quick
-from lupa import luajit21
 assert is_quick()
 assert emulator.connect().eval("return _VERSION", 0) == b"Lua 5.1"
 """

@@ -14,7 +14,6 @@ from emulator.clients.blocking import Block
 from emulator.clients.description import describe, output_limits
 from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
-from emulator.datatypes.footprint import POINTER
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
