@@ -3,6 +3,8 @@ needs a thirtieth of Python's time for it and less; plain Lua does the same, slo
 
 from __future__ import annotations
 
+import os
+import sys
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +15,22 @@ _LUAS = ("luajit21", "luajit20", "lua51")
 
 _MAKING = RLock()
 """Servers in threads share one Lua: two that need it first at the same moment would make two, which do not mix."""
+
+
+def build(name: str) -> Any:
+    """One of lupa's builds of Lua (``lua51``), which calls nobody's functions but its own.  Raises ImportError.
+
+    Another build may be open to the whole process (fakeredis opens one, so that Lua can load modules written in C).  The
+    system would give its functions to each build that comes later: LuaJIT would run as plain Lua.
+    """
+    if not hasattr(os, "RTLD_DEEPBIND"):
+        return import_module(f"lupa.{name}")
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_DEEPBIND)
+    try:
+        return import_module(f"lupa.{name}")
+    finally:
+        sys.setdlopenflags(flags)
 
 
 @cache
@@ -38,12 +56,12 @@ def _module(name: bytes) -> Any:
 def _execute() -> Any:
     """What executes a source in the quickest Lua that there is."""
     name = next(filter(_is_there, _LUAS))
-    return import_module(f"lupa.{name}").LuaRuntime(encoding=None, unpack_returned_tuples=True).execute
+    return build(name).LuaRuntime(encoding=None, unpack_returned_tuples=True).execute
 
 
 def _is_there(name: str) -> bool:
     try:
-        import_module(f"lupa.{name}")
+        build(name)
     except ImportError:
         return False
     return True

@@ -14,7 +14,8 @@ from conformance import oracles, servers
 from conformance.resp import Connection
 from emulator.protocol.client_side import encoded
 
-from .test_saving import connected, emulator, fill, oracle, until
+from .test_saving import connected, emulator, fill, oracle
+from .waiting import until
 
 SETTINGS = ("--appendonly", "yes")
 FOLDER = "appendonlydir"

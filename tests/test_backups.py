@@ -18,7 +18,7 @@ from emulator.persistence.work import run_through
 from emulator.protocol.errors import CommandError
 
 from .conftest import Client
-from .test_replication import until
+from .waiting import until
 
 SECOND, DAY = 1000, 86_400_000
 NOW = 1_700_000_000_000

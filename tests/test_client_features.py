@@ -1,7 +1,6 @@
 """What clients do on their own side: caches fed by pushes, handlers of pushes, retries, users, TLS."""
 
 import asyncio
-import time
 
 import pytest
 import redis
@@ -14,6 +13,7 @@ from conformance import servers
 from tests import node
 from tests.conftest import free_port
 from tests.test_main import port_of, running
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +29,6 @@ def client(port):
         yield client
 
 
-def await_that(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
 def test_redis_py_caches_what_it_has_read(client, port):
     with redis.Redis(port=port, protocol=3, decode_responses=True, cache_config=CacheConfig()) as caching:
         client.set("k", "1")
@@ -44,9 +37,9 @@ def test_redis_py_caches_what_it_has_read(client, port):
         assert [caching.get("k") for _ in range(100)] == ["1"] * 100
         assert "cmdstat_get" not in client.info("commandstats")
         client.set("k", "2")
-        await_that(lambda: caching.get("k") == "2")
+        until(lambda: caching.get("k") == "2")
         client.flushall()
-        await_that(lambda: caching.get("k") is None)
+        until(lambda: caching.get("k") is None)
 
 
 def test_redis_py_hands_pushes_to_its_handlers(client, port):
@@ -54,9 +47,9 @@ def test_redis_py_hands_pushes_to_its_handlers(client, port):
         heard = []
         pubsub = listening.pubsub(push_handler_func=heard.append)
         pubsub.subscribe("news")
-        await_that(lambda: pubsub.get_message() is None and heard)
+        until(lambda: pubsub.get_message() is None and heard)
         client.publish("news", "today")
-        await_that(lambda: pubsub.get_message() is None and len(heard) > 1)
+        until(lambda: pubsub.get_message() is None and len(heard) > 1)
         assert heard == [["subscribe", "news", 1], ["message", "news", "today"]]
 
 

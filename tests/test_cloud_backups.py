@@ -1,7 +1,6 @@
 """Backups by the management API: by name, each day, of one database into another, and back to a moment."""
 
 import asyncio
-import time
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ from emulator.rest.cloud.databases import done
 from emulator.rest.requests import BadRequest
 from tests.cloud import SETTINGS, Management
 from tests.rest import Rest
+from tests.waiting import until
 
 pytest.importorskip("h11")
 
@@ -121,15 +121,6 @@ def test_there_are_only_so_many(database):
     assert database.post("create-backup", name="one more") == (400, {"error": "there are 100 backups already"})
 
 
-def wait_for(found):
-    """What is made in the next rounds of the server's loop."""
-    for _ in range(1000):
-        if value := found():
-            return value
-        time.sleep(0.01)
-    raise AssertionError("nothing has come")
-
-
 def daily(database):
     return [backup for backup in database.backups() if backup["daily_backup"] == "true"]
 
@@ -143,8 +134,8 @@ def test_a_backup_each_day_by_the_databases_own_clock(place, database):
     moments = []
     for count in (1, 2, 3, 3):
         database("EMULATOR", "CLOCK", "ADVANCE", str(DAY))
-        wait_for(lambda: [backup for backup in daily(database) if backup["creation_time"] not in moments])
-        wait_for(lambda count=count: len(daily(database)) == count)
+        until(lambda: [backup for backup in daily(database) if backup["creation_time"] not in moments])
+        until(lambda count=count: len(daily(database)) == count)
         moments.append(daily(database)[0]["creation_time"])
     assert [later - earlier for earlier, later in pairwise(moments)] == [DAY // 1000] * 3
     database("FLUSHALL")
@@ -158,7 +149,7 @@ def test_a_backup_each_day_by_the_databases_own_clock(place, database):
 def test_a_clock_that_is_turned_far_makes_one(database):
     database.ok("enable-dailybackup")
     database("EMULATOR", "CLOCK", "ADVANCE", str(10_000 * DAY))
-    assert len(wait_for(lambda: daily(database))) == 1
+    assert len(until(lambda: daily(database))) == 1
 
 
 def test_read_regions_have_what_was_restored():
@@ -204,7 +195,7 @@ def test_read_regions_have_what_came_by_a_command(tmp_path):
         assert (database("GET", "k"), seen()) == ("new", "new")
         database("EMULATOR", "BACKUP", "RESTORE", "AT", "1700000059999")
         assert (database("GET", "k"), seen()) == ("old", "old")
-        wait_for(lambda: str(database("INCR", "n")) != seen("n"))  # it lags again
+        until(lambda: str(database("INCR", "n")) != seen("n"))  # it lags again
         database("EMULATOR", "CLOCK", "ADVANCE", "1000")
         assert seen("n") == database("GET", "n")
 
@@ -234,7 +225,7 @@ def test_a_day_goes_on_over_a_restart(tmp_path):
         database.place = Place(server)
         assert daily(database) == []
         database("EMULATOR", "CLOCK", "ADVANCE", "60000")
-        assert len(wait_for(lambda: daily(database))) == 1
+        assert len(until(lambda: daily(database))) == 1
 
 
 def test_back_to_a_moment(tmp_path):

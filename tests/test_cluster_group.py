@@ -8,7 +8,7 @@ from redis.exceptions import ClusterDownError
 import emulator
 from emulator.clock import ManualClock
 from tests.one_node import OF_SLOT_0, strange_packets
-from tests.test_replication import until
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

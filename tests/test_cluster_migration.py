@@ -8,7 +8,7 @@ from redis.exceptions import ResponseError
 import emulator
 from emulator.clock import ManualClock
 from emulator.cluster.state import members
-from tests.test_replication import until
+from tests.waiting import until
 
 ALL = (0, 16383)
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from conformance import servers
-from tests.test_replication import until
+from tests.waiting import until
 
 
 def free_ports(count):

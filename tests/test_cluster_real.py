@@ -14,7 +14,7 @@ import emulator
 from conformance import servers
 from conformance.oracles import NoOracle
 from tests import node
-from tests.test_replication import until
+from tests.waiting import until
 
 TIMEOUT = 2000
 OPTIONS = (

@@ -41,7 +41,7 @@ def test_a_daemon_that_cannot_listen_says_why():
         port = taken.getsockname()[1]
         status, output, errors = started("--port", str(port))
     assert (status, output) == (1, "")
-    assert f"Could not create server TCP listening socket 127.0.0.1:{port}: Address already in use" in errors
+    assert f"Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use" in errors
     assert f"Failed listening on port {port} (tcp), aborting." in errors and "Traceback" not in errors
 
 
@@ -171,11 +171,46 @@ def said(command, port, path):
     ]
 
 
-def test_what_is_said_of_connections_at_loglevel_verbose_is_redis_s(tmp_path):
+@pytest.fixture
+def binary():
     try:
-        binary = servers.oracle_binary()
+        return servers.oracle_binary()
     except servers.NoOracle as error:
         pytest.skip(str(error))
+
+
+def last_warning(command):
+    """What a server that cannot start says last, without the number of its process and the time."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    return [line.partition(" # ")[2] for line in done.stdout.splitlines() if " # " in line][-2:]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--bind 127.0.0.1 127.0.0.1",
+        "--bind 127.0.0.1 -127.0.0.1",
+        "--bind 127.0.0.1 -nosuchhost.invalid",
+        "--bind * 127.0.0.1",
+    ],
+)
+def test_why_it_cannot_listen_is_said_as_by_redis(binary, options):
+    port = free_port()
+    expected = last_warning(servers.oracle_command(port, *options.split(), binary=binary))
+    assert last_warning(servers.emulator_command(port, *options.split())) == expected
+    assert expected[-1] == f"Failed listening on port {port} (tcp), aborting."
+
+
+@pytest.mark.parametrize("path", ["/nowhere/s", "/tmp", "/tmp/" + 103 * "s"])
+def test_why_a_unix_socket_cannot_be_opened_is_said_as_by_redis(binary, path):
+    options = ("--unixsocket", path)
+    expected = last_warning(servers.oracle_command(0, *options, binary=binary))[-1]
+    assert last_warning(servers.emulator_command(0, *options))[-1] == expected
+    assert expected.startswith("Failed opening Unix socket: ")
+
+
+def test_what_is_said_of_connections_at_loglevel_verbose_is_redis_s(tmp_path, binary):
     there, here = free_port(), free_port()
     expected = said(servers.oracle_command(there, binary=binary), there, str(tmp_path / "there"))
     found = said(servers.emulator_command(here), here, str(tmp_path / "here"))

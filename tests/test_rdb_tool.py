@@ -11,9 +11,10 @@ import emulator
 from emulator.rdb.module import type_id
 from emulator.testing.local import Local
 
-from .test_saving import DATA, connected, digest_of, server_of, until
+from .test_saving import DATA, connected, digest_of, server_of
 from .test_saving import emulator as our
 from .test_saving import fill as fill_by_lines
+from .waiting import until
 
 pytest_plugins = ["pytester"]
 

@@ -5,9 +5,10 @@ import threading
 import pytest
 import redis
 
-from tests.test_replication import follow, in_step, until
+from tests.test_replication import follow, in_step
 from tests.test_replication import ours as ours
 from tests.test_replication import real as real
+from tests.waiting import until
 
 SLOWLY = "500"
 """Microseconds for each key that is sent."""

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from emulator.keyspace.database import Database
-from tests.test_replication import follow, in_step, until
+from tests.test_replication import follow, in_step
 from tests.test_replication import ours as ours
+from tests.waiting import until
 
 ID = b"a" * 40
 GREETING = b"+PONG\r\n+OK\r\n+OK\r\n"

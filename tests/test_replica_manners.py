@@ -10,7 +10,8 @@ from conformance import servers
 from conformance.cases import split
 from conformance.resp import Connection
 from tests.conftest import Client
-from tests.test_replication import Real, follow, in_step, until
+from tests.test_replication import Real, follow, in_step
+from tests.waiting import until
 
 ASKED = """
 GET k

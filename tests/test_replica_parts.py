@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from tests.test_cli import find_redis_cli
-from tests.test_replication import digest, fill, until
+from tests.test_replication import digest, fill
 from tests.test_replication import ours as ours
 from tests.test_replication import real as real
+from tests.waiting import until
 
 LIBRARY = "#!lua name=library\nredis.register_function('f', function() return 1 end)"
 NO_KEYS = b"0" * 40

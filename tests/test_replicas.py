@@ -8,7 +8,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import emulator
-from tests.test_replication import until
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

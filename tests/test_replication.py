@@ -11,17 +11,7 @@ from redis.retry import Retry
 import emulator
 from conformance import servers
 from conformance.replicate import main as replicate
-
-SOON = 60.0
-
-
-def until(check, what="it did not happen"):
-    """Wait for what two servers come to by themselves."""
-    deadline = time.monotonic() + SOON
-    while not (found := check()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
-    return found
+from tests.waiting import until
 
 
 class Real:

@@ -21,6 +21,7 @@ from emulator.persistence.loading import Loading
 from emulator.persistence.work import run_through
 from emulator.rdb.errors import BadFile
 from emulator.rdb.file_reader import NEWEST_VERSION, FileReader
+from tests.waiting import until
 
 from .conftest import Client
 
@@ -352,13 +353,6 @@ def played(command, folder):
         ask.process.wait(20)
         answers.append(ask.process.returncode)
     return answers, sorted(os.listdir(folder))
-
-
-def until(holds, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_what_cannot_be_saved_must_not_change(tmp_path):

@@ -9,7 +9,8 @@ import emulator
 from conformance import servers
 from conformance.resp import Connection
 from emulator.testing.sentinel import SentinelServer
-from tests.test_replication import Real, digest, follow, until
+from tests.test_replication import Real, digest, follow
+from tests.waiting import until
 
 
 def real_binary():

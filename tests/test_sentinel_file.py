@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from conformance import servers
-from tests.test_replication import follow, until
+from tests.test_replication import follow
 from tests.test_replication import ours as ours
+from tests.waiting import until
 
 FILE = """# my sentinel
 port {port}

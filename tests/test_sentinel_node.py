@@ -9,7 +9,8 @@ import emulator
 from conformance import servers
 from emulator.testing.sentinel import SentinelServer
 from tests import node
-from tests.test_replication import Real, digest, follow, until
+from tests.test_replication import Real, digest, follow
+from tests.waiting import until
 
 NAME = "m"
 SETTINGS = {"down-after-milliseconds": "30000", "failover-timeout": "5000"}

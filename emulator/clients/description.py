@@ -71,10 +71,10 @@ def _totals(session: Session, is_valkey: bool) -> dict[bytes, bytes]:
 
 
 def _queued(session: Session) -> int:
-    """How many commands are queued, -1 outside of a transaction; Valkey tells that only until the first one."""
+    """How many commands are queued, -1 outside of a transaction; Valkey tells that only until the first one or WATCH."""
     if session.queue is not None:
         return len(session.queue)
-    return 0 if session.has_queued and session.engine.config.edition.is_valkey else -1
+    return 0 if session.has_multi_state and session.engine.config.edition.is_valkey else -1
 
 
 def capabilities(session: Session) -> bytes:

@@ -14,7 +14,6 @@ from emulator.clients.blocking import Block
 from emulator.clients.description import describe, output_limits
 from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
-from emulator.datatypes.footprint import POINTER
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
@@ -39,18 +38,19 @@ _MOST_REPEATED = 10_000_000
 
 
 class Queue(list["tuple[Command, list[bytes]]"]):
-    """The commands of a MULTI; ``size`` is what their words take in the real server."""
+    """The commands of a MULTI; ``size`` is what their words take in the real server, each so many bytes beside its own."""
 
-    __slots__ = ("_written", "size")
+    __slots__ = ("_for_each", "_written", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, for_each: int) -> None:
         super().__init__()
+        self._for_each = for_each
         self.size = self._written = 0
 
     def add(self, command: Command, words: Sequence[bytes]) -> None:
         """Queue a command."""
         self.append((command, list(words)))
-        self.size += sum(map(len, words)) + POINTER * len(words)
+        self.size += sum(map(len, words)) + self._for_each * len(words)
 
     def wrote(self, size: int) -> int:
         """A command of EXEC has a reply of so many bytes; how many EXEC has written by now."""
@@ -94,7 +94,7 @@ class Session:
         "fd",
         "fieldsets",
         "followed",
-        "has_queued",
+        "has_multi_state",
         "id",
         "imports",
         "large_requests",
@@ -174,7 +174,7 @@ class Session:
         self.queue_failed = self.dirty_cas = False
         self.fieldsets: dict[bytes, tuple[bytes, ...]] | None = None
         self.asking = self.reads_replicas = False
-        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_queued = False
+        self.no_evict = self.no_touch = self.upstash = self.redirects = self.imports = self.has_multi_state = False
         self.reply_mode = REPLY_ON
         self.tracked: Tracked | None = None
         self.forget_user()
@@ -205,7 +205,7 @@ class Session:
             and not self.engine.needs_guards
         )
         self.followed = self.engine.propagation.active
-        self.plain_queue = self.queue if simple else None
+        self.plain_queue = self.queue if simple and not self.must_abort else None
         self.fast_path = simple and self.queue is None
 
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
@@ -214,14 +214,29 @@ class Session:
 
     def open_queue(self) -> Queue:
         """Queue the commands that follow, as MULTI does."""
-        self.queue = Queue()
-        self.has_queued = True
+        self.queue = Queue(self.engine.config.edition.queued_word)
+        self.has_multi_state = True
         self.queue_failed = False
-        if self.fast_path:  # nothing else has changed
+        if self.fast_path and not self.dirty_cas:  # nothing else has changed
             self.fast_path, self.plain_queue = False, self.queue
         else:
             self.refresh()
         return self.queue
+
+    @property
+    def must_abort(self) -> bool:
+        """Whether EXEC will run nothing: a command was refused, or a watched key has changed."""
+        return self.queue_failed or self.dirty_cas
+
+    def fail_queue(self) -> None:
+        """A command was refused: nothing more is kept for EXEC."""
+        self.queue_failed = True
+        self._keep_no_more()
+
+    def _keep_no_more(self) -> None:
+        self.plain_queue = None
+        if self.queue is not None and self.engine.config.edition.is_valkey:  # which gives up what it has, too
+            self.queue = Queue(self.engine.config.edition.queued_word)
 
     def end_large_request(self, args: Sequence[bytes]) -> None:
         """A command has been run: if it was a large request the short way may be open again."""
@@ -461,8 +476,14 @@ class Session:
         entry = self.db.entries.get(key)
         expired = entry is not None and entry.deadline is not None and entry.deadline <= self.engine.clock.now
         self.watched[place] = expired
+        self.has_multi_state = True
         self.db.watchers.setdefault(key, set()).add(self)
         self.db.observe()
+
+    def spoil(self) -> None:
+        """A watched key has changed: nothing more is kept for EXEC."""
+        self.dirty_cas = True
+        self._keep_no_more()
 
     def unwatch(self) -> None:
         """Forget every watched key."""

@@ -39,13 +39,24 @@ def _flush(client: Session, databases: Sequence[Database], mode: Sequence[bytes]
     count = sum([db.clear() for db in databases])
     client.engine.dirty += count
     lazy = mode[0].upper() == b"ASYNC" if mode else client.engine.config.lazyfree_lazy_user_flush
-    if lazy or not client.deny_blocking:  # without ASYNC, the client waits for the end of freeing if it may block
+    waits = not lazy and not client.deny_blocking
+    if lazy or waits:
         client.engine.stats.lazily_freed += count
     client.engine.tracking.flushed()
+    if waits and client.engine.config.edition.includes("7.4.0"):
+        _tell_before_reply(client)
     client.engine.replication.own_keys.flushed(databases)
     if client.engine.cluster is not None:
         client.engine.cluster.bus.migrations.flushed()
     return OK
+
+
+def _tell_before_reply(client: Session) -> None:
+    """Send what comes after a reply otherwise: this client waits for its own."""
+    engine = client.engine
+    engine.tell_what_was_done()
+    engine.tracking.broadcast()
+    engine.deliver()
 
 
 @command(

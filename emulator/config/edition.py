@@ -94,6 +94,11 @@ class Edition:
         return "valkey" if self.is_valkey else "alone" if self.precedes("8.2.0") else "with key"
 
     @cached_property
+    def queued_word(self) -> int:
+        """The bytes that a word of a queued command takes beside its own."""
+        return 0 if self.includes("8.4.0") else 8
+
+    @cached_property
     def rdb_version(self) -> int:
         """The version of the payloads that DUMP makes and of RDB files, and the newest that it reads."""
         if self.is_valkey:

@@ -72,6 +72,8 @@ _FOR_SUBSCRIBERS: Final = frozenset(
 )
 
 
+_LARGE: Final = 1 << 20
+"""Bytes of a reply after which the other clients have their turn."""
 _NOAUTH: Final = "NOAUTH Authentication required."
 _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 
@@ -160,9 +162,12 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             encoder = session.encoders.get(reply.__class__)
             if encoder is not None:
                 try:
-                    out.append(encoder(reply))
+                    data = encoder(reply)
                 except Exception as error:
-                    out.append(session.encoders[CommandError](failure(engine, command, error)))
+                    data = session.encoders[CommandError](failure(engine, command, error))
+                out.append(data)
+                if len(data) >= _LARGE:
+                    end = position  # nobody else waits for more than one of them
             elif reply.__class__ is Postponed:
                 otherwise -= 1  # it comes again
                 break
@@ -326,10 +331,11 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         _refused(engine, command, error)
         if command is not None and command.name == b"exec":
             return _abort_transaction(session, error)
-        session.queue_failed = True
+        session.fail_queue()
         return error
     if session.queue is not None and command.full_name not in _NOT_QUEUED:
-        session.queue.add(command, args)
+        if not session.must_abort:
+            session.queue.add(command, args)
         return QUEUED
     outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
     if session.large_requests or engine.sizes.needs_guards:

@@ -242,8 +242,7 @@ class Database(Expiring):
     def clear(self) -> int:
         """Delete everything; how many keys there were."""
         count = len(self.entries)
-        for key in [key for key in self.watchers if key in self.entries]:
-            self._warn_watchers(key, gone=True)
+        watched = [key for key in self.watchers if key in self.entries]
         for key in [key for key in self.blocked if key in self.entries]:
             self.signal(key, None)
         if count:
@@ -254,6 +253,8 @@ class Database(Expiring):
         self._index = SlotIndex(()) if self.engine.has_slots else None
         self._volatile = None
         self.entries, self.fields_with_expiry = {}, {}
+        for key in watched:
+            self.exchanged(key, existed=True)
         self.sizes.clear()
         self._unweighed.clear()
         self.expiring = self._deadlines = self.memory = 0

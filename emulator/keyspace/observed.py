@@ -53,20 +53,17 @@ class Observed:
             listener(self, key)
 
     def _tell_watchers(self, db: Observed, key: bytes) -> None:
-        if key in self.watchers:
-            self._warn_watchers(key, key not in self.entries)
-
-    def _warn_watchers(self, key: bytes, gone: bool) -> None:
-        """Tell those who watch a key, but not of one which had expired before they watched it, until it has `gone`."""
+        """Tell those who watch a key, but not of one which had expired before they watched it, until it has gone."""
         place = (self, key)
-        for session in self.watchers[key]:
+        for session in tuple(self.watchers.get(key, ())):
             if session.watched[place]:
-                session.watched[place] = not gone
+                session.watched[place] = key in self.entries
             else:
-                session.dirty_cas = True
+                session.unwatch()  # one is enough
+                session.spoil()
 
     def exchanged(self, key: bytes, existed: bool) -> None:
-        """Tell those who watch a key that all keys have been exchanged for others; `existed`: it was one of those before."""
+        """Tell those who watch a key that all keys have gone or been exchanged; `existed`: it was one of those before."""
         entry = self.entries.get(key)
         expired = entry is not None and entry.deadline is not None and entry.deadline <= self.clock.now
         for session in self.watchers.get(key, ()):
@@ -75,7 +72,7 @@ class Observed:
             elif entry is None and session.watched[self, key]:
                 session.watched[self, key] = False
             else:
-                session.dirty_cas = True
+                session.spoil()
 
     def signal(self, key: bytes, kind: type | None) -> None:
         """Tell those blocked on a key that it holds a `kind` now, or with None that it has gone."""

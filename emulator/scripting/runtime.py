@@ -18,9 +18,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from lupa import lua51
-
 from emulator.config.edition import REDIS_8_2, Edition
+from emulator.lua import build
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import format_double, format_shortest
 from emulator.protocol.replies import Reply, Status
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-LuaError: Final[type[Exception]] = lua51.LuaError
+_LUA: Final = build("lua51")
+LuaError: Final[type[Exception]] = _LUA.LuaError
 _MEMORY_LIMIT: Final = 1 << 30
 """Bytes that Lua may have while it runs scripts; they are stopped when they have three quarters of it."""
 _SLACK: Final = 4096
@@ -72,7 +72,7 @@ class Lua:
         self.wording = edition.wording
         self.print_number = format_shortest if edition.precedes("7.4.0") else format_double
         self._random = random or Random48()
-        self._runtime = lua51.LuaRuntime(
+        self._runtime = _LUA.LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
             register_eval=False,

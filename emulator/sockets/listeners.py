@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import socket
+import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator import system
 from emulator.config.directives import ConfigError
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("emulator")
 
 _Server: TypeAlias = "StreamListener | asyncio.Server"
+
+_NOT_OF_THIS_MACHINE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
+"""Why an address marked with a ``-`` may be missing."""
+_PATH_SIZE: Final = 104 if sys.platform == "darwin" else 108
+"""The bytes that the system has for the path of a unix socket and a zero behind it."""
 
 
 class ListeningPlace(NamedTuple):
@@ -70,8 +78,9 @@ class Listeners:
         """Listen.  When this returns, connections are accepted."""
         await self._serve(self._bind())
         await self._open_unix()
-        for name in ("port", "bind", "tls-port"):
+        for name in ("port", "tls-port"):
             self._config.on_change(name, self._open_anew)
+        self._config.on_change("bind", lambda: self._open_anew("Failed to bind to specified addresses."))
         if self._config.tls_port or self._config.tls_cert_file:
             from emulator.sockets.tls import SETTINGS
 
@@ -89,9 +98,9 @@ class Listeners:
         """Wait for the end of the last connection."""
         for server in self._servers:
             await server.wait_closed()
-        path = self._config.unixsocket
-        if path and os.path.exists(path):
-            os.unlink(path)
+        if self._unix is not None:
+            with suppress(FileNotFoundError):
+                os.unlink(self._config.unixsocket)
 
     @property
     def _servers(self) -> list[_Server]:
@@ -111,34 +120,37 @@ class Listeners:
 
     # TCP and TLS
 
-    def _wanted(self) -> dict[ListeningPlace, bool]:
+    def _wanted(self) -> list[tuple[ListeningPlace, bool]]:
         """The places to listen on, and whether each may be missing on this machine."""
         config = self._config
         ports = [(port, secure) for port, secure in ((config.port, False), (config.tls_port, True)) if port]
-        return {
-            ListeningPlace(address.removeprefix("-"), port, secure): address.startswith("-")
+        return [
+            (ListeningPlace(address.removeprefix("-"), port, secure), address.startswith("-"))
             for port, secure in ports
             for address in config.bind.split()
-        }
+        ]
 
     def _bind(self) -> dict[ListeningPlace, socket.socket]:
         """Listening sockets for those places that have none yet; one marked with a ``-`` may fail."""
         sockets: dict[ListeningPlace, socket.socket] = {}
+        kept = set(self._tcp)
         wanted = self._wanted()
-        if any(place.secure for place in wanted) and self._context is None:
+        if any(place.secure for place, _ in wanted) and self._context is None:
             self._context = self._new_context()
-        for place, optional in wanted.items():
-            if place in self._tcp:
+        for place, optional in wanted:
+            if place in kept:
+                kept.remove(place)  # named once more it is taken
                 continue
             try:
                 sockets[place] = listening_socket(place.host, place.port, self._config.tcp_backlog)
             except OSError as error:
-                if optional:
+                reason = error.strerror if isinstance(error, socket.gaierror) else f"bind: {error.strerror}"
+                where = f"{place.host}:{place.port}"
+                logger.warning("Warning: Could not create server TCP listening socket %s: %s", where, reason)
+                if optional and error.errno in _NOT_OF_THIS_MACHINE:
                     continue
                 for listening in sockets.values():
                     listening.close()
-                where = f"{place.host}:{place.port}"
-                logger.warning("Warning: Could not create server TCP listening socket %s: %s", where, error.strerror)
                 raise
         return sockets
 
@@ -148,13 +160,13 @@ class Listeners:
         if (self._config.port or self._config.tls_port) and not self._tcp:
             raise OSError("no address to listen on")
 
-    def _open_anew(self) -> None:
+    def _open_anew(self, refusal: str = "Unable to listen on this port. Check server logs.") -> None:
         """``port``, ``tls-port`` or ``bind`` has changed: connections stay, new ones come by the new addresses."""
         try:
             sockets = self._bind()
         except OSError:
-            raise ConfigError("Unable to listen on this port. Check server logs.") from None
-        for place in self._tcp.keys() - self._wanted().keys():
+            raise ConfigError(refusal) from None
+        for place in self._tcp.keys() - dict(self._wanted()).keys():
             self._tcp.pop(place).close()
         self._rebinding = asyncio.get_running_loop().create_task(self._serve(sockets))
 
@@ -190,16 +202,18 @@ class Listeners:
             return
         if not system.has_unix_sockets():
             raise OSError(f"unixsocket {path}: {system.NO_UNIX_SOCKETS}")
-        if os.path.exists(path):
+        if (length := len(os.fsencode(path))) >= _PATH_SIZE:
+            raise OSError(f"Failed opening Unix socket: unix socket path too long ({length}), must be under {_PATH_SIZE}")
+        with suppress(OSError):  # if it cannot be taken away, it cannot be taken either
             os.unlink(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             listening.bind(path)
             listening.listen(self._config.tcp_backlog)
             listening.setblocking(False)
-        except OSError:
+        except OSError as error:
             listening.close()
-            raise
+            raise OSError(f"Failed opening Unix socket: bind: {error.strerror}") from None
         self._unix = await self._server_of(listening)
         if self._config.unixsocketperm:
             os.chmod(path, self._config.unixsocketperm)
