@@ -7,17 +7,14 @@ local WORD = 8
 local LINE_BREAK = 10
 local LARGE = 2 ^ 20 -- bytes from which on what is left over is not left to the collector's leisure
 
-local function collected(...)
-  collectgarbage()
-  return ...
-end
-
--- A function whose memory is given back at once where it took much; else it is called in this one's place, which LuaJIT likes.
+-- A function whose memory is given back at once where it took much.  It is not called in the place of the one that is returned:
+-- this holds `data` while there are views of it.
 local function tidy(work)
-  return function(data, ...)
-    if #data > LARGE then return collected(work(data, ...)) end
-    return work(data, ...)
+  local function after(size, ...)
+    if size > LARGE then collectgarbage() end
+    return ...
   end
+  return function(data, ...) return after(#data, work(data, ...)) end
 end
 
 local found, ffi = pcall(require, "ffi")

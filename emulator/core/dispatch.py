@@ -301,16 +301,12 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
 def _unguarded(session: Session, args: Sequence[bytes]) -> Command | None:
     """The command of a call that no guard could refuse: a sub-command of a `fast_path` session, or EXEC and its like."""
     command = session.engine.commands.get(args[0])
-    if command is None:
-        return None
-    if session.plain_queue is not None:
+    if command is not None and session.plain_queue is not None:
         command = command if command.full_name in _NOT_QUEUED else None
-    elif not session.fast_path:
-        return None
-    elif len(args) > 1 and command.subcommands:
-        command = command.subcommand(args[1].lower())
-    is_open = command is not None and command.least <= len(args) <= command.most and not command.flags & _NOT_PLAIN
-    return command if is_open else None
+    elif command is not None:
+        command = command.subcommand(args[1].lower()) if session.fast_path and len(args) > 1 else None
+    fits = command is not None and command.least <= len(args) <= command.most and not command.flags & _NOT_PLAIN
+    return command if fits else None
 
 
 def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
@@ -497,13 +493,12 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
 
 def count(client: Session, session: Session, command: Command, args: Sequence[bytes], elapsed: float) -> None:
     """Enter a call of a session (it may be a script's own) in the statistics; for the client whose turn it is."""
-    engine = session.engine
     client.total_commands += 1
-    engine.stats.commands_processed += 1
+    session.engine.stats.commands_processed += 1
     command.note(elapsed + OFFSET)
     if len(command.durations.noted) >= GATHERED_AT_MOST:
-        engine.count_durations()
-    if elapsed >= engine.slow_seconds:
+        session.engine.count_durations()
+    if elapsed >= session.engine.slow_seconds:
         note_slow(session, command, args, elapsed)
 
 
