@@ -28,7 +28,7 @@ _COUNTING = frozenset((b"ts.incrby", b"ts.decrby"))
 _REMOVALS = {b"DEL": 3, b"UNLINK": 3, b"HDEL": 4}
 """How many words these have, behind the number of the database, where something goes by itself."""
 _FENCES = frozenset((b"FLUSHALL", b"FLUSHDB", b"SWAPDB"))
-_PASSES_TIME = re.compile(r"sleep|maxmemory|TIME|unpause", re.IGNORECASE)
+_PASSES_TIME = re.compile(r"sleep|maxmemory|\bTIME\b|unpause", re.IGNORECASE)
 
 
 def lets_time_pass(case: Case) -> bool:

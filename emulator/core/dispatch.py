@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from emulator.acl.users import explanation
@@ -70,10 +70,12 @@ _FOR_SUBSCRIBERS: Final = frozenset(
         b"reset",
     )
 )
-
-
+_LOOK: Final = 0.005
+"""Seconds after which it is looked at, again and again, whether a client has had its turn."""
+_TURN: Final = 0.01
+"""Seconds of the processor's time that it has for its turn; those that other programs take do not count."""
 _LARGE: Final = 1 << 20
-"""Bytes of a reply after which the other clients have their turn."""
+"""Bytes of a reply that end a turn at the first look."""
 _NOAUTH: Final = "NOAUTH Authentication required."
 _CROSS_PROTOCOL: Final = frozenset((b"post", b"host:"))
 
@@ -94,8 +96,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     `sent` is what the client has sent as `commands`, if it is just that: where all of them are logged as they are, they need
     not be encoded for it.
 
-    It stops early when the session has to wait: ``session.blocked`` or ``session.suspended`` is set then.  Commands on the
-    short way are counted here, others by `call`, which those within EXEC and scripts come through too.
+    It stops early when the session has to wait (``session.blocked`` or ``session.suspended`` is set then), or when the
+    other clients have waited long enough.  Commands on the short way are counted here, others by `call`, which those
+    within EXEC and scripts come through too.
     """
     engine = session.engine
     lookup = engine.commands.get
@@ -107,6 +110,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     session.running = True
     engine.current = session
     started = perf_counter()
+    look_at, looked_at = started + _LOOK, 0.0
     try:
         while position < end:
             args = commands[position]
@@ -162,12 +166,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             encoder = session.encoders.get(reply.__class__)
             if encoder is not None:
                 try:
-                    data = encoder(reply)
+                    out.append(encoder(reply))
                 except Exception as error:
-                    data = session.encoders[CommandError](failure(engine, command, error))
-                out.append(data)
-                if len(data) >= _LARGE:
-                    end = position  # nobody else waits for more than one of them
+                    out.append(session.encoders[CommandError](failure(engine, command, error)))
             elif reply.__class__ is Postponed:
                 otherwise -= 1  # it comes again
                 break
@@ -184,6 +185,11 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 engine.work()
             if session.blocked is not None:
                 break
+            if started > look_at:
+                spent = thread_time()
+                if (looked_at and spent - looked_at > _TURN) or (out and len(out[-1]) >= _LARGE):
+                    break
+                look_at, looked_at = started + _LOOK, looked_at or spent
     finally:
         if session.followed:
             propagation = engine.propagation

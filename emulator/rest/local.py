@@ -122,6 +122,8 @@ class LocalDatabase(RestDatabase):
                 while end < most and not (careful and self._needs_care(commands[end])):
                     end += 1
                 position = run(session, commands, position, end - position)
+                if position < end:  # it has had its turn, or waits
+                    turn = position
                 self._log()
         finally:
             session.forget()

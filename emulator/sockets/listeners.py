@@ -203,7 +203,9 @@ class Listeners:
         if not system.has_unix_sockets():
             raise OSError(f"unixsocket {path}: {system.NO_UNIX_SOCKETS}")
         if (length := len(os.fsencode(path))) >= _PATH_SIZE:
-            raise OSError(f"Failed opening Unix socket: unix socket path too long ({length}), must be under {_PATH_SIZE}")
+            raise OSError(
+                f"Failed opening Unix socket: unix socket path too long ({length}), must be under {_PATH_SIZE}"
+            )
         with suppress(OSError):  # if it cannot be taken away, it cannot be taken either
             os.unlink(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

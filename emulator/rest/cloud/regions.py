@@ -148,7 +148,9 @@ class ReadRegion(Timer, Listener):
         self._size -= waiting.size
         self.position = waiting.position
         words = [list(effect.words) for effect in waiting.unit]
-        run(self._session, words, 0, len(words))
+        position = 0
+        while position < len(words):
+            position = run(self._session, words, position, len(words))
         self._session.out.clear()
 
     def keep_time(self) -> None:
