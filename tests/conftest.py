@@ -76,6 +76,10 @@ SLOW = frozenset(
 """Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out."""
 
 
+LONG = ("test_conformance", "test_propagation")
+"""Files with tests of up to a minute, which come first: at the end everybody would wait for the last of them."""
+
+
 class FailuresAtOnce:
     """Names each test when it fails: a long run may be ended before pytest comes to tell of it."""
 
@@ -97,6 +101,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW:
             item.add_marker("slow")
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project
