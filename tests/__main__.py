@@ -13,8 +13,8 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
 )
-WORKERS = 1 + (os.cpu_count() or 1)
-"""One more than there are cores, since many tests wait for servers."""
+WORKERS = 2 * (os.cpu_count() or 1)
+"""Twice as many as there are cores, since many tests wait for servers."""
 TESTS = ("pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal")
 QUICK = ("-m", "not slow")
 
@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
         return 2
     with TemporaryDirectory(prefix="bytecode-") as folder:
         environment = os.environ | {"PYTHONPYCACHEPREFIX": folder}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of servers are started, which nobody compiles anew each time
+        environment.pop(
+            "PYTHONDONTWRITEBYTECODE", None
+        )  # hundreds of servers are started, which nobody compiles anew each time
         for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
             print("$ " + " ".join(step), flush=True)
             status = call([sys.executable, "-m", *step], env=environment)
