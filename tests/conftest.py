@@ -20,6 +20,7 @@ from emulator.sockets import rounds
 
 SLOW = frozenset(
     """
+    acl
     append_log
     bench
     cli
@@ -27,25 +28,36 @@ SLOW = frozenset(
     client_features
     clients
     cloud_tour
+    cluster_group
+    cluster_migration
+    cluster_nodes
+    cluster_process
+    cluster_real
     coming_from_fakeredis
     conformance
     container
     daemon
+    deploy
+    emulator_command
     funnel
+    fuzz
     image
     isolation
+    keyspaces
     main
+    memory_usage
     package
     propagation
+    protocol_fuzz
     pytest_asyncio
     pytest_plugin
     pytest_redis
+    python_mistakes
     rdb_tool
     readme
     redis_om
     replica_channel
     replica_hostile
-    sentinel_file
     replica_manners
     replica_parts
     replicas
@@ -58,12 +70,9 @@ SLOW = frozenset(
     script_safety
     script_users
     sentinel
-    cluster_group
-    cluster_migration
-    cluster_nodes
-    cluster_process
-    cluster_real
+    sentinel_file
     sentinel_node
+    tls
     upstash_browser
     upstash_cli
     upstash_mcp
@@ -71,9 +80,11 @@ SLOW = frozenset(
     upstash_production
     upstash_python
     upstash_surface
+    values
     """.split()
 )
-"""Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out."""
+"""Files whose tests start processes, play every case, or need another program: ``--quick`` leaves them out, as it
+does tests with this mark of their own, which take seconds."""
 
 
 LONG = ("test_conformance", "test_propagation")

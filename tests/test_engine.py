@@ -193,6 +193,7 @@ def test_keys_that_expire_are_indexed_when_one_is_to_be_evicted(client, engine):
     assert sorted(db.evictable(volatile=True)) == [b"b", b"e"] and db.expiring == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expires", "most"),
     [(None, 200), (1, 260), (1000, 290)],

@@ -217,6 +217,7 @@ def test_scripts_and_waits_leave_nothing_behind():
     assert local.engine.wheel.count == 0 and not local.engine.blocking.blocks
 
 
+@pytest.mark.slow
 def test_scripts_and_waits_that_are_woken_leave_no_objects_behind():
     local = emulator.Local()
     client, numbers = local.connect(), itertools.count()

@@ -64,6 +64,7 @@ def test_replies_do_not_wait_until_earlier_ones_are_acknowledged(serve):
     serve(scenario)
 
 
+@pytest.mark.slow
 def test_nobody_starves_beside_endless_pipelines(serve):
     async def scenario(server):
         request = command(b"SET", b"k", b"v") * 500
