@@ -207,7 +207,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         return NO_REPLY
     if (command := _unguarded(session, args)) is not None:
         session.last_command = command
-        reply = call(session, command, args)
+        reply = _called(session, command, args)
         if session.fast_path:  # nothing of what follows is so
             return reply
     else:
@@ -316,9 +316,15 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         if not session.must_abort:
             session.queue.add(command, args)
         return QUEUED
+    return _called(session, command, args)
+
+
+def _called(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
+    """The outcome of a call that nothing refuses; it may be one that changes what is noted of requests."""
     outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
-    if session.large_requests or engine.sizes.needs_guards:
-        engine.sizes.note_request(session, command, args)
+    sizes = session.engine.sizes
+    if session.large_requests or sizes.needs_guards:
+        sizes.note_request(session, command, args)
     return outcome
 
 
