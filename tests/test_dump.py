@@ -110,6 +110,15 @@ def mutated(body, rnd):
     return bytes(body)
 
 
+def test_a_payload_in_which_any_one_byte_is_another_is_refused_or_read(client, values):
+    for entry in list(values.live()):
+        body = serialized(client.engine, entry.value)[:-10]
+        for place, byte in enumerate(body[:50] if len(body) < 500 else b""):
+            for other in (byte ^ 1, byte ^ 0x80, 0xFF):
+                damaged = body[:place] + bytes((other,)) + body[place + 1 :]
+                assert restore(client, sealed(damaged)) in (b"+OK\r\n", b"-ERR Bad data format\r\n"), damaged
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_payloads_are_refused_or_make_sound_values(client, values, seed):
     rnd = random.Random(seed)

@@ -92,6 +92,8 @@ def test_a_run_as_a_listpack(fields, first):
     assert (again.first, again.last, again.fields, again.packed) == (first, run.last, fields, packed.packed)
     for damaged in (packed.packed[:-1], packed.packed[:-9] + b"\xff", packed.packed + b"\xff", b"", packed.packed[:8]):
         assert PackedRun.of(first, damaged) is None
+    for place in (*range(100), *range(len(packed.packed) - 100, len(packed.packed))):
+        PackedRun.of(first, packed.packed[:place] + b"\x55" + packed.packed[place + 1 :])  # which does not raise
 
 
 def test_a_run_that_is_not_packed():

@@ -65,11 +65,12 @@ end
 
 -- Unpacking: nil stands for whatever `pack` would not have made
 
--- A small integer at a place, with the place behind its element.
+-- A small integer at a place, behind the place that follows its element.
 local function count_at(from, place)
   local next, number, high = integer_at(from, place)
   if not next or high or number < 0 or next - place + 1 ~= integer_room(number) then return nil end
-  return behind(from, next, next - place), number
+  local after = behind(from, next, next - place)
+  if after then return after, number end
 end
 
 -- A half of an id that is so far behind that of the first: the place behind the element, its lower and its upper part.
