@@ -164,7 +164,7 @@ def test_a_guard_in_front_of_a_command(server, others_live, monkeypatch):
     client = client_of(server)
     client.client_no_touch("on")
     with monkeypatch.context() as patch:
-        patch.setattr("emulator.core.dispatch._check", bug)
+        patch.setattr("emulator.core.dispatch.check", bug)
         with pytest.raises(redis.ResponseError, match=INTERNAL):
             client.get("k")
     assert client.get("k") is None
