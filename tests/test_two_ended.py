@@ -7,7 +7,7 @@ import random
 import pytest
 
 from emulator.datatypes import two_ended
-from emulator.datatypes.two_ended import TwoEnded
+from emulator.datatypes.two_ended import Texts, TwoEnded, Unread
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -19,6 +19,35 @@ def test_copies_change_each_for_itself(monkeypatch, seed):
         change(rng, several, b"%d" % step)
         for values, model in several:
             check_against(values, model, rng)
+
+
+def read(rng):
+    """What some pieces have, of which most are texts."""
+    several = [[b"%d" % rng.randrange(1000) for _ in range(rng.randrange(12))] for _ in range(rng.randrange(9))]
+    pieces = [
+        Texts(b"".join([value + b"\n" for value in values]), len(values)) if rng.random() < 0.9 else values
+        for values in several
+    ]
+    return TwoEnded.read(pieces), [value for values in several for value in values]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_was_read_is_parted_when_it_is_looked_at(monkeypatch, seed):
+    monkeypatch.setattr(two_ended, "_CHUNK", 4)
+    rng = random.Random(seed)
+    several = [read(rng)]
+    for step in range(rng.randrange(12)):
+        change(rng, several, b"%d" % step)
+    for values, model in several:
+        check_against(values, model, rng)
+
+
+def test_a_place_is_looked_at_without_the_others(monkeypatch):
+    monkeypatch.setattr(two_ended, "_CHUNK", 4)
+    values = TwoEnded.read([Texts(b"".join([b"%d\n" % number for number in range(18)]), 18)])
+    values.front.append(b"x")
+    assert (values[0], values[1 + 9], values[-1], len(values)) == (b"x", b"9", b"17", 19)
+    assert [chunk.__class__ for chunk in values.middle] == [Unread, Unread, list, Unread]
 
 
 def change(rng, several, new):

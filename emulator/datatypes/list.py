@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, groupby, islice
+from itertools import accumulate, chain, groupby, islice
 from operator import indexOf
 from typing import Final, NamedTuple
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.quicklist import OVERHEAD, SIZES, NodeIndex, Plain, accepts, exceeds, largest, room
-from emulator.datatypes.two_ended import TwoEnded
+from emulator.datatypes.two_ended import Texts, TwoEnded
 
 _QUICKLIST = 40
 _NODE_HEAD = 32
@@ -42,7 +42,7 @@ class Nodes(NamedTuple):
     are_plain: bool
 
 
-Filled = tuple[Sequence[bytes], Sequence[list[int]]]
+Filled = tuple[list[bytes] | Texts, Sequence[list[int]]]
 """The same as it is read: values, and the nodes with the number and the bytes of each."""
 
 
@@ -89,10 +89,9 @@ class List:
     def of_nodes(cls, filled: Iterable[Filled], limit: int) -> List:
         """A list of the values that some nodes hold."""
         new = cls()
-        new.fill, new.nodes = limit, deque()
-        for values, nodes in filled:
-            new.values.back += values
-            new.nodes += nodes
+        new.fill, nodes = limit, list(filled)
+        new.values = TwoEnded.read([values for values, _ in nodes])
+        new.nodes = deque(chain.from_iterable([each for _, each in nodes]))
         new.size += sum([size - HEADER_SIZE for _, size in new.nodes])
         new.settle(limit)
         return new

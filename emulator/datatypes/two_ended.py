@@ -5,13 +5,14 @@ one of them is used up it gets half of the other: each value taken pays for one 
 
 Once it was copied there are chunks of equal size between the two, the ``middle``, which both copies have: so a further copy,
 what is taken from an end of one, is a matter of chunks.  One in which a value changes is first replaced by an `Own` one.
+What comes from a payload is kept as it was read, chunk by chunk, until somebody looks at one (`Unread`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 _FEW: Final = 64
 """So many values are shifted by one more quickly than parted."""
@@ -25,6 +26,29 @@ class Own(list[bytes]):
     __slots__ = ()
 
 
+class Unread(bytes):
+    """A chunk that nobody has looked at since it was read: its values with a line break behind each."""
+
+    __slots__ = ()
+
+
+class Texts(NamedTuple):
+    """So many values without line breaks, with one behind each."""
+
+    joined: bytes
+    amount: int
+
+    def parted(self) -> list[bytes]:
+        """The values.  O(values)."""
+        return _parted(self.joined)
+
+
+def _parted(joined: bytes) -> list[bytes]:
+    values = joined.split(b"\n")
+    values.pop()
+    return values
+
+
 class TwoEnded:
     """Values in order.  ``front`` and ``back`` may be extended, and are else for reading.
 
@@ -36,17 +60,46 @@ class TwoEnded:
 
     def __init__(self, values: Iterable[bytes] = ()) -> None:
         self.front: list[bytes] = []
-        self.middle: list[list[bytes]] = []
+        self.middle: list[list[bytes] | Unread] = []
         self.back = list(values)
+
+    @classmethod
+    def read(cls, pieces: Iterable[list[bytes] | Texts]) -> TwoEnded:
+        """The values of some pieces, of which those of `Texts` are parted when they are looked at.  O(bytes)."""
+        new = cls()
+        joined, count = b"", 0
+        for piece in pieces:
+            if new.back or not isinstance(piece, Texts):  # what is behind it is no chunk any more
+                new.back += _parted(joined)
+                new.back += piece.parted() if isinstance(piece, Texts) else piece
+                joined, count = b"", 0
+                continue
+            joined, count = joined + piece.joined, count + piece.amount
+            while count >= _CHUNK:
+                count -= _CHUNK
+                end = len(joined.rsplit(b"\n", count + 1)[0]) + 1
+                new.middle.append(Unread(joined[:end]))
+                joined = joined[end:]
+        new.back += _parted(joined)
+        return new
+
+    def _chunk(self, number: int) -> list[bytes]:
+        """The values of a chunk."""
+        chunk = self.middle[number]
+        if isinstance(chunk, Unread):
+            chunk = self.middle[number] = _parted(chunk)
+        return chunk
 
     def __len__(self) -> int:
         return len(self.front) + _CHUNK * len(self.middle) + len(self.back)
 
     def __iter__(self) -> Iterator[bytes]:
-        return chain(reversed(self.front), *self.middle, self.back)
+        chunks = map(self._chunk, range(len(self.middle)))
+        return chain(reversed(self.front), chain.from_iterable(chunks), self.back)
 
     def __reversed__(self) -> Iterator[bytes]:
-        return chain(reversed(self.back), *map(reversed, reversed(self.middle)), self.front)
+        chunks = map(self._chunk, range(len(self.middle) - 1, -1, -1))
+        return chain(reversed(self.back), chain.from_iterable(map(reversed, chunks)), self.front)
 
     def copy(self) -> TwoEnded:
         """The same values, each for itself.  O(values that are in no shared chunk yet)."""
@@ -64,7 +117,7 @@ class TwoEnded:
             chunk.reverse()
         after = [self.back[place : place + _CHUNK] for place in range(0, behind, _CHUNK)]
         within = [list(chunk) if chunk.__class__ is Own else chunk for chunk in self.middle]
-        self.middle = before + within + after
+        self.middle = [*before, *within, *after]
         del self.front[:ahead]
         del self.back[:behind]
 
@@ -79,7 +132,8 @@ class TwoEnded:
         """Take the first value; raises IndexError where there is none."""
         if not self.front:
             if self.middle:
-                self.front.extend(reversed(self.middle.pop(0)))
+                self.front.extend(reversed(self._chunk(0)))
+                del self.middle[0]
             elif len(self.back) <= _FEW:
                 return self.back.pop(0)
             else:
@@ -90,7 +144,8 @@ class TwoEnded:
         """Take the last value; raises IndexError where there is none."""
         if not self.back:
             if self.middle:
-                self.back.extend(self.middle.pop())
+                self.back.extend(self._chunk(len(self.middle) - 1))
+                del self.middle[-1]
             elif len(self.front) <= _FEW:
                 return self.front.pop(0)
             else:
@@ -135,7 +190,7 @@ class TwoEnded:
             chunks, part = divmod(beyond, _CHUNK)
             beyond = max(beyond - _CHUNK * len(self.middle), 0)
             if part and not beyond:
-                self.front.extend(reversed(self.middle[chunks][part:]))
+                self.front.extend(reversed(self._chunk(chunks)[part:]))
             del self.middle[: chunks + bool(part)]
         del self.back[:beyond]
 
@@ -148,7 +203,7 @@ class TwoEnded:
             chunks, part = divmod(beyond, _CHUNK)
             beyond = max(beyond - _CHUNK * len(self.middle), 0)
             if part and not beyond:
-                self.back.extend(self.middle[-1 - chunks][: _CHUNK - part])
+                self.back.extend(self._chunk(len(self.middle) - 1 - chunks)[: _CHUNK - part])
             del self.middle[max(len(self.middle) - chunks - bool(part), 0) :]
         del self.front[:beyond]
 
@@ -173,7 +228,7 @@ class TwoEnded:
         if self.middle:
             number = (index % len(self) - len(self.front)) // _CHUNK
             if 0 <= number < len(self.middle) and self.middle[number].__class__ is not Own:
-                self.middle[number] = Own(self.middle[number])
+                self.middle[number] = Own(self._chunk(number))
         values, place = self._place(index)
         values[place] = value
 
@@ -195,7 +250,7 @@ class TwoEnded:
         if self.middle:
             number, place = divmod(index, _CHUNK)
             if number < len(self.middle):
-                return self.middle[number], place
+                return self._chunk(number), place
             index -= _CHUNK * len(self.middle)
         return self.back, index
 
@@ -219,6 +274,6 @@ class TwoEnded:
         place, end = max(start - ahead, 0), min(stop, behind) - ahead
         while place < end:
             number, offset = divmod(place, _CHUNK)
-            found += self.middle[number][offset : offset + end - place]
+            found += self._chunk(number)[offset : offset + end - place]
             place = _CHUNK * (number + 1)
         return found + self.back[max(start - behind, 0) : stop - behind] if stop > behind else found

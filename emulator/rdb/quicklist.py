@@ -9,6 +9,7 @@ from emulator.datatypes.columns import columns, counted, counts
 from emulator.datatypes.list import Filled, Nodes
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
 from emulator.datatypes.quicklist import Plain
+from emulator.datatypes.two_ended import Texts
 from emulator.lua import function
 from emulator.rdb import kinds, listpack
 from emulator.rdb.errors import BadData
@@ -37,11 +38,10 @@ def unpack(reader: Reader, count: int) -> Iterator[Filled]:
         texts, told, size = search(reader.ahead(_SPAN), min(count, _SPAN))
         numbers = counted(told)
         nodes = list(map(list, zip(numbers[::2], numbers[1::2], strict=True)))
-        values = texts.split(b"\n")
-        values.pop()
-        if nodes and len(values) == sum(numbers[::2]):
+        found = Texts(texts, texts.count(b"\n"))
+        if nodes and found.amount == sum(numbers[::2]):
             reader.take(int(size))
-            yield values, [node for node in nodes if node[0]]
+            yield found, [node for node in nodes if node[0]]
         else:  # there are line breaks in them, or the next one is large or not here yet
             for _ in nodes or (None,):
                 yield _next(reader)
