@@ -67,12 +67,16 @@ def watched(request, tmp_path):
         yield master, replica, sentinel
 
 
-PATIENT = {"All sentinels are unreachable. Retrying from scratch", "ECONNRESET read ECONNRESET", "EPIPE write EPIPE"}
+PATIENT = {
+    "All sentinels are unreachable. Retrying from scratch",
+    "ECONNRESET read ECONNRESET",
+    "ECONNRESET write ECONNRESET",
+    "EPIPE write EPIPE",
+}
 MET = {
     "ioredis": PATIENT,
     "ioredisWithoutPatience": {
         *PATIENT,
-        "ECONNRESET write ECONNRESET",
         "Reached the max retries per request limit (which is 0). Refer to",
         "Stream isn't writeable and enableOfflineQueue options is false",
     },
