@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections import deque
 from functools import lru_cache
@@ -74,7 +75,7 @@ class NodeIndex:
     def __init__(self, nodes: deque[list[int]]) -> None:
         self._first, self._last = nodes[0], nodes[-1]
         self._told = len(nodes), self._first[0], self._last[0]
-        self._ends = list(accumulate([count for count, _ in nodes]))
+        self._ends = array("Q", accumulate([count for count, _ in nodes]))
 
     def is_of(self, nodes: deque[list[int]]) -> bool:
         """Whether it is still true of these nodes."""
