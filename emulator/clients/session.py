@@ -17,7 +17,7 @@ from emulator.clients.reply_buffer import MOST, ReplyBuffer
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NO_REPLY, REPLY_OFF, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, NoReply, Reply
+from emulator.protocol.replies import DROPPING, NO_REPLY, REPLY_ON, REPLY_SKIP, REPLY_SKIP_NEXT, NoReply, Reply
 from emulator.protocol.reply_size import SHORTEST, size_of
 from emulator.wall import internal_error
 
@@ -189,7 +189,7 @@ class Session:
 
     def refresh(self) -> None:
         """Find out anew whether the short way is open; to be called when anything that counts for it has changed."""
-        is_limited = self.on_overrun is not None and self.reply_mode not in (REPLY_OFF, REPLY_SKIP)
+        is_limited = self.on_overrun is not None and self.reply_mode not in DROPPING
         self.output_limit = output_limits(self)[0] if is_limited else 0
         simple = (
             not self.output_limit
@@ -260,6 +260,11 @@ class Session:
         return self.paused or self.suspension is not None
 
     @property
+    def awaits_replies(self) -> bool:
+        """Whether there are replies still to be sent to it: the head of a transaction's is one."""
+        return bool(self.out) or self.deny_blocking or self.buffers().unsent > 0
+
+    @property
     def subscriptions(self) -> int:
         """Channels, patterns and shard channels subscribed to."""
         return len(self.channels) + len(self.patterns) + len(self.shards)
@@ -324,7 +329,7 @@ class Session:
         elif mode == REPLY_SKIP:
             self.reply_mode = REPLY_ON
             self.refresh()
-        return mode in (REPLY_OFF, REPLY_SKIP)
+        return mode in DROPPING
 
     def wake(self) -> None:
         """Tell the owner that there is something to do."""

@@ -9,7 +9,7 @@ from emulator.commands.arguments import database, integer, refuse_in_cluster, wr
 from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.replies import OK, PONG, REPLY_ON, REPLY_SKIP, Reply, Status
+from emulator.protocol.replies import NO_REPLY, OK, PONG, REPLY_ON, REPLY_SKIP, NoReply, Reply, Status
 from emulator.protocol.text import to_bytes
 from emulator.table.registry import command
 
@@ -62,8 +62,12 @@ def check_name(name: bytes) -> bytes:
     return name
 
 
-def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session:
-    """Return the authenticated session: the client's own, or a new one in the tenant or keyspace that the login selects."""
+def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session | NoReply:
+    """Return the authenticated session: the client's own, or a new one in the tenant or keyspace that the login selects.
+
+    Redis does not tell a refusal to a client that has not yet got all of its replies: it takes those for the answer of a module
+    that authenticates.
+    """
     keyspaces = client.engine.keyspaces
     tenant = keyspaces.tenant_of(user, password)
     if tenant is not None and (known := tenant.acl.table.get(user)) is not None and known.accepts(password):
@@ -76,11 +80,13 @@ def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> S
     if keyspace is not None:
         return client.move(keyspace, keyspace.acl.default, password_hash(password))
     client.engine.acl.log(client, b"auth", b"toplevel", by, user)
+    if client.awaits_replies and not client.engine.config.edition.is_valkey:
+        return NO_REPLY
     raise CommandError("WRONGPASS invalid username-password pair or user is disabled.")
 
 
 @command("connection", since="1.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
-def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
+def auth(client: Session, username: bytes, *password: bytes) -> Status | NoReply | Moved:
     """Authenticates the connection with a password, or with a user name and a password."""
     if len(password) > 1:
         raise CommandError(SYNTAX)
@@ -92,6 +98,8 @@ def auth(client: Session, username: bytes, *password: bytes) -> Status | Moved:
         )
     credentials = (username, password[0]) if password else (b"default", username)
     session = _authenticate(client, b"AUTH", *credentials)
+    if isinstance(session, NoReply):
+        return session
     return OK if session is client else Moved(session, OK)
 
 
@@ -99,7 +107,7 @@ _HELLO_OPTIONS: Final[Options] = {b"AUTH": (2, lambda *credentials: credentials)
 
 
 @command("connection", since="6.0.0", flags="noscript loading stale fast no_auth allow_busy", complexity="O(1)")
-def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
+def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | NoReply | Moved:
     """Selects the protocol, optionally authenticates and names the connection; returns facts about the server."""
     version = None
     if arguments:
@@ -110,6 +118,8 @@ def hello(client: Session, *arguments: bytes) -> dict[bytes, Reply] | Moved:
     credentials: tuple[bytes, bytes] | None = given.get(b"AUTH")
     name: bytes | None = given.get(b"SETNAME")
     session = _authenticate(client, b"HELLO", *credentials) if credentials else client
+    if isinstance(session, NoReply):
+        return session
     if not session.authenticated and not session.engine.acl.open_to_all:
         raise CommandError(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from emulator.clients.pubsub import PubSub, Subscribers
 from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.datatypes.glob import matcher
+from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Push, Replies, Reply
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
@@ -81,6 +82,8 @@ def punsubscribe(client: Session, *patterns: bytes) -> Replies:
 )
 def ssubscribe(client: Session, shardchannel: bytes, *more: bytes) -> Replies:
     """Subscribes to shard channels."""
+    if client.deny_blocking:
+        raise CommandError("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client")
     return _subscribe(client, b"ssubscribe", client.engine.pubsub.shards, client.shards, (shardchannel, *more))
 
 

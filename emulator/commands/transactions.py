@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import NO_REPLY, NULL_ARRAY, OK, Reply, Status
+from emulator.protocol.replies import (
+    DROPPING,
+    NO_REPLY,
+    NULL_ARRAY,
+    OK,
+    REPLY_ON,
+    Head,
+    NoReply,
+    Replies,
+    Reply,
+    Status,
+)
 from emulator.table.keyspec import keys
 from emulator.table.registry import Command, command
 
@@ -59,12 +70,22 @@ def exec_(client: Session) -> Reply:
 
 
 def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
-    """Run the queued commands and return their replies.  Replies beyond the client's output limit are not kept."""
+    """Run the queued commands and return their replies, of which CLIENT REPLY may drop the head and any."""
+    mode = client.reply_mode
+    replies = _gathered(client, queue)
+    if mode == client.reply_mode == REPLY_ON or not isinstance(replies, list):
+        return replies
+    head = [] if mode in DROPPING else [Head(len(queue))]
+    return Replies([*head, *replies])
+
+
+def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> list[Reply] | NoReply:
+    """Run the queued commands and return their replies.  Those beyond the client's output limit are not kept."""
     nested = client.engine.dispatch.nested
     produced = (
         nested(client, queued, args)
         if client.plain_queue is not None
-        else _refusal(client, queued, args) or nested(client, queued, args)
+        else _kept(client, _refusal(client, queued, args) or nested(client, queued, args))
         for queued, args in queue
     )
     if not client.output_limit:
@@ -79,6 +100,11 @@ def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply
         else:
             replies.append(reply)
     return NO_REPLY if client.exceeds_limit(gathered) else replies
+
+
+def _kept(client: Session, reply: Reply) -> Reply:
+    """Return what the client is told of a reply: of those that CLIENT REPLY drops only the news of subscriptions."""
+    return NO_REPLY if client.reply_mode in DROPPING and reply.__class__ is not Replies else reply
 
 
 def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:

@@ -185,6 +185,8 @@ REPLY_OFF: Final = 1
 REPLY_SKIP_NEXT: Final = 2
 REPLY_SKIP: Final = 3
 """The modes of CLIENT REPLY; SKIP_NEXT becomes SKIP after its own command."""
+DROPPING: Final = (REPLY_OFF, REPLY_SKIP)
+"""Those in which replies are dropped."""
 
 OK: Final = Status(b"OK")
 QUEUED: Final = Status(b"QUEUED")
