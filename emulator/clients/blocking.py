@@ -35,7 +35,7 @@ class Block(Timer):
     """A session that waits for one of `keys`; as a timer it is the timeout.  With ``wants_more`` one element is not enough.
 
     ``attempt`` tries the command again and returns its reply, or None while there is still nothing to answer.  ``spent`` are
-    the seconds that the command has run so far.
+    the seconds that the command has run so far, ``timeout`` the milliseconds that it may wait, 0 for ever.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class Block(Timer):
         "retry",
         "session",
         "spent",
+        "timeout",
         "timeout_reply",
         "wants_more",
     )
@@ -70,6 +71,7 @@ class Block(Timer):
         self.timeout_reply = timeout_reply
         self.needs_key = needs_key
         self.spent = 0.0
+        self.timeout = 0
         self.wants_more = False
         self.retry = None if due is None else Retry(self, due)
 
@@ -115,6 +117,8 @@ class Blocking:
         self.kinds: dict[type, int] = {}
         self.ready: dict[tuple[Database, bytes], bool | None] = {}
         """The keys that have come to be (True), have gone (False), or have but grown (None)."""
+        self.postponed: dict[Block, None] = {}
+        """Those whom CLIENT PAUSE holds back although they could be served."""
 
     @property
     def keys_on_no_key(self) -> int:
@@ -129,11 +133,15 @@ class Blocking:
         for key in block.keys:
             block.db.blocked.setdefault(key, {})[block] = None
         block.db.observe()
-        if timeout:
-            self.engine.waits.set(block, self.engine.clock.elapsed + timeout)
+        block.timeout = timeout
+        self._begin_timeout(block)
         if block.retry is not None:
             block.retry.schedule()
         block.session.blocked = block
+
+    def _begin_timeout(self, block: Block) -> None:
+        if block.timeout:
+            self.engine.waits.set(block, self.engine.clock.elapsed + block.timeout)
 
     def signal(self, db: Database, key: bytes, kind: type | None) -> None:
         """A key on which somebody waits has come to be, or with None has gone.
@@ -177,6 +185,10 @@ class Blocking:
         if refusal is not None:
             self._answer(block, refusal)
             return
+        command = block.session.last_command
+        if command is not None and self.engine.pause.suspends(command, command.flags, block.session):
+            self._postpone(block)
+            return
         started = perf_counter()
         with self.engine.turn_of(block.session):
             try:
@@ -187,6 +199,19 @@ class Blocking:
         if reply is not None:
             self.finish(block, reply)
         self.engine.tell_what_was_done()
+
+    def _postpone(self, block: Block) -> None:
+        """A client could be served, but not in a pause: until its end nothing else ends the wait."""
+        self.postponed[block] = None
+        self.engine.waits.cancel(block)
+
+    def resume(self) -> None:
+        """A pause has ended: those whom it has held back try again, and from now on may wait as long as they said."""
+        postponed, self.postponed = self.postponed, {}
+        for block in postponed:
+            self._begin_timeout(block)
+            for key in block.keys:
+                self.signal(block.db, key, block.kind)
 
     def _attempt(self, block: Block) -> Reply | None:
         session, propagation = block.session, self.engine.propagation
@@ -212,6 +237,7 @@ class Blocking:
     def forget(self, block: Block) -> None:
         """End a wait without an answer (the session has gone)."""
         del self.blocks[block]
+        self.postponed.pop(block, None)
         self.kinds[block.kind] -= 1
         block.session.blocked = None
         self.engine.waits.cancel(block)

@@ -15,6 +15,8 @@ from emulator.stats.counters import Stats
 from emulator.table.registry import Command
 
 if TYPE_CHECKING:
+    from emulator.clients.blocking import Blocking
+    from emulator.clients.pause import Pause
     from emulator.clients.reply_buffer import ReplyBuffers
     from emulator.clients.session import Session
 
@@ -117,6 +119,8 @@ class HostOfClients(Protocol):
     stats: Stats
     waits: Wheel
     reply_buffers: ReplyBuffers
+    blocking: Blocking
+    pause: Pause
     sessions: dict[int, Session]
     current: Session | None
     pending_work: bool

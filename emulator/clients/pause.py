@@ -84,6 +84,7 @@ class Pause(Timer):
         for session in waiting:
             session.paused = False
             session.wake()
+        self.engine.blocking.resume()
 
     def hold(self, session: Session) -> None:
         """Let a session wait, behind those that do so already."""

@@ -222,7 +222,7 @@ def client_unblock(client: Session, client_id: bytes, *reason: bytes) -> int:
     if how not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     session = client.engine.sessions.get(integer(client_id))
-    if session is None or session.blocked is None:
+    if session is None or session.blocked is None or session.blocked in client.engine.blocking.postponed:
         return 0
     block = session.blocked
     error = CommandError("UNBLOCKED client unblocked via CLIENT UNBLOCK")

@@ -65,8 +65,8 @@ def check_name(name: bytes) -> bytes:
 def _authenticate(client: Session, by: bytes, user: bytes, password: bytes) -> Session | NoReply:
     """Return the authenticated session: the client's own, or a new one in the tenant or keyspace that the login selects.
 
-    Redis does not tell a refusal to a client that has not yet got all of its replies: it takes those for the answer of a module
-    that authenticates.
+    Redis does not tell a refusal to a client that has not yet got all of its replies: it takes those for the answer of a
+    module that authenticates.
     """
     keyspaces = client.engine.keyspaces
     tenant = keyspaces.tenant_of(user, password)
