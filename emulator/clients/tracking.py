@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import encode
-from emulator.protocol.replies import Push, Reply
+from emulator.protocol.replies import Encoded, Push, Reply
 from emulator.protocol.text import to_text
 from emulator.table.registry import Command
 from emulator.wall import behind_wall
@@ -248,10 +248,12 @@ class Tracking(Timer):
                     target.send(encode(Push([b"tracking-redir-broken", tracked.redirect]), 3))
                 return
             target = redirected
+        # a null is encoded for who is tracked, whoever it is sent to
+        told: Reply = Encoded(encode(None, tracked.session.protocol)) if keys is None else keys
         if target.protocol == 3:
-            target.send(encode(Push([b"invalidate", keys]), 3))
+            target.send(encode(Push([b"invalidate", told]), 3))
         elif tracked.redirect and target.subscriptions:
-            target.send(encode(Push([b"message", _CHANNEL, keys]), 2))
+            target.send(encode(Push([b"message", _CHANNEL, told]), 2))
 
 
 def collision(tracked: Tracked | None, prefixes: Sequence[bytes]) -> str:

@@ -209,10 +209,15 @@ def xread(client: Session, streams: bytes, key: bytes, id: bytes, *more: bytes) 
                     found.append((name, read))
         return found or None
 
+    def again() -> Reply:
+        for name in request.keys:  # the whole command is run anew, and looks each key up twice
+            client.db.lookup_read(name, Stream)
+        return attempt()
+
     reply = attempt()
     if reply is not None or request.timeout is None:
         return NULL_ARRAY if reply is None else reply
-    return client.block(request.keys, request.timeout, Stream, attempt, NULL_ARRAY)
+    return client.block(request.keys, request.timeout, Stream, again, NULL_ARRAY)
 
 
 # XREADGROUP
@@ -255,6 +260,7 @@ def xreadgroup(
         min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
+            client.db.lookup_read(name, Stream)  # that counts once more
             if request.no_ack and request.consumer not in group.consumers:  # no claim tells of it
                 creation = [b"XGROUP", b"CREATECONSUMER", name, request.group, request.consumer]
                 client.engine.propagation.add(client.db.index, creation)

@@ -59,8 +59,6 @@ def _exchange(engine: HostOfData, one: Database, two: Database) -> None:
         for key in {*db.watchers, *db.blocked}:
             if key in one.entries or key in two.entries:
                 db.exchanged(key, key in (two if db is one else one).entries)
-                for listener in engine.listeners:
-                    listener(db, key)
                 if key in db.blocked:
                     entry: Entry | None = db.entries.get(key)
                     engine.blocking.signal(db, key, None if entry is None else entry.value.__class__)

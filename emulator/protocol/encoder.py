@@ -14,6 +14,7 @@ from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
     Attributed,
     BigNumber,
+    Encoded,
     Entries,
     Head,
     MapHead,
@@ -123,6 +124,7 @@ class _Encoder:
             Status: _status,
             CommandError: _error,
             Head: _array_head,
+            Encoded: bytes,
             NoReply: _no_reply,
         }
 

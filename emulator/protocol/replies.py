@@ -174,6 +174,12 @@ class NullArray:
     __slots__ = ()
 
 
+class Encoded(bytes):
+    """A part of a reply that is encoded already, by another protocol than the rest."""
+
+    __slots__ = ()
+
+
 class NoReply:
     """Returned by commands that send no reply."""
 
