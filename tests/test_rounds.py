@@ -27,6 +27,16 @@ class Noting(Receiver):
         if data == b"bug":
             raise RuntimeError("unthought-of")
         self.loop.rounds.at_end(self.answer)
+        if data == b"wake":
+            self.loop.rounds.before_end(self.go_on)
+
+    def go_on(self):
+        self.notes.append(f"{self.name} goes on")
+        self.loop.rounds.before_end(self.go_on_again)
+
+    def go_on_again(self):
+        self.notes.append(f"{self.name} goes on again")
+        self.lost.set()
 
     def answer(self):
         self.notes.append(f"answer {self.name}")
@@ -76,6 +86,14 @@ def test_all_is_run_before_anything_is_written():
         await asyncio.sleep(0)
 
     assert play(scenario)[:4] == ["a 1", "b 2", "answer a", "answer b"]
+
+
+def test_who_is_woken_goes_on_before_anything_is_written_but_whom_that_wakes_in_the_next_round():
+    async def scenario(a, b):
+        a.client.send(b"wake")
+        await a.receiver.lost.wait()
+
+    assert play(scenario)[:4] == ["a wake", "a goes on", "answer a", "a goes on again"]
 
 
 def test_what_the_loop_leaves_for_the_end_is_done_before_it_waits():

@@ -67,7 +67,7 @@ class Connection(Receiver):
     def _take_up(self, session: Session) -> None:
         """Speak for a session from now on."""
         self.session, self.engine = session, session.engine
-        session.on_wake = self._schedule
+        session.on_wake = self._go_on_soon
         session.on_abort = self.abort
         session.on_move = self._move
         session.on_overrun = self._limit.overrun
@@ -240,6 +240,12 @@ class Connection(Receiver):
         if not self._scheduled and not self._ended:
             self._scheduled = True
             self.loop.call_soon(self._wake)
+
+    def _go_on_soon(self) -> None:
+        """Go on before the replies of this round are written, since a wait has ended or there is something to say."""
+        if not self._scheduled and not self._ended:
+            self._scheduled = True
+            self.server.before_writing(self._wake)
 
     def _wake(self) -> None:
         self._scheduled = False

@@ -254,6 +254,10 @@ class NetworkServer:
             at_end(self._release)
         self._held[connection] = None
 
+    def before_writing(self, work: Callable[[], object]) -> None:
+        """Do something before the replies of this round are written, or soon in a loop that does not go in rounds."""
+        (self.loop.call_soon if self._rounds is None else self._rounds.before_end)(work)
+
     def _release(self) -> None:
         held, self._held = self._held, {}
         for connection in held:

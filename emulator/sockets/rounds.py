@@ -1,5 +1,5 @@
-"""The rounds of the event loop, as the real server has them: what all clients have sent is read and run, then all replies
-are written, then it waits for more.
+"""The rounds of the event loop, as the real server has them: what all clients have sent is read and run, those who have
+waited go on, then all replies are written, then it waits for more.
 
 asyncio by itself runs and answers one client at a time.  In rounds a server under load finds more clients ready at once and
 shares what a round costs among them: a pipelined command takes up to 40 % less, a single one 25 %.  In a loop of another
@@ -29,6 +29,11 @@ class Rounds(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._at_end: list[Callable[[], object]] = []
+        self._before_end: list[Callable[[], object]] = []
+
+    def before_end(self, work: Callable[[], object]) -> None:
+        """Do something once, before what is done at the end; what this leads to has to wait for the next round."""
+        self._before_end.append(work)
 
     def at_end(self, work: Callable[[], object]) -> None:
         """Do something once, when what is ready has been read and run."""
@@ -36,7 +41,7 @@ class Rounds(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for at most so many seconds and serve what is ready; returns what is left for the loop."""
-        if self._at_end:  # left by what the loop itself has run
+        if self._at_end or self._before_end:  # left by what the loop itself has run
             self._end()
             timeout = 0  # that may have given the loop more to run
         others = []
@@ -61,6 +66,9 @@ class Rounds(selectors.DefaultSelector):
         return others
 
     def _end(self) -> None:
+        works, self._before_end = self._before_end, []
+        for work in works:
+            behind_wall(work, "who goes on")
         while self._at_end:
             works, self._at_end = self._at_end, []
             for work in works:
