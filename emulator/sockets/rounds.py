@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import selectors
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 _READ_BEFORE_WRITING: Final = 64
 """Sockets that are read before what they led to is written: with thousands the first does not wait for the last."""
+_WOKEN_BEFORE_WRITING: Final = 64
+"""Things done before the end of a round: two clients may wake each other time and again."""
 
 
 class Rounds(selectors.DefaultSelector):
@@ -29,10 +32,10 @@ class Rounds(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._at_end: list[Callable[[], object]] = []
-        self._before_end: list[Callable[[], object]] = []
+        self._before_end: deque[Callable[[], object]] = deque()
 
     def before_end(self, work: Callable[[], object]) -> None:
-        """Do something once, before what is done at the end; what this leads to has to wait for the next round."""
+        """Do something once, before what is done at the end; also what this leads to, if it is not too much for one round."""
         self._before_end.append(work)
 
     def at_end(self, work: Callable[[], object]) -> None:
@@ -66,9 +69,10 @@ class Rounds(selectors.DefaultSelector):
         return others
 
     def _end(self) -> None:
-        works, self._before_end = self._before_end, []
-        for work in works:
-            behind_wall(work, "who goes on")
+        for _ in range(_WOKEN_BEFORE_WRITING):
+            if not self._before_end:
+                break
+            behind_wall(self._before_end.popleft(), "who goes on")
         while self._at_end:
             works, self._at_end = self._at_end, []
             for work in works:
