@@ -187,7 +187,7 @@ def pass_time(engine):
 
     def turn(milliseconds: int) -> None:
         engine.clock.advance(milliseconds / 1000)
-        while engine.advance():
+        while engine.timers.advance():
             pass
 
     return turn

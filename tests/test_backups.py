@@ -55,7 +55,7 @@ def digest(engine):
 
 
 def turn(client, milliseconds):
-    client.engine.turn_clock(client.engine.clock.now + milliseconds)
+    client.engine.timers.turn_clock(client.engine.clock.now + milliseconds)
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
     number = parse_memory(to_text(size))
     if number is None or not 0 <= number <= _MOST_PACKED:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
-    client.engine.set_packed_threshold(number)
+    client.engine.packed_threshold.set(number)
     return OK
 
 

@@ -28,7 +28,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.pause.clear()
     engine.faults.reset()
     engine.recording.forget()
-    engine.reset_clock()
+    engine.timers.reset_clock()
     engine.config.reset()
     engine.replication.renew()
     engine.acl.reset()

@@ -57,7 +57,7 @@ class Local(Handle):
 
     def _take_up(self, engine: Engine) -> None:
         engine.in_background = self._at_once
-        engine.on_earlier(self._on_earlier)
+        engine.timers.on_earlier(self._on_earlier)
 
     @staticmethod
     def _at_once(work: Callable[[], Any], go_on: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
@@ -78,12 +78,12 @@ class Local(Handle):
     def advance(self) -> None:
         """Let happen what is due by the clock; the lock is held."""
         for engine in self._keyspaces:
-            engine.advance()
+            engine.timers.advance()
         self.settle()
 
     def seconds_until_due(self) -> float | None:
         """How long it is until an engine has something to do by itself; None where none has, or time stands still."""
-        due = [seconds for engine in self._keyspaces if (seconds := engine.seconds_until_due()) is not None]
+        due = [seconds for engine in self._keyspaces if (seconds := engine.timers.seconds_until_due()) is not None]
         return min(due, default=None)
 
     def _on_earlier(self) -> None:
