@@ -20,6 +20,13 @@ def has_unix_sockets() -> bool:
     return hasattr(socket, "AF_UNIX") and sys.platform != "win32"
 
 
+def free_port() -> int:
+    """A TCP port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
 def hush(*descriptors: int) -> None:
     """Let what is written to these descriptors go nowhere, and nothing come from them."""
     null = os.open(os.devnull, os.O_RDWR)

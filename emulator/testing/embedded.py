@@ -13,8 +13,8 @@ from urllib.parse import quote
 from emulator.clock import Clock, machine_monotonic
 from emulator.core.engine import Engine
 from emulator.server import server as network
-from emulator.server.options import free_port
 from emulator.sockets import rounds
+from emulator.system import free_port
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
 from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
