@@ -24,6 +24,7 @@ from emulator.commands import (  # noqa: F401
     config,
     connection,
     debug,
+    debug_encoding,
     dump,
     emulator,
     emulator_replication,
