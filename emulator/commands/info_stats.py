@@ -36,9 +36,9 @@ def _traffic(engine: Engine) -> Fields:
         ("instantaneous_input_repl_kbps", "0.00"),
         ("instantaneous_output_repl_kbps", "0.00"),
         ("rejected_connections", stats.rejected_connections),
-        ("sync_full", engine.replication.full),
-        ("sync_partial_ok", engine.replication.partial),
-        ("sync_partial_err", engine.replication.refused),
+        ("sync_full", engine.replication.synchronization.full),
+        ("sync_partial_ok", engine.replication.synchronization.partial),
+        ("sync_partial_err", engine.replication.synchronization.refused),
     ]
 
 
