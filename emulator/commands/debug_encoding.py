@@ -11,7 +11,7 @@ from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.keyspace.entry import Entry
 from emulator.keyspace.weight import weigh
-from emulator.protocol.errors import CommandError
+from emulator.protocol.errors import NO_SUCH_KEY, CommandError
 from emulator.protocol.replies import Reply, Status, Verbatim
 from emulator.stats.log import NOTICE
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_NO_KEY: Final = "ERR no such key"
 _LOWEST_FILL: Final = -5
 _HIGHEST_FILL: Final = 32767
 
@@ -28,7 +27,7 @@ _HIGHEST_FILL: Final = 32767
 def _entry(client: Session, key: bytes) -> Entry:
     entry = client.db.entries.get(key)  # be it one that has expired
     if entry is None:
-        raise CommandError(_NO_KEY)
+        raise CommandError(NO_SUCH_KEY)
     return entry
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
-from emulator.commands.options import FLAG, read_options
+from emulator.commands.options import FLAG, Given, read_options
 from emulator.commands.past import delete_past, is_past
 from emulator.config.notifications import GENERIC
 from emulator.protocol.errors import CommandError
@@ -17,15 +17,21 @@ from emulator.table.registry import command
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
-_EXPIRE_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"GT", b"LT"), FLAG)
+_CONDITIONS: Final = dict.fromkeys((b"NX", b"XX", b"GT", b"LT"), FLAG)
+
+
+def conditions(options: Sequence[bytes]) -> Given:
+    """Read the conditions of EXPIRE; raises `CommandError` where they exclude one another."""
+    given = read_options(options, _CONDITIONS, error="ERR Unsupported option {}")
+    if b"NX" in given and len(given) > 1:
+        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
+    if b"GT" in given and b"LT" in given:
+        raise CommandError("ERR GT and LT options at the same time are not compatible")
+    return given
 
 
 def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base: int, options: Sequence[bytes]) -> int:
-    chosen = read_options(options, _EXPIRE_OPTIONS, error="ERR Unsupported option {}") if options else {}
-    if b"NX" in chosen and len(chosen) > 1:
-        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if b"GT" in chosen and b"LT" in chosen:
-        raise CommandError("ERR GT and LT options at the same time are not compatible")
+    chosen = conditions(options) if options else {}
     moment = integer(when) * unit
     if not INT64_MIN <= moment <= INT64_MAX or moment + base > INT64_MAX:
         raise CommandError(f"ERR invalid expire time in '{name}' command")
