@@ -6,13 +6,14 @@ import pytest
 from upstash_redis import Redis
 
 import emulator
+from conformance.servers import free_port
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
 from emulator.persistence.work import run_through
 from emulator.rest.cloud.regions import ReadRegion
 from tests.cloud import SETTINGS, managed
-from tests.conftest import Client, free_port
+from tests.conftest import Client
 from tests.rest import Rest
 
 pytest.importorskip("h11")

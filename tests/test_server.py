@@ -305,7 +305,7 @@ def test_unix_socket(serve, tmp_path):
 
 
 def test_config_set_port_listens_anew_and_keeps_connections(serve):
-    from tests.conftest import free_port
+    from conformance.servers import free_port
 
     async def scenario(server):
         reader, writer = await connect(server)
