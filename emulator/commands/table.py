@@ -57,6 +57,7 @@ from emulator.commands import (  # noqa: F401
     scripting,
     server,
     set,
+    set_combine,
     sort,
     stream,
     stream_claim,
