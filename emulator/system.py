@@ -1,4 +1,4 @@
-"""What the operating system has, for what asks before it uses it: Windows has neither."""
+"""What the operating system has: forks and unix sockets, which Windows lacks, and free ports."""
 
 from __future__ import annotations
 

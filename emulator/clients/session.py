@@ -226,7 +226,9 @@ class Session:
 
     def _keep_no_more(self) -> None:
         self.plain_queue = None
-        if self.queue is not None and self.engine.config.edition.is_valkey:  # which gives up what it has, too
+        if (
+            self.queue is not None and self.engine.config.edition.is_valkey
+        ):  # which drops what was queued so far as well
             self.queue = Queue(self.engine.config.edition.queued_word)
 
     def close_queue(self) -> None:
@@ -252,7 +254,7 @@ class Session:
     def send(self, data: bytes) -> None:
         """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first.
 
-        Who is being closed gets nothing more.
+        A session that is being closed receives nothing more.
         """
         if self.closing:
             return
@@ -268,11 +270,11 @@ class Session:
             self.wake()
 
     def exceeds_limit(self, more: int) -> bool:
-        """Whether with so many bytes more than what was written and not sent yet there would be too many for the client."""
+        """Whether so many bytes more, beside those written and not sent yet, exceed the client's output limit."""
         return self.replies.beyond(self.buffers().unsent + more)[2] >= self.output_limit
 
     def overrun(self) -> None:
-        """More waits for the client than may: it gets nothing of it, and is disconnected."""
+        """More waits for the client than may: drop what waits, and disconnect it."""
         if not self.closing and self.on_overrun is not None:
             self.on_overrun()
             self.out.clear()
@@ -286,11 +288,11 @@ class Session:
         return reply
 
     def size_of(self, reply: object) -> int:
-        """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
+        """The size of a reply in bytes, counted no further than to where it certainly exceeds the limit."""
         return size_of(reply, self.output_limit + MOST)
 
     def producible(self, count: int) -> int:
-        """How many elements to look for, negative where some may come twice: of these not many more than are too much.
+        """How many of `count` elements to produce, negative where some may come twice: then no more than exceed the limit.
 
         Raises `CommandError` where there is no limit and so many would fill the memory.
         """
@@ -362,9 +364,9 @@ class Session:
             self.on_abort()
 
     def move(self, engine: Engine, user: User, proof: bytes) -> Session:
-        """Take the client to another engine, as this user of it, whom the caller has found it may be: its session there.
+        """Move the client to another engine, as a user of it that the caller has authenticated; return its session there.
 
-        This session is no more; raises where that cannot be.
+        This session ends.  Raises `CommandError` where the client cannot be moved.
         """
         if self.on_move is None or self.deny_blocking:
             raise CommandError("ERR this client cannot change its keyspace here")
@@ -379,7 +381,7 @@ class Session:
         return other
 
     def abort_in_turn(self) -> None:
-        """Close at once, or where it is this client's command that wants it, after the answer."""
+        """Close at once, or after the answer where the client's own command asks for it."""
         if self.running:
             self.close()
         else:
@@ -427,7 +429,7 @@ class Session:
         return True
 
     def abort_without_user(self) -> None:
-        """Disconnect a client whose user is no longer."""
+        """Disconnect a client whose user was deleted."""
         self.forget_user()
         self.authenticated = False
         self.abort_in_turn()

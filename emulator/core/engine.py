@@ -209,7 +209,7 @@ class Engine:
         self.refresh_databases()
 
     def leave(self, listener: Listener) -> None:
-        """Tell it no more."""
+        """Stop telling `listener`."""
         self.listeners.remove(listener)
         self.refresh_databases()
 
@@ -220,7 +220,7 @@ class Engine:
 
     @property
     def ignores_memory_limit(self) -> bool:
-        """Whether ``maxmemory`` is the master's business."""
+        """Whether ``maxmemory`` is left to the master."""
         return self.replication.link is not None and self.config.replica_ignore_maxmemory
 
     @property
@@ -271,7 +271,7 @@ class Engine:
         self.count_at = self.stats.commands_processed + GATHERED_AT_MOST
 
     def runs_script_in(self, session: Session) -> bool:
-        """Whether a session is not a client's, but that in which the commands of scripts run."""
+        """Whether a session is no client's, but the one in which the commands of scripts run."""
         return self.scripting.owns(session)
 
     def refresh_sessions(self) -> None:
@@ -346,7 +346,7 @@ class Engine:
         self.replication.resume(position)
 
     def begin_stream_anew(self) -> None:
-        """All data are others now, which nobody was told of."""
+        """All data were replaced, of which the stream to replicas does not tell."""
         self.replication.begin_anew()
         if self.on_other_data is not None:
             self.on_other_data()

@@ -109,7 +109,7 @@ class List:
         return new
 
     def settle(self, limit: int) -> None:
-        """Be a listpack where a quicklist has but one that may stand alone."""
+        """Become a listpack where a quicklist has a single node, which may be one."""
         if self.nodes is not None and len(self.nodes) == 1 and self.nodes[0].__class__ is list:
             fits = self.size <= SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
@@ -185,7 +185,7 @@ class List:
         return twin
 
     def _part(self) -> None:
-        """Have values of one's own, which are about to change."""
+        """Stop sharing the values with a copy, since they are about to change."""
         self.values = self.values.copy()
         self.shared = False
 
@@ -290,21 +290,21 @@ class List:
         return value
 
     def take_left(self, count: int) -> list[bytes]:
-        """Take some of the first values, of which there must be as many.  O(count)."""
+        """Take the first `count` values; there must be as many.  O(count)."""
         if self.shared:
             self._part()
         self._forget(count, 0)
         return self.values.take_left(count)
 
     def take_right(self, count: int) -> list[bytes]:
-        """Take some of the last values, the last one first.  O(count)."""
+        """Take the last `count` values, the last one first; there must be as many.  O(count)."""
         if self.shared:
             self._part()
         self._forget(count, -1)
         return self.values.take_right(count)
 
     def _forget(self, taken: int, end: int) -> None:
-        """So many values are about to be taken from an end: the nodes there go, the last of them perhaps in part."""
+        """Take values that are about to go out of the nodes at an end (0 or -1), the last of them perhaps in part."""
         nodes = self.nodes
         left = taken
         while nodes and left and nodes[end][0] <= left:
@@ -368,7 +368,7 @@ class List:
         return len(found)
 
     def find(self, value: bytes, most: int, backwards: bool = False, among: int = 0) -> list[int]:
-        """How far up to `most` values that are equal are from the end at which one begins, `among` so many if any.  O(n)."""
+        """The distances of up to `most` equal values from the end where the search begins, `among` so many if any.  O(n)."""
         rest = reversed(self.values) if backwards else iter(self.values)
         if among:
             rest = islice(rest, among)
@@ -381,7 +381,7 @@ class List:
         return found
 
     def trim(self, start: int, stop: int) -> TwoEnded:
-        """Keep the values from start up to stop; what has still to be freed.  O(values taken away, or those that stay)."""
+        """Keep the values from start up to stop; return what is still to be freed.  O(values removed, or those that stay)."""
         before = len(self)
         stop = max(start, stop)
         if stop - start == before:

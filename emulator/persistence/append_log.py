@@ -205,7 +205,7 @@ class AppendLog:
             self._write_out(self.always)
 
     def _puts_off(self) -> bool:
-        """Whether to write later: the system lets who writes wait for a thread that brings the file to the disk."""
+        """Whether to write later: while a thread brings the file to the disk, the system would let us wait."""
         if not self._syncing or self.always:
             self._put_off_since = None
             return False
@@ -312,7 +312,7 @@ class AppendLog:
 
     @property
     def commands(self) -> int:
-        """How many commands there were."""
+        """How many commands were logged in all."""
         return self._commands
 
     @property
@@ -321,7 +321,7 @@ class AppendLog:
         return self._synced_commands == self._commands
 
     def wait(self) -> None:
-        """Somebody waits for all that has changed so far to be on the disk, of which `on_synced` tells."""
+        """Bring all that has changed so far to the disk; `on_synced` tells when it is there."""
         self.flush()
         if self._engine.config.appendfsync != "no":
             self.sync_soon()

@@ -90,7 +90,7 @@ class Persistence:
 
     @property
     def online_backup(self) -> OnlineBackup:
-        """That of BACKUP."""
+        """The backup that BACKUP makes."""
         if self._online_backup is None:
             from emulator.persistence.online_backup import OnlineBackup  # nobody else needs it
 
@@ -108,7 +108,7 @@ class Persistence:
         return self.folder.lasting or bool(self._engine.config.backup_dir) or self._online_backup is not None
 
     def forget(self) -> None:
-        """Begin anew: nothing is saved any more, nor was."""
+        """Be as if nothing had ever been saved, and save no more of what was begun."""
         self.work.forget()
         self.dumps = Dumps(self._engine)
         self._online_backup = None
@@ -155,7 +155,7 @@ class Persistence:
     # Loading
 
     def open(self) -> None:
-        """Find out what there is to load: if there is anything clients hear so until `load` has done it; raises `BadFile`."""
+        """Find what there is to load: clients are told that it is being loaded until `load` has done so; raises `BadFile`."""
         if not self.folder.lasting:
             return
         try:

@@ -43,7 +43,7 @@ NO_DIALLING: Final = "ERR an engine without a server of its own cannot be a repl
 
 
 class Replication(Timer):
-    """As a timer it is the next second, as long as there is a replica, a backlog or a master.
+    """The replication of an engine; as a timer it is the next second, as long as there is a replica, a backlog or a master.
 
     ``link`` leads to the master, and is None where this server is one; where it is ``severed`` no other attempt is made, and
     by ``lag`` milliseconds the server stays behind.  ``played`` is the role that it only plays, one of `ROLES`.
@@ -106,7 +106,7 @@ class Replication(Timer):
 
     @property
     def is_stale(self) -> bool:
-        """Whether there is no knowing what the data are like by now, and clients are not to see them."""
+        """Whether the data may be out of date, and clients are not to see them."""
         if self.played:
             return self.played == MASTER_DOWN
         link, config = self.link, self._engine.config
@@ -136,7 +136,7 @@ class Replication(Timer):
         return [replica for replica in self.stream.replicas if replica.state == ONLINE]
 
     def count_good(self) -> None:
-        """Find out whether there are as many replicas as whoever writes asks for."""
+        """Find out whether there are as many good replicas as ``min-replicas-to-write`` asks for."""
         engine, config = self._engine, self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         lacks = bool(wanted and lag) and self.link is None and self.good_replicas < wanted
@@ -184,7 +184,7 @@ class Replication(Timer):
             self.replicas_changed()
 
     def drop_replicas(self) -> None:
-        """Let all replicas begin anew: what they follow is no more."""
+        """Disconnect all replicas: the history that they follow has ended."""
         for replica in list(self.stream.replicas):
             replica.session.abort_in_turn()
 
@@ -261,7 +261,7 @@ class Replication(Timer):
         self._tick_on()
 
     def begin_anew(self) -> None:
-        """All data are others, of which the stream does not tell: replicas synchronize with a history that is a new one."""
+        """All data were replaced, of which the stream does not tell: replicas have to synchronize with a new history."""
         self.stream.begin_history()
         self.stream.close_backlog()
         self.drop_replicas()
@@ -322,7 +322,7 @@ class Replication(Timer):
             self.stream.add([[b"ping"]])
 
     def _check_replicas(self) -> None:
-        """Let those know who wait that we are there, and let go of those who are not."""
+        """Send a sign of life to those who wait, and disconnect those who give none."""
         engine = self._engine
         for replica in list(self.stream.replicas):
             if replica.state == WAITING:
@@ -333,7 +333,7 @@ class Replication(Timer):
                 replica.session.abort()
 
     def _check_backlog(self) -> None:
-        """Without replicas for a while there is nobody who could go on where he was."""
+        """Free the backlog when there has been no replica for a while: nobody could go on from it."""
         ttl = self._engine.config.repl_backlog_ttl
         if self.stream.backlog is None or self.stream.replicas or self.link is not None or not ttl:
             return

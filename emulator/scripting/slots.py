@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.table.registry import Command
 
-
 _SEVERAL: Final = "ERR Script attempted to access keys that do not hash to the same slot"
 _TEXTS: Final = {
     "MOVED": "Script attempted to access a non local key in a cluster node",
