@@ -65,6 +65,7 @@ from emulator.commands import (  # noqa: F401
     stream_info,
     stream_messages,
     stream_read,
+    stream_trim,
     string,
     string_conditions,
     string_counters,

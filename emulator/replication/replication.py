@@ -12,14 +12,7 @@ from emulator.protocol.errors import CommandError
 from emulator.replication.acknowledgement import Acknowledgements
 from emulator.replication.failover import Failover
 from emulator.replication.own_keys import OwnKeys
-from emulator.replication.replica import (
-    LOADING,
-    ONLINE,
-    STREAMING,
-    TO_OPEN_CHANNEL,
-    WAITING,
-    Replica,
-)
+from emulator.replication.replica import LOADING, ONLINE, STREAMING, TO_OPEN_CHANNEL, WAITING, Replica
 from emulator.replication.shutdown import Shutdown
 from emulator.replication.stream import Stream
 from emulator.replication.synchronization import Synchronization

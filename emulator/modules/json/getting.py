@@ -6,20 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import wrong_arity
-from emulator.modules.json.access import (
-    ROOT,
-    check_text,
-    no_such_path,
-    read,
-)
+from emulator.modules.json.access import ROOT, check_text, no_such_path, read
 from emulator.modules.json.document import Document
-from emulator.modules.json.formats import (
-    WRONG_FORMAT,
-    Format,
-    check_protocol,
-    expanded,
-    expanded_once,
-)
+from emulator.modules.json.formats import WRONG_FORMAT, Format, check_protocol, expanded, expanded_once
 from emulator.modules.json.measure import Json
 from emulator.modules.json.path import Path, path
 from emulator.modules.json.text import decoded, laid_out, written

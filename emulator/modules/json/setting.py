@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emulator.commands.arguments import wrong_arity
 from emulator.config.notifications import MODULE
 from emulator.keyspace.lazyfree import LARGE
-from emulator.modules.json.access import (
-    NOT_AT_ROOT,
-    announce,
-    check_text,
-    current,
-    edit,
-    replace,
-)
+from emulator.modules.json.access import NOT_AT_ROOT, announce, check_text, current, edit, replace
 from emulator.modules.json.document import Document
 from emulator.modules.json.measure import Json
 from emulator.modules.json.path import Path, path

@@ -21,10 +21,7 @@ from emulator.modules.json.access import (
     type_name,
     update,
 )
-from emulator.modules.json.formats import (
-    RESP3,
-    old_reply,
-)
+from emulator.modules.json.formats import RESP3, old_reply
 from emulator.modules.json.measure import Json, weight
 from emulator.modules.json.path import path
 from emulator.modules.json.removal import remove
