@@ -7,6 +7,7 @@ import argparse
 import fnmatch
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from conformance import oracles, servers
@@ -14,6 +15,8 @@ from conformance.cases import Case, load_all
 from conformance.runner import Difference, Side, Tally, play_all
 
 HERE = Path(__file__).parent
+_PROGRAMS = ("bench", "coverage", "fuzz", "grammar", "replicate", "table", "torn")
+"""What else there is to run: modules beside this one, whose ``main`` takes the rest of the words."""
 NO_ORACLE = 3
 FATAL = "spoils the real server"
 """How the reason begins why a case is not played at all."""
@@ -85,34 +88,9 @@ def play(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["coverage"]:
-        from conformance.coverage import main as coverage
-
-        return coverage(sys.argv[2:])
-    if sys.argv[1:2] == ["bench"]:
-        from conformance.bench import main as bench
-
-        return bench(sys.argv[2:])
-    if sys.argv[1:2] == ["table"]:
-        from conformance.table import main as table
-
-        return table(sys.argv[2:])
-    if sys.argv[1:2] == ["grammar"]:
-        from conformance.grammar import main as grammar
-
-        return grammar(sys.argv[2:])
-    if sys.argv[1:2] == ["fuzz"]:
-        from conformance.fuzz import main as fuzz
-
-        return fuzz(sys.argv[2:])
-    if sys.argv[1:2] == ["replicate"]:
-        from conformance.replicate import main as replicate
-
-        return replicate(sys.argv[2:])
-    if sys.argv[1:2] == ["torn"]:
-        from conformance.torn import main as torn
-
-        return torn(sys.argv[2:])
+    if sys.argv[1:2] and sys.argv[1] in _PROGRAMS:
+        status: int = import_module(f"conformance.{sys.argv[1]}").main(sys.argv[2:])
+        return status
     parser = argparse.ArgumentParser(prog="python -m conformance", description=__doc__)
     parser.add_argument("--subject", metavar="URL", help="the server to test (default: an emulator started here)")
     parser.add_argument("--oracle", metavar="URL|PATH", help="the real server (default: the pip-installed one)")

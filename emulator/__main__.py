@@ -14,8 +14,9 @@ from emulator.protocol.text import to_bytes
 if TYPE_CHECKING:
     from emulator.config.directives import Config
     from emulator.rdb.errors import BadFile
+    from emulator.server.config_file import StartRefused
     from emulator.server.daemon import Starter
-    from emulator.server.options import ServerOptions, StartRefused
+    from emulator.server.options import ServerOptions
     from emulator.server.server import NetworkServer
     from emulator.stats.log import Log
 
@@ -36,7 +37,8 @@ def main() -> int:
 
 
 def _main() -> int:
-    from emulator.server.options import FatalConfigError, Information, StartRefused, read_options
+    from emulator.server.config_file import FatalConfigError, StartRefused
+    from emulator.server.options import Information, read_options
 
     try:
         options = read_options(sys.argv[1:], os.environ)

@@ -2,7 +2,7 @@
 
 ``now`` is the time in milliseconds since the epoch as of the last `tick`; commands go by it, so that time stands still
 within a command, a transaction or a script.  A clock follows the machine's until it is frozen or set; turning an engine's
-clock by `Engine.turn_clock` lets everything happen that is due on the way.
+clock by `emulator.core.timers.Timers.turn_clock` lets everything happen that is due on the way.
 
 Beside it runs `elapsed`, which never goes back: waits and pauses go by it, so that they take as long as they were meant to
 when the machine's clock is set.  Turning the clock forward moves it on by as much.

@@ -1,4 +1,4 @@
-"""What the operating system has, for what asks before it uses it: Windows has neither."""
+"""What the operating system has: forks and unix sockets, which Windows lacks, and free ports."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def has_fork() -> bool:
 def has_unix_sockets() -> bool:
     """Whether an event loop can serve and use unix sockets."""
     return hasattr(socket, "AF_UNIX") and sys.platform != "win32"
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
 
 
 def hush(*descriptors: int) -> None:

@@ -187,7 +187,7 @@ def pass_time(engine):
 
     def turn(milliseconds: int) -> None:
         engine.clock.advance(milliseconds / 1000)
-        while engine.advance():
+        while engine.timers.advance():
             pass
 
     return turn
@@ -207,7 +207,7 @@ def serve(request):
         async def main():
             config = Config()
             config.bind = "127.0.0.1"
-            config.port = free_port()
+            config.port = servers.free_port()
             for name, value in settings.items():
                 setattr(config, name, value)
             async with NetworkServer(Engine(config, clock)) as server:
@@ -219,17 +219,29 @@ def serve(request):
     return play
 
 
+def skip_without_oracle(error):
+    """Without an oracle a visible skip, in CI a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def oracle_present():
+    try:
+        servers.oracle_binary()
+    except servers.NoOracle as error:
+        skip_without_oracle(error)
+
+
 @contextlib.contextmanager
 def with_modules(modules=(), edition="8.2", options=()):
-    """A subject and an oracle of an edition with the same modules and options; without an oracle a visible skip, in CI a
-    failure."""
+    """A subject and an oracle of an edition with the same modules and options."""
     with contextlib.ExitStack() as stack:
         try:
             oracle = stack.enter_context(servers.oracle(oracles.binary(edition), *options, modules=modules))
         except servers.NoOracle as error:
-            if os.environ.get("CI"):
-                pytest.fail(str(error))
-            pytest.skip(str(error))
+            skip_without_oracle(error)
         yield stack.enter_context(servers.emulator(None, "--compat", edition, *options, modules=modules)), oracle
 
 
@@ -238,11 +250,3 @@ def addresses():
     """The base servers of `with_modules`."""
     with with_modules() as both:
         yield both
-
-
-def free_port() -> int:
-    import socket
-
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

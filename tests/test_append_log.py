@@ -392,6 +392,23 @@ def test_nothing_is_written_while_a_thread_waits_for_the_disk(engine, client, mo
     assert len(syncs) == 1
 
 
+def test_a_rewriting_that_cannot_begin_leaves_the_log_in_its_files(engine, client, monkeypatch):
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    engine.persistence.folder.lasting = True
+    log = engine.persistence.log
+    log.start()
+    monkeypatch.setattr(log.files, "save", fail)
+    assert client.play("BGREWRITEAOF").startswith(b"-ERR Can't execute an AOF background rewriting.")
+    assert b"aof_last_bgrewrite_status:err" in client.play("INFO persistence")
+    client.play("SET key 1")
+    log.flush()
+    assert engine.persistence.folder.files[f"{FOLDER}/appendonly.aof.1.incr.aof"].endswith(
+        encoded([b"SET", b"key", b"1"])
+    )
+
+
 def test_moments_stand_in_the_log(tmp_path):
     with connected(emulator, tmp_path, *SETTINGS, "--aof-timestamp-enabled", "yes") as ask:
         ask("SET a 1")

@@ -55,7 +55,7 @@ def digest(engine):
 
 
 def turn(client, milliseconds):
-    client.engine.turn_clock(client.engine.clock.now + milliseconds)
+    client.engine.timers.turn_clock(client.engine.clock.now + milliseconds)
 
 
 @pytest.fixture
@@ -269,15 +269,15 @@ def test_what_cannot_be_logged_is_not_restored(logging_engine, logging_client, t
     client.play("EMULATOR BACKUP CREATE one")
     client.play("SET a 2")
     log = engine.persistence.log
-    for name in ("save_manifest", "_flush_to_the_end"):
-        kept = getattr(log, name)
+    for owner, name in ((log.files, "save"), (log, "flush_to_the_end")):
+        kept = getattr(owner, name)
 
         def fail(*_, **__):
             raise OSError(28, "No space left on device")
 
-        setattr(log, name, fail)
+        setattr(owner, name, fail)
         assert client.play("EMULATOR BACKUP RESTORE one") == b"-ERR No space left on device\r\n"
-        setattr(log, name, kept)
+        setattr(owner, name, kept)
         assert client.play("GET a") == b"$1\r\n2\r\n"
         client.play("SET b 1")
         assert digest(again(engine, tmp_path / "data")) == digest(engine)

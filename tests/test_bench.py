@@ -12,17 +12,6 @@ from conformance.bench import client, cpu, heavy, throughput, wide
 from conformance.bench.throughput import Figure, Load
 
 
-@pytest.fixture(scope="module")
-def oracle_present():
-    """Without an oracle a visible skip, in CI a failure."""
-    try:
-        servers.oracle_binary()
-    except servers.NoOracle as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-
-
 @pytest.fixture
 def figures_of(oracle_present, tmp_path):
     """The figures of a program's smoke run, as it writes them."""

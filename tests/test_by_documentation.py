@@ -283,11 +283,11 @@ def test_a_counter_of_floats(ask):
 def test_a_window_that_is_not_extended(ask):
     ask("INCREX k UBOUND 2 EX 60 ENX")
     ask.engine.clock.advance(20)
-    ask.engine.advance()
+    ask.engine.timers.advance()
     assert (ask.items("INCREX k UBOUND 2 EX 60 ENX"), ask("TTL k")) == ([2, 1], [":40"])
     assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [2, 0]
     ask.engine.clock.advance(40)
-    ask.engine.advance()
+    ask.engine.timers.advance()
     assert ask.items("INCREX k UBOUND 2 EX 60 ENX") == [1, 1]
     assert (ask.items("INCREX k PERSIST"), ask("TTL k")) == ([2, 1], [":-1"])
     assert ask("INCREX k BYINT 5 PXAT 1") == ["*2", ":7", ":5"]
@@ -529,7 +529,7 @@ def test_fields_that_expire_are_told_together(ask):
     heard = []
     ask.engine.pubsub.publish = lambda channel, message: heard.append(message.decode())
     ask.engine.clock.advance(10)
-    ask.engine.advance()
+    ask.engine.timers.advance()
     assert heard == ["hexpired|1:b,1:a"]  # in the order of the listpack, as the real server lets them go
 
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import emulator
-from tests.conftest import free_port
+from conformance.servers import free_port
 
 OURS = [sys.executable, "-m", "emulator.cli"]
 LUA = "return {1, {2, {'three', false}}, 'x', {}, {'a'}, redis.error_reply('ERR x'), redis.status_reply('S')}"

@@ -10,8 +10,8 @@ from redis.cache import CacheConfig
 from redis.retry import Retry
 
 from conformance import servers
+from conformance.servers import free_port
 from tests import node
-from tests.conftest import free_port
 from tests.test_main import port_of, running
 from tests.waiting import until
 

@@ -6,13 +6,14 @@ import pytest
 from upstash_redis import Redis
 
 import emulator
+from conformance.servers import free_port
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
 from emulator.persistence.work import run_through
 from emulator.rest.cloud.regions import ReadRegion
 from tests.cloud import SETTINGS, managed
-from tests.conftest import Client, free_port
+from tests.conftest import Client
 from tests.rest import Rest
 
 pytest.importorskip("h11")
@@ -198,7 +199,7 @@ def test_what_changes_while_a_region_is_made_comes_to_it_too():
     run_through(region.loaded())
     region.begin()
     assert there.play("LRANGE l:0 0 -1") == b"*2\r\n$1\r\na\r\n$1\r\nb\r\n"
-    primary.engine.turn_clock(primary.engine.clock.now + LAG)
+    primary.engine.timers.turn_clock(primary.engine.clock.now + LAG)
     digests = {client.play("DEBUG DIGEST") for client in (primary, there)}
     assert len(digests) == 1
     assert there.play("DBSIZE") == b":150\r\n"

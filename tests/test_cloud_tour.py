@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.servers import free_port
 from tests import node
-from tests.conftest import free_port
 
 pytest.importorskip("h11")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the tour is for a shell")

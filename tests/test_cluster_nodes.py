@@ -104,7 +104,7 @@ def test_an_update_takes_slots_from_a_node_that_has_come_back():
 
 
 def silent_for(one, milliseconds):
-    one.engine.turn_clock(one.engine.clock.now + milliseconds)
+    one.engine.timers.turn_clock(one.engine.clock.now + milliseconds)
 
 
 def test_a_node_has_failed_when_most_masters_say_so():
@@ -233,9 +233,9 @@ def test_the_replica_with_the_newest_data_stands_first():
     rival.replication_offset = 100
     one.hear(header_of(rival, FAIL, offset=100), Failure(GREATER))
     one.bus.fire()
-    one.engine.turn_clock(one.engine.clock.now + 1400)  # within the second that a better rank is worth
+    one.engine.timers.turn_clock(one.engine.clock.now + 1400)  # within the second that a better rank is worth
     assert one.told(rival, AUTH_REQUEST) == []
-    one.engine.turn_clock(one.engine.clock.now + 1000)
+    one.engine.timers.turn_clock(one.engine.clock.now + 1000)
     assert len(one.told(rival, AUTH_REQUEST)) == 1
 
 
@@ -251,7 +251,7 @@ def test_a_replica_does_not_stand(settings):
     one.bus.become_replica(other)
     one.engine.clock.advance(60)
     one.hear(header_of(third, FAIL), Failure(GREATER))
-    one.engine.turn_clock(one.engine.clock.now + 10_000)
+    one.engine.timers.turn_clock(one.engine.clock.now + 10_000)
     assert one.told(third, AUTH_REQUEST) == []
 
 
@@ -261,7 +261,7 @@ def test_votes_of_most_masters_make_a_replica_the_master():
     third, fourth = one.know(THIRD, range(100, 200), 7002), one.know(b"d" * 40, range(200, 300), 7003)
     one.bus.become_replica(other)
     one.hear(header_of(third, FAIL), Failure(GREATER))
-    one.engine.turn_clock(one.engine.clock.now + 1200)
+    one.engine.timers.turn_clock(one.engine.clock.now + 1200)
     (request,) = one.told(third, AUTH_REQUEST)
     epoch = request.header.current_epoch
     one.hear(header_of(third, AUTH_ACK, current_epoch=epoch - 1))

@@ -293,7 +293,7 @@ def test_who_monitors_may_be_silent(play):
         await subscriber.ask("SUBSCRIBE c")
         for _ in range(3):
             clock.advance(6)
-            server.engine.advance()
+            server.engine.timers.advance()
         assert await idle.rest() == b""
         assert len(server.engine.sessions) == 2
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.conftest import free_port
+from conformance.servers import free_port
 from tests.test_main import ROOT
 
 DOCKER = Path(ROOT) / "docker"

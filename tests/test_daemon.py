@@ -15,9 +15,9 @@ import redis
 
 import emulator
 from conformance import servers
+from conformance.servers import free_port
 from emulator import __main__ as program
 from emulator import system
-from tests.conftest import free_port
 from tests.test_main import ROOT, port_of, process, running
 
 

@@ -217,11 +217,10 @@ def test_noise_is_no_data(unpack):
 
 def test_migrate(serve):
     async def scenario(source):
+        from conformance.servers import free_port
         from emulator.config.directives import Config
         from emulator.core.engine import Engine
         from emulator.server.server import NetworkServer
-
-        from .conftest import free_port
 
         config = Config()
         config.bind = "127.0.0.1"

@@ -277,11 +277,11 @@ def test_rates_are_the_mean_of_the_last_moments(client, pass_time):
 
 
 def test_nothing_is_sampled_where_nobody_asks(client, engine, pass_time):
-    assert engine.seconds_until_due() is None
+    assert engine.timers.seconds_until_due() is None
     client.play("INFO stats")
     for _ in range(200):
         pass_time(100)
-    assert engine.seconds_until_due() is None
+    assert engine.timers.seconds_until_due() is None
 
 
 @pytest.mark.parametrize("words", ["SRANDMEMBER s", "HRANDFIELD h", "ZRANDMEMBER z", "VRANDMEMBER v"])

@@ -76,7 +76,7 @@ def test_memory_is_what_the_keys_weigh(client, engine, seed):
         }
         ask(client, *[word.format(**names) for word in words])
         engine.clock.advance(chance.randrange(200) / 1000)
-        engine.advance()
+        engine.timers.advance()
         if step % 50 == 0:
             for db in engine.databases:
                 db.weigh()

@@ -157,7 +157,7 @@ def call(client, line):
 
 def pass_time(engine, milliseconds):
     engine.clock.advance(milliseconds / 1000)
-    while engine.advance():
+    while engine.timers.advance():
         pass
 
 
@@ -207,7 +207,7 @@ def test_many_fields_due_at_once_go_in_slices(engine, client):
     names = " ".join(map(str, range(1000)))
     call(client, f"HPEXPIRE h 100 FIELDS 1000 {names}")
     engine.clock.advance(0.1)
-    engine.advance()
+    engine.timers.advance()
     left = len(engine.databases[0].entries[b"h"].value)
     assert 1 < left < 1001
     for _ in range(10):

@@ -23,10 +23,10 @@ def test_it_ends_after_its_duration(client):
     client.play("HOTKEYS START METRICS 1 NET DURATION 5")
     assert not client.session.fast_path
     client.engine.clock.advance(4)
-    client.engine.advance()
+    client.engine.timers.advance()
     assert active(client) == b":1"
     client.engine.clock.advance(1)
-    client.engine.advance()
+    client.engine.timers.advance()
     assert active(client) == b":0"
     assert client.session.fast_path
     assert b":5000\r\n" in client.play("HOTKEYS GET")
@@ -37,7 +37,7 @@ def test_one_that_is_stopped_does_not_end_the_next(client):
     client.play("HOTKEYS STOP")
     client.play("HOTKEYS START METRICS 1 NET")
     client.engine.clock.advance(10)
-    client.engine.advance()
+    client.engine.timers.advance()
     assert active(client) == b":1"
 
 

@@ -74,7 +74,7 @@ def outlasts_a_reload(case):
     for session, step in commands(case, engine):
         run(session, [step.words], 0, 1)
         session.out.clear()
-    engine.advance()
+    engine.timers.advance()
     before = bytes(of_databases(engine.databases))
     engine.persistence.reload(save=True, flush=True, merge=False)
     assert (bytes(of_databases(engine.databases)) == before) is (case.id not in LOST_BY_REDIS_TOO)
@@ -140,7 +140,7 @@ def test_many_changes_while_an_image_is_made(seed):
             churn(client, chance, 50)
         if chance.random() < 0.1:
             engine.clock.advance(0.003)
-            engine.advance()
+            engine.timers.advance()
             engine.lazyfree.step()
     image.close()
     assert without_use(found) == expected

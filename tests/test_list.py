@@ -137,7 +137,7 @@ def test_the_ends_of_a_quicklist_are_found_from_both_sides():
 
 
 def test_the_threshold_for_large_values_is_an_engine_s_own(client):
-    client.engine.set_packed_threshold(10)
+    client.engine.packed_threshold.set(10)
     outcomes = []
     for player in (client, Client(client.engine.sibling()), Client(Engine(Config(), ManualClock()))):
         player.play("CONFIG SET list-max-listpack-size 2")

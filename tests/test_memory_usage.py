@@ -1,6 +1,5 @@
 """MEMORY USAGE beside the real server's: every type, from one element to many, each encoding."""
 
-import os
 import random
 
 import pytest
@@ -72,14 +71,8 @@ case("HyperLogLog, dense", *in_parts(20_000, "PFADD", "k", words=lambda i: (i,))
 
 
 @pytest.fixture(scope="module")
-def both():
+def both(oracle_present):
     """Clients of the real server and of ours."""
-    try:
-        servers.oracle_binary()
-    except servers.NoOracle as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
     with servers.oracle() as oracle, servers.emulator() as emulator:
         yield redis.Redis(*oracle), redis.Redis(*emulator)
 

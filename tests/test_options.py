@@ -9,7 +9,8 @@ import pytest
 
 from emulator.commands.table import table
 from emulator.core.engine import Engine
-from emulator.server.options import FatalConfigError, Information, ServerOptions, StartRefused, read_options
+from emulator.server.config_file import FatalConfigError, StartRefused
+from emulator.server.options import Information, ServerOptions, read_options
 from tests.conftest import Client
 
 

@@ -104,7 +104,7 @@ def groups(stream):
 
 def seen(engine):
     """The data set: digest, functions, the deadlines of each key and of its fields."""
-    engine.advance()
+    engine.timers.advance()
     found = {"digest": perform(engine, [["DEBUG", "DIGEST"], ["FUNCTION", "LIST", "WITHCODE"]])}
     for db in engine.databases:
         for entry in db.live():

@@ -10,7 +10,8 @@ import pytest
 import emulator
 from emulator.clock import ManualClock
 from emulator.protocol.errors import CommandError
-from emulator.server.options import FatalConfigError, StartRefused, read_options
+from emulator.server.config_file import FatalConfigError, StartRefused
+from emulator.server.options import read_options
 from emulator.testing.remote import RemoteServer
 
 ROOT = Path(__file__).parent.parent

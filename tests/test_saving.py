@@ -133,7 +133,7 @@ def digest_of(lines):
     for line in lines:
         client.play(line)
     engine.clock.advance(1)
-    engine.advance()
+    engine.timers.advance()
     return digest(engine)
 
 

@@ -172,10 +172,10 @@ def test_the_soft_limit_closes_after_its_seconds(serve):
         while not any(c.transport.get_write_buffer_size() > 1 << 20 for c in server.connections):
             await asyncio.sleep(0)
         clock.advance(9.999)
-        server.engine.advance()
+        server.engine.timers.advance()
         assert server.engine.stats.output_limit_disconnections == 0
         clock.advance(0.001)
-        server.engine.advance()
+        server.engine.timers.advance()
         assert server.engine.stats.output_limit_disconnections == 1
         writer.transport.abort()
 
@@ -241,7 +241,7 @@ def test_an_idle_client_is_closed_after_timeout(serve):
         assert await reader.readline() == b"+PONG\r\n"
         for _ in range(11):
             clock.advance(1)
-            server.engine.advance()
+            server.engine.timers.advance()
         assert await reader.read() == b""
         writer.close()
 
@@ -305,7 +305,7 @@ def test_unix_socket(serve, tmp_path):
 
 
 def test_config_set_port_listens_anew_and_keeps_connections(serve):
-    from tests.conftest import free_port
+    from conformance.servers import free_port
 
     async def scenario(server):
         reader, writer = await connect(server)

@@ -9,7 +9,7 @@ import redis
 import trustme
 
 import emulator
-from tests.conftest import free_port
+from conformance.servers import free_port
 from tests.test_cli import OURS, find_redis_cli, run
 from tests.test_main import port_of, process, running
 from tests.waiting import until

@@ -5,10 +5,10 @@ import json
 import pytest
 
 import emulator
+from conformance.servers import free_port
 from emulator.clock import ManualClock
 from tests import node
 from tests.cloud import SETTINGS, Management
-from tests.conftest import free_port
 from tests.rest import TOKEN
 
 pytest.importorskip("h11")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from typing import Any
 
 from conformance.bench.client import Failed
-from conformance.servers import ROOT, environment
+from conformance.bench.program import figures_of
 
 _LEAST_RATIO = 2.0
 _MOST_MS_TO_FIRST_ANSWER = 100.0
@@ -43,20 +40,12 @@ print(json.dumps(figures))
 
 def _measure(name: str, count: int) -> dict[str, float] | None:
     """Microseconds for each command and milliseconds until the first answer; None where it is not installed."""
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, name, str(count)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        if "ModuleNotFoundError" in done.stderr:
+    try:
+        return figures_of(_PROGRAM, name, count)
+    except Failed as error:
+        if "ModuleNotFoundError" in str(error):
             return None
-        raise Failed(done.stderr[-500:])
-    figures: dict[str, float] = json.loads(done.stdout)
-    return figures
+        raise
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

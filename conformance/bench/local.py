@@ -7,14 +7,11 @@ the same loop, has something for them.
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from conformance.bench.client import Failed
-from conformance.servers import ROOT, environment
+from conformance.bench.program import figures_of
 
 _MOST_GROWTH = 1 << 20
 _MOST_CPU_MS_A_SECOND = 0.2
@@ -96,17 +93,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         print("no /proc on this system: left out")
         return {}
     count, rest = (200, 0.2) if options.smoke else (100_000, 5.0)
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(count), str(rest)],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise Failed(done.stderr[-500:])
-    figures: dict[str, Any] = json.loads(done.stdout)
+    figures = figures_of(_PROGRAM, count, rest)
     for name, found in figures.items():
         if name == "rest":
             print(f"at rest, with a client that waits: {found['cpu_ms_a_second']:.2f} ms of CPU time a second")

@@ -14,6 +14,7 @@ from emulator.clients.blocking import Block
 from emulator.clients.description import describe, output_limits
 from emulator.clients.memory import Buffers
 from emulator.clients.reply_buffer import MOST, ReplyBuffer
+from emulator.clients.transaction import Queue, unwatch
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.encoder import Encoders
 from emulator.protocol.errors import CommandError
@@ -35,27 +36,6 @@ R = TypeVar("R")
 
 _MOST_REPEATED = 10_000_000
 """The real server goes on until its memory is full."""
-
-
-class Queue(list["tuple[Command, list[bytes]]"]):
-    """The commands of a MULTI; ``size`` is what their words take in the real server, each so many bytes beside its own."""
-
-    __slots__ = ("_for_each", "_written", "size")
-
-    def __init__(self, for_each: int) -> None:
-        super().__init__()
-        self._for_each = for_each
-        self.size = self._written = 0
-
-    def add(self, command: Command, words: Sequence[bytes]) -> None:
-        """Queue a command."""
-        self.append((command, list(words)))
-        self.size += sum(map(len, words)) + self._for_each * len(words)
-
-    def wrote(self, size: int) -> int:
-        """A command of EXEC has a reply of so many bytes; how many EXEC has written by now."""
-        self._written = (self._written or len(b"*%d\r\n" % len(self))) + size
-        return self._written
 
 
 class Session:
@@ -208,6 +188,12 @@ class Session:
         self.plain_queue = self.queue if simple and not self.must_abort else None
         self.fast_path = simple and self.queue is None
 
+    def end_large_request(self, args: Sequence[bytes]) -> None:
+        """A command has been run: if it was a large request the short way may be open again."""
+        if self.large_requests[0] is args:
+            self.large_requests = self.large_requests[1:]
+            self.refresh()
+
     def check_user(self, user: User, command: Command, args: Sequence[bytes]) -> Denial | None:
         """Why a user may not make a call in the database that the session is in, or None."""
         return user.check(command, args, self.db.index, len(self.engine.databases))
@@ -233,22 +219,23 @@ class Session:
         self.queue_failed = True
         self._keep_no_more()
 
+    def spoil(self) -> None:
+        """A watched key has changed: nothing more is kept for EXEC."""
+        self.dirty_cas = True
+        self._keep_no_more()
+
     def _keep_no_more(self) -> None:
         self.plain_queue = None
-        if self.queue is not None and self.engine.config.edition.is_valkey:  # which gives up what it has, too
+        if (
+            self.queue is not None and self.engine.config.edition.is_valkey
+        ):  # which drops what was queued so far as well
             self.queue = Queue(self.engine.config.edition.queued_word)
-
-    def end_large_request(self, args: Sequence[bytes]) -> None:
-        """A command has been run: if it was a large request the short way may be open again."""
-        if self.large_requests[0] is args:
-            self.large_requests = self.large_requests[1:]
-            self.refresh()
 
     def close_queue(self) -> None:
         """The transaction is over, and with it what is watched."""
         self.queue = None
         self.queue_failed = False
-        self.unwatch()
+        unwatch(self)
         if self.plain_queue is not None:
             self.fast_path, self.plain_queue = True, None
         else:
@@ -272,7 +259,7 @@ class Session:
     def send(self, data: bytes) -> None:
         """Send encoded data out of turn; while the session runs a command it waits for the reply to be sent first.
 
-        Who is being closed gets nothing more.
+        A session that is being closed receives nothing more.
         """
         if self.closing:
             return
@@ -288,11 +275,11 @@ class Session:
             self.wake()
 
     def exceeds_limit(self, more: int) -> bool:
-        """Whether with so many bytes more than what was written and not sent yet there would be too many for the client."""
+        """Whether so many bytes more, beside those written and not sent yet, exceed the client's output limit."""
         return self.replies.beyond(self.buffers().unsent + more)[2] >= self.output_limit
 
     def overrun(self) -> None:
-        """More waits for the client than may: it gets nothing of it, and is disconnected."""
+        """More waits for the client than may: drop what waits, and disconnect it."""
         if not self.closing and self.on_overrun is not None:
             self.on_overrun()
             self.out.clear()
@@ -306,11 +293,11 @@ class Session:
         return reply
 
     def size_of(self, reply: object) -> int:
-        """The bytes of a reply at least; no more of them are counted than are certainly too many for the client."""
+        """The size of a reply in bytes, counted no further than to where it certainly exceeds the limit."""
         return size_of(reply, self.output_limit + MOST)
 
     def producible(self, count: int) -> int:
-        """How many elements to look for, negative where some may come twice: of these not many more than are too much.
+        """How many of `count` elements to produce, negative where some may come twice: then no more than exceed the limit.
 
         Raises `CommandError` where there is no limit and so many would fill the memory.
         """
@@ -382,9 +369,9 @@ class Session:
             self.on_abort()
 
     def move(self, engine: Engine, user: User, proof: bytes) -> Session:
-        """Take the client to another engine, as this user of it, whom the caller has found it may be: its session there.
+        """Move the client to another engine, as a user of it that the caller has authenticated; return its session there.
 
-        This session is no more; raises where that cannot be.
+        This session ends.  Raises `CommandError` where the client cannot be moved.
         """
         if self.on_move is None or self.deny_blocking:
             raise CommandError("ERR this client cannot change its keyspace here")
@@ -399,7 +386,7 @@ class Session:
         return other
 
     def abort_in_turn(self) -> None:
-        """Close at once, or where it is this client's command that wants it, after the answer."""
+        """Close at once, or after the answer where the client's own command asks for it."""
         if self.running:
             self.close()
         else:
@@ -447,7 +434,7 @@ class Session:
         return True
 
     def abort_without_user(self) -> None:
-        """Disconnect a client whose user is no longer."""
+        """Disconnect a client whose user was deleted."""
         self.forget_user()
         self.authenticated = False
         self.abort_in_turn()
@@ -461,7 +448,7 @@ class Session:
         engine = self.engine
         if self.blocked is not None:
             engine.blocking.forget(self.blocked)
-        self.unwatch()
+        unwatch(self)
         if self.suspension is not None:
             engine.waits.cancel(self.suspension)
         engine.pause.forget(self)
@@ -472,41 +459,3 @@ class Session:
         engine.client_eviction.forget(self)
         if self.peer is not None:
             self.peer.gone()
-
-    def watch(self, key: bytes) -> None:
-        """Let a change of `key` abort the next transaction; one that has expired already counts as absent."""
-        place = (self.db, key)
-        if place in self.watched:
-            return
-        entry = self.db.entries.get(key)
-        expired = entry is not None and entry.deadline is not None and entry.deadline <= self.engine.clock.now
-        self.watched[place] = expired
-        self.has_multi_state = True
-        self.db.watchers.setdefault(key, set()).add(self)
-        self.db.observe()
-
-    def spoil(self) -> None:
-        """A watched key has changed: nothing more is kept for EXEC."""
-        self.dirty_cas = True
-        self._keep_no_more()
-
-    def unwatch(self) -> None:
-        """Forget every watched key."""
-        for db, key in self.watched:
-            watchers = db.watchers[key]
-            watchers.discard(self)
-            if not watchers:
-                del db.watchers[key]
-                db.observe()
-        self.watched.clear()
-        self.dirty_cas = False
-
-    def watched_key_expired(self) -> bool:
-        """Whether a watched key has expired since it was watched and nobody has noticed yet."""
-        now = self.engine.clock.now
-        for (db, key), was_expired in self.watched.items():
-            if not was_expired:
-                entry = db.entries.get(key)
-                if entry is not None and entry.deadline is not None and entry.deadline <= now:
-                    return True
-        return False

@@ -7,6 +7,7 @@ A packet is a header of 2256 bytes, which tells what its sender knows of itself,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Final
@@ -299,13 +300,26 @@ def decode(data: bytes) -> Packet | None:
     """The packet that these bytes are, None for one of another version or type.  Raises `BadPacket`."""
     if len(data) < HEADER_SIZE or length_of(data) != len(data):
         raise BadPacket("a packet is as long as it says")
+    _, _, version, _, kind, count = _PREFIX.unpack_from(data)
+    if version != VERSION:
+        return None
+    header, extensions = _decode_header(data)
+    body = data[HEADER_SIZE:]
+    if kind in GREETINGS:
+        return Packet(header, _decode_greeting(header, body, count, extensions))
+    decode_body = _BODIES.get(kind)
+    return None if decode_body is None else Packet(header, decode_body(body))
+
+
+def _decode_header(data: bytes) -> tuple[Header, int]:
+    """The header of a packet, and how many extensions it tells of."""
     (
         _,
         _,
-        version,
+        _,
         port,
         kind,
-        count,
+        _,
         current_epoch,
         config_epoch,
         offset,
@@ -321,8 +335,6 @@ def decode(data: bytes) -> Packet | None:
         is_down,
         message_flags,
     ) = _HEADER.unpack_from(data)
-    if version != VERSION:
-        return None
     header = Header(
         type=kind,
         sender=_id(sender),
@@ -339,24 +351,7 @@ def decode(data: bytes) -> Packet | None:
         is_down=bool(is_down),
         message_flags=message_flags[0],
     )
-    body = data[HEADER_SIZE:]
-    if kind in GREETINGS:
-        return Packet(header, _decode_greeting(header, body, count, extensions))
-    if kind in (PUBLISH, PUBLISHSHARD):
-        return Packet(header, _decode_message(body))
-    if kind == FAIL:
-        _check_size(body, ID_LENGTH)
-        return Packet(header, Failure(_id(body)))
-    if kind == UPDATE:
-        _check_size(body, _UPDATE.size)
-        epoch, node, claimed = _UPDATE.unpack(body)
-        return Packet(header, Claim(epoch, _id(node), _slots_from_bytes(claimed)))
-    if kind == MODULE:
-        return Packet(header, _decode_module_message(body))
-    if kind in (AUTH_REQUEST, AUTH_ACK, MFSTART):
-        _check_size(body, 0)
-        return Packet(header)
-    return None
+    return header, extensions
 
 
 def _check_size(body: bytes, size: int) -> None:
@@ -404,6 +399,21 @@ def _decode_extensions(data: bytes, count: int) -> Extensions:
     return Extensions(hostname, human_name, shard_id, tuple(forgotten))
 
 
+def _decode_failure(body: bytes) -> Failure:
+    _check_size(body, ID_LENGTH)
+    return Failure(_id(body))
+
+
+def _decode_claim(body: bytes) -> Claim:
+    _check_size(body, _UPDATE.size)
+    epoch, node, slots = _UPDATE.unpack(body)
+    return Claim(epoch, _id(node), _slots_from_bytes(slots))
+
+
+def _decode_nothing(body: bytes) -> None:
+    _check_size(body, 0)
+
+
 def _decode_module_message(body: bytes) -> ModuleMessage:
     if len(body) < _MODULE.size:
         raise BadPacket("a module's message without a length")
@@ -419,3 +429,13 @@ def _decode_message(body: bytes) -> Message:
     _check_size(body, _PUBLISH.size + channel_size + message_size)
     middle = _PUBLISH.size + channel_size
     return Message(body[_PUBLISH.size : middle], body[middle:])
+
+
+_BODIES: Final[dict[int, Callable[[bytes], Body]]] = {
+    **dict.fromkeys((PUBLISH, PUBLISHSHARD), _decode_message),
+    FAIL: _decode_failure,
+    UPDATE: _decode_claim,
+    MODULE: _decode_module_message,
+    **dict.fromkeys((AUTH_REQUEST, AUTH_ACK, MFSTART), _decode_nothing),
+}
+"""How bodies are read by the types of packets, but for those with gossip, which takes the header as well."""

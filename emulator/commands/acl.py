@@ -12,7 +12,7 @@ from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.protocol.text import to_bytes
-from emulator.table.lookup import called_command
+from emulator.table.lookup import called_command, check_arity
 from emulator.table.registry import EMULATOR, categories_of, command, container, every_command
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def acl_dryrun(client: Session, username: bytes, name: bytes, *arguments: bytes)
     entry = called_command(client.engine.commands.known, words)
     if entry is None:
         raise CommandError(f"ERR Command '{as_text(name)}' not found")
-    if not entry.least <= len(words) <= entry.most:
-        raise CommandError(f"ERR wrong number of arguments for '{entry.full_name.decode()}' command")
+    check_arity(entry, words)
     denial = client.check_user(user, entry, words)
     return OK if denial is None else to_bytes(explanation(user, denial, verbose=True))
 

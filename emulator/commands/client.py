@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.clients.description import describe, kind_of
 from emulator.commands import client_filters
 from emulator.commands.arguments import integer, milliseconds, wrong_subcommand_arity
-from emulator.commands.client_filters import client_type, yes_or_no
+from emulator.commands.client_filters import client_type, user_named, yes_or_no
 from emulator.commands.connection import check_name, is_one_word
 from emulator.commands.options import TEXT, Given, Options, at_least, read_options
 from emulator.protocol.errors import SYNTAX, CommandError, as_text
@@ -18,7 +18,6 @@ from emulator.protocol.replies import NO_REPLY, OK, REPLY_OFF, REPLY_ON, REPLY_S
 from emulator.table.registry import command, container
 
 if TYPE_CHECKING:
-    from emulator.acl.user import User
     from emulator.clients.session import Session
 
 container("client", group="connection", since="2.4.0", acl="", help_since="5.0.0")
@@ -159,7 +158,7 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
         victims = list(filter(passes, client.engine.sessions.values()))
         _kill(victims)
         return len(victims)
-    known: Options = {**_FILTERS, b"USER": (1, partial(_user, client))}
+    known: Options = {**_FILTERS, b"USER": (1, partial(user_named, client))}
     if client.engine.config.edition.precedes("7.4.0"):
         del known[b"MAXAGE"]
     given = read_options((filter_or_address, *options), known)
@@ -168,13 +167,6 @@ def client_kill(client: Session, filter_or_address: bytes, *options: bytes) -> R
         victims.remove(client)
     _kill(victims)
     return len(victims)
-
-
-def _user(client: Session, name: bytes) -> User:
-    user = client.engine.acl.table.get(name)
-    if user is None:
-        raise CommandError(f"ERR No such user '{as_text(name)}'")
-    return user
 
 
 _FILTERS: Final[Options] = {

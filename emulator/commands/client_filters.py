@@ -13,6 +13,7 @@ from emulator.protocol.errors import SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import parse_integer
 
 if TYPE_CHECKING:
+    from emulator.acl.user import User
     from emulator.clients.session import Session
 
 Passes = Callable[["Session"], bool]
@@ -127,10 +128,16 @@ def _same(of: Callable[[Session], bytes]) -> Callable[[Session, bytes], Passes]:
     return lambda client, text: lambda session: bool(text) and of(session) == text
 
 
-def _user(client: Session, name: bytes) -> Passes:
+def user_named(client: Session, name: bytes) -> User:
+    """The user of a name; raises `CommandError`."""
     user = client.engine.acl.table.get(name)
     if user is None:
         raise CommandError(f"ERR No such user '{as_text(name)}'")
+    return user
+
+
+def _user(client: Session, name: bytes) -> Passes:
+    user = user_named(client, name)
     return lambda session: session.user is user
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.user import password_hash
+from emulator.clients.transaction import unwatch
 from emulator.commands.arguments import database, integer, refuse_in_cluster, wrong_arity
 from emulator.commands.options import Options, read_options
 from emulator.controls.instances import Moved
@@ -159,7 +160,7 @@ def reset(client: Session) -> Status:
     engine = client.engine
     client.queue = None
     client.queue_failed = False
-    client.unwatch()
+    unwatch(client)
     engine.tracking.end(client)
     engine.monitor.end(client)
     engine.pubsub.drop(client)

@@ -16,11 +16,7 @@ from emulator.commands.arguments import integer, positive, wrong_subcommand_arit
 from emulator.config.kinds import parse_memory
 from emulator.config.notifications import STRING
 from emulator.datatypes.digest import Digest
-from emulator.datatypes.footprint import buckets, string_size
-from emulator.datatypes.list import List
 from emulator.keyspace.digest import of_databases, of_value
-from emulator.keyspace.entry import Entry
-from emulator.keyspace.weight import weigh
 from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import OK, Attributed, BigNumber, Push, Reply, SetReply, Status, Verbatim
@@ -45,15 +41,12 @@ _SINCE: Final = {
 }
 """With which version of Redis a word came that not all of them have."""
 _UNBOUNDED: Final = 1 << 30
-_NO_KEY: Final = "ERR no such key"
 _MOST_PACKED: Final = 4 << 30
 _LEAST_BUCKET: Final = 14
 _MOST_BUCKET: Final = 32
-_LOWEST_FILL: Final = -5
-_HIGHEST_FILL: Final = 32767
 
 
-def _action(function: Action, name: str = "") -> Action:
+def debug_word(function: Action, name: str = "") -> Action:
     """Register a function as a word of DEBUG, under its own name unless another is given."""
     code = function.__code__
     most = code.co_argcount - 1
@@ -79,7 +72,7 @@ def _is_there(client: Session, word: bytes) -> bool:
     return not client.engine.config.edition.precedes(_SINCE.get(word, "0.0.0"))
 
 
-@_action
+@debug_word
 def _help(client: Session) -> Reply:
     """Lists the sub-commands."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
@@ -90,13 +83,6 @@ def _help(client: Session) -> Reply:
     return [Status(line.encode()) for line in lines]
 
 
-def _entry(client: Session, key: bytes) -> Entry:
-    entry = client.db.entries.get(key)  # be it one that has expired
-    if entry is None:
-        raise CommandError(_NO_KEY)
-    return entry
-
-
 def _flag(word: bytes) -> bool:
     """Return a switch: on for any number but zero, read as C reads numbers."""
     return word.lstrip(b" +-0")[:1].isdigit()
@@ -105,20 +91,20 @@ def _flag(word: bytes) -> bool:
 # Data
 
 
-@_action
+@debug_word
 def _digest(client: Session) -> Reply:
     """Returns a fingerprint of all data."""
     return Status(bytes(of_databases(client.engine.databases)))
 
 
-@_action
+@debug_word
 def _digest_value(client: Session, *keys: bytes) -> Reply:
     """Returns fingerprints of the values of keys."""
     entries = [client.db.peek_entry(key) for key in keys]
     return [Status(bytes(Digest() if entry is None else of_value(entry, Digest()))) for entry in entries]
 
 
-@_action
+@debug_word
 def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
     """Creates numbered keys with a prefix and values of a size; existing keys stay."""
     number, length = positive(count), positive(size)
@@ -129,93 +115,7 @@ def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes
     return OK
 
 
-@_action
-def _object(client: Session, key: bytes) -> Reply:
-    """Returns how a value is stored."""
-    from emulator.rdb import payload, save
-
-    entry = _entry(client, key)
-    value = entry.value
-    length = len(save.save(value, payload.string)[1])
-    now = client.engine.clock.now
-    encoding = entry.encoding_in(client.engine.config.edition.embedding).decode()
-    text = (
-        f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
-        f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
-    )
-    if isinstance(value, List) and value.nodes is not None:
-        nodes, limit = len(value.nodes), max(min(value.fill, _HIGHEST_FILL), _LOWEST_FILL)
-        text += (
-            f" ql_nodes:{nodes} ql_avg_node:{len(value) / nodes:.2f} ql_listpack_max:{limit} ql_compressed:0 "
-            f"ql_uncompressed_size:{value.stored}"
-        )
-    return Status(text.encode())
-
-
-@_action
-def _sdslen(client: Session, key: bytes) -> Reply:
-    """Returns the lengths and the allocations of a key and its string."""
-    entry = _entry(client, key)
-    kind = entry.encoding
-    if kind not in (b"raw", b"embstr"):
-        raise CommandError("ERR Not an sds encoded string.")
-    room = string_size(len(entry.value)) if kind == b"raw" else 0
-    whole = weigh(key, entry.value, entry.deadline is not None) - room
-    return Status(
-        b"key_sds_len:%d, key_sds_avail:0, key_zmalloc: %d, val_sds_len:%d, val_sds_avail:%d, val_zmalloc: %d"
-        % (len(key), whole, len(entry.value), max(room - len(entry.value) - 4, 0), room)
-    )
-
-
-@_action
-def _listpack(client: Session, key: bytes) -> Reply:
-    """Writes the contents of a listpack to the log."""
-    entry = _entry(client, key)
-    if not entry.encoding.startswith(b"listpack"):
-        raise CommandError("ERR Not a listpack encoded object.")
-    logger.log(NOTICE, "%s %r of %d elements", entry.encoding.decode(), key, len(entry.value))
-    return Status(b"Listpack structure printed on stdout")
-
-
-@_action
-def _quicklist(client: Session, key: bytes, full: bytes = b"0") -> Reply:
-    """Writes the nodes of a quicklist to the log."""
-    value = _entry(client, key).value
-    if not isinstance(value, List) or value.nodes is None:
-        raise CommandError("ERR Not a quicklist encoded object.")
-    logger.log(NOTICE, "quicklist %r: values and bytes of each node %s", key, list(value.nodes))
-    return Status(b"Quicklist structure printed on stdout")
-
-
-def _table(title: str, count: int) -> str:
-    if not count:
-        return f"[{title}]\nNo stats available for empty dictionaries\n" if title else ""
-    head = f"[{title}]\n" if title else ""
-    size = buckets(count)
-    return f"{head}Hash table 0 stats (main hash table):\n table size: {size}\n number of elements: {count}\n"
-
-
-@_action
-def _htstats(client: Session, dbid: bytes, full: bytes = b"") -> Reply:
-    """Returns the sizes that the hash tables of a database have in the real server."""
-    index = integer(dbid)
-    if not 0 <= index < len(client.engine.databases):
-        raise CommandError("ERR Out of range database")
-    db = client.engine.databases[index]
-    text = _table("Dictionary HT", len(db)) + _table("Expires HT", db.expiring)
-    return Verbatim(text.encode())
-
-
-@_action
-def _htstats_key(client: Session, key: bytes, full: bytes = b"") -> Reply:
-    """Returns the size that the hash table of a value has in the real server."""
-    entry = _entry(client, key)
-    if entry.encoding not in (b"hashtable", b"skiplist"):
-        raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
-    return Verbatim(_table("", len(entry.value)).encode())
-
-
-@_action
+@debug_word
 def _reload(client: Session, *options: bytes) -> Reply:
     """Save the data set and load it again; NOSAVE, NOFLUSH and MERGE leave out steps of that."""
     chosen = {option.upper() for option in options}
@@ -225,7 +125,7 @@ def _reload(client: Session, *options: bytes) -> Reply:
     return OK
 
 
-@_action
+@debug_word
 def _loadaof(client: Session) -> Reply:
     """Load the append-only file again."""
     client.engine.persistence.reload_log()
@@ -239,7 +139,7 @@ _LONGEST_SLEEP = float(1 << 63) / 1e9
 """The longest sleep of Python in seconds.  Redis does not sleep for texts that are no number or beyond its integers."""
 
 
-@_action
+@debug_word
 def _sleep(client: Session, seconds: bytes) -> Reply:
     """Stops the whole server for some seconds."""
     try:
@@ -251,38 +151,38 @@ def _sleep(client: Session, seconds: bytes) -> Reply:
     return OK
 
 
-@_action
+@debug_word
 def _set_active_expire(client: Session, switch: bytes) -> Reply:
     """Turns active expiry on or off; without it, keys expire when they are accessed."""
     client.engine.expiration.switch(_flag(switch))
     return OK
 
 
-@_action
+@debug_word
 def _pause_cron(client: Session, switch: bytes) -> Reply:
     """Pauses or resumes periodic work, which is active expiry."""
     client.engine.expiration.switch(not _flag(switch))
     return OK
 
 
-@_action
+@debug_word
 def _quicklist_packed_threshold(client: Session, size: bytes) -> Reply:
     """Sets the size from which a list element has a node of its own; 0 is the default."""
     number = parse_memory(to_text(size))
     if number is None or not 0 <= number <= _MOST_PACKED:
         raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
-    client.engine.set_packed_threshold(number)
+    client.engine.packed_threshold.set(number)
     return OK
 
 
-@_action
+@debug_word
 def _set_disable_deny_scripts(client: Session, switch: bytes) -> Reply:
     """Allows scripts to call commands with the flag noscript, or forbids it again."""
     client.engine.scripting.may_call_all = _flag(switch)
     return OK
 
 
-@_action
+@debug_word
 def _replybuffer(client: Session, option: bytes, value: bytes) -> Reply:
     """Sets how the real server resizes reply buffers."""
     name, word = option.upper(), value.upper()
@@ -326,20 +226,20 @@ for _name, _count, _summary in (
     _accept(_name, _count, _summary)
 
 
-@_action
+@debug_word
 def _replicate(client: Session, word: bytes, *more: bytes) -> Reply:
     """Sends replicas a command that nobody runs here."""
     client.engine.propagation.add_for_replicas(client.db.index, (word, *more))
     return OK
 
 
-@_action
+@debug_word
 def _mark_internal_client(client: Session, unmark: bytes = b"UNMARK") -> Reply:
     """Marks the connection as internal."""
     return OK
 
 
-@_action
+@debug_word
 def _repl_pause(client: Session, step: bytes) -> Reply:
     """Accepts a step of replication to pause at."""
     if step.lower() not in (b"clear", b"after-fork", b"before-rdb-channel", b"on-streaming-repl-buf"):
@@ -347,7 +247,7 @@ def _repl_pause(client: Session, step: bytes) -> Reply:
     return OK
 
 
-@_action
+@debug_word
 def _clusterlink(client: Session, kill: bytes, direction: bytes, node: bytes) -> Reply:
     """Closes a link of the cluster bus."""
     cluster = client.engine.cluster
@@ -366,10 +266,10 @@ def _internal_secret(client: Session) -> Reply:
     raise CommandError("ERR Internal secret is missing")
 
 
-_action(_internal_secret, "INTERNAL_SECRET")
+debug_word(_internal_secret, "INTERNAL_SECRET")
 
 
-@_action
+@debug_word
 def _client_eviction(client: Session) -> Reply:
     """Returns the memory of the clients that may be evicted."""
     eviction = client.engine.client_eviction
@@ -385,13 +285,13 @@ def _client_eviction(client: Session) -> Reply:
     return Verbatim("".join(lines).encode())
 
 
-@_action
+@debug_word
 def _config_rewrite_force_all(client: Session) -> Reply:
     """Writes all parameters to the configuration file, defaults included."""
     raise CommandError("ERR CONFIG-REWRITE-FORCE-ALL failed: Bad address")
 
 
-@_action
+@debug_word
 def _script(client: Session, word: bytes) -> Reply:
     """Writes the cached scripts to the log."""
     scripts = client.engine.scripting.scripts
@@ -406,20 +306,20 @@ def _script(client: Session, word: bytes) -> Reply:
 # Replies
 
 
-@_action
+@debug_word
 def _error(client: Session, text: bytes) -> Reply:
     """Returns an error with a given text."""
     raise CommandError(to_text(text).translate({10: " ", 13: " "}))
 
 
-@_action
+@debug_word
 def _log(client: Session, message: bytes) -> Reply:
     """Writes a message to the log."""
     logger.warning("DEBUG LOG: %s", as_text(message))
     return OK
 
 
-@_action
+@debug_word
 def _structsize(client: Session) -> Reply:
     """Returns the sizes of the real server's structures."""
     return b"bits:64 robj:16 dictentry:24 sdshdr5:1 sdshdr8:3 sdshdr16:5 sdshdr32:9 sdshdr64:17 "
@@ -441,7 +341,7 @@ _PROTOCOL: Final[dict[bytes, Any]] = {
 }
 
 
-@_action
+@debug_word
 def _protocol(client: Session, kind: bytes) -> Reply:
     """Returns an example of a reply type."""
     name = kind.lower()

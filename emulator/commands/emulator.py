@@ -52,14 +52,14 @@ def emulator_clock(client: Session, action: bytes, *milliseconds: bytes) -> dict
     if len(milliseconds) != (word in (b"ADVANCE", b"SET")):
         raise wrong_subcommand_arity(client)
     if word == b"FREEZE":
-        engine.freeze_clock()
+        engine.timers.freeze_clock()
     elif word == b"RESUME":
-        engine.resume_clock()
+        engine.timers.resume_clock()
     elif word == b"RESET":
-        engine.reset_clock()
+        engine.timers.reset_clock()
     elif word != b"GET":
         number = positive(milliseconds[0], _LATEST)
-        engine.turn_clock(number if word == b"SET" else engine.clock.now + number)
+        engine.timers.turn_clock(number if word == b"SET" else engine.clock.now + number)
     return {b"now": engine.clock.now, b"frozen": engine.clock.frozen}
 
 

@@ -1,23 +1,21 @@
-"""Keys of any type: existence, expiry, names, iteration.  SORT is in `sort`."""
+"""Keys of any type: existence, names, iteration.  Expiry is in `generic_expiry`, SORT in `sort`, OBJECT in `object`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import INT32_MAX, database, integer, refuse_in_cluster
+from emulator.commands.arguments import database, refuse_in_cluster
 from emulator.commands.options import FLAG, Options, read_options
-from emulator.commands.past import delete_past, is_past
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.glob import matcher
 from emulator.datatypes.types import TYPES, Value, copied, type_name
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
-from emulator.protocol.numbers import INT64_MAX, INT64_MIN, is_integer
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.table.keyspec import keys
-from emulator.table.registry import command, container
+from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -90,131 +88,6 @@ def type_(client: Session, key: bytes) -> Status:
     """Returns the type of the value at a key, or none if the key does not exist."""
     value = client.db.lookup_read_any(key, uses=False)
     return Status(b"none" if value is None else type_name(value))
-
-
-# Expiry
-
-
-_EXPIRE_OPTIONS: Final = dict.fromkeys((b"NX", b"XX", b"GT", b"LT"), FLAG)
-
-
-def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base: int, options: Sequence[bytes]) -> int:
-    chosen = read_options(options, _EXPIRE_OPTIONS, error="ERR Unsupported option {}") if options else {}
-    if b"NX" in chosen and len(chosen) > 1:
-        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if b"GT" in chosen and b"LT" in chosen:
-        raise CommandError("ERR GT and LT options at the same time are not compatible")
-    moment = integer(when) * unit
-    if not INT64_MIN <= moment <= INT64_MAX or moment + base > INT64_MAX:
-        raise CommandError(f"ERR invalid expire time in '{name}' command")
-    moment += base
-
-    db = client.db
-    entry = db.lookup_write_entry(key)
-    if entry is None:
-        return 0
-    current = entry.deadline
-    if (
-        (b"NX" in chosen and current is not None)
-        or (b"XX" in chosen and current is None)
-        or (b"GT" in chosen and (current is None or moment <= current))
-        or (b"LT" in chosen and current is not None and moment >= current)
-    ):
-        return 0
-    if is_past(client, moment):
-        if client.engine.config.lazyfree_lazy_expire:
-            db.count_freed(key)
-        delete_past(client, key)
-    else:
-        db.expire_at(entry, moment)
-        db.changed(key, GENERIC, b"expire")
-    return 1
-
-
-@command("generic", since="1.0.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
-def expire(client: Session, key: bytes, seconds: bytes, *options: bytes) -> int:
-    """Sets the expiry of a key in seconds; returns 1 if it was set."""
-    return _expire(client, "expire", key, seconds, 1000, client.engine.clock.now, options)
-
-
-@command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
-def pexpire(client: Session, key: bytes, milliseconds: bytes, *options: bytes) -> int:
-    """Sets the expiry of a key in milliseconds; returns 1 if it was set."""
-    return _expire(client, "pexpire", key, milliseconds, 1, client.engine.clock.now, options)
-
-
-@command("generic", since="1.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
-def expireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
-    """Sets the expiry of a key to a time in seconds since the epoch; returns 1 if it was set."""
-    return _expire(client, "expireat", key, unix_time, 1000, 0, options)
-
-
-@command("generic", since="2.6.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
-def pexpireat(client: Session, key: bytes, unix_time: bytes, *options: bytes) -> int:
-    """Sets the expiry of a key to a time in milliseconds since the epoch; returns 1 if it was set."""
-    return _expire(client, "pexpireat", key, unix_time, 1, 0, options)
-
-
-def _deadline(client: Session, key: bytes) -> int:
-    """Return the moment at which a key expires, -1 without expiry, -2 if the key does not exist."""
-    db = client.db
-    if db.lookup_read_any(key, uses=False) is None:
-        return -2
-    moment = db.entries[key].deadline
-    return -1 if moment is None else moment
-
-
-@command(
-    "generic",
-    since="1.0.0",
-    flags="readonly fast",
-    keys=[keys("RO access", 1)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def ttl(client: Session, key: bytes) -> int:
-    """Returns the remaining time of a key in seconds, rounded; -1 without expiry, -2 if the key does not exist."""
-    left = pttl(client, key)
-    return left if left < 0 else (left + 500) // 1000
-
-
-@command(
-    "generic",
-    since="2.6.0",
-    flags="readonly fast",
-    keys=[keys("RO access", 1)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def pttl(client: Session, key: bytes) -> int:
-    """Returns the remaining time of a key in milliseconds; -1 without expiry, -2 if the key does not exist."""
-    moment = _deadline(client, key)
-    return moment if moment < 0 else max(moment - client.engine.clock.now, 0)
-
-
-@command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
-def expiretime(client: Session, key: bytes) -> int:
-    """Returns when a key expires, in seconds since the epoch; -1 without expiry, -2 if the key does not exist."""
-    moment = _deadline(client, key)
-    return moment if moment < 0 else (moment + 500) // 1000
-
-
-@command("generic", since="7.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
-def pexpiretime(client: Session, key: bytes) -> int:
-    """Returns when a key expires, in milliseconds since the epoch; -1 without expiry, -2 if the key does not exist."""
-    return _deadline(client, key)
-
-
-@command("generic", since="2.2.0", flags="write fast", keys=[keys("RW update", 1)], complexity="O(1)")
-def persist(client: Session, key: bytes) -> int:
-    """Removes the expiry of a key; returns 1 if it had one."""
-    db = client.db
-    entry = db.lookup_write_entry(key)
-    if entry is None or entry.deadline is None:
-        return 0
-    db.persist(entry)
-    db.changed(key, GENERIC, b"persist")
-    return 1
 
 
 # Names
@@ -395,94 +268,3 @@ def options_of_scan(client: Session) -> Options:
 
 
 _BUILT_IN: Final = frozenset((b"string", b"list", b"set", b"zset", b"hash", b"stream"))
-
-# Introspection
-
-container("object", group="generic", since="2.2.3", acl="", help_since="6.2.0")
-
-
-@command(
-    "generic",
-    container="object",
-    since="2.2.3",
-    flags="readonly",
-    keys=[keys("RO", 2)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def object_encoding(client: Session, key: bytes) -> bytes | None:
-    """Returns the internal encoding of a value, or null if the key does not exist."""
-    entry = client.db.lookup_entry(key)
-    return None if entry is None else entry.encoding_in(client.engine.config.edition.embedding)
-
-
-@command(
-    "generic",
-    container="object",
-    since="2.2.3",
-    flags="readonly",
-    keys=[keys("RO", 2)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def object_refcount(client: Session, key: bytes) -> int | None:
-    """Returns the reference count of a value, which is 1; of small integers, which were shared before 8.2, 2147483647."""
-    entry = client.db.lookup_entry(key)
-    if entry is None:
-        return None
-    return INT32_MAX if _is_shared(client, entry.value) else 1
-
-
-_SHARED_INTEGERS: Final = 10_000
-
-
-def _is_shared(client: Session, value: Value) -> bool:
-    """Whether a value is an integer that Redis shared before 8.2, where keys need no access times of their own."""
-    config = client.engine.config
-    if not config.edition.precedes("8.2.0") or (config.maxmemory and config.maxmemory_policy.endswith(("lru", "lfu"))):
-        return False
-    return value.__class__ is bytes and is_integer(value) and 0 <= int(value) < _SHARED_INTEGERS
-
-
-@command(
-    "generic",
-    container="object",
-    since="2.2.3",
-    flags="readonly",
-    keys=[keys("RO", 2)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def object_idletime(client: Session, key: bytes) -> int | None:
-    """Returns the seconds since a key was last accessed, or null if the key does not exist."""
-    entry = client.db.lookup_entry(key)
-    if entry is None:
-        return None
-    if client.db.frequency is not None:
-        raise CommandError(
-            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
-            "policies at runtime LRU and LFU data will take some time to adjust."
-        )
-    return (client.engine.clock.now - entry.access) // 1000
-
-
-@command(
-    "generic",
-    container="object",
-    since="4.0.0",
-    flags="readonly",
-    keys=[keys("RO", 2)],
-    tips="nondeterministic_output",
-    complexity="O(1)",
-)
-def object_freq(client: Session, key: bytes) -> int | None:
-    """Returns the access frequency counter of a key; an error unless an LFU policy is in force."""
-    entry, frequency = client.db.lookup_entry(key), client.db.frequency
-    if entry is None:
-        return None
-    if frequency is None:
-        raise CommandError(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
-            "between policies at runtime LRU and LFU data will take some time to adjust."
-        )
-    return frequency.counter(entry.access)

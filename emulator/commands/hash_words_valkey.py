@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import TIME_UNITS, integer
+from emulator.commands.generic_expiry import conditions
 from emulator.commands.options import FLAG, TEXT, Given, Options, read_options, rivals
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -22,7 +23,6 @@ Holds = Callable[[int | None, int], bool]
 
 MISMATCH: Final = "ERR numfields should be greater than 0 and match the provided number of fields"
 
-_CONDITIONS: Final = dict.fromkeys((b"NX", b"XX", b"GT", b"LT"), FLAG)
 _TIMES: Final = dict.fromkeys(TIME_UNITS, TEXT)
 _OF_HGETEX: Final[Options] = {**_TIMES, b"PERSIST": FLAG}
 _OF_HSETEX: Final[Options] = {**_TIMES, **dict.fromkeys((b"KEEPTTL", b"NX", b"XX", b"FNX", b"FXX"), FLAG)}
@@ -51,12 +51,7 @@ def moment(client: Session, name: str, text: bytes, unit: int, absolute: bool) -
 def of_hexpire(words: Sequence[bytes]) -> tuple[Holds | None, Sequence[bytes]]:
     """The condition and the fields."""
     options, rest = _divided(words)
-    given = read_options(options, _CONDITIONS, error="ERR Unsupported option {}")
-    if b"NX" in given and len(given) > 1:
-        raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if b"GT" in given and b"LT" in given:
-        raise CommandError("ERR GT and LT options at the same time are not compatible")
-    return _condition(given), fields(rest)
+    return _condition(conditions(options)), fields(rest)
 
 
 def _divided(words: Sequence[bytes]) -> tuple[Sequence[bytes], Sequence[bytes]]:

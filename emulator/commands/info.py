@@ -1,7 +1,7 @@
 """INFO: facts and figures about the server, in sections of ``field:value`` lines.
 
-Fields about things that this server lacks (forks, replication links, a fragmenting allocator) are included if clients read
-them, with the values of an idle server.
+Fields about things that this server lacks (forks, a fragmenting allocator) are included if clients read them, with the
+values of an idle server.  Long sections have modules of their own.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.clients.memory import usage
 from emulator.commands import info_valkey
+from emulator.commands.info_memory import memory
+from emulator.commands.info_persistence import persistence
 from emulator.commands.info_replication import replication
-from emulator.keyspace.memory import MemoryFigures, resident_memory
+from emulator.commands.info_stats import stats
 from emulator.keyspace.weight import describe_sizes
-from emulator.persistence.append_log import OFF
 from emulator.protocol.replies import Verbatim
 from emulator.protocol.text import to_bytes
 from emulator.table.registry import command
@@ -24,21 +25,10 @@ from emulator.table.registry import command
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.core.engine import Engine as Engine
-    from emulator.persistence.append_log import AppendLog
-    from emulator.persistence.loading import Loading
-    from emulator.persistence.replay import Replay
     from emulator.table.registry import Command
 
 Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
 """Names and values; what a later version than 7.2 has brought is followed by that version."""
-
-
-def _human(size: int) -> str:
-    """Return a size in readable form, such as 1.50M."""
-    if size < 1024:
-        return f"{size}B"
-    power = min((size.bit_length() - 1) // 10, 5)
-    return f"{size / 1024**power:.2f}{'BKMGTP'[power]}"
 
 
 def _server(engine: Engine) -> Fields:
@@ -111,270 +101,9 @@ def _clients(engine: Engine) -> Fields:
     ]
 
 
-def _memory(engine: Engine) -> Fields:
-    memory, limit, resident = MemoryFigures(engine), engine.config.maxmemory, resident_memory()
-    system = _system_memory()
-    backlog = 0 if engine.replication.stream.backlog is None else len(engine.replication.stream.backlog)
-    return [
-        ("used_memory", memory.used),
-        ("used_memory_human", _human(memory.used)),
-        ("used_memory_rss", resident),
-        ("used_memory_rss_human", _human(resident)),
-        ("used_memory_peak", memory.peak),
-        ("used_memory_peak_human", _human(memory.peak)),
-        ("used_memory_peak_time", engine.stats.peak_moment // 1000, "8.2.0"),
-        ("used_memory_peak_perc", f"{memory.used * 100 / memory.peak:.2f}%"),
-        ("used_memory_overhead", memory.overhead),
-        ("used_memory_startup", memory.startup),
-        ("used_memory_dataset", memory.dataset),
-        ("used_memory_dataset_perc", f"{memory.dataset_share:.2f}%"),
-        ("allocator_allocated", memory.used),
-        ("allocator_active", resident),
-        ("allocator_resident", resident),
-        ("allocator_muzzy", 0, "7.4.0"),
-        ("total_system_memory", system),
-        ("total_system_memory_human", _human(system)),
-        *_script_memory(engine, memory),
-        ("maxmemory", limit),
-        ("maxmemory_human", _human(limit)),
-        ("maxmemory_policy", engine.config.maxmemory_policy),
-        ("allocator_frag_ratio", "1.00"),
-        ("allocator_frag_bytes", 0),
-        ("allocator_rss_ratio", "1.00"),
-        ("allocator_rss_bytes", 0),
-        ("rss_overhead_ratio", "1.00"),
-        ("rss_overhead_bytes", 0),
-        ("mem_fragmentation_ratio", f"{resident / memory.used:.2f}"),
-        ("mem_fragmentation_bytes", resident - memory.used),
-        ("mem_not_counted_for_evict", 0),
-        ("mem_replication_backlog", backlog),
-        ("mem_total_replication_buffers", 0),
-        ("mem_replica_full_sync_buffer", 0, "8.0.0"),
-        ("mem_clients_slaves", 0),
-        ("mem_clients_normal", memory.clients),
-        ("mem_cluster_slot_migration_output_buffer", 0, "8.4.0"),
-        ("mem_cluster_slot_migration_input_buffer", 0, "8.4.0"),
-        ("mem_cluster_slot_migration_input_buffer_peak", 0, "8.4.0"),
-        ("mem_cluster_links", 0),
-        ("mem_aof_buffer", 0),
-        ("mem_allocator", "python"),
-        ("mem_overhead_db_hashtable_rehashing", 0, "7.4.0"),
-        ("active_defrag_running", 0),
-        ("lazyfree_pending_objects", 0),
-        ("lazyfreed_objects", engine.stats.lazily_freed),
-    ]
-
-
-def _system_memory() -> int:
-    """Return the machine's memory in bytes, 0 if the system does not report it."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 0
-
-
-def _script_memory(engine: Engine, memory: MemoryFigures) -> Fields:
-    evaluated, called = engine.scripting.vm_memory
-    libraries, functions = engine.scripting.counts
-    return [
-        ("used_memory_lua", evaluated),
-        ("used_memory_vm_eval", evaluated),
-        ("used_memory_lua_human", _human(evaluated)),
-        ("used_memory_scripts_eval", memory.scripts),
-        ("number_of_cached_scripts", len(engine.scripting.scripts)),
-        ("number_of_functions", functions),
-        ("number_of_libraries", libraries),
-        ("used_memory_vm_functions", called),
-        ("used_memory_vm_total", evaluated + called),
-        ("used_memory_vm_total_human", _human(evaluated + called)),
-        ("used_memory_functions", memory.functions),
-        ("used_memory_scripts", memory.scripts + memory.functions),
-        ("used_memory_scripts_human", _human(memory.scripts + memory.functions)),
-    ]
-
-
-def _persistence(engine: Engine) -> Fields:
-    persistence = engine.persistence
-    dumps, log, loading = persistence.dumps, persistence.log, persistence.loading
-    saved, total = (0, 0) if dumps.image is None else (dumps.image.saved, dumps.image.total)
-    return [
-        ("loading", int(loading is not None)),
-        ("async_loading", int(persistence.loading_aside is not None)),
-        ("current_cow_peak", 0),
-        ("current_cow_size", 0),
-        ("current_cow_size_age", 0),
-        ("current_fork_perc", f"{saved * 100 / (total or 1):.2f}"),
-        ("current_save_keys_processed", saved),
-        ("current_save_keys_total", total),
-        ("rdb_changes_since_last_save", dumps.changes),
-        ("rdb_bgsave_in_progress", int(dumps.image is not None)),
-        ("rdb_last_save_time", dumps.last_save),
-        ("rdb_last_bgsave_status", "err" if dumps.failed else "ok"),
-        ("rdb_last_bgsave_time_sec", dumps.last_duration),
-        ("rdb_current_bgsave_time_sec", dumps.duration),
-        ("rdb_saves", dumps.count),
-        ("rdb_saves_consecutive_failures", dumps.failures, "8.4.0"),
-        ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", persistence.expired_keys),
-        ("rdb_last_load_keys_loaded", persistence.loaded_keys),
-        ("aof_enabled", int(log.state != OFF)),
-        ("aof_rewrite_in_progress", int(log.rewriting is not None)),
-        ("aof_rewrite_scheduled", int(log.rewrite_scheduled)),
-        ("aof_last_rewrite_time_sec", log.last_rewrite),
-        ("aof_current_rewrite_time_sec", log.rewrite_duration),
-        ("aof_last_bgrewrite_status", "err" if log.failures else "ok"),
-        ("aof_rewrites", log.rewrites),
-        ("aof_rewrites_consecutive_failures", log.failures),
-        ("aof_last_write_status", "err" if log.error else "ok"),
-        ("aof_last_cow_size", 0),
-        ("module_fork_in_progress", 0),
-        ("module_fork_last_cow_size", 0),
-        ("backup_in_progress", int(persistence.backs_up_online), "8.10.0"),
-        *([] if log.state == OFF else _log(log)),
-        *([] if loading is None else _loading(engine, loading)),
-    ]
-
-
-def _log(log: AppendLog) -> Fields:
-    return [
-        ("aof_current_size", log.size),
-        ("aof_base_size", log.base_size),
-        ("aof_pending_rewrite", 0),
-        ("aof_buffer_length", sum(map(len, log.unwritten))),
-        ("aof_pending_bio_fsync", int(log.is_syncing)),
-        ("aof_delayed_fsync", log.delayed_syncs),
-    ]
-
-
-def _loading(engine: Engine, loading: Loading | Replay) -> Fields:
-    passed = engine.clock.now // 1000 - loading.began
-    left = passed * (loading.total - loading.offset) // loading.offset if passed and loading.offset else 1
-    return [
-        ("loading_start_time", loading.began),
-        ("loading_total_bytes", loading.total),
-        ("loading_rdb_used_mem", loading.used_memory),
-        ("loading_loaded_bytes", loading.offset),
-        ("loading_loaded_perc", f"{loading.offset * 100 / (loading.total or 1):.2f}"),
-        ("loading_eta_seconds", max(left, 0)),
-    ]
-
-
 def _threads(engine: Engine) -> Fields:
     stats = engine.stats
     return [("io_thread_0", f"clients={len(engine.sessions)},reads={stats.reads},writes={stats.writes}")]
-
-
-def _stats(engine: Engine) -> Fields:
-    yield from _traffic(engine)
-    yield from _gone_keys(engine)
-    yield from _lookups_and_forks(engine)
-    yield from _clients_that_cache(engine)
-    yield from _errors_and_io(engine)
-    yield from _event_loop(engine)
-    for reason, name in ((b"auth", "auth"), (b"command", "cmd"), (b"key", "key"), (b"channel", "channel")):
-        yield f"acl_access_denied_{name}", engine.stats.acl_denied[reason]
-    yield "acl_access_denied_tls_cert", 0, "8.6.0"
-
-
-def _traffic(engine: Engine) -> Fields:
-    stats, rate = engine.stats, engine.rates.mean()
-    return [
-        ("total_connections_received", stats.connections_received),
-        ("total_commands_processed", stats.commands_processed),
-        ("instantaneous_ops_per_sec", round(rate.commands)),
-        ("total_net_input_bytes", stats.net_input_bytes),
-        ("total_net_output_bytes", stats.net_output_bytes),
-        ("total_net_repl_input_bytes", 0),
-        ("total_net_repl_output_bytes", 0),
-        ("instantaneous_input_kbps", f"{rate.received / 1024:.2f}"),
-        ("instantaneous_output_kbps", f"{rate.sent / 1024:.2f}"),
-        ("instantaneous_input_repl_kbps", "0.00"),
-        ("instantaneous_output_repl_kbps", "0.00"),
-        ("rejected_connections", stats.rejected_connections),
-        ("sync_full", engine.replication.full),
-        ("sync_partial_ok", engine.replication.partial),
-        ("sync_partial_err", engine.replication.refused),
-    ]
-
-
-def _gone_keys(engine: Engine) -> Fields:
-    """What has expired or was evicted."""
-    stats = engine.stats
-    return [
-        ("expired_subkeys", stats.expired_fields, "7.4.0"),
-        ("expired_subkeys_active", stats.expired_fields_active, "8.4.0"),
-        ("expired_keys", stats.expired_keys),
-        ("expired_keys_active", stats.expired_keys_active, "8.4.0"),
-        ("expired_stale_perc", "0.00"),
-        ("expired_time_cap_reached_count", 0),
-        ("expire_cycle_cpu_milliseconds", 0),
-        ("evicted_keys", stats.evicted_keys),
-        ("evicted_clients", stats.evicted_clients),
-        ("evicted_scripts", engine.scripting.evicted, "7.4.0"),
-        ("total_eviction_exceeded_time", 0),
-        ("current_eviction_exceeded_time", 0),
-    ]
-
-
-def _lookups_and_forks(engine: Engine) -> Fields:
-    stats, pubsub = engine.stats, engine.pubsub
-    return [
-        ("keyspace_hits", stats.keyspace_hits),
-        ("keyspace_misses", stats.keyspace_misses),
-        ("pubsub_channels", len(pubsub.channels)),
-        ("pubsub_patterns", len(pubsub.patterns)),
-        ("pubsubshard_channels", len(pubsub.shards)),
-        ("latest_fork_usec", 0),
-        ("total_forks", 0),
-        ("migrate_cached_sockets", 0),
-        ("slave_expires_tracked_keys", len(engine.replication.own_keys)),
-        ("active_defrag_hits", 0),
-        ("active_defrag_misses", 0),
-        ("active_defrag_key_hits", 0),
-        ("active_defrag_key_misses", 0),
-        ("total_active_defrag_time", 0),
-        ("current_active_defrag_time", 0),
-    ]
-
-
-def _clients_that_cache(engine: Engine) -> Fields:
-    tracking = engine.tracking
-    return [
-        ("tracking_total_keys", len(tracking.table)),
-        ("tracking_total_items", tracking.items),
-        ("tracking_total_prefixes", len(tracking.prefixes)),
-    ]
-
-
-def _errors_and_io(engine: Engine) -> Fields:
-    stats = engine.stats
-    return [
-        ("unexpected_error_replies", stats.unexpected_errors),
-        ("total_error_replies", stats.total_error_replies),
-        ("dump_payload_sanitizations", 0),
-        ("total_reads_processed", stats.reads),
-        ("total_writes_processed", stats.writes),
-        ("io_threaded_reads_processed", 0),
-        ("io_threaded_writes_processed", 0),
-        ("io_threaded_total_prefetch_batches", 0, "8.0.0"),
-        ("io_threaded_total_prefetch_entries", 0, "8.0.0"),
-        ("client_query_buffer_limit_disconnections", stats.query_limit_disconnections, "7.4.0"),
-        ("client_output_buffer_limit_disconnections", stats.output_limit_disconnections, "7.4.0"),
-        ("reply_buffer_shrinks", engine.reply_buffers.shrunk),
-        ("reply_buffer_expands", engine.reply_buffers.grown),
-    ]
-
-
-def _event_loop(engine: Engine) -> Fields:
-    rate = engine.rates.mean()
-    busy = round(engine.commands.seconds_spent() * 1e6)
-    return [
-        ("eventloop_cycles", engine.stats.reads),
-        ("eventloop_duration_sum", busy),
-        ("eventloop_duration_cmd_sum", busy),
-        ("instantaneous_eventloop_cycles_per_sec", round(rate.rounds)),
-        ("instantaneous_eventloop_duration_usec", round(rate.busy / rate.rounds * 1e6) if rate.rounds else 0),
-    ]
 
 
 def _cpu(engine: Engine) -> Fields:
@@ -466,10 +195,10 @@ def _sentinel(engine: Engine) -> Fields:
 _SECTIONS: dict[str, tuple[str, Callable[[Engine], Fields]]] = {
     "server": ("Server", _server),
     "clients": ("Clients", _clients),
-    "memory": ("Memory", _memory),
-    "persistence": ("Persistence", _persistence),
+    "memory": ("Memory", memory),
+    "persistence": ("Persistence", persistence),
     "threads": ("Threads", _threads),
-    "stats": ("Stats", _stats),
+    "stats": ("Stats", stats),
     "replication": ("Replication", replication),
     "cpu": ("CPU", _cpu),
     "modules": ("Modules", _modules),

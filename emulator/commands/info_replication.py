@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from emulator.commands.info import Fields
     from emulator.replication.host import HostOfReplication
     from emulator.replication.link import MasterLink
-
-Fields = Iterator[tuple[str, object]]
 
 
 def replication(engine: HostOfReplication) -> Fields:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.config.edition import REDIS_8_2
 
 if TYPE_CHECKING:
-    from emulator.commands.info import Engine
+    from emulator.commands.info import Engine, Fields
 
-Fields = Iterable[tuple[str, object] | tuple[str, object, str]]
-
-Sections = dict[str, tuple[str, Callable[["Engine"], Fields]]]
+Sections = dict[str, tuple[str, Callable[["Engine"], "Fields"]]]
 """Titles and fields by the names of sections."""
 
 _RENAMED: Final = {

@@ -1,4 +1,4 @@
-"""Lists.  The blocking commands are in `list_blocking`."""
+"""Lists.  Moving between them is in `list_move`, and what waits in `list_blocking`."""
 
 from __future__ import annotations
 
@@ -323,56 +323,6 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
             client.db.lazyfree.add(old)
         removed(client, key, target, b"ltrim", before - len(target))
     return OK
-
-
-# Moving between lists
-
-
-def side_of(word: bytes) -> bytes:
-    """LEFT or RIGHT."""
-    side = word.upper()
-    if side == LEFT:
-        return LEFT
-    if side == RIGHT:
-        return RIGHT
-    raise CommandError(SYNTAX)
-
-
-def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
-    """Move an element from an end of one list to an end of another and return it; None if there is none."""
-    db = client.db
-    values = db.lookup_write(source, List)
-    if values is None:
-        return None
-    db.lookup_write(target, List)
-    value = values.pop_left() if take is LEFT else values.pop_right()
-    push(client, target, (value,), put)
-    removed(client, source, values, POPPED[take], 0)  # a move is one change
-    return value
-
-
-@command(
-    "list",
-    since="6.2.0",
-    flags="write denyoom",
-    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
-    complexity="O(1)",
-)
-def lmove(client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> bytes | None:
-    """Moves an element from an end of a list to an end of another or the same list, and returns it."""
-    return transfer(client, source, destination, side_of(wherefrom), side_of(whereto))
-
-
-@command(
-    "list",
-    since="1.2.0",
-    flags="write denyoom",
-    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
-    complexity="O(1)",
-)
-def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | None:
-    """Moves the last element of a list to the head of another, and returns it."""
-    return transfer(client, source, destination, RIGHT, LEFT)
 
 
 # From the first of several

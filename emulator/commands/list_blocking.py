@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import multi_pop, timeout
-from emulator.commands.list import LEFT, RIGHT, mpop, pop, side_of, transfer
+from emulator.commands.list import LEFT, RIGHT, mpop, pop
+from emulator.commands.list_move import side_of, transfer
 from emulator.datatypes.list import List
 from emulator.protocol.replies import NULL_ARRAY, Reply
 from emulator.table.keyspec import keys, numkeys

@@ -1,4 +1,4 @@
-"""Lists: moving several elements at once (Redis 8.10)."""
+"""Lists: moving elements from one to another, one or several at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.clients.blocking import Block
 from emulator.commands.arguments import bounded, timeout
-from emulator.commands.list import LEFT, POPPED, push, removed, side_of
+from emulator.commands.list import LEFT, POPPED, RIGHT, push, removed
 from emulator.datatypes.list import List
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -17,6 +17,56 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+
+
+def side_of(word: bytes) -> bytes:
+    """LEFT or RIGHT."""
+    side = word.upper()
+    if side == LEFT:
+        return LEFT
+    if side == RIGHT:
+        return RIGHT
+    raise CommandError(SYNTAX)
+
+
+def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
+    """Move an element from an end of one list to an end of another and return it; None if there is none."""
+    db = client.db
+    values = db.lookup_write(source, List)
+    if values is None:
+        return None
+    db.lookup_write(target, List)
+    value = values.pop_left() if take is LEFT else values.pop_right()
+    push(client, target, (value,), put)
+    removed(client, source, values, POPPED[take], 0)  # a move is one change
+    return value
+
+
+@command(
+    "list",
+    since="6.2.0",
+    flags="write denyoom",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def lmove(client: Session, source: bytes, destination: bytes, wherefrom: bytes, whereto: bytes) -> bytes | None:
+    """Moves an element from an end of a list to an end of another or the same list, and returns it."""
+    return transfer(client, source, destination, side_of(wherefrom), side_of(whereto))
+
+
+@command(
+    "list",
+    since="1.2.0",
+    flags="write denyoom",
+    keys=[keys("RW access delete", 1), keys("RW insert", 2)],
+    complexity="O(1)",
+)
+def rpoplpush(client: Session, source: bytes, destination: bytes) -> bytes | None:
+    """Moves the last element of a list to the head of another, and returns it."""
+    return transfer(client, source, destination, RIGHT, LEFT)
+
+
+# Several at once (Redis 8.10)
 
 _EXACTLY: Final = b"EXACTLY"
 _BULK: Final = b"BULK"

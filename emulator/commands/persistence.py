@@ -1,4 +1,4 @@
-"""SAVE and related commands: they are refused, since there are no files yet."""
+"""SAVE, BGSAVE, BGREWRITEAOF and LASTSAVE."""
 
 from __future__ import annotations
 
@@ -49,11 +49,12 @@ def bgsave(client: Session, *schedule: bytes) -> Status:
 @command("server", since="1.0.0", flags="admin noscript no_async_loading", complexity="O(1)")
 def bgrewriteaof(client: Session) -> Status:
     """Writes the append-only file anew, in the background."""
-    log = client.engine.persistence.log
-    if log.rewriting is not None:
+    persistence = client.engine.persistence
+    rewrite = persistence.log.rewrite
+    if rewrite.image is not None:
         raise CommandError("ERR Background append only file rewriting already in progress")
-    if client.deny_blocking or client.engine.persistence.backs_up_online or not log.rewrite_soon():
-        log.rewrite_scheduled = True
+    if client.deny_blocking or persistence.backs_up_online or not rewrite.begin_soon():
+        rewrite.scheduled = True
         return Status(b"Background append only file rewriting scheduled")
     return Status(b"Background append only file rewriting started")
 

@@ -186,7 +186,7 @@ def _take_filter(replica: Replica, value: bytes) -> None:
 
 def _take_main_channel(replica: Replica, value: bytes) -> None:
     number = integer(value)
-    if not replica.session.engine.replication.open_channel(replica, number):
+    if not replica.session.engine.replication.synchronization.open_channel(replica, number):
         raise CommandError(f"ERR Unrecognized RDB client id: {number}")
 
 
@@ -242,14 +242,15 @@ def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes)
         if id.lower() != replication.stream.id:
             raise CommandError("ERR PSYNC FAILOVER replid must match my replid.")
         replication.promote()
-    replication.synchronize(client, id.lower(), number)
+    replication.synchronization.begin(replication.replica_of(client), id.lower(), number)
     return NO_REPLY
 
 
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi")
 def sync(client: Session) -> Reply:
     """Makes the client a replica in the old form: it is sent all data, and then every change."""
-    client.engine.replication.synchronize(client, None, 0)
+    replication = client.engine.replication
+    replication.synchronization.begin(replication.replica_of(client), None, 0)
     return NO_REPLY
 
 

@@ -1,4 +1,4 @@
-"""Streams: adds, reads, deletes and trims entries."""
+"""Streams: adds, reads and deletes entries.  Trimming is in `stream_trim`."""
 
 from __future__ import annotations
 
@@ -8,27 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer, wrong_arity
-from emulator.commands.options import (
-    FLAG,
-    Given,
-    Options,
-    Rule,
-    at_least,
-    last_given,
-    leading_options,
-    once,
-    read_options,
-)
-from emulator.commands.stream_ids import (
-    ACKED,
-    DELREF,
-    KEEPREF,
-    STRATEGIES,
-    end_of_interval,
-    exact_id,
-    ids_to_delete,
-    start_of_interval,
-)
+from emulator.commands.options import FLAG, Options, Rule, at_least, leading_options, read_options
+from emulator.commands.stream_ids import ACKED, DELREF, end_of_interval, exact_id, ids_to_delete, start_of_interval
 from emulator.commands.stream_messages import (
     MESSAGE_OPTIONS,
     MESSAGE_RULES,
@@ -37,6 +18,7 @@ from emulator.commands.stream_messages import (
     new_stream,
     record_message,
 )
+from emulator.commands.stream_trim import TRIM_OPTIONS, TRIM_RULES, Trimming, read_trimming, trim_options
 from emulator.config.edition import Edition
 from emulator.config.notifications import STREAM
 from emulator.datatypes.run import Body
@@ -70,128 +52,17 @@ def entries(stream: Stream, start: int, end: int, count: int = 0, backwards: boo
     return Entries(chunks)
 
 
-# Trimming
+# Adding
 
-
-class Trimming(NamedTuple):
-    """A trimming by MAXLEN (`length`) or MINID (`least_id`), with their options."""
-
-    length: int | None = None
-    least_id: int | None = None
-    whole_runs: bool = False
-    limit: int = 0
-    strategy: bytes = KEEPREF
-
-    def apply(self, stream: Stream) -> int:
-        """Trim a stream; return how many entries were removed.  DELREF and ACKED look at each entry, also with ``~``."""
-        if self.strategy == KEEPREF:
-            if self.length is not None:
-                return stream.trim_to_length(self.length, self.whole_runs, self.limit)
-            return stream.trim_to_id(self.least_id or 0, self.whole_runs, self.limit)
-
-        def enough(id: int) -> bool:
-            return len(stream) <= self.length if self.length is not None else id >= (self.least_id or 0)
-
-        def may_go(id: int) -> bool:
-            if self.strategy == ACKED:
-                return not stream.is_referenced(id)
-            stream.forget(id)
-            return True
-
-        return stream.trim_one_by_one(enough, may_go, self.limit)
-
-
-def _threshold(words: Sequence[bytes]) -> int:
-    """Return the number of words of ``[=|~] threshold``."""
-    return 2 if len(words) > 1 and words[0] in (b"~", b"=") else 1
-
-
-def _max_length(*words: bytes) -> tuple[bool, int]:
-    length = integer(words[-1])
-    if length < 0:
-        raise CommandError("ERR The MAXLEN argument must be >= 0.")
-    return words[0] == b"~", length
-
-
-def _least_id(*words: bytes) -> tuple[bool, int]:
-    return words[0] == b"~", exact_id(words[-1])
-
-
-_TRIM_OPTIONS: Final[Options] = {
-    **dict.fromkeys(STRATEGIES, FLAG),
-    b"MAXLEN": (_threshold, _max_length),
-    b"MINID": (_threshold, _least_id),
-    b"LIMIT": at_least(0, "ERR The LIMIT argument must be >= 0.", NOT_INTEGER),
-}
-_ADD_OPTIONS: Final = {**_TRIM_OPTIONS, b"NOMKSTREAM": FLAG}
-_TRIM_RULES: Final = once(*STRATEGIES) | once(
-    b"MAXLEN", b"MINID", error="ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
-)
+_ADD_OPTIONS: Final = {**TRIM_OPTIONS, b"NOMKSTREAM": FLAG}
 
 
 @cache
 def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     """XADD's options in an edition, and which of them exclude each other."""
     if edition.includes("8.6.0"):
-        return _ADD_OPTIONS | MESSAGE_OPTIONS, _TRIM_RULES | MESSAGE_RULES
-    return _of_edition(edition, _ADD_OPTIONS), _TRIM_RULES
-
-
-def _of_edition(edition: Edition, options: Options) -> Options:
-    """What becomes of entries that groups refer to is said since 8.2."""
-    if edition.includes("8.2.0"):
-        return options
-    return {word: option for word, option in options.items() if word not in STRATEGIES}
-
-
-def _trimming(given: Given, run: int, edition: Edition, for_adding: bool, obeyed: bool) -> Trimming | None:
-    """The trimming that options ask for, with so many entries in a run; None if they ask for none, as only XADD may.
-
-    The words of one who is `obeyed` have been rewritten, and may have a limit that is of no use.
-    """
-    limit: int | None = given.get(b"LIMIT")
-    by_length, by_id = given.get(b"MAXLEN"), given.get(b"MINID")
-    asked = by_length or by_id
-    if limit and not asked:
-        raise CommandError("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")
-    if not asked and not for_adding:
-        raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-    whole_runs, threshold = asked or (False, 0)
-    if limit is not None and not whole_runs and not obeyed:
-        raise CommandError("ERR syntax error, LIMIT cannot be used without the special ~ option")
-    if not asked:
-        return None
-    if limit is None and whole_runs:
-        limit = min(100 * run, 1_000_000) or 10_000
-    strategy = last_given(given, STRATEGIES, KEEPREF)
-    if whole_runs and strategy != KEEPREF and not edition.includes("8.4.0"):  # ``~`` did nothing with them
-        return Trimming(least_id=0)
-    length, least_id = (threshold, None) if by_length else (None, threshold)
-    return Trimming(length, least_id, whole_runs, limit or 0, strategy)
-
-
-@command(
-    "stream",
-    since="5.0.0",
-    flags="write",
-    keys=[keys("RW delete", 1)],
-    tips="nondeterministic_output",
-    complexity="O(N) for N entries that go",
-)
-def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *options: bytes) -> int:
-    """Removes the oldest entries of a stream, by its length or by their ids; returns how many."""
-    config = client.engine.config
-    known, run = _of_edition(config.edition, _TRIM_OPTIONS), config.stream_node_max_entries
-    given = read_options((strategy, threshold, *options), known, _TRIM_RULES)
-    trimming = _trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
-    stream = client.db.lookup_write(key, Stream)
-    gone = trimming.apply(stream) if trimming and stream is not None else 0
-    if gone:
-        client.db.changed(key, STREAM, b"xtrim", gone)
-    return gone
-
-
-# Adding
+        return _ADD_OPTIONS | MESSAGE_OPTIONS, TRIM_RULES | MESSAGE_RULES
+    return trim_options(edition, _ADD_OPTIONS), TRIM_RULES
 
 
 class _Asked(NamedTuple):
@@ -219,7 +90,7 @@ def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _As
     message = given.get(b"IDMP") or given.get(b"IDMPAUTO")
     if message is not None and id is not None:
         raise CommandError("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs")
-    trimming = _trimming(given, run, edition, for_adding=True, obeyed=obeyed)
+    trimming = read_trimming(given, run, edition, for_adding=True, obeyed=obeyed)
     return _Asked(trimming, b"NOMKSTREAM" not in given, id, open_ended, len(words) - len(rest), message)
 
 

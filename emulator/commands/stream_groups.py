@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import INT32_MAX, bounded, integer, wrong_subcommand_arity
-from emulator.commands.options import FLAG, Given, Option, Options, at_least, last_given, leading_options, read_options
+from emulator.commands.options import FLAG, Options, at_least, leading_options, read_options
 from emulator.commands.stream import DELETED, NOT_THERE, STILL_NEEDED, delete_entry
 from emulator.commands.stream_ids import bound, end_of_interval, exact_id, ids_to_delete, start_of_interval
 from emulator.commands.stream_messages import new_stream
@@ -36,7 +35,7 @@ def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consu
     return consumer
 
 
-def _required(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, Group]:
+def stream_and_group(stream: Stream | None, key: bytes, name: bytes) -> tuple[Stream, Group]:
     if stream is None or name not in stream.groups:
         raise CommandError(f"NOGROUP No such key '{as_text(key)}' or consumer group '{as_text(name)}'")
     return stream, stream.groups[name]
@@ -262,7 +261,7 @@ def xnack(
     client: Session, key: bytes, group: bytes, mode: bytes, ids: bytes, numids: bytes, id: bytes, *more: bytes
 ) -> int:
     """Gives pending entries back to the group, so that another consumer may claim them at once; returns how many."""
-    stream, found = _required(client.db.lookup_write(key, Stream), key, group)
+    stream, found = stream_and_group(client.db.lookup_write(key, Stream), key, group)
     how = mode.upper()
     if how not in _MODES:
         raise CommandError("ERR mode must be SILENT, FAIL, or FATAL")
@@ -287,162 +286,6 @@ def xnack(
     return released
 
 
-# Claiming
-
-
-@command(
-    "stream",
-    since="5.0.0",
-    flags="write fast",
-    keys=[keys("RW update", 1)],
-    tips="nondeterministic_output",
-    complexity="O(log N) for N entries pending",
-)
-def xclaim(
-    client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, id: bytes, *more: bytes
-) -> list[Reply]:
-    """Assigns pending entries that have been idle for a time to a consumer."""
-    stream, found = _required(client.db.lookup_read(key, Stream), key, group)
-    client.db.alter(key)
-    idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XCLAIM"), 0)
-    words = (id, *more)
-    ids = list(_leading_ids(words))
-    given = read_options(words[len(ids) :], _CLAIM_OPTIONS, error="ERR Unrecognized XCLAIM option '{}'")
-    just_id, retries = b"JUSTID" in given, given.get(b"RETRYCOUNT", -1)
-    moved = given.get(b"LASTID", 0) > found.last_id
-    if moved:
-        stream.move(found, given[b"LASTID"])
-        client.db.changed_silently(key)
-    claimant = consumer_of(client, key, found, consumer)
-    claimant.seen = now = client.engine.clock.now
-    delivered = _delivery_time(given, now)
-    answers: list[Reply] = []
-    for number in ids:
-        body = stream.get(number)
-        pending = found.pending.get(number)
-        if body is None:
-            if pending is not None:
-                _tell_of_claim(client, key, group, found, number)
-                moved = False  # the claim has said so
-                found.acknowledge(number)
-                client.db.changed_silently(key)
-            continue
-        if pending is not None:
-            if idle and now - pending.delivered < idle:
-                continue
-        elif b"FORCE" in given:
-            found.deliver(number, claimant, now)
-        else:
-            continue
-        found.give(number, claimant)
-        found.redeliver(number, delivered, again=not just_id)
-        if retries >= 0:
-            found.pending[number].count = retries
-        _tell_of_claim(client, key, group, found, number)
-        moved = False
-        answers.append(format_id(number) if just_id else [format_id(number), body])
-        claimant.active = now
-        client.db.changed_silently(key)
-    if moved:
-        last = [format_id(found.last_id), b"ENTRIESREAD", b"%d" % found.read]
-        client.engine.propagation.add(client.db.index, [b"XGROUP", b"SETID", key, group, *last])
-    return answers
-
-
-def claim_of(key: bytes, name: bytes, group: Group, id: int, last: bytes) -> list[bytes]:
-    """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
-    pending = group.pending[id]
-    options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
-    return [b"XCLAIM", key, name, pending.consumer.name, b"0", format_id(id), *options, b"LASTID", last]
-
-
-def _tell_of_claim(client: Session, key: bytes, name: bytes, group: Group, id: int) -> None:
-    """Log the claim of an entry as it is pending now; one that no longer exists goes by it wherever it is played."""
-    if client.engine.propagation.active:
-        words = claim_of(key, name, group, id, format_id(group.last_id))
-        client.engine.propagation.add(client.db.index, words)
-
-
-def _leading_ids(words: Sequence[bytes]) -> Iterator[int]:
-    for word in words:
-        try:
-            yield exact_id(word)
-        except CommandError:
-            return
-
-
-def _claim_number(option: str) -> Option:
-    return 1, partial(integer, error=f"ERR Invalid {option} option argument for XCLAIM")
-
-
-_CLAIM_OPTIONS: Final[Options] = {
-    b"FORCE": FLAG,
-    b"JUSTID": FLAG,
-    b"LASTID": (1, exact_id),
-    b"IDLE": _claim_number("IDLE"),
-    b"TIME": _claim_number("TIME"),
-    b"RETRYCOUNT": _claim_number("RETRYCOUNT"),
-}
-
-
-def _delivery_time(given: Given, now: int) -> int:
-    """Return the moment of delivery that XCLAIM gives to entries; it is never in the future."""
-    option = last_given(given, (b"IDLE", b"TIME"))
-    moment: int = now - given.get(b"IDLE", 0) if option != b"TIME" else given[b"TIME"]
-    return moment if 0 <= moment <= now else now
-
-
-_AUTOCLAIM_OPTIONS: Final = {b"JUSTID": FLAG, b"COUNT": at_least(1, "ERR COUNT must be > 0", most=INT64_MAX // 16)}
-
-
-@command(
-    "stream",
-    since="6.2.0",
-    flags="write fast",
-    keys=[keys("RW delete", 1)],
-    tips="nondeterministic_output",
-    complexity="O(1) if COUNT is small",
-)
-def xautoclaim(
-    client: Session, key: bytes, group: bytes, consumer: bytes, min_idle_time: bytes, start: bytes, *options: bytes
-) -> list[Reply]:
-    """Finds pending entries that have been idle for a time, in portions, and assigns them to a consumer.
-
-    Returns the id to continue from (0-0 at the end), the entries, and the ids of entries that no longer exist.
-    """
-    idle = max(integer(min_idle_time, "ERR Invalid min-idle-time argument for XAUTOCLAIM"), 0)
-    first = start_of_interval(start)
-    given = read_options(options, _AUTOCLAIM_OPTIONS)
-    count, just_id = given.get(b"COUNT", 100), b"JUSTID" in given
-    stream, found = _required(client.db.lookup_read(key, Stream), key, group)
-    client.db.alter(key)
-    claimant = consumer_of(client, key, found, consumer)
-    claimant.seen = now = client.engine.clock.now
-    claimed: list[Reply] = []
-    deleted: list[Reply] = []
-    cursor = 0
-    seen = list(islice(found.pending.irange(first), 10 * count + 1))
-    for attempt, number in enumerate(seen):
-        if attempt == 10 * count or len(claimed) + len(deleted) == count:
-            cursor = number
-            break
-        body = stream.get(number)
-        if body is None:
-            _tell_of_claim(client, key, group, found, number)
-            found.acknowledge(number)
-            deleted.append(format_id(number))
-        elif not idle or now - found.pending[number].delivered >= idle:
-            found.give(number, claimant)
-            found.redeliver(number, now, again=not just_id)
-            _tell_of_claim(client, key, group, found, number)
-            claimed.append(format_id(number) if just_id else [format_id(number), body])
-            claimant.active = now
-        else:
-            continue
-        client.db.changed_silently(key)
-    return [format_id(cursor), claimed, deleted]
-
-
 # XPENDING
 
 
@@ -457,7 +300,7 @@ def xautoclaim(
 def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list[Reply]:
     """Returns a summary of the pending entries of a group, or the entries with consumer, idle time and deliveries."""
     if not options:
-        return _summary(_required(client.db.lookup_read(key, Stream), key, group)[1])
+        return _summary(stream_and_group(client.db.lookup_read(key, Stream), key, group)[1])
     if not 3 <= len(options) <= 6:
         raise CommandError(SYNTAX)
     idle = 0
@@ -468,7 +311,7 @@ def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list
         options = options[2:]
     count = max(integer(options[2]), 0)
     start, end = start_of_interval(options[0]), end_of_interval(options[1])
-    found = _required(client.db.lookup_read(key, Stream), key, group)[1]
+    found = stream_and_group(client.db.lookup_read(key, Stream), key, group)[1]
     pending = found.pending
     if len(options) > 3:
         consumer = found.consumers.get(options[3])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
+from emulator.clients import transaction
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import (
     DROPPING,
@@ -53,14 +54,14 @@ def exec_(client: Session) -> Reply:
     if queue is None:
         raise CommandError("ERR EXEC without MULTI")
     failed = client.queue_failed
-    stale = client.dirty_cas or client.watched_key_expired()
+    stale = client.dirty_cas or transaction.watched_key_expired(client)
     if failed or stale:
         client.close_queue()
     if failed:
         raise CommandError("EXECABORT Transaction discarded because of previous errors.")
     if stale:
         return NULL_ARRAY
-    client.unwatch()
+    transaction.unwatch(client)
     client.deny_blocking = True
     try:
         return _run(client, queue)
@@ -149,12 +150,12 @@ def watch(client: Session, key: bytes, *more: bytes) -> Status:
         raise CommandError("ERR WATCH inside MULTI is not allowed")
     if not client.dirty_cas:
         for name in (key, *more):
-            client.watch(name)
+            transaction.watch(client, name)
     return OK
 
 
 @command("transactions", since="2.2.0", flags="noscript loading stale fast allow_busy", complexity="O(1)")
 def unwatch(client: Session) -> Status:
     """Stops watching keys."""
-    client.unwatch()
+    transaction.unwatch(client)
     return OK

@@ -1,11 +1,10 @@
-"""Vector sets: the commands of Redis's module of that name.
+"""Vector sets: the commands of Redis's module of that name.  VSIM is in `vectorset_search`.
 
 The module checks arity itself and sends no keyspace events; a key that it opens for writing counts as changed for WATCH.
 """
 
 from __future__ import annotations
 
-import math
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nsmallest
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from emulator.commands.arguments import bounded, double, integer, wrong_arity
 from emulator.commands.options import FLAG, TEXT, Options, at_least, last_given, read_options
 from emulator.commands.zset_range import lex_range
-from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, Vector, single
+from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, Storage, single
 from emulator.datatypes.vectorset import Element, VectorSet
-from emulator.protocol.errors import CommandError, as_text
+from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, Reply, Status
 from emulator.table.keyspec import keys
@@ -25,20 +24,18 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
-    from emulator.config.edition import Edition
 
 _INVALID_VECTOR: Final = "ERR invalid vector specification"
 _INVALID_OPTION: Final = "ERR invalid option after element"
-_SYNTAX: Final = "ERR syntax error in VSIM command"
-_MISMATCH: Final = "ERR Vector dimension mismatch - got {} but set has {}"
-_PROJECTION: Final = "ERR Input dimension mismatch for projection - got {} but projection expects {}"
-_EFFORT: Final = at_least(1, "ERR invalid EF", most=1_000_000)
+MISMATCH: Final = "ERR Vector dimension mismatch - got {} but set has {}"
+PROJECTION: Final = "ERR Input dimension mismatch for projection - got {} but projection expects {}"
+EFFORT: Final = at_least(1, "ERR invalid EF", most=1_000_000)
 _STORAGES: Final = {b"NOQUANT": FULL, b"Q8": BYTES, b"BIN": SIGNS}
 
 Function = TypeVar("Function", bound=Callable[..., Reply])
 
 
-def _command(name: str, flags: str, since: str = "8.0.0") -> Callable[[Function], Function]:
+def vector_command(name: str, flags: str, since: str = "8.0.0") -> Callable[[Function], Function]:
     """Register a command of the module; the key is its first argument."""
     return command(
         "module",
@@ -64,7 +61,7 @@ def _find(client: Session, key: bytes, name: bytes) -> tuple[VectorSet, Element]
     return (found, element) if found is not None and element is not None else None
 
 
-def _vector(kind: bytes, words: Iterator[bytes]) -> Sequence[float]:
+def read_vector(kind: bytes, words: Iterator[bytes]) -> Sequence[float]:
     """Read the vector after the word `kind`: ``FP32 blob`` or ``VALUES dimension component ...``."""
     given = next(words, b"")
     if kind == b"FP32" and given and not len(given) % 4:
@@ -95,7 +92,7 @@ class _Addition(NamedTuple):
 _ADD_OPTIONS: Final[Options] = {
     **dict.fromkeys(_STORAGES, FLAG),
     b"CAS": FLAG,
-    b"EF": _EFFORT,
+    b"EF": EFFORT,
     b"M": at_least(4, "ERR invalid M", most=4096),
     b"SETATTR": TEXT,
 }
@@ -107,7 +104,7 @@ def _addition(arguments: Sequence[bytes]) -> _Addition:
     reduced, kind = 0, next(words).upper()
     if kind == b"REDUCE":
         reduced, kind = bounded(next(words), 1, INT64_MAX, _INVALID_VECTOR), next(words).upper()
-    vector = _vector(kind, words)
+    vector = read_vector(kind, words)
     name = next(words, None)
     if name is None:
         raise wrong_arity("VADD")
@@ -125,16 +122,16 @@ def _check_fit(target: VectorSet, new: _Addition) -> None:
     size = len(new.vector)
     if target.projected_from:
         if new.reduced != target.dimension:
-            raise CommandError(_MISMATCH.format(size, target.dimension))
+            raise CommandError(MISMATCH.format(size, target.dimension))
         if size != target.projected_from:
-            raise CommandError(_PROJECTION.format(size, target.projected_from))
+            raise CommandError(PROJECTION.format(size, target.projected_from))
     elif size != target.dimension:
-        raise CommandError(_MISMATCH.format(size, target.dimension))
+        raise CommandError(MISMATCH.format(size, target.dimension))
     elif new.reduced:
         raise CommandError("ERR cannot add projection to existing set without projection")
 
 
-@_command("VADD", "write denyoom")
+@vector_command("VADD", "write denyoom")
 def vadd(client: Session, *arguments: bytes) -> bool:
     """Adds an element with its vector, or replaces its vector; returns whether it is new."""
     if len(arguments) < 4:
@@ -155,7 +152,7 @@ def vadd(client: Session, *arguments: bytes) -> bool:
     return added
 
 
-@_command("VREM", "write")
+@vector_command("VREM", "write")
 def vrem(client: Session, *arguments: bytes) -> bool:
     """Removes an element; returns whether it existed."""
     if len(arguments) != 2:
@@ -170,7 +167,7 @@ def vrem(client: Session, *arguments: bytes) -> bool:
     return True
 
 
-@_command("VSETATTR", "write fast")
+@vector_command("VSETATTR", "write fast")
 def vsetattr(client: Session, *arguments: bytes) -> bool:
     """Sets the attributes of an element, or removes them if the text is empty; returns whether the element exists."""
     if len(arguments) != 3:
@@ -188,7 +185,7 @@ def vsetattr(client: Session, *arguments: bytes) -> bool:
 # Reading elements
 
 
-@_command("VGETATTR", "readonly fast")
+@vector_command("VGETATTR", "readonly fast")
 def vgetattr(client: Session, *arguments: bytes) -> bytes | None:
     """Returns the attributes of an element, or null if it has none."""
     if len(arguments) != 2:
@@ -197,7 +194,7 @@ def vgetattr(client: Session, *arguments: bytes) -> bytes | None:
     return found[1].attribute if found else None
 
 
-@_command("VISMEMBER", "readonly")
+@vector_command("VISMEMBER", "readonly")
 def vismember(client: Session, *arguments: bytes) -> bool:
     """Returns whether an element is in the set."""
     if len(arguments) != 2:
@@ -205,7 +202,7 @@ def vismember(client: Session, *arguments: bytes) -> bool:
     return _find(client, *arguments) is not None
 
 
-@_command("VEMB", "readonly fast")
+@vector_command("VEMB", "readonly fast")
 def vemb(client: Session, *arguments: bytes) -> Reply:
     """Returns the vector of an element; with RAW, as it is stored: form, codes, norm and for int8 the range."""
     if len(arguments) < 2:
@@ -223,7 +220,7 @@ def vemb(client: Session, *arguments: bytes) -> Reply:
     return [*raw, element.vector.spread] if target.storage is BYTES else raw
 
 
-@_command("VLINKS", "readonly fast")
+@vector_command("VLINKS", "readonly fast")
 def vlinks(client: Session, *arguments: bytes) -> list[Reply] | None:
     """Returns the elements linked to an element, from its highest level down; with WITHSCORES their similarity."""
     if not 2 <= len(arguments) <= 3 or (len(arguments) == 3 and arguments[2].upper() != b"WITHSCORES"):
@@ -237,7 +234,7 @@ def vlinks(client: Session, *arguments: bytes) -> list[Reply] | None:
     return [{other.name: single(1 - single(distance / 2)) for distance, other in level} for level in levels]
 
 
-@_command("VRANDMEMBER", "readonly")
+@vector_command("VRANDMEMBER", "readonly")
 def vrandmember(client: Session, *arguments: bytes) -> Reply:
     """Returns a random element, or several: different ones for a positive count, repeatable ones for a negative."""
     if not 1 <= len(arguments) <= 2:
@@ -251,7 +248,7 @@ def vrandmember(client: Session, *arguments: bytes) -> Reply:
     return [] if found is None else found.pick(random, client.producible(count))
 
 
-@_command("VRANGE", "readonly", since="8.4.0")
+@vector_command("VRANGE", "readonly", since="8.4.0")
 def vrange(client: Session, key: bytes, start: bytes, end: bytes, *count: bytes) -> list[bytes]:
     """Returns the elements between two names in lexical order: all of them, or with a count from 0 on at most so many."""
     if len(count) > 1:
@@ -277,7 +274,7 @@ def _check_end(text: bytes, open_end: bytes, which: str) -> None:
 # Reading properties
 
 
-@_command("VCARD", "readonly fast")
+@vector_command("VCARD", "readonly fast")
 def vcard(client: Session, *arguments: bytes) -> int:
     """Returns the number of elements, 0 if there is no set."""
     if len(arguments) != 1:
@@ -285,7 +282,7 @@ def vcard(client: Session, *arguments: bytes) -> int:
     return len(client.db.lookup_read(arguments[0], VectorSet) or ())
 
 
-@_command("VDIM", "readonly fast")
+@vector_command("VDIM", "readonly fast")
 def vdim(client: Session, *arguments: bytes) -> int:
     """Returns the dimension of the stored vectors."""
     if len(arguments) != 1:
@@ -302,7 +299,7 @@ def _uid(client: Session, found: VectorSet) -> int:
     return found.uid
 
 
-@_command("VINFO", "readonly fast")
+@vector_command("VINFO", "readonly fast")
 def vinfo(client: Session, *arguments: bytes) -> Reply:
     """Returns facts about a vector set: how it stores vectors, and how many."""
     if len(arguments) != 1:
@@ -321,112 +318,3 @@ def vinfo(client: Session, *arguments: bytes) -> Reply:
         Status(b"vset-uid"): _uid(client, found),
         Status(b"hnsw-max-node-uid"): found.last_uid,
     }
-
-
-# Searching
-
-
-def _epsilon(text: bytes) -> float:
-    number = double(text, "ERR invalid EPSILON")
-    if number <= 0:
-        raise CommandError("ERR invalid EPSILON")
-    return number
-
-
-def _filter(text: bytes) -> Callable[[bytes], bool]:
-    from emulator.datatypes.vector_filter import Filter, FilterError
-
-    try:
-        return Filter(text)
-    except FilterError as error:
-        rest = text[error.position :] or text
-        raise CommandError(
-            f"ERR syntax error in FILTER expression near: {as_text(rest.partition(bytes(1))[0])}"
-        ) from None
-
-
-_SEARCH_OPTIONS: Final[Options] = {
-    **dict.fromkeys((b"WITHSCORES", b"WITHATTRIBS", b"TRUTH", b"NOTHREAD"), FLAG),
-    b"COUNT": at_least(1, "ERR invalid COUNT"),
-    b"EPSILON": (1, _epsilon),
-    b"EF": at_least(1, "ERR invalid EF"),
-    b"FILTER-EF": at_least(1, "ERR invalid FILTER-EF"),
-    b"FILTER": (1, _filter),
-}
-
-
-_LATER_SEARCH_OPTIONS: Final[Options] = {**_SEARCH_OPTIONS, b"EF": _EFFORT}
-"""From 8.4 on EF has an upper bound."""
-
-
-class _Search:
-    """The options of VSIM, without those that only a graph needs."""
-
-    def __init__(self, words: Sequence[bytes], edition: Edition) -> None:
-        known = _LATER_SEARCH_OPTIONS if edition.includes("8.4.0") else _SEARCH_OPTIONS
-        given = read_options(words, known, error=_SYNTAX)
-        self.with_scores, self.with_attributes = b"WITHSCORES" in given, b"WITHATTRIBS" in given
-        self.truth = b"TRUTH" in given
-        self.count: int = given.get(b"COUNT", 10)
-        self.most_distant: float = 2 * given.get(b"EPSILON", math.inf)
-        self.filter_effort: int = given.get(b"FILTER-EF", 0)
-        self.accepts: Callable[[bytes], bool] | None = given.get(b"FILTER")
-
-    def run(self, target: VectorSet, query: Vector) -> list[tuple[float, Element]]:
-        """Return the nearest elements within EPSILON that pass the filter.
-
-        The filter examines only the nearest ones: FILTER-EF or a hundred times COUNT of them; with TRUTH all.
-        """
-        count = min(self.count, len(target))
-        effort = len(target) if self.truth else min(self.filter_effort or 100 * count, len(target))
-        found = target.nearest(query, count, effort if self.accepts else 0, self._passes if self.accepts else None)
-        return [pair for pair in found if not pair[0] > self.most_distant]
-
-    def _passes(self, element: Element) -> bool:
-        assert self.accepts is not None
-        return element.attribute is not None and self.accepts(element.attribute)
-
-    def reply(self, found: Sequence[tuple[float, Element]], protocol: int) -> Reply:
-        """Return the names, with scores and attributes if they were asked for."""
-        wanted = self.with_scores + self.with_attributes
-        if not wanted:
-            return [element.name for _, element in found]
-        rows = {element.name: self._columns(distance, element) for distance, element in found}
-        if wanted == 1:
-            return {name: row[0] for name, row in rows.items()}
-        return rows if protocol == 3 else [item for name, row in rows.items() for item in (name, *row)]
-
-    def _columns(self, distance: float, element: Element) -> list[Reply]:
-        scores: list[Reply] = [1 - distance / 2] if self.with_scores else []
-        return [*scores, element.attribute] if self.with_attributes else scores
-
-
-def _query(target: VectorSet, words: Iterator[bytes]) -> Vector:
-    """Return the vector that VSIM searches by: that of an element (``ELE name``) or a given one."""
-    kind = next(words).upper()
-    if kind == b"ELE":
-        element = target.elements.get(next(words))
-        if element is None:
-            raise CommandError("ERR element not found in set")
-        return target.query(target.values(element))
-    values = _vector(kind, words)
-    size = len(values)
-    if size not in (target.dimension, target.projected_from):
-        if target.projected_from:
-            raise CommandError(_PROJECTION.format(size, target.projected_from))
-        raise CommandError(_MISMATCH.format(size, target.dimension))
-    return target.query(values)
-
-
-@_command("VSIM", "readonly")
-def vsim(client: Session, *arguments: bytes) -> Reply:
-    """Returns the elements most similar to an element or a vector."""
-    if len(arguments) < 3:
-        raise wrong_arity("VSIM")
-    target = client.db.lookup_read(arguments[0], VectorSet)
-    if target is None:
-        return []
-    words = iter(arguments[1:])
-    query = _query(target, words)
-    search = _Search(list(words), client.engine.config.edition)
-    return search.reply(search.run(target, query), client.protocol)

@@ -124,7 +124,7 @@ class Boolean(Directive[bool]):
 
 
 class Choice(Directive[str]):
-    """One of several words, however they are spelt; from the version of `later` on one of those that it has."""
+    """One of several words, in upper or lower case; `later` is a version, and the words from that one on."""
 
     def __init__(self, default: str, choices: str, later: tuple[str, str] = ("", ""), **traits: Any) -> None:
         super().__init__(default, **traits)

@@ -28,7 +28,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.pause.clear()
     engine.faults.reset()
     engine.recording.forget()
-    engine.reset_clock()
+    engine.timers.reset_clock()
     engine.config.reset()
     engine.replication.renew()
     engine.acl.reset()
@@ -57,7 +57,7 @@ def forget_statistics(engine: Engine) -> None:
     """CONFIG RESETSTAT: the counters of the server and of each command begin anew."""
     engine.stats.reset()
     engine.rates.reset()
-    engine.replication.forget_statistics()
+    engine.replication.synchronization.forget_statistics()
     if engine.cluster is not None:
         engine.cluster.usage.forget()
     engine.count_durations()

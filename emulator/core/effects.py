@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.clients.blocking import Block
-from emulator.commands.stream_groups import claim_of
+from emulator.commands.stream_claim import claim_of
 from emulator.datatypes import geohash
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.stream import MAX_ID, Stream, format_id, id_of

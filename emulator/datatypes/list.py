@@ -10,13 +10,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import accumulate, chain, groupby, islice
+from itertools import chain, groupby, islice
 from operator import indexOf
 from typing import Final, NamedTuple
 
 from emulator.datatypes.footprint import allocated
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size
-from emulator.datatypes.quicklist import OVERHEAD, SIZES, NodeIndex, Plain, accepts, exceeds, largest, room
+from emulator.datatypes.quicklist import (
+    OVERHEAD,
+    SIZES,
+    NodeIndex,
+    Plain,
+    accepts,
+    change,
+    exceeds,
+    largest,
+    merge_around,
+    remove_from,
+    room,
+)
 from emulator.datatypes.two_ended import Texts, TwoEnded
 
 _QUICKLIST = 40
@@ -97,7 +109,7 @@ class List:
         return new
 
     def settle(self, limit: int) -> None:
-        """Be a listpack where a quicklist has but one that may stand alone."""
+        """Become a listpack where a quicklist has a single node, which may be one."""
         if self.nodes is not None and len(self.nodes) == 1 and self.nodes[0].__class__ is list:
             fits = self.size <= SIZES[min(-limit, 5) - 1] if limit < 0 else len(self.values) <= max(limit, 1)
             self.nodes = None if fits else self.nodes
@@ -173,7 +185,7 @@ class List:
         return twin
 
     def _part(self) -> None:
-        """Have values of one's own, which are about to change."""
+        """Stop sharing the values with a copy, since they are about to change."""
         self.values = self.values.copy()
         self.shared = False
 
@@ -259,7 +271,7 @@ class List:
         if self.nodes[0][0] == 1:
             self.nodes.popleft()
         else:
-            _change(self.nodes[0], -1, -size)
+            change(self.nodes[0], -1, -size)
         return value
 
     def pop_right(self) -> bytes:
@@ -274,25 +286,25 @@ class List:
         if self.nodes[-1][0] == 1:
             self.nodes.pop()
         else:
-            _change(self.nodes[-1], -1, -size)
+            change(self.nodes[-1], -1, -size)
         return value
 
     def take_left(self, count: int) -> list[bytes]:
-        """Take some of the first values, of which there must be as many.  O(count)."""
+        """Take the first `count` values; there must be as many.  O(count)."""
         if self.shared:
             self._part()
         self._forget(count, 0)
         return self.values.take_left(count)
 
     def take_right(self, count: int) -> list[bytes]:
-        """Take some of the last values, the last one first.  O(count)."""
+        """Take the last `count` values, the last one first; there must be as many.  O(count)."""
         if self.shared:
             self._part()
         self._forget(count, -1)
         return self.values.take_right(count)
 
     def _forget(self, taken: int, end: int) -> None:
-        """So many values are about to be taken from an end: the nodes there go, the last of them perhaps in part."""
+        """Take values that are about to go out of the nodes at an end (0 or -1), the last of them perhaps in part."""
         nodes = self.nodes
         left = taken
         while nodes and left and nodes[end][0] <= left:
@@ -303,7 +315,7 @@ class List:
         rest = sum(map(entry_size, self.values.slice(start, start + left)))
         self.size -= rest
         if nodes and left:
-            _change(nodes[end], -left, -rest)
+            change(nodes[end], -left, -rest)
 
     # Middle
 
@@ -346,7 +358,7 @@ class List:
         self.size -= len(found) * size
         if self.nodes is not None:
             self._index = None
-            self._remove_from_nodes(self.nodes, found, size)
+            remove_from(self.nodes, found, size)
         if len(found) <= _FEW_VALUES:
             for index in reversed(found):
                 del self.values[index]
@@ -356,7 +368,7 @@ class List:
         return len(found)
 
     def find(self, value: bytes, most: int, backwards: bool = False, among: int = 0) -> list[int]:
-        """How far up to `most` values that are equal are from the end at which one begins, `among` so many if any.  O(n)."""
+        """The distances of up to `most` equal values from the end where the search begins, `among` so many if any.  O(n)."""
         rest = reversed(self.values) if backwards else iter(self.values)
         if among:
             rest = islice(rest, among)
@@ -369,7 +381,7 @@ class List:
         return found
 
     def trim(self, start: int, stop: int) -> TwoEnded:
-        """Keep the values from start up to stop; what has still to be freed.  O(values taken away, or those that stay)."""
+        """Keep the values from start up to stop; return what is still to be freed.  O(values removed, or those that stay)."""
         before = len(self)
         stop = max(start, stop)
         if stop - start == before:
@@ -404,7 +416,7 @@ class List:
         node = nodes[place]
         large, was_large = len(value) > largest(self.fill), node.__class__ is Plain
         if large == was_large:
-            _change(node, 0, growth)
+            change(node, 0, growth)
             return
         self._index = None
         if was_large:
@@ -413,9 +425,9 @@ class List:
         else:
             self._split(nodes, place, index - offset, index + 1)
             nodes.insert(place + 1, Plain((1, HEADER_SIZE + entry_size(value))))
-            _change(nodes[place], -1, growth - entry_size(value))
+            change(nodes[place], -1, growth - entry_size(value))
             if nodes[place][0]:
-                self._merge_around(nodes, place + 1)
+                merge_around(nodes, place + 1, self.fill)
             else:
                 del nodes[place]
 
@@ -433,15 +445,15 @@ class List:
             self._split(nodes, place, index - offset, index + after)
             nodes.insert(place + 1, Plain((1, HEADER_SIZE + size)))
         elif accepts(nodes[place], value, self.fill):
-            _change(nodes[place], 1, size)
+            change(nodes[place], 1, size)
         elif at_end and 0 <= beside < len(nodes) and accepts(nodes[beside], value, self.fill):
-            _change(nodes[beside], 1, size)
+            change(nodes[beside], 1, size)
         elif at_end:
             nodes.insert(place + after, [1, HEADER_SIZE + size])
         else:
             self._split(nodes, place, index - offset, index + after)
-            _change(nodes[place + after], 1, size)
-            self._merge_around(nodes, place if after else place + 1)
+            change(nodes[place + after], 1, size)
+            merge_around(nodes, place if after else place + 1, self.fill)
 
     def _split(self, nodes: deque[list[int]], place: int, start: int, index: int) -> None:
         """Part the node whose values begin at `start`, before the value of an index, unless an end is there."""
@@ -451,38 +463,6 @@ class List:
             nodes[place] = [index - start, HEADER_SIZE + left]
             nodes.insert(place + 1, [count - (index - start), size - left])
 
-    def _merge_around(self, nodes: deque[list[int]], center: int) -> None:
-        """Join the two nodes before one, the two behind it, and then it with either neighbour, where there is room."""
-
-        def merge(place: int) -> bool:
-            if not 0 <= place < len(nodes) - 1:
-                return False
-            if not nodes[place].__class__ is nodes[place + 1].__class__ is list:
-                return False
-            (count, size), (more, further) = nodes[place], nodes[place + 1]
-            if exceeds(size + further - HEADER_SIZE, count + more, self.fill):
-                return False
-            nodes[place] = [count + more, size + further - HEADER_SIZE]
-            del nodes[place + 1]
-            return True
-
-        center -= merge(center - 2)
-        merge(center + 1)
-        center -= merge(center - 1)
-        merge(center)
-
-    @staticmethod
-    def _remove_from_nodes(nodes: deque[list[int]], indexes: Sequence[int], size: int) -> None:
-        """Values of one size are taken away at ascending indexes."""
-        ends = list(accumulate(node[0] for node in nodes))
-        place = 0
-        for index in indexes:
-            while index >= ends[place]:
-                place += 1
-            _change(nodes[place], -1, -size)
-        for node in [node for node in nodes if not node[0]]:
-            nodes.remove(node)
-
     def _check(self) -> None:
         assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
         if self.nodes is not None:
@@ -491,8 +471,3 @@ class List:
                 assert count
                 assert size == HEADER_SIZE + sum(map(entry_size, islice(values, count)))
             assert not list(values)
-
-
-def _change(node: list[int], count: int, size: int) -> None:
-    node[0] += count
-    node[1] += size

@@ -1,13 +1,19 @@
-"""Where the listpacks of a quicklist end: what `list-max-listpack-size` lets a node have."""
+"""The nodes of a quicklist: what `list-max-listpack-size` lets one have, and how they are joined.
+
+A node is the number of its values and the bytes that they take in a listpack.
+"""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from math import inf
+
+from emulator.datatypes.listpack import HEADER_SIZE
 
 SIZES = (4096, 8192, 16384, 32768, 65536)
 _SAFE_SIZE = 8192
@@ -62,6 +68,45 @@ def largest(limit: int) -> int:
 def accepts(node: list[int], value: bytes, limit: int) -> bool:
     """Whether a node of a quicklist has room for a value that is not large, by Redis's estimate."""
     return node.__class__ is list and not exceeds(node[1] + len(value) + OVERHEAD, node[0] + 1, limit)
+
+
+def change(node: list[int], count: int, size: int) -> None:
+    """So many values and bytes come to a node, or go."""
+    node[0] += count
+    node[1] += size
+
+
+def merge_around(nodes: deque[list[int]], center: int, limit: int) -> None:
+    """Join the two nodes before one, the two behind it, and then it with either neighbour, where there is room."""
+
+    def merge(place: int) -> bool:
+        if not 0 <= place < len(nodes) - 1:
+            return False
+        if not nodes[place].__class__ is nodes[place + 1].__class__ is list:
+            return False
+        (count, size), (more, further) = nodes[place], nodes[place + 1]
+        if exceeds(size + further - HEADER_SIZE, count + more, limit):
+            return False
+        nodes[place] = [count + more, size + further - HEADER_SIZE]
+        del nodes[place + 1]
+        return True
+
+    center -= merge(center - 2)
+    merge(center + 1)
+    center -= merge(center - 1)
+    merge(center)
+
+
+def remove_from(nodes: deque[list[int]], indexes: Sequence[int], size: int) -> None:
+    """Take values of one size away at ascending indexes."""
+    ends = list(accumulate(node[0] for node in nodes))
+    place = 0
+    for index in indexes:
+        while index >= ends[place]:
+            place += 1
+        change(nodes[place], -1, -size)
+    for node in [node for node in nodes if not node[0]]:
+        nodes.remove(node)
 
 
 class NodeIndex:

@@ -195,7 +195,7 @@ class Database(Expiring):
             self.notify(event_class, event, key)
 
     def _let_go(self, value: Value) -> None:
-        """Another value has come in the place of this one."""
+        """Free a value that another one has replaced."""
         if self.engine.config.lazyfree_lazy_server_del and freed_lazily(value):
             self.stats.lazily_freed += 1
         if len(value) > LARGE:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.clients.transaction import unwatch
 from emulator.config.notifications import OVERWRITTEN, SUBKEYS, TYPE_CHANGED
 from emulator.datatypes.types import Value, type_name
 from emulator.keyspace.entry import Entry
@@ -59,7 +60,7 @@ class Observed:
             if session.watched[place]:
                 session.watched[place] = key in self.entries
             else:
-                session.unwatch()  # one is enough
+                unwatch(session)  # one is enough
                 session.spoil()
 
     def exchanged(self, key: bytes, existed: bool) -> None:

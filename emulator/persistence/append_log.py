@@ -1,7 +1,7 @@
-"""The append-only file: every change as a command, in a file that is written before replies leave, and written anew at times.
+"""The append-only file: every change as a command, in a file that is written before replies leave.
 
-The log is a base, which has the data set of a moment, and increments, which have what came after it; a manifest names
-them.  To write it anew a new increment is begun, and an image of that moment becomes the new base in the background.
+The log is a base, which has the data set of a moment, and increments, which have what came after it.  Which files these are
+`log_files` knows; `log_rewrite` makes a new base.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.persistence.folder import Written
-from emulator.persistence.manifest import BASE, INCREMENT, Manifest, Part
+from emulator.persistence.log_files import LogFiles
+from emulator.persistence.log_rewrite import LogRewrite, image_for_base
+from emulator.persistence.manifest import Manifest, Part
 from emulator.persistence.moments import Annotations
 from emulator.persistence.work import run_through
 from emulator.protocol.client_side import encoded
-from emulator.protocol.errors import CommandError
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
-    from emulator.persistence.image import Image
-    from emulator.persistence.work import Job
 
 logger = logging.getLogger("emulator")
 
@@ -43,29 +42,25 @@ _LONGEST_PUT_OFF: Final = 2.0
 class AppendLog:
     """The append-only file of an engine.
 
-    ``unwritten`` is what is to be written; the list is the same for ever.  ``size`` counts the bytes of base and increments,
-    ``base_size`` is what `size` was after the last rewriting.  ``error`` tells why it cannot be written.  ``rewriting`` is
-    the image of a new base.  ``on_synced`` is told when more of it is on the disk, ``on_lost`` ends the process where what
-    was answered for could not be kept.
+    ``unwritten`` is what is to be written; the list is the same for ever.  ``name`` is the file that it is written to.
+    ``size`` counts the bytes of base and increments, ``base_size`` is what `size` was after the last rewriting.  ``error``
+    tells why it cannot be written.  ``on_synced`` is told when more of it is on the disk, ``on_lost`` ends the process where
+    what was answered for could not be kept.
     """
 
-    def __init__(self, engine: HostOfFiles) -> None:
+    def __init__(self, engine: HostOfFiles, files: LogFiles) -> None:
         self._engine = engine
+        self.files = files
+        self.rewrite = LogRewrite(engine, self)
         self.unwritten: list[bytes] = []
-        self.manifest = Manifest()
         self.state = OFF
         self.size = self.base_size = 0
         self.error = ""
-        self.rewriting: Image | None = None
-        self.rewrites = self.failures = 0
-        self.last_rewrite = -1
-        self.rewrite_scheduled = False
         self.delayed_syncs = 0
         self.on_lost: Callable[[], None] | None = None
         self.on_synced: Callable[[], None] | None = None
-        self._began = 0
+        self.name = ""
         self._file: Written | None = None
-        self._name = ""
         self._file_size = 0
         self._db: int | None = None
         self._annotations = Annotations()
@@ -73,40 +68,13 @@ class AppendLog:
         self._commands = self._written_commands = self._synced_commands = 0
         self._syncing = False
 
-    # Names
-
-    def path(self, name: str) -> str:
-        """A file of the log, relative to ``dir``."""
-        return os.path.join(self._engine.config.appenddirname, name)
-
-    @property
-    def manifest_path(self) -> str:
-        return self.path(f"{self._engine.config.appendfilename}.manifest")
-
-    def _base(self) -> Part:
-        number = self.manifest.last_base + 1
-        ending = "rdb" if self._engine.config.aof_use_rdb_preamble else "aof"
-        return Part(f"{self._engine.config.appendfilename}.{number}.base.{ending}", number, BASE)
-
-    def _increment(self) -> Part:
-        number = self.manifest.last_increment + 1
-        return Part(f"{self._engine.config.appendfilename}.{number}.incr.aof", number, INCREMENT, self._commands)
-
-    def save_manifest(self, manifest: Manifest) -> None:
-        """Let the files of the log be these, for good; raises OSError."""
-        folder = self._engine.persistence.folder
-        temporary = self.path(f"temp-{self._engine.config.appendfilename}.manifest")
-        with closing(folder.create(temporary)) as target:
-            target.write(manifest.text().encode("utf-8", "surrogateescape"))
-            target.sync()
-        folder.rename(temporary, self.manifest_path)
-
     # On and off
 
     def start(self) -> None:
         """Go on with the log there is, or begin one with an empty base; raises OSError."""
-        self._engine.persistence.folder.make(self._engine.config.appenddirname)
-        manifest = self.manifest
+        files, folder = self.files, self._engine.persistence.folder
+        files.make_place()
+        manifest = files.manifest
         fresh = not manifest.parts
         if fresh:
             manifest = self._with_empty_base()
@@ -114,17 +82,15 @@ class AppendLog:
             part = manifest.increments[-1]
             logger.log(NOTICE, "Opening AOF incr file %s on server start", part.name)
         else:
-            self.manifest = manifest
-            part = self._increment()
+            part = self.next_increment()
             manifest = manifest.with_increment(part)
             logger.log(NOTICE, "Creating AOF incr file %s on server start", part.name)
-        self._open(self.path(part.name))
-        self.manifest = manifest.ended(None)
-        self.save_manifest(self.manifest)
-        if self.manifest.history:
-            run_through(self._clear_history())
-        self._commands = self._written_commands = self._synced_commands = manifest.increments[-1].end or part.start or 0
-        loaded = [self._engine.persistence.folder.size(self.path(part.name)) for part in self.manifest.parts]
+        self._open(files.path(part.name))
+        files.save(manifest.ended(None))
+        if manifest.history:
+            run_through(files.clear_history())
+        self._commands = self._written_commands = self._synced_commands = part.end or part.start or 0
+        loaded = [folder.size(files.path(part.name)) for part in manifest.parts]
         if fresh:
             loaded = [0]  # Redis leaves the base that it makes itself out of count
         self.size, self.base_size = sum(loaded), loaded[0]
@@ -133,10 +99,10 @@ class AppendLog:
     def _with_empty_base(self) -> Manifest:
         from emulator.persistence.writing import written
 
-        engine, base = self._engine, self._base()
+        engine, base = self._engine, self.files.next_base()
         logger.log(NOTICE, "Creating AOF base file %s on server start", base.name)
-        with closing(engine.persistence.folder.create(self.path(base.name))) as target:
-            run_through(written(engine.config, _image(engine, changes=False), target))
+        with closing(engine.persistence.folder.create(self.files.path(base.name))) as target:
+            run_through(written(engine.config, image_for_base(engine, changes=False), target))
         return Manifest(base, last_base=base.number)
 
     def _listen(self, state: int) -> None:
@@ -145,16 +111,16 @@ class AppendLog:
 
     def switch_on(self) -> None:
         """CONFIG SET appendonly yes: begin a log beside the old one, whose base is now being made; raises OSError."""
-        self._engine.persistence.folder.make(self._engine.config.appenddirname)
-        self._open(self.path(f"temp-{self._engine.config.appendfilename}.incr"), new=True)
+        self.files.make_place()
+        self._open(self.files.path(f"temp-{self._engine.config.appendfilename}.incr"), new=True)
         self._listen(WAITING)
-        self.rewrite_soon()
+        self.rewrite.begin_soon()
 
     def switch_off(self) -> None:
         """CONFIG SET appendonly no: all that was logged is kept."""
         if self.state == OFF:
             return
-        if self.rewriting is not None:
+        if self.rewrite.image is not None:
             logger.log(NOTICE, "Killing running AOF rewrite child: %d", os.getpid())
             self._engine.persistence.work.stop()
         self.end()
@@ -171,9 +137,8 @@ class AppendLog:
             self._file.close()
             self._file = None
         if self.state == ON:
-            self.manifest = self.manifest.ended(self._commands)
             with suppress(OSError):
-                self.save_manifest(self.manifest)
+                self.files.save(self.files.manifest.ended(self._commands))
         self.state = OFF
         self.unwritten.clear()
         self.error = ""
@@ -185,7 +150,7 @@ class AppendLog:
 
     def _go_on_in(self, opened: Written, name: str, size: int) -> None:
         self._close_in_background()
-        self._file, self._name, self._file_size, self._db = opened, name, size, None
+        self._file, self.name, self._file_size, self._db = opened, name, size, None
         self._annotations.begin()
 
     def _close_in_background(self) -> None:
@@ -240,7 +205,7 @@ class AppendLog:
             self._write_out(self.always)
 
     def _puts_off(self) -> bool:
-        """Whether to write later: the system lets who writes wait for a thread that brings the file to the disk."""
+        """Whether to write later: while a thread brings the file to the disk, the system would let us wait."""
         if not self._syncing or self.always:
             self._put_off_since = None
             return False
@@ -284,7 +249,7 @@ class AppendLog:
             self._file.write(data)
         except OSError:
             with suppress(OSError):  # a part of a command must not stand before what is written next
-                self._engine.persistence.folder.truncate(self._name, self._file_size)
+                self._engine.persistence.folder.truncate(self.name, self._file_size)
             raise
         self.unwritten.clear()
         self._file_size += len(data)
@@ -347,7 +312,7 @@ class AppendLog:
 
     @property
     def commands(self) -> int:
-        """How many commands there were."""
+        """How many commands were logged in all."""
         return self._commands
 
     @property
@@ -356,13 +321,13 @@ class AppendLog:
         return self._synced_commands == self._commands
 
     def wait(self) -> None:
-        """Somebody waits for all that has changed so far to be on the disk, of which `on_synced` tells."""
+        """Bring all that has changed so far to the disk; `on_synced` tells when it is there."""
         self.flush()
         if self._engine.config.appendfsync != "no":
             self.sync_soon()
 
     def check(self) -> None:
-        """What is due each second: what could not be written, the disk, and writing it anew when it has grown."""
+        """What is due each second: what could not be written, the disk, and writing it anew where that is to be."""
         if self.state == OFF:
             return
         self.flush()
@@ -370,169 +335,72 @@ class AppendLog:
         spares_disk = config.no_appendfsync_on_rewrite and self._engine.persistence.work.busy
         if config.appendfsync == "everysec" and not spares_disk:
             self.sync_soon()
-        if self.rewrite_scheduled or self._has_grown():
-            self.rewrite_soon()
+        self.rewrite.check()
 
-    def _has_grown(self) -> bool:
-        config = self._engine.config
-        if not config.auto_aof_rewrite_percentage or self.size <= config.auto_aof_rewrite_min_size or self.rewriting:
-            return False
-        growth = self.size * 100 // (self.base_size or 1) - 100
-        if growth < config.auto_aof_rewrite_percentage:
-            return False
-        logger.log(NOTICE, "Starting automatic rewriting of AOF on %d%% growth", growth)
-        return True
+    # A new base
 
-    # Writing it anew
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a log that would be loaded."""
+        return self.state == ON
 
-    def rewrite_soon(self) -> bool:
-        """Write the log anew, now or when what is being done has ended; whether it has begun."""
-        if self._engine.persistence.work.busy:
-            self.rewrite_scheduled = True
-            return False
-        self.rewrite()
-        return True
+    @property
+    def waits_for_base(self) -> bool:
+        """Whether what is logged has no base yet."""
+        return self.state == WAITING
 
-    def rewrite(self) -> None:
-        """BGREWRITEAOF; raises `CommandError` where it cannot begin."""
-        engine = self._engine
-        self.rewrite_scheduled = False
-        self.rewrites += 1
-        self._began = engine.clock.now // 1000
-        try:
-            engine.persistence.folder.make(engine.config.appenddirname)
-            if self.state == ON:
-                self._begin_increment()
-            elif self.state == WAITING:  # what was logged before this moment the base will have
-                self.unwritten.clear()
-                self._open(self._name, new=True)
-        except OSError as error:
-            self.failures += 1
-            logger.warning("Can't open the append-only file %s: %s", self._name, error.strerror)
-            raise CommandError(
-                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
-            ) from None
-        self.rewriting = _image(engine, changes=True)
-        logger.log(NOTICE, "Background append only file rewriting started by pid %d", os.getpid())
-        engine.persistence.work.start(self._rewrite(self.rewriting, self.manifest.increments[-1:]))
+    def next_increment(self) -> Part:
+        """The increment that would begin here."""
+        return self.files.next_increment(self._commands)
 
-    def _begin_increment(self) -> None:
-        part = self._increment()
-        logger.log(NOTICE, "Creating AOF incr file %s on background rewrite", part.name)
-        self._flush_to_the_end(sync=self.always)
-        self._open(self.path(part.name), new=True)
-        self.manifest = self.manifest.with_increment(part)
-        self.save_manifest(self.manifest)
+    def begin_after_base(self) -> tuple[Part, ...]:
+        """Let what is logged from now on come after a base that has the data as they are; raises OSError.
 
-    def _flush_to_the_end(self, sync: bool = True) -> None:
+        Returns the increment that has it; as long as the first base is waited for there is none.
+        """
+        if self.state == ON:
+            part = self.next_increment()
+            logger.log(NOTICE, "Creating AOF incr file %s on background rewrite", part.name)
+            self.flush_to_the_end(sync=self.always)
+            self.go_over_to(self.files.manifest.with_increment(part))
+            return (part,)
+        if self.state == WAITING:  # what was logged before this moment the base will have
+            self.unwritten.clear()
+            self._open(self.name, new=True)
+        return ()
+
+    def flush_to_the_end(self, sync: bool = True) -> None:
+        """Write everything that was added; raises OSError where that cannot be."""
         self._write_out(sync)
         if self.error:  # what is not written yet would come to stand behind a base that has it already
             raise OSError(errno.EIO, self.error)
 
-    def _rewrite(self, image: Image, increments: tuple[Part, ...]) -> Job:
-        from emulator.persistence.writing import written
-
-        folder, temporary = self._engine.persistence.folder, f"temp-rewriteaof-bg-{os.getpid()}.aof"
-        try:
-            with closing(folder.create(temporary)) as target:
-                yield from written(self._engine.config, image, target)
-            logger.log(NOTICE, "Successfully created the temporary AOF base file %s", temporary)
-            logger.log(NOTICE, "Background AOF rewrite terminated with success")
-            yield from self._take_over(temporary, increments if self.state == ON else ())
-            self.failures = 0
-            logger.log(NOTICE, "Background AOF rewrite finished successfully")
-        except OSError as error:
-            self.failures += 1
-            logger.warning("Background AOF rewrite terminated with error: %s", error.strerror)
-            self.rewrite_scheduled = self.state == WAITING
-        finally:
-            image.close()
-            self.rewriting = None
-            self.last_rewrite = self._engine.clock.now // 1000 - self._began
-            with suppress(OSError):
-                folder.remove(temporary)
-
-    def _take_over(self, temporary: str, increments: tuple[Part, ...]) -> Job:
-        """Let the new base take the place of the old one, with the increments since; raises OSError."""
-        folder, base = self._engine.persistence.folder, self._base()
-        size = folder.size(temporary)
-        yield partial(folder.rename, temporary, self.path(base.name))
-        logger.log(NOTICE, "Successfully renamed the temporary AOF base file %s into %s", temporary, base.name)
-        if self.state == WAITING:
-            increments = (self._increment(),)
-            self._rename_first_increment(increments[0])
-        manifest = self.manifest.with_base(base, increments)
-        yield partial(self.save_manifest, manifest)
-        self.manifest = manifest
-        if self.state == WAITING:
-            self.state = ON
-        self.size = self.base_size = size + (self._file_size if self.state == ON else 0)
-        yield from self._clear_history()
-
-    def _clear_history(self) -> Job:
-        yield partial(self._remove_history, self.manifest.history)
-        self.manifest = self.manifest.without_history()
-        yield partial(self.save_manifest, self.manifest)
-
-    def _remove_history(self, parts: Sequence[Part]) -> None:
-        persistence, config = self._engine.persistence, self._engine.config
-        if persistence.backups is not None and config.aof_timestamp_enabled:
-            persistence.backups.keep_log(self.path, parts, self._engine.clock.now, config.backup_retention)
-        for part in parts:
-            logger.log(NOTICE, "Removing the history file %s in the background", part.name)
-            with suppress(OSError):
-                persistence.folder.remove(self.path(part.name))
-
-    # Other data
-
-    def begin_anew(self, other: HostOfFiles, exchange: Callable[[], object]) -> Job:
-        """Let the log be that of other data from the moment on at which `exchange` puts them in the place of those there are.
-
-        Their base is written before, and one rename of the manifest is what counts.  Raises OSError, and then nothing has
-        been exchanged.
-        """
-        if self.state != ON:  # when it is written for the first time the new data are there
-            exchange()
-            return
-        from emulator.persistence.writing import written  # only a server with a log needs it
-
-        folder, base = self._engine.persistence.folder, self._base()
-        with closing(folder.create(self.path(base.name))) as target:
-            yield from written(self._engine.config, _image(other, changes=False), target)
-        self._flush_to_the_end()
-        increment = self._increment()
-        name, manifest = self.path(increment.name), self.manifest.with_base(base, (increment,))
-        opened, size = folder.create(name), folder.size(self.path(base.name))
-        self.save_manifest(manifest)
-        self.manifest = manifest
+    def go_over_to(self, manifest: Manifest) -> None:
+        """Let the log be made of these files, the last of which is a new one; raises OSError, and then all is as it was."""
+        name = self.files.path(manifest.increments[-1].name)
+        opened = self._engine.persistence.folder.create(name)
+        self.files.save(manifest)
         self._go_on_in(opened, name, 0)
-        self.size = self.base_size = size
-        exchange()
-        yield from self._clear_history()
 
-    def _rename_first_increment(self, part: Part) -> None:
-        new = self.path(part.name)
-        self._engine.persistence.folder.rename(self._name, new)
+    def name_first_increment(self) -> Part:
+        """Let what was logged beside the first base be its increment; raises OSError."""
+        part = self.next_increment()
+        new = self.files.path(part.name)
+        self._engine.persistence.folder.rename(self.name, new)
         logger.log(
             NOTICE,
             "Successfully renamed the temporary AOF incr file %s into %s",
-            os.path.basename(self._name),
+            os.path.basename(self.name),
             part.name,
         )
-        self._name = new
+        self.name = new
+        return part
 
-    @property
-    def rewrite_duration(self) -> int:
-        """Seconds for which it has been written anew, -1 where it is not."""
-        return self._engine.clock.now // 1000 - self._began if self.rewriting is not None else -1
-
-
-def _image(engine: HostOfFiles, changes: bool) -> Image:
-    """The data as the base of a log."""
-    from emulator.persistence.forms import base_of_log
-    from emulator.persistence.image import Image
-
-    return Image(engine, base_of_log(engine), changes)
+    def has_base(self, size: int) -> None:
+        """There is a new base of so many bytes."""
+        if self.state == WAITING:
+            self.state = ON
+        self.size = self.base_size = size + (self._file_size if self.state == ON else 0)
 
 
 def _sync_and_close(written: Written) -> None:

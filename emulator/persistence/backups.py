@@ -150,13 +150,14 @@ class Backups:
     def _log_at(self, engine: HostOfFiles, moment: int) -> Past:
         from emulator.persistence.history import Past
 
-        log, config = engine.persistence.log, engine.config
-        begin = None if log.manifest.base is None else moment_of(self._folder, log.path(log.manifest.base.name))
+        files = engine.persistence.log.files
+        manifest = files.manifest
+        begin = None if manifest.base is None else moment_of(self._folder, files.path(manifest.base.name))
         past = [] if self.history is None else self.history.moments()
         if begin is None and not past:
             raise BackupError("there is no append-only file to go back in: that takes --appendonly yes")
         if begin is not None and begin <= moment:
-            return Past(begin, log.manifest, config.appenddirname)
+            return Past(begin, manifest, files.place)
         earlier = [one for one in past if one <= moment]
         if not earlier or self.history is None:
             raise BackupError(

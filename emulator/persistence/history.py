@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from emulator.persistence.folder import Folder
-from emulator.persistence.manifest import BASE, INCREMENT, BadManifest, Manifest, Part, parse
+from emulator.persistence.log_files import read_manifest, write_manifest
+from emulator.persistence.manifest import BASE, INCREMENT, BadManifest, Manifest, Part
 from emulator.persistence.moments import moment_of
 
 logger = logging.getLogger("emulator")
@@ -54,9 +54,7 @@ class History:
         place = os.path.join(self._place, str(moment))
         self._folder.make(place)
         manifest = Manifest(replace(base, kind=BASE), tuple(replace(part, kind=INCREMENT) for part in increments))
-        with closing(self._folder.create(os.path.join(place, self._name))) as target:
-            target.write(manifest.text().encode("utf-8", "surrogateescape"))
-            target.sync()
+        write_manifest(self._folder, os.path.join(place, self._name), manifest)
         for part in (*increments, base):
             try:
                 self._folder.move(path(part.name), os.path.join(place, part.name))
@@ -71,11 +69,10 @@ class History:
     def since(self, moment: int) -> Past:
         """The log from one of `moments` on; raises OSError, also where its manifest is damaged."""
         place = os.path.join(self._place, str(moment))
-        with self._folder.read(os.path.join(place, self._name)) as source:
-            try:
-                manifest = parse(source.read().decode("utf-8", "surrogateescape"))
-            except BadManifest as error:
-                raise OSError(f"{place}: {error.args[0]}") from None
+        try:
+            manifest = read_manifest(self._folder, os.path.join(place, self._name))
+        except BadManifest as error:
+            raise OSError(f"{place}: {error.args[0]}") from None
         return Past(moment, manifest, place)
 
     def forget_before(self, moment: int) -> None:

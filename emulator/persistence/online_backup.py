@@ -10,18 +10,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from emulator.persistence.append_log import OFF, ON, AppendLog
+from emulator.persistence.log_files import LogFiles
 from emulator.protocol.errors import CommandError
 
 if TYPE_CHECKING:
     from emulator.persistence.host import HostOfFiles
 
 
-class _Log(AppendLog):
-    """An append-only file in the folder ``backupdirname``."""
+class _Files(LogFiles):
+    """The files of a backup, in the folder ``backupdirname``."""
 
-    def path(self, name: str) -> str:
-        """A file of the backup, relative to ``dir``."""
-        return os.path.join(self._engine.config.backupdirname, name)
+    @property
+    def place(self) -> str:
+        return self._engine.config.backupdirname
 
 
 class OnlineBackup:
@@ -29,7 +30,7 @@ class OnlineBackup:
 
     def __init__(self, engine: HostOfFiles) -> None:
         self._engine = engine
-        self._log = _Log(engine)
+        self._log = AppendLog(engine, _Files(engine))
         self._state = "idle"
         self.error = ""
         self.began = self.ended = 0
@@ -50,10 +51,10 @@ class OnlineBackup:
     @property
     def files(self) -> list[str]:
         """The files that are complete, by their whole names."""
-        log, state = self._log, self.state
+        files, state = self._log.files, self.state
         if state not in ("incrementing", "sealed"):
             return []
-        names = [log.path(part.name) for part in log.manifest.parts] + [log.manifest_path]
+        names = [files.path(part.name) for part in files.manifest.parts] + [files.manifest_path]
         return [os.path.join(self._engine.config.dir, name) for name in (names if state == "sealed" else names[:1])]
 
     def start(self, at_once: bool) -> None:
@@ -92,7 +93,7 @@ class OnlineBackup:
         self._notice_failure()
 
     def _notice_failure(self) -> None:
-        if self._state == "snapshotting" and self._log.failures:
+        if self._state == "snapshotting" and self._log.rewrite.failures:
             self._fail("snapshot rewrite failed")
 
     def seal(self) -> None:
@@ -127,7 +128,7 @@ class OnlineBackup:
 
     def reset(self) -> None:
         """Be as if there had never been one."""
-        self._log = _Log(self._engine)
+        self._log = AppendLog(self._engine, _Files(self._engine))
         self._state, self.error = "idle", ""
         self.began = self.ended = 0
 

@@ -14,7 +14,7 @@ from emulator.config.kinds import ConfigError
 from emulator.persistence.append_log import OFF, WAITING, AppendLog
 from emulator.persistence.dumps import Dumps
 from emulator.persistence.folder import Folder, Memory, Written
-from emulator.persistence.manifest import BASE, Manifest, Part
+from emulator.persistence.log_files import LogFiles
 from emulator.persistence.work import Job, Work, run_through
 from emulator.protocol.errors import MISCONF, CommandError
 from emulator.rdb.errors import BadFile
@@ -48,7 +48,7 @@ class Persistence:
         self.folder: Folder = Memory()
         self.work = Work(engine)
         self.dumps = Dumps(engine)
-        self.log = AppendLog(engine)
+        self.log = AppendLog(engine, LogFiles(engine))
         self.loading: Loading | Replay | None = None
         self.loading_aside: Loading | Replay | None = None
         self.loaded_keys = self.expired_keys = 0
@@ -90,7 +90,7 @@ class Persistence:
 
     @property
     def online_backup(self) -> OnlineBackup:
-        """That of BACKUP."""
+        """The backup that BACKUP makes."""
         if self._online_backup is None:
             from emulator.persistence.online_backup import OnlineBackup  # nobody else needs it
 
@@ -108,7 +108,7 @@ class Persistence:
         return self.folder.lasting or bool(self._engine.config.backup_dir) or self._online_backup is not None
 
     def forget(self) -> None:
-        """Begin anew: nothing is saved any more, nor was."""
+        """Be as if nothing had ever been saved, and save no more of what was begun."""
         self.work.forget()
         self.dumps = Dumps(self._engine)
         self._online_backup = None
@@ -155,7 +155,7 @@ class Persistence:
     # Loading
 
     def open(self) -> None:
-        """Find out what there is to load: if there is anything clients hear so until `load` has done it; raises `BadFile`."""
+        """Find what there is to load: clients are told that it is being loaded until `load` has done so; raises `BadFile`."""
         if not self.folder.lasting:
             return
         try:
@@ -165,7 +165,7 @@ class Persistence:
                     self._warn_of_unread()
                 self._set_loading(found)
             else:
-                self._read_manifest()
+                self.log.files.read()
                 self._set_loading(self._found(merge=False))
         except FileNotFoundError:
             return
@@ -202,44 +202,14 @@ class Persistence:
                 )
         return None
 
-    def _read_manifest(self) -> bool:
-        """Find out of which files the log is made; whether there is one.  Raises `BadFile`."""
-        from emulator.persistence.manifest import BadManifest, parse
-
-        try:
-            with self.folder.read(self.log.manifest_path) as source:
-                self.log.manifest = parse(source.read().decode("utf-8", "surrogateescape"))
-        except FileNotFoundError:
-            return False
-        except BadManifest as error:
-            raise BadFile("*** FATAL AOF MANIFEST FILE ERROR ***", *error.args) from None
-        return True
-
     def _found_log(self) -> Replay | None:
         """The append-only file, which is about to be loaded, if there is one; raises `BadFile` or OSError."""
         from emulator.persistence.replay import Replay
 
-        if not self._read_manifest() and not self._adopt_old_style():
+        files = self.log.files
+        if not files.read() and not files.adopt_old_style():
             return None
-        return Replay(cast(Any, self._engine), self.log.manifest, self.folder, self._engine.config.appenddirname)
-
-    def _adopt_old_style(self) -> bool:
-        """Take a log over that is one file in ``dir``, as before Redis 7; whether there is one.  Raises OSError."""
-        folder, config = self.folder, self._engine.config
-        name, folder_name = config.appendfilename, config.appenddirname
-        try:
-            folder.size(name)
-        except FileNotFoundError:
-            return False
-        folder.make(folder_name)
-        manifest = Manifest(Part(name, 1, BASE), last_base=1)
-        self.log.save_manifest(manifest)
-        folder.rename(name, self.log.path(name))
-        self.log.manifest = manifest
-        logger.log(
-            NOTICE, "Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", name, folder_name
-        )
-        return True
+        return Replay(cast(Any, self._engine), files.manifest, self.folder, files.place)
 
     def _load(self, loading: Loading | Replay, ended: Callable[[BadFile | None], None]) -> Job:
         started = perf_counter()
@@ -340,9 +310,9 @@ class Persistence:
         Raises what the job raises, and `CommandError` while a script is at work.
         """
         self._engine.scripting.check_quiet()
-        if self.log.rewriting is not None:  # it would be of the old data
+        if self.log.rewrite.image is not None:  # it would be of the old data
             self.work.stop()
-            self.log.rewrite_scheduled = True
+            self.log.rewrite.scheduled = True
         run_through(job)
 
     def empty(self) -> None:
@@ -362,7 +332,7 @@ class Persistence:
         if self.dumps.image is not None:
             logger.warning("There is a child saving an .rdb. Killing it!")
             self.dumps.stop()
-        if self.log.rewriting is not None:
+        if self.log.rewrite.image is not None:
             # a start with a first log that has no base yet would find no data
             if self.log.state == WAITING and not _ends_anyway("Writing initial AOF", force):
                 return False

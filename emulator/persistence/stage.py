@@ -68,4 +68,4 @@ def take_over(engine: HostOfFiles, load: Loader) -> Job:
         yield from load(stage.beside)
         while engine.busy is not None:  # a script is at work on the data
             yield _BUSY_MICROS
-        yield from engine.persistence.log.begin_anew(stage.beside, stage.exchange)
+        yield from engine.persistence.log.rewrite.begin_anew(stage.beside, stage.exchange)

@@ -12,23 +12,13 @@ from emulator.protocol.errors import CommandError
 from emulator.replication.acknowledgement import Acknowledgements
 from emulator.replication.failover import Failover
 from emulator.replication.own_keys import OwnKeys
-from emulator.replication.replica import (
-    ANNOUNCED,
-    LOADING,
-    ONLINE,
-    STREAMING,
-    TO_OPEN_CHANNEL,
-    WAITING,
-    Replica,
-    those_who_wait,
-)
+from emulator.replication.replica import LOADING, ONLINE, STREAMING, TO_OPEN_CHANNEL, WAITING, Replica
 from emulator.replication.shutdown import Shutdown
 from emulator.replication.stream import Stream
-from emulator.replication.talk import has_channel
+from emulator.replication.synchronization import Synchronization
 from emulator.stats.log import NOTICE
 
 if TYPE_CHECKING:
-    from emulator.replication.full_sync import FullSync
     from emulator.replication.host import HostOfReplication
     from emulator.replication.link import MasterLink
 
@@ -46,38 +36,33 @@ NO_DIALLING: Final = "ERR an engine without a server of its own cannot be a repl
 
 
 class Replication(Timer):
-    """As a timer it is the next second, as long as there is a replica, a backlog or a master.
+    """The replication of an engine; as a timer it is the next second, as long as there is a replica, a backlog or a master.
 
     ``link`` leads to the master, and is None where this server is one; where it is ``severed`` no other attempt is made, and
-    by ``lag`` milliseconds the server stays behind.  ``played`` is the role that it only plays, one of `ROLES`.  ``full``,
-    ``partial`` and ``refused`` count synchronizations with replicas.
+    by ``lag`` milliseconds the server stays behind.  ``played`` is the role that it only plays, one of `ROLES`.
     """
 
     __slots__ = (
         "_engine",
-        "_full_sync",
         "_next_ping",
         "_unused_since",
-        "_waiting_since",
         "acknowledgements",
         "failover",
-        "full",
         "lag",
         "link",
         "own_keys",
-        "partial",
         "played",
-        "refused",
         "severed",
         "shutdown",
         "stream",
+        "synchronization",
     )
 
     def __init__(self, engine: HostOfReplication) -> None:
         super().__init__()
         self._engine = engine
         self.stream = Stream(engine)
-        self._full_sync: FullSync | None = None
+        self.synchronization = Synchronization(engine, self)
         self.acknowledgements = Acknowledgements(engine)
         self.failover = Failover(engine)
         self.shutdown = Shutdown(engine)
@@ -86,8 +71,7 @@ class Replication(Timer):
         self.lag = 0
         self.severed = False
         self.played = b""
-        self.full = self.partial = self.refused = 0
-        self._next_ping = self._unused_since = self._waiting_since = 0
+        self._next_ping = self._unused_since = 0
         for name in ("min-replicas-to-write", "min-replicas-max-lag"):
             engine.config.on_change(name, self.count_good)
         for name in ("replica-read-only", "replica-serve-stale-data"):
@@ -115,7 +99,7 @@ class Replication(Timer):
 
     @property
     def is_stale(self) -> bool:
-        """Whether there is no knowing what the data are like by now, and clients are not to see them."""
+        """Whether the data may be out of date, and clients are not to see them."""
         if self.played:
             return self.played == MASTER_DOWN
         link, config = self.link, self._engine.config
@@ -145,7 +129,7 @@ class Replication(Timer):
         return [replica for replica in self.stream.replicas if replica.state == ONLINE]
 
     def count_good(self) -> None:
-        """Find out whether there are as many replicas as whoever writes asks for."""
+        """Find out whether there are as many good replicas as ``min-replicas-to-write`` asks for."""
         engine, config = self._engine, self._engine.config
         wanted, lag = config.min_replicas_to_write, config.min_replicas_max_lag
         lacks = bool(wanted and lag) and self.link is None and self.good_replicas < wanted
@@ -169,85 +153,10 @@ class Replication(Timer):
             session.refresh()
         return session.peer
 
-    def synchronize(self, session: Session, id: str | None, number: int) -> None:
-        """PSYNC, or SYNC without an id: let a replica follow from the byte with this number on, or from the beginning.
-
-        Raises `CommandError` where it cannot be.
-        """
-        replica = self.replica_of(session)
-        if replica.state != ANNOUNCED:
-            return
-        if self.link is not None and not self.link.is_up:
-            raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
-        if not all(replica.parts) and not replica.knows_end_mark:
-            raise CommandError("ERR Filtered replica requires EOF capability")
-        replica.asked_for_id = id is not None
-        missing = self.stream.continued(id, number) if id is not None else None
-        if missing is not None:
-            self._continue(replica, missing)
-            return
-        if id not in (None, "?"):
-            self.refused += 1
-            logger.log(NOTICE, "Partial resynchronization not accepted: %s", replica.name)
-        if self.stream.backlog is None:
-            if self.link is None:
-                self.stream.begin_history()
-            self.stream.open_backlog()
-        if replica.knows_channel and has_channel(self._engine.config) and self._engine.config.repl_diskless_sync:
-            self._ask_for_channel(replica)
-            return
-        self.full += 1
-        logger.log(
-            NOTICE,
-            "Full resync requested by replica %s%s",
-            replica.name,
-            " (rdb-channel)" if replica.is_channel else "",
-        )
-        replica.state = WAITING
+    def enter(self, replica: Replica, state: int) -> None:
+        """One more replica is to follow, which has come to this state."""
+        replica.state = state
         replica.heard = self._engine.clock.elapsed
-        self._enter(replica)
-        if len(those_who_wait(self.stream.replicas)) == 1:
-            self._waiting_since = self._engine.clock.elapsed
-        self._serve_waiting()
-
-    def _ask_for_channel(self, replica: Replica) -> None:
-        """Let a replica ask for the data over another connection, so that this one has the stream meanwhile."""
-        logger.log(
-            NOTICE,
-            "Replica %s is capable of rdb channel synchronization, and partial sync isn't possible. Full sync will continue "
-            "with dedicated rdb channel.",
-            replica.name,
-        )
-        replica.state = TO_OPEN_CHANNEL
-        replica.heard = self._engine.clock.elapsed
-        self._enter(replica)
-        replica.session.send(b"+RDBCHANNELSYNC %d\r\n" % replica.session.id)
-
-    def open_channel(self, replica: Replica, number: int) -> bool:
-        """A replica is the other connection of the one that is client `number`; whether that is waiting for it."""
-        waiting = (other for other in self.stream.replicas if other.state == TO_OPEN_CHANNEL and other is not replica)
-        replica.main = next((other for other in waiting if other.session.id == number), None)
-        replica.is_channel = replica.main is not None
-        return replica.is_channel
-
-    def _continue(self, replica: Replica, missing: bytes) -> None:
-        """What a replica has missed is all that it needs."""
-        self.partial += 1
-        line = b"+CONTINUE %b\r\n" % self.stream.id.encode() if replica.knows_new_ids else b"+CONTINUE\r\n"
-        logger.log(
-            NOTICE,
-            "Partial resynchronization request from %s accepted. Sending %d bytes of backlog starting from offset %d.",
-            replica.name,
-            len(missing),
-            self.stream.offset + 1 - len(missing),
-        )
-        replica.state = ONLINE
-        replica.heard = self._engine.clock.elapsed
-        self._enter(replica)
-        replica.session.send(line + missing)
-        self.replicas_changed()
-
-    def _enter(self, replica: Replica) -> None:
         self.stream.replicas.append(replica)
         replica.session.refresh()
         self._engine.refresh_sessions()
@@ -268,42 +177,9 @@ class Replication(Timer):
             self.replicas_changed()
 
     def drop_replicas(self) -> None:
-        """Let all replicas begin anew: what they follow is no more."""
+        """Disconnect all replicas: the history that they follow has ended."""
         for replica in list(self.stream.replicas):
             replica.session.abort_in_turn()
-
-    def start_over(self) -> None:
-        """The data are others: nobody can go on from where he was."""
-        self.stream.close_backlog()
-        self.stream.begin_history()
-        self.drop_replicas()
-
-    def _serve_waiting(self) -> None:
-        """Begin to send data to those who wait, where it is time and nothing else is being done."""
-        waiting = those_who_wait(self.stream.replicas)
-        if not waiting or (self._full_sync is not None and self._full_sync.busy):
-            return
-        config = self._engine.config
-        most = config.repl_diskless_sync_max_replicas
-        waited = self._engine.clock.elapsed - self._waiting_since
-        if (
-            config.repl_diskless_sync
-            and waited < _SECOND * config.repl_diskless_sync_delay
-            and not (most and len(waiting) >= most)
-            and not all(replica.only_dump and not replica.is_channel for replica in waiting)
-        ):
-            return
-        self._engine.persistence.work.when_idle(self._begin_full_sync)
-
-    def _begin_full_sync(self) -> None:
-        from emulator.replication.full_sync import FullSync  # only a master of replicas needs it
-
-        if self._full_sync is None:
-            self._full_sync = FullSync(self._engine)
-        waiting = those_who_wait(self.stream.replicas)
-        if waiting and not self._full_sync.busy and self._engine.persistence.loading is None:
-            self._full_sync.begin(waiting)
-            self._engine.persistence.work.when_idle(self._serve_waiting)
 
     # The master
 
@@ -378,7 +254,7 @@ class Replication(Timer):
         self._tick_on()
 
     def begin_anew(self) -> None:
-        """All data are others, of which the stream does not tell: replicas synchronize with a history that is a new one."""
+        """All data were replaced, of which the stream does not tell: replicas have to synchronize with a new history."""
         self.stream.begin_history()
         self.stream.close_backlog()
         self.drop_replicas()
@@ -396,10 +272,6 @@ class Replication(Timer):
         self.severed = False
         if self.failover.is_under_way:
             self.failover.abort()
-
-    def forget_statistics(self) -> None:
-        """Count synchronizations anew."""
-        self.full = self.partial = self.refused = 0
 
     def restart(self, keep: bool) -> None:
         """Be as after a restart: with a file that was kept the history goes on where it was."""
@@ -428,7 +300,7 @@ class Replication(Timer):
             self.link.check()
         self._ping()
         self._check_replicas()
-        self._serve_waiting()
+        self.synchronization.serve_waiting()
         self.count_good()
         self._check_backlog()
         if self.link is not None or self.stream.replicas or self.stream.backlog is not None:
@@ -443,7 +315,7 @@ class Replication(Timer):
             self.stream.add([[b"ping"]])
 
     def _check_replicas(self) -> None:
-        """Let those know who wait that we are there, and let go of those who are not."""
+        """Send a sign of life to those who wait, and disconnect those who give none."""
         engine = self._engine
         for replica in list(self.stream.replicas):
             if replica.state == WAITING:
@@ -454,7 +326,7 @@ class Replication(Timer):
                 replica.session.abort()
 
     def _check_backlog(self) -> None:
-        """Without replicas for a while there is nobody who could go on where he was."""
+        """Free the backlog when there has been no replica for a while: nobody could go on from it."""
         ttl = self._engine.config.repl_backlog_ttl
         if self.stream.backlog is None or self.stream.replicas or self.link is not None or not ttl:
             return

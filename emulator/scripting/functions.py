@@ -13,7 +13,7 @@ from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Reply
 from emulator.protocol.text import to_text
-from emulator.scripting.scripts import NO_WRITES
+from emulator.scripting.flags import NO_WRITES, READ_ONLY_ONLY
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -231,7 +231,7 @@ class Libraries:
         read_only = NO_WRITES in function.flags
         if reading and not read_only:
             if not client.upstash:
-                raise CommandError("ERR Can not execute a script with write flag using *_ro command.")
+                raise CommandError(READ_ONLY_ONLY)
             read_only = True
         lua = self.lua
         invocation = self._scripting.invocation(

@@ -166,7 +166,7 @@ class Lua:
         return result
 
     def _exhaust(self) -> Any:
-        """The script has too much memory: no more than it takes to tell it; it is stopped at the next tick."""
+        """The script has too much memory: leave it just enough to be told so, and stop it at the next tick."""
         self.exhausted = True
         self._limit(self.memory + _SLACK)
         return None, _NO_MEMORY
@@ -174,7 +174,7 @@ class Lua:
     # What scripts call
 
     def _invoke(self, *words: Any) -> Any:
-        """``redis.call``, guarded as the others are but by no function of its own, since scripts call it most."""
+        """``redis.call``.  It guards itself, which saves the call that `_guarded` costs, since scripts call it most."""
         try:
             result = self.current.invoke(words)  # type: ignore[union-attr]
             kind = result.__class__
@@ -216,7 +216,7 @@ class Lua:
         self.patience = patience
 
     def protected(self, run: Callable[..., Any], *words: Any, limit: int = _MEMORY_LIMIT) -> Outcome:
-        """The outcome of Lua code that runs within a limit of memory; of an error that Lua itself met False and its text."""
+        """The outcome of Lua code that runs within a limit of memory; False and the text of an error that Lua itself met."""
         self._limit(limit)
         self._running = True
         try:
@@ -231,7 +231,7 @@ class Lua:
         return outcome if isinstance(outcome, tuple) else (outcome,)
 
     def _interrupted(self) -> None:
-        """Go on with what came from without, as Ctrl-C does, while Lua ran."""
+        """Raise what came from outside (Ctrl-C) while Lua ran."""
         interruption, self._interruption = self._interruption, None
         self.stop()
         assert interruption is not None

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.clients.session import Session
 from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.inline import split_inline
 from emulator.protocol.replies import Nested, Reply
 from emulator.protocol.text import to_text
-from emulator.scripting.slots import CROSS_SLOT, NO_CLUSTER, Slots
+from emulator.scripting.flags import ALLOW_OOM, FLAGS, KEY_LOCKING, NO_WRITES, READ_ONLY_ONLY, read_shebang
+from emulator.scripting.slots import Slots
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, WRITE, Command
 
@@ -38,13 +38,7 @@ _NO_FUNCTIONS: Final = 192
 _LIBRARY: Final = 40
 _FUNCTION: Final = 80
 """What it needs to know a script, a library or a function by, beside its code, and what without any."""
-FLAGS: Final = frozenset((b"no-writes", b"allow-oom", b"allow-stale", NO_CLUSTER, CROSS_SLOT))
-NO_WRITES: Final = b"no-writes"
-ALLOW_OOM: Final = b"allow-oom"
-KEY_LOCKING: Final = b"allow-key-locking"
-"""A flag of Upstash's: the script uses no keys but those that it was given."""
 _NO_MEMORY: Final = "ERR not enough memory"
-_READ_ONLY_ONLY: Final = "ERR Can not execute a script with write flag using *_ro command."
 
 
 class Script:
@@ -57,33 +51,6 @@ class Script:
         self.chunk = chunk
         self.flags = flags
         self.loaded = False
-
-
-def _shebang(
-    source: bytes, allowed: frozenset[bytes], unknown_engine: str = ""
-) -> tuple[bytes, frozenset[bytes] | None]:
-    """The code without its shebang line (which still counts as a line), and the flags of that line."""
-    if not source.startswith(b"#!"):
-        return source, None
-    line, newline, _ = source.partition(b"\n")
-    if not newline:
-        raise CommandError("ERR Invalid script shebang")
-    words = split_inline(line)
-    if not words:
-        raise CommandError("ERR Invalid engine in script shebang")
-    engine, *options = words
-    if engine != b"#!lua":
-        raise CommandError(unknown_engine.format(as_text(engine[2:])))
-    flags: set[bytes] = set()
-    for option in options:
-        if not option.startswith(b"flags="):
-            raise CommandError(f"ERR Unknown lua shebang option: {as_text(option)}")
-        named = option.removeprefix(b"flags=")
-        for flag in named.split(b",") if named else ():
-            if flag not in allowed:
-                raise CommandError(f"ERR Unexpected flag in script shebang: {as_text(flag)}")
-            flags.add(flag)
-    return source[len(line) :], frozenset(flags)
 
 
 class Scripting:
@@ -175,7 +142,7 @@ class Scripting:
         name = hashlib.sha1(source).hexdigest().encode()
         script = self.scripts.get(name)
         if script is None:
-            code, flags = _shebang(source, self.allowed_flags, self.wording.unknown_engine)
+            code, flags = read_shebang(source, self.allowed_flags, self.wording.unknown_engine)
             try:
                 chunk = self.lua.compile(code)
             except CommandError as error:
@@ -241,7 +208,7 @@ class Scripting:
             script = self.scripts.get(args[1].lower())
             return None if script is None else script.flags
         try:
-            return _shebang(args[1], FLAGS | {KEY_LOCKING})[1]
+            return read_shebang(args[1], FLAGS | {KEY_LOCKING})[1]
         except CommandError:
             return None
 
@@ -262,7 +229,7 @@ class Scripting:
         lua = self.lua
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:
-            raise CommandError(_READ_ONLY_ONLY)
+            raise CommandError(READ_ONLY_ONLY)
         invocation = self.invocation(lua, client, name, read_only, script.flags, keys)
         return self.run(invocation, lua.run_script, script.chunk, keys, arguments)
 

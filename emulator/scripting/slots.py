@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from emulator.datatypes.slots import key_slot
 from emulator.protocol.errors import CommandError
+from emulator.scripting.flags import CROSS_SLOT, NO_CLUSTER
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.table.registry import Command
-
-NO_CLUSTER: Final = b"no-cluster"
-CROSS_SLOT: Final = b"allow-cross-slot-keys"
 
 _SEVERAL: Final = "ERR Script attempted to access keys that do not hash to the same slot"
 _TEXTS: Final = {

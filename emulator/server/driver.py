@@ -34,7 +34,7 @@ class Driver:
         self._server = server
         self._loop = server.loop
         self._alarm: asyncio.TimerHandle | None = None
-        engine.on_earlier(self._arm)
+        engine.timers.on_earlier(self._arm)
         engine.on_shutdown = server.cut_off
         engine.on_busy = self._serve_meanwhile
         engine.in_background = self._in_background
@@ -58,7 +58,7 @@ class Driver:
             self._alarm.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        self._engine.on_earlier(None)
+        self._engine.timers.on_earlier(None)
         self._engine.persistence.work.begin = None
         if self._engine.replication.link is not None:
             self._engine.replication.link.end()
@@ -74,7 +74,7 @@ class Driver:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        seconds = self._engine.seconds_until_due()
+        seconds = self._engine.timers.seconds_until_due()
         if seconds is not None:
             self._alarm = self._loop.call_later(min(seconds, _LONGEST_SLEEP), self._on_alarm)
 
@@ -84,7 +84,7 @@ class Driver:
             return
         self._alarm = None
         try:
-            self._engine.advance()
+            self._engine.timers.advance()
             if self._engine.unwritten:
                 self._engine.persistence.log.flush()
         finally:

@@ -313,7 +313,7 @@ def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
 
 
 def categories_of(table: Mapping[bytes, Command]) -> list[str]:
-    """The ACL categories of a server with these commands: Redis's own, and behind them those of some commands."""
+    """The ACL categories of a server with these commands: Redis's own, then those that only some commands declare."""
     some = (entry for entry in every_command(table) if entry.module or entry.group in _LATER_CATEGORIES)
     declared = (name for entry in some for name in entry.categories)
     return list(dict.fromkeys((*CATEGORIES, *declared)))

@@ -40,6 +40,5 @@ def load(engine: Engine, path: Path) -> None:
     with open(path, "rb") as source:
         try:
             engine.persistence.take_over(source, os.path.getsize(path))
-            engine.replication.start_over()
         except BadFile as error:
             raise ValueError(f"{os.fspath(path)}: {error.args[0]}") from None

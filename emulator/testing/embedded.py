@@ -13,8 +13,8 @@ from urllib.parse import quote
 from emulator.clock import Clock, machine_monotonic
 from emulator.core.engine import Engine
 from emulator.server import server as network
-from emulator.server.options import free_port
 from emulator.sockets import rounds
+from emulator.system import free_port
 from emulator.testing.handles import Handle, Words, keyspace_url, perform
 from emulator.testing.replicas import ReplicaHandle, Replicas
 from emulator.testing.settings import configured, enter_users, login
@@ -209,7 +209,7 @@ class Server(Handle):
 
     def follow_patched_time(self, patched: bool = True) -> None:
         """Let its clock go by Python's time as freezegun and time-machine patch it, or by the machine's whatever they do."""
-        self.run(lambda engine: engine.follow_patched_time(patched))
+        self.run(lambda engine: engine.timers.follow_patched_time(patched))
 
     def keyspace(self, name: str) -> Keyspace:
         """A keyspace of its own within this server, made when it is first used (`emulator.controls.instances`)."""
@@ -310,7 +310,7 @@ class Keyspace(Handle):
 
     def follow_patched_time(self, patched: bool = True) -> None:
         """As `Server.follow_patched_time`."""
-        self._server.run(lambda main: main.keyspaces.open(self.name.encode()).follow_patched_time(patched))
+        self._server.run(lambda main: main.keyspaces.open(self.name.encode()).timers.follow_patched_time(patched))
 
     @property
     def rest_url(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from emulator.commands.arguments import wrong_arity
 from emulator.modules.json.access import (
     ROOT,
     check_text,
@@ -60,7 +61,7 @@ def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, *values
     check_text(where)
     index = integer(at)
     if not values:
-        raise CommandError("ERR wrong number of arguments for 'json.arrinsert' command")
+        raise wrong_arity("json.arrinsert")
     added = [parse(text) for text in values]
     document = existing(edit(client, key))
     target = path(where, client.upstash)
@@ -161,7 +162,7 @@ def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, *words
     check_text(where)
     first = integer(start)
     if not words:
-        raise CommandError("ERR wrong number of arguments for 'json.arrtrim' command")
+        raise wrong_arity("json.arrtrim")
     last = integer(words[0])
     document = existing(edit(client, key))
     target = path(where, client.upstash)

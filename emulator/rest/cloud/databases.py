@@ -19,6 +19,7 @@ from emulator.rdb.errors import BadFile
 from emulator.rest.cloud.record import PLANS, Record
 from emulator.rest.cloud.regions import GlobalDatabase, ReadRegion
 from emulator.rest.cloud.statistics import Usage
+from emulator.rest.cloud.tenants import Tenants
 from emulator.rest.requests import BadRequest
 from emulator.rest.tokens import READ_ONLY_USER, Tokens
 
@@ -167,6 +168,7 @@ class Databases:
 
     def __init__(self, main: Engine, rest: RestService, domain: str, store: Store | None) -> None:
         self._main = main
+        self._tenants = Tenants(main)
         self._rest = rest
         self.domain = domain
         self._store = store
@@ -196,7 +198,7 @@ class Databases:
         new: dict[str, ReadRegion] = {}
         try:
             for name in [name for name in wanted if lag and name not in there]:
-                new[name] = ReadRegion(database.engine, self._admitted(self._main.tenant(databases=1)), lag)
+                new[name] = ReadRegion(database.engine, self._admitted(self._tenants.make()), lag)
             for region in new.values():
                 await done(database, database.engine, region.copied())
                 await done(database, region.engine, region.loaded())
@@ -265,10 +267,9 @@ class Databases:
 
     def _engine(self, record: Record) -> Engine:
         if self._store is None:
-            return self._main.tenant(databases=1)
+            return self._tenants.make()
         self._store.note(record.database_id)
-        engine = self._main.tenant(
-            databases=1,
+        engine = self._tenants.make(
             dir=self._store.folder(record.database_id),
             save=_SAVE_POINTS,
             aof_timestamp_enabled=True,  # to go back to a moment

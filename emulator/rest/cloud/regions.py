@@ -156,7 +156,7 @@ class ReadRegion(Timer, Listener):
     def keep_time(self) -> None:
         """Show the time of the primary, whose clock may have been turned."""
         if self._primary.clock.turned or self.engine.clock.turned:
-            self.engine.turn_clock(self._primary.clock.tick())
+            self.engine.timers.turn_clock(self._primary.clock.tick())
 
 
 class GlobalDatabase(LocalDatabase):
