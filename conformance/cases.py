@@ -34,7 +34,7 @@ class Step:
     line: int
     text: str
     connection: str = "a"
-    action: str = "command"  # command, read, none, eof, close, raw, sleep, start, restart, file
+    action: str = "command"  # command, read, none, eof, close, raw, sleep, rest, start, restart, file
     words: list[bytes] = field(default_factory=list)
     replies: int = 1
     looseness: frozenset[str] = frozenset()
@@ -247,7 +247,7 @@ def _mark(step: Step, marks: str) -> None:
 def _act(step: Step, rest: str) -> None:
     if rest.startswith("!"):
         name, _, argument = rest[1:].partition(" ")
-        if name not in ("close", "raw", "sleep", "start", "restart", "file"):
+        if name not in ("close", "raw", "sleep", "rest", "start", "restart", "file"):
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)

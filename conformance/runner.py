@@ -20,6 +20,8 @@ _HIDDEN_SETTINGS = (
 )
 """Those that no pattern of CONFIG GET matches, and that would go on into later cases."""
 _BLOCK_SECONDS = 10.0
+_REST_SECONDS = 30.0
+_IN_BACKGROUND = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
 _SILENT, _AWAKE = Reply(b"?", b"no reply"), Reply(b"?", b"it does not block")
 _MISTAKES = (_SILENT, _AWAKE)
 """What is told in a reply's place: where both servers agree in it, the case expects what does not happen."""
@@ -137,6 +139,9 @@ class Side:
         if step.action == "file":
             self._process(step).write(step.words[0].decode(), step.words[1])
             return
+        if step.action == "rest":
+            self._await_rest()
+            return
         connection = self.connection(step.connection)
         try:
             if step.action == "command":
@@ -155,7 +160,7 @@ class Side:
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
             self.control = Connection(self.address)
-        if step.action in ("close", "sleep", "start", "restart", "file"):
+        if step.action in ("close", "sleep", "rest", "start", "restart", "file"):
             return replies
         if self._awake:
             return [_AWAKE]
@@ -174,6 +179,12 @@ class Side:
         if step.capture and replies and isinstance(replies[0].value, bytes):
             self.captured[step.capture] = replies[0].value
         return replies
+
+    def _await_rest(self) -> None:
+        """Wait until nothing is saved or rewritten any more."""
+        deadline = time.monotonic() + _REST_SECONDS
+        while time.monotonic() < deadline and any(self._told("persistence", name) != "0" for name in _IN_BACKGROUND):
+            time.sleep(0.01)
 
     def _is_blocked(self, connection: Connection) -> bool:
         """Wait until the server says that a client waits, which happens at once; whether it does."""
