@@ -1,5 +1,5 @@
-"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``replicate``, ``table``,
-``torn``."""
+"""``python -m conformance``: the cases; ``bench``, ``coverage``, ``fuzz``, ``grammar``, ``replicate``, ``scenes``,
+``table``, ``torn``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conformance.cases import Case, load_all
 from conformance.runner import Difference, Side, Tally, play_all
 
 HERE = Path(__file__).parent
-_PROGRAMS = ("bench", "coverage", "fuzz", "grammar", "replicate", "table", "torn")
+_PROGRAMS = ("bench", "coverage", "fuzz", "grammar", "replicate", "scenes", "table", "torn")
 """What else there is to run: modules beside this one, whose ``main`` takes the rest of the words."""
 NO_ORACLE = 3
 FATAL = "spoils the real server"

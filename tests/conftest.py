@@ -68,6 +68,7 @@ SLOW = frozenset(
     sample_project
     saving
     script_safety
+    scenes
     script_users
     sentinel
     sentinel_file

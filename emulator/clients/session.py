@@ -249,7 +249,7 @@ class Session:
     @property
     def awaits_replies(self) -> bool:
         """Whether there are replies still to be sent to it: the head of a transaction's is one."""
-        return bool(self.out) or self.deny_blocking or self.buffers().unsent > 0
+        return any(self.out) or self.deny_blocking or self.buffers().unsent > 0
 
     @property
     def subscriptions(self) -> int:
