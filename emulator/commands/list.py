@@ -10,7 +10,7 @@ from emulator.commands.options import at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.keyspace.lazyfree import LARGE
-from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
+from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
@@ -344,7 +344,9 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     values = db.lookup_write(source, List)
     if values is None:
         return None
-    db.lookup_write(target, List)
+    held = db.peek(target)  # what is pushed onto counts as used there
+    if held is not None and not isinstance(held, List):
+        raise CommandError(WRONGTYPE)
     value = values.pop_left() if take is LEFT else values.pop_right()
     push(client, target, (value,), put)
     removed(client, source, values, POPPED[take], 0)  # a move is one change
