@@ -1,5 +1,6 @@
 """Our redis-cli beside the real one: the same invocations on the same server print the same bytes and end alike."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -12,6 +13,8 @@ import pytest
 
 import emulator
 from conformance.servers import free_port
+from emulator.cli.options import read_options
+from emulator.cli.usage import USAGE
 
 OURS = [sys.executable, "-m", "emulator.cli"]
 LUA = "return {1, {2, {'three', false}}, 'x', {}, {'a'}, redis.error_reply('ERR x'), redis.status_reply('S')}"
@@ -424,8 +427,30 @@ def test_closed_standard_streams_are_no_accident(server, closed):
         assert done.returncode == (1 if "-e" in words else 0)
 
 
+def test_a_unix_socket_leads_to_the_server(tmp_path):
+    path = str(tmp_path / "socket")
+    outcomes = []
+    for program in (find_redis_cli(), OURS):
+        with emulator.Server(unixsocket=path):
+            calls = ["set k v", "-n 2 --no-raw get k", "-p 1 get k", "-e nosuch", "< get k\nselect 2\ndbsize\n"]
+            parts = [call.partition("< ") for call in calls]
+            outcomes.append([run(program, "-s", path, *words.split(), lines=text.encode()) for words, _, text in parts])
+    assert outcomes[1] == outcomes[0]
+    assert outcomes[1][2] == (0, b"v\n", b"")
+
+
+OPTION = re.compile(r"(?<![\w-])-[a-zA-Z2346]\b|(?<!\w)--[a-z][a-z-]+")
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTION.findall(USAGE.partition("Not there:")[0]))))
+def test_what_the_help_names_is_taken(option, capsys):
+    with contextlib.suppress(SystemExit):
+        read_options([option, "1"], {})
+    assert "Unrecognized" not in capsys.readouterr().err
+
+
 def test_what_is_not_there_says_so(server):
-    for option in ("--cluster", "--replica", "--lru-test", "--latency-dist", "--ldb"):
+    for option in OPTION.findall(USAGE.partition("Not there:")[2]):
         status, output, errors = run(OURS, "-p", str(server.port), option, "x")
         assert (status, output, errors) == (1, b"", f"{option} is not part of this redis-cli.\n".encode())
 

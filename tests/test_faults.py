@@ -7,6 +7,7 @@ import redis
 
 import emulator
 from conformance import servers
+from emulator.clock import ManualClock
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,21 @@ def test_a_delay_holds_up_one_client_only(client, address):
         waiting.join(60)
         assert done == [1]
         client.execute_command("EMULATOR", "CLOCK", "RESUME")
+
+
+@pytest.mark.parametrize("effect", ["DELAY 5000", "STALL"])
+def test_the_end_of_a_pause_frees_nobody_whom_a_fault_holds(effect):
+    local = emulator.Local(ManualClock(1000))
+    client, slow, paused = local.connect(), local.socket(), local.socket()
+    fault(client, "ADD", "COMMAND", "echo", *effect.split())
+    slow.sendall(b"ECHO hello\r\n")
+    client.client_pause(60_000, all=False)
+    paused.sendall(b"SET k v\r\n")
+    assert not paused.received
+    client.client_unpause()
+    assert list(paused.received) == [b"+OK\r\n"] and not slow.received
+    local.clock.advance(5)
+    assert list(slow.received) == ([b"$5\r\nhello\r\n"] if effect != "STALL" else [])
 
 
 def test_a_client_that_is_not_listened_to(client, address):

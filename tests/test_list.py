@@ -171,3 +171,13 @@ def test_what_is_taken_from_the_ends(limit, seed):
             model = model[count // 8 : len(model) - count // 8]
         values._check()
         assert list(values) == model and list(reversed(values.values)) == model[::-1]
+
+
+def test_the_size_of_large_values_is_an_engine_s_own(client):
+    client.engine.config.enable_debug_command = "yes"
+    client.play("CONFIG SET list-max-listpack-size 4")
+    other = Client(client.engine.sibling())
+    client.play("DEBUG QUICKLIST-PACKED-THRESHOLD 10")
+    for player, nodes in ((client, b"ql_nodes:3"), (other, b"ql_nodes:2")):
+        player.play("RPUSH l xxxxxxxxxxxxxxxxxxxx a b c d e")
+        assert nodes in player.play("DEBUG OBJECT l").split()

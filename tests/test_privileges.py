@@ -4,6 +4,7 @@ import pytest
 import redis
 
 import emulator
+from tests.rest import Rest
 
 
 @pytest.fixture
@@ -25,15 +26,30 @@ def add(admin, *rules, name="bob"):
     admin.execute_command("ACL", "SETUSER", name, "on", ">pw", "~*", "&*", *rules)
 
 
-EVERY_WORD = [
-    ("KEYSPACE", "USE", "a"),
+WRITES = [
     ("CLOCK", "ADVANCE", "1000"),
-    ("FAULT", "ADD", "ERROR", "ERR no"),
     ("SNAPSHOT", "SAVE", "s"),
+    ("SNAPSHOT", "RESTORE", "s"),
+    ("KEYSPACE", "DROP", "a"),
+    ("BACKUP", "RESTORE", "b"),
+    ("RESET",),
+    ("RESTART", "LOSE"),
+]
+EVERY_WORD = [
+    *WRITES,
+    ("KEYSPACE", "USE", "a"),
+    ("FAULT", "ADD", "ERROR", "ERR no"),
     ("RECORD", "LINES"),
     ("SEED", "1"),
-    ("BACKUP", "LIST"),
+    ("LAG", "1"),
+    ("LINK", "CUT"),
+    ("PLAY", "LOADING"),
 ]
+
+
+def test_every_word_is_tried(admin):
+    known = admin.command_list(pattern="emulator|*")
+    assert {name.partition("|")[2] for name in known} - {"help"} == {words[0].lower() for words in EVERY_WORD}
 
 
 @pytest.mark.parametrize("words", EVERY_WORD, ids=" ".join)
@@ -44,11 +60,19 @@ def test_emulator_is_for_administrators(server, admin, rules, words):
         as_user(server).execute_command("EMULATOR", *words)
 
 
-@pytest.mark.parametrize("words", [("CLOCK", "ADVANCE", "1000"), ("SNAPSHOT", "SAVE", "s")], ids=" ".join)
+@pytest.mark.parametrize("words", WRITES, ids=" ".join)
 def test_what_changes_data_is_a_write(server, admin, words):
     add(admin, "+@all", "-@write")
     with pytest.raises(redis.exceptions.NoPermissionError):
         as_user(server).execute_command("EMULATOR", *words)
+
+
+@pytest.mark.parametrize("words", EVERY_WORD, ids=" ".join)
+def test_it_is_for_administrators_by_rest_too(server, admin, words):
+    add(admin, "+@all", "-@dangerous")
+    token = Rest(server.rest_url, server.rest_token)("ACL", "RESTTOKEN", "bob", "pw")[1]["result"]
+    refused = f"NOPERM this user has no permissions to run the 'emulator|{words[0].lower()}' command or its subcommand"
+    assert Rest(server.rest_url, token)("EMULATOR", *words) == (400, {"error": refused})
 
 
 def test_a_user_stays_who_he_is_in_every_keyspace(server, admin):

@@ -340,6 +340,21 @@ def test_a_port_that_is_taken_is_refused_and_the_old_one_stays(serve):
     serve(scenario)
 
 
+def test_addresses_that_are_in_the_way_of_one_another_take_turns(serve):
+    async def scenario(server):
+        for addresses, answer in [
+            (b"0.0.0.0", b"+OK\r\n"),
+            (b"127.0.0.1 127.0.0.2", b"+OK\r\n"),
+            (b"192.0.2.1", b"Failed to bind to specified addresses.\r\n"),
+            (b"127.0.0.1 0.0.0.0", b"Failed to bind to specified addresses.\r\n"),
+            (b"*", b"+OK\r\n"),
+        ]:
+            assert (await ask(server, b"CONFIG", b"SET", b"bind", addresses)).endswith(answer)
+            assert await ask(server, b"PING") == b"+PONG\r\n"
+
+    serve(scenario, bind="127.0.0.1")
+
+
 def test_several_addresses_and_one_that_may_be_missing(serve):
     async def scenario(server):
         for host in ("127.0.0.1", "127.0.0.2"):

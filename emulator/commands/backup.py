@@ -27,7 +27,7 @@ _MOST = {b"CREATE": 1, b"LIST": 0, b"RESTORE": 2, b"DELETE": 1}
     container=EMULATOR,
     since="8.2.0",
     flags="admin noscript stale no_multi",
-    acl=EMULATOR,
+    acl=f"{EMULATOR} write",
     complexity="O(N) for N keys, in slices",
 )
 def emulator_backup(client: Session, action: bytes, *words: bytes) -> Reply | Block:

@@ -12,6 +12,7 @@ from emulator.commands.past import is_past
 from emulator.config.notifications import GENERIC
 from emulator.datatypes.types import Value
 from emulator.protocol.errors import NOT_INTEGER, CommandError
+from emulator.protocol.numbers import wrapped
 from emulator.protocol.replies import OK, Status
 from emulator.rdb.errors import BadData
 from emulator.table.keyspec import keys
@@ -96,7 +97,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     if span < 0:
         raise CommandError("ERR Invalid TTL value, must be >= 0")
     value = _value_of(client.engine, serialized_value)
-    deadline = span if b"ABSTTL" in given or not span else span + now
+    deadline = span if b"ABSTTL" in given or not span else wrapped(span + now)
     if deadline and is_past(client, deadline):
         db.delete(key)
         return OK

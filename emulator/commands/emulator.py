@@ -184,7 +184,7 @@ def emulator_snapshot(client: Session, action: bytes, *name: bytes) -> Reply:
     container=EMULATOR,
     since="8.2.0",
     flags=FLAGS,
-    acl=EMULATOR,
+    acl=f"{EMULATOR} write",
     complexity="O(N) for N clients or keyspaces",
 )
 def emulator_keyspace(client: Session, action: bytes, *name: bytes) -> Reply | Moved:

@@ -51,9 +51,13 @@ def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
 def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
     """Return the hash at a key for adding fields; a new one if there is none."""
     target = edit_hash(client, key, touched)
-    if target is None:
-        target = Hash()
-        client.db.insert(key, target)
+    return new_hash(client, key) if target is None else target
+
+
+def new_hash(client: Session, key: bytes) -> Hash:
+    """Return a new hash, which is at the key from now on."""
+    target = Hash()
+    client.db.insert(key, target)
     return target
 
 

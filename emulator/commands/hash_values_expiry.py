@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator.commands import hash_words_valkey as valkey
 from emulator.commands.arguments import INT32_MAX, TIME_UNITS, bounded, wrong_arity
-from emulator.commands.hash import edit_hash, open_hash, present, removed
+from emulator.commands.hash import edit_hash, new_hash, present, removed
 from emulator.commands.hash_expiry import (
     deadlines_set,
     fields_of,
@@ -209,7 +209,8 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
         present = [target is not None and name in target.fields for name in fields]
         if options.exists != all(present) or options.exists != any(present):
             return 0
-    target = open_hash(client, key)
+    if target is None:
+        target = new_hash(client, key)
     limits = client.engine.config
     target.expect(len(fields), limits)
     put = target.put if options.keep else target.put_afresh

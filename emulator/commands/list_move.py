@@ -9,7 +9,7 @@ from emulator.clients.blocking import Block
 from emulator.commands.arguments import bounded, timeout
 from emulator.commands.list import LEFT, POPPED, RIGHT, push, removed
 from emulator.datatypes.list import List
-from emulator.protocol.errors import SYNTAX, CommandError
+from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, Reply
 from emulator.table.keyspec import keys
@@ -35,7 +35,9 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     values = db.lookup_write(source, List)
     if values is None:
         return None
-    db.lookup_write(target, List)
+    held = db.peek(target)  # what is pushed onto counts as used there
+    if held is not None and not isinstance(held, List):
+        raise CommandError(WRONGTYPE)
     value = values.pop_left() if take is LEFT else values.pop_right()
     push(client, target, (value,), put)
     removed(client, source, values, POPPED[take], 0)  # a move is one change

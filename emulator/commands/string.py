@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.commands.arguments import TIME_UNITS, bounded, deadline, integer, wrong_arity
 from emulator.commands.options import FLAG, TEXT, Given, Options, Rule, read_options, rivals
 from emulator.commands.past import delete_past, is_past
-from emulator.commands.string_conditions import CONDITIONS, holds
+from emulator.commands.string_conditions import CONDITIONS, is_wanted
 from emulator.config.edition import Edition
 from emulator.config.kinds import INT_MAX
 from emulator.config.notifications import GENERIC, STRING
@@ -175,12 +175,8 @@ def _set_with_options(client: Session, key: bytes, value: bytes, options: Sequen
     chosen = read_options(options, *_set_options(client.engine.config.edition))
     moment = _moment(client, "set", chosen)
     previous = _read(client, key) if b"GET" in chosen else None
-    entry = client.db.lookup_write_entry(key)
-    if (b"NX" in chosen and entry is not None) or (b"XX" in chosen and entry is None):
+    if not is_wanted(client.db, key, chosen):
         return previous
-    for condition in CONDITIONS & chosen.keys():
-        if not holds(condition, chosen[condition], None if entry is None else entry.value):
-            return previous
     if moment is not None and client.engine.config.edition.is_valkey and is_past(client, moment):
         delete_past(client, key)
     else:

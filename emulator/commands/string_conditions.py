@@ -14,7 +14,9 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.commands.options import Given
     from emulator.datatypes.types import Value
+    from emulator.keyspace.database import Database
 
 _DIGITS: Final = 16
 CONDITIONS: Final = frozenset((b"IFEQ", b"IFNE", b"IFDEQ", b"IFDNE"))
@@ -32,6 +34,18 @@ def holds(condition: bytes, word: bytes, value: Value | None) -> bool:
     if len(word) != _DIGITS:
         raise CommandError("ERR must be exactly 16 hexadecimal characters")
     return (_digest(text) == word.lower()) != wants_other
+
+
+def is_wanted(db: Database, key: bytes, chosen: Given) -> bool:
+    """Whether a key is as the conditions of SET want it; where it is not, to have looked at it counts as a use."""
+    entry = db.peek_entry(key)
+    value = None if entry is None else entry.value
+    unwanted = b"XX" if entry is None else b"NX"
+    if unwanted not in chosen and all(holds(name, chosen[name], value) for name in CONDITIONS & chosen.keys()):
+        return True
+    if entry is not None:
+        db.used(entry)
+    return False
 
 
 def _string(value: Value | None) -> bytes | None:

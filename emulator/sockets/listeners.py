@@ -161,14 +161,21 @@ class Listeners:
             raise OSError("no address to listen on")
 
     def _open_anew(self, refusal: str = "Unable to listen on this port. Check server logs.") -> None:
-        """``port``, ``tls-port`` or ``bind`` has changed: connections stay, new ones come by the new addresses."""
+        """``port``, ``tls-port`` or ``bind`` has changed: connections stay, new ones come by the new addresses.
+
+        The old ones end first, since they may be in the way; where there can be no new ones they begin again.
+        """
+        backlog, loop = self._config.tcp_backlog, asyncio.get_running_loop()
+        left = self._tcp.keys() - dict(self._wanted()).keys()
+        for place in left:
+            self._tcp.pop(place).close()
         try:
             sockets = self._bind()
         except OSError:
+            again = {place: listening_socket(place.host, place.port, backlog) for place in left}
+            self._rebinding = loop.create_task(self._serve(again))
             raise ConfigError(refusal) from None
-        for place in self._tcp.keys() - dict(self._wanted()).keys():
-            self._tcp.pop(place).close()
-        self._rebinding = asyncio.get_running_loop().create_task(self._serve(sockets))
+        self._rebinding = loop.create_task(self._serve(sockets))
 
     # TLS
 

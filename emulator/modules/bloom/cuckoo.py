@@ -11,7 +11,7 @@ import struct
 from typing import Final, NamedTuple
 
 from emulator.modules.bloom.murmur import hash64
-from emulator.modules.bloom.room import NoRoom, Room, copied, zeroed
+from emulator.modules.bloom.room import NoRoom, Room, copied, occupied, zeroed
 from emulator.protocol.numbers import UINT64_MAX
 
 CHUNK: Final = 16 << 20
@@ -195,10 +195,7 @@ class Cuckoo:
         """Move what one filter has to those before it; whether all has gone."""
         room, size = self.filters[index], self.settings.bucket_size
         emptied = True
-        for place in range(len(room)):
-            fingerprint = room[place]
-            if not fingerprint:
-                continue
+        for place, fingerprint in occupied(room):
             for earlier in self.filters[:index]:
                 slot = self._find(earlier, place // size, fingerprint, 0)
                 if slot >= 0:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import mmap
+import re
+from collections.abc import Iterator
 from typing import Final
 
 Room = bytearray | mmap.mmap
 
 _SMALL: Final = 1 << 16
 _PORTION: Final = 1 << 16
+_EMPTY: Final = bytes(_PORTION)
+_SET: Final = re.compile(rb"[\1-\xff]")
 _MOST_MAPS: Final = 10_000
 """A process may have some 65,000, and Python needs them for other things."""
 
@@ -46,8 +50,21 @@ def copied(room: Room) -> Room:
     if isinstance(room, bytearray):
         return bytearray(room)
     twin = zeroed(len(room))
+    for start, portion in _written(room):
+        twin[start : start + len(portion)] = portion
+    return twin
+
+
+def occupied(room: Room) -> Iterator[tuple[int, int]]:
+    """The places whose byte is not zero, each with that byte.  What is written meanwhile may be there or not."""
+    for start, portion in _written(room):
+        for match in _SET.finditer(portion):
+            yield start + match.start(), match[0][0]
+
+
+def _written(room: Room) -> Iterator[tuple[int, bytes | bytearray]]:
+    """Where portions begin that are not empty, and the bytes of each.  O(n)."""
     for start in range(0, len(room), _PORTION):
         portion = room[start : start + _PORTION]
-        if portion.count(0) != len(portion):
-            twin[start : start + len(portion)] = portion
-    return twin
+        if portion != _EMPTY[: len(portion)]:
+            yield start, portion

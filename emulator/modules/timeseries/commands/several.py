@@ -50,6 +50,8 @@ def _read(client: Session, filters: Sequence[bytes]) -> Found:
     found, user = list(indices(client.engine).matching(client.db, matchers(filters))), client.user
     if not user.unrestricted and not all(user.reads(key) for key, _ in found):
         raise CommandError(_NO_PERMISSION)
+    for key, _ in found:
+        client.db.lookup_read_any(key)
     return found
 
 
@@ -88,7 +90,10 @@ def _told(client: Session, parts: Sequence[tuple[bytes, list[Reply]]]) -> Reply:
 @command
 def ts_queryindex(client: Session, filter: bytes, *more: bytes) -> Reply:
     """The keys of series by their labels."""
-    return SetReply(indices(client.engine).keys(matchers((filter, *more))))
+    names = indices(client.engine).keys(matchers((filter, *more)))
+    for name in names:
+        client.db.lookup_write_entry(name)  # a use, but neither a hit nor a miss
+    return SetReply(names)
 
 
 @command
