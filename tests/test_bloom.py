@@ -6,6 +6,7 @@ import pytest
 
 import emulator
 from emulator.commands.dump import dump
+from emulator.modules.bloom import murmur
 from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
@@ -313,3 +314,15 @@ def test_redis_py_works():
     assert digest.add("d", [1, 2, 3, 4, 5])
     assert digest.quantile("d", 0.5) == [3.0]
     assert digest.info("d").compression == 100
+
+
+def test_a_long_item_is_hashed_once_for_all_filters_of_a_chain(monkeypatch):
+    chain = Chain(1, 0.01, 1, fixed=False)
+    for number in range(100):
+        chain.add(b"%d" % number)
+    assert len(chain.filters) > 50
+    hashed = []
+    monkeypatch.setattr(murmur, "_pair", lambda data: hashed.append(data) or (1, 2))
+    chain.has(b"x" * 5000)
+    chain.add(b"y" * 5000)
+    assert [data[:1] for data in hashed] == [b"x", b"y"]

@@ -10,7 +10,7 @@ import math
 import struct
 from typing import Final
 
-from emulator.modules.bloom.murmur import bits_of
+from emulator.modules.bloom.murmur import Item, bits_of, item_of
 from emulator.modules.bloom.room import NoRoom, Room, copied, zeroed
 
 NOT_ROUNDED: Final = 1
@@ -60,7 +60,7 @@ class Filter:
         twin.room = copied(self.room)
         return twin
 
-    def has(self, item: bytes) -> bool:
+    def has(self, item: Item) -> bool:
         """Whether the bits of an item are all set."""
         room = self.room
         for place, mask in bits_of(item, self.bits, self.hashes):  # noqa: SIM110 -- a generator is slower than the loop by half
@@ -68,7 +68,7 @@ class Filter:
                 return False
         return True
 
-    def add(self, item: bytes) -> bool:
+    def add(self, item: Item) -> bool:
         """Set the bits of an item; whether it is new."""
         room, new = self.room, False
         for place, mask in bits_of(item, self.bits, self.hashes):
@@ -125,16 +125,18 @@ class Chain:
         twin.filters = [filter.copy() for filter in self.filters]
         return twin
 
-    def has(self, item: bytes) -> bool:
+    def has(self, data: bytes) -> bool:
         """Whether an item may have been added."""
+        item = item_of(data)
         return any(filter.has(item) for filter in reversed(self.filters))
 
-    def add(self, item: bytes) -> bool:
+    def add(self, data: bytes) -> bool:
         """Add an item; whether it is new.  Raises `Full`, and `NoRoom` where there can be no further filter."""
         filters = self.filters
         last = filters[-1]
+        item = item_of(data)
         if last.size >= last.entries:
-            if self.has(item):
+            if any(filter.has(item) for filter in filters[::-1]):
                 return False
             if self.options & FIXED:
                 raise Full

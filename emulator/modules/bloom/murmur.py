@@ -20,6 +20,9 @@ _SHORT_FACTOR: Final = 0x5BD1E995
 Bits = tuple[tuple[int, int], ...]
 """For each bit its byte and what has it alone set there: to look a bit up takes half the time that its number would."""
 
+Item = bytes | tuple[int, int]
+"""An item of a Bloom filter: itself if it is short, or the two hashes that all others are made of."""
+
 _FINGERPRINT_SEED: Final = 1919
 _SHORT: Final = 64
 _FEW: Final = 16
@@ -89,8 +92,8 @@ def _places(data: bytes, rows: int, width: int) -> tuple[int, ...]:
     return tuple(row * width + hash % width for row, hash in enumerate(hashes32(data, range(rows))))
 
 
-def _bits(data: bytes, bits: int, hashes: int) -> Bits:
-    place, step = _known_pair(data) if len(data) <= _SHORT else _pair(data)
+def _bits(item: Item, bits: int, hashes: int) -> Bits:
+    place, step = item if isinstance(item, tuple) else _known_pair(item)
     places = [(place + number * step & _MASK) % bits for number in range(hashes)]
     return tuple([(place >> 3, 1 << (place & 7)) for place in places])
 
@@ -102,9 +105,14 @@ _known_places = lru_cache(_REMEMBERED)(_places)
 """What is counted most is asked for most, so what is known of short items is remembered for a while."""
 
 
-def bits_of(data: bytes, bits: int, hashes: int) -> Bits:
-    """The bits of an item, as many as there are hashes, in a Bloom filter of so many.  O(n + hashes)."""
-    return _known_bits(data, bits, hashes) if len(data) <= _SHORT and hashes <= _FEW else _bits(data, bits, hashes)
+def item_of(data: bytes) -> Item:
+    """An item for `bits_of`: a long one is hashed here, once for all filters.  O(n)."""
+    return data if len(data) <= _SHORT else _pair(data)
+
+
+def bits_of(item: Item, bits: int, hashes: int) -> Bits:
+    """The bits of an item, as many as there are hashes, in a Bloom filter of so many.  O(hashes)."""
+    return _known_bits(item, bits, hashes) if item.__class__ is bytes and hashes <= _FEW else _bits(item, bits, hashes)
 
 
 def fingerprint_of(data: bytes) -> int:
