@@ -270,6 +270,13 @@ _ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
 
 def split(text: str) -> list[bytes]:
     """Words with redis-cli's quoting; ``$(x*3000)`` repeats what is before the star."""
+    words = _quoted(text) if '"' in text or "'" in text else text.encode().split()
+    if "$(" not in text:
+        return words
+    return [_REPEAT.sub(lambda match: match[1] * int(match[2]), word) for word in words]
+
+
+def _quoted(text: str) -> list[bytes]:
     words: list[bytes] = []
     position = 0
     while position < len(text):
@@ -277,7 +284,7 @@ def split(text: str) -> list[bytes]:
             position += 1
             continue
         word, position = _word(text, position)
-        words.append(_REPEAT.sub(lambda match: match[1] * int(match[2]), word))
+        words.append(word)
     return words
 
 

@@ -6,7 +6,6 @@ With ``--quick`` only what needs no other program: no oracle, no client of anoth
 import os
 import sys
 from subprocess import call
-from tempfile import TemporaryDirectory
 
 CHECKS = (
     ("ruff", "format", "--check", "."),
@@ -24,16 +23,13 @@ def main(arguments: list[str]) -> int:
     if arguments and not quick:
         print(__doc__, file=sys.stderr)
         return 2
-    with TemporaryDirectory(prefix="bytecode-") as folder:
-        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder}
-        environment.pop(
-            "PYTHONDONTWRITEBYTECODE", None
-        )  # hundreds of servers are started, which nobody compiles anew each time
-        for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
-            print("$ " + " ".join(step), flush=True)
-            status = call([sys.executable, "-m", *step], env=environment)
-            if status:
-                return status
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of servers are started, which nobody compiles anew each time
+    for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
+        print("$ " + " ".join(step), flush=True)
+        status = call([sys.executable, "-m", *step], env=environment)
+        if status:
+            return status
     return 0
 
 
