@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.cases import Case, Step
+from conformance.cases import SERVER_ACTIONS, Case, Step
 from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
 from conformance.servers import NoOracle, ServerProcess, Started
@@ -109,12 +109,15 @@ class Side:
         return self.connections[name]
 
     def restart(self, step: Step) -> None:
-        """Begin to start the server with the options of a step: in an empty folder, or in the one that it has filled."""
+        """Begin to start the server with the options of a step, in an empty folder or its own; or only end it."""
         process = self._process(step)
         for connection in (self.control, *self.connections.values()):
             connection.close()
         self.connections = {}
-        process.restart([word.decode() for word in step.words], step.action == "start")
+        if step.action in ("start", "empty"):
+            process.empty()
+        if step.action != "empty":
+            process.restart([word.decode() for word in step.words])
 
     def _process(self, step: Step) -> ServerProcess:
         if not isinstance(self.address, Started):
@@ -123,11 +126,11 @@ class Side:
 
     def start(self, step: Step) -> None:
         """Do what a step says, short of reading replies."""
-        if step.action in ("start", "restart"):
-            self.restart(step)
-            return
         if step.action == "file":
             self._process(step).write(step.words[0].decode(), step.words[1])
+            return
+        if step.action in SERVER_ACTIONS:
+            self.restart(step)
             return
         connection = self.connection(step.connection)
         try:
@@ -147,7 +150,7 @@ class Side:
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
             self.control = Connection(self.address)
-        if step.action in ("close", "sleep", "start", "restart", "file"):
+        if step.action in ("close", "sleep", *SERVER_ACTIONS):
             return replies
         if self._awake:
             return [_AWAKE]

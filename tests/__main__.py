@@ -24,7 +24,8 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     environment = dict(os.environ)
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of servers are started, which nobody compiles anew each time
+    # hundreds of servers are started, which nobody compiles anew each time
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
         print("$ " + " ".join(step), flush=True)
         status = call([sys.executable, "-m", *step], env=environment)

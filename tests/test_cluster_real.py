@@ -61,7 +61,7 @@ class ClusterProcess:
         self.alive = False
 
     def restart(self):
-        self.process.restart((), empty=False)
+        self.process.restart(())
         self.process.wait()
         self.alive = True
 
