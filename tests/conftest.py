@@ -45,6 +45,7 @@ SLOW = frozenset(
     image
     isolation
     keyspaces
+    lua
     main
     memory_usage
     package
