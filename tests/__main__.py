@@ -1,8 +1,8 @@
 """``python -m tests``: format, lint, types, then every test, the conformance suite among them.
 
-With ``--quick`` only what needs no other program or process and no more than a second: every type and command against models
-and expectations of our own. It leaves out the real server and all cases that are played against it (``python -m conformance
---group hash`` plays those of a group), clients of other languages, the command lines, the gateway and what is built.
+With ``--quick`` only what needs no other program and no seconds: the types against models, and commands against what we
+expect of them.  It leaves out the cases that are played beside a real server (``python -m conformance --group hash`` plays
+those of a group), clients of other languages, processes, command lines, the gateway of the REST API and what is built.
 """
 
 import os
