@@ -30,8 +30,10 @@ def test_group(sides, group, protocol):
     play_group(sides, group, protocol)
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
-@pytest.mark.parametrize("group", OTHERS)
+@pytest.mark.parametrize(
+    ("group", "protocol"),
+    [(group, protocol) for group in OTHERS for protocol in (2, 3) if select([group], "", [protocol])],
+)
 def test_group_on_servers_of_its_own(group, protocol):
     with with_modules(servers.modules_of(group), options=servers.options_of(group)) as addresses:
         play_group([Side(address) for address in addresses], group, protocol)
