@@ -13,6 +13,9 @@ LOOSENESS = frozenset(
 )
 _MARKS = LOOSENESS | {"blocks", "async", "replies", "about", "fields", "hide"}
 
+SERVER_ACTIONS = ("start", "restart", "empty", "file")
+"""Those that do something with the server process or its folder."""
+
 _HEAD = re.compile(r"^===\s*(?P<name>.*?)(?P<tags>(?:\s+@\S+(?:\s+(?:\d|valkey)[\w.,-]*)?)*)\s*$")
 _PREFIX = re.compile(r"^\[(?P<marks>[^]]*)\]\s*")
 _CAPTURE = re.compile(r"^(?P<name>[a-z]+) = ")
@@ -34,7 +37,7 @@ class Step:
     line: int
     text: str
     connection: str = "a"
-    action: str = "command"  # command, read, none, eof, close, raw, sleep, rest, start, restart, file
+    action: str = "command"  # command, read, none, eof, close, raw, sleep, rest, or one of SERVER_ACTIONS
     words: list[bytes] = field(default_factory=list)
     replies: int = 1
     looseness: frozenset[str] = frozenset()
@@ -75,7 +78,7 @@ class Case:
     @property
     def restarts(self) -> bool:
         """Whether it starts servers anew, which takes processes."""
-        return any(step.action in ("start", "restart", "file") for step in self.steps)
+        return any(step.action in SERVER_ACTIONS for step in self.steps)
 
     @property
     def is_of_versions(self) -> bool:
@@ -247,7 +250,7 @@ def _mark(step: Step, marks: str) -> None:
 def _act(step: Step, rest: str) -> None:
     if rest.startswith("!"):
         name, _, argument = rest[1:].partition(" ")
-        if name not in ("close", "raw", "sleep", "rest", "start", "restart", "file"):
+        if name not in ("close", "raw", "sleep", "rest", *SERVER_ACTIONS):
             raise CaseError(f"unknown action !{name}")
         step.action = name
         step.words = split(argument)
@@ -270,6 +273,13 @@ _ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
 
 def split(text: str) -> list[bytes]:
     """Words with redis-cli's quoting; ``$(x*3000)`` repeats what is before the star."""
+    words = _quoted(text) if '"' in text or "'" in text else text.encode().split()
+    if "$(" not in text:
+        return words
+    return [_REPEAT.sub(lambda match: match[1] * int(match[2]), word) for word in words]
+
+
+def _quoted(text: str) -> list[bytes]:
     words: list[bytes] = []
     position = 0
     while position < len(text):
@@ -277,7 +287,7 @@ def split(text: str) -> list[bytes]:
             position += 1
             continue
         word, position = _word(text, position)
-        words.append(_REPEAT.sub(lambda match: match[1] * int(match[2]), word))
+        words.append(word)
     return words
 
 

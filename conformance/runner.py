@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conformance.cases import Case, Step
+from conformance.cases import SERVER_ACTIONS, Case, Step
 from conformance.compare import equal
 from conformance.resp import Closed, Connection, Reply, Silent
 from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
-_HIDDEN_SETTINGS = (
-    "rdb-key-save-delay",
-    "key-load-delay",
-    "loading-process-events-interval-bytes",
-    "aof-disable-auto-gc",
-)
-"""Those that no pattern of CONFIG GET matches, and that would go on into later cases."""
 _BLOCK_SECONDS = 10.0
 _REST_SECONDS = 30.0
 _IN_BACKGROUND = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
@@ -62,7 +55,7 @@ class Side:
         self.connections: dict[str, Connection] = {}
         self.captured: dict[str, bytes] = {}
         self.protocol = 2
-        self._settings: list[Reply] = []
+        self._settings: dict[bytes, bytes] = {}
         self._awake = False
 
     @property
@@ -80,13 +73,13 @@ class Side:
         assert isinstance(text, bytes)
         return next(line for line in text.decode().splitlines() if line.startswith(name + ":")).partition(":")[2]
 
-    def begin(self, protocol: int, keep_settings: bool) -> None:
-        """Get ready for a case."""
+    def begin(self, protocol: int, settings: Sequence[bytes] = ()) -> None:
+        """Get ready for a case that sets some settings, which come back at its end."""
         self.protocol = protocol
         self.captured = {}
         self.control("FLUSHALL")
         self._forget_users()
-        self._settings = self._all_settings() if keep_settings else []
+        self._settings = self._values_of(settings)
 
     def _forget_users(self) -> None:
         names = self.control("ACL", "USERS").value
@@ -100,16 +93,15 @@ class Side:
             connection.close()
         self.connections = {}
         self.control("CLIENT", "UNPAUSE")
-        if self._settings:
-            now = self._all_settings()
-            before = dict(zip(self._settings[::2], self._settings[1::2], strict=True))
-            for name, value in zip(now[::2], now[1::2], strict=True):
-                if before.get(name) != value and name in before:
-                    self.control("CONFIG", "SET", name.value, before[name].value)
+        now = self._values_of(list(self._settings))
+        for name, value in self._settings.items():
+            if now.get(name) != value:
+                self.control("CONFIG", "SET", name, value)
 
-    def _all_settings(self) -> list[Reply]:
-        settings = self.control("CONFIG", "GET", "*", *_HIDDEN_SETTINGS).value
-        return settings if isinstance(settings, list) else []
+    def _values_of(self, settings: Sequence[bytes]) -> dict[bytes, bytes]:
+        told = self.control("CONFIG", "GET", *settings).value if settings else []
+        words = [reply.value for reply in told if isinstance(reply.value, bytes)] if isinstance(told, list) else []
+        return dict(zip(words[::2], words[1::2], strict=True))
 
     def connection(self, name: str) -> Connection:
         if name not in self.connections:
@@ -119,12 +111,15 @@ class Side:
         return self.connections[name]
 
     def restart(self, step: Step) -> None:
-        """Begin to start the server with the options of a step: in an empty folder, or in the one that it has filled."""
+        """Begin to start the server with the options of a step, in an empty folder or its own; or only end it."""
         process = self._process(step)
         for connection in (self.control, *self.connections.values()):
             connection.close()
         self.connections = {}
-        process.restart([word.decode() for word in step.words], step.action == "start")
+        if step.action in ("start", "empty"):
+            process.empty()
+        if step.action != "empty":
+            process.restart([word.decode() for word in step.words])
 
     def _process(self, step: Step) -> ServerProcess:
         if not isinstance(self.address, Started):
@@ -133,11 +128,11 @@ class Side:
 
     def start(self, step: Step) -> None:
         """Do what a step says, short of reading replies."""
-        if step.action in ("start", "restart"):
-            self.restart(step)
-            return
         if step.action == "file":
             self._process(step).write(step.words[0].decode(), step.words[1])
+            return
+        if step.action in SERVER_ACTIONS:
+            self.restart(step)
             return
         if step.action == "rest":
             self._await_rest()
@@ -160,7 +155,7 @@ class Side:
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
             self.control = Connection(self.address)
-        if step.action in ("close", "sleep", "rest", "start", "restart", "file"):
+        if step.action in ("close", "sleep", "rest", *SERVER_ACTIONS):
             return replies
         if self._awake:
             return [_AWAKE]
@@ -201,12 +196,17 @@ class Side:
         return False
 
 
+def _set_by(words: Sequence[bytes]) -> Sequence[bytes]:
+    """The settings that a command sets."""
+    return words[2::2] if [word.upper() for word in words[:2]] == [b"CONFIG", b"SET"] else ()
+
+
 def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference | None:
     """The first difference in a case, or None."""
     sides = (subject, oracle)
-    sets = any(step.words[:2] and step.words[0].upper() == b"CONFIG" for step in case.steps)
+    settings = [name for step in case.steps for name in _set_by(step.words)]
     for side in sides:
-        side.begin(protocol, sets)
+        side.begin(protocol, settings)
     try:
         for step in case.steps:
             if step.action == "sleep":

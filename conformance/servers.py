@@ -124,15 +124,15 @@ class ServerProcess:
         """Wait until it answers PING; raises RuntimeError where it does not."""
         _await_pong(self.popen, self._port, self._log)
 
-    def restart(self, options: Sequence[str], empty: bool) -> None:
-        """Let it end as by SIGTERM, unless it has ended, and start it with options; its folder is emptied if need be.
-
-        `wait` must follow.
-        """
+    def empty(self) -> None:
+        """Let it end as by SIGTERM, and empty its folder; `restart` must follow."""
         self._end()
-        if empty:
-            shutil.rmtree(self._folder)
-            os.mkdir(self._folder)
+        shutil.rmtree(self._folder)
+        os.mkdir(self._folder)
+
+    def restart(self, options: Sequence[str]) -> None:
+        """Let it end as by SIGTERM, unless it has ended, and start it with options; `wait` must follow."""
+        self._end()
         self.popen = self._started(options)
 
     def write(self, name: str, text: bytes) -> None:

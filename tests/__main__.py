@@ -1,12 +1,13 @@
 """``python -m tests``: format, lint, types, then every test, the conformance suite among them.
 
-With ``--quick`` only what needs no other program: no oracle, no client of another language, no package that is built.
+With ``--quick`` only what needs no other program and no seconds: the types against models, and commands against what we
+expect of them.  It leaves out the cases that are played beside a real server (``python -m conformance --group hash`` plays
+those of a group), clients of other languages, processes, command lines, the gateway of the REST API and what is built.
 """
 
 import os
 import sys
 from subprocess import call
-from tempfile import TemporaryDirectory
 
 CHECKS = (
     ("ruff", "format", "--check", "."),
@@ -24,16 +25,14 @@ def main(arguments: list[str]) -> int:
     if arguments and not quick:
         print(__doc__, file=sys.stderr)
         return 2
-    with TemporaryDirectory(prefix="bytecode-") as folder:
-        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder}
-        environment.pop(
-            "PYTHONDONTWRITEBYTECODE", None
-        )  # hundreds of servers are started, which nobody compiles anew each time
-        for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
-            print("$ " + " ".join(step), flush=True)
-            status = call([sys.executable, "-m", *step], env=environment)
-            if status:
-                return status
+    environment = dict(os.environ)
+    # hundreds of servers are started, which nobody compiles anew each time
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    for step in (*CHECKS, TESTS + QUICK if quick else TESTS):
+        print("$ " + " ".join(step), flush=True)
+        status = call([sys.executable, "-m", *step], env=environment)
+        if status:
+            return status
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 
@@ -44,6 +45,7 @@ SLOW = frozenset(
     image
     isolation
     keyspaces
+    lua
     main
     memory_usage
     package
@@ -107,6 +109,17 @@ def pytest_sessionstart(session):
     plugins = session.config.pluginmanager
     if reporter := plugins.get_plugin("terminalreporter"):
         plugins.register(FailuresAtOnce(reporter))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """The tests that are found stay, and to look through them for what may go takes longer than to find them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items):

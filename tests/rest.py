@@ -8,7 +8,11 @@ import sys
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import pytest
+
 TOKEN = "dev"
+WAYS = ["engine", pytest.param("gateway", marks=pytest.mark.slow)]
+"""Where the REST API is: in the process of the engine, or in one of its own that is a gateway."""
 
 
 @contextmanager

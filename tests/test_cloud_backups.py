@@ -115,6 +115,7 @@ def test_names_are_whatever_one_likes(database):
     assert [backup["name"] for backup in database.backups()] == ["first", "first", "é", "a name", "../../etc/passwd"]
 
 
+@pytest.mark.slow
 def test_there_are_only_so_many(database):
     for number in range(100):
         database.ok("create-backup", name=str(number))

@@ -61,7 +61,7 @@ class ClusterProcess:
         self.alive = False
 
     def restart(self):
-        self.process.restart((), empty=False)
+        self.process.restart(())
         self.process.wait()
         self.alive = True
 
@@ -216,6 +216,7 @@ def write_until(stop, group, written):
             try:
                 client.set("{load}number", number)
                 written.append(number)
+                stop.wait(0.001)
             except (redis.RedisError, RedisClusterException):
                 stop.wait(0.05)
 

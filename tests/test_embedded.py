@@ -155,6 +155,7 @@ def test_a_server_in_the_running_loop():
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "last_act",
     ["print(server.connect().ping())", "client = server.connect(); print(client.ping())", "print(True); sys.exit()"],
@@ -170,6 +171,7 @@ def leave_a_trace(url):
     redis.Redis.from_url(url).incr("children")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 @pytest.mark.parametrize("way", multiprocessing.get_all_start_methods())
 def test_children_can_connect(way):

@@ -196,12 +196,12 @@ def test_keys_that_expire_are_indexed_when_one_is_to_be_evicted(client, engine):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("expires", "most"),
-    [(None, 200), (1, 260), (1000, 290)],
+    [(None, 195), (1, 240), (1000, 275)],
     ids=["for ever", "all until then", "each until another time"],
 )
 def test_a_key_takes_little_memory(engine, expires, most):
     session = Session(engine)
-    count = 80_000
+    count = 20_000
     tracemalloc.start()
     try:
         for number in range(count):

@@ -289,7 +289,7 @@ def test_a_large_value_that_changes_while_it_is_saved(large, key):
         for place in (0, 1, 7):
             image = Image(large, Dump(large, False), changes=True)
             (walk,) = image._walks
-            walk._keys = [name]
+            walk._keys, walk._dicts = [name], []
             pieces = image.pieces()
             found = list(islice(pieces, 3 + place))
             client.play(change)

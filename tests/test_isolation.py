@@ -20,6 +20,8 @@ from .cases import check_group, commands, groups_of, playable
 
 CASES = playable()
 _CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
+_OF_IMPORTS = ("__loader__", "__spec__")
+"""By which a module that pytest imports holds all of pytest, every test of the run included."""
 _CONTAINERS = (dict, list, set, deque, bytearray)
 
 
@@ -57,7 +59,7 @@ def constants():
         importlib.import_module(found.name)
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "emulator"]
     classes = [found for module in modules for found in vars(module).values() if isinstance(found, type)]
-    held = [value for owner in (*modules, *classes) for value in vars(owner).values()]
+    held = [value for owner in (*modules, *classes) for name, value in vars(owner).items() if name not in _OF_IMPORTS]
     for thing in reached(*held).values():
         for name, attribute in vars(type(thing)).items():
             if isinstance(attribute, cached_property):

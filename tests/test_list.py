@@ -14,7 +14,7 @@ from tests.conftest import Client
 
 
 @pytest.mark.parametrize("limit", [-2, -1, 4, 1, 128, fill_with(4, 50)])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
 def test_random_steps(limit, seed):
     rng = random.Random(seed)
     values, model = List(), []

@@ -64,9 +64,9 @@ WARNINGS = (
 )
 
 
-def passes(folder, tests, *arguments):
+def passes(folder, tests, *arguments, beside):
     (folder / "test_it.py").write_text(tests)
-    output, status = pytest_on(folder, *WARNINGS, *arguments)
+    output, status = pytest_on(folder, *WARNINGS, *arguments, beside=beside)
     assert status == 0 and "6 passed" in output and "ResourceWarning" not in output, output
 
 
@@ -87,10 +87,10 @@ def test_with_pytest_asyncio(tmp_path, mode, mark, fixture):
     pytest.importorskip("pytest_asyncio")
     options = f"--asyncio-mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"
     tests = TESTS.replace("@MARK", mark).replace("@pytest.fixture", fixture)
-    passes(tmp_path, tests, *options, "-p", "no:anyio")
+    passes(tmp_path, tests, *options, beside=("asyncio",))
 
 
 def test_with_anyio(tmp_path):
     pytest.importorskip("anyio")
     backend = "\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    passes(tmp_path, TESTS.replace("@MARK", "@pytest.mark.anyio") + backend, "-p", "no:asyncio")
+    passes(tmp_path, TESTS.replace("@MARK", "@pytest.mark.anyio") + backend, beside=("anyio",))

@@ -1,6 +1,7 @@
 """The pytest plugin, used as somebody uses it who has just installed it: pytest is run on a folder of tests."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -90,11 +91,15 @@ def test_afterwards_the_version_is_the_usual_one(redis_client):
 """
 
 
-def pytest_on(folder, *arguments):
-    """The output of pytest on a folder, and its exit status."""
+OTHERS = ("anyio", "asyncio", "pytest_redis", "time_machine", "xdist", "xdist.looponfail")
+
+
+def pytest_on(folder, *arguments, beside=()):
+    """The output of pytest on a folder, and its exit status, with our plugin and, of `OTHERS`, those that are named."""
     plugin = [] if INSTALLED else ["-p", "redis_emulator_pytest"]
+    left_out = [f"-pno:{other}" for other in ("cacheprovider", *OTHERS) if other not in beside]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, *arguments],
+        [sys.executable, "-m", "pytest", "-q", *left_out, *plugin, *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -211,24 +216,28 @@ def test_what_clients_are_like_by_ini_options_and_on_a_server_elsewhere(tmp_path
             assert status == 0 and "1 passed" in output, output
 
 
-@pytest.mark.parametrize(
-    ("marker", "text"),
-    [
-        ("conifg={}", "there is no argument of the marker redis named 'conifg'. Did you mean 'config'?"),
-        ("config={'maxmemroy': 1}", "there is no setting 'maxmemroy'. Did you mean 'maxmemory'?"),
-        ("config='x'", "config='x': a dict of directives of redis.conf is wanted"),
-        ("config={'maxmemory': 'much'}", "config={'maxmemory': 'much'}: argument must be a memory value"),
-        ("config={'databases': 5}", "config={'databases': '5'}: can't set immutable config"),
-        ("compat='8.5'", "compat='8.5': argument must be one of the following: 7.2, 7.4"),
-        ("{'maxmemory': 1}", "the marker redis takes arguments by name only, not {'maxmemory': 1}"),
-    ],
-)
-def test_mistakes_in_the_marker(tmp_path, marker, text):
-    (tmp_path / "test_it.py").write_text(
-        f"import pytest\n@pytest.mark.redis({marker})\ndef test_it(redis_client):\n    pass\n"
-    )
+MISTAKES = {
+    "conifg={}": "there is no argument of the marker redis named 'conifg'. Did you mean 'config'?",
+    "config={'maxmemroy': 1}": "there is no setting 'maxmemroy'. Did you mean 'maxmemory'?",
+    "config='x'": "config='x': a dict of directives of redis.conf is wanted",
+    "config={'maxmemory': 'much'}": "config={'maxmemory': 'much'}: argument must be a memory value",
+    "config={'databases': 5}": "config={'databases': '5'}: can't set immutable config",
+    "compat='8.5'": "compat='8.5': argument must be one of the following: 7.2, 7.4",
+    "{'maxmemory': 1}": "the marker redis takes arguments by name only, not {'maxmemory': 1}",
+}
+
+
+def test_mistakes_in_the_marker(tmp_path):
+    for number, marker in enumerate(MISTAKES):
+        (tmp_path / f"test_{number}.py").write_text(
+            f"import pytest\n@pytest.mark.redis({marker})\ndef test_{number}(redis_client):\n    pass\n"
+        )
     output, status = pytest_on(tmp_path)
-    assert status == 1 and text in output and "Traceback" not in output, output
+    assert status == 1 and "Traceback" not in output, output
+    told = re.split(r"^_+ ERROR at setup of test_\d+ _+$", output, flags=re.MULTILINE)[1:]
+    assert len(told) == len(MISTAKES), output
+    for text, part in zip(MISTAKES.values(), told, strict=True):
+        assert text in part, part
 
 
 def test_the_marker_takes_python_s_values(tmp_path):
@@ -359,7 +368,7 @@ def test_workers_of_xdist_have_servers_of_their_own(tmp_path):
     pytest.importorskip("xdist")
     (tmp_path / "test_it.py").write_text(SUITE + OF_THE_EMULATOR)
     (tmp_path / "test_more.py").write_text(SUITE + OF_THE_EMULATOR)
-    output, status = pytest_on(tmp_path, "-n", "2")
+    output, status = pytest_on(tmp_path, "-n", "2", beside=("xdist",))
     assert status == 0 and "24 passed" in output, output
 
 
@@ -402,7 +411,8 @@ def test_workers_share_a_server_with_keyspaces_of_their_own(tmp_path, mode, name
     for number in range(6):
         (tmp_path / f"test_{number}.py").write_text(SHARED.replace("who_else", f"who_else_{number}"))
     (tmp_path / "test_suite.py").write_text(SUITE + OF_THE_EMULATOR)
-    output, status = pytest_on(tmp_path, "-n", "2", "--dist", "loadscope", f"--redis-emulator-keyspaces={mode}")
+    options = "-n", "2", "--dist", "loadscope", f"--redis-emulator-keyspaces={mode}"
+    output, status = pytest_on(tmp_path, *options, beside=("xdist",))
     assert status == 0 and "18 passed" in output, output
     lines = (tmp_path / "names").read_text().splitlines()
     assert len(lines) == 6 and len({line.split()[0] for line in lines}) == 1
@@ -439,7 +449,7 @@ def test_it_costs_nothing_where_it_is_not_used(tmp_path):
         "def test_it():\n"
         "    assert not {'redis', 'emulator.core.engine', 'emulator.testing.embedded'} & set(sys.modules)\n"
     )
-    output, status = pytest_on(tmp_path, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:pytest_redis")
+    output, status = pytest_on(tmp_path)
     assert status == 0, output
 
 

@@ -8,6 +8,7 @@ import pytest
 from conformance import servers
 from tests.test_pytest_plugin import ROOT, pytest_on
 
+BESIDE = ("pytest_redis",)
 BESIDE_PYTEST_REDIS = """
 from pytest_redis import factories
 
@@ -39,11 +40,10 @@ def test_beside_pytest_redis(tmp_path):
     program.chmod(0o755)
     (tmp_path / "test_it.py").write_text(BESIDE_PYTEST_REDIS)
     with servers.emulator() as (host, port):
-        output, status = pytest_on(
-            tmp_path, f"--redis-host={host}", f"--redis-exec={program}", "-o", f"redis_port={port}", "-k", "both"
-        )
+        options = f"--redis-host={host}", f"--redis-exec={program}", "-o", f"redis_port={port}", "-k", "both"
+        output, status = pytest_on(tmp_path, *options, beside=BESIDE)
         assert status == 0 and "2 passed" in output, output
-    output, status = pytest_on(tmp_path, f"--redis-exec={program}", "-k", "may_be")
+    output, status = pytest_on(tmp_path, f"--redis-exec={program}", "-k", "may_be", beside=BESIDE)
     assert status == 0 and "1 passed" in output, output
 
 
@@ -54,7 +54,7 @@ def test_loaded_on_purpose_our_fixtures_win_over_those_of_pytest_redis(tmp_path)
         "def test_it(redisdb, redis_proc, redis_noproc, redis_server):\n"
         "    assert redis_proc is redis_noproc is redis_server and redisdb.ping()\n"
     )
-    output, status = pytest_on(tmp_path, "--redis-exec=/nowhere/redis-server")
+    output, status = pytest_on(tmp_path, "--redis-exec=/nowhere/redis-server", beside=BESIDE)
     assert status == 0 and "1 passed" in output, output
 
 
@@ -93,14 +93,14 @@ def test_the_options_of_both_at_once(tmp_path):
     (tmp_path / "test_it.py").write_text(WITH_BOTH_OPTIONS)
     with servers.emulator() as (host, port):
         theirs = f"--redis-host={host}", f"--redis-port={port}"
-        output, status = pytest_on(tmp_path, *theirs, f"--redis-emulator-url=redis://{host}:{port}")
+        output, status = pytest_on(tmp_path, *theirs, f"--redis-emulator-url=redis://{host}:{port}", beside=BESIDE)
     assert status == 0 and "1 passed" in output, output
 
 
 def test_no_fixture_is_offered_by_both(tmp_path):
     pytest.importorskip("pytest_redis")
     (tmp_path / "test_it.py").write_text("")
-    output, _ = pytest_on(tmp_path, "--fixtures")
+    output, _ = pytest_on(tmp_path, "--fixtures", beside=BESIDE)
     offered = re.findall(r"^(\w*redis\w*)(?: \[.* scope\])? -- (.*):\d+", output, re.MULTILINE)
     names = [name for name, _ in offered]
     assert len(names) == len(set(names))
@@ -115,7 +115,7 @@ def test_the_fixtures_for_those_who_switch_are_not_hidden_in_silence(tmp_path):
         "def test_it(redisdb, redis_proc, redis_server):\n    assert redis_proc is redis_server\n"
     )
     loaded_first = "-p", "emulator.pytest_redis_compat"
-    output, status = pytest_on(tmp_path, *loaded_first)
+    output, status = pytest_on(tmp_path, *loaded_first, beside=BESIDE)
     assert status == pytest.ExitCode.USAGE_ERROR and "name it in pytest_plugins of conftest.py" in output, output
-    output, status = pytest_on(tmp_path, *loaded_first, "-p", "no:pytest_redis")
+    output, status = pytest_on(tmp_path, *loaded_first)
     assert status == 0 and "1 passed" in output, output

@@ -71,7 +71,7 @@ def passes(folder, files):
     """pytest finds tests in these files, and they pass."""
     for name, text in files.items():
         (folder / name).write_text(text)
-    output, status = pytest_on(folder, "-p", "no:warnings")
+    output, status = pytest_on(folder, "-p", "no:warnings", beside=("anyio", "asyncio"))
     assert status == 0 and " passed" in output and "skipped" not in output, output
 
 

@@ -9,7 +9,7 @@ import redis
 
 import emulator
 from emulator.rest import requests
-from tests.rest import TOKEN, Rest, gateway
+from tests.rest import TOKEN, WAYS, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -20,7 +20,7 @@ def server():
         yield server
 
 
-@pytest.fixture(scope="module", params=["engine", "gateway"])
+@pytest.fixture(scope="module", params=WAYS)
 def url(request, server):
     if request.param == "engine":
         yield server.rest_url

@@ -3,7 +3,7 @@
 import pytest
 
 import emulator
-from tests.rest import TOKEN, Rest, gateway
+from tests.rest import TOKEN, WAYS, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -19,7 +19,7 @@ def rest(server):
     return Rest(server.rest_url)
 
 
-@pytest.fixture(params=["engine", "gateway"])
+@pytest.fixture(params=WAYS)
 def either(request, server):
     """The REST API of an engine, and that of a gateway to it."""
     if request.param == "engine":

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 import emulator
-from tests.rest import TOKEN, Rest, gateway
+from tests.rest import TOKEN, WAYS, Rest, gateway
 
 pytest.importorskip("h11")
 
@@ -111,7 +111,7 @@ def test_a_token_that_is_a_password(open_with):
 
 
 @pytest.mark.parametrize("password", [b"", b"x", b"dev"])
-@pytest.mark.parametrize("way", ["engine", "gateway"])
+@pytest.mark.parametrize("way", WAYS)
 def test_who_needs_no_password_has_no_token_that_anybody_could_make(server, way, password):
     forged = base64.b64encode(b"default\0" + password).decode()
     with (

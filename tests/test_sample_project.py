@@ -11,6 +11,9 @@ pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
 
 
+BESIDE = ("anyio", "xdist")
+
+
 @pytest.fixture
 def project(tmp_path):
     return shutil.copytree(ROOT / "tests" / "sample_project", tmp_path / "project")
@@ -24,7 +27,7 @@ def project(tmp_path):
 def test_by_the_plugin(project, options):
     if "-n" in options:
         pytest.importorskip("xdist")
-    output, status = pytest_on(project, *options)
+    output, status = pytest_on(project, *options, beside=BESIDE)
     if "--redis-emulator-strict" in options:  # the stock has no expiry, and the report says so
         assert status == 1 and "keys without an expiry" in output, output
     else:
@@ -34,7 +37,7 @@ def test_by_the_plugin(project, options):
 def test_against_a_real_server(project):
     try:
         with servers.oracle() as (host, port):
-            output, status = pytest_on(project, f"--redis-emulator-url=redis://{host}:{port}")
+            output, status = pytest_on(project, f"--redis-emulator-url=redis://{host}:{port}", beside=BESIDE)
     except servers.NoOracle as error:
         pytest.skip(str(error))
     assert status == 0 and "7 passed" in output, output

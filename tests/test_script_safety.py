@@ -17,8 +17,8 @@ from conformance import servers
 from emulator.protocol.client_side import encoded
 from tests.script_attacks import ATTACKS
 
-LIMIT = 60 << 20
-LARGE = b"x" * (5 << 20)
+LIMIT = 30 << 20
+LARGE = b"x" * (5 << 19)
 WITH_LITTLE_MEMORY = f"""
 import emulator.scripting.runtime as runtime
 runtime._MEMORY_LIMIT = {LIMIT}

@@ -125,6 +125,7 @@ def test_the_collector_cannot_be_stopped(lua):
     assert int(lua("return collectgarbage('count')")[1:]) < 20 * int(before[1:])
 
 
+@pytest.mark.slow
 def test_many_scripts_and_many_calls_leave_memory_flat(client, lua):
     scripting = client.engine.scripting
     for number in range(3000):

@@ -34,6 +34,7 @@ def test_a_slot_without_keys_is_empty():
     assert list(SlotIndex([b"a"]).in_slot(0)) == []
 
 
+@pytest.mark.slow
 def test_each_slot_has_a_tag_of_at_most_three_letters():
     tags = [tag(slot) for slot in range(SLOTS)]
     assert [key_slot(word) for word in tags] == list(range(SLOTS))

@@ -72,16 +72,30 @@ VALUES += [
 ]
 
 
-@pytest.mark.parametrize("fields", [(b"f",), (b"12", b"a\nb"), (b"", b"7", b"long" * 30)])
-@pytest.mark.parametrize("first", [0, 5, 1 << 64, (1 << 127) + 9, (1 << 128) - (1 << 100)])
-def test_a_run_as_a_listpack(fields, first):
+def random_run(first, fields, count, values):
     random = Random(first)
     run = Run(first, fields)
-    id, width = first, len(fields)
-    for _ in range(60):
-        values = random.choices(VALUES, k=width)
-        run.append(id, tuple(word for pair in zip(fields, values, strict=True) for word in pair))
+    id = first
+    for _ in range(count):
+        chosen = random.choices(values, k=len(fields))
+        run.append(id, tuple(word for pair in zip(fields, chosen, strict=True) for word in pair))
         id += random.choice((1, 200, 1 << 31, 1 << 64, 1 << 90))
+    return run
+
+
+all_runs = pytest.mark.parametrize(
+    ("first", "fields"),
+    [
+        (first, fields)
+        for first in (0, 5, 1 << 64, (1 << 127) + 9, (1 << 128) - (1 << 100))
+        for fields in ((b"f",), (b"12", b"a\nb"), (b"", b"7", b"long" * 30))
+    ],
+)
+
+
+@all_runs
+def test_a_run_as_a_listpack(first, fields):
+    run, width = random_run(first, fields, 60, VALUES), len(fields)
     packed = run.pack()
     assert len(packed) == 60 and packed.size == run.size
     assert packed.entries() == run.entries()
@@ -92,8 +106,13 @@ def test_a_run_as_a_listpack(fields, first):
     assert (again.first, again.last, again.fields, again.packed) == (first, run.last, fields, packed.packed)
     for damaged in (packed.packed[:-1], packed.packed[:-9] + b"\xff", packed.packed + b"\xff", b"", packed.packed[:8]):
         assert PackedRun.of(first, damaged) is None
-    for place in (*range(100), *range(len(packed.packed) - 100, len(packed.packed))):
-        PackedRun.of(first, packed.packed[:place] + b"\x55" + packed.packed[place + 1 :])  # which does not raise
+
+
+@all_runs
+def test_a_listpack_that_is_damaged_anywhere_raises_nothing(first, fields):
+    packed = random_run(first, fields, 12, [value for value in VALUES if len(value) < 100]).pack().packed
+    for place in range(len(packed)):
+        PackedRun.of(first, packed[:place] + b"\x55" + packed[place + 1 :])
 
 
 def test_a_run_that_is_not_packed():
