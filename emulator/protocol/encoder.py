@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice, starmap
 from typing import Any
 
-from emulator.protocol.errors import CommandError
+from emulator.protocol.errors import CommandError, one_line
 from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
     Attributed,
@@ -84,9 +84,7 @@ def _status(value: bytes) -> bytes:
 
 
 def _error(value: CommandError) -> bytes:
-    """Encode an error as one line: line breaks, which come from the client's words, become spaces, and vanish at the end."""
-    text = str(value).encode("utf-8", "surrogateescape").rstrip(b"\r\n")
-    return b"-%b\r\n" % text.replace(b"\r", b" ").replace(b"\n", b" ")
+    return b"-%b\r\n" % one_line(value)
 
 
 def _no_reply(value: NoReply) -> bytes:

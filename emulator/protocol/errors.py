@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from emulator.protocol.text import to_text
+from emulator.protocol.text import to_bytes, to_text
 
 
 class CommandError(Exception):
@@ -42,6 +42,11 @@ NOT_POSITIVE: Final = "ERR value is out of range, must be positive"
 NOT_FLOAT: Final = "ERR value is not a valid float"
 NO_SUCH_KEY: Final = "ERR no such key"
 OUT_OF_RANGE: Final = "ERR index out of range"
+
+
+def one_line(error: CommandError) -> bytes:
+    """An error as it is told: line breaks, which come from the client's words, become spaces, and vanish at the end."""
+    return to_bytes(str(error)).rstrip(b"\r\n").replace(b"\r", b" ").replace(b"\n", b" ")
 
 
 def as_text(words: bytes) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from emulator.protocol.errors import CommandError
+from emulator.protocol.errors import CommandError, one_line
 from emulator.protocol.numbers import INT64_MIN, format_double
 from emulator.protocol.replies import (
     Attributed,
@@ -30,7 +30,7 @@ from emulator.protocol.replies import (
     Status,
     Verbatim,
 )
-from emulator.protocol.text import to_bytes, to_text
+from emulator.protocol.text import to_text
 
 if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
@@ -46,7 +46,7 @@ class ToLua:
             bytearray: bytes,
             int: lambda value: value,
             Status: lambda value: lua.status(bytes(value)),
-            CommandError: lambda value: lua.failure(to_bytes(str(value))),
+            CommandError: lambda value: lua.failure(one_line(value)),
             Attributed: lambda value: self(value.reply),
             list: self._array,
             tuple: self._array,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from emulator.acl.users import explanation
 from emulator.datatypes.string import Embedded
 from emulator.keyspace.eviction import OUT_OF_MEMORY
-from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text
+from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text, one_line
 from emulator.protocol.numbers import is_integer
 from emulator.protocol.replies import Reply
-from emulator.protocol.text import to_bytes
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 
@@ -172,11 +171,11 @@ class Invocation:
         if command is not None:
             command.rejected += 1
         self._engine.stats.count_error(str(error))
-        return None, to_bytes(str(error))
+        return None, one_line(error)
 
     def _converted(self, reply: Reply) -> Any:
         if reply.__class__ is CommandError:
-            return None, to_bytes(str(reply))
+            return None, one_line(reply)
         return self.lua.converted(reply, self._convert)
 
     def check_command(self, words: Sequence[Any]) -> Any:

@@ -355,11 +355,17 @@ local function single(...)
   return select("#", ...) == 1 and type(text) == "string" and text
 end
 
+local function without_line_breaks_around(text)
+  return gsub(gsub(text, "^[\r\n]+", ""), "[\r\n]+$", "")
+end
+
 function api.error_reply(...)
   local text = single(...)
   if not text then return {err = "ERR wrong number or type of arguments"} end
   if text:sub(1, 1) == "-" then text = text:sub(2) end
-  return {err = text:find(" ", 1, true) and text or "ERR " .. text}
+  local code, message = match(text, "^([^ ]*) (.*)$")
+  if code then return {err = code .. " " .. without_line_breaks_around(message)} end
+  return {err = "ERR " .. (own_name == "server" and text or without_line_breaks_around(text))}
 end
 
 function api.status_reply(...)
