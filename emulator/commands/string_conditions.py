@@ -38,7 +38,7 @@ def holds(condition: bytes, word: bytes, value: Value | None) -> bool:
 
 def is_wanted(db: Database, key: bytes, chosen: Given) -> bool:
     """Whether a key is as the conditions of SET want it; where it is not, to have looked at it counts as a use."""
-    entry = db.peek_entry(key)
+    entry = db.peek_for_writing(key)
     value = None if entry is None else entry.value
     unwanted = b"XX" if entry is None else b"NX"
     if unwanted not in chosen and all(holds(name, chosen[name], value) for name in CONDITIONS & chosen.keys()):

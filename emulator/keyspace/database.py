@@ -85,6 +85,13 @@ class Database(Expiring):
         self.used(entry)
         return entry
 
+    def peek_for_writing(self, key: bytes) -> Entry | None:
+        """The live entry of a key for a command that may write; the key does not count as used yet."""
+        entry = self.entries.get(key)
+        if entry is None or ((deadline := entry.deadline) is not None and self._has_gone(entry, deadline)):
+            return None
+        return entry
+
     def _has_gone(self, entry: Entry, deadline: int) -> bool:
         """Whether a key with a deadline that is about to be written has expired."""
         return deadline <= self.clock.now and self.expire_now(entry, for_writing=True)
