@@ -7,8 +7,9 @@ data sets are compared as well.  `looseness.txt` says which replies may differ, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -93,28 +94,41 @@ def _report(player: Player, program: Program, first: Difference, seed: int) -> s
     return f"{least.as_case(f'found by the fuzzer, seed {seed}')}\n{difference}"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Play until the time is over; 1 where a difference was found."""
-    parser = argparse.ArgumentParser(prog="python -m conformance fuzz", description=__doc__)
+def parser_of(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The options that all have who play by chance on two servers."""
+    parser = argparse.ArgumentParser(prog=f"python -m conformance {name}", description=description)
     parser.add_argument("--subject", metavar="URL")
     parser.add_argument("--oracle", metavar="URL|PATH")
     parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: a minute)")
-    parser.add_argument("--programs", type=int, help="how many programs instead")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--command", action="append", default=[], help="only this command; may be repeated")
-    parser.add_argument("--group", action="append", default=[], help="only commands of a group; may be repeated")
     parser.add_argument("--differences", type=int, default=5, help="how many to show before giving up")
-    options = parser.parse_args(arguments)
-    random = Random(options.seed)
-    loose = Looseness()
-    modules = list(dict.fromkeys(module for group in options.group for module in servers.modules_of(group)))
+    return parser
+
+
+@contextlib.contextmanager
+def both(options: argparse.Namespace, modules: Sequence[str] = ()) -> Iterator[tuple[servers.Address, servers.Address]]:
+    """The emulator and the real server that such options name."""
     of_edition = ("--compat", options.edition) if options.edition != "8.2" else ()
     binary = options.oracle or (oracles.binary(options.edition) if of_edition else None)
     with (
         servers.oracle(binary, modules=modules) as oracle,
         servers.emulator(options.subject, *of_edition, modules=modules) as subject,
     ):
+        yield subject, oracle
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play until the time is over; 1 where a difference was found."""
+    parser = parser_of("fuzz", __doc__)
+    parser.add_argument("--programs", type=int, help="how many programs instead")
+    parser.add_argument("--command", action="append", default=[], help="only this command; may be repeated")
+    parser.add_argument("--group", action="append", default=[], help="only commands of a group; may be repeated")
+    options = parser.parse_args(arguments)
+    random = Random(options.seed)
+    loose = Looseness()
+    modules = list(dict.fromkeys(module for group in options.group for module in servers.modules_of(group)))
+    with both(options, modules) as (subject, oracle):
         of_modules = [syntax for group in options.group if group in MODULES for syntax in MODULES[group]()]
         grammar = [
             syntax

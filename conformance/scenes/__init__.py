@@ -5,13 +5,12 @@ They wait for keys, watch, subscribe, cache, pause, end one another; what differ
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from random import Random
 from typing import Final
 
-from conformance import oracles, servers
+from conformance.fuzz import both, parser_of
 from conformance.fuzz.shrink import shrink
 from conformance.scenes.scene import Author, Step, text_of
 from conformance.scenes.stage import END, Stage
@@ -68,21 +67,13 @@ def _report(scene: list[Step], first: tuple[Told, Told], ours: Stage, theirs: St
 
 def main(arguments: Sequence[str]) -> int:
     """Play until the time is over; 1 where a difference was found."""
-    parser = argparse.ArgumentParser(prog="python -m conformance scenes", description=__doc__)
-    parser.add_argument("--subject", metavar="URL")
-    parser.add_argument("--oracle", metavar="URL|PATH")
-    parser.add_argument("--edition", default="8.2", metavar="NAME", help="which server: 8.2, 8.6, valkey-9.1")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long (default: a minute)")
+    parser = parser_of("scenes", __doc__)
     parser.add_argument("--scenes", type=int, help="how many scenes instead")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--differences", type=int, default=5, help="how many to show before giving up")
     options = parser.parse_args(arguments)
-    of_edition = ("--compat", options.edition) if options.edition != "8.2" else ()
-    binary = options.oracle or (oracles.binary(options.edition) if of_edition else None)
     author = Author(Random(options.seed))
     played = steps = found = 0
     end = time.monotonic() + options.seconds
-    with servers.emulator(options.subject, *of_edition) as subject, servers.oracle(binary) as oracle:
+    with both(options) as (subject, oracle):
         ours, theirs = Stage(subject), Stage(oracle)
         while found < options.differences and (played < options.scenes if options.scenes else time.monotonic() < end):
             scene = author.scene()
