@@ -226,9 +226,7 @@ class Session:
 
     def _keep_no_more(self) -> None:
         self.plain_queue = None
-        if (
-            self.queue is not None and self.engine.config.edition.is_valkey
-        ):  # which drops what was queued so far as well
+        if self.queue is not None and self.engine.config.edition.is_valkey:  # it drops what was queued as well
             self.queue = Queue(self.engine.config.edition.queued_word)
 
     def close_queue(self) -> None:

@@ -260,7 +260,7 @@ def xreadgroup(
         min_idle = request.min_idle
         wanted = zip(request.keys, request.texts, strict=True)
         for name, stream, group, after in [_target(client, key, request.group, text) for key, text in wanted]:
-            client.db.lookup_read(name, Stream)  # that counts once more
+            client.db.lookup_read(name, Stream)  # the real server looks each key up twice
             if request.no_ack and request.consumer not in group.consumers:  # no claim tells of it
                 creation = [b"XGROUP", b"CREATECONSUMER", name, request.group, request.consumer]
                 client.engine.propagation.add(client.db.index, creation)

@@ -69,9 +69,9 @@ class Rounds(selectors.DefaultSelector):
         return others
 
     def _end(self) -> None:
-        for _ in range(_WOKEN_BEFORE_WRITING):
-            if not self._before_end:
-                break
+        left = _WOKEN_BEFORE_WRITING
+        while self._before_end and left:
+            left -= 1
             behind_wall(self._before_end.popleft(), "who goes on")
         while self._at_end:
             works, self._at_end = self._at_end, []
