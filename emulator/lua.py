@@ -40,6 +40,18 @@ def function(module: str, name: str) -> Any:
         return _module(module.encode())[name.encode()]
 
 
+def address(text: bytes | bytearray) -> int:
+    """Where the bytes of a text are, for a function that reads them there instead of in a copy of its own.
+
+    The caller holds the text for as long, and does not change its size.
+    """
+    import ctypes  # takes 3 ms to be imported, and few need it
+
+    if isinstance(text, bytearray):
+        return ctypes.addressof(ctypes.c_char.from_buffer(text))
+    return ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value or 0
+
+
 @cache
 def is_quick() -> bool:
     """Whether LuaJIT is there."""

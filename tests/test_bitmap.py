@@ -39,6 +39,7 @@ def small_pieces(request, monkeypatch):
     """Long strings are read in pieces; here they are tiny."""
     monkeypatch.setattr(bitmap, "_PIECE", request.param)
     monkeypatch.setattr(bits, "_FEW", 0)
+    monkeypatch.setattr(bitmap, "_FEW", 0)
 
 
 def number(reply):

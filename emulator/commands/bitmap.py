@@ -147,10 +147,8 @@ def _count(text: Text, first: int, last: int) -> int:
     start, stop = (first + 7) // 8, last // 8
     if stop - start <= _FEW:
         return sum([number.bit_count() for _, _, number in _pieces(text, first, last)])
-    view = memoryview(text)[:stop]
-    whole = sum([bits.count(bytes(view[place : place + _PIECE])) for place in range(start, stop, _PIECE)])
     edges = (first, start * 8), (stop * 8, last)
-    return whole + sum([_count(text, *edge) for edge in edges if edge[0] < edge[1]])
+    return bits.count(text, start, stop) + sum([_count(text, *edge) for edge in edges if edge[0] < edge[1]])
 
 
 @command("bitmap", since="2.8.7", flags="readonly", keys=[keys("RO access", 1)], complexity="O(N)")

@@ -6,7 +6,7 @@ local bit = require("bit")
 if not pcall(bit.band, ffi.cast("uint64_t", 1), 1) then return {} end
 local band, bor, bxor, rshift = bit.band, bit.bor, bit.bxor, bit.rshift
 local words, bytes, filled = ffi.typeof("const uint64_t *"), ffi.typeof("const uint8_t *"), ffi.typeof("uint8_t *")
-local room = ffi.typeof("uint64_t[?]")
+local places, room = ffi.typeof("uintptr_t"), ffi.typeof("uint64_t[?]")
 local ONES = ffi.cast("uint64_t", 0x01010101) * 2 ^ 32 + 0x01010101 -- in each byte
 local TWOS, FOURS, EIGHTS, NONE = ONES * 0x55, ONES * 0x33, ONES * 0x0F, ONES * 0
 
@@ -23,8 +23,8 @@ local function added(one, other, third)
 end
 
 -- Four words at a time are added up to one whose bits count four each, and only that one's are counted (Harley and Seal).
-local function count(text)
-  local from, whole = ffi.cast(words, text), (#text - #text % 32) / 8
+local function count(address, size)
+  local from, whole = ffi.cast(words, ffi.cast(places, address)), (size - size % 32) / 8
   local total, ones, twos = NONE, NONE, NONE
   for place = 0, whole - 1, 4 do
     local twos_a, ones_a = added(ones, from[place], from[place + 1])
@@ -34,8 +34,8 @@ local function count(text)
     total = total + ones_in(fours)
   end
   total = 4 * total + 2 * ones_in(twos) + ones_in(ones)
-  local rest = ffi.cast(bytes, text)
-  for place = 8 * whole, #text - 1 do total = total + ones_in(NONE + rest[place]) end
+  local rest = ffi.cast(bytes, from)
+  for place = 8 * whole, size - 1 do total = total + ones_in(NONE + rest[place]) end
   return tonumber(total)
 end
 

@@ -7,23 +7,21 @@ from functools import reduce
 from operator import and_, or_, xor
 from typing import Final
 
-from emulator.lua import function
+from emulator.lua import address, function
 
 _IN_INTEGERS: Final[dict[str, Callable[[int, int], int]]] = {"AND": and_, "OR": or_, "XOR": xor}
 
 _INVERTED: Final = bytes(range(255, -1, -1))
 _FEW = 256
 """So many bytes are no reason to start Lua for."""
-_PIECE: Final = 1 << 18
-"""Bytes that Lua is given at a time, whose copies stay in the cache."""
 
 
-def count(text: bytes) -> int:
-    """How many bits are set.  O(n)."""
-    quick = function("datatypes/bits", "count") if len(text) > _FEW else None
+def count(text: bytes | bytearray, start: int, stop: int) -> int:
+    """How many bits of the bytes from one to another, which is not included, are set.  O(n)."""
+    quick = function("datatypes/bits", "count") if stop - start > _FEW else None
     if quick is None:
-        return int.from_bytes(text, "little").bit_count()
-    return int(sum(quick(text[start : start + _PIECE]) for start in range(0, len(text), _PIECE)))
+        return int.from_bytes(text[start:stop], "little").bit_count()
+    return int(quick(address(text) + start, stop - start))
 
 
 def inverted(text: bytes) -> bytes:
