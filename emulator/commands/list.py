@@ -321,7 +321,10 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
         old = target.trim(*_bounds(first, last, before))
         if len(old) > LARGE:
             client.db.lazyfree.add(old)
-        removed(client, key, target, b"ltrim", before - len(target))
+        if client.engine.config.edition.is_valkey and len(target) == before:  # is told there, but is no change
+            client.db.notify(LIST, b"ltrim", key)
+        else:
+            removed(client, key, target, b"ltrim", before - len(target))
     return OK
 
 

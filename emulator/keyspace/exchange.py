@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def swap(engine: HostOfData, first: int, second: int) -> None:
     """SWAPDB: exchange the contents of two databases; watchers and waiters stay with the number."""
+    if first == second:
+        return
     databases = engine.databases
     one, two = databases[first], databases[second]
     for index in (first, second):
