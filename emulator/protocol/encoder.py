@@ -259,6 +259,8 @@ def _portions(values: Collection[Any]) -> Iterable[Any]:
     count = len(values)
     if count <= _PORTION:
         return (values,)
+    if values.__class__ is list:
+        return (values[start : start + _PORTION] for start in range(0, count, _PORTION))
     rest = iter(values)
     return (list(islice(rest, _PORTION)) for _ in range(0, count, _PORTION))
 

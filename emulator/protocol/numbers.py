@@ -178,16 +178,19 @@ def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     """Print many doubles; faster if all are whole."""
     if len(numbers) <= _FEW:
         return list(map(format_double, numbers))
-    least = min(numbers)
-    if not all(map(float.is_integer, numbers)) or least < -_LARGEST_PLAIN or max(numbers) > _LARGEST_PLAIN:
+    if not all(map(float.is_integer, numbers)):
         texts = repr(numbers)[1:-1].encode().split(b", ")
         return [
             text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
             for text, number in zip(texts, numbers, strict=True)
         ]
+    whole = tuple(map(math.trunc, numbers))
+    least = min(whole)
+    if least < -_LARGEST_PLAIN or max(whole) > _LARGEST_PLAIN:
+        return list(map(format_double, numbers))
     if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
         return list(map(format_double, numbers))
-    return (b"%d\n" * len(numbers) % tuple(map(math.trunc, numbers))).split(b"\n")[:-1]
+    return (b"%d\n" * len(whole) % whole).split(b"\n")[:-1]
 
 
 def _format_double(number: float) -> bytes:
