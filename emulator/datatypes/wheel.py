@@ -70,38 +70,47 @@ MANY: Final = 1 << 16
 """Timers of a slot from which on they are in several dicts: one that grew further would stop everything for too long."""
 
 
+_ABSENT: Final = object()
+"""What `pop` returns for a timer that is not there."""
+
+
 class Divided:
     """A slot of very many timers: dicts of at most `MANY`."""
 
-    __slots__ = ("_dicts",)
+    __slots__ = ("_dicts", "_near")
 
     def __init__(self, first: dict[Due, None]) -> None:
         self._dicts = [first]
+        self._near = first  # where one was found last, whose neighbours are often next
 
     def __setitem__(self, timer: Due, value: None) -> None:
         if len(self._dicts[-1]) >= MANY:
             self._dicts.append({})
         self._dicts[-1][timer] = None
 
-    def __contains__(self, timer: object) -> bool:
-        return self._part_with(timer) is not None
-
-    def __delitem__(self, timer: Due) -> None:
-        part = self._part_with(timer)
-        if part is None:
-            raise KeyError(timer)
-        del part[timer]
-        if not part and len(self._dicts) > 1:
-            self._dicts.remove(part)
-
-    def _part_with(self, timer: object) -> dict[Due, None] | None:
-        for part in self._dicts:  # a generator would take longer than the few looks
-            if timer in part:
-                return part
+    def pop(self, timer: Due, default: object) -> object:
+        """Take a timer away; returns `default` where it is not there."""
+        if timer not in self._near:
+            for part in self._dicts:  # a generator would take longer than the few looks
+                if timer in part:
+                    self._near = part
+                    break
+            else:
+                return default
+        del self._near[timer]
+        if not self._near and len(self._dicts) > 1:
+            self._dicts.remove(self._near)
+            self._near = self._dicts[0]
         return None
+
+    def __contains__(self, timer: object) -> bool:
+        return any(timer in part for part in self._dicts)
 
     def __iter__(self) -> Iterator[Due]:
         return chain.from_iterable(self._dicts)
+
+    def __bool__(self) -> bool:
+        return bool(self._dicts[-1])
 
     def __len__(self) -> int:
         return sum(map(len, self._dicts))
@@ -175,11 +184,12 @@ class Wheel:
             return
         timer.deadline = None
         slot, level, index = self._where(deadline)
-        if slot is None or timer not in slot:
-            slot = self._current if timer in self._current else self._held
-            if timer not in slot:
-                return  # it is firing
-        del slot[timer]
+        if slot is None or slot.pop(timer, _ABSENT) is _ABSENT:
+            slot = self._current
+            if slot.pop(timer, _ABSENT) is _ABSENT:
+                slot = self._held
+                if slot.pop(timer, _ABSENT) is _ABSENT:
+                    return  # it is firing
         self.count -= 1
         if not slot and level < _LEVELS and self._slots[level][index] is slot:
             self._masks[level] &= ~(1 << index)
@@ -298,9 +308,8 @@ class Wheel:
         while pending and most > 0:
             most -= 1
             timer = pending.pop()
-            if timer not in slot:
+            if slot.pop(timer, _ABSENT) is _ABSENT:
                 continue
-            del slot[timer]
             deadline = timer.deadline
             assert deadline is not None
             if due:

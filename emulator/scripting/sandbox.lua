@@ -335,14 +335,14 @@ local api = {
 }
 
 function api.call(...)
-  if select("#", ...) == 0 then fail(no_words) end
+  if (...) == nil and select("#", ...) == 0 then fail(no_words) end
   local reply, problem = invoke(...)
   if problem then error({err = problem, ignore_error_stats_update = true}, 0) end
   return reply
 end
 
 function api.pcall(...)
-  if select("#", ...) == 0 then
+  if (...) == nil and select("#", ...) == 0 then
     return {err = "ERR " .. no_words}
   end
   local reply, problem = invoke(...)
