@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import redis
 
 from conformance.servers import free_port
 from tests.test_main import ROOT
+from tests.waiting import until
 
 DOCKER = Path(ROOT) / "docker"
 
@@ -39,16 +39,18 @@ def started(image, port, *arguments, **more):
     """A server started by the entrypoint, once it answers."""
     command = [str(image / "docker-entrypoint.sh"), *arguments]
     server = subprocess.Popen(command, cwd=image, env=environment(image, **more), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while True:
+
+    def answers():
         try:
-            if redis.Redis(port=port, retry=None).ping():
-                return server
+            return redis.Redis(port=port, retry=None).ping()
         except redis.AuthenticationError:
-            return server
+            return True
         except redis.ConnectionError:
-            assert server.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
+            assert server.poll() is None
+            return False
+
+    until(answers)
+    return server
 
 
 def end(server):
