@@ -76,12 +76,19 @@ def _count_expired(client: Session, target: Hash, fields: Sequence[bytes]) -> in
     return len((target.fields.keys() & fields) - set(present(client, target, fields)))
 
 
-def removed(client: Session, key: bytes, target: Hash, fields: Sequence[bytes], event: bytes = b"hdel") -> None:
-    """Announce that fields were removed from a hash."""
+def removed(
+    client: Session,
+    key: bytes,
+    target: Hash,
+    fields: Sequence[bytes],
+    event: bytes = b"hdel",
+    changes: int | None = None,
+) -> None:
+    """Announce that fields were removed from a hash, each of which is a change unless it is told how many they are."""
     db = client.db
     if db.has_listeners:
         db.notify_subkeys(event, key, fields)
-    db.removed_from(key, target, HASH, event, len(fields))
+    db.removed_from(key, target, HASH, event, len(fields) if changes is None else changes)
     if target and target.deadlines is not None and not db.engine.config.edition.precedes("8.0.0"):
         db.schedule_fields(db.entries[key])  # before, INFO counted the hash until the time of the field had come
 

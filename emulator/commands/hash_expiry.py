@@ -166,9 +166,12 @@ def provide(client: Session, target: Hash) -> None:
         target.provide_for_deadlines()
 
 
-def taken_by_time(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
+def taken_by_time(
+    client: Session, key: bytes, target: Hash, fields: Sequence[bytes], changes: int | None = None
+) -> None:
     """Announce that fields were removed whose new deadlines had passed already."""
-    removed(client, key, target, fields, b"hexpired" if is_valkey(client) else b"hdel")
+    client.db.stats.expired_fields += len(fields)
+    removed(client, key, target, fields, b"hexpired" if is_valkey(client) else b"hdel", changes)
 
 
 def _condition_and_fields(client: Session, words: Sequence[bytes]) -> tuple[bytes, Sequence[bytes]]:
@@ -193,13 +196,15 @@ def _expire_field(target: Hash, field: bytes, moment: int, past: bool, condition
     return _SET
 
 
-def deadlines_set(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> None:
-    """Announce that fields have new deadlines."""
+def deadlines_set(
+    client: Session, key: bytes, target: Hash, fields: Sequence[bytes], changes: int | None = None
+) -> None:
+    """Announce that fields have new deadlines, each of which is a change unless it is told how many they are."""
     db = client.db
     if is_valkey(client):
         target.unpack()
     db.schedule_fields(db.entries[key])
-    db.changed(key, HASH, b"hexpire", len(fields))
+    db.changed(key, HASH, b"hexpire", len(fields) if changes is None else changes)
     db.notify_subkeys(b"hexpire", key, fields)
 
 

@@ -22,7 +22,7 @@ from emulator.commands.hash_expiry import (
 )
 from emulator.commands.options import Given
 from emulator.commands.past import is_past
-from emulator.config.notifications import HASH
+from emulator.config.notifications import GENERIC, HASH
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import CommandError, as_text
 from emulator.table.keyspec import keys
@@ -45,6 +45,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     words = (option, count, field, *more)
     if is_valkey(client):
         given, fields = valkey.of_hgetex(key, words)
+        client.db.lookup_read_any(key, uses=False)  # it counts as one that reads there
         target = edit_hash(client, key)
         moment, persists = valkey.time(client, "hgetex", given), b"PERSIST" in given
     else:
@@ -215,21 +216,37 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     target.expect(len(fields), limits)
     put = target.put if options.keep else target.put_afresh
     past = options.moment is not None and is_past(client, options.moment)
+    if past and is_valkey(client):
+        return _set_too_late(client, key, target, fields)
     if past:
         provide(client, target)
     for name, content in zip(fields, options.pairs[1::2], strict=True):
-        if not past or not is_valkey(client):
-            put(name, content, limits)
+        put(name, content, limits)
         if past:
             target.pop(name)
     client.db.changed(key, HASH, b"hset", len(fields))
     client.db.notify_subkeys(b"hset", key, fields)
     if past:
-        if is_valkey(client):
-            client.db.changed(key, HASH, b"hexpire", 0)
-        taken_by_time(client, key, target, fields)
+        taken_by_time(client, key, target, fields, changes=0)
     elif options.moment is not None:
-        _take_or_expire(client, key, target, fields, options.moment)
+        provide(client, target)
+        for name in fields:
+            target.expire_at(name, options.moment)
+        deadlines_set(client, key, target, fields, changes=0)
+    return 1
+
+
+def _set_too_late(client: Session, key: bytes, target: Hash, fields: Sequence[bytes]) -> int:
+    """HSETEX of Valkey to a moment that is past: fields that were there go, others never come, which is no change."""
+    db = client.db
+    gone = [name for name in fields if target.pop(name) is not None]
+    db.stats.expired_fields += len(fields)
+    db.told(key, HASH, b"hset", len(gone))
+    for event in (b"hexpire", b"hexpired"):
+        db.notify(HASH, event, key)
+    if not target:
+        db.discard(key)
+        db.notify(GENERIC, b"del", key)
     return 1
 
 

@@ -159,6 +159,13 @@ class Database(Expiring):
             self.touch(key)
             self.notify(event_class, event, key)
 
+    def told(self, key: bytes, event_class: int, event: bytes, count: int) -> None:
+        """Tell of what may have changed nothing: those who watch the key do not hear of it then."""
+        if count:
+            self.changed(key, event_class, event, count)
+        else:
+            self.notify(event_class, event, key)
+
     def changed_silently(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
         """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
         self.engine.dirty += count

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.commands.arguments import wrong_arity
 from emulator.modules.json.access import (
     ROOT,
+    announce,
     check_text,
     current,
     edit,
@@ -137,6 +138,8 @@ def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
     arrays = [value.__class__ is list for value in target.values(document)]
     replies = update(client, key, document, target, _has_elements, pop, b"json.arrpop")
     if target.legacy and True in arrays:
+        if all(reply is None for reply in replies):  # told, although the arrays are empty
+            announce(client, key, document, b"json.arrpop")
         return replies[-1 - arrays[::-1].index(True)]
     return for_path(target, replies, _NOT_AN_ARRAY)
 

@@ -127,7 +127,7 @@ class Series:
     def ignores(self, moment: int, value: float, policy: bytes) -> bool:
         """Whether a sample is so near to the last one that it is not worth keeping."""
         span, difference = self.ignored
-        if not self.times or policy != b"last" or not (span or difference):
+        if not self.times or policy != b"last":
             return False
         last = self.times[-1]
         return moment >= last and moment - last <= span and abs(value - self.values[-1]) <= difference

@@ -191,6 +191,8 @@ def cf_del(client: Session, key: bytes, item: bytes) -> bool:
 @command
 def cf_compact(client: Session, key: bytes) -> Status:
     """Move what is in later filters to earlier ones."""
+    if client.db.has_listeners:
+        client.db.touch(key)
     entry = client.db.lookup_write_entry(key)
     if entry is None or not isinstance(entry.value, Cuckoo):
         raise CommandError("Cuckoo filter was not found")

@@ -94,14 +94,15 @@ def cms_incrby(client: Session, key: bytes, item: bytes, increment: bytes, *more
     """Count items, each so many times; their counts."""
     if len(more) % 2:
         raise wrong_arity("cms.incrby")
-    sketch = _opened(client, key)
+    sketch = _found(client, key)
     words = (item, increment, *more)
     pairs = [(words[place], _increment(words[place + 1])) for place in range(0, len(words), 2)]
     replies: list[Reply] = []
+    client.db.alter(key)
     for one, amount in pairs:
         count = sketch.add(one, amount)
         replies.append(CommandError("CMS: INCRBY overflow") if count == MOST else count)
-    changed(client, key)
+    client.db.changed_silently(key)
     return replies
 
 

@@ -41,11 +41,14 @@ def _compression(text: bytes) -> int:
     return number
 
 
-def _found(client: Session, key: bytes) -> TDigest:
-    digest = client.db.lookup_read(key, TDigest)
+def _present(digest: TDigest | None) -> TDigest:
     if digest is None:
         raise _error("key does not exist")
     return digest
+
+
+def _found(client: Session, key: bytes) -> TDigest:
+    return _present(client.db.lookup_read(key, TDigest))
 
 
 def _opened(client: Session, key: bytes) -> TDigest:
@@ -112,14 +115,14 @@ def tdigest_reset(client: Session, key: bytes) -> Status:
 def tdigest_merge(client: Session, destination: bytes, numkeys: bytes, source: bytes, *more: bytes) -> Status:
     """Add the numbers of digests to another one, or to an empty one in its place."""
     words = (source, *more)
-    target = opened(client, destination, TDigest)
+    target = client.db.lookup_read(destination, TDigest)
     number = integer(numkeys, f"{_PREFIX}error parsing numkeys")
     if number < 1:
         raise _error("numkeys needs to be a positive integer")
     if len(words) < number:
         raise wrong_arity("tdigest.merge")
     compression, override = _merge_options(words[number:])
-    sources = [_found(client, key) for key in words[:number]]
+    sources = [_present(target) if key == destination else _found(client, key) for key in words[:number]]
     if target is not None and not override:
         compression = compression or target.compression
         sources.insert(0, target)

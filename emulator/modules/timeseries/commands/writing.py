@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import wrong_arity
-from emulator.config.notifications import MODULE
+from emulator.config.notifications import GENERIC, MODULE
 from emulator.modules.timeseries import options
 from emulator.modules.timeseries.commands.access import opened
 from emulator.modules.timeseries.following import appended, deleted, inserted
@@ -76,10 +76,10 @@ def _policy(client: Session, series: Series, given: bytes | None) -> bytes:
     return given or series.policy or client.engine.config.ts_duplicate_policy.encode()
 
 
-def _enter(client: Session, series: Series, moment: int, value: float, policy: bytes, event: bytes) -> int:
-    """Add a sample; the moment of the one that is there for it now."""
+def _enter(client: Session, series: Series, moment: int, value: float, policy: bytes) -> tuple[int, bool]:
+    """Add a sample; the moment of the one that is there for it now, and whether it is another one than before."""
     if series.ignores(moment, value, policy):
-        return series.times[-1]
+        return series.times[-1], False
     try:
         is_last = series.add(moment, value, policy)
     except Duplicate:
@@ -88,13 +88,21 @@ def _enter(client: Session, series: Series, moment: int, value: float, policy: b
         raise CommandError("ERR TSDB: Timestamp is older than retention") from None
     if series.rules:
         (appended if is_last else inserted)(client.db, series, moment)
-    client.db.changed(series.key, MODULE, event)
-    return moment
+    return moment, True
 
 
 @command
 def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: bytes) -> int:
     """Add a sample to a series, which is created if need be; its moment."""
+    changes = False
+    try:
+        moment, changes = _add(client, key, timestamp, value, words)
+        return moment
+    finally:  # it is told whatever comes of it
+        client.db.changed(key, MODULE, b"ts.add", changes)
+
+
+def _add(client: Session, key: bytes, timestamp: bytes, value: bytes, words: Sequence[bytes]) -> tuple[int, bool]:
     number = parse(value)
     moment = _moment(client, timestamp)
     entry = client.db.lookup_write_entry(key)
@@ -109,7 +117,7 @@ def ts_add(client: Session, key: bytes, timestamp: bytes, value: bytes, *words: 
         series = entry.value
         if words:
             given = options.read_policy(words, [word.upper() for word in words], b"ON_DUPLICATE")
-    return _enter(client, series, moment, number, _policy(client, series, given), b"ts.add")
+    return _enter(client, series, moment, number, _policy(client, series, given))
 
 
 @command
@@ -118,20 +126,29 @@ def ts_madd(client: Session, key: bytes, timestamp: bytes, value: bytes, *more: 
     words = (key, timestamp, value, *more)
     if len(words) % 3:
         raise wrong_arity("ts.madd")
-    return [_added(client, *words[place : place + 3]) for place in range(0, len(words), 3)]
+    samples = [words[place : place + 3] for place in range(0, len(words), 3)]
+    replies: list[Reply] = []
+    changes = False
+    for sample in samples:
+        try:
+            moment, changed = _add_to_series(client, *sample)
+            replies.append(moment)
+            changes |= changed
+        except CommandError as error:
+            replies.append(error)
+    for name, _, _ in samples:
+        client.db.changed(name, MODULE, b"ts.add", 0)
+    client.engine.dirty += changes
+    return replies
 
 
-def _added(client: Session, key: bytes, timestamp: bytes, value: bytes) -> Reply:
-    try:
-        number = parse(value)
-        moment = _moment(client, timestamp)
-        entry = client.db.lookup_write_entry(key)
-        if entry is None or not isinstance(entry.value, Series):
-            return CommandError(_NOT_SERIES)
-        series = entry.value
-        return _enter(client, series, moment, number, _policy(client, series, None), b"ts.add")
-    except CommandError as error:
-        return error
+def _add_to_series(client: Session, key: bytes, timestamp: bytes, value: bytes) -> tuple[int, bool]:
+    number = parse(value)
+    moment = _moment(client, timestamp)
+    entry = client.db.lookup_write_entry(key)
+    if entry is None or not isinstance(entry.value, Series):
+        raise CommandError(_NOT_SERIES)
+    return _enter(client, entry.value, moment, number, _policy(client, entry.value, None))
 
 
 # Counting
@@ -161,7 +178,9 @@ def _count(client: Session, key: bytes, value: bytes, words: Sequence[bytes], si
     if last is not None and moment < last[0]:
         raise CommandError("TSDB: timestamp must be equal to or higher than the maximum existing timestamp")
     number = (last[1] if last is not None else 0.0) + sign * step
-    return _enter(client, series, moment, number, b"last", f"ts.{name[3:]}".encode())
+    moment, _ = _enter(client, series, moment, number, b"last")
+    client.db.changed(key, GENERIC, name.encode())
+    return moment
 
 
 @command
@@ -184,5 +203,5 @@ def ts_del(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: byt
     count = series.delete(first, last)
     if count:
         deleted(client.db, series, first, last)
-    client.db.changed(key, MODULE, b"ts.del", count)
+    client.db.changed(key, MODULE, b"ts.del")
     return count
