@@ -45,6 +45,7 @@ _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
 """The same for the first string of a pair."""
+_ARRAY_HEADS = [b"*%d\r\n" % length for length in range(SHORT)]
 _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
 _PORTION = 2000
@@ -92,7 +93,7 @@ def _no_reply(value: NoReply) -> bytes:
 
 
 def _array_head(length: int) -> bytes:
-    return b"*%d\r\n" % length
+    return _ARRAY_HEADS[length] if length < SHORT else b"*%d\r\n" % length
 
 
 Opened = tuple[bytes, Collection[Reply]]
@@ -138,7 +139,7 @@ class _Encoder:
         return lambda value: write(*opener(value))
 
     def _list(self, values: list[Reply]) -> bytes:
-        return self._write(b"*%d\r\n" % len(values), values)
+        return self._write(_array_head(len(values)), values)
 
     def _write(self, head: bytes, values: Collection[Any]) -> bytes:
         if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
@@ -169,7 +170,8 @@ class _Encoder:
                     append(_BULK_HEADS[len(value)] + value + b"\r\n")
                     continue
                 if kind is list or kind is tuple:
-                    head, values = b"*%d\r\n" % len(value), value
+                    size, values = len(value), value
+                    head = _ARRAY_HEADS[size] if size < SHORT else b"*%d\r\n" % size
                 elif kind in aggregates:
                     head, values = aggregates[kind](value)
                 else:
