@@ -96,8 +96,8 @@ class Command:
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
-    only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes the
-    seconds of a call, and `OFFSET`, for ``durations``.
+    only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction.  ``rejected`` and
+    ``failed`` count calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
