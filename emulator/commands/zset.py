@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
+from emulator.datatypes.columns import in_turns
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import format_doubles
@@ -321,5 +321,5 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
         return [b"%d" % after, chosen]
     scores = list(map(members.scores.__getitem__, chosen))
     # for scans of a hash table, Redis prints scores in full
-    texts = format_doubles(scores) if members.packed else map(b"%.17g".__mod__, scores)
-    return [b"%d" % after, list(chain.from_iterable(zip(chosen, texts, strict=True)))]
+    texts = format_doubles(scores) if members.packed else list(map(b"%.17g".__mod__, scores))
+    return [b"%d" % after, in_turns(chosen, texts)]

@@ -236,12 +236,13 @@ class List:
         """Put values after the last.  O(1) each."""
         if self.shared:
             self._part()
-        sizes = list(map(entry_size, values))
         self.values.back.extend(values)
-        self.size += sum(sizes)
         nodes = self.nodes
         if nodes is None:
+            self.size += sum(map(entry_size, values))
             return
+        sizes = list(map(entry_size, values))
+        self.size += sum(sizes)
         most_bytes, most_values, longest = room(self.fill)
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):

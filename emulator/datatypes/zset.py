@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedList
@@ -22,6 +23,7 @@ from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
 
+_MEMBER: Final = itemgetter(1)
 _WHOLE: Final = 2.0**53
 _FEW: Final = 256
 """In so many members the ends of a range are found more quickly by a plain list of them."""
@@ -95,7 +97,7 @@ class ZSet:
 
     def __iter__(self) -> Iterator[bytes]:
         """Members in order."""
-        return (member for _, member in self.order)
+        return map(_MEMBER, self.order)
 
     @property
     def encoding(self) -> bytes:

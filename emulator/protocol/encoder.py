@@ -48,6 +48,8 @@ _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
 _ARRAY_HEADS = [b"*%d\r\n" % length for length in range(SHORT)]
 _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
+_MANY_PAIRS = 4
+"""The same for pairs, whose numbers are printed together then."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
 _SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
@@ -333,13 +335,13 @@ def _attributed(value: Attributed) -> Opened:
 
 def _pairs_2(pairs: Pairs) -> Opened:
     """Encode pairs for RESP2; many are joined at once, and then no values remain to follow the head."""
-    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if 2 * len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if len(pairs) >= _MANY_PAIRS else None
     return _array(_flat(pairs)) if whole is None else (whole, ())
 
 
 def _pairs_3(pairs: Pairs) -> Opened:
     """Encode pairs for RESP3."""
-    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if 2 * len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if len(pairs) >= _MANY_PAIRS else None
     return _array(pairs) if whole is None else (whole, ())
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from itertools import chain
 from typing import Any, Final
 
+from emulator.datatypes.columns import in_turns
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import INTSET, Set
@@ -56,7 +57,7 @@ def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
         )
         return kinds.HASH_OF_VALKEY & 0xFF, length(len(value)) + b"".join(entries)
     if value.packed:
-        return kinds.HASH_LISTPACK, listpack.string(_in_turns(value.fields, value.fields.values()), text)
+        return kinds.HASH_LISTPACK, listpack.string(in_turns(value.fields, value.fields.values()), text)
     return kinds.HASH, length(len(value)) + b"".join(map(text, chain.from_iterable(value.items())))
 
 
@@ -82,7 +83,7 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
     deadlines = value.deadlines
     if value.packed:
         if deadlines is None:
-            return kinds.HASH_LISTPACK, listpack.string(_in_turns(value.fields, value.fields.values()), text)
+            return kinds.HASH_LISTPACK, listpack.string(in_turns(value.fields, value.fields.values()), text)
         moments = deadlines.by_field
         triples = ((field, content, b"%d" % moments.get(field, 0)) for field, content in value.items())
         return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + listpack.string(
@@ -99,14 +100,6 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
     return kinds.HASH_EXPIRING, _moment(first) + count + b"".join(entries)
 
 
-def _in_turns(firsts: Collection[bytes], seconds: Collection[bytes]) -> list[bytes]:
-    """What belongs together, fields and values or members and scores, one behind the other."""
-    both = [b""] * (2 * len(firsts))
-    both[::2] = firsts
-    both[1::2] = seconds
-    return both
-
-
 def _moment(milliseconds: int | None) -> bytes:
     return (milliseconds or 0).to_bytes(8, "little")
 
@@ -114,7 +107,7 @@ def _moment(milliseconds: int | None) -> bytes:
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
         numbers, names = zip(*value.order, strict=True)
-        return kinds.ZSET_LISTPACK, listpack.string(_in_turns(names, format_doubles(numbers)), text)
+        return kinds.ZSET_LISTPACK, listpack.string(in_turns(names, format_doubles(numbers)), text)
     backwards = list(reversed(value.order))
     members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
     if sys.byteorder == "big":
