@@ -171,9 +171,10 @@ def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> 
     """Remove and return up to `count` members with the lowest or highest scores."""
     size = len(target)
     first, last = (0, min(count, size)) if lowest else (max(size - count, 0), size)
-    members = target.slice(first, last, backwards=not lowest)
+    members = target.remove_slice(first, last)
     if members:
-        target.remove_slice(first, last)
+        if not lowest:
+            members.reverse()
         client.db.removed_from(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
     return members
 

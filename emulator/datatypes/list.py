@@ -101,9 +101,13 @@ class List:
     def of_nodes(cls, filled: Iterable[Filled], limit: int) -> List:
         """A list of the values that some nodes hold."""
         new = cls()
-        new.fill, nodes = limit, list(filled)
-        new.values = TwoEnded.read([values for values, _ in nodes])
-        new.nodes = deque(chain.from_iterable([each for _, each in nodes]))
+        new.fill, pieces = limit, list(filled)
+        if len(pieces) == 1 and isinstance(values := pieces[0][0], list):  # most lists are small
+            new.values.back = values
+            new.nodes = deque(pieces[0][1])
+        else:
+            new.values = TwoEnded.read([each for each, _ in pieces])
+            new.nodes = deque(chain.from_iterable([each for _, each in pieces]))
         new.size += sum([size - HEADER_SIZE for _, size in new.nodes])
         new.settle(limit)
         return new

@@ -252,8 +252,8 @@ class ZSet:
         few: list[Scored] = list(self.order)
         return chain.from_iterable(few[bisect_left(few, (low,)) : bisect_left(few, (high,))] for low, high in ranges)
 
-    def remove_slice(self, first: int, last: int) -> int:
-        """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""
+    def remove_slice(self, first: int, last: int) -> list[Scored]:
+        """Take the members of ranks from `first` up to `last` away, and return them.  O(log n + k)."""
         chosen = self.slice(first, last)
         del self.order[first:last]
         for _, member in chosen:
@@ -261,7 +261,7 @@ class ZSet:
             self.payload -= node_room(member)
             if self._dense is not None:
                 self._dense.remove(member)
-        return len(chosen)
+        return chosen
 
     # Picking and scanning
 

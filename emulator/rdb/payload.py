@@ -149,10 +149,15 @@ class Reader:
 
     def length(self) -> int:
         """A length."""
-        first = self.byte()
-        if first < _LONG:
-            return first
-        number, encoded = self._length(first)
+        data, place = self._data, self._place
+        if place + 1 < len(data) and data[place] < _LONGER:  # as most are
+            first = data[place]
+            if first < _LONG:
+                self._place = place + 1
+                return first
+            self._place = place + 2
+            return (first & 63) << 8 | data[place + 1]
+        number, encoded = self._length(self.byte())
         if encoded:
             raise BadData
         return number
