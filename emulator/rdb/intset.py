@@ -9,7 +9,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import ge
 from typing import Final
 
 from emulator.rdb.errors import BadData
@@ -39,6 +39,6 @@ def unpack(data: bytes) -> list[int]:
     if sys.byteorder == "big":
         items.byteswap()
     numbers = items.tolist()
-    if any(a >= b for a, b in pairwise(numbers)):
+    if any(map(ge, numbers, numbers[1:])):
         raise BadData
     return numbers
