@@ -6,25 +6,23 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from emulator.commands.info import Engine, Fields
-    from emulator.core.rates import Rate
 
 
 def stats(engine: Engine) -> Fields:
     """The fields of the section."""
-    rate = engine.rates.mean()
-    yield from _traffic(engine, rate)
+    yield from _traffic(engine)
     yield from _gone_keys(engine)
     yield from _lookups_and_forks(engine)
     yield from _clients_that_cache(engine)
     yield from _errors_and_io(engine)
-    yield from _event_loop(engine, rate)
+    yield from _event_loop(engine)
     for reason, name in ((b"auth", "auth"), (b"command", "cmd"), (b"key", "key"), (b"channel", "channel")):
         yield f"acl_access_denied_{name}", engine.stats.acl_denied[reason]
     yield "acl_access_denied_tls_cert", 0, "8.6.0"
 
 
-def _traffic(engine: Engine, rate: Rate) -> Fields:
-    stats = engine.stats
+def _traffic(engine: Engine) -> Fields:
+    stats, rate = engine.stats, engine.rates.mean()
     return [
         ("total_connections_received", stats.connections_received),
         ("total_commands_processed", stats.commands_processed),
@@ -112,7 +110,8 @@ def _errors_and_io(engine: Engine) -> Fields:
     ]
 
 
-def _event_loop(engine: Engine, rate: Rate) -> Fields:
+def _event_loop(engine: Engine) -> Fields:
+    rate = engine.rates.mean()
     busy = round(engine.commands.seconds_spent() * 1e6)
     return [
         ("eventloop_cycles", engine.stats.reads),
