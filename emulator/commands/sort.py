@@ -134,7 +134,7 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
 
     Elements that are returned, not stored, are collated; for the collation a zero byte ends a text.
     """
-    texts: Sequence[bytes | None] = elements
+    texts: list[bytes | None] = list(elements)
     if options.by is not None:
         texts = [_lookup(client, options.by, element) for element in elements]
     weights: list[bytes] | list[float]
@@ -144,7 +144,11 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
             weights = [text.partition(b"\0")[0] for text in weights]
         decides = True
     else:
-        weights = _weights(client, texts)
+        read = _reader(client.engine.config.edition)
+        weights = [
+            float(text) if text is not None and len(text) < 19 and text.isdigit() else _number(text, read)
+            for text in texts
+        ]
         decides = len(set(weights)) == len(weights)
     pairs = sorted(
         zip(weights, elements, strict=True), key=itemgetter(0) if decides else None, reverse=options.descending
@@ -152,20 +156,6 @@ def _order(client: Session, elements: list[bytes], options: _Options) -> None:
     elements[:] = [element for _, element in pairs]
 
 
-def _weights(client: Session, texts: Sequence[bytes | None]) -> list[float]:
-    """What texts say as numbers, 0 where there is none."""
-    present = [text for text in texts if text]
-    if len(present) == len(texts) and b"".join(present).isdigit() and max(map(len, present)) < _LONG:
-        return list(map(float, present))
-    read = _reader(client.engine.config.edition)
-    return [
-        float(text) if text is not None and len(text) < _LONG and text.isdigit() else _number(text, read)
-        for text in texts
-    ]
-
-
-_LONG: Final = 19
-"""Digits from which on a number is read with care."""
 _EIGHT_KILOBYTES: Final = -2
 
 
