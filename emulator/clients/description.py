@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.memory import usage
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.config.edition import Edition
 
 _UNAUTHENTICATED: Final = 1025
 """Beyond its reply buffer nothing waits for a client that has yet to say who it is."""
@@ -18,56 +20,62 @@ def describe(session: Session, ended: bool = False) -> bytes:
     now = session.engine.clock.now
     used = usage(session)
     edition = session.engine.config.edition
-    is_valkey = edition.is_valkey
-    command_name = session.last_command.full_name if session.last_command else b"NULL"
-    fields = {
-        b"id": b"%d" % session.id,
-        b"addr": session.address,
-        b"laddr": session.local_address,
-        b"fd": b"%d" % session.fd,
-        b"name": session.name,
-        b"age": b"%d" % ((now - session.created) // 1000),
-        b"idle": b"%d" % ((now - session.active) // 1000),
-        b"flags": flags_of(session, ended),
-        **({b"capa": capabilities(session)} if is_valkey else {}),
-        b"db": b"%d" % session.db.index,
-        b"sub": b"%d" % len(session.channels),
-        b"psub": b"%d" % len(session.patterns),
-        b"ssub": b"%d" % len(session.shards),
-        b"multi": b"%d" % _queued(session),
-        **({} if edition.precedes("7.4.0") else {b"watch": b"%d" % len(session.watched)}),
-        b"qbuf": b"%d" % used.input,
-        b"qbuf-free": b"%d" % used.free,
-        b"argv-mem": b"%d" % used.arguments,
-        b"multi-mem": b"%d" % used.queued,
-        b"rbs": b"%d" % used.size,
-        b"rbp": b"%d" % used.peak,
-        b"obl": b"%d" % used.filled,
-        b"oll": b"%d" % used.blocks,
-        b"omem": b"%d" % used.output,
-        b"tot-mem": b"%d" % used.total,
-        b"events": b"rw" if used.blocks else b"r",
-        b"cmd": command_name,
-        b"user": b"(superuser)" if kind_of(session) == b"master" else session.user.name,
-        b"redir": b"%d" % (-1 if session.tracked is None else session.tracked.redirect),
-        b"resp": b"%d" % session.protocol,
-        b"lib-name": session.lib_name,
-        b"lib-ver": session.lib_version,
-        **({} if edition.precedes("8.0.0") else _totals(session, is_valkey)),
-    }
-    line = b" ".join(map(b"=".join, fields.items()))
+    values: tuple[int | bytes, ...] = (
+        session.id,
+        session.address,
+        session.local_address,
+        session.fd,
+        session.name,
+        (now - session.created) // 1000,
+        (now - session.active) // 1000,
+        flags_of(session, ended),
+        *((capabilities(session),) if edition.is_valkey else ()),
+        session.db.index,
+        len(session.channels),
+        len(session.patterns),
+        len(session.shards),
+        _queued(session),
+        *(() if edition.precedes("7.4.0") else (len(session.watched),)),
+        used.input,
+        used.free,
+        used.arguments,
+        used.queued,
+        used.size,
+        used.peak,
+        used.filled,
+        used.blocks,
+        used.output,
+        used.total,
+        b"rw" if used.blocks else b"r",
+        session.last_command.full_name if session.last_command else b"NULL",
+        b"(superuser)" if kind_of(session) == b"master" else session.user.name,
+        -1 if session.tracked is None else session.tracked.redirect,
+        session.protocol,
+        session.lib_name,
+        session.lib_version,
+        *(() if edition.precedes("8.0.0") else (session.total_input, session.total_output, session.total_commands)),
+    )
+    words = _words(edition)
+    line = words % values
     if b"\0" in line:  # it ends the value that it is in
-        line = b" ".join([name + b"=" + value.partition(b"\0")[0] for name, value in fields.items()])
+        line = words % tuple([value.partition(b"\0")[0] if isinstance(value, bytes) else value for value in values])
     return line
 
 
-def _totals(session: Session, is_valkey: bool) -> dict[bytes, bytes]:
-    return {
-        **({} if is_valkey else {b"io-thread": b"0"}),
-        b"tot-net-in": b"%d" % session.total_input,
-        b"tot-net-out": b"%d" % session.total_output,
-        b"tot-cmds": b"%d" % session.total_commands,
-    }
+@cache
+def _words(edition: Edition) -> bytes:
+    """The line with places for the values."""
+    totals = b"tot-net-in=%d tot-net-out=%d tot-cmds=%d"
+    parts = (
+        b"id=%d addr=%b laddr=%b fd=%d name=%b age=%d idle=%d flags=%b",
+        b"capa=%b" if edition.is_valkey else b"",
+        b"db=%d sub=%d psub=%d ssub=%d multi=%d",
+        b"" if edition.precedes("7.4.0") else b"watch=%d",
+        b"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d",
+        b"events=%b cmd=%b user=%b redir=%d resp=%d lib-name=%b lib-ver=%b",
+        b"" if edition.precedes("8.0.0") else totals if edition.is_valkey else b"io-thread=0 " + totals,
+    )
+    return b" ".join(filter(None, parts))
 
 
 def _queued(session: Session) -> int:

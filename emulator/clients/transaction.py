@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,19 +10,21 @@ if TYPE_CHECKING:
 
 
 class Queue(list["tuple[Command, list[bytes]]"]):
-    """The commands of a MULTI; ``size`` is what their words take in the real server, each so many bytes beside its own."""
+    """The commands of a MULTI, which are only ever added."""
 
-    __slots__ = ("_for_each", "_written", "size")
+    __slots__ = ("_for_each", "_measured", "_size", "_written")
 
     def __init__(self, for_each: int) -> None:
-        super().__init__()
         self._for_each = for_each
-        self.size = self._written = 0
+        self._measured = self._size = self._written = 0
 
-    def add(self, command: Command, words: Sequence[bytes]) -> None:
-        """Queue a command."""
-        self.append((command, list(words)))
-        self.size += sum(map(len, words)) + self._for_each * len(words)
+    @property
+    def size(self) -> int:
+        """What the words take in the real server, each so many bytes beside its own.  O(commands that were added since)."""
+        for _, words in self[self._measured :]:
+            self._size += sum(map(len, words)) + self._for_each * len(words)
+        self._measured = len(self)
+        return self._size
 
     def wrote(self, size: int) -> int:
         """A command of EXEC has a reply of so many bytes; how many EXEC has written by now."""
@@ -46,6 +47,9 @@ def watch(session: Session, key: bytes) -> None:
 
 def unwatch(session: Session) -> None:
     """Forget every watched key."""
+    session.dirty_cas = False
+    if not session.watched:
+        return
     for db, key in session.watched:
         watchers = db.watchers[key]
         watchers.discard(session)
@@ -53,7 +57,6 @@ def unwatch(session: Session) -> None:
             del db.watchers[key]
             db.observe()
     session.watched.clear()
-    session.dirty_cas = False
 
 
 def watched_key_expired(session: Session) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.errors import NOT_FLOAT, NOT_INTEGER, NOT_POSITIVE, SYNTAX, CommandError, as_text
@@ -80,9 +80,9 @@ def magnitude(text: bytes) -> int:
     return number
 
 
-def double(text: bytes, error: str = NOT_FLOAT, parse: Callable[[bytes], float | None] = parse_double) -> float:
+def double(text: bytes, error: str = NOT_FLOAT) -> float:
     """Return a double; NaN is refused."""
-    number = parse(text)
+    number = parse_double(text)
     if number is None:
         raise CommandError(error)
     return number
@@ -90,7 +90,10 @@ def double(text: bytes, error: str = NOT_FLOAT, parse: Callable[[bytes], float |
 
 def core_double(client: Session, text: bytes, error: str = NOT_FLOAT) -> float:
     """Return a double as the commands of the server itself read one: Valkey takes no hexadecimal one."""
-    return double(text, error, client.engine.parse_double)
+    number = client.engine.parse_double(text)
+    if number is None:
+        raise CommandError(error)
+    return number
 
 
 def deadline(client: Session, command: str, value: bytes, unit: int, absolute: bool) -> int:

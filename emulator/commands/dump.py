@@ -108,9 +108,9 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
     if deadline:
         entry = db.expire_at(entry, deadline)
     db.changed(key, GENERIC, b"restore")
-    if db.frequency is None and b"IDLETIME" in given:
+    if b"IDLETIME" in given and db.frequency is None:
         entry.access = now - 1000 * given[b"IDLETIME"]
-    elif db.frequency is not None and b"FREQ" in given:
+    elif b"FREQ" in given and db.frequency is not None:
         entry.access = db.frequency.starting_at(given[b"FREQ"])
     if replaced is not None and db.has_listeners:
         db.notify_overwritten(key, replaced.value, value)

@@ -10,7 +10,7 @@ from emulator.commands.arguments import database, refuse_in_cluster
 from emulator.commands.options import FLAG, Options, read_options
 from emulator.commands.scan import KEYS, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import GENERIC
-from emulator.datatypes.glob import matcher
+from emulator.datatypes.glob import compiled
 from emulator.datatypes.types import TYPES, Value, copied, type_name
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
@@ -213,8 +213,7 @@ def move(client: Session, key: bytes, db: bytes) -> int:
 )
 def keys_(client: Session, pattern: bytes) -> list[bytes]:
     """Returns all keys that match a pattern."""
-    matches = matcher(pattern)
-    return [entry.key for entry in client.db.live() if matches(entry.key)]
+    return compiled(pattern).among([entry.key for entry in client.db.live()])
 
 
 @command(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, random_count, wrong_arity
 from emulator.commands.scan import HASHES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import HASH
+from emulator.datatypes.columns import in_turns
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import NOT_FLOAT, CommandError
 from emulator.protocol.long_double import add_long_doubles, parse_long_double
@@ -340,4 +341,4 @@ def hscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     chosen = asked.chosen(found)
     if asked.no_values:
         return [b"%d" % after, chosen]
-    return [b"%d" % after, list(chain.from_iterable(zip(chosen, map(target.fields.__getitem__, chosen), strict=True)))]
+    return [b"%d" % after, in_turns(chosen, list(map(target.fields.__getitem__, chosen)))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING
 
 from emulator.keyspace.memory import MemoryFigures, resident_memory
@@ -66,6 +67,7 @@ def memory(engine: Engine) -> Fields:
     ]
 
 
+@cache
 def _system_memory() -> int:
     """Return the machine's memory in bytes, 0 if the system does not report it."""
     try:

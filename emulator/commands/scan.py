@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from emulator.commands.options import FLAG, Options, at_least, read_options
 from emulator.config.edition import Edition
-from emulator.datatypes.glob import Matcher, matcher
+from emulator.datatypes.glob import Glob, compiled
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError
 from emulator.protocol.numbers import UINT64_MAX, parse_unsigned
 
@@ -34,14 +34,14 @@ def _only_for_hashes() -> None:
 
 ELEMENTS: Final[Options] = {
     b"COUNT": at_least(1, SYNTAX, NOT_INTEGER),
-    b"MATCH": (1, matcher),
+    b"MATCH": (1, compiled),
     b"NOVALUES": (0, _only_for_hashes),
 }
 HASHES: Final[Options] = {**ELEMENTS, b"NOVALUES": FLAG}
 SCORES: Final[Options] = {**ELEMENTS, b"NOSCORES": FLAG}
 KEYS: Final[Options] = {**ELEMENTS, b"TYPE": (1, bytes.lower)}
 
-_EVERYTHING: Final = matcher(b"*")
+_EVERYTHING: Final = compiled(b"*")
 
 
 def _only_for_sorted_sets() -> None:
@@ -61,19 +61,19 @@ class ScanOptions(NamedTuple):
     """COUNT (10 unless given), MATCH, NOVALUES (in ZSCAN NOSCORES) and TYPE (None unless given)."""
 
     most: int
-    matches: Matcher
+    pattern: Glob
     no_values: bool
     kind: bytes | None
 
     def chosen(self, names: list[bytes]) -> list[bytes]:
         """Return the names that match."""
-        return names if self.matches is _EVERYTHING else list(filter(self.matches, names))
+        return self.pattern.among(names)
 
 
 def scan_options(options: Sequence[bytes], known: Options = ELEMENTS) -> ScanOptions:
     """Return the options of SSCAN and ZSCAN (`ELEMENTS`), HSCAN (`HASHES`) or SCAN (`KEYS`)."""
     given = read_options(options, known)
-    matches = given.get(b"MATCH", _EVERYTHING)
+    pattern = given.get(b"MATCH", _EVERYTHING)
     return ScanOptions(
-        given.get(b"COUNT", 10), matches, b"NOVALUES" in given or b"NOSCORES" in given, given.get(b"TYPE")
+        given.get(b"COUNT", 10), pattern, b"NOVALUES" in given or b"NOSCORES" in given, given.get(b"TYPE")
     )

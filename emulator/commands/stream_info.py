@@ -52,7 +52,7 @@ def xinfo_stream(client: Session, key: bytes, *options: bytes) -> dict[bytes, Re
 
 
 def _figures(client: Session, stream: Stream) -> dict[bytes, Reply]:
-    return {
+    figures: dict[bytes, Reply] = {
         b"length": len(stream),
         b"radix-tree-keys": len(stream.runs),
         b"radix-tree-nodes": stream.radix_tree_nodes(),
@@ -60,13 +60,19 @@ def _figures(client: Session, stream: Stream) -> dict[bytes, Reply]:
         b"max-deleted-entry-id": format_id(stream.max_deleted),
         b"entries-added": stream.added,
         b"recorded-first-entry-id": format_id(stream.first_id),
-        **(messages(stream) if client.engine.config.edition.includes("8.6.0") else {}),
     }
+    if client.engine.config.edition.includes("8.6.0"):
+        figures |= messages(stream)
+    return figures
 
 
 def _overview(client: Session, stream: Stream) -> dict[bytes, Reply]:
-    first, last = (next(iter(entries(stream, 0, MAX_ID, 1, backwards)), None) for backwards in (False, True))
-    return _figures(client, stream) | {b"groups": len(stream.groups), b"first-entry": first, b"last-entry": last}
+    figures = _figures(client, stream)
+    figures[b"groups"] = len(stream.groups)
+    figures[b"first-entry"] = figures[b"last-entry"] = None
+    if (ends := stream.outermost()) is not None:
+        figures[b"first-entry"], figures[b"last-entry"] = ((format_id(id), body) for id, body in ends)
+    return figures
 
 
 def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Reply]:

@@ -83,17 +83,15 @@ def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply
 def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> list[Reply] | NoReply:
     """Run the queued commands and return their replies.  Those beyond the client's output limit are not kept."""
     nested = client.engine.dispatch.nested
-    produced = (
-        nested(client, queued, args)
-        if client.plain_queue is not None
-        else _kept(client, _refusal(client, queued, args) or nested(client, queued, args))
-        for queued, args in queue
-    )
     if not client.output_limit:
-        return list(produced)
+        return [
+            nested(client, queued, args) if client.plain_queue is not None else _checked(client, queued, args)
+            for queued, args in queue
+        ]
     replies: list[Reply] = []
     gathered = 0
-    for reply in produced:
+    for queued, args in queue:
+        reply = _checked(client, queued, args)
         gathered += client.size_of(reply)
         if client.exceeds_limit(gathered):
             client.overrun()
@@ -103,8 +101,9 @@ def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> 
     return NO_REPLY if client.exceeds_limit(gathered) else replies
 
 
-def _kept(client: Session, reply: Reply) -> Reply:
-    """Return what the client is told of a reply: of those that CLIENT REPLY drops only the news of subscriptions."""
+def _checked(client: Session, queued: Command, args: Sequence[bytes]) -> Reply:
+    """Run a queued command if the user still may.  Of replies that CLIENT REPLY drops only the news of subscriptions stay."""
+    reply = _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args)
     return NO_REPLY if client.reply_mode in DROPPING and reply.__class__ is not Replies else reply
 
 

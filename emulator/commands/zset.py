@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Set
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from emulator.commands.arguments import core_double, positive, random_count, wrong_arity
 from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
+from emulator.datatypes.columns import in_turns
 from emulator.datatypes.zset import Scored, ZSet
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import format_doubles
@@ -171,9 +171,10 @@ def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> 
     """Remove and return up to `count` members with the lowest or highest scores."""
     size = len(target)
     first, last = (0, min(count, size)) if lowest else (max(size - count, 0), size)
-    members = target.slice(first, last, backwards=not lowest)
+    members = target.remove_slice(first, last)
     if members:
-        target.remove_slice(first, last)
+        if not lowest:
+            members.reverse()
         client.db.removed_from(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
     return members
 
@@ -321,5 +322,5 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
         return [b"%d" % after, chosen]
     scores = list(map(members.scores.__getitem__, chosen))
     # for scans of a hash table, Redis prints scores in full
-    texts = format_doubles(scores) if members.packed else map(b"%.17g".__mod__, scores)
-    return [b"%d" % after, list(chain.from_iterable(zip(chosen, texts, strict=True)))]
+    texts = format_doubles(scores) if members.packed else list(map(b"%.17g".__mod__, scores))
+    return [b"%d" % after, in_turns(chosen, texts)]

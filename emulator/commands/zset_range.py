@@ -273,7 +273,7 @@ def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
     target = client.db.lookup_write(key, ZSet)
     if target is None:
         return 0
-    removed = target.remove_slice(*ranks(target))
+    removed = len(target.remove_slice(*ranks(target)))
     if removed:
         client.db.removed_from(key, target, ZSET, event, removed)
     return removed

@@ -32,8 +32,8 @@ from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
 from emulator.table.lookup import find
 from emulator.table.registry import (
     FAST,
-    NO_MULTI,
-    PROTECTED,
+    NEEDS_GUARDS,
+    NOT_QUEUED,
     READONLY,
     RUNS_SCRIPT,
     SKIP_SLOWLOG,
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
-_NOT_PLAIN: Final = NO_MULTI | PROTECTED | RUNS_SCRIPT
 _LOOK: Final = 0.005
 """Seconds after which it is looked at, again and again, whether a client has had its turn."""
 _TURN: Final = 0.01
@@ -124,11 +122,11 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 session.plain_queue is not None
                 and command is not None
                 and command.least <= words <= command.most
-                and _is_plain(command)
+                and command.is_just_queued
             ):
                 otherwise += 1
                 session.last_command = command
-                session.plain_queue.add(command, args)
+                session.plain_queue.append((command, args))
                 reply = QUEUED
                 started = perf_counter()
             else:
@@ -183,11 +181,6 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     return position
 
 
-def _is_plain(command: Command) -> bool:
-    """Whether a command needs no more than to be queued in a transaction."""
-    return not (command.flags & _NOT_PLAIN or command.subcommands or command.full_name in _NOT_QUEUED)
-
-
 def _waits(session: Session, command: Command | None, args: Sequence[bytes], outcome: object) -> bool:
     """A command waits, and is counted when it has its answer; whether it came by the short way.  Anything else is a bug."""
     if not isinstance(outcome, Block):
@@ -207,9 +200,10 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
         return NO_REPLY
     if (command := _unguarded(session, args)) is not None:
         session.last_command = command
-        reply = _called(session, command, args)
+        reply = call(session, command, args)
         if session.fast_path:  # nothing of what follows is so
             return reply
+        _note_request(session, command, args)
     else:
         reply = _guarded(session, args) if not session.engine.faults.faults else _with_faults(session, args)
     if session.asking and session.queue is None:
@@ -284,11 +278,15 @@ def _with_faults(session: Session, args: Sequence[bytes]) -> Outcome:
 def _unguarded(session: Session, args: Sequence[bytes]) -> Command | None:
     """The command of a call that no guard could refuse: a sub-command of a `fast_path` session, or EXEC and its like."""
     command = session.engine.commands.get(args[0])
-    if command is not None and session.plain_queue is not None:
-        command = command if command.full_name in _NOT_QUEUED else None
-    elif command is not None:
-        command = command.subcommand(args[1].lower()) if session.fast_path and len(args) > 1 else None
-    fits = command is not None and command.least <= len(args) <= command.most and not command.flags & _NOT_PLAIN
+    if command is None:
+        return None
+    if session.fast_path:
+        command = command.subcommand(args[1].lower()) if len(args) > 1 else None
+        if command is None:
+            return None
+    elif session.plain_queue is None or command.full_name not in NOT_QUEUED:
+        return None
+    fits = command.least <= len(args) <= command.most and not command.flags & NEEDS_GUARDS
     return command if fits else None
 
 
@@ -312,20 +310,25 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
             return _abort_transaction(session, error)
         session.fail_queue()
         return error
-    if session.queue is not None and command.full_name not in _NOT_QUEUED:
+    if session.queue is not None and command.full_name not in NOT_QUEUED:
         if not session.must_abort:
-            session.queue.add(command, args)
+            session.queue.append((command, list(args)))
         return QUEUED
     return _called(session, command, args)
 
 
 def _called(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
-    """The outcome of a call that nothing refuses; it may be one that changes what is noted of requests."""
+    """The outcome of a call that nothing refuses."""
     outcome = _call_without_touch(session, command, args) if session.no_touch else call(session, command, args)
+    _note_request(session, command, args)
+    return outcome
+
+
+def _note_request(session: Session, command: Command, args: Sequence[bytes]) -> None:
+    """A call was made; it may be one that changes what is noted of requests."""
     sizes = session.engine.sizes
     if session.large_requests or sizes.needs_guards:
         sizes.note_request(session, command, args)
-    return outcome
 
 
 def _cut_off(session: Session) -> Reply:

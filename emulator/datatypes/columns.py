@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import Final
 
@@ -23,6 +23,14 @@ def columns(texts: Sequence[bytes]) -> tuple[bytes, bytes, int]:
     sizes = list(map(len, texts))
     lengths = bytes(sizes) if max(sizes, default=0) < _SHORT else counts(sizes)
     return b"".join(texts), lengths, len(texts)
+
+
+def in_turns(firsts: Collection[bytes], seconds: Collection[bytes]) -> list[bytes]:
+    """The texts of two columns of equal length, fields and values or members and scores, one of each at a time."""
+    both = [b""] * (2 * len(firsts))
+    both[::2] = firsts
+    both[1::2] = seconds
+    return both
 
 
 def counts(numbers: Iterable[int]) -> bytes:

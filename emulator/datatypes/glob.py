@@ -14,8 +14,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from typing import NamedTuple
 
 Matcher = Callable[[bytes], bool]
+
+
+class Glob(NamedTuple):
+    """A compiled pattern: what tells whether a name matches, and what finds those ``among`` some names that do."""
+
+    matches: Matcher
+    among: Callable[[list[bytes]], list[bytes]]
+
 
 _SPECIAL = frozenset(b"*?[\\")
 _TOKEN = re.compile(rb"\*+|\?+|\\.?|\[|[^*?[\\]+", re.DOTALL)
@@ -29,33 +38,42 @@ _BYTES = [frozenset((byte,)) for byte in range(256)]
 
 def matcher(pattern: bytes, ignore_case: bool = False) -> Matcher:
     """A function that tells whether a name matches."""
+    return compiled(pattern, ignore_case).matches
+
+
+def compiled(pattern: bytes, ignore_case: bool = False) -> Glob:
+    """A pattern as it can be asked."""
     return (_kept if len(pattern) <= _SHORT else _kept_long)(pattern, ignore_case)
 
 
-def _made(pattern: bytes, ignore_case: bool) -> Matcher:
+def _made(pattern: bytes, ignore_case: bool) -> Glob:
     if pattern == b"*":
-        return lambda name: True
+        return Glob(lambda name: True, lambda names: names)
     if not ignore_case:
         if _SPECIAL.isdisjoint(pattern):
-            return pattern.__eq__
+            return _one_by_one(pattern.__eq__)
         if pattern.endswith(b"*") and _SPECIAL.isdisjoint(pattern[:-1]):
             prefix = pattern[:-1]
-            return lambda name: name.startswith(prefix)
+            return _one_by_one(lambda name: name.startswith(prefix))
         if pattern.startswith(b"*") and _SPECIAL.isdisjoint(suffix := pattern[1:]):
-            return lambda name: name.endswith(suffix)
+            return _one_by_one(lambda name: name.endswith(suffix))
         if pattern.startswith(b"*") and pattern.endswith(b"*") and _SPECIAL.isdisjoint(part := pattern[1:-1]):
-            return lambda name: part in name
+            return _one_by_one(lambda name: part in name)
     pieces = _compile(pattern.lower() if ignore_case else pattern, ignore_case)
     if len(pieces) - 1 - (not pieces[-1].size) > _MOST_STARS:
-        return lambda name: False
+        return _one_by_one(lambda name: False)
     if ignore_case:
-        return lambda name: _match(pieces, name.lower())
+        return _one_by_one(lambda name: _match(pieces, name.lower()))
     if len(pattern) > _SHORT_PATTERN:
-        return lambda name: _match(pieces, name)
+        return _one_by_one(lambda name: _match(pieces, name))
     return _quicker_with_use(pieces)
 
 
-def _quicker_with_use(pieces: list[_Piece]) -> Matcher:
+def _one_by_one(matches: Matcher) -> Glob:
+    return Glob(matches, lambda names: list(filter(matches, names)))
+
+
+def _quicker_with_use(pieces: list[_Piece]) -> Glob:
     """What tells by a regular expression once it has been asked often enough to make up for one."""
     asked = 0
     found: Callable[[bytes], object] | None = None
@@ -69,7 +87,11 @@ def _quicker_with_use(pieces: list[_Piece]) -> Matcher:
             found = re.compile(_expression(pieces), re.DOTALL).fullmatch
         return _match(pieces, name)
 
-    return matches
+    def among(names: list[bytes]) -> list[bytes]:
+        is_quick = found is not None and max(map(len, names), default=0) <= _SHORT_NAME
+        return list(filter(found if is_quick else matches, names))
+
+    return Glob(matches, among)
 
 
 def _expression(pieces: list[_Piece]) -> bytes:

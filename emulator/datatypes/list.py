@@ -101,9 +101,13 @@ class List:
     def of_nodes(cls, filled: Iterable[Filled], limit: int) -> List:
         """A list of the values that some nodes hold."""
         new = cls()
-        new.fill, nodes = limit, list(filled)
-        new.values = TwoEnded.read([values for values, _ in nodes])
-        new.nodes = deque(chain.from_iterable([each for _, each in nodes]))
+        new.fill, pieces = limit, list(filled)
+        if len(pieces) == 1 and isinstance(values := pieces[0][0], list):  # most lists are small
+            new.values.back = values
+            new.nodes = deque(pieces[0][1])
+        else:
+            new.values = TwoEnded.read([each for each, _ in pieces])
+            new.nodes = deque(chain.from_iterable([each for _, each in pieces]))
         new.size += sum([size - HEADER_SIZE for _, size in new.nodes])
         new.settle(limit)
         return new
@@ -236,12 +240,13 @@ class List:
         """Put values after the last.  O(1) each."""
         if self.shared:
             self._part()
-        sizes = list(map(entry_size, values))
         self.values.back.extend(values)
-        self.size += sum(sizes)
         nodes = self.nodes
         if nodes is None:
+            self.size += sum(map(entry_size, values))
             return
+        sizes = list(map(entry_size, values))
+        self.size += sum(sizes)
         most_bytes, most_values, longest = room(self.fill)
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):

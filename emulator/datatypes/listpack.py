@@ -28,7 +28,7 @@ def entry_size(value: bytes) -> int:
     if length <= 20 and (value.isdigit() or value[:1] == b"-"):
         number = int(value) if length < 19 and value[0] > _ZERO else parse_integer(value)
         if number is not None:
-            return integer_size(number)
+            return 2 if 0 <= number < 128 else integer_size(number)
     if length < _SHORT:
         return length + 2
     size = length + (2 if length < 4096 else 5)

@@ -110,6 +110,14 @@ class Stream:
         """The id of the last entry, 0 where there is none."""
         return self._entries(-1)[0][-1] if self._length else 0
 
+    def outermost(self) -> tuple[Entry, Entry] | None:
+        """The first entry and the last one, which may be the same; None where there is none."""
+        if not self._length:
+            return None
+        first_ids, first_bodies = self._entries(0)
+        last_ids, last_bodies = self._entries(-1)
+        return (first_ids[0], first_bodies[0]), (last_ids[-1], last_bodies[-1])
+
     def _first_of(self, index: int) -> int:
         """The id of the first entry of a run."""
         run = self.runs[index]

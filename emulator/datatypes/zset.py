@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedList
@@ -22,6 +23,7 @@ from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
 
+_MEMBER: Final = itemgetter(1)
 _WHOLE: Final = 2.0**53
 _FEW: Final = 256
 """In so many members the ends of a range are found more quickly by a plain list of them."""
@@ -95,7 +97,7 @@ class ZSet:
 
     def __iter__(self) -> Iterator[bytes]:
         """Members in order."""
-        return (member for _, member in self.order)
+        return map(_MEMBER, self.order)
 
     @property
     def encoding(self) -> bytes:
@@ -250,8 +252,8 @@ class ZSet:
         few: list[Scored] = list(self.order)
         return chain.from_iterable(few[bisect_left(few, (low,)) : bisect_left(few, (high,))] for low, high in ranges)
 
-    def remove_slice(self, first: int, last: int) -> int:
-        """Take the members of ranks from `first` up to `last` away; how many.  O(log n + k)."""
+    def remove_slice(self, first: int, last: int) -> list[Scored]:
+        """Take the members of ranks from `first` up to `last` away, and return them.  O(log n + k)."""
         chosen = self.slice(first, last)
         del self.order[first:last]
         for _, member in chosen:
@@ -259,7 +261,7 @@ class ZSet:
             self.payload -= node_room(member)
             if self._dense is not None:
                 self._dense.remove(member)
-        return len(chosen)
+        return chosen
 
     # Picking and scanning
 

@@ -45,8 +45,11 @@ _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 """Heads of bulk strings that follow another one, with its line break in front."""
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
 """The same for the first string of a pair."""
+_ARRAY_HEADS = [b"*%d\r\n" % length for length in range(SHORT)]
 _MANY = 24
 """The number of elements from which a check whether all are short strings pays off."""
+_MANY_PAIRS = 4
+"""The same for pairs, whose numbers are printed together then."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
 _SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
@@ -92,7 +95,7 @@ def _no_reply(value: NoReply) -> bytes:
 
 
 def _array_head(length: int) -> bytes:
-    return b"*%d\r\n" % length
+    return _ARRAY_HEADS[length] if length < SHORT else b"*%d\r\n" % length
 
 
 Opened = tuple[bytes, Collection[Reply]]
@@ -138,7 +141,7 @@ class _Encoder:
         return lambda value: write(*opener(value))
 
     def _list(self, values: list[Reply]) -> bytes:
-        return self._write(b"*%d\r\n" % len(values), values)
+        return self._write(_array_head(len(values)), values)
 
     def _write(self, head: bytes, values: Collection[Any]) -> bytes:
         if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
@@ -169,7 +172,8 @@ class _Encoder:
                     append(_BULK_HEADS[len(value)] + value + b"\r\n")
                     continue
                 if kind is list or kind is tuple:
-                    head, values = b"*%d\r\n" % len(value), value
+                    size, values = len(value), value
+                    head = _ARRAY_HEADS[size] if size < SHORT else b"*%d\r\n" % size
                 elif kind in aggregates:
                     head, values = aggregates[kind](value)
                 else:
@@ -333,13 +337,13 @@ def _attributed(value: Attributed) -> Opened:
 
 def _pairs_2(pairs: Pairs) -> Opened:
     """Encode pairs for RESP2; many are joined at once, and then no values remain to follow the head."""
-    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if 2 * len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(2 * len(pairs)), pairs, _strings_2) if len(pairs) >= _MANY_PAIRS else None
     return _array(_flat(pairs)) if whole is None else (whole, ())
 
 
 def _pairs_3(pairs: Pairs) -> Opened:
     """Encode pairs for RESP3."""
-    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if 2 * len(pairs) >= _MANY else None
+    whole = _joined_pairs(_array_head(len(pairs)), pairs, _strings_3) if len(pairs) >= _MANY_PAIRS else None
     return _array(pairs) if whole is None else (whole, ())
 
 

@@ -32,6 +32,10 @@ INT64_MIN = -(2**63)
 UINT64_MAX = 2**64 - 1
 
 
+_COMMON: Final = {b"0": 0, b"-1": -1}
+"""Integers that are no plain digits above zero, but often asked for."""
+
+
 def wrapped(number: int) -> int:
     """Return a number wrapped to a signed 64-bit integer."""
     return (number - INT64_MIN & UINT64_MAX) + INT64_MIN
@@ -41,6 +45,8 @@ def parse_integer(text: bytes) -> int | None:
     """Return a signed 64-bit integer, None if the text is not its canonical form."""
     if text.isdigit() and text[0] > _ZERO and len(text) < _CERTAINLY_FITS:  # what most are
         return int(text)
+    if (common := _COMMON.get(text)) is not None:
+        return common
     if len(text) > 20:
         return None
     try:

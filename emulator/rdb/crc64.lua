@@ -5,14 +5,10 @@ local memory = use("memory")
 if not memory.bxor then return {} end
 local band, bor, bxor, lshift, rshift = memory.band, memory.bor, memory.bxor, memory.lshift, memory.rshift
 
--- The four bytes of a half, the lowest first.
-local function text_of(half)
-  return string.char(band(half, 255), band(rshift(half, 8), 255), band(rshift(half, 16), 255), rshift(half, 24))
-end
-
 -- The function that computes it by eight tables, behind one another, of 256 remainders of eight bytes each.
 local function prepared(tables)
   local lows, highs, halves = memory.numbers(2048), memory.numbers(2048), memory.words(tables)
+  local told = memory.numbers(2)
   for place = 0, 2047 do lows[place], highs[place] = halves[2 * place], halves[2 * place + 1] end
 
   return memory.tidy(function(data)
@@ -32,7 +28,8 @@ local function prepared(tables)
       low = bxor(lows[first], bor(rshift(low, 8), lshift(high, 24)))
       high = bxor(highs[first], rshift(high, 8))
     end
-    return text_of(low) .. text_of(high)
+    told[0], told[1] = low, high
+    return memory.text(told, 8)
   end)
 end
 

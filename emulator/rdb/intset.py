@@ -5,14 +5,16 @@ The bytes of an integer and how many there are (4 bytes each), then the integers
 
 from __future__ import annotations
 
+import struct
 import sys
 from array import array
 from collections.abc import Sequence
-from itertools import pairwise
+from operator import ge
 from typing import Final
 
 from emulator.rdb.errors import BadData
 
+_HEAD: Final = struct.Struct("<II").pack
 _HEADER: Final = 8
 _TYPES: Final = {2: "h", 4: "i", 8: "q"}
 
@@ -20,11 +22,12 @@ _TYPES: Final = {2: "h", 4: "i", 8: "q"}
 def pack(numbers: Sequence[int]) -> bytes:
     """An intset of integers in ascending order, as narrow as they allow."""
     least, most = (numbers[0], numbers[-1]) if numbers else (0, 0)
-    width = next(width for width in _TYPES if -1 << (8 * width - 1) <= least and most < 1 << (8 * width - 1))
+    furthest = max(most, ~least)
+    width = 2 if furthest < 1 << 15 else 4 if furthest < 1 << 31 else 8
     items = array(_TYPES[width], numbers)
     if sys.byteorder == "big":
         items.byteswap()
-    return width.to_bytes(4, "little") + len(numbers).to_bytes(4, "little") + items.tobytes()
+    return _HEAD(width, len(numbers)) + items.tobytes()
 
 
 def unpack(data: bytes) -> list[int]:
@@ -36,6 +39,6 @@ def unpack(data: bytes) -> list[int]:
     if sys.byteorder == "big":
         items.byteswap()
     numbers = items.tolist()
-    if any(a >= b for a, b in pairwise(numbers)):
+    if any(map(ge, numbers, numbers[1:])):
         raise BadData
     return numbers

@@ -141,7 +141,7 @@ def _set_intset(reader: Reader, limits: EncodingLimits) -> Set:
 
 
 def _set_listpack(reader: Reader, limits: EncodingLimits) -> Set:
-    members = listpack.unpack(reader.string())
+    members, _ = listpack.read(reader)
     value = Set.encoded(members, LISTPACK if len(members) <= limits.set_max_listpack_entries else HASHTABLE)
     return _distinct(value, len(members))
 
@@ -171,7 +171,7 @@ def _hash_zipmap(reader: Reader, limits: EncodingLimits) -> Hash:
 
 
 def _hash_listpack(reader: Reader, limits: EncodingLimits) -> Hash:
-    elements, size = listpack.unpack_measured(reader.string())
+    elements, size = listpack.read(reader)
     fields, values = _halves(elements)
     if len(fields) > limits.hash_max_listpack_entries:
         return _of_fields(fields, values, limits)
@@ -217,7 +217,7 @@ def _hash_listpack_expiring(reader: Reader, limits: EncodingLimits) -> Hash:
 
 
 def _hash_listpack_expiring_draft(reader: Reader, limits: EncodingLimits) -> Hash:
-    elements = listpack.unpack(reader.string())
+    elements, _ = listpack.read(reader)
     if len(elements) % 3:
         raise BadData
     return _with_deadlines(
@@ -313,7 +313,7 @@ def _scored(members: Sequence[bytes], scores: Sequence[float], limits: EncodingL
 
 
 def _zset_listpack(reader: Reader, limits: EncodingLimits) -> ZSet:
-    return _packed_scores(listpack.unpack(reader.string()), limits)
+    return _packed_scores(listpack.read(reader)[0], limits)
 
 
 def _zset_ziplist(reader: Reader, limits: EncodingLimits) -> ZSet:

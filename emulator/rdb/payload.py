@@ -105,11 +105,10 @@ def unsealed(payload: bytes, version: int = RDB_VERSION) -> bytes | None:
     if len(payload) < FOOTER_SIZE:
         return None
     whole, told = payload[:-8], payload[-8:]
-    written = int.from_bytes(whole[-2:], "little")
+    written = payload[-FOOTER_SIZE] | payload[-FOOTER_SIZE + 1] << 8
     if written > version or version >= OF_VALKEY > written > _NEWEST_IN_COMMON:
         return None
-    is_unchecked = not any(told) and _UNCHECKED_SINCE <= version < OF_VALKEY
-    if told != checksum(whole) and not is_unchecked:
+    if told != checksum(whole) and (any(told) or not _UNCHECKED_SINCE <= version < OF_VALKEY):
         return None
     return whole[:-2]
 
@@ -150,10 +149,15 @@ class Reader:
 
     def length(self) -> int:
         """A length."""
-        first = self.byte()
-        if first < _LONG:
-            return first
-        number, encoded = self._length(first)
+        data, place = self._data, self._place
+        if place + 1 < len(data) and data[place] < _LONGER:  # as most are
+            first = data[place]
+            if first < _LONG:
+                self._place = place + 1
+                return first
+            self._place = place + 2
+            return (first & 63) << 8 | data[place + 1]
+        number, encoded = self._length(self.byte())
         if encoded:
             raise BadData
         return number

@@ -33,6 +33,9 @@ def pack(nodes: Nodes, text: Text) -> bytes:
 
 def unpack(reader: Reader, count: int) -> Iterator[Filled]:
     """The values of so many nodes, some at a time, with the nodes; empty ones are left out.  Raises `BadData`.  O(n)."""
+    if count == 1:
+        yield _next(reader)
+        return
     search = function("rdb/quicklist", "unpack")
     while count > 0:
         texts, told, size = search(reader.ahead(_SPAN), min(count, _SPAN))
@@ -49,10 +52,11 @@ def unpack(reader: Reader, count: int) -> Iterator[Filled]:
 
 
 def _next(reader: Reader) -> Filled:
-    container, content = reader.length(), reader.string()
+    container = reader.length()
     if container == kinds.PLAIN_NODE:
+        content = reader.string()
         return [content], [Plain((1, HEADER_SIZE + entry_size(content)))]
     if container != kinds.PACKED_NODE:
         raise BadData
-    values, size = listpack.unpack_measured(content)
+    values, size = listpack.read(reader)
     return values, [[len(values), size]] if values else []

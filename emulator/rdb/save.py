@@ -10,8 +10,9 @@ import sys
 from array import array
 from collections.abc import Callable
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
+from emulator.datatypes.columns import in_turns
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.list import List
 from emulator.datatypes.set import INTSET, Set
@@ -56,20 +57,25 @@ def _hash_for_others(value: Hash, text: Text) -> tuple[int, bytes]:
         )
         return kinds.HASH_OF_VALKEY & 0xFF, length(len(value)) + b"".join(entries)
     if value.packed:
-        return kinds.HASH_LISTPACK, text(listpack.pack(list(chain.from_iterable(value.items()))))
+        return kinds.HASH_LISTPACK, listpack.string(in_turns(value.fields, value.fields.values()), text)
     return kinds.HASH, length(len(value)) + b"".join(map(text, chain.from_iterable(value.items())))
 
 
+_ONE_PACKED_NODE: Final = length(1) + length(kinds.PACKED_NODE)
+
+
 def _list(value: List, text: Text) -> tuple[int, bytes]:
+    if value.nodes is None:
+        return kinds.LIST_OF_LISTPACKS, _ONE_PACKED_NODE + listpack.string(value.values.slice(0, len(value)), text)
     nodes = [quicklist.pack(some, text) for some in value.in_nodes()]
     return kinds.LIST_OF_LISTPACKS, b"".join((length(value.node_count), *nodes))
 
 
 def _set(value: Set, text: Text) -> tuple[int, bytes]:
     if value.encoding is INTSET:
-        return kinds.SET_INTSET, text(intset.pack(list(map(int, value))))
+        return kinds.SET_INTSET, text(intset.pack(sorted(map(int, value.members))))
     if value.packed:
-        return kinds.SET_LISTPACK, text(listpack.pack(list(value)))
+        return kinds.SET_LISTPACK, listpack.string(list(value.members), text)
     return kinds.SET, length(len(value)) + strings(list(value), text)
 
 
@@ -77,11 +83,11 @@ def _hash(value: Hash, text: Text) -> tuple[int, bytes]:
     deadlines = value.deadlines
     if value.packed:
         if deadlines is None:
-            return kinds.HASH_LISTPACK, text(listpack.pack(list(chain.from_iterable(value.items()))))
+            return kinds.HASH_LISTPACK, listpack.string(in_turns(value.fields, value.fields.values()), text)
         moments = deadlines.by_field
         triples = ((field, content, b"%d" % moments.get(field, 0)) for field, content in value.items())
-        return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + text(
-            listpack.pack(list(chain.from_iterable(triples)))
+        return kinds.HASH_LISTPACK_EXPIRING, _moment(deadlines.next) + listpack.string(
+            list(chain.from_iterable(triples)), text
         )
     first = value.next_deadline
     count = length(len(value))
@@ -101,8 +107,7 @@ def _moment(milliseconds: int | None) -> bytes:
 def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
     if value.packed:
         numbers, names = zip(*value.order, strict=True)
-        pairs = zip(names, format_doubles(numbers), strict=True)
-        return kinds.ZSET_LISTPACK, text(listpack.pack(list(chain.from_iterable(pairs))))
+        return kinds.ZSET_LISTPACK, listpack.string(in_turns(names, format_doubles(numbers)), text)
     backwards = list(reversed(value.order))
     members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
     if sys.byteorder == "big":

@@ -173,7 +173,7 @@ class LocalDatabase(RestDatabase):
             return self._run_each(session, commands)
         queue = session.open_queue()
         for command in commands:
-            queue.add(find(self.engine.commands, command), command)
+            queue.append((find(self.engine.commands, command), list(command)))
         answers = self._run_plain(session, [[b"EXEC"]])
         return answers[0] if isinstance(answers, list) else _first(answers)
 

@@ -57,6 +57,11 @@ RUNS_SCRIPT: Final = FLAG["runs_script"]
 ASKING: Final = FLAG["asking"]
 _HIDDEN: Final = MAY_REPLICATE | PROTECTED | RUNS_SCRIPT
 
+NEEDS_GUARDS: Final = NO_MULTI | PROTECTED | RUNS_SCRIPT
+"""Flags of commands that are looked at for every client."""
+NOT_QUEUED: Final = frozenset((b"exec", b"discard", b"multi", b"watch", b"quit", b"reset"))
+"""Commands that a transaction does not queue."""
+
 _CATEGORY_OF_GROUP: Final = {
     "string": "string",
     "generic": "keyspace",
@@ -91,8 +96,8 @@ class Command:
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
-    only those hear who ask for it.  ``rejected`` and ``failed`` count calls for INFO commandstats; ``note`` takes the
-    seconds of a call, and `OFFSET`, for ``durations``.
+    only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction.  ``rejected`` and
+    ``failed`` count calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -107,6 +112,7 @@ class Command:
         "full_name",
         "group",
         "hidden",
+        "is_just_queued",
         "key_finder",
         "keys",
         "least",
@@ -163,6 +169,7 @@ class Command:
         self.skip = 2 if parent else 1
         runs_others = self.name == b"exec" or self.flags & SKIP_MONITOR
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
+        self.is_just_queued = not (self.flags & NEEDS_GUARDS or self.full_name in NOT_QUEUED)
         self.reset()
         if fn is None:
             self.arity, self.least, self.most = -2, UNBOUNDED, 0

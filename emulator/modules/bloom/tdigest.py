@@ -123,8 +123,7 @@ class TDigest:
 
     def compress(self) -> None:
         """Merge what was added into the centroids; a single number stays as it is, and so questions find nothing."""
-        total = self.size
-        if len(self.means) == self.merged or total < _FEWEST:
+        if len(self.means) == self.merged or (total := self.size) < _FEWEST:
             return
         nodes = ordered(self.means, self.weights)
         means: list[float] = []

@@ -79,7 +79,10 @@ def tdigest_create(client: Session, key: bytes, *options: bytes) -> Status:
 def tdigest_add(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     """Add numbers."""
     digest = _opened(client, key)
-    digest.add_all(_finite_numbers((value, *more)))
+    if more:
+        digest.add_all(_finite_numbers((value, *more)))
+    else:
+        digest.add(_finite(value))
     changed(client, key)
     return OK
 
