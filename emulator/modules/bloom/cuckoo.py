@@ -19,7 +19,6 @@ CHUNK: Final = 16 << 20
 
 _HEADER: Final = struct.Struct("<QQQQHHH")
 _OTHER: Final = 0x5BD1E995
-_BYTES: Final = [bytes((byte,)) for byte in range(256)]
 _COMPACTED_FROM: Final = 0.1
 """Which part of the items has to be deleted before the filters are compacted by themselves."""
 _MOST_SETTING: Final = 65535
@@ -104,9 +103,11 @@ class Cuckoo:
     def _find(self, room: Room, hash: int, fingerprint: int, sought: int) -> int:
         """The first slot in an item's buckets that holds what is sought, -1 for none."""
         size = self.settings.bucket_size
-        first, second = self._places(room, hash, fingerprint)
-        place = room.find(_BYTES[sought], first, first + size)
-        return place if place >= 0 else room.find(_BYTES[sought], second, second + size)
+        for start in self._places(room, hash, fingerprint):
+            place = room.find(bytes((sought,)), start, start + size)
+            if place >= 0:
+                return place
+        return -1
 
     # Items
 

@@ -123,7 +123,8 @@ class TDigest:
 
     def compress(self) -> None:
         """Merge what was added into the centroids; a single number stays as it is, and so questions find nothing."""
-        if len(self.means) == self.merged or (total := self.size) < _FEWEST:
+        total = self.size
+        if len(self.means) == self.merged or total < _FEWEST:
             return
         nodes = ordered(self.means, self.weights)
         means: list[float] = []
