@@ -104,15 +104,6 @@ def test_each_family_is_a_category(client):
     assert b"topk.count" in client.play("ACL CAT read")
 
 
-def test_who_watches_a_sketch_hears_of_what_it_counts(client, another):
-    """The oracle's older module opens the key as if it read it."""
-    client.play("CMS.INITBYDIM k 20 3")
-    client.play("WATCH k")
-    another.play("CMS.INCRBY k a 1")
-    client.play("MULTI")
-    assert client.play("EXEC") == b"*-1\r\n"
-
-
 def test_an_increment_out_of_range_ends_the_reply(client):
     """The oracle announces two elements and sends one."""
     client.play("TOPK.RESERVE t 3")
