@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -260,7 +261,14 @@ def with_modules(modules=(), edition="8.2", options=()):
 
 
 @pytest.fixture(scope="module")
-def addresses():
-    """The base servers of `with_modules`."""
-    with with_modules() as both:
-        yield both
+def pairs():
+    """``pairs(modules, edition, options)``: the servers of `with_modules`, kept for who asks for the same in this file."""
+    with contextlib.ExitStack() as stack:
+        kept = functools.cache(lambda *which: stack.enter_context(with_modules(*which)))
+        yield lambda modules=(), edition="8.2", options=(): kept(modules, edition, options)
+
+
+@pytest.fixture(scope="module")
+def addresses(pairs):
+    """The base servers."""
+    return pairs()
