@@ -167,7 +167,7 @@ def test_effects_by_documentation_give_the_same_data():
 
 
 ENDLESS = {"scripting/a slow script", "scripting/a slow function"}
-"""Only another client ends them, for which an engine without a loop has no time; what replicas are sent of them is compared."""
+"""Only another client ends them, for which an engine without a loop has no time; their streams are compared."""
 
 
 @pytest.mark.parametrize("group", GROUPS)
