@@ -174,6 +174,7 @@ class Replication(Timer):
             self.stream.replicas.remove(replica)
             self._unused_since = self._engine.clock.elapsed
             logger.log(NOTICE, "Connection with replica %s lost.", replica.name)
+            self.synchronization.replica_gone(replica)
             self.replicas_changed()
 
     def drop_replicas(self) -> None:

@@ -132,6 +132,11 @@ class Synchronization:
             return
         self._engine.persistence.work.when_idle(self._begin_full_sync)
 
+    def replica_gone(self, replica: Replica) -> None:
+        """A replica has gone, which may have waited for its data."""
+        if self._full_sync is not None:
+            self._full_sync.replica_gone(replica)
+
     def _begin_full_sync(self) -> None:
         from emulator.replication.full_sync import FullSync  # only a master of replicas needs it
 
