@@ -181,6 +181,11 @@ class FullSync:
 
         engine.persistence.dumps.begin(saved)
 
+    def saves_for(self, replica: Replica) -> bool:
+        """Whether the file is being saved that a replica is to be sent."""
+        receivers, image = self._receivers, self._engine.persistence.dumps.image
+        return receivers is not None and image is not None and replica in receivers.present
+
     def replica_gone(self, gone: Replica) -> None:
         """Give up a file that is saved for nobody any more, unless save points want it: others need not wait for its end."""
         dumps = self._engine.persistence.dumps

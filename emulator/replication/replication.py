@@ -319,7 +319,7 @@ class Replication(Timer):
         """Send a sign of life to those who wait, and disconnect those who give none."""
         engine = self._engine
         for replica in list(self.stream.replicas):
-            if replica.state == WAITING:
+            if replica.state == WAITING or self.synchronization.saves_for(replica):
                 replica.session.send(b"\n")
             silent = replica.lag if replica.state == ONLINE else (engine.clock.now - replica.session.active) // _SECOND
             if replica.state in (LOADING, ONLINE, TO_OPEN_CHANNEL, STREAMING) and silent > engine.config.repl_timeout:
