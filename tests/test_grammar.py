@@ -13,12 +13,6 @@ from emulator.core.engine import Engine
 from emulator.table.registry import every_command
 
 EDITIONS = [EDITIONS_BY_NAME[name] for name in ("8.2", "8.6", "valkey-9.1")]
-COMMANDS = [
-    pytest.param(edition, entry, id=f"{edition.compat}-{entry.full_name.decode()}")
-    for edition in EDITIONS
-    for entry in every_command(table(edition, hidden=False).known)
-    if entry.module in ("", "vectorset")
-]
 TYPES = {"string", "integer", "double", "key", "pattern", "unix-time", "pure-token", "oneof", "block"}
 
 
@@ -29,22 +23,31 @@ def parts(arguments):
         yield from parts(argument.get("arguments", []))
 
 
-@pytest.mark.parametrize(("edition", "entry"), COMMANDS)
-def test_group_and_version_are_those_of_the_table(edition, entry):
-    written = command.grammar(edition)[entry.full_name.decode()]
-    assert written["group"] == entry.group.replace("_", "-")
-    if entry.module:
-        assert ("since" in written) == edition.includes("8.4.0")
-    else:
-        assert written["since"] == ((edition.is_valkey and entry.valkey) or entry.since)
+def commands(edition):
+    """The commands and sub-commands of an edition, each with what the grammar says of it."""
+    written = command.grammar(edition)
+    for entry in every_command(table(edition, hidden=False).known):
+        if entry.module in ("", "vectorset"):
+            yield entry, written[entry.full_name.decode()]
 
 
-@pytest.mark.parametrize(("edition", "entry"), COMMANDS)
-def test_keys_of_the_grammar_are_among_the_key_specifications(edition, entry):
-    arguments = list(parts(command.grammar(edition)[entry.full_name.decode()].get("arguments", [])))
-    assert {argument["type"] for argument in arguments} <= TYPES
-    found = {argument["key_spec_index"] for argument in arguments if "key_spec_index" in argument}
-    assert found <= set(range(len(entry.keys)))
+@pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.compat)
+def test_groups_and_versions_are_those_of_the_table(edition):
+    for entry, written in commands(edition):
+        assert written["group"] == entry.group.replace("_", "-"), entry.full_name
+        if entry.module:
+            assert ("since" in written) == edition.includes("8.4.0"), entry.full_name
+        else:
+            assert written["since"] == ((edition.is_valkey and entry.valkey) or entry.since), entry.full_name
+
+
+@pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.compat)
+def test_keys_of_the_grammar_are_among_the_key_specifications(edition):
+    for entry, written in commands(edition):
+        arguments = list(parts(written.get("arguments", [])))
+        assert {argument["type"] for argument in arguments} <= TYPES, entry.full_name
+        found = {argument["key_spec_index"] for argument in arguments if "key_spec_index" in argument}
+        assert found <= set(range(len(entry.keys))), entry.full_name
 
 
 def test_the_grammar_is_read_when_it_is_asked_for():

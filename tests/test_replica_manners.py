@@ -236,3 +236,12 @@ def test_what_waits_to_be_sent_is_not_lost_to_one_who_comes_back(engine, client,
     client.play("SET b 2")
     engine.replication.stream.flush()
     assert back.received() == another.received()[-len(b"*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n") :]
+
+
+def test_a_replica_that_waits_for_the_file_gets_signs_of_life(engine, client, another, pass_time):
+    engine.persistence.work.begin = lambda: None  # the file is not finished
+    engine.config.repl_diskless_sync = False
+    assert client.play("PSYNC ? -1").startswith(b"+FULLRESYNC")
+    assert another.play("PSYNC ? -1") == b""
+    pass_time(1000)
+    assert (client.received(), another.received()) == (b"\n", b"\n")

@@ -5,28 +5,38 @@ from collections.abc import Iterator
 
 from conformance.resp import Closed
 
+_PATIENCE = 60.0
+"""Seconds in which a master that is busy with its disk has saved its data."""
+
 
 class Link:
-    """A link to a master that copies by way of its disk; `read` returns one command of its stream after another."""
+    """A link to a master that copies by way of its disk; `read` returns one command of its stream after another.
+
+    A replica that has to wait is sent empty lines.
+    """
 
     def __init__(self, address: tuple[str, int]) -> None:
-        self._socket = socket.create_connection(address, 10.0)
+        self._socket = socket.create_connection(address, _PATIENCE)
         self._file = self._socket.makefile("rb")
         self._socket.sendall(b"PSYNC ? -1\r\n")
-        assert self._line().startswith(b"+FULLRESYNC")
-        while not (head := self._line()):
+        assert self._told().startswith(b"+FULLRESYNC")
+        self._file.read(int(self._told()[1:]))
+
+    def _told(self) -> bytes:
+        """The next line that is not empty."""
+        while not (line := self._line()):
             continue
-        self._file.read(int(head[1:]))
+        return line
 
     def _line(self) -> bytes:
-        return self._file.readline().rstrip(b"\r\n")
+        line = self._file.readline()
+        if not line:
+            raise Closed
+        return line.rstrip(b"\r\n")
 
     def read(self) -> list[bytes]:
         """The next command; raises `Closed` where the connection has ended."""
-        head = self._line()
-        if not head:
-            raise Closed
-        count = int(head[1:])
+        count = int(self._line()[1:])
         words = []
         for _ in range(count):
             size = int(self._line()[1:])

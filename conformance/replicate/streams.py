@@ -19,7 +19,8 @@ from conformance.replicate.listener import Link
 from conformance.resp import Closed
 from conformance.runner import Side
 
-_OPTIONS = ("--repl-diskless-sync", "no", "--shutdown-timeout", "0")
+OPTIONS = ("--repl-diskless-sync", "no", "--shutdown-timeout", "0")
+"""Of the servers: a listener copies by way of the disk."""
 _CYCLE_SECONDS = 0.25
 """After which the real server has let go what has expired, though nobody has looked for it."""
 
@@ -48,6 +49,11 @@ class Listener:
         payloads = [value for value in self.side.captured.values() if len(value) >= _LEAST_PAYLOAD]
         return canonical(list(self._link.until(_END)), case, payloads)
 
+    def close(self) -> None:
+        """Listen no more."""
+        self._link.close()
+        self.side.control.close()
+
 
 def _told(case: Case, ours: Listener, real: Listener) -> tuple[Commands, Commands]:
     """What replicas of both were sent for a case that was played, in the form in which it is compared."""
@@ -56,16 +62,15 @@ def _told(case: Case, ours: Listener, real: Listener) -> tuple[Commands, Command
     return ours.heard(case), real.heard(case)
 
 
-def compare(cases: Iterable[tuple[Case, int]], modules: Sequence[str] = ()) -> Iterator[tuple[str, Commands, Commands]]:
-    """The ids of cases, and what was heard of ours and of the real server.
+def compare(
+    cases: Iterable[tuple[Case, int]], ours: servers.Address, real: servers.Address
+) -> Iterator[tuple[str, Commands, Commands]]:
+    """The ids of cases, and what was heard of ours and of the real server, which both have `OPTIONS`.
 
     Cases that end the connections of replicas are passed over, and those that start servers of their own.
     """
-    with (
-        servers.emulator(None, *_OPTIONS, modules=modules) as ours,
-        servers.oracle(None, *_OPTIONS, modules=modules) as real,
-    ):
-        both = Listener(ours), Listener(real)
+    both = Listener(ours), Listener(real)
+    try:
         version, allocator = both[1].side.version, both[1].side.allocator
         for case, protocol in cases:
             if case.restarts or not case.is_for(version, allocator):
@@ -76,7 +81,12 @@ def compare(cases: Iterable[tuple[Case, int]], modules: Sequence[str] = ()) -> I
             try:
                 yield case.id, *_told(case, *both)
             except Closed:
+                for each in both:
+                    each.close()
                 both = Listener(ours), Listener(real)
+    finally:
+        for each in both:
+            each.close()
 
 
 def report(groups: Sequence[str]) -> int:
@@ -85,13 +95,17 @@ def report(groups: Sequence[str]) -> int:
 
     different = 0
     for name in groups or all_groups(HERE / "cases"):
-        count = 0
-        for id, ours, real in compare(select([name], "", [2]), servers.modules_of(name)):
-            count += 1
-            if not same(ours, real):
-                different += 1
-                lines = unified_diff(_lines(real), _lines(ours), "real", "ours", n=1, lineterm="")
-                print(id, *list(lines)[:_SHOWN], sep="\n  ", flush=True)
+        count, modules = 0, servers.modules_of(name)
+        with (
+            servers.emulator(None, *OPTIONS, modules=modules) as subject,
+            servers.oracle(None, *OPTIONS, modules=modules) as oracle,
+        ):
+            for id, ours, real in compare(select([name], "", [2]), subject, oracle):
+                count += 1
+                if not same(ours, real):
+                    different += 1
+                    lines = unified_diff(_lines(real), _lines(ours), "real", "ours", n=1, lineterm="")
+                    print(id, *list(lines)[:_SHOWN], sep="\n  ", flush=True)
         print(f"{name}: {count} cases", file=sys.stderr)
     return 1 if different else 0
 

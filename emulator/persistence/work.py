@@ -134,8 +134,9 @@ class Work(Timer):
                 self.fire()
 
         def failed(error: Exception) -> None:
-            self._error = error
-            go_on(None)
+            if self._job is job:  # else it was stopped meanwhile, and the next one has nothing to do with it
+                self._error = error
+                self.fire()
 
         if self._engine.in_background is not None:
             self._waits = True

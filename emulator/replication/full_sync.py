@@ -181,6 +181,19 @@ class FullSync:
 
         engine.persistence.dumps.begin(saved)
 
+    def saves_for(self, replica: Replica) -> bool:
+        """Whether the file is being saved that a replica is to be sent."""
+        receivers, image = self._receivers, self._engine.persistence.dumps.image
+        return receivers is not None and image is not None and replica in receivers.present
+
+    def replica_gone(self, gone: Replica) -> None:
+        """Give up a file that is saved for nobody any more, unless save points want it: others need not wait for its end."""
+        dumps = self._engine.persistence.dumps
+        if self._receivers is None or dumps.image is None or self._engine.config.save:
+            return
+        if not [replica for replica in self._receivers.present if replica is not gone]:
+            dumps.stop()
+
     def _send_file(self, receivers: Receivers) -> Job:
         folder, name = self._engine.persistence.folder, self._engine.config.dbfilename
         for replica in receivers.present:

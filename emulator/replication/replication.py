@@ -174,6 +174,7 @@ class Replication(Timer):
             self.stream.replicas.remove(replica)
             self._unused_since = self._engine.clock.elapsed
             logger.log(NOTICE, "Connection with replica %s lost.", replica.name)
+            self.synchronization.replica_gone(replica)
             self.replicas_changed()
 
     def drop_replicas(self) -> None:
@@ -318,7 +319,7 @@ class Replication(Timer):
         """Send a sign of life to those who wait, and disconnect those who give none."""
         engine = self._engine
         for replica in list(self.stream.replicas):
-            if replica.state == WAITING:
+            if replica.state == WAITING or self.synchronization.saves_for(replica):
                 replica.session.send(b"\n")
             silent = replica.lag if replica.state == ONLINE else (engine.clock.now - replica.session.active) // _SECOND
             if replica.state in (LOADING, ONLINE, TO_OPEN_CHANNEL, STREAMING) and silent > engine.config.repl_timeout:

@@ -14,6 +14,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -50,6 +51,19 @@ _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.INFO, logging.WARNING)
 _LIBRARIES: Final = ("cjson", "cmsgpack", "struct", "bit")
 
 Outcome = tuple[Any, ...]
+
+
+@cache
+def _compiled(name: str) -> bytes:
+    """One of our own chunks, which as far as errors are concerned pass for C; without tail calls as scripts are.
+
+    To compile all of them takes five times as long as to load them, and a process may have many engines.
+    """
+    lua = _LUA.LuaRuntime(encoding=None, unpack_returned_tuples=True)
+    load, dump = lua.eval(b"loadstring"), lua.eval(b"string.dump")
+    chunk, problem = _pair(load(Path(__file__).with_name(f"{name}.lua").read_bytes(), b"=[C]"))
+    assert problem is None, problem
+    return without_tail_calls(dump(chunk))
 
 
 class Lua:
@@ -128,11 +142,8 @@ class Lua:
         return host
 
     def _chunk(self, name: str) -> Any:
-        """One of our own chunks, which as far as errors are concerned pass for C; without tail calls as scripts are."""
-        load, dump = self._runtime.eval(b"loadstring"), self._runtime.eval(b"string.dump")
-        chunk, problem = _pair(load(Path(__file__).with_name(f"{name}.lua").read_bytes(), b"=[C]"))
-        assert problem is None, problem
-        return load(without_tail_calls(dump(chunk)))
+        """One of our own chunks."""
+        return self._runtime.eval(b"loadstring")(_compiled(name))
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function for Lua that never raises: an exception would come to the script as an object of Python.
