@@ -5,6 +5,7 @@ What chance and moments make of a stream is made the same by `conformance.replic
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,9 @@ from conformance.runner import Side
 OPTIONS = ("--repl-diskless-sync", "no", "--shutdown-timeout", "0")
 """Of the servers: a listener copies by way of the disk."""
 _CYCLE_SECONDS = 0.25
-"""After which the real server has let go what has expired, though nobody has looked for it."""
+"""After which the real server has mostly let go what has expired, though nobody has looked for it."""
+_PATIENCE = 30.0
+"""Seconds in which it has done so on any machine."""
 
 _BEGIN, _END = b"the case begins", b"the case ends"
 _LEAST_PAYLOAD = 10
@@ -43,6 +46,12 @@ class Listener:
         for _ in self._link.until(_BEGIN):
             pass
 
+    def keyspace(self) -> bytes:
+        """How many keys there are, and how many that may expire."""
+        told = self.side.control("INFO", "keyspace").value
+        assert isinstance(told, bytes)
+        return re.sub(rb"avg_ttl=\d+", b"", told)
+
     def heard(self, case: Case) -> Commands:
         """What has changed since `begin`, by a case."""
         self.side.control("PUBLISH", _END, "")
@@ -59,6 +68,9 @@ def _told(case: Case, ours: Listener, real: Listener) -> tuple[Commands, Command
     """What replicas of both were sent for a case that was played, in the form in which it is compared."""
     if lets_time_pass(case):
         time.sleep(_CYCLE_SECONDS)
+        deadline = time.monotonic() + _PATIENCE
+        while ours.keyspace() != real.keyspace() and time.monotonic() < deadline:
+            time.sleep(_CYCLE_SECONDS)
     return ours.heard(case), real.heard(case)
 
 
