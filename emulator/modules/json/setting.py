@@ -151,6 +151,7 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
         if document is not None and change is not None:
             document.admit(value, len(given), max(len(change.places), 1))
         changes.append((name, document, change, value, given))
+    dirty = client.engine.dirty
     for name, document, change, value, given in changes:
         if document is None:
             client.db.put(name, Document(value, given), MODULE, b"json.mset", keep_ttl=True)
@@ -159,6 +160,7 @@ def json_mset(client: Session, key: bytes, where: bytes, text: bytes, *others: b
             client.db.changed(name, MODULE, b"json.mset")
         elif (change.parent is None or change.name not in change.parent) and _put(document, change, value):
             announce(client, name, document, b"json.mset")
+    client.engine.dirty = dirty + 1  # all are one change, be it none
     return OK
 
 
