@@ -7,6 +7,7 @@ from redis.exceptions import ResponseError
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.cluster.export import Export
 from emulator.cluster.state import members
 from tests.waiting import until
 
@@ -141,6 +142,26 @@ def test_writes_meanwhile_are_not_lost(pair):
         assert {key: int(client.get(key)) for key in written} == written
     assert size(target) == 2000
     assert size(source) == 0
+    target.command("FLUSHALL")
+
+
+def test_writers_that_are_as_quick_as_it_do_not_keep_it_from_its_end(pair, monkeypatch):
+    """With each message as many keys change as are sent."""
+    source = whose_is(pair, 0)
+    keys = [(0, b"{06S}%d" % number) for number in range(200)]
+    with source.connect() as client:
+        client.mset({key: "value" for _, key in keys})
+    send = Export._next
+
+    def send_and_change(export):
+        words = send(export)
+        if not export.migration.paused:
+            export._changed.update(dict.fromkeys(keys))
+        return words
+
+    monkeypatch.setattr(Export, "_next", send_and_change)
+    _, target, _ = move(pair, 0, 100)
+    assert size(target) == 200
     target.command("FLUSHALL")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.pause import BY_MIGRATION
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _MOST_KEYS: Final = 64
 _MOST_BYTES: Final = 1 << 18
 """What goes in one message, and for how many changed keys writes are paused."""
+_TURNS: Final = 32
+"""Messages after which there have to be fewer changed keys than before: else writers are as quick, and it would never end."""
 
 Place = tuple[int, bytes]
 """The number of a database, and a key."""
@@ -33,6 +36,8 @@ class Export:
         self._unsent = self._walk()
         self._has_walked = False
         self._changed: dict[Place, None] = {}
+        self._turns = 0
+        self._left = inf  # changed keys, when they were counted last
         engine.listen(self._note)
 
     def _walk(self) -> Iterator[Place]:
@@ -58,7 +63,7 @@ class Export:
     def proceed(self) -> None:
         """Send what comes next."""
         migration = self.migration
-        if self._has_walked and not migration.paused and len(self._changed) <= _MOST_KEYS:
+        if self._has_walked and not migration.paused and self._is_time_to_pause():
             self._pause()
         words = self._next()
         if words:
@@ -69,6 +74,17 @@ class Export:
             self._migrations.say(migration, b"HANDOVER")
         else:
             self.proceed()
+
+    def _is_time_to_pause(self) -> bool:
+        """Whether few changes are left to be sent, or no fewer than some messages ago."""
+        left = len(self._changed)
+        if left <= _MOST_KEYS:
+            return True
+        self._turns += 1
+        if self._turns % _TURNS:
+            return False
+        before, self._left = self._left, left
+        return left >= before
 
     def _pause(self) -> None:
         """Let clients wait who would write: what has changed until now is all that there is to be sent."""
