@@ -27,6 +27,7 @@ class Master:
     def __init__(self, server):
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(10)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)  # what is not read soon waits at the sender
         self._server = server
         with server.connect() as client:
             client.execute_command("REPLICAOF", "127.0.0.1", self._listener.getsockname()[1])
