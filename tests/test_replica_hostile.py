@@ -7,6 +7,7 @@ import time
 import pytest
 
 from emulator.keyspace.database import Database
+from emulator.replication import link
 from tests.test_replication import follow, in_step
 from tests.test_replication import ours as ours
 from tests.waiting import until
@@ -27,7 +28,6 @@ class Master:
     def __init__(self, server):
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(10)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 14)  # what is not read soon waits at the sender
         self._server = server
         with server.connect() as client:
             client.execute_command("REPLICAOF", "127.0.0.1", self._listener.getsockname()[1])
@@ -66,6 +66,11 @@ def victim(ours):
 
 def is_up(server):
     return server.run(lambda engine: engine.replication.link.is_up)
+
+
+def hold_little(transport):
+    """Have the system hold little of what is written and not read, megabytes else."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 12)
 
 
 def held(server):
@@ -168,10 +173,12 @@ def test_garbage_in_the_stream_ends_the_link_alone(victim, garbage):
     master.close()
 
 
-def test_a_master_that_asks_and_does_not_read_is_let_go(victim):
+def test_a_master_that_asks_and_does_not_read_is_let_go(victim, monkeypatch):
+    monkeypatch.setattr(link, "_MOST_UNSENT", 1 << 14)
     master = Master(victim)
     connection = master.say(GREETING + b"+CONTINUE\r\n")
     until(lambda: is_up(victim))
+    victim.run(lambda engine: hold_little(engine.replication.link._wire._transport))
     question = command(b"REPLCONF", b"GETACK", b"*") * 10_000
 
     def ask():
