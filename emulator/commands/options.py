@@ -106,10 +106,7 @@ def leading_options(
         stop = first + (size(words[first:]) if callable(size) else size)
         if stop > end or (given and word in rules and not _allowed(rules[word], given)):
             break
-        if size == 1:  # as most have
-            value = read(words[first])
-        else:
-            value = read(*words[first:stop]) if size else read()
+        value = read(words[first]) if size == 1 else read(*words[first:stop])  # most options have one
         if word in given:
             del given[word]
         given[word] = value

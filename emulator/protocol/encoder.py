@@ -173,6 +173,7 @@ class _Encoder:
                     continue
                 if kind is list or kind is tuple:
                     size, values = len(value), value
+                    # `_array_head`, without the call that each of thousands would take
                     head = _ARRAY_HEADS[size] if size < SHORT else b"*%d\r\n" % size
                 elif kind in aggregates:
                     head, values = aggregates[kind](value)
