@@ -24,16 +24,23 @@ _REST: Final = 0.06
 """Seconds to see whether a server is at rest,"""
 _AT_REST: Final = 0.1
 """which it is where it uses less than this part of them."""
-_AT_ONCE: Final = 200
-"""Commands that are sent at a time."""
+_AT_ONCE: Final = 16
+"""Commands that a client sends at a time, as those of `conformance.bench.cpu` do,"""
+_CLIENTS: Final = 12
+"""and how many clients do so."""
 _PATTERNS: Final = 100
 
 
 class Server(NamedTuple):
-    """A process and a connection to it."""
+    """A process and connections to it."""
 
     pid: int
-    connection: Connection
+    connections: Sequence[Connection]
+
+    @property
+    def connection(self) -> Connection:
+        """The one for what is asked once."""
+        return self.connections[0]
 
 
 def words(text: str) -> list[str]:
@@ -41,18 +48,32 @@ def words(text: str) -> list[str]:
     return [word for place, part in enumerate(text.split('"')) for word in ([part] if place % 2 else part.split())]
 
 
-def send(connection: Connection, commands: Iterator[bytes]) -> None:
-    """Send commands, some at a time, and read whatever they are answered; raises `Failed` for an error."""
-    mark = b"the end of some replies"
-    end = b"$%d\r\n%b\r\n" % (len(mark), mark)
-    while batch := list(itertools.islice(commands, _AT_ONCE)):
-        connection.write(b"".join(batch) + encode(b"ECHO", mark))
-        tail = b""
-        while not tail.endswith(end):
-            data = connection.socket.recv(1 << 20)
-            if not data or (not tail and data.startswith(b"-")):
-                raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
-            tail = tail[-100:] + data
+_MARK: Final = b"the end of some replies"
+
+
+def send(connections: Sequence[Connection], commands: Iterator[bytes]) -> None:
+    """Send commands, to each connection some at a time, and read whatever they are answered; raises `Failed` for an error."""
+    while batch := list(itertools.islice(commands, _AT_ONCE * len(connections))):
+        asked = [
+            (connection, part)
+            for place, connection in enumerate(connections)
+            if (part := batch[place * _AT_ONCE : (place + 1) * _AT_ONCE])
+        ]
+        for connection, part in asked:
+            connection.write(b"".join(part) + encode(b"ECHO", _MARK))
+        for connection, _ in asked:
+            _skip_replies(connection)
+
+
+def _skip_replies(connection: Connection) -> None:
+    """Read until the mark is answered."""
+    end = b"$%d\r\n%b\r\n" % (len(_MARK), _MARK)
+    tail = b""
+    while not tail.endswith(end):
+        data = connection.socket.recv(1 << 20)
+        if not data or (not tail and data.startswith(b"-")):
+            raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
+        tail = tail[-100:] + data
 
 
 def await_rest(pid: int) -> None:
@@ -73,9 +94,11 @@ def running(command: Callable[[int], list[str]]) -> Iterator[Server]:
     """A server, with another client that listens to patterns."""
     port = servers.free_port()
     with servers.running(command(port), port) as process, contextlib.ExitStack() as stack:
-        connection, listener = (stack.enter_context(contextlib.closing(connect(("127.0.0.1", port)))) for _ in range(2))
+        listener, *clients = (
+            stack.enter_context(contextlib.closing(connect(("127.0.0.1", port)))) for _ in range(1 + _CLIENTS)
+        )
         listener.send([b"PSUBSCRIBE", *(b"n*[a-m]%d?*" % number for number in range(_PATTERNS))])
-        yield Server(process.pid, connection)
+        yield Server(process.pid, clients)
 
 
 def chosen(cases: str, text: str | None) -> list[str]:
@@ -135,12 +158,12 @@ def _measured(server: Server, case: Case, enough: float) -> float:
     if case.prepared:
         return _once(server, case, rest)
     if not case.count:
-        send(server.connection, case.requests(1))
+        send(server.connections, case.requests(1))
         case.count = 1
         rest(server.pid)
     while True:
         before = cpu_seconds(server.pid)
-        send(server.connection, case.requests(case.count))
+        send(server.connections, case.requests(case.count))
         spent = cpu_seconds(server.pid) - before
         if spent >= enough:
             return spent / case.count * 1e6
@@ -149,10 +172,10 @@ def _measured(server: Server, case: Case, enough: float) -> float:
 
 def _once(server: Server, case: Case, rest: Callable[[int], None]) -> float:
     """The same for a case that has to be prepared each time, with what the server does afterwards."""
-    send(server.connection, case.preparation())
+    send(server.connections, case.preparation())
     rest(server.pid)
     before = cpu_seconds(server.pid)
-    send(server.connection, case.requests(1))
+    send(server.connections, case.requests(1))
     rest(server.pid)
     return (cpu_seconds(server.pid) - before) * 1e6
 

@@ -210,7 +210,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with running(servers.emulator_command) as ours, running(servers.oracle_command) as theirs:
         for database, size in enumerate(sizes):
             for server in (ours, theirs):
-                server.connection("SELECT", str(database))
+                for connection in server.connections:
+                    connection("SELECT", str(database))
                 load(server.connection, size, cases)
             for text in cases:
                 name = f"{text} @{size}"
