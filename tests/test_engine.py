@@ -10,6 +10,7 @@ from emulator.config.directives import Config
 from emulator.config.edition import Edition
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
+from emulator.keyspace.database import Database
 from tests.conftest import Client
 
 
@@ -71,6 +72,30 @@ def test_the_oldest_waiter_is_served_first(client, another, engine):
     assert client.received() == b"*2\r\n$1\r\nl\r\n$1\r\na\r\n"
     assert another.received() == b"*2\r\n$1\r\nl\r\n$1\r\nb\r\n"
     assert third.play("EXISTS l") == b":0\r\n"
+
+
+def test_those_behind_who_took_the_last_element_are_not_asked(client, engine, monkeypatch):
+    waiting = [Client(engine) for _ in range(100)]
+    for each in waiting:
+        each.play("BLPOP l 0")
+    looks = []
+    peek = Database.peek
+    monkeypatch.setattr(Database, "peek", lambda db, key: looks.append(key) or peek(db, key))
+    client.play("RPUSH l a b")
+    assert [each.received() != b"" for each in waiting] == [True] * 2 + [False] * 98
+    assert len(looks) < 10
+
+
+def test_monitors_do_not_count_everybody_anew(engine, monkeypatch):
+    monitors = [Client(engine) for _ in range(100)]
+    refreshed = []
+    refresh = Session.refresh
+    monkeypatch.setattr(Session, "refresh", lambda session: refreshed.append(session) or refresh(session))
+    for each in monitors:
+        each.play("MONITOR")
+    for each in monitors:
+        each.session.forget()
+    assert len(refreshed) < 1000
 
 
 def test_a_chain_of_moves(client, another, engine):

@@ -115,6 +115,8 @@ class Blocking:
         self.engine = engine
         self.blocks: dict[Block, None] = {}
         self.kinds: dict[type, int] = {}
+        self.needing_key = 0
+        """How many wait who want to hear that a key has gone."""
         self.ready: dict[tuple[Database, bytes], bool | None] = {}
         """The keys that have come to be (True), have gone (False), or have but grown (None)."""
         self.postponed: dict[Block, None] = {}
@@ -130,6 +132,7 @@ class Blocking:
         """Let a session wait; `timeout` in milliseconds, 0 for none."""
         self.blocks[block] = None
         self.kinds[block.kind] = self.kinds.get(block.kind, 0) + 1
+        self.needing_key += block.needs_key
         for key in block.keys:
             block.db.blocked.setdefault(key, {})[block] = None
         block.db.observe()
@@ -164,6 +167,8 @@ class Blocking:
             ready, self.ready = self.ready, {}
             for (db, key), exists in ready.items():
                 for block in list(db.blocked.get(key, ())):
+                    if exists and not self.needing_key and key not in db.entries:
+                        break  # the first have taken it all, and those behind them may be thousands
                     try:
                         concerned = block.wants_more if exists is None else block.needs_key
                         concerned = concerned or bool(exists and isinstance(db.peek(key), block.kind))
@@ -239,6 +244,7 @@ class Blocking:
         del self.blocks[block]
         self.postponed.pop(block, None)
         self.kinds[block.kind] -= 1
+        self.needing_key -= block.needs_key
         block.session.blocked = None
         self.engine.waits.cancel(block)
         if block.retry is not None:
