@@ -28,14 +28,17 @@ class Monitor:
 
     def begin(self, session: Session) -> None:
         """Show a client what is run from now on; while there is one every command takes the long way."""
+        is_first = not self.sessions
         self.sessions[session] = None
-        self._engine.refresh_sessions()
+        if is_first:
+            self._engine.refresh_sessions()
 
     def end(self, session: Session) -> None:
         """The client has seen enough."""
         if session in self.sessions:
             del self.sessions[session]
-            self._engine.refresh_sessions()
+            if not self.sessions:
+                self._engine.refresh_sessions()
 
     def show(self, session: Session, command: Command, args: Sequence[bytes]) -> None:
         """Show a command, unless it is an administrator's."""
