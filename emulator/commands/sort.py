@@ -53,20 +53,27 @@ _OPTIONS: Final = {b"ASC": FLAG, b"DESC": FLAG, b"ALPHA": FLAG, b"LIMIT": LIMIT}
 _NONE_GIVEN: Final = _Options(None, 0, -1, [], descending=False, alpha=False, store=None, leaves_order=False)
 
 
-def _parse(client: Session, key: bytes, words: Sequence[bytes], may_store: bool) -> _Options:
+def _parse(client: Session, name: str, key: bytes, words: Sequence[bytes], may_store: bool) -> _Options:
     if not words:
         return _NONE_GIVEN
     orders: list[bytes] = []
     gets: list[bytes] = []
 
+    def check_user(option: str) -> None:
+        """Raise unless the user may read every key, which a pattern could refer to."""
+        if not client.user.reads_every_key(REGISTRY[name], (name.encode(), key, *words)):
+            raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
+
     def read_order(pattern: bytes) -> None:
         if b"*" in pattern:
             _check_slot(client, "BY", key, pattern)
+            check_user("BY")
         orders.append(pattern)
 
     def read_get(pattern: bytes) -> None:
         if pattern != b"#" or client.engine.config.edition.precedes("8.0.0"):
             _check_slot(client, "GET", key, pattern)
+        check_user("GET")
         gets.append(pattern)
 
     known = {**_OPTIONS, b"BY": (1, read_order), b"GET": (1, read_get)}
@@ -95,13 +102,6 @@ def _check_slot(client: Session, option: str, key: bytes, pattern: bytes) -> Non
         raise CommandError(f"{denied}.")
     if pattern_slot(pattern) != key_slot(key):
         raise CommandError(f"{denied} when keys formed by the pattern may be in different slots.")
-
-
-def _check_user(client: Session, command_name: str, words: Sequence[bytes], options: _Options) -> None:
-    """Raise unless the user may read every key, which the patterns could refer to."""
-    for option, used in (("BY", options.by is not None), ("GET", bool(options.gets))):
-        if used and not client.user.reads_every_key(REGISTRY[command_name], words):
-            raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
 
 
 def _lookup(client: Session, pattern: bytes, element: bytes) -> bytes | None:
@@ -218,8 +218,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
 )
 def sort(client: Session, key: bytes, *options: bytes) -> Reply:
     """Sorts the elements of a list, set or sorted set; returns or stores them."""
-    parsed = _parse(client, key, options, may_store=True)
-    _check_user(client, "sort", (b"sort", key, *options), parsed)
+    parsed = _parse(client, "sort", key, options, may_store=True)
     result = _sorted(client, key, parsed)
     if parsed.store is None:
         return result
@@ -255,6 +254,5 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
 )
 def sort_ro(client: Session, key: bytes, *options: bytes) -> list[bytes | None]:
     """Sorts the elements of a list, set or sorted set and returns them."""
-    parsed = _parse(client, key, options, may_store=False)
-    _check_user(client, "sort_ro", (b"sort_ro", key, *options), parsed)
+    parsed = _parse(client, "sort_ro", key, options, may_store=False)
     return _sorted(client, key, parsed)
