@@ -5,6 +5,7 @@ import tracemalloc
 
 import pytest
 
+from emulator.clients.monitor import REDACTED, redacted
 from emulator.clients.session import Session
 from emulator.config.directives import Config
 from emulator.config.edition import Edition
@@ -96,6 +97,11 @@ def test_monitors_do_not_count_everybody_anew(engine, monkeypatch):
     for each in monitors:
         each.session.forget()
     assert len(refreshed) < 1000
+
+
+def test_many_secrets_are_hidden_in_one_walk():
+    many = [b"AUTH", b"default", b"secret"] * 50_000  # to look for each word among all places would take minutes
+    assert redacted([b"HELLO", b"2", *many]) == [b"HELLO", b"2", *[b"AUTH", REDACTED, REDACTED] * 50_000]
 
 
 def test_a_chain_of_moves(client, another, engine):

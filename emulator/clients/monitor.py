@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.inline import quoted
@@ -65,16 +65,16 @@ def _source(session: Session) -> bytes:
 def redacted(args: Sequence[bytes]) -> Sequence[bytes]:
     """The words of a call without the secrets in it: passwords, the rules of users."""
     name = args[0].lower()
-    hidden: list[int] = []
+    hidden: Collection[int] = ()
     if name == b"auth":
-        hidden = [*range(1, len(args))]
+        hidden = range(1, len(args))
     elif name == b"hello":
-        hidden = [place + step for place, word in enumerate(args) if word.lower() == b"auth" for step in (1, 2)]
+        hidden = {place + step for place, word in enumerate(args) if word.lower() == b"auth" for step in (1, 2)}
     elif name == b"config" and len(args) > 2 and args[1].lower() == b"set":
-        hidden = [place + 1 for place in range(2, len(args), 2) if args[place].lower() in _SECRETS]
+        hidden = {place + 1 for place in range(2, len(args), 2) if args[place].lower() in _SECRETS}
     elif name == b"acl" and len(args) > 2 and args[1].lower() in (b"setuser", b"deluser", b"getuser"):
-        hidden = [*range(2, len(args))]
+        hidden = range(2, len(args))
     elif name == b"migrate":
-        for place, word in enumerate(args[6:], 6):
-            hidden += {b"AUTH": [place + 1], b"AUTH2": [place + 1, place + 2]}.get(word.upper(), [])
+        followers = {b"AUTH": (1,), b"AUTH2": (1, 2)}
+        hidden = {place + step for place, word in enumerate(args[6:], 6) for step in followers.get(word.upper(), ())}
     return [REDACTED if place in hidden else word for place, word in enumerate(args)] if hidden else args
