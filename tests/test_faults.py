@@ -45,6 +45,14 @@ def test_an_error_for_one_command_and_some_keys(client):
     assert client.get("user:1") == "x"
 
 
+def test_a_command_that_holds_others_stands_for_all_of_them(client):
+    fault(client, "ADD", "COMMAND", "config", "ERROR", "ERR no")
+    for words in ("GET", "hz"), ("RESETSTAT",):
+        with pytest.raises(redis.exceptions.ResponseError, match=r"^no$"):
+            client.execute_command("CONFIG", *words)
+    assert fired(client) == [2]
+
+
 def test_every_nth_call_and_only_so_often(client):
     fault(client, "ADD", "COMMAND", "incr*", "NTH", 3, "TIMES", 2, "ERROR", "OOM no memory")
     outcomes = []

@@ -95,7 +95,7 @@ def seen(handle):
             handle, lambda engine: (engine.pause.active, engine.expiration.active, engine.out_of_memory)
         ),
         "scripts may": on_engine(handle, lambda engine: engine.scripting.may_call_all),
-        "next fault": handle.command("EMULATOR", "FAULT", "ADD", "ERROR", "ERR no", "COMMAND", "none"),
+        "next fault": handle.command("EMULATOR", "FAULT", "ADD", "ERROR", "ERR no", "COMMAND", "echo"),
         "lua": ask(handle, "EVAL", "return {tostring(math.random()), pcall(cjson.encode, {[1]=1, [100]=1})}", 0),
     }
     handle.command("EMULATOR", "FAULT", "CLEAR")

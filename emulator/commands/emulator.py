@@ -13,7 +13,7 @@ from emulator.protocol.errors import NOT_POSITIVE, CommandError, as_text
 from emulator.protocol.replies import OK, Reply, Status
 from emulator.protocol.text import to_bytes, to_text
 from emulator.suggestions import did_you_mean
-from emulator.table.registry import EMULATOR, command, container
+from emulator.table.registry import EMULATOR, command, container, every_command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
@@ -126,6 +126,14 @@ def _fault(words: Sequence[bytes]) -> Fault:
     return Fault(effect, **conditions)
 
 
+def _check_command(client: Session, fault: Fault) -> Fault:
+    """Return the fault; raise where its glob is for no command, so that it would never strike."""
+    known = list(every_command(client.engine.original_commands))
+    if fault.command and not any(map(fault.names, known)):
+        raise _unknown("command", fault.command, [entry.full_name for entry in known])
+    return fault
+
+
 def _described(fault: Fault) -> dict[bytes, Reply]:
     return {
         b"id": fault.id,
@@ -148,7 +156,7 @@ def emulator_fault(client: Session, action: bytes, *words: bytes) -> Reply:
     """ADD a fault (returns its id), LIST the faults and how often each fired, or CLEAR one or all."""
     faults, word = client.engine.faults, known_action(action, b"ADD", b"LIST", b"CLEAR")
     if word == b"ADD":
-        return faults.add(_fault(words)).id
+        return faults.add(_check_command(client, _fault(words))).id
     if len(words) > (word == b"CLEAR"):
         raise wrong_subcommand_arity(client)
     if word == b"LIST":

@@ -74,11 +74,16 @@ class Fault:
         self.fired += 1
         return True
 
+    def names(self, command: Command) -> bool:
+        """Whether its glob is for a command: by the full name of a sub-command, or by that of what holds it."""
+        matches = matcher(self.command, True)
+        return matches(command.full_name) or (command.parent is not None and matches(command.parent.name))
+
     def is_for(self, session: Session, command: Command, args: Sequence[bytes]) -> bool:
         """Whether a call is one of those that it may strike."""
         if self.effect == REFUSE:
             return False
-        if self.command and not matcher(self.command, True)(command.full_name):
+        if self.command and not self.names(command):
             return False
         if self.client and not matcher(self.client)(session.name):
             return False

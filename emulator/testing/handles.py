@@ -281,11 +281,13 @@ class FaultHandles:
         ``"drop-after"`` end the connection, ``"half"`` ends it after half a reply, ``"stall"`` listens to the client no
         longer, ``"refuse"`` refuses new connections.
 
-        `command`, `key` and `client` (its name) are globs; without one it is for all. Of the calls that it is for, only
-        every `nth` is struck, only so many `times`, and only by a `probability` from 0 to 1, whose chance a `seed` repeats.
+        `command`, `key` and `client` (its name) are globs; without one it is for all. The name of a command that holds
+        others (``config``) is for all of them. Of the calls that it is for, only every `nth` is struck, only so many
+        `times`, and only by a `probability` from 0 to 1, whose chance a `seed` repeats.
 
         ``add("error", error="OOM ...", command="set")``, ``add("delay", seconds=0.2, nth=3)``, ``add("drop-after")``.
-        Raises ValueError where an argument is not as it should be or does not go with the effect.
+        Raises ValueError where an argument is not as it should be or does not go with the effect; the server refuses a
+        `command` that is none.
         """
         words = _effect(effect, error, seconds)
         numbers = {"nth": nth, "times": times, "seed": seed}
