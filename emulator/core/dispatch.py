@@ -312,7 +312,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         return error
     if session.queue is not None and command.full_name not in NOT_QUEUED:
         if not session.must_abort:
-            session.queue.append((command, list(args)))
+            session.queue.add(command, list(args))
         return QUEUED
     return _called(session, command, args)
 
