@@ -311,7 +311,7 @@ class Session:
         if mode == REPLY_SKIP_NEXT:
             self.reply_mode = REPLY_SKIP
             self.refresh()
-        elif mode == REPLY_SKIP:
+        elif mode == REPLY_SKIP and not self.closing:
             self.reply_mode = REPLY_ON
             self.refresh()
         return mode in DROPPING

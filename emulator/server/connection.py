@@ -15,7 +15,7 @@ from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
-from emulator.protocol.replies import REPLY_OFF
+from emulator.protocol.replies import DROPPING, REPLY_OFF
 from emulator.sockets.transport import Receiver
 from emulator.wall import internal_error
 
@@ -179,21 +179,28 @@ class Connection(Receiver):
                 self._position = self._waiting = 0
                 if self._parser.restricted:
                     self._parse_rest()
+        if self._parser.error is not None and not self._backlog and not session.closing:
+            self.server.protocol_error(self, self._parser.error)
+        if session.closing:
+            if not self._is_left_alone():
+                self._leave()
+            return
         if session.out:
             self.server.hold(self)
-        if session.closing:
-            self._leave()
-        elif self._backlog and not self._waits():
+        if self._backlog and not self._waits():
             self._schedule()
-        elif self._parser.error is not None and not self._backlog:
-            self.server.protocol_error(self, self._parser.error)
-            self._leave()
         elif self._half_closed:
             self.server.release(self)
             self.abort()
 
     def _waits(self) -> bool:
         return self.session.blocked is not None or self.session.suspended
+
+    def _is_left_alone(self) -> bool:
+        """Whether a client that is to be closed stays: the real server closes it as it writes the last reply, and there is none
+        if CLIENT REPLY drops it."""
+        session = self.session
+        return session.reply_mode in DROPPING and not session.awaits_replies and not self._half_closed
 
     def _leave(self) -> None:
         """Close when all is sent; nothing more is said."""
