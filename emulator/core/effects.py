@@ -43,7 +43,7 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
     The data have changed already: after an error of ours its own words are the nearest there is.
     """
     instead = _INSTEAD[command.full_name]
-    if reply.__class__ is Block:
+    if isinstance(reply, Block):
         return ()
     try:
         return list(instead(session, words, reply))
