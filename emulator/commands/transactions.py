@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _REASONS: Final = {
     BY_COMMAND: "no permission to execute the command or subcommand",
     BY_KEY: "no permission to touch the specified keys",
-    BY_CHANNEL: "no permission to access one of the channels used as arguments to the command",
+    BY_CHANNEL: "no permission to access one of the channels used as arguments",
 }
 
 
@@ -107,9 +107,14 @@ def _gathered(client: Session, queue: Queue) -> list[Reply] | NoReply:
 
 
 def _checked(client: Session, queued: Command, args: Sequence[bytes]) -> Reply:
-    """Run a queued command if the user still may.  Of replies that CLIENT REPLY drops only the news of subscriptions stay."""
+    """Run a queued command if the user still may.
+
+    Of replies that CLIENT REPLY drops only the news of subscriptions stay; who has closed itself hears nothing more.
+    """
+    has_closed_itself = client.closing
     reply = _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args)
-    return NO_REPLY if client.reply_mode in DROPPING and reply.__class__ is not Replies else reply
+    is_dropped = client.reply_mode in DROPPING and reply.__class__ is not Replies
+    return NO_REPLY if is_dropped or has_closed_itself else reply
 
 
 def _spoken(client: Session, queued: Command, args: Sequence[bytes]) -> Reply:
