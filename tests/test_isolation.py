@@ -2,9 +2,11 @@
 
 import gc
 import importlib
+import logging
 import pkgutil
 import sys
 import types
+import weakref
 from collections import deque
 from functools import cached_property
 
@@ -19,7 +21,8 @@ from emulator.core.engine import Engine
 from .cases import check_group, commands, groups_of, playable
 
 CASES = playable()
-_CODE = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType)
+_OTHERS = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, logging.Logger)
+"""What is nobody's state: code, and the log, by which all of pytest is reached."""
 _OF_IMPORTS = ("__loader__", "__spec__")
 """By which a module that pytest imports holds all of pytest, every test of the run included."""
 _CONTAINERS = (dict, list, set, deque, bytearray)
@@ -38,7 +41,7 @@ def reached(*roots):
     seen, stack = {}, list(roots)
     while stack:
         thing = stack.pop()
-        if id(thing) in seen or isinstance(thing, _CODE) or "cython" in type(thing).__name__:
+        if id(thing) in seen or isinstance(thing, _OTHERS) or "cython" in type(thing).__name__:
             continue
         seen[id(thing)] = thing
         stack += gc.get_referents(thing)
@@ -83,13 +86,21 @@ def test_two_engines_share_nothing_that_changes():
 
 
 @pytest.mark.parametrize("group", groups_of(CASES))
-def test_nothing_worked_out_beforehand_is_stale(group):
-    check_group(CASES, group, nothing_is_stale)
+def test_nothing_worked_out_beforehand_is_stale_nor_outlives_its_engine(group):
+    engines = weakref.WeakSet()
+
+    def check(case):
+        engine = Engine(Config(), ManualClock())
+        engines.add(engine)
+        nothing_is_stale(engine, case)
+
+    check_group(CASES, group, check)
+    gc.collect()
+    assert not engines
 
 
-def nothing_is_stale(case):
+def nothing_is_stale(engine, case):
     """`Session.fast_path` and `Database.has_listeners`: after each command they are what they would be if worked out anew."""
-    engine = Engine(Config(), ManualClock())
     for step in play(engine, case):
         for session in list(engine.sessions.values()):
             kept = session.fast_path, session.plain_queue, session.output_limit

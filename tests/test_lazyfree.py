@@ -55,6 +55,14 @@ def test_each_step_frees_about_as_much(count, make):
     assert not lazyfree.pending
 
 
+def test_a_string_is_not_kept_until_later():
+    lazyfree = LazyFree()
+    begun = []
+    lazyfree.begin = lambda: begun.append(1)
+    lazyfree.add(bytearray(1_000_000))
+    assert not begun and not lazyfree.pending
+
+
 def test_what_somebody_else_holds_is_let_go():
     tally = []
     lazyfree = LazyFree()

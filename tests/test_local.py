@@ -278,7 +278,6 @@ def test_clients_that_nobody_holds_any_more_may_go_while_all_are_looked_at(monke
             lost.pop().close()
         return usage(session)
 
-    monkeypatch.setattr("emulator.commands.info.usage", look)
-    monkeypatch.setattr("emulator.keyspace.memory.usage", look)
+    monkeypatch.setattr("emulator.clients.memory.usage", look)
     told = local.perform((b"INFO", b"clients"), (b"INFO", b"memory"))
     assert [isinstance(text, bytes) for text in told] == [True, True]

@@ -131,6 +131,7 @@ def test_many_scripts_and_many_calls_leave_memory_flat(client, lua):
     for number in range(3000):
         lua(f"return {{{number}, redis.call('incr', 'n')}}")
     assert len(scripting.scripts) == 500
+    lua("collectgarbage()")
     gc.collect()
     before = sum(scripting.vm_memory)
     objects = len(gc.get_objects())
@@ -138,9 +139,9 @@ def test_many_scripts_and_many_calls_leave_memory_flat(client, lua):
         lua(f"return {{{number}, redis.call('incr', 'n')}}")
     lua("collectgarbage()")
     gc.collect()
-    assert sum(scripting.vm_memory) < 2 * before
+    assert sum(scripting.vm_memory) < 1.01 * before
     assert len(gc.get_objects()) < objects + 2000
-    assert scripting.evicted == 9000 + 1 - 500
+    assert scripting.evicted == 9000 + 2 - 500
 
 
 def test_scripts_that_were_loaded_are_kept(client, lua):

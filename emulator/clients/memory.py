@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sized
+from time import monotonic
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.datatypes.footprint import DICT_ENTRY, POINTER, allocated, buckets
@@ -29,9 +30,11 @@ _WORTH_TRIMMING: Final = 4096
 _LARGE: Final = 32768
 _EXEC: Final = (b"exec",)
 _PATIENCE: Final = 2
-_OFTEN: Final = 50
-_EACH_MILLISECOND: Final = 10
-"""What all clients take is found out every so many milliseconds, and one more for so many clients."""
+_OFTEN: Final = 0.05
+_OF_EACH: Final = 0.0001
+"""What all clients take is found out every so many seconds, and for each client so many more."""
+_FEW: Final = 10
+"""Up to so many are looked at whenever somebody asks."""
 _QUEUED_COMMAND: Final = 24
 _WATCHED_KEY: Final = 80
 _TREE_NODE: Final = 32
@@ -75,9 +78,21 @@ class Usage(NamedTuple):
     total: int
 
 
+class Totals(NamedTuple):
+    """Bytes: the largest query buffer, the largest list of blocks of replies, and what all clients take."""
+
+    query_buffer: int
+    output: int
+    total: int
+
+
 def usage(session: Session) -> Usage:
     """What a client takes.  O(prefixes that it is told of)."""
     held = session.buffers()
+    replies = session.replies
+    replies.settle(session.engine.clock.now)
+    if not (session.running or _has_more(session, held) or session.engine.config.edition.precedes("8.0.0")):
+        return Usage(0, 0, 0, 0, 0, replies.size, replies.peak, 0, 0, 0, 0, _STRUCTURE + replies.size)
     used, free, query = _query_buffer(session, held)
     arguments, count = held.arguments, held.begun
     if session.running or session.blocked is not None or session.suspended:
@@ -86,8 +101,6 @@ def usage(session: Session) -> Usage:
         count += len(words)
     queue = session.queue
     queued = 0 if queue is None else queue.size
-    replies = session.replies
-    replies.settle(session.engine.clock.now)
     filled, blocks, output = replies.beyond(held.unsent + sum(map(len, session.out)))
     beyond = query + arguments + POINTER * count + queued + output + _beside(session)
     return Usage(
@@ -165,29 +178,48 @@ def _tree_nodes(words: Collection[bytes]) -> int:
 
 
 class ClientMemory:
-    """What the clients of an engine take together beside themselves, as of a moment ago."""
+    """What the clients of an engine take together, as of a moment ago."""
 
     def __init__(self, engine: HostOfClients) -> None:
         self._engine = engine
-        self._found = 0
-        self._again_at = 0
+        self._beyond = 0
+        self._totals = Totals(0, 0, 0)
+        self._beyond_again_at = self._totals_again_at = 0.0
 
     def beyond(self) -> int:
-        """Bytes; what runs just now is left out.  O(clients), but not often."""
-        engine = self._engine
-        now = engine.clock.now
-        if now >= self._again_at:
-            sessions = list(engine.sessions.values())  # some may go meanwhile, by Python's own garbage collection
-            self._found = sum(
-                usage(session).beyond for session in sessions if not session.running and _has_more(session)
+        """Bytes beside the clients themselves; what runs just now is left out.  O(clients), but not often."""
+        now = monotonic()
+        if now >= self._beyond_again_at:
+            sessions = self._sessions()
+            self._beyond = sum(
+                usage(session).beyond
+                for session in sessions
+                if not session.running and _has_more(session, session.buffers())
             )
-            self._again_at = now + _OFTEN + len(sessions) // _EACH_MILLISECOND
-        return self._found
+            self._beyond_again_at = now + _OFTEN + _OF_EACH * len(sessions)
+        return self._beyond
+
+    def totals(self) -> Totals:
+        """What they take.  O(clients), but where there are many not often."""
+        now = monotonic()
+        if now >= self._totals_again_at:
+            usages = [usage(session) for session in self._sessions()]
+            self._totals = Totals(
+                max((used.allocated for used in usages), default=0),
+                max((used.output for used in usages), default=0),
+                sum(used.total for used in usages),
+            )
+            if len(usages) > _FEW:
+                self._totals_again_at = now + _OF_EACH * len(usages)
+        return self._totals
+
+    def _sessions(self) -> list[Session]:
+        """The clients; some may go meanwhile, by Python's own garbage collection."""
+        return list(self._engine.sessions.values())
 
 
-def _has_more(session: Session) -> bool:
+def _has_more(session: Session, held: Buffers) -> bool:
     """Whether a client may take anything beside itself, which is quicker to find out than how much."""
-    held = session.buffers()
     return bool(
         held.waiting
         or held.begun

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from emulator.clients.memory import usage
 from emulator.commands import info_valkey
 from emulator.commands.info_memory import memory
 from emulator.commands.info_persistence import persistence
@@ -83,13 +82,13 @@ def _listeners(engine: Engine) -> Fields:
 
 def _clients(engine: Engine) -> Fields:
     sessions = list(engine.sessions.values())
-    usages = [usage(session) for session in sessions]
+    totals = engine.client_memory.totals()
     return [
         ("connected_clients", sum(session.peer is None for session in sessions)),
         ("cluster_connections", 0),
         ("maxclients", engine.config.maxclients),
-        ("client_recent_max_input_buffer", max((used.allocated for used in usages), default=0)),
-        ("client_recent_max_output_buffer", max((used.output for used in usages), default=0)),
+        ("client_recent_max_input_buffer", totals.query_buffer),
+        ("client_recent_max_output_buffer", totals.output),
         ("blocked_clients", len(engine.blocking.blocks) + sum(session.paused for session in sessions)),
         ("tracking_clients", len(engine.tracking.clients)),
         ("pubsub_clients", sum(1 for session in sessions if session.subscriptions), "7.4.0"),

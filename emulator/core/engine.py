@@ -77,8 +77,9 @@ class Engine:
     takes long, and then goes on with the outcome or the error; it may be None.  ``soon`` does something in the next round of
     the owner's loop, or at once where there is none.  ``dial`` opens connections to other servers, ``dial_node`` to the bus
     of other nodes, where the owner can.  ``sentinel`` and ``cluster`` are there where it is a sentinel or a node, whose
-    databases know the slots of their keys (``has_slots``).  ``on_shutdown`` tells the owner that it is to end.  ``unwritten``
-    is what the append-only file has still to get before replies leave.
+    databases know the slots of their keys (``has_slots``).  ``of_modules`` has what a module knows of all data, by its class.
+    ``on_shutdown`` tells the owner that it is to end.  ``unwritten`` is what the append-only file has still to get before
+    replies leave.
     """
 
     dispatch: Dispatch = dispatch
@@ -171,6 +172,7 @@ class Engine:
 
     def _set_up_data(self) -> None:
         self.vector_uids: Iterator[int] = count(1)
+        self.of_modules: dict[type, object] = {}
         self.lazyfree = LazyFree()
         self.eviction = Eviction(self)
         self.out_of_memory = False

@@ -67,6 +67,7 @@ class HostOfData(HostOfClients, Protocol):
     blocking: Blocking
     pause: Pause
     client_memory: ClientMemory
+    of_modules: dict[type, object]
 
     @property
     def databases(self) -> list[Database]: ...

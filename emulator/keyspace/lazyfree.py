@@ -43,8 +43,8 @@ class LazyFree:
         self.begin: Callable[[], None] | None = None
 
     def add(self, value: Sized) -> None:
-        """Frees a value, which the caller lets go of now."""
-        if self.begin is not None:
+        """Frees a value, which the caller lets go of now; a string goes with that."""
+        if self.begin is not None and value.__class__ not in _ATOMS:
             self.run(len(value), _taken_apart(value))
 
     def run(self, elements: int, job: Iterator[int]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from emulator.clients.memory import CLIENT, usage
+from emulator.clients.memory import CLIENT
 from emulator.datatypes.footprint import POINTER, buckets
 from emulator.keyspace.weight import SLOT
 
@@ -44,7 +44,7 @@ class MemoryFigures:
         self.startup = AT_REST
         databases = [db for db in engine.databases if db.entries]
         self.keys = sum(map(len, databases))
-        self.clients = sum(usage(session).total for session in list(engine.sessions.values()))
+        self.clients = engine.client_memory.totals().total
         self.scripts = scripting.scripts_memory
         self.functions = scripting.functions_memory
         self.tables = sum(POINTER * buckets(len(db)) for db in databases)

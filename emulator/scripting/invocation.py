@@ -122,7 +122,6 @@ class Invocation:
         command = self._lookup(words[0])
         if (
             command is None
-            or command.subcommands
             or not command.least <= len(words) <= command.most
             or command.flags & NOSCRIPT
             or self._bound

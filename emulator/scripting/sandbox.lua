@@ -19,13 +19,40 @@ local MOST_RESULTS = 8000
 local READONLY = "Attempt to modify a readonly table"
 local STEPS = 100000
 
--- The host refers to tables and functions by places in the registry.  Those that one call can bring are free from the
--- beginning, and one more for whatever the host keeps: no reference needs memory at a moment when there may be none.
+-- The host refers to tables and functions by places in the registry, of which `registry[0]` is the first free one, that one
+-- has the next, and the last 0.  Those that one call can bring are always free, beside those of whatever the host keeps: no
+-- reference needs memory at a moment when there may be none.
 local registry = debug.getregistry()
-local function reserve(count)
-  for place = #registry + 1, #registry + count do registry[place], registry[0] = registry[0] or 0, place end
+local KEPT_AT_ONCE = 256 -- things that the host may keep before the free places are counted again
+local may_keep = 0
+local last = 0
+for place in raw_pairs(registry) do
+  if type(place) == "number" and place > last then last = place end
 end
-reserve(MOST_RESULTS)
+
+local function set_free(place)
+  registry[place], registry[0] = registry[0], place
+end
+
+registry[0] = 0
+for place = 1, last do
+  if registry[place] == nil or type(registry[place]) == "number" then set_free(place) end
+end
+
+-- The host is about to keep one thing more.
+local function reserve()
+  if may_keep == 0 then
+    local free, place = 0, registry[0]
+    while place ~= 0 do free, place = free + 1, registry[place] end
+    for new = last + 1, last + MOST_RESULTS + KEPT_AT_ONCE - free do
+      set_free(new)
+      last = new
+    end
+    may_keep = KEPT_AT_ONCE
+  end
+  may_keep = may_keep - 1
+end
+reserve()
 
 -- Where in the script we are: the innermost function that is not one of ours.
 local function place_of_script()
@@ -481,7 +508,7 @@ local function register_function(...)
     if type(callback) ~= "function" then fail("second argument to " .. own_name .. ".register_function must be a function") end
     name, description, flags = tostring(name), nil, nil
   end
-  reserve(1)
+  reserve()
   local problem = declare(name, callback, description or false, concat(flags or {}, "\n"))
   if problem then fail(problem) end
 end
@@ -554,12 +581,12 @@ function host.finish(...)
 end
 
 function host.compile_script(code)
-  reserve(1)
+  reserve()
   return compile(host.script_world, code, "@user_script")
 end
 
 function host.compile_library(code)
-  reserve(1)
+  reserve()
   return compile(host.function_world, code, "@user_function")
 end
 

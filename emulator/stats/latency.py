@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
@@ -77,11 +77,8 @@ class Durations:
                     steps = min(int((moment - OFFSET) / _STEP), _MOST_STEPS)
                     first = steps // _width(steps) * _width(steps)
                     buckets[first] = buckets.get(first, 0) + 1
-        left = data[_STEPS_BYTE::8]
-        while left:
-            others = left.replace(left[:1], b"")
-            buckets[left[0]] = buckets.get(left[0], 0) + len(left) - len(others)
-            left = others
+        for steps, count in Counter(data[_STEPS_BYTE::8]).items():
+            buckets[steps] = buckets.get(steps, 0) + count
 
     @property
     def tracked(self) -> int:

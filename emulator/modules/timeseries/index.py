@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from emulator.keyspace.database import Database
 from emulator.modules.timeseries.labels import Matcher
@@ -105,14 +104,11 @@ class Indices:
         return sorted({key for db in self._engine.databases for key, _ in self.matching(db, matchers)})
 
 
-_INDICES: WeakKeyDictionary[HostOfData, Indices] = WeakKeyDictionary()
-
-
 def indices(engine: HostOfData) -> Indices:
     """The indices of an engine, which begin now if need be."""
-    found = _INDICES.get(engine)
-    if found is None:
-        found = _INDICES[engine] = Indices(engine)
+    found = engine.of_modules.get(Indices)
+    if not isinstance(found, Indices):
+        found = engine.of_modules[Indices] = Indices(engine)
     return found
 
 
