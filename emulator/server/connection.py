@@ -302,8 +302,9 @@ class Connection(Receiver):
 
     def _note_room(self) -> None:
         """What is left of what was read takes a buffer of the client's own."""
-        if self._parser.buffered or self._waiting:
-            self._room = max(self._parser.announced, SHARED)
+        announced = self._parser.announced
+        if announced or self._parser.unparsed or self._waiting:
+            self._room = max(announced, SHARED)
 
     def _check_query_buffer(self) -> None:
         self._note_room()
