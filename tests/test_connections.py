@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import struct
 
 import pytest
 
+from emulator.clients.session import Session
 from emulator.clock import ManualClock
+from emulator.config.edition import EDITIONS
 from emulator.protocol.client_side import encoded
 from emulator.server.connection import Connection
 from emulator.sockets import rounds
@@ -376,3 +379,34 @@ def test_who_comes_when_the_server_ends_is_not_let_in(play):
         assert len(server.engine.databases[0]) == 0
 
     play(scenario, 1)
+
+
+KINDS = ("PING", "BLPOP list 0", "SUBSCRIBE news", "CLIENT LIST", "WATCH key", "MULTI", "MONITOR", "NONE")
+
+
+@pytest.mark.parametrize("edition", ["8.2", "valkey-9.1"])
+def test_a_client_that_has_gone_leaves_no_circle(play, edition):
+    """The garbage collector does not look at what has been there for long."""
+
+    async def scenario(server, *clients):
+        def there():
+            return [thing for thing in gc.get_objects() if isinstance(thing, Session | Connection | asyncio.Transport)]
+
+        for client, kind in zip(clients, KINDS, strict=True):
+            client.send(kind)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert len(there()) >= 3 * len(KINDS)
+        gc.disable()
+        try:
+            for client in clients:
+                client.close()
+            while server.engine.sessions:
+                await asyncio.sleep(0)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert there() == []
+        finally:
+            gc.enable()
+
+    play(scenario, len(KINDS), edition=EDITIONS[edition])

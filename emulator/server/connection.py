@@ -79,6 +79,7 @@ class Connection(Receiver):
     def _let_go(self) -> None:
         session = self.session
         session.on_wake = session.on_abort = session.on_move = session.on_overrun = None
+        session.buffers = Buffers
 
     def _move(self, session: Session) -> None:
         """The client goes over to another engine."""
@@ -169,6 +170,8 @@ class Connection(Receiver):
             return False
         self._limit.release()
         self._let_go()
+        del self._limit
+        self._parser.on_large = None
         return True
 
     # Running

@@ -46,6 +46,7 @@ class PacedTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._drop()
         self._receiver.connection_lost(exc)
+        del self._receiver
 
     def pause_writing(self) -> None:
         self._paused = True

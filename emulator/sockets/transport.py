@@ -195,6 +195,7 @@ class SocketTransport(asyncio.Transport):
             self._receiver.connection_lost(error)
         finally:
             self._socket.close()
+            del self._receiver, self._receive  # who has lived for long and is in a circle is never found to be garbage
 
 
 class StreamListener:
