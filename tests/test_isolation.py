@@ -96,26 +96,30 @@ def test_two_engines_share_nothing_that_changes():
 @pytest.mark.parametrize("group", groups_of(CASES))
 def test_nothing_is_stale_and_nothing_is_left(group):
     """Values go without the garbage collector, which does not look at what has been there for long; engines with it."""
+    gc.collect()
+    gc.disable()
+    try:
+        engines = played(group)
+        assert [thing for thing in gc.get_objects() if type(thing).__module__ in OF_VALUES] == []
+    finally:
+        gc.enable()
+    gc.collect()
+    assert not engines
+
+
+def played(group):
+    """The engines on which the cases of a group were played, without data now, and without anybody who holds them."""
     engines = []
 
     def check(case):
         engines.append(Engine(Config(), ManualClock()))
         nothing_is_stale(engines[-1], case)
 
-    gc.collect()
-    gc.disable()
-    try:
-        check_group(CASES, group, check)
-        for engine in engines:
-            for db in engine.databases:
-                db.clear()
-        assert [thing for thing in gc.get_objects() if type(thing).__module__ in OF_VALUES] == []
-    finally:
-        gc.enable()
-    gone = weakref.WeakSet(engines)
-    engine = db = engines = None
-    gc.collect()
-    assert not gone
+    check_group(CASES, group, check)
+    for engine in engines:
+        for db in engine.databases:
+            db.clear()
+    return weakref.WeakSet(engines)
 
 
 def nothing_is_stale(engine, case):
