@@ -84,7 +84,7 @@ class Group:
         if known is not None:
             del self._owner(known).pending[id]
             self._forget_time(id, known)
-        self.pending[id] = consumer.pending[id] = pending = Pending(consumer.name, now)
+        self.pending[id] = consumer.pending[id] = pending = Pending(self._name_of(consumer), now)
         self._note_time(id, pending)
 
     def redeliver(self, id: int, moment: int, again: bool = True) -> None:
@@ -125,6 +125,9 @@ class Group:
         """Who has something pending."""
         return self.released if pending.consumer is None else self.consumers[pending.consumer]
 
+    def _name_of(self, consumer: Consumer) -> bytes | None:
+        return None if consumer is self.released else consumer.name
+
     def give(self, id: int, consumer: Consumer) -> None:
         """Let a consumer have what is pending with another."""
         pending = self.pending[id]
@@ -132,7 +135,7 @@ class Group:
         if owner is not consumer:
             del owner.pending[id]
             consumer.pending[id] = pending
-            pending.consumer = None if consumer is self.released else consumer.name
+            pending.consumer = self._name_of(consumer)
 
     def acknowledge(self, id: int) -> bool:
         """Have an entry pending no more; whether it was."""
