@@ -432,7 +432,7 @@ def _refused(engine: Engine, command: Command | None, error: CommandError) -> Co
     error.refused = True
     if command is not None:
         command.rejected += 1
-    return error
+    return error.alone()
 
 
 def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
@@ -457,8 +457,7 @@ def failure(engine: HostOfClients, command: Command | None, error: Exception) ->
         error = internal_error(error, "a command")
     if not error.counted:
         engine.stats.count_error(str(error))
-    error.__traceback__ = error.__context__ = None  # they would tie the error and the frame that holds it into a cycle
-    return error
+    return error.alone()
 
 
 def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:

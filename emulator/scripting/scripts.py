@@ -310,7 +310,7 @@ class Scripting:
         try:
             return self._to_reply(lua, value, protocol)
         except CommandError as error:
-            return error
+            return error.alone()
 
     def owns(self, session: Session) -> bool:
         """Whether it is the session in which the commands of scripts run."""

@@ -135,7 +135,7 @@ def ts_madd(client: Session, key: bytes, timestamp: bytes, value: bytes, *more: 
             replies.append(moment)
             changes |= changed
         except CommandError as error:
-            replies.append(error)
+            replies.append(error.alone())
     for name, _, _ in samples:
         client.db.changed(name, MODULE, b"ts.add", 0)
     client.engine.dirty += changes
