@@ -105,7 +105,7 @@ def groups(stream):
         name: (
             group.last_id,
             group.read,
-            {id: (each.consumer.name, each.delivered, each.count) for id, each in group.pending.items()},
+            {id: (each.consumer, each.delivered, each.count) for id, each in group.pending.items()},
         )
         for name, group in stream.groups.items()
     }

@@ -242,6 +242,42 @@ def test_a_replica_that_waits_for_the_file_gets_signs_of_life(engine, client, an
     engine.persistence.work.begin = lambda: None  # the file is not finished
     engine.config.repl_diskless_sync = False
     assert client.play("PSYNC ? -1").startswith(b"+FULLRESYNC")
+    engine.replication.stream.replicas[0].only_dump = True  # of which the next one cannot make use
     assert another.play("PSYNC ? -1") == b""
     pass_time(1000)
     assert (client.received(), another.received()) == (b"\n", b"\n")
+
+
+def ask(client, *words):
+    """Ask for all data, as a replica that is capable of these, and return what is answered at once."""
+    if words:
+        assert client.play(" ".join(["REPLCONF", *words])) == b"+OK\r\n"
+    return client.play("PSYNC ? -1")
+
+
+def test_a_second_replica_is_sent_the_file_that_is_saved_for_the_first(engine, client, another):
+    steps = engine.persistence.work
+    steps.begin = lambda: None  # the file is not finished
+    engine.config.repl_diskless_sync = False
+    engine.config.save = []
+    writer, dump, capable = (Client(engine) for _ in range(3))
+    first = ask(client, "capa", "eof")
+    writer.play("SET k 1")
+    assert ask(another, "capa", "eof", "capa", "psync2") == first
+    assert ask(dump, "capa", "eof", "rdb-only", "1") == first
+    assert ask(capable, "capa", "psync2") == b""  # it cannot read what the first one may be sent
+    writer.play("SET k 2")
+    engine.replication.stream.flush()
+    while steps.busy and not capable.received():
+        steps.step()
+    data, _, stream = client.received().partition(b"*2\r\n")
+    assert data.startswith(b"$") and stream.count(b"SELECT") == 2 and stream.count(b"SET\r\n") == 2
+    assert another.received() == data + b"*2\r\n" + stream
+    assert dump.received() == data
+    assert engine.replication.synchronization.full == 4
+
+
+def test_one_that_knows_no_end_mark_is_not_let_wait_for_others(engine, client, another):
+    assert ask(client, "capa", "eof") == b""
+    assert ask(another).startswith(b"+FULLRESYNC ")
+    assert client.received().startswith(b"+FULLRESYNC ") and b"$EOF:" not in client.received()

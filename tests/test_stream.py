@@ -167,7 +167,7 @@ def test_consumer_groups_against_a_dict(client):
         stream = client.session.db.peek(b"s")
         stream._check()
         group = stream.groups[b"g"]
-        assert {id >> 64: item.consumer.name.decode() for id, item in group.pending.items()} == pending
+        assert {id >> 64: item.consumer.decode() for id, item in group.pending.items()} == pending
 
 
 def test_ids_are_printed_in_two_parts():

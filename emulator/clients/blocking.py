@@ -199,7 +199,7 @@ class Blocking:
             try:
                 reply = self._attempt(block)
             except CommandError as error:
-                reply = error
+                reply = error.alone()
         block.spent += perf_counter() - started
         if reply is not None:
             self.finish(block, reply)

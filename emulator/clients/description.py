@@ -46,7 +46,7 @@ def describe(session: Session, ended: bool = False) -> bytes:
         used.blocks,
         used.output,
         used.total,
-        b"rw" if used.blocks else b"r",
+        b"rw" if session.buffers().unsent else b"r",
         session.last_command.full_name if session.last_command else b"NULL",
         b"(superuser)" if kind_of(session) == b"master" else session.user.name,
         -1 if session.tracked is None else session.tracked.redirect,
@@ -109,6 +109,8 @@ def flags_of(session: Session, ended: bool = False) -> bytes:
             flags += b"B"
     if session.dirty_cas:
         flags += b"d"
+    if session.unblocked:
+        flags += b"u"
     if session.closing:
         flags += b"c"
     if ended:

@@ -28,6 +28,7 @@ SHARED: Final = 16384
 """What is asked for the buffer that clients share, or take over with a command that is not complete."""
 _WORTH_TRIMMING: Final = 4096
 _LARGE: Final = 32768
+_EXEC: Final = (b"exec",)
 _PATIENCE: Final = 2
 _OFTEN: Final = 0.05
 _OF_EACH: Final = 0.0001
@@ -95,8 +96,9 @@ def usage(session: Session) -> Usage:
     used, free, query = _query_buffer(session, held)
     arguments, count = held.arguments, held.begun
     if session.running or session.blocked is not None or session.suspended:
-        arguments += sum(map(len, session.words))
-        count += len(session.words)
+        words = session.words if session.queue is None else _EXEC
+        arguments += sum(map(len, words))
+        count += len(words)
     queue = session.queue
     queued = 0 if queue is None else queue.size
     filled, blocks, output = replies.beyond(held.unsent + sum(map(len, session.out)))

@@ -111,6 +111,7 @@ class Session:
         "total_input",
         "total_output",
         "tracked",
+        "unblocked",
         "upstash",
         "user",
         "watched",
@@ -139,7 +140,7 @@ class Session:
         self.running = False
         self.closing = False
         self.blocked: Block | None = None
-        self.paused = False
+        self.paused = self.unblocked = False
         self.last_command: Command | None = None
         self.words: Sequence[bytes] = ()
         self.large_requests: Sequence[Sequence[bytes]] = ()
@@ -311,7 +312,7 @@ class Session:
         if mode == REPLY_SKIP_NEXT:
             self.reply_mode = REPLY_SKIP
             self.refresh()
-        elif mode == REPLY_SKIP:
+        elif mode == REPLY_SKIP and not self.closing:
             self.reply_mode = REPLY_ON
             self.refresh()
         return mode in DROPPING
@@ -344,6 +345,7 @@ class Session:
 
     def resume(self, reply: Reply) -> None:
         """A wait has ended with this answer: deliver it and go on."""
+        self.unblocked = self.on_wake is not None
         if self.reply_mode != REPLY_ON and self.drops_reply():
             self.wake()
             return

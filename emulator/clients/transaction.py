@@ -10,13 +10,20 @@ if TYPE_CHECKING:
 
 
 class Queue(list["tuple[Command, list[bytes]]"]):
-    """The commands of a MULTI, which are only ever added."""
+    """The commands of a MULTI, which are only ever added; with HELLO they have replies by several protocols."""
 
-    __slots__ = ("_for_each", "_measured", "_size", "_written")
+    __slots__ = ("_for_each", "_measured", "_size", "_written", "may_change_protocol")
 
     def __init__(self, for_each: int) -> None:
+        self.may_change_protocol = False
         self._for_each = for_each
         self._measured = self._size = self._written = 0
+
+    def add(self, command: Command, words: list[bytes]) -> None:
+        """Queue a command that may be any."""
+        self.append((command, words))
+        if command.name == b"hello":
+            self.may_change_protocol = True
 
     @property
     def size(self) -> int:

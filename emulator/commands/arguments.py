@@ -117,7 +117,10 @@ def timeout(client: Session, text: bytes) -> int:
         exact = parse_long_double(text)
         if exact is None:
             raise CommandError("ERR timeout is not a float or out of range")
-        seconds = math.inf if isinstance(exact, float) or exact.exponent > 0 else float(exact)
+        if isinstance(exact, float) or exact.exponent <= 0:
+            seconds = float(exact)
+        else:  # beyond a double
+            seconds = math.copysign(math.inf, exact.significand)
     if seconds > INT64_MAX / 1000:
         raise CommandError("ERR timeout is out of range")
     if seconds < 0:

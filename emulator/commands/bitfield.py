@@ -11,7 +11,7 @@ from emulator.commands.bitmap import BAD_OFFSET, bit_offset
 from emulator.commands.string import find_string, in_place, read_string
 from emulator.config.notifications import STRING
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer
+from emulator.protocol.numbers import INT64_MAX, UINT64_MAX, parse_integer, wrapped
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
 
@@ -92,7 +92,7 @@ def _offset(client: Session, text: bytes, bits: int) -> int:
     number = parse_integer(text[1:])
     if number is None:
         raise CommandError(BAD_OFFSET)
-    return bit_offset(client, b"%d" % (number * bits))
+    return bit_offset(client, b"%d" % wrapped(number * bits))
 
 
 _NEEDED: Final = {b"GET": 2, b"SET": 3, b"INCRBY": 3}

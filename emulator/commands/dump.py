@@ -77,6 +77,19 @@ _OPTIONS: Final = {
     b"FREQ": at_least(0, "ERR Invalid FREQ value, must be >= 0 and <= 255", NOT_INTEGER, _MOST_FREQUENT),
 }
 _ONE_USE: Final = rivals(b"IDLETIME", b"FREQ")
+_TURN: Final = 1 << 24
+"""The seconds after which the real server's clock for idle times begins anew."""
+
+
+def _idle_for(client: Session, seconds: int) -> int:
+    """For how many seconds a key counts as idle that is said to have been so: of its last use 24 bits are kept."""
+    if client.engine.config.edition.is_valkey:
+        return seconds % _TURN
+    clock = client.engine.clock.now // 1000 % _TURN
+    scaled = wrapped(1000 * seconds)
+    used = clock - (scaled // 1000 if scaled >= 0 else -(-scaled // 1000))
+    used = (used if used >= 0 else used + _TURN - 1) % _TURN
+    return clock - used if used <= clock else clock - used + _TURN - 1
 
 
 @command(
@@ -109,7 +122,7 @@ def restore(client: Session, key: bytes, ttl: bytes, serialized_value: bytes, *o
         entry = db.expire_at(entry, deadline)
     db.changed(key, GENERIC, b"restore")
     if b"IDLETIME" in given and db.frequency is None:
-        entry.access = now - 1000 * given[b"IDLETIME"]
+        entry.access = now - 1000 * _idle_for(client, given[b"IDLETIME"])
     elif b"FREQ" in given and db.frequency is not None:
         entry.access = db.frequency.starting_at(given[b"FREQ"])
     if replaced is not None and db.has_listeners:

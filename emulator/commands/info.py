@@ -141,9 +141,13 @@ def _called(engine: Engine) -> Iterator[Command]:
             yield entry
 
 
+_NO_MARKS: Final = str.maketrans("#:\r\n", "____")
+"""What would be taken for more than a name in a line of INFO."""
+
+
 def _errorstats(engine: Engine) -> Fields:
     for code, count in sorted(engine.stats.errors.items()):
-        yield f"errorstat_{code}", f"count={count}"
+        yield f"errorstat_{code.translate(_NO_MARKS)}", f"count={count}"
 
 
 def _latencystats(engine: Engine) -> Fields:

@@ -67,6 +67,10 @@ def _replicas(engine: HostOfReplication) -> Fields:
     yield "connected_slaves", len(replicas)
     if engine.config.min_replicas_to_write and engine.config.min_replicas_max_lag:
         yield "min_slaves_good_slaves", engine.replication.good_replicas
+    edition = engine.config.edition
+    kind = ",type=replica" if edition.is_valkey else ",io-thread=0" if edition.includes("8.6.0") else ""
     for number, replica in enumerate(replicas):
         where = f"ip={replica.host.decode('utf-8', 'replace')},port={replica.port},state={replica.state_name}"
-        yield f"slave{number}", f"{where},offset={replica.offset},lag={replica.lag}"
+        yield f"slave{number}", f"{where},offset={replica.offset},lag={replica.lag}{kind}"
+    if edition.is_valkey:
+        yield "replicas_waiting_psync", 0

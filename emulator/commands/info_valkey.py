@@ -68,7 +68,6 @@ _AFTER: Final[dict[str, Callable[[Engine], Fields]]] = {
         ("acl_access_denied_tls_cert", 0),
         ("acl_access_denied_db", engine.stats.acl_denied[b"database"]),
     ],
-    "connected_slaves": _nothing("replicas_waiting_psync"),
     "used_cpu_user_main_thread": _active_time,
 }
 """Fields by the one that they stand behind."""

@@ -112,7 +112,7 @@ def migrate(
         try:
             reply: Reply = _conclude(db, order, parcels, answer)
         except CommandError as error:
-            reply = error
+            reply = error.alone()
         engine.pause.stop(BY_MIGRATE)
         if client.blocked is block:
             engine.blocking.finish(block, reply)

@@ -86,7 +86,7 @@ def claim_of(key: bytes, name: bytes, group: Group, id: int, last: bytes) -> lis
     """The command by which an entry is pending as it is now, `last` being the last one that the group has read."""
     pending = group.pending[id]
     options = [b"TIME", b"%d" % pending.delivered, b"RETRYCOUNT", b"%d" % pending.count, b"FORCE", b"JUSTID"]
-    return [b"XCLAIM", key, name, pending.consumer.name, b"0", format_id(id), *options, b"LASTID", last]
+    return [b"XCLAIM", key, name, pending.consumer or b"", b"0", format_id(id), *options, b"LASTID", last]
 
 
 def _tell_of_claim(client: Session, key: bytes, name: bytes, group: Group, id: int) -> None:

@@ -332,5 +332,5 @@ def _summary(group: Group) -> list[Reply]:
 
 
 def _pending_entry(id: int, pending: Pending, now: int) -> list[Reply]:
-    idle = max(now - pending.delivered, 0) if pending.delivered or pending.consumer.name else _RELEASED
-    return [format_id(id), pending.consumer.name, idle, pending.count]
+    idle = max(now - pending.delivered, 0) if pending.delivered or pending.consumer is not None else _RELEASED
+    return [format_id(id), pending.consumer or b"", idle, pending.count]

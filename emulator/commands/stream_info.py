@@ -90,7 +90,7 @@ def _full_group(client: Session, stream: Stream, name: bytes, group: Group, coun
         b"name": name,
         **_progress(client, stream, group),
         b"pel-count": len(group.pending),
-        b"pending": [[format_id(id), item.consumer.name, item.delivered, item.count] for id, item in pending],
+        b"pending": [[format_id(id), item.consumer or b"", item.delivered, item.count] for id, item in pending],
         b"consumers": [_full_consumer(consumer, count) for consumer in group.consumers.values()],
     }
 

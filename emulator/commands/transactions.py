@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.acl.selector import BY_CHANNEL, BY_COMMAND, BY_KEY
 from emulator.clients import transaction
+from emulator.protocol.encoder import encode
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import (
     DROPPING,
@@ -14,6 +15,7 @@ from emulator.protocol.replies import (
     NULL_ARRAY,
     OK,
     REPLY_ON,
+    Encoded,
     Head,
     NoReply,
     Replies,
@@ -25,11 +27,12 @@ from emulator.table.registry import Command, command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.clients.transaction import Queue
 
 _REASONS: Final = {
     BY_COMMAND: "no permission to execute the command or subcommand",
     BY_KEY: "no permission to touch the specified keys",
-    BY_CHANNEL: "no permission to access one of the channels used as arguments to the command",
+    BY_CHANNEL: "no permission to access one of the channels used as arguments",
 }
 
 
@@ -70,7 +73,7 @@ def exec_(client: Session) -> Reply:
         client.close_queue()
 
 
-def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply:
+def _run(client: Session, queue: Queue) -> Reply:
     """Run the queued commands and return their replies, of which CLIENT REPLY may drop the head and any."""
     mode = client.reply_mode
     replies = _gathered(client, queue)
@@ -80,10 +83,12 @@ def _run(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> Reply
     return Replies([*head, *replies])
 
 
-def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> list[Reply] | NoReply:
+def _gathered(client: Session, queue: Queue) -> list[Reply] | NoReply:
     """Run the queued commands and return their replies.  Those beyond the client's output limit are not kept."""
     nested = client.engine.dispatch.nested
     if not client.output_limit:
+        if queue.may_change_protocol:
+            return [_spoken(client, queued, args) for queued, args in queue]
         return [
             nested(client, queued, args) if client.plain_queue is not None else _checked(client, queued, args)
             for queued, args in queue
@@ -91,7 +96,7 @@ def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> 
     replies: list[Reply] = []
     gathered = 0
     for queued, args in queue:
-        reply = _checked(client, queued, args)
+        reply = (_spoken if queue.may_change_protocol else _checked)(client, queued, args)
         gathered += client.size_of(reply)
         if client.exceeds_limit(gathered):
             client.overrun()
@@ -102,9 +107,20 @@ def _gathered(client: Session, queue: Sequence[tuple[Command, list[bytes]]]) -> 
 
 
 def _checked(client: Session, queued: Command, args: Sequence[bytes]) -> Reply:
-    """Run a queued command if the user still may.  Of replies that CLIENT REPLY drops only the news of subscriptions stay."""
+    """Run a queued command if the user still may.
+
+    Of replies that CLIENT REPLY drops only the news of subscriptions stay; who has closed itself hears nothing more.
+    """
+    has_closed_itself = client.closing
     reply = _refusal(client, queued, args) or client.engine.dispatch.nested(client, queued, args)
-    return NO_REPLY if client.reply_mode in DROPPING and reply.__class__ is not Replies else reply
+    is_dropped = client.reply_mode in DROPPING and reply.__class__ is not Replies
+    return NO_REPLY if is_dropped or has_closed_itself else reply
+
+
+def _spoken(client: Session, queued: Command, args: Sequence[bytes]) -> Reply:
+    """The same, the reply encoded by the protocol that is spoken after the command: HELLO may change it for the next ones."""
+    reply = _checked(client, queued, args)
+    return reply if reply is NO_REPLY else Encoded(encode(reply, client.protocol))
 
 
 def _refusal(client: Session, queued: Command, args: Sequence[bytes]) -> CommandError | None:

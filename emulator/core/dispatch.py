@@ -130,7 +130,11 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 reply = QUEUED
                 started = perf_counter()
             else:
-                otherwise += 1
+                if position != first:  # CLIENT LIST tells of those before it in the pipeline as well
+                    counted = position - first - otherwise
+                    session.total_commands += counted
+                    engine.stats.commands_processed += counted
+                first, otherwise = position + 1, 0
                 if session.followed:
                     engine.propagation.deliver()
                 try:
@@ -219,7 +223,7 @@ def execute(session: Session, args: Sequence[bytes]) -> Outcome:
     tracked = session.tracked
     if tracked is not None and session.queue is None and args[0].lower() != b"client":
         tracked.caching = False
-    if session.reply_mode == REPLY_ON or reply.__class__ is Postponed or reply.__class__ is Block:
+    if session.reply_mode == REPLY_ON or reply.__class__ is Postponed or isinstance(reply, Block):
         return reply
     is_push = reply.__class__ is Push or reply.__class__ is Replies
     return NO_REPLY if session.drops_reply() and not is_push else reply
@@ -312,7 +316,7 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
         return error
     if session.queue is not None and command.full_name not in NOT_QUEUED:
         if not session.must_abort:
-            session.queue.append((command, list(args)))
+            session.queue.add(command, list(args))
         return QUEUED
     return _called(session, command, args)
 
@@ -382,7 +386,7 @@ def _call(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
         monitor.show(session, command, args)
     for meter in engine.meters:
         meter(session, command, args, reply, elapsed)
-    if reply.__class__ is Block:
+    if isinstance(reply, Block):
         reply.spent = elapsed
     else:
         count(engine.current or session, session, command, args, elapsed)
@@ -428,7 +432,7 @@ def _refused(engine: Engine, command: Command | None, error: CommandError) -> Co
     error.refused = True
     if command is not None:
         command.rejected += 1
-    return error
+    return error.alone()
 
 
 def _call_without_touch(session: Session, command: Command, args: Sequence[bytes]) -> Outcome:
@@ -453,8 +457,7 @@ def failure(engine: HostOfClients, command: Command | None, error: Exception) ->
         error = internal_error(error, "a command")
     if not error.counted:
         engine.stats.count_error(str(error))
-    error.__traceback__ = error.__context__ = None  # they would tie the error and the frame that holds it into a cycle
-    return error
+    return error.alone()
 
 
 def note_slow(session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:

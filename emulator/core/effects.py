@@ -43,7 +43,7 @@ def effects_of(session: Session, command: Command, words: Words, reply: Any) -> 
     The data have changed already: after an error of ours its own words are the nearest there is.
     """
     instead = _INSTEAD[command.full_name]
-    if reply.__class__ is Block:
+    if isinstance(reply, Block):
         return ()
     try:
         return list(instead(session, words, reply))
@@ -109,13 +109,12 @@ def _incrbyfloat(session: Session, words: Words, reply: Any) -> Effects:
 
 def _restore(session: Session, words: Words, reply: Any) -> Effects:
     entry = session.db.entries.get(words[1])
-    options = [word for word in words[4:] if word.upper() != b"ABSTTL"]
     if entry is None:
         yield [b"DEL", words[1]]
-    elif entry.deadline is None:
+    elif entry.deadline is None or b"ABSTTL" in map(bytes.upper, words[4:]):
         yield words
     else:
-        yield [words[0], words[1], b"%d" % entry.deadline, words[3], *options, b"ABSTTL"]
+        yield [words[0], words[1], b"%d" % entry.deadline, *words[3:], b"ABSTTL"]
 
 
 # Lists, sets and sorted sets

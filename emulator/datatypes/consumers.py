@@ -27,12 +27,13 @@ def next_count(count: int) -> int:
 class Pending:
     """An entry delivered to a consumer and not acknowledged; ``delivered`` is the moment, in milliseconds.
 
+    ``consumer`` is a name, since the consumer has this in turn and a circle would outlive both; None where it is released.
     ``turn`` orders what was delivered in the same millisecond.
     """
 
     __slots__ = ("consumer", "count", "delivered", "turn")
 
-    def __init__(self, consumer: Consumer, delivered: int, count: int = 1) -> None:
+    def __init__(self, consumer: bytes | None, delivered: int, count: int = 1) -> None:
         self.consumer = consumer
         self.delivered = delivered
         self.count = count
@@ -81,9 +82,9 @@ class Group:
         """Enter an entry as delivered for the first time, whoever had it before."""
         known = self.pending.get(id)
         if known is not None:
-            del known.consumer.pending[id]
+            del self._owner(known).pending[id]
             self._forget_time(id, known)
-        self.pending[id] = consumer.pending[id] = pending = Pending(consumer, now)
+        self.pending[id] = consumer.pending[id] = pending = Pending(self._name_of(consumer), now)
         self._note_time(id, pending)
 
     def redeliver(self, id: int, moment: int, again: bool = True) -> None:
@@ -120,20 +121,28 @@ class Group:
         if self._times is not None:
             self._times.remove((pending.delivered, pending.turn, id))
 
+    def _owner(self, pending: Pending) -> Consumer:
+        """Who has something pending."""
+        return self.released if pending.consumer is None else self.consumers[pending.consumer]
+
+    def _name_of(self, consumer: Consumer) -> bytes | None:
+        return None if consumer is self.released else consumer.name
+
     def give(self, id: int, consumer: Consumer) -> None:
         """Let a consumer have what is pending with another."""
         pending = self.pending[id]
-        if pending.consumer is not consumer:
-            del pending.consumer.pending[id]
+        owner = self._owner(pending)
+        if owner is not consumer:
+            del owner.pending[id]
             consumer.pending[id] = pending
-            pending.consumer = consumer
+            pending.consumer = self._name_of(consumer)
 
     def acknowledge(self, id: int) -> bool:
         """Have an entry pending no more; whether it was."""
         pending = self.pending.pop(id, None)
         if pending is None:
             return False
-        del pending.consumer.pending[id]
+        del self._owner(pending).pending[id]
         self._forget_time(id, pending)
         return True
 
@@ -158,11 +167,11 @@ class Group:
             other = twin.consumers[name] = Consumer(name, consumer.seen)
             other.active = consumer.active
             other.pending.update(
-                (id, Pending(other, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
+                (id, Pending(name, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
             )
             twin.pending.update(other.pending)
         for id, pending in self.released.pending.items():
-            own = Pending(twin.released, pending.delivered, pending.count)
+            own = Pending(None, pending.delivered, pending.count)
             twin.pending[id] = twin.released.pending[id] = own
         return twin
 
@@ -172,5 +181,4 @@ class Group:
         owned = sum(len(consumer.pending) for consumer in self.consumers.values())
         assert owned + len(self.released.pending) == len(self.pending)
         for id, pending in self.pending.items():
-            assert pending.consumer.pending[id] is pending
-            assert pending.consumer in (self.released, self.consumers.get(pending.consumer.name))
+            assert self._owner(pending).pending[id] is pending

@@ -1,6 +1,6 @@
 """Errors as clients see them, one line that begins with an upper-case code, and the texts that commands share."""
 
-from typing import Final
+from typing import Final, Self
 
 from emulator.protocol.text import to_bytes, to_text
 
@@ -14,6 +14,11 @@ class CommandError(Exception):
     """
 
     counted = refused = redirects = False
+
+    def alone(self) -> Self:
+        """The same without what led to it: the frames, which it would be tied to in a circle where they still hold it."""
+        self.__traceback__ = self.__context__ = None
+        return self
 
 
 class ProtocolError(Exception):

@@ -249,11 +249,11 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
             id = int.from_bytes(reader.take(_ID_SIZE))
             if id not in unclaimed:
                 raise BadData
-            group.pending[id] = consumer.pending[id] = Pending(consumer, *unclaimed.pop(id))
+            group.pending[id] = consumer.pending[id] = Pending(consumer.name, *unclaimed.pop(id))
     if any(delivered for delivered, _ in unclaimed.values()):
         raise BadData
     for id, (delivered, count) in unclaimed.items():  # XNACK has released them
-        group.pending[id] = group.released.pending[id] = Pending(group.released, delivered, count)
+        group.pending[id] = group.released.pending[id] = Pending(None, delivered, count)
     return group
 
 

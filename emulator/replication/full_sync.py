@@ -41,7 +41,7 @@ class Receivers:
 
     def __init__(self, engine: HostOfReplication, replicas: Sequence[Replica]) -> None:
         self._engine = engine
-        self._replicas = replicas
+        self._replicas = list(replicas)
         self._slow_since: dict[Replica, tuple[int, int]] = {}
         self.has_more = False
 
@@ -49,6 +49,10 @@ class Receivers:
     def present(self) -> list[Replica]:
         """Those that are still there."""
         return [replica for replica in self._replicas if not replica.session.closing and replica.state == RECEIVING]
+
+    def add(self, replica: Replica) -> None:
+        """Send the data to one more, as long as none were sent."""
+        self._replicas.append(replica)
 
     def write(self, data: bytes) -> None:
         self.has_more = True
@@ -86,11 +90,12 @@ class Receivers:
 
 
 class FullSync:
-    """The full synchronizations of an engine."""
+    """The full synchronizations of an engine; one that ``is_diskless`` goes to the replicas as it is made."""
 
     def __init__(self, engine: HostOfReplication) -> None:
         self._engine = engine
         self._receivers: Receivers | None = None
+        self.is_diskless = False
 
     @property
     def busy(self) -> bool:
@@ -100,24 +105,28 @@ class FullSync:
     def begin(self, replicas: Sequence[Replica]) -> None:
         """Send the data as they are now to those who wait and want the same parts of them as the first.
 
-        Nothing else may be saved or loaded at the moment.  A part of the data never becomes the RDB file.
+        Nothing else may be saved or loaded at the moment.  A part of the data never becomes the RDB file; all of them do so
+        where one of the replicas knows no other way.
         """
         parts = replicas[0].parts
         replicas = [replica for replica in replicas if replica.parts == parts]
-        if self._engine.config.repl_diskless_sync or not all(parts):
-            diskless = [replica for replica in replicas if replica.knows_end_mark]
-            if diskless:
-                self._begin_diskless(diskless)
-                return
-        self._begin_by_file(replicas)
+        wants_diskless = self._engine.config.repl_diskless_sync or not all(parts)
+        if wants_diskless and all(replica.knows_end_mark for replica in replicas):
+            self._begin_diskless(replicas)
+        else:
+            self._begin_by_file(replicas)
 
     def _tell_beginning(self, replicas: Sequence[Replica]) -> None:
+        for replica in replicas:
+            replica.begin(self._engine.replication.stream.offset)
+            self._tell_resync(replica)
+
+    def _tell_resync(self, replica: Replica) -> None:
+        """A replica is sent the data of the moment at which the stream was so far; the stream names its database anew."""
         stream = self._engine.replication.stream
         stream.db = None
-        for replica in replicas:
-            replica.begin(stream.offset)
-            if replica.asked_for_id:
-                replica.session.send(b"+FULLRESYNC %b %d\r\n" % (stream.id.encode(), stream.offset))
+        if replica.asked_for_id:
+            replica.session.send(b"+FULLRESYNC %b %d\r\n" % (stream.id.encode(), replica.began_at))
 
     # As it is made
 
@@ -128,6 +137,7 @@ class FullSync:
         image = Image(engine, Dump(engine, base_of_log=False, functions=functions), changes=True, keys=keys)
         logger.log(NOTICE, "Starting BGSAVE for SYNC with target: replicas sockets")
         self._receivers = Receivers(engine, replicas)
+        self.is_diskless = True
         engine.persistence.work.start(self._send(image, self._receivers))
 
     def _send(self, image: Image, receivers: Receivers) -> Job:
@@ -162,6 +172,7 @@ class FullSync:
     def _end(self, receivers: Receivers) -> None:
         """Who has not got everything has to begin anew."""
         self._receivers = None
+        self.is_diskless = False
         for replica in receivers.present:
             replica.session.abort()
 
@@ -180,6 +191,22 @@ class FullSync:
             engine.persistence.work.when_idle(lambda: engine.persistence.work.start(self._send_file(receivers)))
 
         engine.persistence.dumps.begin(saved)
+
+    def attach(self, replica: Replica) -> bool:
+        """Send a replica the file that is being saved for another one; whether that is what it needs.
+
+        It must be capable of all that the other one is and want the same parts; the other must want the stream if it does.
+        """
+        receivers = self._receivers
+        if receivers is None or self._engine.persistence.dumps.image is None:
+            return False
+        other = next((each for each in receivers.present if replica.only_dump or not each.only_dump), None)
+        if other is None or other.parts != replica.parts or not replica.capabilities.issuperset(other.capabilities):
+            return False
+        replica.join(other)
+        receivers.add(replica)
+        self._tell_resync(replica)
+        return True
 
     def saves_for(self, replica: Replica) -> bool:
         """Whether the file is being saved that a replica is to be sent."""

@@ -40,8 +40,9 @@ _STATES: Final = {
 class Replica:
     """What is known of a replica.
 
-    ``offset`` and ``synced`` are how much of the stream it has, and has on its disk; ``heard`` is when it last told so, in
-    milliseconds of `Clock.elapsed`.  ``knows_end_mark``, ``knows_new_ids`` and ``knows_channel`` are what it is capable of;
+    ``began_at`` is how far the stream was when the data that it is sent were taken, ``offset`` and ``synced`` are how much of
+    the stream it has said to have, and to have on its disk; ``heard`` is when it last told so, in milliseconds of
+    `Clock.elapsed`.  ``knows_end_mark``, ``knows_new_ids`` and ``knows_channel`` are what it is capable of;
     ``is_channel``: it is only for the data of another one, ``main``, which gets the stream; ``asked_for_id``: by
     PSYNC, not by SYNC.  With ``only_dump`` it wants the data and no stream; a filter says which parts of the data it
     wants.  Until it is online the stream is held for it.
@@ -61,7 +62,7 @@ class Replica:
         self.asked_for_id = True
         self.only_dump = self.takes_file = False
         self.wants_keys = self.wants_functions = True
-        self.offset = self.synced = 0
+        self.offset = self.synced = self.began_at = 0
         self.heard = engine.clock.elapsed
 
     @property
@@ -73,6 +74,12 @@ class Replica:
     def parts(self) -> tuple[bool, bool]:
         """Whether it wants the keys, and the functions."""
         return self.wants_keys, self.wants_functions
+
+    @property
+    def capabilities(self) -> set[str]:
+        """What it is capable of, in the words of REPLCONF CAPA."""
+        known = {"eof": self.knows_end_mark, "psync2": self.knows_new_ids, "rdb-channel-repl": self.knows_channel}
+        return {word for word, is_known in known.items() if is_known}
 
     @property
     def flag(self) -> bytes:
@@ -111,11 +118,16 @@ class Replica:
     def begin(self, offset: int) -> None:
         """It is sent the data of this moment, at which the stream is so far."""
         self.state = RECEIVING
-        self.offset = offset
+        self.began_at = offset
         if self.main is not None:
             self.main.state = STREAMING
-            self.main.offset = offset
             self.main.heard = self._engine.clock.elapsed
+
+    def join(self, other: Replica) -> None:
+        """It is sent the data that another one is to get, and of the stream what is held for that one."""
+        self.begin(other.began_at)
+        if not self.only_dump:
+            self._held, self._held_size = other._held.copy(), other._held_size
 
     def feed(self, data: bytes) -> None:
         """The stream goes on."""

@@ -51,6 +51,7 @@ class Synchronization:
             raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
         if not all(replica.parts) and not replica.knows_end_mark:
             raise CommandError("ERR Filtered replica requires EOF capability")
+        logger.log(NOTICE, "Replica %s asks for synchronization", replica.name)
         replica.asked_for_id = id is not None
         missing = stream.continued(id, number) if id is not None else None
         if missing is not None:
@@ -80,7 +81,19 @@ class Synchronization:
         self._replication.enter(replica, WAITING)
         if len(those_who_wait(self._stream.replicas)) == 1:
             self._waiting_since = self._engine.clock.elapsed
-        self.serve_waiting()
+        full_sync, persistence = self._full_sync, self._engine.persistence
+        if persistence.dumps.image is not None and full_sync is not None and full_sync.attach(replica):
+            logger.log(NOTICE, "Waiting for end of BGSAVE for SYNC")
+        elif persistence.dumps.image is not None:
+            logger.log(NOTICE, "Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
+        elif full_sync is not None and full_sync.is_diskless:
+            logger.log(NOTICE, "Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC")
+        elif replica.knows_end_mark and self._is_to_wait_for_others():
+            logger.log(NOTICE, "Delay next BGSAVE for diskless SYNC")
+        elif replica.knows_end_mark or persistence.work.busy:
+            self.serve_waiting()
+        else:  # it is sent the file, so that there is no waiting for others
+            self._begin_full_sync()
 
     def _ask_for_channel(self, replica: Replica) -> None:
         """Let a replica ask for the data over another connection, so that this one has the stream meanwhile."""
@@ -117,20 +130,22 @@ class Synchronization:
 
     def serve_waiting(self) -> None:
         """Begin to send data to those who wait, where it is time and nothing else is being done."""
-        waiting = those_who_wait(self._stream.replicas)
-        if not waiting or (self._full_sync is not None and self._full_sync.busy):
-            return
+        is_busy = self._full_sync is not None and self._full_sync.busy
+        if those_who_wait(self._stream.replicas) and not is_busy and not self._is_to_wait_for_others():
+            self._engine.persistence.work.when_idle(self._begin_full_sync)
+
+    def _is_to_wait_for_others(self) -> bool:
+        """Whether it is too early to send data, since more replicas may come that are sent the same at once."""
         config = self._engine.config
+        waiting = those_who_wait(self._stream.replicas)
         most = config.repl_diskless_sync_max_replicas
         waited = self._engine.clock.elapsed - self._waiting_since
-        if (
+        return (
             config.repl_diskless_sync
             and waited < _SECOND * config.repl_diskless_sync_delay
             and not (most and len(waiting) >= most)
             and not all(replica.only_dump and not replica.is_channel for replica in waiting)
-        ):
-            return
-        self._engine.persistence.work.when_idle(self._begin_full_sync)
+        )
 
     def saves_for(self, replica: Replica) -> bool:
         """Whether the file is being saved that a replica is to be sent."""

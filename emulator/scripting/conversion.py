@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from emulator.protocol.errors import CommandError, one_line
+from emulator.protocol.errors import CommandError, as_text, one_line
 from emulator.protocol.numbers import INT64_MIN, format_double
 from emulator.protocol.replies import (
     Attributed,
@@ -30,7 +30,6 @@ from emulator.protocol.replies import (
     Status,
     Verbatim,
 )
-from emulator.protocol.text import to_text
 
 if TYPE_CHECKING:
     from emulator.scripting.runtime import Lua
@@ -141,15 +140,20 @@ def _one_line(text: bytes) -> bytes:
     return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
+def _up_to_zero(text: bytes) -> bytes:
+    """A text as C has it."""
+    return text.partition(b"\0")[0]
+
+
 def _error(text: bytes, counted: bool) -> CommandError:
-    error = CommandError(to_text(text))
+    error = CommandError(as_text(text))
     error.counted = counted
     return error
 
 
 def _verbatim(kind: bytes, items: Iterator[Any]) -> Verbatim:
     text = Verbatim(next(items))
-    text.format = kind[:3].ljust(3)
+    text.format = _up_to_zero(kind)[:3].ljust(3)
     return text
 
 
@@ -160,7 +164,7 @@ _SHAPES: dict[bytes, Callable[[Any, Iterator[Any]], Reply]] = {
     b"set": lambda held, items: SetHead(held),
     b"err": lambda held, items: _error(held, False),
     b"known_err": lambda held, items: _error(held, True),
-    b"ok": lambda held, items: Status(_one_line(held)),
+    b"ok": lambda held, items: Status(_one_line(_up_to_zero(held))),
     b"double": lambda held, items: float(held),
     b"big_number": lambda held, items: BigNumber(_one_line(held)),
     b"verbatim_string": _verbatim,

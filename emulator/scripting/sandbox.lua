@@ -389,6 +389,7 @@ end
 function api.error_reply(...)
   local text = single(...)
   if not text then return {err = "ERR wrong number or type of arguments"} end
+  text = match(text, "^[^%z]*")  -- C ends it there
   if text:sub(1, 1) == "-" then text = text:sub(2) end
   local code, message = match(text, "^([^ ]*) (.*)$")
   if code then return {err = code .. " " .. without_line_breaks_around(message)} end
@@ -604,6 +605,7 @@ local function outcome(ok, value)
   if ok then return true, value end
   if type(value) ~= "table" then value = {err = "ERR " .. tostring(value)} end
   local text = value.err
+  if type(text) == "number" then text = tostring(text) end
   if type(text) ~= "string" then text = "ERR unknown error" end
   return false, text, value.source, value.line, value.ignore_error_stats_update
 end

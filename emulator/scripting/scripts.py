@@ -14,7 +14,6 @@ from emulator.clients.session import Session
 from emulator.datatypes.footprint import POINTER, buckets, string_size
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Nested, Reply
-from emulator.protocol.text import to_text
 from emulator.scripting.flags import ALLOW_OOM, FLAGS, KEY_LOCKING, NO_WRITES, READ_ONLY_ONLY, read_shebang
 from emulator.scripting.slots import Slots
 from emulator.table.lookup import find
@@ -281,7 +280,7 @@ class Scripting:
         if not ok:
             lua.tidy()
             text, *place = result
-            raise self._error(name, to_text(text), *place)
+            raise self._error(name, as_text(text), *place)
         if reply.__class__ is CommandError:
             raise reply
         if reply.__class__ is Nested:
@@ -311,7 +310,7 @@ class Scripting:
         try:
             return self._to_reply(lua, value, protocol)
         except CommandError as error:
-            return error
+            return error.alone()
 
     def owns(self, session: Session) -> bool:
         """Whether it is the session in which the commands of scripts run."""

@@ -15,8 +15,9 @@ from emulator.clients.output_limit import OutputLimit
 from emulator.clients.session import Session
 from emulator.core.dispatch import run
 from emulator.protocol.parser import READ_AT_ONCE, RequestParser, Words
-from emulator.protocol.replies import REPLY_OFF
+from emulator.protocol.replies import DROPPING, REPLY_OFF
 from emulator.sockets.transport import Receiver
+from emulator.stats.slowlog import request_size
 from emulator.wall import internal_error
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Connection(Receiver):
         self._backlog: list[Words] = []
         self._position = 0
         self._sent: bytes | None = None  # the backlog as the client has sent it, byte for byte
-        self._waiting = 0  # bytes that arrived while there was a backlog
+        self._waiting = 0  # bytes of the backlog: that have come since it is one, or while the client waits all
+        self._measured = 0  # the position in the backlog when that was found out
         self._read = 0  # bytes that arrived last
         self._room = 0  # what the real server would have made a buffer for, of this client's own
         self._scheduled = False
@@ -102,9 +104,13 @@ class Connection(Receiver):
         stats.reads += 1
         if session.queue and self._exceeds_query_limit(size):
             self.server.query_buffer_overrun(self)
+            return
+        commands = self._parser.feed(data)
+        if self._parser.verbatim:
+            self.take(commands, size, data)
         else:
-            commands = self._parser.feed(data)
-            self.take(commands, size, data if self._parser.verbatim else None)
+            self._note_room()
+            self.take(commands, size)
 
     def _arrived(self, request: Words) -> None:
         self.engine.sizes.arrived(self.session, request)
@@ -179,24 +185,44 @@ class Connection(Receiver):
             if self._position >= len(self._backlog):
                 self._backlog = []
                 self._sent = None
-                self._position = self._waiting = 0
+                self._position = self._measured = self._waiting = 0
                 if self._parser.restricted:
                     self._parse_rest()
+            elif self._waits() and self.engine.config.edition.precedes("8.4.0"):  # later ones have parsed it already
+                self._measure_rest()
+        if self._parser.error is not None and not self._backlog and not session.closing:
+            self.server.protocol_error(self, self._parser.error)
+        if session.closing:
+            if not self._is_left_alone():
+                self._leave()
+            return
         if session.out:
             self.server.hold(self)
-        if session.closing:
-            self._leave()
-        elif self._backlog and not self._waits():
+        if self._backlog and not self._waits():
             self._schedule()
-        elif self._parser.error is not None and not self._backlog:
-            self.server.protocol_error(self, self._parser.error)
-            self._leave()
         elif self._half_closed:
             self.server.release(self)
             self.abort()
 
     def _waits(self) -> bool:
         return self.session.blocked is not None or self.session.suspended
+
+    def _is_left_alone(self) -> bool:
+        """Whether a client that is to be closed stays: the real server closes it as it writes the last reply.
+
+        CLIENT REPLY may drop that one.
+        """
+        session = self.session
+        return session.reply_mode in DROPPING and not session.awaits_replies and not self._half_closed
+
+    def _measure_rest(self) -> None:
+        """The client waits, and more of what it has sent is to be run.  O(commands that were run since it waited last)."""
+        if self._measured:
+            self._waiting -= sum(map(request_size, self._backlog[self._measured : self._position]))
+        else:
+            self._waiting = sum(map(request_size, self._backlog[self._position :]))
+        self._measured = self._position
+        self._note_room()
 
     def _leave(self) -> None:
         """Close when all is sent; nothing more is said."""
@@ -254,6 +280,7 @@ class Connection(Receiver):
         self._scheduled = False
         if self._ended:
             return
+        self.session.unblocked = False
         self.engine.clock.tick()
         try:
             self._go_on()
@@ -264,7 +291,9 @@ class Connection(Receiver):
     def _buffered(self) -> Buffers:
         parser = self._parser
         waiting = parser.unparsed + self._waiting
-        return Buffers(waiting, self._read, *parser.begun, self._room, self.transport.get_write_buffer_size())
+        return Buffers(
+            waiting, self._waiting or self._read, *parser.begun, self._room, self.transport.get_write_buffer_size()
+        )
 
     def _exceeds_query_limit(self, more: int) -> bool:
         """Whether the client has sent too much that was not run, `more` bytes among it; what is queued counts, since 7.4."""
@@ -274,8 +303,14 @@ class Connection(Receiver):
         limit = self.engine.config.client_query_buffer_limit
         return size > (min(limit, _UNAUTHENTICATED_LIMIT) if self._is_restricted() else limit)
 
+    def _note_room(self) -> None:
+        """What is left of what was read takes a buffer of the client's own."""
+        announced = self._parser.announced
+        if announced or self._parser.unparsed or self._waiting:
+            self._room = max(announced, SHARED)
+
     def _check_query_buffer(self) -> None:
-        self._room = max(self._parser.announced, SHARED)
+        self._note_room()
         if self._exceeds_query_limit(0):
             self.server.query_buffer_overrun(self)
         elif self.engine.client_eviction.limit:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+_SPACES: Final = str.maketrans("\r\n", "  ")
+
 
 class Stats:
     """The counters of INFO's sections stats and errorstats."""
@@ -52,7 +56,7 @@ class Stats:
     def count_error(self, text: str) -> None:
         """Count an error reply by its code, which is ``ERR`` where the text does not begin with one."""
         self.total_error_replies += 1
-        code, space, _ = text[:31].partition(" ")
+        code, space, _ = text.rstrip("\r\n")[:31].translate(_SPACES).partition(" ")
         if not space:
             code = "ERR"
         self.errors[code] = self.errors.get(code, 0) + 1

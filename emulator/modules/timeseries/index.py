@@ -119,6 +119,13 @@ def series_at(db: Database, key: bytes) -> Series | None:
     return value if isinstance(value, Series) else None
 
 
+def _related(db: Database, key: bytes) -> Series | None:
+    """The same of a series that another one follows or is followed by, which counts as read."""
+    db.alter(key)
+    value = db.lookup_read_any(key)
+    return value if isinstance(value, Series) else None
+
+
 def _renamed(db: Database, series: Series, key: bytes) -> None:
     """A series is found at another key: it has been copied, or those that it follows and that follow it hear of its name."""
     old, series.key = series.key, key
@@ -127,10 +134,10 @@ def _renamed(db: Database, series: Series, key: bytes) -> None:
         series.rules, series.source = [], None
         return
     for rule in series.rules:
-        follower = series_at(db, rule.destination)
+        follower = _related(db, rule.destination)
         if follower is not None and follower.source == old:
             follower.source = key
-    source = series_at(db, series.source) if series.source is not None else None
+    source = _related(db, series.source) if series.source is not None else None
     for rule in source.rules if source is not None else ():
         if rule.destination == old:
             rule.destination = key
@@ -138,11 +145,16 @@ def _renamed(db: Database, series: Series, key: bytes) -> None:
 
 def source_of(db: Database, series: Series) -> Series | None:
     """The series that one follows, None where there is none any more."""
-    source = series_at(db, series.source) if series.source is not None else None
-    if source is None or all(rule.destination != series.key for rule in source.rules):
-        db.alter(series.key)  # also where it is only looked at
+    source = _related(db, series.source) if series.source is not None else None
+    return source if source is not None and any(rule.destination == series.key for rule in source.rules) else None
+
+
+def tidy(db: Database, series: Series) -> Series | None:
+    """Take out of a series what tells of others that are gone; the one that it follows, if there is one."""
+    prune(db, series)
+    source = source_of(db, series)
+    if source is None:
         series.source = None
-        return None
     return source
 
 
@@ -150,7 +162,7 @@ def prune(db: Database, series: Series) -> Iterable[Series]:
     """Those that follow a series, in the order of its rules; the rules of others that are gone go too."""
     followers = []
     for rule in list(series.rules):
-        follower = series_at(db, rule.destination)
+        follower = _related(db, rule.destination)
         if follower is None or follower.source != series.key:
             db.alter(series.key)
             series.rules.remove(rule)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from emulator.datatypes.vector_math import single
 from emulator.modules.timeseries.commands.access import found, opened, told, told_one
-from emulator.modules.timeseries.index import prune, source_of
+from emulator.modules.timeseries.index import source_of, tidy
 from emulator.modules.timeseries.ranges import Range, asked
 from emulator.modules.timeseries.ranges import found as samples_of
 from emulator.modules.timeseries.series import Sample, Series
@@ -73,8 +73,7 @@ def _range(client: Session, command: str, key: bytes, words: Sequence[bytes], ba
 def ts_info(client: Session, key: bytes, debug: bytes | None = None) -> dict[bytes, Reply]:
     """What a series is made of."""
     series = opened(client, key)  # so that rules to keys that are gone can be taken out, which watchers hear of
-    prune(client.db, series)
-    source = source_of(client.db, series)
+    source = tidy(client.db, series)
     policy = series.policy or client.engine.config.ts_duplicate_policy.encode()
     chunks = list(series.layout.described(series.times, series.values))
     layout = series.layout

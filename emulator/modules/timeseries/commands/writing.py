@@ -10,7 +10,7 @@ from emulator.config.notifications import GENERIC, MODULE
 from emulator.modules.timeseries import options
 from emulator.modules.timeseries.commands.access import opened
 from emulator.modules.timeseries.following import appended, deleted, inserted
-from emulator.modules.timeseries.index import indices
+from emulator.modules.timeseries.index import indices, prune
 from emulator.modules.timeseries.number import parse
 from emulator.modules.timeseries.policies import follow
 from emulator.modules.timeseries.ranges import span
@@ -135,7 +135,7 @@ def ts_madd(client: Session, key: bytes, timestamp: bytes, value: bytes, *more: 
             replies.append(moment)
             changes |= changed
         except CommandError as error:
-            replies.append(error)
+            replies.append(error.alone())
     for name, _, _ in samples:
         client.db.changed(name, MODULE, b"ts.add", 0)
     client.engine.dirty += changes
@@ -203,5 +203,7 @@ def ts_del(client: Session, key: bytes, from_timestamp: bytes, to_timestamp: byt
     count = series.delete(first, last)
     if count:
         deleted(client.db, series, first, last)
+    else:
+        prune(client.db, series)
     client.db.changed(key, MODULE, b"ts.del")
     return count
