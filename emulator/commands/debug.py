@@ -159,6 +159,13 @@ def _set_active_expire(client: Session, switch: bytes) -> Reply:
 
 
 @debug_word
+def _set_skip_checksum_validation(client: Session, switch: bytes) -> Reply:
+    """Takes files and payloads of RESTORE whose checksum is wrong, or refuses them again."""
+    client.engine.skips_checksums = _flag(switch)
+    return OK
+
+
+@debug_word
 def _pause_cron(client: Session, switch: bytes) -> Reply:
     """Pauses or resumes periodic work, which is active expiry."""
     client.engine.expiration.switch(not _flag(switch))
@@ -220,7 +227,6 @@ for _name, _count, _summary in (
     ("DROP-CLUSTER-PACKET-FILTER", 1, "Which packets of a cluster are dropped."),
     ("KEYSIZES-HIST-ASSERT", 1, "Whether the counts of INFO keysizes are checked after each command."),
     ("LEAK", 1, "Lose some memory."),
-    ("SET-SKIP-CHECKSUM-VALIDATION", 1, "Whether checksums of files are looked at."),
     ("STRINGMATCH-TEST", 0, "Try the matcher of globs."),
 ):
     _accept(_name, _count, _summary)

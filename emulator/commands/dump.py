@@ -34,7 +34,7 @@ def _to_payload() -> Callable[[Value, bool, int], bytes]:
 
 
 @cache
-def _from_payload() -> Callable[[bytes, int, Config], Value | None]:
+def _from_payload() -> Callable[[bytes, int, Config, bool], Value | None]:
     from emulator.rdb.load import deserialized
 
     return deserialized
@@ -48,7 +48,9 @@ def serialized(engine: HostOfData, value: Value) -> bytes:
 def _value_of(engine: HostOfData, serialized_value: bytes) -> Value:
     """Return the value of a payload."""
     try:
-        value = _from_payload()(serialized_value, engine.config.edition.rdb_version, engine.config)
+        value = _from_payload()(
+            serialized_value, engine.config.edition.rdb_version, engine.config, not engine.skips_checksums
+        )
     except BadData:
         raise CommandError("ERR Bad data format") from None
     if value is None:

@@ -220,7 +220,9 @@ def function_restore(client: Session, serialized_value: bytes, *policy: bytes) -
     how = policy[0].upper() if policy else b"APPEND"
     if how not in (b"APPEND", b"REPLACE", b"FLUSH"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
-    body = payload.unsealed(serialized_value, client.engine.config.edition.rdb_version)
+    body = payload.unsealed(
+        serialized_value, client.engine.config.edition.rdb_version, not client.engine.skips_checksums
+    )
     if body is None:
         raise CommandError("ERR DUMP payload version or checksum are wrong")
     reader, codes = payload.Reader(body), []

@@ -34,6 +34,7 @@ def renew(engine: Engine, client: Session) -> None:
     engine.acl.reset()
     engine.scripting.reset()
     engine.expiration.switch(True)
+    engine.skips_checksums = False
     for db in engine.databases:
         db.clear()
     for effect in ([b"FLUSHALL"], [b"FUNCTION", b"FLUSH"]):

@@ -173,6 +173,7 @@ class Engine:
     def _set_up_data(self) -> None:
         self.vector_uids: Iterator[int] = count(1)
         self.of_modules: dict[type, object] = {}
+        self.skips_checksums = False
         self.lazyfree = LazyFree()
         self.eviction = Eviction(self)
         self.out_of_memory = False

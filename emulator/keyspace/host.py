@@ -68,6 +68,7 @@ class HostOfData(HostOfClients, Protocol):
     pause: Pause
     client_memory: ClientMemory
     of_modules: dict[type, object]
+    skips_checksums: bool
 
     @property
     def databases(self) -> list[Database]: ...

@@ -228,6 +228,11 @@ class Persistence:
             failure = BadFile(f"Internal error while loading: {type(error).__name__}")
         ended(failure)
 
+    @property
+    def checks_files(self) -> bool:
+        """Whether a file that is loaded must have the right checksum."""
+        return self._engine.config.rdbchecksum and not self._engine.skips_checksums
+
     def _found(self, merge: bool) -> Loading:
         """The RDB file, which is about to be loaded; raises OSError."""
         name = self._engine.config.dbfilename
@@ -235,7 +240,7 @@ class Persistence:
         from emulator.persistence.loading import Loading  # only where there is a file
         from emulator.rdb.file_reader import FileReader
 
-        reader = FileReader(source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version)
+        reader = FileReader(source.read, self.checks_files, self._engine.config.edition.rdb_version)
         return Loading(self._engine, reader, source, self.folder.size(name), merge)
 
     def through(self, loading: Loading | Replay, serves: bool = False) -> Job:

@@ -146,7 +146,7 @@ class Replay:
                 logger.log(NOTICE, "Reading RDB base file on AOF loading...")
                 source.seek(0)
                 reader = FileReader(
-                    source.read, self._engine.config.rdbchecksum, self._engine.config.edition.rdb_version
+                    source.read, self._engine.persistence.checks_files, self._engine.config.edition.rdb_version
                 )
                 self._base = Loading(self._engine, reader, source, self._folder.size(path), as_log=True)
                 yield from self._base.job()

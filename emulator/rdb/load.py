@@ -54,9 +54,9 @@ def kind_of(byte: int, newest: int) -> int:
     return kinds.STREAM_4 if byte == kinds.STREAM_4 & 0xFF and newest == kinds.WITH_MESSAGES else byte
 
 
-def deserialized(payload: bytes, newest: int, limits: EncodingLimits) -> Value | None:
-    """The value of a payload that DUMP made; None where its version or its checksum is wrong, raises `BadData`.  O(n)."""
-    body = unsealed(payload, newest)
+def deserialized(payload: bytes, newest: int, limits: EncodingLimits, checks: bool = True) -> Value | None:
+    """The value of a payload that DUMP made; None where `unsealed` finds that it is none, raises `BadData`.  O(n)."""
+    body = unsealed(payload, newest, checks)
     if body is None:
         return None
     reader = Reader(body)

@@ -215,7 +215,7 @@ class Transfer:
 
     def _load(self, source: BinaryIO, total: int) -> Job:
         engine = self._engine
-        reader = FileReader(source.read, engine.config.rdbchecksum, NEWEST_VERSION)
+        reader = FileReader(source.read, engine.persistence.checks_files, NEWEST_VERSION)
         if engine.config.repl_diskless_load != "swapdb" or engine.config.emulator_detach:
             logger.log(NOTICE, "MASTER <-> REPLICA sync: Flushing old data")
             engine.persistence.empty()
