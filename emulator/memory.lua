@@ -22,6 +22,7 @@ local found, ffi = pcall(require, "ffi")
 if found then
   local bit, bytes, words = require("bit"), ffi.typeof("const uint8_t *"), ffi.typeof("const int32_t *")
   local room, sizes, numbers = ffi.typeof("uint8_t[?]"), ffi.typeof("const uint32_t *"), ffi.typeof("int32_t[?]")
+  local singles, single_room = ffi.typeof("const float *"), ffi.typeof("float[?]")
 
   -- A word at once is one instruction; what it has beyond the bytes wanted is overwritten by whatever comes next.
   local function copy(to, place, from, start, size)
@@ -58,6 +59,8 @@ if found then
     readable = function(from) return from end,
     copy = copy,
     words = function(text) return ffi.cast(words, text) end,
+    singles = function(text) return ffi.cast(singles, text) end,
+    single_room = function(count) return ffi.new(single_room, count) end,
     band = bit.band,
     rshift = bit.rshift,
     bor = bit.bor,

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from emulator.datatypes import vector_search
+from emulator.datatypes import vector_math, vector_search
 from emulator.datatypes.vector_math import BYTES, FULL, SIGNS, dot, length, project, single, store
 from emulator.datatypes.vector_search import VectorBlock
 from emulator.datatypes.vectorset import VectorSet
@@ -31,6 +31,21 @@ def test_products_and_lengths_are_those_of_single_precision(dimension):
     assert length(a) == pytest.approx(math.hypot(*a), rel=1e-5)
     assert single(dot(a, b)) == dot(a, b)
     assert single(length(a)) == length(a)
+
+
+def test_projections_are_the_same_in_every_lua(monkeypatch):
+    rng = random.Random(3)
+    for dimension in (1, 2, 3, 31, 64, 300):
+        vector = components(rng, rng.choice([1, 2, 5, 64, 300]))
+        quickly = project(vector, dimension)
+        with monkeypatch.context() as plain:
+            plain.setattr(vector_math, "function", lambda *names: None)
+            assert project(vector, dimension) == quickly
+
+
+@pytest.mark.parametrize("reduced", [1 << 20 | 1, (1 << 63) - 1])
+def test_a_projection_that_would_not_end_is_refused(client, reduced):
+    assert b"hold up the others" in client.play(f"VADD v REDUCE {reduced} VALUES 1 1 a")
 
 
 def test_projection_to_as_many_dimensions_turns_and_keeps_angles():

@@ -98,6 +98,11 @@ _ADD_OPTIONS: Final[Options] = {
 }
 
 
+_MOST_REDUCED: Final = 1 << 20
+_MOST_PRODUCTS: Final = 1 << 30
+"""The dimensions and the products of a projection: seconds, in which the real server is held up as well."""
+
+
 def _addition(arguments: Sequence[bytes]) -> _Addition:
     """Read ``[REDUCE dimension] vector name [option ...]``."""
     words = iter(arguments)
@@ -108,6 +113,10 @@ def _addition(arguments: Sequence[bytes]) -> _Addition:
     name = next(words, None)
     if name is None:
         raise wrong_arity("VADD")
+    if reduced > _MOST_REDUCED or reduced * len(vector) > _MOST_PRODUCTS:
+        raise CommandError(
+            "ERR this server does not project vectors to so many dimensions, which would hold up the others"
+        )
     given = read_options(list(words), _ADD_OPTIONS, error=_INVALID_OPTION)
     storage = _STORAGES.get(last_given(given, _STORAGES), BYTES)
     return _Addition(vector, reduced, name, storage, given.get(b"M", 16), given.get(b"SETATTR"))

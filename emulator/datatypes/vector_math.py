@@ -16,6 +16,8 @@ from collections.abc import Iterable, Sequence
 from operator import add, mul
 from typing import Any, Final, NamedTuple, Protocol
 
+from emulator.lua import function
+
 Singles = Sequence[float]
 
 
@@ -61,6 +63,9 @@ def project(vector: Singles, dimension: int) -> array[float]:
     """
     scale = single(1 / math.sqrt(len(vector)))
     plus = array("f", [value * scale for value in array("f", vector)])
+    quick = function("datatypes/vector", "project")
+    if quick is not None:
+        return array("f", quick(plus.tobytes(), dimension))
     signed = [(value, -value) for value in plus]
     return array(
         "f",
