@@ -362,7 +362,7 @@ def _await_signals(servers: list[NetworkServer], log: Log) -> None:
 
 def _calm_the_collector() -> None:
     """Leave the full collections of cyclic garbage out: with a million keys each would stop the server for a quarter of
-    a second, and the server's own structures have no cycles that outlive their clients."""
+    a second, and the server's own structures have no cycles that outlive clients and values."""
     gc.freeze()
     gc.set_threshold(5_000, 4, 1_000_000)
     gc.enable()
