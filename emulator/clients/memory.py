@@ -30,11 +30,12 @@ _WORTH_TRIMMING: Final = 4096
 _LARGE: Final = 32768
 _EXEC: Final = (b"exec",)
 _PATIENCE: Final = 2
-_OFTEN: Final = 0.05
-_OF_EACH: Final = 0.0001
-"""What all clients take is found out every so many seconds, and for each client so many more."""
+_OFTEN: Final = 50
+_EACH_MILLISECOND: Final = 10
+"""What all clients take is found out every so many milliseconds, and one more for so many clients."""
 _FEW: Final = 10
-"""Up to so many are looked at whenever somebody asks."""
+_EACH_SECOND: Final = 10_000
+"""Who asks for what they take sees it as it is while they are few; of many, so many are looked at in a second."""
 _QUEUED_COMMAND: Final = 24
 _WATCHED_KEY: Final = 80
 _TREE_NODE: Final = 32
@@ -184,11 +185,12 @@ class ClientMemory:
         self._engine = engine
         self._beyond = 0
         self._totals = Totals(0, 0, 0)
-        self._beyond_again_at = self._totals_again_at = 0.0
+        self._beyond_again_at = 0
+        self._totals_again_at = 0.0
 
     def beyond(self) -> int:
         """Bytes beside the clients themselves; what runs just now is left out.  O(clients), but not often."""
-        now = monotonic()
+        now = self._engine.clock.now
         if now >= self._beyond_again_at:
             sessions = self._sessions()
             self._beyond = sum(
@@ -196,7 +198,7 @@ class ClientMemory:
                 for session in sessions
                 if not session.running and _has_more(session, session.buffers())
             )
-            self._beyond_again_at = now + _OFTEN + _OF_EACH * len(sessions)
+            self._beyond_again_at = now + _OFTEN + len(sessions) // _EACH_MILLISECOND
         return self._beyond
 
     def totals(self) -> Totals:
@@ -210,7 +212,7 @@ class ClientMemory:
                 sum(used.total for used in usages),
             )
             if len(usages) > _FEW:
-                self._totals_again_at = now + _OF_EACH * len(usages)
+                self._totals_again_at = now + len(usages) / _EACH_SECOND
         return self._totals
 
     def _sessions(self) -> list[Session]:
