@@ -334,8 +334,13 @@ def _load_users(server: NetworkServer, options: ServerOptions, log: Log) -> bool
 
 
 def _await_signals(servers: list[NetworkServer], log: Log) -> None:
-    """SIGINT and SIGTERM end the servers in good order; a second one at once."""
+    """SIGINT and SIGTERM end the servers in good order; a second one at once.
+
+    A thread hears them, since Python's own handlers wait while a script is within one function of Lua for long.
+    """
     import signal
+    import socket
+    from threading import Thread
 
     asked: list[int] = []
     options = {
@@ -343,7 +348,7 @@ def _await_signals(servers: list[NetworkServer], log: Log) -> None:
         signal.SIGTERM: servers[0].config.directives["shutdown-on-sigterm"].attribute,
     }
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int) -> None:
         if asked:
             log.signal("You insist... exiting now.")
             os._exit(1)
@@ -354,8 +359,20 @@ def _await_signals(servers: list[NetworkServer], log: Log) -> None:
         for server in servers:
             server.loop.call_soon_threadsafe(server.end_when_quiet, save, "force" in chosen, asked.clear)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+
+    def hear() -> None:
+        while number := ear.recv(1):
+            if number[0] in options:
+                end(number[0])
+
+    has_thread = sys.platform != "win32"  # there asyncio is told of all signals
+    for number in options:
+        signal.signal(number, lambda number, frame: None if has_thread else end(number))
+    if has_thread:
+        signal.set_wakeup_fd(mouth.detach(), warn_on_full_buffer=False)
+        Thread(target=hear, name="signals", daemon=True).start()
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 

@@ -211,6 +211,24 @@ def test_a_second_signal_does_not_wait(number):
         assert process.wait(20) == 1
 
 
+PATTERN = b"redis.log(redis.LOG_WARNING, 'begun') return string.find(string.rep('a', 3000), string.rep('a-', 8) .. 'b')"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_are_heard_while_a_function_of_lua_runs(number, tmp_path):
+    port, log = servers.free_port(), tmp_path / "log"
+    with (
+        servers.running(servers.emulator_command(port, "--logfile", str(log)), port) as process,
+        contextlib.closing(Raw(port)) as busy,
+    ):
+        busy.send(b"EVAL", PATTERN, b"0")
+        for sign in ("begun", "scheduling shutdown"):
+            while sign not in log.read_text():
+                time.sleep(0.001)
+            process.send_signal(number)
+        assert process.wait(20) == 1
+
+
 @pytest.mark.parametrize("script", LOOPS.values(), ids=LOOPS)
 def test_shutdown_does_not_wait(script):
     with looping(script) as (process, other):
