@@ -130,17 +130,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 reply = QUEUED
                 started = perf_counter()
             else:
-                if position != first:  # CLIENT LIST tells of those before it in the pipeline as well
-                    counted = position - first - otherwise
-                    session.total_commands += counted
-                    engine.stats.commands_processed += counted
+                quick = position - first - otherwise
                 first, otherwise = position + 1, 0
-                if session.followed:
-                    engine.propagation.deliver()
-                try:
-                    reply = execute(session, args)
-                except Exception as error:
-                    reply = failure(engine, command, error)
+                reply = _on_the_long_way(session, command, args, quick)
                 started = perf_counter()
             encoder = session.encoders.get(reply.__class__)
             if encoder is not None:
@@ -175,14 +167,33 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             propagation.deliver(sent if len(propagation.gathered) == len(commands) else None)
         session.running = False
         engine.current = outer
-        counted = position - first - otherwise
-        session.total_commands += counted
-        engine.stats.commands_processed += counted
+        _count_quick(session, position - first - otherwise)
     if engine.tracking.changed:
         engine.tracking.broadcast_soon()
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _count_quick(session: Session, count: int) -> None:
+    """Count so many commands that have taken the short way."""
+    session.total_commands += count
+    session.engine.stats.commands_processed += count
+
+
+def _on_the_long_way(session: Session, command: Command | None, args: Sequence[bytes], quick: int) -> Outcome:
+    """What comes of one command with all the guards, whatever it raises.
+
+    Such a command may tell how many were run (CLIENT LIST): of those before it `quick` are still to be counted.
+    """
+    engine = session.engine
+    _count_quick(session, quick)
+    if session.followed:
+        engine.propagation.deliver()
+    try:
+        return execute(session, args)
+    except Exception as error:
+        return failure(engine, command, error)
 
 
 def _waits(session: Session, command: Command | None, args: Sequence[bytes], outcome: object) -> bool:
