@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+import redis
 
 from emulator.keyspace.database import Database
 from emulator.replication import link
@@ -135,6 +136,7 @@ def test_what_is_no_file_is_not_received_to_its_end(victim, head):
         (b"QUIT",),
         (b"RESET",),
         (b"SUBSCRIBE", b"a"),
+        (b"CLIENT", b"TRACKING", b"ON"),
         (b"CLIENT", b"KILL", b"TYPE", b"normal"),
         (b"BLPOP", b"nothing", b"0"),
         (b"WAIT", b"1", b"0"),
@@ -155,6 +157,71 @@ def test_the_stream_cannot_take_the_server_over(victim, words):
         assert client.info("replication")["role"] == "slave"
         connection.close()
     master.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("MULTI|SET a 1|DISCARD|SET b 1", "b"),
+        ("MULTI|SET a 1|DISCARD|EXEC|SET b 1", "b"),
+        ("MULTI|SET a 1|MULTI|SET b 1|EXEC", "a b"),
+        ("MULTI|SET a|SET b 1|EXEC", ""),
+        ("MULTI|NONE a|SET b 1|EXEC", ""),
+        ("MULTI|SET a 1|EXEC x|SET b 1", "b"),
+        ("SELECT 2|RESET|SET a 1|SELECT 0", ""),
+        ("EVAL redis.call('set','a','1') 0", "a"),
+        ("SCRIPT LOAD redis.call('set','a','1')|EVALSHA 3a6f9c1ea3ea2e4df0ea4bb95e3a4ac1b0b1b1b1 0|SET b 1", "b"),
+    ],
+)
+def test_the_stream_is_played_as_the_real_server_plays_it(victim, words, keys):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    stream = b"".join(command(*line.encode().split(b" ")) for line in words.split("|")) + command(b"SET", b"end", b"1")
+    before = victim.run(lambda engine: engine.replication.stream.offset)
+    connection.sendall(stream)
+    until(lambda: victim.run(lambda engine: engine.replication.stream.offset) == before + len(stream))
+    with victim.connect() as client:
+        assert set(client.keys()) == {b"own", b"end", *keys.encode().split()}
+    connection.close()
+    master.close()
+
+
+def test_nothing_is_kept_for_a_master_that_listens(victim):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    connection.sendall(
+        command(b"SUBSCRIBE", b"a") + command(b"PUBLISH", b"a", b"x") * 9 + command(b"SET", b"end", b"1")
+    )
+    with victim.connect() as client:
+        until(lambda: client.exists("end"))
+    assert victim.run(lambda engine: engine.replication.link.player._session.out) == []
+    connection.close()
+    master.close()
+
+
+def test_a_script_of_the_master_that_does_not_end_keeps_nobody_from_being_heard(victim, caplog):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    with victim.connect() as client:
+        client.config_set("busy-reply-threshold", 1)
+        connection.sendall(command(b"EVAL", b"while true do end", b"0"))
+        until(lambda: "BUSY" in str(answer_of(client)))
+        connection.sendall(command(b"SET", b"end", b"1"))
+        client.script_kill()
+        until(lambda: client.exists("end"))
+    assert "cannot enter" not in caplog.text
+    connection.close()
+    master.close()
+
+
+def answer_of(client):
+    try:
+        return client.get("own")
+    except redis.ResponseError as error:
+        return error
 
 
 @pytest.mark.parametrize(

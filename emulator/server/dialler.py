@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from emulator.protocol.parser import READ_AT_ONCE
 from emulator.sockets.tls import TlsError, client_context
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class Dialler:
             receiver.lost(f"Error condition on socket for SYNC: {getattr(error, 'strerror', None) or error}")
 
 
-class PeerConnection(asyncio.Protocol):
-    """One connection to another server, whoever has opened it: a `Wire`."""
+class PeerConnection(asyncio.BufferedProtocol):
+    """One connection to another server, whoever has opened it: a `Wire`.  It reads no more at once than a client's."""
 
     def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, receiver: Receiver) -> None:
         self._engine = engine
@@ -59,6 +60,7 @@ class PeerConnection(asyncio.Protocol):
         self._receiver: Receiver | None = receiver
         self._transport: asyncio.Transport
         self._paused = False
+        self._buffer: bytearray | bytes = b""  # there while something is read
         self.address = self.local_address = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -69,7 +71,12 @@ class PeerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.connected(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        self._buffer = bytearray(READ_AT_ONCE)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data, self._buffer = bytes(memoryview(self._buffer)[:nbytes]), b""
         self._engine.clock.tick()
         if self._receiver is not None:
             self._receiver.received(data)
