@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from emulator.rest.http import MOST_BODY, HttpConnection
-from emulator.sockets.listeners import listening_socket
+from emulator.sockets.listeners import listening_socket, secured
 
 if TYPE_CHECKING:
     from socket import socket
@@ -76,7 +76,7 @@ class HttpServer:
             try:
                 listening = http_socket(address.removeprefix("-"), self.port)
                 self.port = listening.getsockname()[1]
-                self._servers.append(await loop.create_server(self._connection, sock=listening, ssl=self.context))
+                self._servers.append(await loop.create_server(secured(self._connection, self.context), sock=listening))
             except OSError:
                 if not address.startswith("-"):
                     await self.stop()

@@ -10,11 +10,10 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from emulator import system
 from emulator.config.directives import ConfigError
-from emulator.sockets.paced import PacedTransport
 from emulator.sockets.rounds import rounds_of
 from emulator.sockets.transport import Receiver, StreamListener
 
@@ -22,8 +21,11 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from emulator.config.directives import Config
+    from emulator.sockets.tls_transport import TlsTransport
 
 logger = logging.getLogger("emulator")
+
+T = TypeVar("T", bound="Receiver | asyncio.Protocol")
 
 _Server: TypeAlias = "StreamListener | asyncio.Server"
 
@@ -58,6 +60,15 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def secured(factory: Callable[[], T], context: SSLContext | None) -> Callable[[], T | TlsTransport]:
+    """What makes the same connections by TLS, where there is a context for it."""
+    if context is None:
+        return factory
+    from emulator.sockets.tls_transport import Greeter  # and with it `ssl`
+
+    return Greeter(context, factory)
 
 
 class Listeners:
@@ -107,16 +118,13 @@ class Listeners:
         return [*self._tcp.values(), *([self._unix] if self._unix else [])]
 
     async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> _Server:
-        """Serve a listening socket: within the rounds, or where there are none or TLS is spoken in asyncio's own way."""
+        """Serve a listening socket: within the rounds, or where there are none in asyncio's own way."""
         loop = asyncio.get_running_loop()
+        factory = secured(self._factory, context)
         rounds = rounds_of(loop)
-        if rounds is not None and context is None:
-            return StreamListener(loop, rounds, listening, self._factory)
-        factory = self._factory if context is None else self._paced
-        return await loop.create_server(factory, sock=listening, backlog=self._config.tcp_backlog, ssl=context)
-
-    def _paced(self) -> PacedTransport:
-        return PacedTransport(self._factory())
+        if rounds is not None:
+            return StreamListener(loop, rounds, listening, factory)
+        return await loop.create_server(factory, sock=listening, backlog=self._config.tcp_backlog)
 
     # TCP and TLS
 

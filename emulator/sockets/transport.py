@@ -36,6 +36,17 @@ logger = logging.getLogger("emulator")
 class Receiver(asyncio.BufferedProtocol, ABC):
     """A protocol whose bytes are handed over as they were read; asyncio's own transports may serve it as well."""
 
+    _read_into: memoryview | None = None  # there while asyncio reads
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        self._read_into = memoryview(bytearray(READ_AT_ONCE))
+        return self._read_into
+
+    def buffer_updated(self, nbytes: int) -> None:
+        assert self._read_into is not None
+        data, self._read_into = bytes(self._read_into[:nbytes]), None
+        self.receive(data)
+
     @abstractmethod
     def receive(self, data: bytes) -> None:
         """Take what has arrived."""
@@ -148,6 +159,8 @@ class SocketTransport(asyncio.Transport):
             self._watch(self._events & ~EVENT_WRITE)
             if self._closing:
                 self._lose(None)
+            else:
+                self._receiver.resume_writing()
 
     def get_write_buffer_size(self) -> int:
         return self._size
