@@ -9,9 +9,10 @@ import redis
 
 from emulator.keyspace.database import Database
 from emulator.replication import link
+from emulator.replication.replica import Replica
 from tests.test_replication import follow, in_step
 from tests.test_replication import ours as ours
-from tests.waiting import until
+from tests.waiting import all_gone, until
 
 ID = b"a" * 40
 GREETING = b"+PONG\r\n+OK\r\n+OK\r\n"
@@ -286,6 +287,15 @@ def test_a_replica_that_is_none_keeps_nothing(ours):
             assert half.recv(100) == b"+OK\r\n"
             server.clock.advance(5)
             assert half.recv(100) == b""  # it is a client as others are, which may not be idle
+
+
+def test_a_replica_that_has_gone_leaves_nothing_that_only_a_full_collection_finds(ours):
+    server = ours()
+    with all_gone(Replica):
+        for words in (command(b"PSYNC", b"?", b"-1"), command(b"SYNC")):
+            with socket.create_connection((server.host, server.port), 10) as replica:
+                replica.sendall(words)
+                assert replica.recv(100)
 
 
 def test_a_replica_is_not_its_own_other_connection(ours):

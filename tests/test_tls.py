@@ -1,6 +1,5 @@
 """TLS: with and without certificates of clients, together with plain TCP, renewed while the server runs."""
 
-import gc
 import socket
 import ssl
 import urllib.request
@@ -14,7 +13,7 @@ from conformance.servers import free_port
 from emulator.sockets.tls_transport import TlsTransport
 from tests.test_cli import OURS, find_redis_cli, run
 from tests.test_main import port_of, process, running
-from tests.waiting import until
+from tests.waiting import all_gone, until
 
 
 @pytest.fixture(scope="module")
@@ -277,20 +276,13 @@ def test_what_is_no_handshake_ends_the_connection_alone(server, words):
 
 def test_connections_leave_nothing_that_only_a_full_collection_finds(files):
     port = free_port()
-    with emulator.Server(
-        tls_port=port, tls_cert_file=files["cert"], tls_key_file=files["key"], tls_auth_clients="no"
-    ) as server:
-        gc.disable()
-        try:
-            for words in (b"PING\r\n", b"*1\r\n$-1\r\n", b"QUIT\r\n"):
-                with Raw(files, port) as client:
-                    client.send(words)
-                    assert client.file.readline()
-            with socket.create_connection(("127.0.0.1", port)) as half:
-                half.sendall(b"\x16")
-            with socket.create_connection(("127.0.0.1", port)) as stranger:
-                stranger.sendall(b"PING\r\n")
-            until(lambda: server.run(lambda engine: not engine.sessions))
-            until(lambda: not [thing for thing in gc.get_objects() if isinstance(thing, TlsTransport)])
-        finally:
-            gc.enable()
+    paths = {"tls_cert_file": files["cert"], "tls_key_file": files["key"]}
+    with emulator.Server(tls_port=port, tls_auth_clients="no", **paths), all_gone(TlsTransport):
+        for words in (b"PING\r\n", b"*1\r\n$-1\r\n", b"QUIT\r\n"):
+            with Raw(files, port) as client:
+                client.send(words)
+                assert client.file.readline()
+        with socket.create_connection(("127.0.0.1", port)) as half:
+            half.sendall(b"\x16")
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"PING\r\n")

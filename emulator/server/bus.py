@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emulator.cluster.state import PORT_INCREMENT
 from emulator.server.dialler import PeerConnection
-from emulator.sockets.listeners import listening_socket, secured
+from emulator.sockets.listeners import Serving, listening_socket, serve
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -25,7 +25,7 @@ class BusListeners:
     def __init__(self, engine: Engine, bus: Bus) -> None:
         self._engine = engine
         self._bus = bus
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Serving] = []
 
     async def open(self) -> None:
         """Listen."""
@@ -44,7 +44,7 @@ class BusListeners:
                 if address.startswith("-"):
                     continue
                 raise OSError(f"Failed listening on port {port} (cluster), aborting.") from error
-            self._servers.append(await loop.create_server(secured(factory, context), sock=listening))
+            self._servers.append(await serve(listening, factory, config.tcp_backlog, context))
 
     def _context(self) -> SSLContext:
         from emulator.sockets.tls import TlsError, server_context

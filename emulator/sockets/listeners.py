@@ -10,7 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator import system
 from emulator.config.directives import ConfigError
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from emulator.config.directives import Config
-    from emulator.sockets.tls_transport import TlsTransport
 
 logger = logging.getLogger("emulator")
 
-T = TypeVar("T", bound="Receiver | asyncio.Protocol")
-
-_Server: TypeAlias = "StreamListener | asyncio.Server"
+Serving: TypeAlias = "StreamListener | asyncio.Server"
+"""What is served until it is closed."""
 
 _NOT_OF_THIS_MACHINE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
 """Why an address marked with a ``-`` may be missing."""
@@ -62,13 +60,22 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
     return listening
 
 
-def secured(factory: Callable[[], T], context: SSLContext | None) -> Callable[[], T | TlsTransport]:
-    """What makes the same connections by TLS, where there is a context for it."""
-    if context is None:
-        return factory
-    from emulator.sockets.tls_transport import Greeter  # and with it `ssl`
+async def serve(
+    listening: socket.socket,
+    factory: Callable[[], Receiver | asyncio.Protocol],
+    backlog: int,
+    context: SSLContext | None = None,
+) -> Serving:
+    """Serve a listening socket, with a context by TLS: within the rounds, or where there are none in asyncio's own way."""
+    loop = asyncio.get_running_loop()
+    if context is not None:
+        from emulator.sockets.tls_transport import Greeter  # and with it `ssl`
 
-    return Greeter(context, factory)
+        factory = Greeter(context, factory)
+    rounds = rounds_of(loop)
+    if rounds is not None:
+        return StreamListener(loop, rounds, listening, factory)
+    return await loop.create_server(factory, sock=listening, backlog=backlog)
 
 
 class Listeners:
@@ -80,8 +87,8 @@ class Listeners:
     def __init__(self, config: Config, factory: Callable[[], Receiver]) -> None:
         self._config = config
         self._factory = factory
-        self._tcp: dict[ListeningPlace, _Server] = {}
-        self._unix: _Server | None = None
+        self._tcp: dict[ListeningPlace, Serving] = {}
+        self._unix: Serving | None = None
         self._context: SSLContext | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -114,17 +121,11 @@ class Listeners:
                 os.unlink(self._config.unixsocket)
 
     @property
-    def _servers(self) -> list[_Server]:
+    def _servers(self) -> list[Serving]:
         return [*self._tcp.values(), *([self._unix] if self._unix else [])]
 
-    async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> _Server:
-        """Serve a listening socket: within the rounds, or where there are none in asyncio's own way."""
-        loop = asyncio.get_running_loop()
-        factory = secured(self._factory, context)
-        rounds = rounds_of(loop)
-        if rounds is not None:
-            return StreamListener(loop, rounds, listening, factory)
-        return await loop.create_server(factory, sock=listening, backlog=self._config.tcp_backlog)
+    async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> Serving:
+        return await serve(listening, self._factory, self._config.tcp_backlog, context)
 
     # TCP and TLS
 

@@ -15,7 +15,7 @@ from time import thread_time
 from typing import Any, Final, TypeAlias, cast
 
 from emulator.protocol.parser import READ_AT_ONCE
-from emulator.sockets.transport import Receiver
+from emulator.sockets.transport import Receiver, taker
 from emulator.wall import behind_wall
 
 _AT_ONCE: Final = 64 * 1024
@@ -68,7 +68,7 @@ class TlsTransport(asyncio.Transport, Receiver):
         super().__init__()
         self._context = context
         self._receiver = receiver
-        self._deliver = receiver.receive if isinstance(receiver, Receiver) else receiver.data_received
+        self._deliver = taker(receiver)
         self._soon = soon
         self._arrived, self._leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._arrived, self._leaving, server_side=True)
