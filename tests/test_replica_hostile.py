@@ -289,6 +289,16 @@ def test_a_replica_that_is_none_keeps_nothing(ours):
             assert half.recv(100) == b""  # it is a client as others are, which may not be idle
 
 
+@pytest.mark.parametrize("words", [(b"PSYNC", b"?", b"x"), (b"PSYNC", b"?", b"-1"), (b"SYNC",)])
+def test_who_sees_what_others_do_does_not_become_a_replica(ours, words):
+    server = ours()
+    with socket.create_connection((server.host, server.port), 10) as monitor, monitor.makefile("rb") as answers:
+        monitor.sendall(command(b"MONITOR") + command(*words) + command(b"PING"))
+        assert answers.readline() == b"+OK\r\n"
+        while (line := answers.readline()) != b"+PONG\r\n":
+            assert line.endswith(b'"\r\n')  # a command, as it is shown
+
+
 def test_a_replica_that_has_gone_leaves_nothing_that_only_a_full_collection_finds(ours):
     server = ours()
     with all_gone(Replica):
