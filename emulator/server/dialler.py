@@ -46,7 +46,13 @@ class Dialler:
                     ssl=context,
                     local_addr=source,
                 )
-        except (OSError, TimeoutError, TlsError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            TlsError,
+            ValueError,
+            OverflowError,
+        ) as error:  # the last two: no such host or port
             self._engine.clock.tick()
             receiver.lost(f"Error condition on socket for SYNC: {getattr(error, 'strerror', None) or error}")
 
