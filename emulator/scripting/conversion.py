@@ -24,6 +24,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Rows,
     Samples,
     SetHead,
     SetReply,
@@ -52,6 +53,7 @@ class ToLua:
             Entries: self._array,
             Replies: self._array,
             Push: self._array,
+            Rows: self._array,
             Samples: self._array,
         }
         if protocol == 3:
