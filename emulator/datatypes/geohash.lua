@@ -37,56 +37,54 @@ end
 -- The places of scores, a longitude and a latitude each; all numbers are doubles as they stand in memory.
 local function places_of(scores)
   local count = #scores / 8
-  local from, to = ffi.cast(doubles, scores), room(2 * count)
-  for index = 0, count - 1 do to[2 * index], to[2 * index + 1] = place_of(from[index]) end
+  local numbers, to = ffi.cast(doubles, scores), room(2 * count)
+  for index = 0, count - 1 do to[2 * index], to[2 * index + 1] = place_of(numbers[index]) end
   return ffi.string(to, 16 * count)
 end
 
 local function along_meridian(one, other) return EARTH_RADIUS * abs(other * RADIANS - one * RADIANS) end
 
--- The metres from a centre, whose latitude has this cosine, to the place of each score; OUTSIDE for one that is further than
--- `reach`, or so far by its latitude alone that it lies not between south and north.
-local function in_circle(scores, over, up, reach, south, north)
+-- What it takes to measure from a place.
+local function centre(over, up)
+  return { latitude_in_degrees = up, longitude = over * RADIANS, latitude = up * RADIANS, cosine = cos(up * RADIANS) }
+end
+
+local function metres_to(x, y, from)
+  local v = sin((x * RADIANS - from.longitude) / 2)
+  if v == 0 then return along_meridian(from.latitude_in_degrees, y) end
+  local latitude = y * RADIANS
+  local u = sin((latitude - from.latitude) / 2)
+  return 2 * EARTH_RADIUS * asin(sqrt(u * u + from.cosine * cos(latitude) * v * v))
+end
+
+local function opened(scores)
   local count = #scores / 8
-  local from, to = ffi.cast(doubles, scores), room(count)
-  local longitude, latitude = over * RADIANS, up * RADIANS
-  local cosine = cos(latitude)
+  return count, ffi.cast(doubles, scores), room(count)
+end
+
+-- The metres from a place to that of each score; OUTSIDE for one that is further than `reach`, or so far by its latitude alone
+-- that it lies not between south and north.
+local function in_circle(scores, over, up, reach, south, north)
+  local from = centre(over, up)
+  local count, numbers, to = opened(scores)
   for index = 0, count - 1 do
-    local x, y = place_of(from[index])
-    to[index] = OUTSIDE
-    if y >= south and y <= north then
-      local v = sin((x * RADIANS - longitude) / 2)
-      local metres
-      if v == 0 then
-        metres = along_meridian(up, y)
-      else
-        local radians = y * RADIANS
-        local u = sin((radians - latitude) / 2)
-        metres = 2 * EARTH_RADIUS * asin(sqrt(u * u + cosine * cos(radians) * v * v))
-      end
-      if metres <= reach then to[index] = metres end
-    end
+    local x, y = place_of(numbers[index])
+    local metres = y >= south and y <= north and metres_to(x, y, from)
+    to[index] = metres and metres <= reach and metres or OUTSIDE
   end
   return ffi.string(to, 8 * count)
 end
 
 -- The same for a box, which reaches so many metres up and aside.
 local function in_box(scores, over, up, high, aside)
-  local count = #scores / 8
-  local from, to = ffi.cast(doubles, scores), room(count)
-  local longitude, latitude = over * RADIANS, up * RADIANS
-  local cosine = cos(latitude)
+  local from = centre(over, up)
+  local count, numbers, to = opened(scores)
   for index = 0, count - 1 do
-    local x, y = place_of(from[index])
+    local x, y = place_of(numbers[index])
     to[index] = OUTSIDE
     if along_meridian(y, up) <= high then
-      local radians = y * RADIANS
-      local own, v = cos(radians), sin((longitude - x * RADIANS) / 2)
-      if 2 * EARTH_RADIUS * asin(sqrt(own * own * v * v)) <= aside then
-        v = sin((x * RADIANS - longitude) / 2)
-        local u = sin((radians - latitude) / 2)
-        to[index] = v == 0 and along_meridian(up, y) or 2 * EARTH_RADIUS * asin(sqrt(u * u + cosine * own * v * v))
-      end
+      local cosine, v = cos(y * RADIANS), sin((from.longitude - x * RADIANS) / 2)
+      if 2 * EARTH_RADIUS * asin(sqrt(cosine * cosine * v * v)) <= aside then to[index] = metres_to(x, y, from) end
     end
   end
   return ffi.string(to, 8 * count)
