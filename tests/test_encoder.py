@@ -184,6 +184,18 @@ def test_the_short_way_to_digits_is_that_of_grisu2():
         assert numbers._certain_digits(number) == _with_a_fraction(numbers._grisu2(number))
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("count", [1, 23, 24, 3000])
+@pytest.mark.parametrize("text", [b"short", b"long" * 500])
+def test_rows_are_as_lists(protocol, count, text):
+    numbers = [float(number) / 3 for number in range(count)]
+    rows = Rows(
+        [text] * count, list(range(count)), Rows(numbers, numbers[::-1]), [None, *[b"a"] * (count - 1)], numbers
+    )
+    assert encode(rows, protocol) == encode(list(rows), protocol)
+    assert encode({b"a": rows}, protocol) == encode({b"a": list(rows)}, protocol)
+
+
 def test_many_doubles_are_as_one_after_the_other():
     rng = random.Random(1)
     scores = [rng.uniform(0.0001, 20_000) * rng.choice((1, 1, 1, -1)) for _ in range(20_000)]

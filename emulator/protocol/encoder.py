@@ -118,7 +118,7 @@ class _Encoder:
             Nested: lambda values: (b"", values),
             Entries: lambda entries: _whole_entries(entries),
             Samples: _samples,
-            Rows: lambda rows: (b"".join([_array_head(len(rows)), *self._encoded(rows)]), ()),
+            Rows: self._rows,
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -142,6 +142,12 @@ class _Encoder:
         write = self._write
         return lambda value: write(*opener(value))
 
+    def _rows(self, rows: Rows) -> Opened:
+        """Encode many rows column by column."""
+        if len(rows) < _MANY:
+            return _array(list(rows))
+        return b"".join([_array_head(len(rows)), *self._encoded(rows)]), ()
+
     def _encoded(self, column: Collection[Any]) -> Iterable[bytes]:
         """Each value of a column of `Rows`, or each row of one that is `Rows` itself."""
         if isinstance(column, Rows):
@@ -151,6 +157,8 @@ class _Encoder:
         kinds = set(map(type, column))
         if kinds == {float}:
             return self._doubles(format_doubles(list(column)))
+        if kinds == _STRINGS_ONLY:
+            return _bulks(column)
         encode = table[kinds.pop()] if len(kinds) == 1 else lambda value: table[value.__class__](value)
         return map(encode, column)
 
@@ -228,6 +236,13 @@ def _portions_encoded(values: Collection[Any]) -> Iterator[bytes] | None:
     firsts, seconds = zip(*values, strict=True)
     columns = _entry_columns(firsts, seconds)
     return None if columns is None else map(_entries, *map(_portions, columns))
+
+
+def _bulks(texts: Collection[bytes]) -> Iterable[bytes]:
+    """Encode strings one by one."""
+    if max(map(len, texts)) >= SHORT:
+        return map(_bulk, texts)
+    return [_BULK_HEADS[len(text)] + text + b"\r\n" for text in texts]
 
 
 def _samples(samples: Samples) -> Opened:
@@ -325,7 +340,7 @@ class _Resp2(_Encoder):
         }
 
     def _doubles(self, texts: list[bytes]) -> Iterable[bytes]:
-        return map(_bulk, texts)
+        return _bulks(texts)
 
 
 class _Resp3(_Encoder):
