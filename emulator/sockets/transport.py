@@ -279,7 +279,9 @@ class StreamListener:
                 sock.close()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Listen no more, as often as it is said."""
+        if self._socket.fileno() < 0:
+            return
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._socket)
