@@ -3,6 +3,7 @@
 import pytest
 
 import emulator
+from emulator.rest.tokens import token_of
 from tests.rest import TOKEN, WAYS, Rest, gateway
 
 pytest.importorskip("h11")
@@ -107,6 +108,28 @@ def test_who_reads_too_slowly_is_cut_off(server, rest):
         while client.publish("c", b"x" * 500_000):
             pass
         assert client.pubsub_numsub("c") == [(b"c", 0)]
+
+
+@pytest.mark.parametrize(
+    ("path", "words", "answer"),
+    [
+        ("/subscribe/c", "ACL DELUSER eve", 1),
+        ("/monitor", "ACL DELUSER eve", 1),
+        ("/subscribe/c", "CLIENT KILL USER eve", 1),
+        ("/monitor", "CLIENT KILL USER eve", 1),
+        ("/subscribe/c", "ACL SETUSER eve resetchannels", b"OK"),
+    ],
+)
+def test_a_stream_ends_with_its_user(server, rest, path, words, answer):
+    client = server.connect()
+    client.execute_command("ACL", "SETUSER", "eve", "on", ">secret", "~*", "&*", "+@all")
+    with rest.events(path, token=token_of(b"eve", b"secret").decode()) as events:
+        events.next()
+        assert client.execute_command(*words.split()) == answer
+        while events.next() is not None:
+            pass
+    assert client.pubsub_numsub("c") == [(b"c", 0)]
+    assert ("eve" in client.acl_users()) is ("DELUSER" not in words)
 
 
 def test_streams_end_with_the_server(rest, server):

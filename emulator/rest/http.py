@@ -274,6 +274,9 @@ class HttpConnection(asyncio.Protocol):
             self._write(_head(answer.status, headers), self._data(answer), h11.EndOfMessage())
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        self._abort_later()
+
+    def _abort_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(_LINGERING_SECONDS, self.transport.abort)
@@ -294,7 +297,7 @@ class HttpConnection(asyncio.Protocol):
 
     def send_event(self, data: bytes) -> None:
         """Send something of a stream."""
-        if not self._ended:
+        if not self._ended and self._stream is not None:
             self._write(h11.Data(data=data))
 
     def _keep_alive_later(self) -> None:
@@ -307,9 +310,15 @@ class HttpConnection(asyncio.Protocol):
         self._keep_alive_later()
 
     def _end_stream(self) -> None:
-        if not self._ended and self._stream is not None:
-            self._write(h11.EndOfMessage())
-            self.transport.close()
+        """Nothing more comes: it is closed soon, whether what was sent is read or not."""
+        stream, self._stream = self._stream, None
+        if stream is None or self._ended:
+            return
+        self._discarding = True
+        stream.close()
+        self._write(h11.EndOfMessage())
+        self.transport.close()
+        self._abort_later()
 
     # Time
 
