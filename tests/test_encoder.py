@@ -23,6 +23,7 @@ from emulator.protocol.replies import (
     Pairs,
     Push,
     Replies,
+    Rows,
     SetHead,
     SetReply,
     Verbatim,
@@ -62,6 +63,17 @@ LONG_ENTRIES = b"*2" + ENTRY[2:] + b"*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\nf\r\n$1500\r
             Nested([Head(2), MapHead(1), b"a", SetHead(1), 1, None]),
             b"*2\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$-1\r\n",
             b"*2\r\n%1\r\n$1\r\na\r\n~1\r\n:1\r\n_\r\n",
+        ),
+        (Rows([]), b"*0\r\n", b"*0\r\n"),
+        (
+            Rows([b"a", b"b"], [1, None]),
+            b"*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n$1\r\nb\r\n$-1\r\n",
+            b"*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n$1\r\nb\r\n_\r\n",
+        ),
+        (
+            [Rows([LONG], Rows([1.5], [0.0]))],
+            b"*1\r\n*1\r\n*2\r\n" + encode(LONG, 2) + b"*2\r\n$3\r\n1.5\r\n$1\r\n0\r\n",
+            b"*1\r\n*1\r\n*2\r\n" + encode(LONG, 3) + b"*2\r\n,1.5\r\n,0\r\n",
         ),
         (Entries([[[b"1-1"], [b"f"], [b"a"]], [[b"2-1"], [b"f"], [LONG]]]), LONG_ENTRIES, LONG_ENTRIES),
         (Entries([[[b"1-1"], [b"f"], [b"a"]]]), ENTRY, ENTRY),
@@ -172,10 +184,29 @@ def test_the_short_way_to_digits_is_that_of_grisu2():
         assert numbers._certain_digits(number) == _with_a_fraction(numbers._grisu2(number))
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("count", [1, 23, 24, 3000])
+@pytest.mark.parametrize("text", [b"short", b"long" * 500])
+def test_rows_are_as_lists(protocol, count, text):
+    numbers = [float(number) / 3 for number in range(count)]
+    rows = Rows(
+        [text] * count, list(range(count)), Rows(numbers, numbers[::-1]), [None, *[b"a"] * (count - 1)], numbers
+    )
+    assert encode(rows, protocol) == encode(list(rows), protocol)
+    assert encode({b"a": rows}, protocol) == encode({b"a": list(rows)}, protocol)
+
+
 def test_many_doubles_are_as_one_after_the_other():
     rng = random.Random(1)
     scores = [rng.uniform(0.0001, 20_000) * rng.choice((1, 1, 1, -1)) for _ in range(20_000)]
-    scores += [5.0, 0.0, -0.0, 1e-3, 1e4, math.inf, math.nan, 1e100, 0.1, 1.0 / 3]
+    scores += [5.0, 0.0, -0.0, 1e-3, 1e4, math.inf, math.nan, 1e100, 0.1, 1.0 / 3, 5e-324, -1e23]
+    scores += [
+        sign * math.ldexp(1 + rng.random() * rng.choice((0, 1)), power)
+        for power in range(-1074, 1023)
+        for sign in (1, -1)
+    ]
+    scores += [sign * 10.0**power for power in range(-323, 309) for sign in (1, -1)]
+    scores += [float(rng.randrange(-(10**digits), 10**digits)) for digits in range(1, 25) for _ in range(200)]
     scores += [round(score, digits) for score in scores[:3000] for digits in (1, 3)]
     assert numbers.format_doubles(scores) == list(map(format_double, scores))
 

@@ -147,10 +147,21 @@ def test_the_ranges_of_a_shape_have_every_place_in_it(seed):
             place = (longitude + 180) % 360 - 180, latitude
             metres = geohash.distance(shape.centre, place)
             inside = metres <= shape.width if shape.height is None else in_box(shape, place)
-            assert shape.measure()(place) == (metres if inside else None)
+            assert shape.measure()(place) == (metres if inside else geohash.OUTSIDE)
             if inside:
                 number = geohash.encode(place)
                 assert sum(low <= number < high for low, high in ranges) == 1
+
+
+def test_many_places_are_measured_as_one_by_one():
+    rng = random.Random(11)
+    scores = [float(geohash.encode(place)) for place in places(400, 12)] + [0.0, 2.0**52 - 1, 2.0**53 + 2, 77.5]
+    assert geohash.places_of(scores) == [geohash.place_of(int(score)) for score in scores]
+    for shape in shapes(13):
+        wide = shape._replace(width=10 ** rng.uniform(5, 8), height=shape.height and 10 ** rng.uniform(5, 8))
+        measure = wide.measure()
+        near = [float(geohash.encode(wide.centre)), *scores]
+        assert list(wide.metres_to(near)) == [measure(geohash.place_of(int(score))) for score in near]
 
 
 def test_small_shapes_have_small_ranges():

@@ -19,6 +19,7 @@ from emulator.protocol.replies import (
     Named,
     Nested,
     Pairs,
+    Rows,
     SetReply,
     Verbatim,
 )
@@ -34,6 +35,7 @@ AGGREGATES = [
     SetReply([b"a", b"b"]),
     {}, {b"a": b"b"},
     {b"a": {b"b": [OK, 2.5]}, 1: None}, Pairs([b"a", b"b"], [1.5, b"c"]), Named([(b"a", 1), (b"a", [OK])]),
+    Rows([]), Rows([b"a", b"b"], [1, None], Rows([1.5, 2.5], [b"", OK])),
     Entries([]), Entries([[[b"1-1", b"2-1"], [b"f", b"f"], [b"a", b"b"]]]), Pairs(), [Pairs([b"a"], [{b"b": True}])],
 ]  # fmt: skip
 NO_VALUES = [CommandError("ERR no"), [b"a", CommandError("ERR no")], Attributed({b"a": 1}, b"b"), Nested([b"a"])]

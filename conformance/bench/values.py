@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import re
 from collections.abc import Iterable, Iterator
@@ -50,21 +51,24 @@ def load(connection: Connection, size: int, cases: Iterable[str]) -> None:
         head = [b"MSET"] if command == "MSET" else [command.encode(), key.encode()]
         chunks = iter(lambda words=words: list(itertools.islice(words, 6 * _CHUNK)), [])
         pipeline(connection, (encode(*head, *chunk) for chunk in chunks))
-    if needs("x"):
-        _load_stream(connection, size)
+    for stream, delivered in ("x", min(size, 1000)), ("pel", size):
+        if needs(stream):
+            _load_stream(connection, stream.encode(), size, delivered)
     for bitmap in filter(needs, ("b", "b2")):
         connection("SET", bitmap, rng.randbytes(8 * size))
+    for text in filter(needs, ("one", "other")):
+        connection("SET", text, bytes(rng.choices(b"abcd", k=math.isqrt(size))))
     connection("SET", "empty", bytes(8 * size))
     connection("SET", "t", b"".join(b"%08d" % number for number in shuffled))
     for index in range(min(size, 5000)) if needs("v") else ():
         connection("VADD", "v", "VALUES", "8", *(b"%f" % rng.uniform(-1, 1) for _ in range(8)), b"p%d" % index)
 
 
-def _load_stream(connection: Connection, size: int) -> None:
-    pipeline(connection, (encode(b"XADD", b"x", b"%d-1" % index, b"f", b"v%d" % index) for index in range(1, size + 1)))
+def _load_stream(connection: Connection, key: bytes, size: int, delivered: int) -> None:
+    pipeline(connection, (encode(b"XADD", key, b"%d-1" % index, b"f", b"v%d" % index) for index in range(1, size + 1)))
     for group in ("g", "g2"):
-        connection("XGROUP", "CREATE", "x", group, "0")
-    connection("XREADGROUP", "GROUP", "g", "c", "COUNT", "1000", "STREAMS", "x", ">")
+        connection("XGROUP", "CREATE", key, group, "0")
+    connection("XREADGROUP", "GROUP", "g", "c", "COUNT", b"%d" % delivered, "STREAMS", key, ">")
 
 
 def _places(rng: random.Random, size: int) -> Iterator[bytes]:

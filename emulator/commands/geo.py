@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ from emulator.datatypes.partial_sort import partial_sort
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import parse_integer
-from emulator.protocol.replies import NULL_ARRAY, PlainDouble, Reply
+from emulator.protocol.replies import NULL_ARRAY, PlainDouble, Reply, Rows
 from emulator.table.keyspec import KeySpec, keys, keyword
 from emulator.table.registry import command
 
@@ -117,11 +117,22 @@ def _told(client: Session, place: Place) -> list[Reply]:
     return list(place) if client.engine.config.edition.includes("8.0.0") else list(map(PlainDouble, place))
 
 
+def _all_told(client: Session, places: Sequence[Place]) -> Rows:
+    longitudes, latitudes = [place[0] for place in places], [place[1] for place in places]
+    if client.engine.config.edition.includes("8.0.0"):
+        return Rows(longitudes, latitudes)
+    return Rows(list(map(PlainDouble, longitudes)), list(map(PlainDouble, latitudes)))
+
+
 # Searching
 
 
-_Found = tuple[bytes, float, float, Place]
-"""A member, its score, the metres from the centre, where it is: a plain tuple, since each search makes many."""
+_PORTION: Final = 4096
+"""Members that a search looks at together; fewer where it needs only a few that lie anywhere in the shape."""
+_FEWEST: Final = 16
+
+_Found = tuple[bytes, float, float]
+"""A member, its score, the metres from the centre: a plain tuple, since each search makes many."""
 _metres_of: Final[Callable[[_Found], float]] = itemgetter(2)
 
 
@@ -244,13 +255,17 @@ class _Search:
             return self._store(client, self.target, found)
         if not (self.with_distance or self.with_hash or self.with_place):
             return [item[0] for item in found]
-        return [self._described(item) for item in found]
+        return self._described(found)
 
     def _found(self) -> list[_Found]:
         shape = self._shape()
         if self.members is None or shape is None:
             return []
-        found = list(islice(_within(self.members, shape), self.count if self.any else None))
+        if self.any:
+            at_a_time = min(max(self.count, _FEWEST), _PORTION)
+            found = list(islice(_within(self.members, shape, at_a_time), self.count))
+        else:
+            found = list(_within(self.members, shape, _PORTION))
         most = self.count or len(found)
         if self.order or (self.count and not self.any):
             return partial_sort(found, _metres_of, self.order == b"DESC", most)
@@ -262,37 +277,37 @@ class _Search:
         width, height = self.box if self.box is not None else (self.radius or 0.0, None)
         return Shape(self.centre, width, height, self.unit)
 
-    def _described(self, item: _Found) -> list[Reply]:
-        member, score, metres, place = item
-        answer: list[Reply] = [member]
+    def _described(self, found: list[_Found]) -> Reply:
+        """What was found, each with as much as the options ask for."""
+        columns: list[Collection[Reply]] = [[item[0] for item in found]]
         if self.with_distance:
-            answer.append(_distance_text(metres / self.unit))
+            columns.append([_distance_text(metres / self.unit) for _, _, metres in found])
         if self.with_hash:
-            answer.append(int(score))
+            columns.append([int(score) for _, score, _ in found])
         if self.with_place:
-            answer.append(_told(self.client, place))
-        return answer
+            columns.append(_all_told(self.client, geohash.places_of([item[1] for item in found])))
+        return Rows(*columns)
 
     def _store(self, client: Session, target: bytes, found: list[_Found]) -> int:
         db = client.db
         if not found:
             db.delete(target)
             return 0
-        scores = {member: metres / self.unit if self.stores_distance else score for member, score, metres, _ in found}
+        scores = {member: metres / self.unit if self.stores_distance else score for member, score, metres in found}
         event = b"geosearchstore" if self.name == "GEOSEARCHSTORE" else b"georadiusstore"
         db.put(target, ZSet.of(scores, client.engine.config), ZSET, event)
         client.engine.dirty += len(found) - 1
         return len(found)
 
 
-def _within(members: ZSet, shape: Shape | Polygon) -> Iterator[_Found]:
+def _within(members: ZSet, shape: Shape | Polygon, at_a_time: int) -> Iterator[_Found]:
     """Yield the members in a shape, cell by cell."""
-    measure, place_of = shape.measure(), geohash.place_of
-    for score, member in members.between(shape.ranges()):
-        place = place_of(int(score))
-        metres = measure(place)
-        if metres is not None:
-            yield member, score, metres, place
+    scored = members.between(shape.ranges())
+    while portion := list(islice(scored, at_a_time)):
+        far = shape.metres_to([score for score, _ in portion])
+        yield from [
+            (member, score, metres) for (score, member), metres in zip(portion, far, strict=True) if metres >= 0
+        ]
 
 
 def _stores(start: int) -> list[KeySpec]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -59,15 +58,14 @@ def _parse(client: Session, name: str, key: bytes, words: Sequence[bytes], may_s
         return _NONE_GIVEN
     orders: list[bytes] = []
     gets: list[bytes] = []
+    may_read = client.user.unrestricted
 
     def check_user(option: str) -> None:
         """Raise unless the user may read every key, which a pattern could refer to."""
-        if not client.user.unrestricted and not reads_every_key():
+        nonlocal may_read
+        may_read = may_read or client.user.reads_every_key(REGISTRY[name], (name.encode(), key, *words))
+        if not may_read:
             raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
-
-    @cache
-    def reads_every_key() -> bool:
-        return client.user.reads_every_key(REGISTRY[name], (name.encode(), key, *words))
 
     def read_order(pattern: bytes) -> None:
         if b"*" in pattern:

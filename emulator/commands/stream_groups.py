@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +16,7 @@ from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import Stream, format_id
 from emulator.protocol.errors import NOT_INTEGER, SYNTAX, CommandError, as_text
 from emulator.protocol.numbers import INT64_MAX
-from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
+from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Rows, Status
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
 
@@ -297,7 +297,7 @@ def xnack(
     tips="nondeterministic_output",
     complexity="O(N) for N entries returned or passed over",
 )
-def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list[Reply]:
+def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> Collection[Reply]:
     """Returns a summary of the pending entries of a group, or the entries with consumer, idle time and deliveries."""
     if not options:
         return _summary(stream_and_group(client.db.lookup_read(key, Stream), key, group)[1])
@@ -319,8 +319,10 @@ def xpending(client: Session, key: bytes, group: bytes, *options: bytes) -> list
             return []
         pending = consumer.pending
     now = client.engine.clock.now
-    late = (id for id in pending.irange(start, end) if not idle or now - pending[id].delivered >= idle)
-    return [_pending_entry(id, pending[id], now) for id in islice(late, count)]
+    ids = pending.irange(start, end)
+    late = (id for id in ids if now - pending[id].delivered >= idle) if idle else ids
+    chosen = list(islice(late, count))
+    return _pending_entries(chosen, [pending[id] for id in chosen], now)
 
 
 def _summary(group: Group) -> list[Reply]:
@@ -331,6 +333,9 @@ def _summary(group: Group) -> list[Reply]:
     return [len(pending), format_id(pending.keys()[0]), format_id(pending.keys()[-1]), counts]
 
 
-def _pending_entry(id: int, pending: Pending, now: int) -> list[Reply]:
-    idle = max(now - pending.delivered, 0) if pending.delivered or pending.consumer is not None else _RELEASED
-    return [format_id(id), pending.consumer or b"", idle, pending.count]
+def _pending_entries(ids: list[int], pending: list[Pending], now: int) -> Rows:
+    idle = [
+        max(now - item.delivered, 0) if item.delivered or item.consumer is not None else _RELEASED for item in pending
+    ]
+    owners = [item.consumer or b"" for item in pending]
+    return Rows(list(map(format_id, ids)), owners, idle, [item.count for item in pending])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedDict
 
 from emulator.commands.arguments import integer, wrong_subcommand_arity
 from emulator.commands.stream import entries
 from emulator.commands.stream_messages import figures as messages
-from emulator.datatypes.consumers import NEVER_ACTIVE, UNKNOWN, Consumer, Group
+from emulator.datatypes.consumers import NEVER_ACTIVE, UNKNOWN, Consumer, Group, Pending
 from emulator.datatypes.stream import MAX_ID, Stream, format_id
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError, as_text
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Reply, Rows
 from emulator.table.keyspec import keys
 from emulator.table.registry import command, container
 
@@ -85,25 +86,36 @@ def _progress(client: Session, stream: Stream, group: Group) -> dict[bytes, Repl
 
 
 def _full_group(client: Session, stream: Stream, name: bytes, group: Group, count: int) -> dict[bytes, Reply]:
-    pending = islice(group.pending.items(), count or None)
+    ids, pending = _columns(group.pending, count)
     return {
         b"name": name,
         **_progress(client, stream, group),
         b"pel-count": len(group.pending),
-        b"pending": [[format_id(id), item.consumer or b"", item.delivered, item.count] for id, item in pending],
+        b"pending": Rows(
+            ids,
+            [item.consumer or b"" for item in pending],
+            [item.delivered for item in pending],
+            [item.count for item in pending],
+        ),
         b"consumers": [_full_consumer(consumer, count) for consumer in group.consumers.values()],
     }
 
 
 def _full_consumer(consumer: Consumer, count: int) -> dict[bytes, Reply]:
-    pending = islice(consumer.pending.items(), count or None)
+    ids, pending = _columns(consumer.pending, count)
     return {
         b"name": consumer.name,
         b"seen-time": consumer.seen,
         b"active-time": consumer.active,
         b"pel-count": len(consumer.pending),
-        b"pending": [[format_id(id), item.delivered, item.count] for id, item in pending],
+        b"pending": Rows(ids, [item.delivered for item in pending], [item.count for item in pending]),
     }
+
+
+def _columns(pending: SortedDict[int, Pending], count: int) -> tuple[list[bytes], list[Pending]]:
+    """The ids of the first so many that are pending, of all for 0, and what is known of them."""
+    ids = pending.keys()[: count or None]
+    return list(map(format_id, ids)), [pending[id] for id in ids]
 
 
 @command(

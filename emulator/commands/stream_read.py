@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.commands.arguments import integer, milliseconds
 from emulator.commands.options import FLAG, Option, Options, at_least, read_options
-from emulator.commands.stream import entries
+from emulator.commands.stream import Listed, entries
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
@@ -297,7 +297,7 @@ def _next_claim(client: Session, request: _Request, min_idle: int) -> int:
 
 def _unread(
     stream: Stream, group: Group, consumer: Consumer, request: _Request, min_idle: int | None, now: int
-) -> list[list[Reply]]:
+) -> Collection[Reply]:
     """Deliver what a consumer may claim, and then entries that the group has not read yet."""
     if min_idle is None:
         return _deliver(stream, group, consumer, request, request.count, now)
@@ -306,7 +306,8 @@ def _unread(
     if request.count and not left:
         return claimed
     new = _deliver(stream, group, consumer, request, max(left, 0), now)
-    return [*claimed, *([*entry, 0, 0] for entry in new)]
+    first_time: list[Reply] = [[id, body, 0, 0] for id, body in new]
+    return [*claimed, *first_time]
 
 
 def _claim(
@@ -327,20 +328,24 @@ def _claim(
 
 def _deliver(
     stream: Stream, group: Group, consumer: Consumer, request: _Request, count: int, now: int
-) -> list[list[Reply]]:
+) -> Collection[Listed]:
     """Deliver entries that the group has not read yet to a consumer, at most so many or with 0 all."""
     if not len(stream) or stream.top_id <= group.last_id:
         return []
-    new = request.capped(stream.range(group.last_id + 1, MAX_ID))
-    answer: list[list[Reply]] = []
-    for id, body in islice(new, count) if count else new:
-        stream.advance(group, id, request.looks_ahead)
-        if not request.no_ack:
+    start = group.last_id + 1
+    if request.no_ack and not request.is_capped:
+        read = entries(stream, start, MAX_ID, count)
+        stream.advance(group, stream.nth(start, 1), stream.nth(start, len(read)), len(read), request.looks_ahead)
+        return read
+    found = list(islice(request.capped(stream.range(start, MAX_ID)), count or None))
+    if not found:
+        return []
+    stream.advance(group, found[0][0], found[-1][0], len(found), request.looks_ahead)
+    if not request.no_ack:
+        for id, _ in found:
             group.deliver(id, consumer, now)
-        answer.append([format_id(id), body])
-    if answer and not request.no_ack:
         consumer.active = now
-    return answer
+    return [(format_id(id), body) for id, body in found]
 
 
 def _history(stream: Stream, group: Group, consumer: Consumer, after: int, request: _Request, now: int) -> list[Reply]:

@@ -83,7 +83,7 @@ class Edition:
         """Whether it is a Redis before a version, in which something changed."""
         return not self.is_valkey and not self.includes(version)
 
-    @property
+    @cached_property
     def is_as_7_4(self) -> bool:
         """Whether it has what 8.0 changed as it was before: Valkey, which parted from Redis before that, kept it."""
         return self.is_valkey or self.precedes("8.0.0")

@@ -8,10 +8,13 @@ Source: https://redis.io/docs/latest/commands/geoadd/ ("How does it work?"), htt
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
 from typing import Final, NamedTuple
+
+from emulator.lua import function
 
 LONGITUDE_LIMIT: Final = 180.0
 LATITUDE_LIMIT: Final = 85.05112878
@@ -27,8 +30,14 @@ _LETTERS: Final = range(2 * STEPS - 5, 0, -5)
 _LONGITUDE_STEP: Final = 2 * LONGITUDE_LIMIT / (1 << STEPS)
 _LATITUDE_STEP: Final = 2 * LATITUDE_LIMIT / (1 << STEPS)
 
+_FEW: Final = 32
+"""As many scores are as quickly looked at one by one."""
+
 Place = tuple[float, float]
 """Longitude and latitude, in degrees."""
+
+OUTSIDE: Final = -1.0
+"""Instead of metres for a place that is not in a shape."""
 
 
 # Numbers and places
@@ -122,6 +131,15 @@ def place_of(number: int) -> Place:
     )
 
 
+def places_of(scores: Sequence[float]) -> Sequence[Place]:
+    """The places of scores of up to 52 bits."""
+    quick = function("datatypes/geohash", "places_of") if len(scores) > _FEW else None
+    if quick is None:
+        return [place_of(int(score)) for score in scores]
+    numbers = array("d", quick(array("d", scores).tobytes()))
+    return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+
 def as_text(number: int) -> bytes:
     """The usual geohash of 11 letters, which has the poles at 90 degrees; the last letter has no bits left and is 0."""
     bits = encode(place_of(number), latitude_limit=90.0)
@@ -167,36 +185,53 @@ class Shape(NamedTuple):
     height: float | None
     unit: float
 
-    def measure(self) -> Callable[[Place], float | None]:
-        """A function for the metres from the centre to a place in the shape; None for a place outside."""
-        return self._in_circle() if self.height is None else self._in_box(self.height)
+    def measure(self) -> Callable[[Place], float]:
+        """A function for the metres from the centre to a place in the shape; `OUTSIDE` for another one."""
+        return self._in_circle() if self.height is None else self._in_box()
 
-    def _in_circle(self) -> Callable[[Place], float | None]:
-        centre, reach = self.centre, self.width * self.unit
+    def metres_to(self, scores: Sequence[float]) -> Sequence[float]:
+        """The same for the places of scores of up to 52 bits."""
+        quick = function("datatypes/geohash", self._quick) if len(scores) > _FEW else None
+        if quick is None:
+            return _one_by_one(self.measure(), scores)
+        return array("d", quick(array("d", scores).tobytes(), *self.centre, *self._reach()))
+
+    @property
+    def _quick(self) -> str:
+        return "in_circle" if self.height is None else "in_box"
+
+    def _reach(self) -> tuple[float, ...]:
+        """The metres that a box reaches up and aside; of a circle all round, and the latitudes between which it lies."""
+        if self.height is not None:
+            return self.height * self.unit / 2, self.width * self.unit / 2
+        reach = self.width * self.unit
         # Most places outside are so by their latitude alone; the margin leaves close ones to the exact distance.
         up = (reach * 1.000001 + 0.001) / _EARTH_RADIUS / _RADIANS
-        south, north = centre[1] - up, centre[1] + up
-        distance_of = distance_from(centre)
+        return reach, self.centre[1] - up, self.centre[1] + up
 
-        def measure(place: Place) -> float | None:
+    def _in_circle(self) -> Callable[[Place], float]:
+        reach, south, north = self._reach()
+        distance_of = distance_from(self.centre)
+
+        def measure(place: Place) -> float:
             if not south <= place[1] <= north:
-                return None
+                return OUTSIDE
             metres = distance_of(place)
-            return metres if metres <= reach else None
+            return metres if metres <= reach else OUTSIDE
 
         return measure
 
-    def _in_box(self, height: float) -> Callable[[Place], float | None]:
-        centre, up, aside = self.centre, height * self.unit / 2, self.width * self.unit / 2
+    def _in_box(self) -> Callable[[Place], float]:
+        centre, (up, aside) = self.centre, self._reach()
         longitude, distance_of = centre[0] * _RADIANS, distance_from(centre)
 
-        def measure(place: Place) -> float | None:
+        def measure(place: Place) -> float:
             if _latitude_distance(place[1], centre[1]) > up:
-                return None
+                return OUTSIDE
             # `distance` from (centre[0], place[1]), where the latitudes are the same
             cosine, v = cos(place[1] * _RADIANS), sin((longitude - place[0] * _RADIANS) / 2)
             if 2.0 * _EARTH_RADIUS * asin(sqrt(cosine * cosine * v * v)) > aside:
-                return None
+                return OUTSIDE
             return distance_of(place)
 
         return measure
@@ -242,10 +277,10 @@ class Polygon(NamedTuple):
         x, y, z = x / count, y / count, z / count
         return atan2(y, x) / _RADIANS, atan2(z, sqrt(x * x + y * y)) / _RADIANS
 
-    def measure(self) -> Callable[[Place], float | None]:
-        """A function for the metres from the centre to a place within; None for a place outside."""
+    def metres_to(self, scores: Sequence[float]) -> Sequence[float]:
+        """The metres from the centre to the places of scores of up to 52 bits; `OUTSIDE` for one that is not within."""
         distance_of = distance_from(self.centre)
-        return lambda place: distance_of(place) if self._has(place) else None
+        return _one_by_one(lambda place: distance_of(place) if self._has(place) else OUTSIDE, scores)
 
     def _has(self, place: Place) -> bool:
         """Whether a ray to the east crosses an odd number of sides."""
@@ -265,6 +300,10 @@ class Polygon(NamedTuple):
         bounds = Area(min(over), min(up), max(over), max(up))
         corners = ((bounds.west, bounds.south), (bounds.east, bounds.north))
         return _ranges(self.centre, max(distance(self.centre, corner) for corner in corners), bounds)
+
+
+def _one_by_one(measure: Callable[[Place], float], scores: Sequence[float]) -> Sequence[float]:
+    return [measure(place_of(int(score))) for score in scores]
 
 
 def _ranges(centre: Place, metres: float, bounds: Area) -> list[tuple[int, int]]:

@@ -234,6 +234,19 @@ class Stream:
                 chunks = list(_columns(list(map(format_id, ids)), bodies))
             yield from [[column[::-1] for column in chunk] for chunk in reversed(chunks)] if backwards else chunks
 
+    def nth(self, start: int, count: int) -> int:
+        """The id of the last of so many entries from one id on, of which there are as many.  O(n/100)."""
+        for index in self._indices(start, MAX_ID, backwards=False):
+            run = self.runs[index]
+            if count <= len(run) or run.first < start:
+                ids, _ = self._slice(index, start, MAX_ID)
+                if count <= len(ids):
+                    return ids[count - 1]
+                count -= len(ids)
+            else:
+                count -= len(run)
+        raise IndexError
+
     def _indices(self, start: int, end: int, backwards: bool) -> Iterable[int]:
         """The indices of the runs that may have entries from one id to another."""
         found = range(max(bisect_right(self._firsts, start) - 1, 0), bisect_right(self._firsts, end))
@@ -289,12 +302,21 @@ class Stream:
             self._least_read = None
         group.last_id = last_id
 
-    def advance(self, group: Group, id: int, looks_ahead: bool = False) -> None:
-        """A group has read the entry with this id; count it where the count can be known.
+    def advance(self, group: Group, first: int, last: int, count: int, looks_ahead: bool = False) -> None:
+        """A group has read the entries from one id to another, which are so many; count them where that can be known.
 
         Who `looks_ahead` (before 8.0) goes on from a group's own count even where the group is before the first entry, and
         does not mind what was deleted before this entry.
         """
+        self._advance_by_one(group, first, looks_ahead)
+        if group.read != UNKNOWN and not self._deleted_from(first, looks_ahead):  # nor from any later one
+            group.read = wrapped(group.read + count - 1)
+            self.move(group, last)
+        else:
+            for id, _ in self.range(first + 1, last):
+                self._advance_by_one(group, id, looks_ahead)
+
+    def _advance_by_one(self, group: Group, id: int, looks_ahead: bool) -> None:
         in_step = looks_ahead or group.last_id >= self.first_id
         gap = self._deleted_from(id if looks_ahead else group.last_id, looks_ahead)
         if group.read != UNKNOWN and in_step and not gap:

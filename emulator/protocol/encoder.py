@@ -6,7 +6,7 @@ The tables are public so that the dispatch loop finds an encoder with one lookup
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain, islice, starmap
+from itertools import chain, islice, repeat, starmap
 from typing import Any
 
 from emulator.protocol.errors import CommandError, one_line
@@ -27,6 +27,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Rows,
     Samples,
     SetHead,
     SetReply,
@@ -117,6 +118,7 @@ class _Encoder:
             Nested: lambda values: (b"", values),
             Entries: lambda entries: _whole_entries(entries),
             Samples: _samples,
+            Rows: self._rows,
         }
         self.table: Encoders = {
             bytes: _bulk,
@@ -139,6 +141,30 @@ class _Encoder:
     def _writer(self, opener: Callable[[Any], Opened]) -> Callable[[Any], bytes]:
         write = self._write
         return lambda value: write(*opener(value))
+
+    def _rows(self, rows: Rows) -> Opened:
+        """Encode many rows column by column."""
+        if len(rows) < _MANY:
+            return _array(list(rows))
+        return b"".join([_array_head(len(rows)), *self._encoded(rows)]), ()
+
+    def _encoded(self, column: Collection[Any]) -> Iterable[bytes]:
+        """Each value of a column of `Rows`, or each row of one that is `Rows` itself."""
+        if isinstance(column, Rows):
+            head = repeat(_array_head(len(column.columns)), len(column))
+            return map(b"".join, zip(head, *map(self._encoded, column.columns), strict=True))
+        table = self.table
+        kinds = set(map(type, column))
+        if kinds == {float}:
+            return self._doubles(format_doubles(list(column)))
+        if kinds == _STRINGS_ONLY:
+            return _bulks(column)
+        encode = table[kinds.pop()] if len(kinds) == 1 else lambda value: table[value.__class__](value)
+        return map(encode, column)
+
+    def _doubles(self, texts: list[bytes]) -> Iterable[bytes]:
+        """Doubles that are printed already."""
+        raise NotImplementedError
 
     def _list(self, values: list[Reply]) -> bytes:
         return self._write(_array_head(len(values)), values)
@@ -210,6 +236,13 @@ def _portions_encoded(values: Collection[Any]) -> Iterator[bytes] | None:
     firsts, seconds = zip(*values, strict=True)
     columns = _entry_columns(firsts, seconds)
     return None if columns is None else map(_entries, *map(_portions, columns))
+
+
+def _bulks(texts: Collection[bytes]) -> Iterable[bytes]:
+    """Encode strings one by one."""
+    if max(map(len, texts)) >= SHORT:
+        return map(_bulk, texts)
+    return [_BULK_HEADS[len(text)] + text + b"\r\n" for text in texts]
 
 
 def _samples(samples: Samples) -> Opened:
@@ -306,6 +339,9 @@ class _Resp2(_Encoder):
             Attributed: lambda value: (b"", (value.reply,)),
         }
 
+    def _doubles(self, texts: list[bytes]) -> Iterable[bytes]:
+        return _bulks(texts)
+
 
 class _Resp3(_Encoder):
     def __init__(self) -> None:
@@ -330,6 +366,9 @@ class _Resp3(_Encoder):
             Named: lambda value: (b"%%%d\r\n" % len(value), _flat(value)),
             Attributed: _attributed,
         }
+
+    def _doubles(self, texts: list[bytes]) -> Iterable[bytes]:
+        return map(b",%b\r\n".__mod__, texts)
 
 
 def _attributed(value: Attributed) -> Opened:

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import math
 import struct
+from array import array
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Final, cast
+
+from emulator.lua import function
 
 _SPACES = b" \t\n\v\f\r"
 _FEW_ZEROS = 1e8
@@ -181,22 +184,24 @@ def format_shortest(number: float) -> bytes:
 
 
 def format_doubles(numbers: Sequence[float]) -> list[bytes]:
-    """Print many doubles; faster if all are whole."""
-    if len(numbers) <= _FEW:
+    """Print many doubles, quickly with LuaJIT."""
+    printer = _printer() if len(numbers) > _FEW else None
+    if printer is None:
         return list(map(format_double, numbers))
-    if not all(map(float.is_integer, numbers)):
-        texts = repr(numbers)[1:-1].encode().split(b", ")
-        return [
-            text if 1e-3 < number < 1e4 and text[-2:] != b".0" and _is_certain(text, number) else format_double(number)
-            for text, number in zip(texts, numbers, strict=True)
-        ]
-    whole = tuple(map(math.trunc, numbers))
-    least = min(whole)
-    if least < -_LARGEST_PLAIN or max(whole) > _LARGEST_PLAIN:
-        return list(map(format_double, numbers))
-    if least <= 0 and "-" in repr([number for number in numbers if not number]):  # a negative zero
-        return list(map(format_double, numbers))
-    return (b"%d\n" * len(whole) % whole).split(b"\n")[:-1]
+    texts: list[bytes] = printer(array("d", numbers).tobytes()).split(b"\n")[:-1]
+    if b"" in texts:  # what the printer leaves out
+        return [text or format_double(number) for text, number in zip(texts, numbers, strict=True)]
+    return texts
+
+
+@cache
+def _printer() -> Callable[[bytes], bytes] | None:
+    """Prints doubles one a line, leaves out zero and those at the ends of the range; None without LuaJIT."""
+    make = function("protocol/doubles", "printer")
+    if make is None:
+        return None
+    significands, exponents = zip(*map(_cached_power, range(-348, 341, 8)), strict=True)
+    return cast("Callable[[bytes], bytes]", make(array("Q", significands).tobytes(), array("h", exponents).tobytes()))
 
 
 def _format_double(number: float) -> bytes:
@@ -256,19 +261,12 @@ _HIDDEN_BIT = 1 << 52
 
 @lru_cache(maxsize=128)
 def _cached_power(k: int) -> tuple[int, int]:
-    """Ten to the k as a 64-bit significand and a binary exponent."""
-    from fractions import Fraction  # takes 3 ms to be imported
-
-    value = Fraction(10) ** k
-    exponent = value.numerator.bit_length() - value.denominator.bit_length() - 64
-    significand = round(value / Fraction(2) ** exponent)
-    while significand >= 1 << 64:
-        exponent += 1
-        significand = round(value / Fraction(2) ** exponent)
-    while significand < 1 << 63:
-        exponent -= 1
-        significand = round(value / Fraction(2) ** exponent)
-    return significand, exponent
+    """Ten to the k as a 64-bit significand, rounded, and a binary exponent."""
+    ten = 10 ** abs(k)
+    size = ten.bit_length()
+    exponent = size - 64 if k >= 0 else -size - 63
+    doubled = (ten << 128 >> exponent + 127) if k >= 0 else (1 << 1 - exponent) // ten
+    return (doubled + 1) // 2, exponent
 
 
 def _multiply(a: int, b: int) -> int:

@@ -103,6 +103,24 @@ class Entries(Collection[tuple[bytes, tuple[bytes, ...]]]):
         return any(pair == each for each in self)
 
 
+class Rows(Collection["Reply"]):
+    """Rows of a value for each column: an array of arrays; a column may be `Rows` itself, and has an array for each row."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, *columns: Collection[Reply]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[list[Reply]]:
+        return map(list, zip(*self.columns, strict=True))
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == each for each in self)
+
+
 class Named(list[tuple["Reply", "Reply"]]):
     """Pairs of a name, which may repeat, and a reply: an array of two-element arrays on RESP2, a map on RESP3."""
 

@@ -30,6 +30,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Rows,
     Samples,
     SetReply,
     Status,
@@ -85,7 +86,7 @@ class _Json:
             Nested: self._parts,
             Attributed: lambda value: self.nested[value.reply.__class__](value.reply),
         }
-        nested |= dict.fromkeys((list, tuple, Entries, set, SetReply, Push, Named, Replies, Samples), self._array)
+        nested |= dict.fromkeys((list, tuple, Entries, set, SetReply, Push, Named, Replies, Rows, Samples), self._array)
         self.nested = nested
         self.answers: Encoders = {kind: self._answer(encoder) for kind, encoder in nested.items()}
         self.answers |= {

@@ -5,7 +5,7 @@ Source: https://redis.io/docs/latest/develop/programmability/lua-api/#data-type-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emulator.protocol.errors import CommandError, as_text, one_line
@@ -24,6 +24,7 @@ from emulator.protocol.replies import (
     Push,
     Replies,
     Reply,
+    Rows,
     Samples,
     SetHead,
     SetReply,
@@ -52,6 +53,7 @@ class ToLua:
             Entries: self._array,
             Replies: self._array,
             Push: self._array,
+            Rows: self._array,
             Samples: self._array,
         }
         if protocol == 3:
@@ -103,8 +105,11 @@ class ToLua:
         return self._lua.set(self._lua.table(found), len(found))
 
 
-def to_reply(lua: Lua, value: Any, protocol: int) -> Reply:
-    """The reply that a script's result makes; what Redis has no type for is null."""
+def to_reply(lua: Lua, result: Sequence[Any], protocol: int) -> Reply:
+    """The reply that a script's result makes; Lua gives a small table in parts.  What Redis has no type for is null."""
+    if len(result) > 1:
+        return _aggregate(result[1:], protocol)
+    value: Any = result[0] if result else None
     kind = value.__class__
     if isinstance(value, bytes):
         return value
@@ -115,7 +120,7 @@ def to_reply(lua: Lua, value: Any, protocol: int) -> Reply:
     return _aggregate(lua.parts(value), protocol) if kind.__name__ == "_LuaTable" else None
 
 
-def _aggregate(values: list[Any], protocol: int) -> Reply:
+def _aggregate(values: Sequence[Any], protocol: int) -> Reply:
     """The reply that a table makes, of which `values` is all that it holds in the order in which it is printed."""
     parts = Nested()
     items = iter(values)

@@ -98,8 +98,8 @@ class Lua:
         self._used: Callable[[], int] = self._runtime.get_memory_used
         self._running = False
         self._interruption: BaseException | None = None
-        self._host = self._build(edition)
-        host, values = self._host, self._chunk("values")()
+        values = self._chunk("values")()
+        self._host = host = self._build(edition, values[b"brief"])
         self.pack: Callable[..., Any] = values[b"pack"]
         self.status: Callable[[bytes], Any] = values[b"status"]
         self.failure: Callable[[bytes], Any] = values[b"failure"]
@@ -117,7 +117,7 @@ class Lua:
         self._unhook: Callable[[], None] = self._runtime.eval(b"debug.sethook")
         self._own: int = self._used()
 
-    def _build(self, edition: Edition) -> Any:
+    def _build(self, edition: Edition, brief: Any) -> Any:
         functions: list[Callable[..., Any]] = [
             self._tick,
             lambda text: hashlib.sha1(text).hexdigest().encode(),
@@ -132,7 +132,8 @@ class Lua:
         ]
         wording = self.wording
         names = wording.api.encode(), wording.call_without_words.encode(), wording.bad_level.encode()
-        host = self._chunk("sandbox")(self._chunk("bounds")(), *names, self._invoke, *map(self._guarded, functions))
+        bounds = self._chunk("bounds")()
+        host = self._chunk("sandbox")(bounds, brief, *names, self._invoke, *map(self._guarded, functions))
         given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
         for name in _LIBRARIES:
             helpers = given.get(name, tuple(map(self._guarded, _HELPERS.get(name, ()))))

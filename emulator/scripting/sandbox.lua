@@ -4,7 +4,7 @@
 -- plain Lua 5.1 has no read-only tables.  Nothing of the host is ever handed out but inside closures.
 -- Errors keep the position of the script: the name of this chunk makes its functions look like C to `where`.
 
-local bounds, own_name, no_words, bad_level, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, tell, declare, relink = ...
+local bounds, brief, own_name, no_words, bad_level, invoke, tick, sha1hex, write_log, random, seed, check_command, set_protocol, tell, declare, relink = ...
 
 local error, type, tostring, tonumber, select, getinfo = error, type, tostring, tonumber, select, debug.getinfo
 local raw_next, raw_pairs, raw_pcall, raw_xpcall, raw_rawget, raw_rawset = next, pairs, pcall, xpcall, rawget, rawset
@@ -602,7 +602,7 @@ function host.load_library(chunk)
 end
 
 local function outcome(ok, value)
-  if ok then return true, value end
+  if ok then return true, brief(value) end
   if type(value) ~= "table" then value = {err = "ERR " .. tostring(value)} end
   local text = value.err
   if type(text) == "number" then text = tostring(text) end

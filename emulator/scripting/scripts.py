@@ -267,7 +267,7 @@ class Scripting:
         try:
             ok, *result = lua.call(run, body, keys, arguments)
             if ok:
-                reply = self._reply(lua, result[0] if result else None, invocation.protocol)
+                reply = self._reply(lua, result, invocation.protocol)
         finally:
             lua.current = None
             clock.held = 0
@@ -306,9 +306,9 @@ class Scripting:
             if not error.counted:
                 self.engine.stats.count_error(str(error))
 
-    def _reply(self, lua: Lua, value: Any, protocol: int) -> Reply:
+    def _reply(self, lua: Lua, result: Sequence[Any], protocol: int) -> Reply:
         try:
-            return self._to_reply(lua, value, protocol)
+            return self._to_reply(lua, result, protocol)
         except CommandError as error:
             return error.alone()
 

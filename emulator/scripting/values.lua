@@ -8,6 +8,7 @@ local values = {}
 
 local MOST_SLOTS = 7995  -- so deep does Redis's own conversion go: its stack is bounded
 local MOST_AT_ONCE = 4000
+local FEW = 64
 
 local function special(out, shape, held)
   local count = out.count
@@ -83,6 +84,24 @@ function values.flatten(value)
 end
 
 values.slice = unpack
+
+-- A result for the host: of a small table nil and, as `flatten` has it, what it holds; anything else as it is.
+function values.brief(value)
+  if type(value) ~= "table" then return value end
+  local shape, held = shape_of(value)
+  if shape == "array" then
+    local place, item = 1, rawget(held, 1)
+    while item ~= nil do
+      if place > FEW or type(item) == "table" then return value end
+      place, item = place + 1, rawget(held, place + 1)
+    end
+  elseif type(held) == "table" then
+    return value
+  end
+  local out = {count = 0}
+  append(out, value, 1)
+  return nil, unpack(out, 1, out.count)
+end
 
 function values.pack(...)
   return {...}

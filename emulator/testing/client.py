@@ -256,6 +256,11 @@ _OF_A_WIRE = ("ssl_", "path", "orig_", "maint_notifications_pool_handler", "himp
 """What a connection of this process does not take, or its pool makes for itself."""
 
 
+def _has_credentials(pool: Any) -> bool:
+    """Whether somebody provides the credentials for a pool, who has to be told of it when a client is made."""
+    return pool.connection_kwargs.get("credential_provider") is not None
+
+
 class Redis(Client):
     """``redis.Redis`` in this process, to be put in its place: ``patch("redis.Redis", emulator.Redis)``.
 
@@ -268,11 +273,14 @@ class Redis(Client):
         def __init__(
             self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
         ):
-            pool = Client(*args, **arguments(kwargs)).connection_pool
+            super().__init__(*args, **arguments(kwargs))
+            pool = self.connection_pool
             ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
             if not ours:
                 pool = LocalPool(connection_class=LocalConnection, **_as(pool, local))
-            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            if single_connection_client or _has_credentials(pool):
+                super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.connection_pool = pool
             self.auto_close_connection_pool = not ours
 
 
@@ -287,11 +295,14 @@ class AsyncRedis(AsyncClient):
         def __init__(
             self, *args: Any, local: Local | None = None, single_connection_client: bool = False, **kwargs: Any
         ):
-            pool = AsyncClient(*args, **arguments(kwargs)).connection_pool
+            super().__init__(*args, **arguments(kwargs))
+            pool = self.connection_pool
             ours = issubclass(pool.connection_class, (LocalConnection, AsyncLocalConnection))
             if not ours:
                 pool = AsyncPool(connection_class=AsyncLocalConnection, **_as(pool, local))
-            super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            if single_connection_client or _has_credentials(pool):
+                super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
+            self.connection_pool = pool
             self.auto_close_connection_pool = not ours
 
 

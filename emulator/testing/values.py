@@ -21,6 +21,7 @@ from emulator.protocol.replies import (
     Pairs,
     PlainDouble,
     Reply,
+    Rows,
     Samples,
     SetReply,
     Status,
@@ -87,6 +88,7 @@ class _Converter:
             Entries: self.array,
             set: self.array,
             SetReply: self.array,
+            Rows: self.array,
             Samples: self.array,
         }
         self.table |= others
