@@ -62,6 +62,11 @@ class Connection:
         self.send([word.encode() if isinstance(word, str) else word for word in words])
         return self.read()
 
+    def at_once(self, *commands: Sequence[bytes]) -> list[Reply]:
+        """Send commands together, and read their replies."""
+        self.write(b"".join(map(encoded, commands)))
+        return [self.read() for _ in commands]
+
     def send(self, words: Sequence[bytes]) -> None:
         self.write(encoded(words))
 

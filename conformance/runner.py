@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.cases import SERVER_ACTIONS, Case, Step
 from conformance.compare import equal
-from conformance.resp import Closed, Connection, Reply, Silent
+from conformance.resp import Closed, Connection, Reply, Silent, Value
 from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
@@ -79,12 +79,12 @@ class Side:
         """Get ready for a case that sets some settings, which come back at its end."""
         self.protocol = protocol
         self.captured = {}
-        self.control("FLUSHALL")
-        self._forget_users()
+        _, users = self.control.at_once((b"FLUSHALL",), (b"ACL", b"USERS"))
+        self._forget(users.value)
         self._settings = self._values_of(settings)
 
-    def _forget_users(self) -> None:
-        names = self.control("ACL", "USERS").value
+    def _forget(self, names: Value) -> None:
+        """Delete users of these names, but for the default one."""
         others = [reply.value for reply in names if reply.value != b"default"] if isinstance(names, list) else []
         if others:
             self.control("ACL", "DELUSER", *others)

@@ -91,10 +91,11 @@ SLOW = frozenset(
 does tests with this mark of their own, which take seconds."""
 
 
-LONGEST = "[cluster_nodes"
+WAITING = "[cluster_nodes"
+"""Tests that wait for half a minute until nodes find one another dead: a third of the workers begin with them, while the
+others have work for the processors."""
 LONG = ("test_conformance", "test_propagation")
-"""Tests of half a minute, and files with tests of many seconds, with which every worker begins: else all would wait for the
-last of them in the end."""
+"""Files with tests of many seconds, with which every worker begins: else all would wait for the last of them in the end."""
 
 
 class FailuresAtOnce:
@@ -135,16 +136,20 @@ def pytest_collection_modifyitems(items):
 def in_order(items, workers):
     """The tests in such an order that xdist, which gives each worker as many in a row, gives it its share of the long ones
     first."""
-    lengths = [], [], []
+    waiting, long, others = [], [], []
     for item in items:
-        place = 0 if LONGEST in item.name else 1 if item.path.stem in LONG else 2
-        lengths[place].append(item)
-    return [
-        item
-        for worker in range(workers)
-        for some in lengths
-        for item in some[len(some) * worker // workers : len(some) * (worker + 1) // workers]
-    ]
+        (waiting if WAITING in item.name else long if item.path.stem in LONG else others).append(item)
+    ordered = []
+    for worker in range(workers):
+        ordered += (
+            share(waiting, worker, -(-workers // 3)) + share(long, worker, workers) + share(others, worker, workers)
+        )
+    return ordered
+
+
+def share(items, worker, workers):
+    """The tests of one worker where so many workers have all of them."""
+    return items[len(items) * worker // workers : len(items) * (worker + 1) // workers]
 
 
 collect_ignore = ["sample_project"]  # run as a project of its own by test_sample_project

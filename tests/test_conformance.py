@@ -20,23 +20,16 @@ OF_MODULES = [group for group in GROUPS if servers.modules_of(group)]
 ALONE = [group for group in GROUPS if group not in BASE + OF_MODULES]
 
 
-def on_protocols(groups):
-    """Groups, with each protocol that they have cases for."""
-    return [(group, protocol) for group in groups for protocol in (2, 3) if select([group], "", [protocol])]
+@pytest.mark.parametrize("group", [group for group in BASE + OF_MODULES if select([group], "", [3])])
+def test_group(pairs, group):
+    """On RESP3; on RESP2 they are played by `test_propagation`, which hears besides what replicas are sent."""
+    play_group(pairs(servers.modules_of(group)), group, 3)
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
-@pytest.mark.parametrize("group", [group for group in BASE if select([group], "", [2])])
-def test_group(addresses, group, protocol):
-    play_group(addresses, group, protocol)
-
-
-@pytest.mark.parametrize(("group", "protocol"), on_protocols(OF_MODULES))
-def test_group_of_a_module(pairs, group, protocol):
-    play_group(pairs(servers.modules_of(group)), group, protocol)
-
-
-@pytest.mark.parametrize(("group", "protocol"), on_protocols(ALONE))
+@pytest.mark.parametrize(
+    ("group", "protocol"),
+    [(group, protocol) for group in ALONE for protocol in (2, 3) if select([group], "", [protocol])],
+)
 def test_group_on_servers_of_its_own(group, protocol):
     with with_modules(options=servers.options_of(group)) as addresses:
         play_group(addresses, group, protocol)

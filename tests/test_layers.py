@@ -79,7 +79,7 @@ def imports(path: Path, for_types: bool = False):
     tree = ast.parse(path.read_text())
     typed = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             typed.update(id(inner) for inner in ast.walk(node))
     for node in ast.walk(tree):
         if (id(node) in typed) != for_types:

@@ -1,5 +1,6 @@
 """Lists against a plain Python list, with the accounts of listpacks checked after each step."""
 
+import functools
 import random
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.core.engine import Engine
+from emulator.datatypes import list as lists
 from emulator.datatypes.list import List
 from emulator.datatypes.listpack import entry_size
 from emulator.datatypes.quicklist import fill_with
@@ -15,7 +17,10 @@ from tests.conftest import Client
 
 @pytest.mark.parametrize("limit", [-2, -1, 4, 1, 128, fill_with(4, 50)])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
-def test_random_steps(limit, seed):
+def test_random_steps(limit, seed, monkeypatch):
+    monkeypatch.setattr(
+        lists, "entry_size", functools.cache(entry_size)
+    )  # of few values, which are checked over and over
     rng = random.Random(seed)
     values, model = List(), []
     twin, twin_model = None, []

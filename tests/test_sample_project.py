@@ -7,15 +7,13 @@ import pytest
 from conformance import servers
 from tests.test_pytest_plugin import ROOT, pytest_on
 
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
-
-
 BESIDE = ("anyio", "xdist")
 
 
 @pytest.fixture
 def project(tmp_path):
+    pytest.importorskip("fastapi")
+    pytest.importorskip("httpx")
     return shutil.copytree(ROOT / "tests" / "sample_project", tmp_path / "project")
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import unified_diff
+from typing import NamedTuple
 
 from conformance import runner, servers
 from conformance.cases import Case
@@ -18,7 +19,7 @@ from conformance.fuzz.program import quoted
 from conformance.replicate.canonical import Commands, canonical, lets_time_pass, same
 from conformance.replicate.listener import Link
 from conformance.resp import Closed
-from conformance.runner import Side
+from conformance.runner import Difference, Side
 
 OPTIONS = ("--repl-diskless-sync", "no", "--shutdown-timeout", "0")
 """Of the servers: a listener copies by way of the disk."""
@@ -41,8 +42,7 @@ class Listener:
 
     def begin(self) -> None:
         """Have no data, and listen from now on."""
-        for words in (("FLUSHALL",), ("FUNCTION", "FLUSH"), ("PUBLISH", _BEGIN, "")):
-            self.side.control(*words)
+        self.side.control.at_once((b"FLUSHALL",), (b"FUNCTION", b"FLUSH"), (b"PUBLISH", _BEGIN, b""))
         for _ in self._link.until(_BEGIN):
             pass
 
@@ -74,13 +74,18 @@ def _told(case: Case, ours: Listener, real: Listener) -> tuple[Commands, Command
     return ours.heard(case), real.heard(case)
 
 
-def compare(
-    cases: Iterable[tuple[Case, int]], ours: servers.Address, real: servers.Address
-) -> Iterator[tuple[str, Commands, Commands]]:
-    """The ids of cases, and what was heard of ours and of the real server, which both have `OPTIONS`.
+class Played(NamedTuple):
+    """A case, the first answer that differs, if any does, and what replicas of ours and of the real server were sent; None
+    where it has ended their connections."""
 
-    Cases that end the connections of replicas are passed over, and those that start servers of their own.
-    """
+    case: Case
+    difference: Difference | None
+    ours: Commands | None = None
+    real: Commands | None = None
+
+
+def compare(cases: Iterable[tuple[Case, int]], ours: servers.Address, real: servers.Address) -> Iterator[Played]:
+    """Play cases, but for those that start servers of their own, on both servers, which have `OPTIONS`."""
     both = Listener(ours), Listener(real)
     try:
         version, allocator = both[1].side.version, both[1].side.allocator
@@ -89,10 +94,11 @@ def compare(
                 continue
             for each in both:
                 each.begin()
-            runner.play(case, protocol, both[0].side, both[1].side)
+            difference = runner.play(case, protocol, both[0].side, both[1].side)
             try:
-                yield case.id, *_told(case, *both)
+                yield Played(case, difference, *_told(case, *both))
             except Closed:
+                yield Played(case, difference)
                 for each in both:
                     each.close()
                 both = Listener(ours), Listener(real)
@@ -112,12 +118,14 @@ def report(groups: Sequence[str]) -> int:
             servers.emulator(None, *OPTIONS, modules=modules) as subject,
             servers.oracle(None, *OPTIONS, modules=modules) as oracle,
         ):
-            for id, ours, real in compare(select([name], "", [2]), subject, oracle):
+            for case, _, ours, real in compare(select([name], "", [2]), subject, oracle):
+                if ours is None or real is None:
+                    continue
                 count += 1
                 if not same(ours, real):
                     different += 1
                     lines = unified_diff(_lines(real), _lines(ours), "real", "ours", n=1, lineterm="")
-                    print(id, *list(lines)[:_SHOWN], sep="\n  ", flush=True)
+                    print(case.id, *list(lines)[:_SHOWN], sep="\n  ", flush=True)
         print(f"{name}: {count} cases", file=sys.stderr)
     return 1 if different else 0
 
