@@ -5,12 +5,14 @@ import threading
 import time
 
 import pytest
+import redis
 
 from emulator.keyspace.database import Database
 from emulator.replication import link
+from emulator.replication.replica import Replica
 from tests.test_replication import follow, in_step
 from tests.test_replication import ours as ours
-from tests.waiting import until
+from tests.waiting import all_gone, until
 
 ID = b"a" * 40
 GREETING = b"+PONG\r\n+OK\r\n+OK\r\n"
@@ -135,6 +137,7 @@ def test_what_is_no_file_is_not_received_to_its_end(victim, head):
         (b"QUIT",),
         (b"RESET",),
         (b"SUBSCRIBE", b"a"),
+        (b"CLIENT", b"TRACKING", b"ON"),
         (b"CLIENT", b"KILL", b"TYPE", b"normal"),
         (b"BLPOP", b"nothing", b"0"),
         (b"WAIT", b"1", b"0"),
@@ -155,6 +158,71 @@ def test_the_stream_cannot_take_the_server_over(victim, words):
         assert client.info("replication")["role"] == "slave"
         connection.close()
     master.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        ("MULTI|SET a 1|DISCARD|SET b 1", "b"),
+        ("MULTI|SET a 1|DISCARD|EXEC|SET b 1", "b"),
+        ("MULTI|SET a 1|MULTI|SET b 1|EXEC", "a b"),
+        ("MULTI|SET a|SET b 1|EXEC", ""),
+        ("MULTI|NONE a|SET b 1|EXEC", ""),
+        ("MULTI|SET a 1|EXEC x|SET b 1", "b"),
+        ("SELECT 2|RESET|SET a 1|SELECT 0", ""),
+        ("EVAL redis.call('set','a','1') 0", "a"),
+        ("SCRIPT LOAD redis.call('set','a','1')|EVALSHA 3a6f9c1ea3ea2e4df0ea4bb95e3a4ac1b0b1b1b1 0|SET b 1", "b"),
+    ],
+)
+def test_the_stream_is_played_as_the_real_server_plays_it(victim, words, keys):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    stream = b"".join(command(*line.encode().split(b" ")) for line in words.split("|")) + command(b"SET", b"end", b"1")
+    before = victim.run(lambda engine: engine.replication.stream.offset)
+    connection.sendall(stream)
+    until(lambda: victim.run(lambda engine: engine.replication.stream.offset) == before + len(stream))
+    with victim.connect() as client:
+        assert set(client.keys()) == {b"own", b"end", *keys.encode().split()}
+    connection.close()
+    master.close()
+
+
+def test_nothing_is_kept_for_a_master_that_listens(victim):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    connection.sendall(
+        command(b"SUBSCRIBE", b"a") + command(b"PUBLISH", b"a", b"x") * 9 + command(b"SET", b"end", b"1")
+    )
+    with victim.connect() as client:
+        until(lambda: client.exists("end"))
+    assert victim.run(lambda engine: engine.replication.link.player._session.out) == []
+    connection.close()
+    master.close()
+
+
+def test_a_script_of_the_master_that_does_not_end_keeps_nobody_from_being_heard(victim, caplog):
+    master = Master(victim)
+    connection = master.say(GREETING + b"+CONTINUE\r\n")
+    until(lambda: is_up(victim))
+    with victim.connect() as client:
+        client.config_set("busy-reply-threshold", 1)
+        connection.sendall(command(b"EVAL", b"while true do end", b"0"))
+        until(lambda: "BUSY" in str(answer_of(client)))
+        connection.sendall(command(b"SET", b"end", b"1"))
+        client.script_kill()
+        until(lambda: client.exists("end"))
+    assert "cannot enter" not in caplog.text
+    connection.close()
+    master.close()
+
+
+def answer_of(client):
+    try:
+        return client.get("own")
+    except redis.ResponseError as error:
+        return error
 
 
 @pytest.mark.parametrize(
@@ -219,6 +287,25 @@ def test_a_replica_that_is_none_keeps_nothing(ours):
             assert half.recv(100) == b"+OK\r\n"
             server.clock.advance(5)
             assert half.recv(100) == b""  # it is a client as others are, which may not be idle
+
+
+@pytest.mark.parametrize("words", [(b"PSYNC", b"?", b"x"), (b"PSYNC", b"?", b"-1"), (b"SYNC",)])
+def test_who_sees_what_others_do_does_not_become_a_replica(ours, words):
+    server = ours()
+    with socket.create_connection((server.host, server.port), 10) as monitor, monitor.makefile("rb") as answers:
+        monitor.sendall(command(b"MONITOR") + command(*words) + command(b"PING"))
+        assert answers.readline() == b"+OK\r\n"
+        while (line := answers.readline()) != b"+PONG\r\n":
+            assert line.endswith(b'"\r\n')  # a command, as it is shown
+
+
+def test_a_replica_that_has_gone_leaves_nothing_that_only_a_full_collection_finds(ours):
+    server = ours()
+    with all_gone(Replica):
+        for words in (command(b"PSYNC", b"?", b"-1"), command(b"SYNC")):
+            with socket.create_connection((server.host, server.port), 10) as replica:
+                replica.sendall(words)
+                assert replica.recv(100)
 
 
 def test_a_replica_is_not_its_own_other_connection(ours):

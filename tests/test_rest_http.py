@@ -13,8 +13,12 @@ import redis
 import emulator
 from emulator.core.engine import Engine
 from emulator.rest import http as rest_http
+from emulator.rest.http import HttpConnection
+from emulator.rest.local import LocalStream
+from emulator.sockets.transport import SocketTransport
 from tests import torn_http
 from tests.rest import TOKEN, Rest, gateway
+from tests.waiting import all_gone
 
 pytest.importorskip("h11")
 
@@ -256,6 +260,25 @@ def test_what_runs_is_finished_when_the_server_ends():
     asking.join()
     assert found == [(200, {"result": "OK"})] and idle.recv(10) == b""
     idle.close()
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /ping HTTP/1.1",
+        "GET /subscribe/c HTTP/1.1",
+        "GET /monitor HTTP/1.1",
+        "NONSENSE",
+        "GET /ping HTTP/1.1\r\nnone",
+    ],
+)
+def test_connections_leave_nothing_that_only_a_full_collection_finds(server, request_line):
+    host, _, port = server.rest_url.removeprefix("http://").rpartition(":")
+    with all_gone(HttpConnection, LocalStream, SocketTransport):
+        for _ in range(3):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(f"{request_line}\r\n{HEAD}\r\n".encode())
+                assert client.recv(9) == b"HTTP/1.1 "
 
 
 async def rounds_until(finished):

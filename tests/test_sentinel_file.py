@@ -88,6 +88,35 @@ def test_the_file_is_as_the_real_one_has_it(ours, tmp_path):
     assert history("ours", tmp_path / "ours", master) == real
 
 
+ODD = b'a b\n"c\\ \xff#'
+
+
+def test_names_from_strangers_stay_words_of_their_line(ours, tmp_path):
+    master, port = ours(), servers.free_port()
+    path = tmp_path / "s.conf"
+    path.write_text(FILE.format(port=port, host=master.host, top=master.port))
+    with sentinel("ours", path, port) as client:
+        client.execute_command("SENTINEL", "MONITOR", ODD, "127.0.0.1", 1, 1)
+        client.execute_command("SENTINEL", "SET", ODD, "auth-pass", "x\nuser default off")
+        for id, address in (
+            (b"d\nport 1 #" * 4, b"127.0.0.1"),
+            (b"e" * 40, b"127.0.0.1\nport 1"),
+            (b"\xff", b"127.0.0.2"),
+        ):
+            client.publish("__sentinel__:hello", b"%b,26379,%b,1,m,127.0.0.1,%d,0" % (address, id, master.port))
+        client.publish("__sentinel__:hello", b"127.0.0.1,26379,%b,1,m,1\n2,%d,9" % (b"f" * 40, master.port))
+        client.publish("__sentinel__:hello", "127.0.0.1,²,%s,1,m,127.0.0.1,1,9" % ("f" * 40))
+        client.execute_command("SENTINEL", "FLUSHCONFIG")
+        found = client.execute_command("ROLE"), client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m")
+    with sentinel("ours", path, port) as client:
+        assert (
+            client.execute_command("ROLE"),
+            client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "m"),
+        ) == found
+        assert found[0][1] == [b"m", ODD]
+        assert len(client.execute_command("SENTINEL", "SENTINELS", "m")) == 2
+
+
 def test_a_failover_and_other_sentinels_are_remembered(ours, tmp_path):
     master, replica = ours(), ours()
     follow(replica, master)

@@ -10,9 +10,10 @@ import trustme
 
 import emulator
 from conformance.servers import free_port
+from emulator.sockets.tls_transport import TlsTransport
 from tests.test_cli import OURS, find_redis_cli, run
 from tests.test_main import port_of, process, running
-from tests.waiting import until
+from tests.waiting import all_gone, until
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +243,46 @@ def test_what_is_unread_is_shown_and_comes_whole_before_the_end(files, server):
         (shown,) = [client for client in plain.client_list() if client["name"] == "slow"]
         assert int(shown["omem"]) > 10_000_000
         assert slow.file.read() == b"$5000000\r\n%b\r\n" % (b"x" * 5_000_000) * 6 + b"+OK\r\n"
+
+
+def test_who_does_not_end_the_handshake_counts_as_a_client(server):
+    plain, port = server
+    with socket.create_connection(("127.0.0.1", port)) as half, socket.create_connection(("127.0.0.1", port)) as silent:
+        half.sendall(b"\x16")
+        until(lambda: plain.info("clients")["connected_clients"] == 3)
+        plain.config_set("maxclients", 3)
+        with socket.create_connection(("127.0.0.1", port)) as third:
+            assert third.recv(100) == b""
+        assert plain.info("stats")["rejected_connections"] == 1
+        plain.client_kill_filter(_type="normal", skipme=True)
+        assert half.recv(100) == silent.recv(100) == b""
+    assert plain.info("clients")["connected_clients"] == 1
+
+
+@pytest.mark.parametrize(
+    "words", [b"PING\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 70_000, b"\x15\x03\x01\x00\x02\x02\x28"]
+)
+def test_what_is_no_handshake_ends_the_connection_alone(server, words):
+    plain, port = server
+    with socket.create_connection(("127.0.0.1", port)) as stranger:
+        stranger.sendall(words)
+        try:
+            while stranger.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+    until(lambda: plain.info("clients")["connected_clients"] == 1)
+
+
+def test_connections_leave_nothing_that_only_a_full_collection_finds(files):
+    port = free_port()
+    paths = {"tls_cert_file": files["cert"], "tls_key_file": files["key"]}
+    with emulator.Server(tls_port=port, tls_auth_clients="no", **paths), all_gone(TlsTransport):
+        for words in (b"PING\r\n", b"*1\r\n$-1\r\n", b"QUIT\r\n"):
+            with Raw(files, port) as client:
+                client.send(words)
+                assert client.file.readline()
+        with socket.create_connection(("127.0.0.1", port)) as half:
+            half.sendall(b"\x16")
+        with socket.create_connection(("127.0.0.1", port)) as stranger:
+            stranger.sendall(b"PING\r\n")

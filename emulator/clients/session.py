@@ -457,5 +457,6 @@ class Session:
         engine.pubsub.drop(self)
         engine.sessions.pop(self.id, None)
         engine.client_eviction.forget(self)
-        if self.peer is not None:
-            self.peer.gone()
+        peer, self.peer = self.peer, None
+        if peer is not None:
+            peer.gone()

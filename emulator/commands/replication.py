@@ -233,6 +233,8 @@ _OF_VALKEY: Final = {
 @command("server", since="2.8.0", flags="admin noscript no_async_loading no_multi")
 def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes) -> Reply:
     """Makes the client a replica, which is sent what it has missed or else all data, and then every change."""
+    if _is_served(client):
+        return NO_REPLY
     number = integer(offset)
     id = replicationid.decode("latin-1")
     replication = client.engine.replication
@@ -249,9 +251,17 @@ def psync(client: Session, replicationid: bytes, offset: bytes, *options: bytes)
 @command("server", since="1.0.0", flags="admin noscript no_async_loading no_multi")
 def sync(client: Session) -> Reply:
     """Makes the client a replica in the old form: it is sent all data, and then every change."""
+    if _is_served(client):
+        return NO_REPLY
     replication = client.engine.replication
     replication.synchronization.begin(replication.replica_of(client), None, 0)
     return NO_REPLY
+
+
+def _is_served(client: Session) -> bool:
+    """Whether the client is sent the stream or what others do already: then it does not become a replica."""
+    is_replica = isinstance(client.peer, Replica) and client.peer.state != ANNOUNCED
+    return is_replica or client in client.engine.monitor.sessions
 
 
 _FAILOVER_OPTIONS: Final[Options] = {

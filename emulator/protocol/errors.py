@@ -5,7 +5,16 @@ from typing import Final, Self
 from emulator.protocol.text import to_bytes, to_text
 
 
-class CommandError(Exception):
+class _Kept(Exception):
+    """An error that is kept for longer than it takes to handle it."""
+
+    def alone(self) -> Self:
+        """The same without what led to it: the frames, which it would be tied to in a circle where they still hold it."""
+        self.__traceback__ = self.__context__ = None
+        return self
+
+
+class CommandError(_Kept):
     """Raised by a command to answer an error, such as ``CommandError("WRONGTYPE Operation against …")``.
 
     The text is the reply without the leading ``-``; its first word is the error code, which clients and ``INFO errorstats``
@@ -15,13 +24,8 @@ class CommandError(Exception):
 
     counted = refused = redirects = False
 
-    def alone(self) -> Self:
-        """The same without what led to it: the frames, which it would be tied to in a circle where they still hold it."""
-        self.__traceback__ = self.__context__ = None
-        return self
 
-
-class ProtocolError(Exception):
+class ProtocolError(_Kept):
     """Raised if the peer breaks the protocol: it receives ``-ERR Protocol error: …`` and the connection is closed.
 
     ``unread`` has the bytes that could not be read.

@@ -169,7 +169,7 @@ class RequestParser:
                     break
                 position = after
         except ProtocolError as error:
-            self.error = error
+            self.error = error.alone()
             error.unread, buffer, position = buffer[position:], b"", 0
         self._buffer = buffer[position:]
 

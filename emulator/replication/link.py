@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from time import thread_time
 from typing import TYPE_CHECKING, Final
 
 from emulator.clients.session import Session
@@ -39,6 +40,8 @@ CONNECTED: Final = "connected"
 
 _SLICE: Final = 128
 """Commands after which others may have their turn."""
+_TURN: Final = 0.01
+"""Seconds of the processor's time after which they have it in any case."""
 _MOST_QUEUED: Final = 8 << 20
 """Bytes of the stream that wait to be played at which no more are read."""
 _MOST_UNREAD: Final = 1 << 20
@@ -77,7 +80,7 @@ class MasterLink(Timer):
         self.most_held = 0
         self._unread = b""
         self._parser = RequestParser()
-        self._queue: deque[tuple[int, Words]] = deque()
+        self._queue: deque[tuple[int, int, Words]] = deque()
         self._queued = 0
         self._scheduled = False
 
@@ -333,12 +336,18 @@ class MasterLink(Timer):
         if self._parser.error is not None:
             raise Refused(f"Protocol error from the master: {self._parser.error}")
         for words in commands:
-            self._queue.append((due, words))
-            self._queued += _size(words)
-        if not self._scheduled:
-            self.play()
+            size = _size(words)
+            self._queue.append((due, size, words))
+            self._queued += size
+        self._play_soon()
         if self._queued > _MOST_QUEUED and self._wire is not None:
             self._wire.pause(True)
+
+    def _play_soon(self) -> None:
+        """Play in the next round: not in the callback of reading, which a script that does not end would keep from others."""
+        if not self._scheduled and self._wire is not None:
+            self._scheduled = True
+            self._wire.soon(self.play)
 
     def play(self) -> None:
         """Play what is due of the stream, in slices."""
@@ -346,17 +355,9 @@ class MasterLink(Timer):
         if self.player is None or self._wire is None:
             return
         if self._engine.busy is not None:  # a script does not end
-            self._scheduled = True
-            self._wire.soon(self.play)
+            self._play_soon()
             return
-        now, queue = self._engine.clock.elapsed, self._queue
-        left = _SLICE
-        ready: list[Words] = []
-        while queue and left and queue[0][0] <= now:
-            ready.append(queue.popleft()[1])
-            left -= 1
-        self._queued -= sum(map(_size, ready))
-        for words in self.player.play(ready):
+        for words in self.player.play(self._slice()):
             if len(words) > 1 and words[1].upper() == b"GETACK":
                 self.acknowledge()
             if self._wire is None:
@@ -365,16 +366,26 @@ class MasterLink(Timer):
             return
         if self._queued <= _MOST_QUEUED:
             self._wire.pause(False)
-        if queue and queue[0][0] <= now:
-            self._scheduled = True
-            self._wire.soon(self.play)
-        elif queue:
-            self._engine.waits.set(self, queue[0][0])
+        if self._queue and self._queue[0][0] <= self._engine.clock.elapsed:
+            self._play_soon()
+        elif self._queue:
+            self._engine.waits.set(self, self._queue[0][0])
+
+    def _slice(self) -> Iterator[Words]:
+        """What is due, until others have their turn."""
+        now, queue = self._engine.clock.elapsed, self._queue
+        ends = thread_time() + _TURN
+        for _ in range(_SLICE):
+            if not queue or queue[0][0] > now or thread_time() > ends:
+                return
+            _, size, words = queue.popleft()
+            self._queued -= size
+            yield words
 
     def set_lag(self, milliseconds: int) -> None:
         """Let nothing that has come wait for longer than that."""
         latest = self._engine.clock.elapsed + milliseconds
-        self._queue = deque((min(due, latest), words) for due, words in self._queue)
+        self._queue = deque((min(due, latest), size, words) for due, size, words in self._queue)
         self._engine.waits.cancel(self)
         self.play()
 

@@ -14,7 +14,7 @@ from emulator.clients.session import Session
 from emulator.datatypes.hash import Hash
 from emulator.protocol.errors import CommandError
 from emulator.table.lookup import check_arity, find
-from emulator.table.registry import ADMIN, WRITE, Command
+from emulator.table.registry import ADMIN, NOSCRIPT, RUNS_SCRIPT, WRITE, Command
 from emulator.wall import behind_wall
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ SET_DEADLINES: Final = frozenset(
 )
 """Commands that may set a deadline that is over: the key stays until the master deletes it."""
 _PLAIN_SET: Final = 3
+_REFUSED: Final = ADMIN | NOSCRIPT
+"""What concerns the server, or the connection alone."""
+_ALLOWED: Final = frozenset((b"multi", b"exec", b"discard", b"script|load", b"script|flush"))
+"""What a master may send all the same: before 7.0 one sent its scripts."""
 
 
 class Player:
@@ -38,7 +42,8 @@ class Player:
     def __init__(self, engine: HostOfReplication, session: Session, db: int) -> None:
         self._engine = engine
         self._session = session
-        self._transaction: list[Words] | None = None
+        self._transaction: list[tuple[Command, Words]] | None = None
+        self._must_abort = False
         self._passing: list[Words] = []
         session.deny_blocking = True
         session.db = engine.databases[db]
@@ -53,22 +58,12 @@ class Player:
         engine = self._engine
         with engine.turn_of(self._session):
             for words in commands:
-                name = words[0].upper()
-                if name == b"REPLCONF":
+                if words[0].upper() == b"REPLCONF":
                     self._pass_on()
                     yield words
-                    self._passing.append(words)
-                    continue
-                if name == b"MULTI":
-                    self._transaction = []
-                elif self._transaction is None:
-                    self._run(words)
-                elif name == b"EXEC":
-                    self._end_transaction(self._transaction)
                 else:
-                    self._transaction.append(words)
-                if self._transaction is None:
-                    self._passing.append(words)
+                    self._take(words)
+                self._passing.append(words)
         self._pass_on()
         if engine.pending_work:
             engine.work()
@@ -77,44 +72,85 @@ class Player:
         if engine.unwritten:
             engine.persistence.log.flush()
 
-    def _end_transaction(self, transaction: list[Words]) -> None:
-        with self._engine.propagation.unit():
-            for words in transaction:
-                self._run(words)
-        self._transaction = None
-        self._passing += [b"MULTI"], *transaction
-
     def _pass_on(self) -> None:
-        """What was played counts as had, and goes to our own replicas."""
+        """What was played counts as had, and goes to our own replicas: a transaction when it has ended."""
+        if self._transaction is not None:
+            return
         passing, self._passing = self._passing, []
         stream = self._engine.replication.stream
         stream.db = self._session.db.index
         if passing:
             stream.add(passing)
 
-    def _run(self, words: Words) -> None:
-        engine, session = self._engine, self._session
+    def _take(self, words: Words) -> None:
+        """Run a command, or keep it for the end of its transaction."""
+        name = words[0].lower()
         try:
-            command = find(engine.commands, words)
-            check_arity(command, words)
-            if command.flags & ADMIN and not command.flags & WRITE:
-                raise CommandError(f"ERR '{command.full_name.decode()}' has no place in the stream of a master")
+            command = self._allowed(words)
+            if name == b"multi":
+                self._begin_transaction()
+            elif name in (b"exec", b"discard"):
+                self._end_transaction(name)
+            elif self._transaction is None:
+                self._run(command, words)
+            else:
+                self._transaction.append((command, words))
         except CommandError as error:
             self._complain(error, words)
+
+    def _allowed(self, words: Words) -> Command:
+        """The command that the words call; raises `CommandError` where there is none, or none for a master to call."""
+        try:
+            command = find(self._engine.commands, words)
+            check_arity(command, words)
+            if (
+                command.full_name not in _ALLOWED
+                and command.flags & _REFUSED
+                and not command.flags & (WRITE | RUNS_SCRIPT)
+            ):
+                raise CommandError(f"ERR '{command.full_name.decode()}' has no place in the stream of a master")
+        except CommandError:
+            self._must_abort = True
+            if words[0].lower() == b"exec":
+                self._transaction = None
+            raise
+        return command
+
+    def _begin_transaction(self) -> None:
+        if self._transaction is not None:
+            raise CommandError("ERR MULTI calls can not be nested")
+        self._pass_on()
+        self._transaction, self._must_abort = [], False
+
+    def _end_transaction(self, name: bytes) -> None:
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            raise CommandError(f"ERR {name.decode().upper()} without MULTI")
+        if name == b"discard":
             return
-        session.last_command = command
+        if self._must_abort:
+            raise CommandError("EXECABORT Transaction discarded because of previous errors.")
+        with self._engine.propagation.unit():
+            for command, words in transaction:
+                self._run(command, words)
+
+    def _run(self, command: Command, words: Words) -> None:
+        self._session.last_command = command
         reply = self._at_the_right_time(command, words)
         if isinstance(reply, CommandError):
             self._complain(reply, words)
-        if engine.pending_work:
-            engine.work()
+        if self._engine.pending_work:
+            self._engine.work()
 
-    @staticmethod
-    def _complain(error: CommandError, words: Words) -> None:
+    def _complain(self, error: CommandError, words: Words) -> None:
+        try:
+            name = find(self._engine.commands, words).full_name.decode()
+        except CommandError:
+            name = "<unknown>"
         logger.warning(
             "== CRITICAL == This replica is sending an error to its master: '-%s' after processing the command '%s'",
             error,
-            words[0].decode("utf-8", "replace"),
+            name,
         )
 
     def _at_the_right_time(self, command: Command, words: Words) -> object:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.errors import CommandError
-from emulator.replication.replica import ANNOUNCED, ONLINE, TO_OPEN_CHANNEL, WAITING, Replica, those_who_wait
+from emulator.replication.replica import ONLINE, TO_OPEN_CHANNEL, WAITING, Replica, those_who_wait
 from emulator.replication.talk import has_channel
 from emulator.stats.log import NOTICE
 
@@ -45,8 +45,6 @@ class Synchronization:
         Raises `CommandError` where it cannot be.
         """
         replication, stream = self._replication, self._replication.stream
-        if replica.state != ANNOUNCED:
-            return
         if replication.link is not None and not replication.link.is_up:
             raise CommandError("NOMASTERLINK Can't SYNC while not connected with my master")
         if not all(replica.parts) and not replica.knows_end_mark:

@@ -90,6 +90,7 @@ class HttpConnection(asyncio.Protocol):
             self._timer.cancel()
         if self._stream is not None:
             self._stream.close()
+            self._stream = None
 
     # Requests
 
@@ -112,6 +113,7 @@ class HttpConnection(asyncio.Protocol):
                 event = self._http.next_event()
             except h11.RemoteProtocolError as error:
                 self._refuse(failure(f"ERR Protocol error: {error}", error.error_status_hint))
+                error.__traceback__ = None  # by its frames it is tied to itself in a circle, and to all of this with it
                 return
             if event is h11.NEED_DATA:
                 if self._http.they_are_waiting_for_100_continue:
@@ -287,7 +289,7 @@ class HttpConnection(asyncio.Protocol):
             self.transport.close()
             return
         self._stream = opening.stream
-        self._loop.call_later(_KEEP_ALIVE_SECONDS, self._keep_alive)
+        self._keep_alive_later()
         opening.stream.begin(self.send_event, self._end_stream, self.transport)
 
     def send_event(self, data: bytes) -> None:
@@ -295,10 +297,14 @@ class HttpConnection(asyncio.Protocol):
         if not self._ended:
             self._write(h11.Data(data=data))
 
+    def _keep_alive_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(_KEEP_ALIVE_SECONDS, self._keep_alive)
+
     def _keep_alive(self) -> None:
-        if not self._ended and self._stream is not None:
-            self.send_event(_KEEP_ALIVE)
-            self._loop.call_later(_KEEP_ALIVE_SECONDS, self._keep_alive)
+        self.send_event(_KEEP_ALIVE)
+        self._keep_alive_later()
 
     def _end_stream(self) -> None:
         if not self._ended and self._stream is not None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from emulator.rest.http import MOST_BODY, HttpConnection
-from emulator.sockets.listeners import listening_socket
+from emulator.sockets.listeners import Serving, listening_socket, serve
 
 if TYPE_CHECKING:
     from socket import socket
@@ -67,16 +67,15 @@ class HttpServer:
         self.context = context
         self._bind = bind.split()
         self._service = service
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Serving] = []
 
     async def start(self) -> None:
         """Listen.  Raises OSError where an address cannot be had."""
-        loop = asyncio.get_running_loop()
         for address in self._bind:
             try:
                 listening = http_socket(address.removeprefix("-"), self.port)
                 self.port = listening.getsockname()[1]
-                self._servers.append(await loop.create_server(self._connection, sock=listening, ssl=self.context))
+                self._servers.append(await serve(listening, self._connection, _BACKLOG, self.context))
             except OSError:
                 if not address.startswith("-"):
                     await self.stop()

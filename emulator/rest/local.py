@@ -248,6 +248,7 @@ class LocalStream(EventStream):
     def close(self) -> None:
         if self._limit is not None:
             self._limit.release()
+            self._limit = None
         self.session.on_wake = self.session.on_abort = None
         self.session.forget()
 

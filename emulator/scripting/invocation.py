@@ -202,13 +202,15 @@ class Invocation:
         """The guards in the order in which Redis has them."""
         if command.flags & NOSCRIPT and not self._engine.scripting.may_call_all:
             raise CommandError(self.lua.wording.not_in_scripts)
-        self._check_user(command, args)
+        obeyed = self.client.is_obeyed
+        if not obeyed:
+            self._check_user(command, args)
         if self.declared is not None:
             self._check_declared(command, args)
         if self.read_only and command.flags & (WRITE | MAY_REPLICATE):
             raise CommandError("ERR Write commands are not allowed from read-only scripts.")
         if command.flags & WRITE:
-            if not self.wrote:
+            if not self.wrote and not obeyed:
                 self._check_state(command)
             self.wrote = True
         if self.slots is not None:

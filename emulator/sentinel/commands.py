@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from emulator.commands.arguments import integer, positive
+from emulator.commands.arguments import integer
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.numbers import parse_integer
-from emulator.protocol.replies import NULL_ARRAY, OK, Named, NullArray, Reply, Status
+from emulator.protocol.replies import NULL_ARRAY, OK, NullArray, Reply, Status
+from emulator.protocol.text import to_bytes
 from emulator.sentinel.facts import facts_of
-from emulator.sentinel.instance import HELLO
+from emulator.sentinel.instance import HELLO, is_address
 from emulator.table.registry import SENTINEL, command, container
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def sentinel_address(client: Session, name: bytes) -> Reply | NullArray:
     if master is None:
         return NULL_ARRAY
     now = master.at_present
-    return [now.host.encode(), b"%d" % now.port]
+    return [to_bytes(now.host), b"%d" % now.port]
 
 
 @_sub()
@@ -122,7 +123,7 @@ def sentinel_monitor(client: Session, name: bytes, ip: bytes, port: bytes, quoru
         raise CommandError("ERR Quorum must be 1 or greater.")
     if text in sentinel.masters:
         raise CommandError("ERR Duplicate master name.")
-    if not _is_address(as_text(ip)):
+    if not is_address(as_text(ip), str(number)):
         raise CommandError("ERR Invalid IP address or hostname specified")
     master = sentinel.watch(text, as_text(ip), number, wanted)
     return _saved(sentinel, lambda: sentinel.tell_of_watching(master))
@@ -137,16 +138,6 @@ def _saved(sentinel: Sentinel, tell: Callable[[], object] = lambda: None) -> Sta
     return OK
 
 
-def _is_address(text: str) -> bool:
-    import ipaddress  # only here is it needed
-
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return text == "localhost"
-    return True
-
-
 @_sub()
 def sentinel_remove(client: Session, name: bytes) -> Status:
     """Watches a master no more."""
@@ -159,7 +150,7 @@ def sentinel_remove(client: Session, name: bytes) -> Status:
 def sentinel_reset(client: Session, pattern: bytes) -> int:
     """Forgets what is known of the masters whose names match; returns how many these are."""
     matches = matcher(pattern)
-    chosen = [master for name, master in _sentinel(client).masters.items() if matches(name.encode())]
+    chosen = [master for name, master in _sentinel(client).masters.items() if matches(to_bytes(name))]
     for master in chosen:
         _sentinel(client).tell("+reset-master", master.top.told)
         for other in master.sentinels.values():
@@ -209,18 +200,18 @@ def apply_setting(master: Master, option: bytes, value: tuple[bytes, ...]) -> No
 
 
 @_sub("info-cache", since="3.2.0")
-def sentinel_info_cache(client: Session, *names: bytes) -> Reply:
+def sentinel_info_cache(client: Session, name: bytes, *more: bytes) -> Reply:
     """Returns what a master and its replicas answered to INFO last."""
     sentinel = _sentinel(client)
     told: list[tuple[Reply, Reply]] = []
-    for name, master in sentinel.masters.items():
-        if names and name.encode() not in names:
+    for watched, master in sentinel.masters.items():
+        if to_bytes(watched) not in (name, *more):
             continue
         servers = [master.top, *master.replicas.values()]
         texts: list[Reply] = [
             [sentinel.now - each.informed if each.informed else 0, each.text or None] for each in servers
         ]
-        told.append((name.encode(), texts))
+        told.append((to_bytes(watched), texts))
     return [part for pair in told for part in pair]
 
 
@@ -233,7 +224,7 @@ def sentinel_myid(client: Session) -> bytes:
 @_sub("is-master-down-by-addr")
 def sentinel_is_master_down(client: Session, ip: bytes, port: bytes, current_epoch: bytes, runid: bytes) -> list[Reply]:
     """Tells another sentinel whether this one takes a master for dead, and whom it votes for."""
-    number, epoch = integer(port), positive(current_epoch)
+    number, epoch = integer(port), max(integer(current_epoch), 0)
     masters = _sentinel(client).masters.values()
     asked = (as_text(ip), number)
     master = next((each for each in masters if (each.top.host, each.top.port) == asked), None)
@@ -243,7 +234,7 @@ def sentinel_is_master_down(client: Session, ip: bytes, port: bytes, current_epo
     if runid == b"*":
         return [down, b"*", 0]
     leader, leader_epoch = master.vote(as_text(runid), epoch)
-    return [down, leader.encode() or b"*", leader_epoch]
+    return [down, to_bytes(leader) or b"*", leader_epoch]
 
 
 @_sub("pending-scripts")
@@ -282,22 +273,38 @@ _CONFIG: Final = {b"announce-ip": "announce_ip", b"announce-port": "announce_por
 def sentinel_config(client: Session, action: bytes, name: bytes, *values: bytes) -> Reply:
     """GET or SET a setting of the sentinel: announce-ip, announce-port."""
     sentinel = _sentinel(client)
+    words = (name, *values)
     if action.upper() == b"GET":
-        matches = matcher(name.lower())
-        return Named(
-            (setting, str(getattr(sentinel, attribute)).encode())
+        wanted = [matcher(pattern.lower()) for pattern in words]
+        return {
+            setting: to_bytes(str(getattr(sentinel, attribute)))
             for setting, attribute in _CONFIG.items()
-            if matches(setting)
-        )
-    if action.upper() != b"SET":
+            if any(matches(setting) for matches in wanted)
+        }
+    if action.upper() != b"SET" or len(words) % 2:
         raise CommandError(
-            "ERR Only SENTINEL CONFIG GET <param> [<param> <param> ...]/ SET <param> <value> are supported."
+            "ERR Only SENTINEL CONFIG GET <param> [<param> <param> ...] / SET <param> <value> [<param> <value> ...] are "
+            "supported."
         )
-    if name.lower() not in _CONFIG or len(values) != 1:
-        raise CommandError(f"ERR Invalid argument '{as_text(name)}' to SENTINEL CONFIG SET")
-    value = as_text(values[0])
-    setattr(sentinel, _CONFIG[name.lower()], int(value) if name.lower() == b"announce-port" else value)
+    changes = {}
+    for setting, value in zip(words[::2], words[1::2], strict=True):
+        attribute = _CONFIG.get(setting.lower())
+        if attribute is None or attribute in changes:
+            problem = "Invalid" if attribute is None else "Duplicate"
+            raise CommandError(f"ERR {problem} argument '{as_text(setting)}' to SENTINEL CONFIG SET")
+        changes[attribute] = _setting(setting, value)
+    for attribute, changed in changes.items():
+        setattr(sentinel, attribute, changed)
     return _saved(sentinel)
+
+
+def _setting(name: bytes, value: bytes) -> str | int:
+    if name.lower() != b"announce-port":
+        return as_text(value)
+    port = parse_integer(value)
+    if port is None or not 0 <= port < 1 << 16:
+        raise CommandError(f"ERR Invalid value '{as_text(value)}' to SENTINEL CONFIG SET '{as_text(name)}'")
+    return port
 
 
 # In the place of others
@@ -313,7 +320,7 @@ def sentinel_publish(client: Session, channel: bytes, message: bytes) -> int:
 
 def sentinel_role(client: Session) -> list[Reply]:
     """Returns that this is a sentinel, and the names of the masters that it watches."""
-    return [b"sentinel", [name.encode() for name in _sentinel(client).masters]]
+    return [b"sentinel", [to_bytes(name) for name in _sentinel(client).masters]]
 
 
 INSTEAD: Final[dict[bytes, Callable[..., Any]]] = {b"publish": sentinel_publish, b"role": sentinel_role}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from emulator.protocol.replies import Reply
+from emulator.protocol.text import to_bytes
 from emulator.sentinel.instance import MASTER, REPLICA, SENTINEL, Instance
 
 
 def facts_of(instance: Instance, now: int) -> Reply:
     """Fields and values, all as text."""
-    return {name.encode(): str(value).encode() for name, value in _facts(instance, now)}
+    return {name.encode(): to_bytes(str(value)) for name, value in _facts(instance, now)}
 
 
 def _flags(instance: Instance) -> str:

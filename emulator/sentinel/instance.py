@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.errors import CommandError, as_text
 from emulator.protocol.replies import Received
+from emulator.protocol.text import to_bytes
 from emulator.sentinel.periods import INFO, PING, PUBLISH
 from emulator.sentinel.talk import Talk, Words
 
@@ -19,6 +20,19 @@ MASTER: Final = "master"
 REPLICA: Final = "slave"
 SENTINEL: Final = "sentinel"
 _ALIVE: Final = (b"LOADING", b"MASTERDOWN")
+
+
+def is_address(host: str, port: str) -> bool:
+    """Whether a server may be there: an address in figures, and a port."""
+    import ipaddress  # only here is it needed
+
+    if not 0 < int(port) < 1 << 16:
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 class Instance:
@@ -59,7 +73,7 @@ class Instance:
         words: list[Words] = []
         user, password = self.master.auth_user, self.master.auth_pass
         if password and self.kind != SENTINEL:
-            words.append([b"AUTH", *([user.encode()] if user else []), password.encode()])
+            words.append([b"AUTH", *([to_bytes(user)] if user else []), to_bytes(password)])
         words.append([b"CLIENT", b"SETNAME", f"sentinel-{self._sentinel.id[:8]}-{what}".encode()])
         return words
 
@@ -122,11 +136,11 @@ class Instance:
             self.talk.say([b"PING"], self._ponged)
         if now - self.published >= periods[PUBLISH]:
             self.published = now
-            self.talk.say([b"PUBLISH", HELLO, self._sentinel.greeting(master).encode()])
+            self.talk.say([b"PUBLISH", HELLO, to_bytes(self._sentinel.greeting(master))])
 
     def _ponged(self, reply: Received) -> None:
         self.heard = self._sentinel.now
-        if not isinstance(reply, CommandError) or str(reply).encode().startswith(_ALIVE):
+        if not isinstance(reply, CommandError) or to_bytes(str(reply)).startswith(_ALIVE):
             self.answered = self.heard
             self.unanswered = 0
 
@@ -199,7 +213,7 @@ class Instance:
 
     def follow(self, host: str, port: int) -> bool:
         """Let it be a replica of a server, or with ``NO`` and ``ONE`` of port 0 a master; whether it can be told so."""
-        target = [b"NO", b"ONE"] if not port else [host.encode(), b"%d" % port]
+        target = [b"NO", b"ONE"] if not port else [to_bytes(host), b"%d" % port]
         if not self.talk.is_open:
             return False
         for words in (

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.protocol.replies import Received
+from emulator.protocol.text import to_bytes
 from emulator.sentinel.failover import Failover
 from emulator.sentinel.instance import MASTER, REPLICA, SENTINEL, Instance
 from emulator.sentinel.periods import ASK, DOWN_AFTER, FAILOVER_TIMEOUT, INFO, PUBLISH
@@ -89,7 +90,7 @@ class Master:
         replica = self.know_replica(address)
         if replica is not None:
             self._sentinel.tell("+slave", replica.told)
-            self._sentinel.save()
+            self._sentinel.save_soon()
 
     def add_sentinel(self, id: str, host: str, port: int) -> Instance:
         """Another sentinel watches the master."""
@@ -102,7 +103,7 @@ class Master:
             del self.sentinels[other.id]
         found = self.know_sentinel(id, host, port)
         self._sentinel.tell("+sentinel", found.told)
-        self._sentinel.save()
+        self._sentinel.save_soon()
         return found
 
     def know_sentinel(self, id: str, host: str, port: int) -> Instance:
@@ -132,7 +133,7 @@ class Master:
             if now - other.asked >= sentinel.periods[ASK] or (voting != "*" and self.failover.asks(other)):
                 other.asked = now
                 question = f"SENTINEL IS-MASTER-DOWN-BY-ADDR {self.top.host} {self.top.port} {sentinel.epoch} {voting}"
-                other.talk.say(question.encode().split(), partial(self._answered, other))
+                other.talk.say(to_bytes(question).split(), partial(self._answered, other))
 
     def _answered(self, other: Instance, reply: Received) -> None:
         if not isinstance(reply, list) or len(reply) != 3:

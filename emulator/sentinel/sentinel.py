@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from typing import TYPE_CHECKING, Final
 
 from emulator.datatypes.wheel import Timer
 from emulator.protocol.errors import CommandError, as_text
-from emulator.protocol.text import to_text
+from emulator.protocol.text import to_bytes, to_text
 from emulator.replication.host import Receiver
+from emulator.sentinel.instance import is_address
 from emulator.sentinel.master import Master
 from emulator.sentinel.periods import DEFAULTS
 from emulator.sentinel.state import lines_of
@@ -24,6 +26,7 @@ logger = logging.getLogger("emulator")
 
 _TICK: Final = 100
 _GREETING_FIELDS: Final = 8
+_NUMBER: Final = re.compile(r"\d{1,19}", re.ASCII)
 
 
 class Sentinel(Timer):
@@ -32,7 +35,10 @@ class Sentinel(Timer):
     ``periods`` are the times by which it goes, in milliseconds.
     """
 
-    __slots__ = ("_engine", "announce_ip", "announce_port", "epoch", "id", "masters", "periods", "random", "watches")
+    __slots__ = (
+        *("_engine", "_unsaved", "announce_ip", "announce_port", "epoch", "id", "masters", "periods", "random"),
+        "watches",
+    )
 
     def __init__(self, engine: HostOfSentinel) -> None:
         super().__init__()
@@ -45,6 +51,7 @@ class Sentinel(Timer):
         self.announce_ip = ""
         self.announce_port = 0
         self.watches = False
+        self._unsaved = False
 
     @property
     def now(self) -> int:
@@ -75,6 +82,8 @@ class Sentinel(Timer):
     def fire(self) -> None:
         for master in list(self.masters.values()):
             master.tend()
+        if self._unsaved:
+            self.save()
         self._engine.waits.set(self, self.now + _TICK)
 
     def log(self, text: str) -> None:
@@ -84,11 +93,12 @@ class Sentinel(Timer):
     def tell(self, event: str, text: str) -> None:
         """Tell the log and whoever has subscribed to an event."""
         logger.log(NOTICE, "%s %s", event, text)
-        self._engine.pubsub.publish(event.encode(), text.encode())
+        self._engine.pubsub.publish(event.encode(), to_bytes(text))
 
     def save(self) -> bool:
         """Bring the configuration file up to date, if there is one; whether that succeeded."""
         config = self._engine.config
+        self._unsaved = False
         if not config.file or not self.watches:
             return True
         try:
@@ -99,6 +109,10 @@ class Sentinel(Timer):
             return False
         self.log("Sentinel new configuration saved on disk")
         return True
+
+    def save_soon(self) -> None:
+        """Bring it up to date with the next look at everybody: strangers may tell very much between two."""
+        self._unsaved = True
 
     # Masters
 
@@ -121,7 +135,7 @@ class Sentinel(Timer):
         """A new election."""
         if epoch > self.epoch:
             self.epoch = epoch
-            self.save()
+            self.save_soon()
             self.tell("+new-epoch", str(epoch))
 
     def figures(self) -> Iterator[tuple[str, object]]:
@@ -156,11 +170,11 @@ class Sentinel(Timer):
     def hear(self, payload: bytes) -> None:
         """What a sentinel has published."""
         fields = as_text(payload).split(",")
-        if len(fields) != _GREETING_FIELDS or not all(fields[place].isdigit() for place in (1, 3, 6, 7)):
+        if len(fields) != _GREETING_FIELDS or not all(_NUMBER.fullmatch(fields[place]) for place in (1, 3, 6, 7)):
             return
         ip, port, id, epoch, name, host, master_port, config_epoch = fields
         master = self.masters.get(name)
-        if master is None or id == self.id:
+        if master is None or id == self.id or not is_address(ip, port) or not is_address(host, master_port):
             return
         other = master.add_sentinel(id, ip, int(port))
         other.greeted = self.now
@@ -171,4 +185,4 @@ class Sentinel(Timer):
                 self.tell("+config-update-from", other.told)
                 master.switch(host, int(master_port))
             else:
-                self.save()
+                self.save_soon()

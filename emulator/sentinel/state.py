@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from emulator.protocol.inline import quoted
+from emulator.protocol.text import to_bytes, to_text
 from emulator.sentinel.periods import DEFAULTS, DOWN_AFTER, FAILOVER_TIMEOUT
 
 if TYPE_CHECKING:
@@ -16,15 +19,23 @@ _DIRECTIVES: Final = (
     "known-replica known-slave known-sentinel current-epoch announce-ip announce-port"
 ).split()
 
+_PLAIN: Final = re.compile(r"[!#-&(-\[\]-~]+")
+"""Anything printable but quotes and backslashes."""
+
 Line = tuple[str, list[tuple[str, bool]]]
 """The name of a directive, and what stands there, as `emulator.config.rewrite` takes it."""
 
 
 def lines_of(sentinel: Sentinel) -> list[Line]:
     """The lines of the file, in their order; what is as it is without a line has none."""
-    state = [(name, words) for name, *words in _state(sentinel)]
+    state = [(name, [_shown(word, name == "announce-ip") for word in words]) for name, *words in _state(sentinel)]
     lines: list[Line] = [(f"sentinel {name}", [(" ".join(["sentinel", name, *words]), True)]) for name, words in state]
     return [*lines, *((f"sentinel {name}", []) for name in _DIRECTIVES)]
+
+
+def _shown(word: str, in_quotes: bool) -> str:
+    """A word of a line, in quotes too where it would be read otherwise: names and addresses come from strangers."""
+    return to_text(quoted(to_bytes(word))) if in_quotes or not _PLAIN.fullmatch(word) else word
 
 
 def _state(sentinel: Sentinel) -> Iterator[list[str]]:
@@ -33,7 +44,7 @@ def _state(sentinel: Sentinel) -> Iterator[list[str]]:
         yield from _of_master(master)
     yield ["current-epoch", f"{sentinel.epoch}"]
     if sentinel.announce_ip:
-        yield ["announce-ip", f'"{sentinel.announce_ip}"']
+        yield ["announce-ip", sentinel.announce_ip]
     if sentinel.announce_port:
         yield ["announce-port", f"{sentinel.announce_port}"]
 

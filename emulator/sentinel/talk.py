@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Words = Sequence[bytes]
 Answer = Callable[[Received], object]
 
-_MOST_UNREAD = 16 << 20
+_MOST_UNREAD = 1 << 20
 """Bytes of a reply at which it is given up: nothing that is asked for is that long."""
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from emulator.cluster.state import PORT_INCREMENT
 from emulator.server.dialler import PeerConnection
-from emulator.sockets.listeners import listening_socket
+from emulator.sockets.listeners import Serving, listening_socket, serve
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -25,7 +25,7 @@ class BusListeners:
     def __init__(self, engine: Engine, bus: Bus) -> None:
         self._engine = engine
         self._bus = bus
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[Serving] = []
 
     async def open(self) -> None:
         """Listen."""
@@ -33,6 +33,10 @@ class BusListeners:
         listens = config.tls_port if config.tls_cluster else config.port
         port = config.cluster_port or listens + PORT_INCREMENT
         context = self._context() if config.tls_cluster else None
+
+        def factory() -> PeerConnection:
+            return PeerConnection(self._engine, loop, self._bus.accept())
+
         for address in config.bind.split():
             try:
                 listening = listening_socket(address.removeprefix("-"), port, config.tcp_backlog)
@@ -40,11 +44,7 @@ class BusListeners:
                 if address.startswith("-"):
                     continue
                 raise OSError(f"Failed listening on port {port} (cluster), aborting.") from error
-            self._servers.append(
-                await loop.create_server(
-                    lambda: PeerConnection(self._engine, loop, self._bus.accept()), sock=listening, ssl=context
-                )
-            )
+            self._servers.append(await serve(listening, factory, config.tcp_backlog, context))
 
     def _context(self) -> SSLContext:
         from emulator.sockets.tls import TlsError, server_context

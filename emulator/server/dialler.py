@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from emulator.sockets.tls import TlsError, client_context
+from emulator.sockets.transport import Receiver
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
-    from emulator.replication.host import Receiver
+    from emulator.replication.host import Receiver as Listener
 
 
 class Dialler:
@@ -20,19 +21,19 @@ class Dialler:
         self._engine = engine
         self._loop = loop
 
-    def dial(self, host: str, port: int, receiver: Receiver) -> Callable[[], None]:
+    def dial(self, host: str, port: int, receiver: Listener) -> Callable[[], None]:
         """Open a connection to a master or a server that is watched; what is returned gives that up."""
         return self._begin(host, port, receiver, self._engine.config.tls_replication)
 
-    def dial_node(self, host: str, port: int, receiver: Receiver) -> Callable[[], None]:
+    def dial_node(self, host: str, port: int, receiver: Listener) -> Callable[[], None]:
         """Open a connection of the cluster bus; what is returned gives that up."""
         return self._begin(host, port, receiver, self._engine.config.tls_cluster)
 
-    def _begin(self, host: str, port: int, receiver: Receiver, secure: bool) -> Callable[[], None]:
+    def _begin(self, host: str, port: int, receiver: Listener, secure: bool) -> Callable[[], None]:
         task = self._loop.create_task(self._open(host, port, receiver, secure))
         return lambda: None if task.done() else cast(Any, task.cancel())
 
-    async def _open(self, host: str, port: int, receiver: Receiver, secure: bool) -> None:
+    async def _open(self, host: str, port: int, receiver: Listener, secure: bool) -> None:
         config = self._engine.config
         source = (config.bind_source_addr, 0) if config.bind_source_addr else None
         try:
@@ -45,18 +46,24 @@ class Dialler:
                     ssl=context,
                     local_addr=source,
                 )
-        except (OSError, TimeoutError, TlsError) as error:
+        except (
+            OSError,
+            TimeoutError,
+            TlsError,
+            ValueError,
+            OverflowError,
+        ) as error:  # the last two: no such host or port
             self._engine.clock.tick()
             receiver.lost(f"Error condition on socket for SYNC: {getattr(error, 'strerror', None) or error}")
 
 
-class PeerConnection(asyncio.Protocol):
-    """One connection to another server, whoever has opened it: a `Wire`."""
+class PeerConnection(Receiver):
+    """One connection to another server, whoever has opened it: a `Wire`.  It reads no more at once than a client's."""
 
-    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, receiver: Receiver) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, receiver: Listener) -> None:
         self._engine = engine
         self._loop = loop
-        self._receiver: Receiver | None = receiver
+        self._receiver: Listener | None = receiver
         self._transport: asyncio.Transport
         self._paused = False
         self.address = self.local_address = b""
@@ -69,7 +76,7 @@ class PeerConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.connected(self)
 
-    def data_received(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         self._engine.clock.tick()
         if self._receiver is not None:
             self._receiver.received(data)

@@ -285,6 +285,9 @@ class NetworkServer:
             transport.abort()
             return None
         if not self._has_room():
+            if transport.get_extra_info("sslcontext"):  # it could be told only after a handshake
+                transport.abort()
+                return None
             return self._refuse(transport, b"-ERR max number of clients reached\r\n")
         local = transport.get_extra_info("sockname")
         if self._is_protected_from(peer):

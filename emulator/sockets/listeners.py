@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emulator import system
 from emulator.config.directives import ConfigError
-from emulator.sockets.paced import PacedTransport
 from emulator.sockets.rounds import rounds_of
 from emulator.sockets.transport import Receiver, StreamListener
 
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("emulator")
 
-_Server: TypeAlias = "StreamListener | asyncio.Server"
+Serving: TypeAlias = "StreamListener | asyncio.Server"
+"""What is served until it is closed."""
 
 _NOT_OF_THIS_MACHINE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ENOPROTOOPT)
 """Why an address marked with a ``-`` may be missing."""
@@ -60,6 +60,24 @@ def listening_socket(host: str, port: int, backlog: int) -> socket.socket:
     return listening
 
 
+async def serve(
+    listening: socket.socket,
+    factory: Callable[[], Receiver | asyncio.Protocol],
+    backlog: int,
+    context: SSLContext | None = None,
+) -> Serving:
+    """Serve a listening socket, with a context by TLS: within the rounds, or where there are none in asyncio's own way."""
+    loop = asyncio.get_running_loop()
+    if context is not None:
+        from emulator.sockets.tls_transport import Greeter  # and with it `ssl`
+
+        factory = Greeter(context, factory)
+    rounds = rounds_of(loop)
+    if rounds is not None:
+        return StreamListener(loop, rounds, listening, factory)
+    return await loop.create_server(factory, sock=listening, backlog=backlog)
+
+
 class Listeners:
     """The listening sockets of a server, whose connections `factory` makes.
 
@@ -69,8 +87,8 @@ class Listeners:
     def __init__(self, config: Config, factory: Callable[[], Receiver]) -> None:
         self._config = config
         self._factory = factory
-        self._tcp: dict[ListeningPlace, _Server] = {}
-        self._unix: _Server | None = None
+        self._tcp: dict[ListeningPlace, Serving] = {}
+        self._unix: Serving | None = None
         self._context: SSLContext | None = None
         self._rebinding: asyncio.Task[None] | None = None
 
@@ -103,20 +121,11 @@ class Listeners:
                 os.unlink(self._config.unixsocket)
 
     @property
-    def _servers(self) -> list[_Server]:
+    def _servers(self) -> list[Serving]:
         return [*self._tcp.values(), *([self._unix] if self._unix else [])]
 
-    async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> _Server:
-        """Serve a listening socket: within the rounds, or where there are none or TLS is spoken in asyncio's own way."""
-        loop = asyncio.get_running_loop()
-        rounds = rounds_of(loop)
-        if rounds is not None and context is None:
-            return StreamListener(loop, rounds, listening, self._factory)
-        factory = self._factory if context is None else self._paced
-        return await loop.create_server(factory, sock=listening, backlog=self._config.tcp_backlog, ssl=context)
-
-    def _paced(self) -> PacedTransport:
-        return PacedTransport(self._factory())
+    async def _server_of(self, listening: socket.socket, context: SSLContext | None = None) -> Serving:
+        return await serve(listening, self._factory, self._config.tcp_backlog, context)
 
     # TCP and TLS
 

@@ -12,6 +12,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from selectors import EVENT_READ, EVENT_WRITE
@@ -36,16 +37,37 @@ logger = logging.getLogger("emulator")
 class Receiver(asyncio.BufferedProtocol, ABC):
     """A protocol whose bytes are handed over as they were read; asyncio's own transports may serve it as well."""
 
+    _read_into: memoryview | None = None  # there while asyncio reads
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        self._read_into = memoryview(bytearray(READ_AT_ONCE))
+        return self._read_into
+
+    def buffer_updated(self, nbytes: int) -> None:
+        assert self._read_into is not None
+        data, self._read_into = bytes(self._read_into[:nbytes]), None
+        self.receive(data)
+
     @abstractmethod
     def receive(self, data: bytes) -> None:
         """Take what has arrived."""
+
+
+def taker(receiver: Receiver | asyncio.Protocol) -> Callable[[bytes], None]:
+    """By what a receiver, or any protocol of asyncio's, takes what has arrived."""
+    return receiver.receive if isinstance(receiver, Receiver) else receiver.data_received
 
 
 class SocketTransport(asyncio.Transport):
     """Reads and writes a connected socket, which does not block, for a receiver."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, rounds: Rounds, sock: socket.socket, peer: Any, receiver: Receiver
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rounds: Rounds,
+        sock: socket.socket,
+        peer: Any,
+        receiver: Receiver | asyncio.Protocol,
     ) -> None:
         super().__init__({"socket": sock, "sockname": sock.getsockname(), "peername": peer})
         self._loop = loop
@@ -55,9 +77,9 @@ class SocketTransport(asyncio.Transport):
         self._events = 0  # that the rounds watch for
         self._unsent: deque[memoryview] = deque()
         self._size = 0  # bytes unsent
-        self._closing = False
+        self._closing = self._ends = False
         self._lost = False
-        self._receive, self._recv, self._send = receiver.receive, sock.recv, sock.send  # looked up once
+        self._receive, self._recv, self._send = taker(receiver), sock.recv, sock.send  # looked up once
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         receiver.connection_made(self)
@@ -148,6 +170,23 @@ class SocketTransport(asyncio.Transport):
             self._watch(self._events & ~EVENT_WRITE)
             if self._closing:
                 self._lose(None)
+                return
+            if self._ends:
+                self._shut()
+            self._receiver.resume_writing()
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        """Say that nothing more comes, when all is sent."""
+        self._ends = True
+        if not self._unsent and not self._lost:
+            self._shut()
+
+    def _shut(self) -> None:
+        with suppress(OSError):  # the other side has gone already
+            self._socket.shutdown(socket.SHUT_WR)
 
     def get_write_buffer_size(self) -> int:
         return self._size
@@ -202,7 +241,11 @@ class StreamListener:
     """A listening socket whose connections the rounds serve; it ends as an `asyncio.Server` does."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, rounds: Rounds, listening: socket.socket, factory: Callable[[], Receiver]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        rounds: Rounds,
+        listening: socket.socket,
+        factory: Callable[[], Receiver | asyncio.Protocol],
     ) -> None:
         self._loop = loop
         self._rounds = rounds
