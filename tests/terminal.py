@@ -24,9 +24,9 @@ class Terminal:
         self.row = self.column = 0
         self._unread = b""
         self._pid, self._descriptor = pty.fork()
-        if not self._pid:
+        if not self._pid:  # the size first: a program that finds none asks the terminal, which does not answer
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
             os.execvpe(command[0], command, environment)
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 60, columns, 0, 0))
 
     def __enter__(self):
         return self
