@@ -192,13 +192,22 @@ def differences(ours, real):
     return [(one, other) for one, other in pairs if one is None or other is None or not same([one], [other])]
 
 
+TRIES = 3
+"""A machine that is busy with other tests lets deadlines pass between two commands."""
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_replicas_are_sent_what_the_real_server_sends(group, pairs):
     """And clients are answered as by it: with a replica or, where that changes the answers, without."""
     addresses = pairs(servers.modules_of(group), options=OPTIONS)
-    differing = []
-    for case, difference, ours, real in compare(select([group], "", [2]), *addresses):
-        assert ours is real is None or same(ours, real), (case.id, *differences(ours, real))
-        if difference is not None:
-            differing.append((case, 2))
-    play_cases(addresses, differing)
+    cases, answered_otherwise = select([group], "", [2]), {}
+    for _ in range(TRIES):
+        sent_otherwise = []
+        for case, difference, ours, real in compare(cases, *addresses):
+            if difference is not None:
+                answered_otherwise[case.id] = case, 2
+            if not (ours is real is None or same(ours, real)):
+                sent_otherwise.append((case, differences(ours, real)))
+        cases = [(case, 2) for case, _ in sent_otherwise]
+    assert not sent_otherwise, [(case.id, found) for case, found in sent_otherwise]
+    play_cases(addresses, answered_otherwise.values())

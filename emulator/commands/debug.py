@@ -108,10 +108,12 @@ def _digest_value(client: Session, *keys: bytes) -> Reply:
 def _populate(client: Session, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> Reply:
     """Creates numbered keys with a prefix and values of a size; existing keys stay."""
     number, length = positive(count), positive(size)
+    changes = client.engine.dirty
     for index in range(number):
         key, value = b"%b:%d" % (prefix, index), b"value:%d" % index
         if client.db.peek_entry(key) is None:
             client.db.put(key, value[:length].ljust(length, b"\0") if length else value, STRING, b"set")
+    client.engine.dirty = changes  # they count as none
     return OK
 
 

@@ -158,6 +158,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     else:
         known = None if asked.message is None else known_message(client, stream, asked.message, body)
         if known is not None:
+            db.changed_silently(key)  # it counts as a change to the server
             return format_id(known)
         new = _next_id(client, stream, asked)
         if key in db.blocked:

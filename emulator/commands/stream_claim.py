@@ -45,7 +45,6 @@ def xclaim(
     moved = given.get(b"LASTID", 0) > found.last_id
     if moved:
         stream.move(found, given[b"LASTID"])
-        client.db.changed_silently(key)
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
     delivered = _delivery_time(given, now)
@@ -77,6 +76,7 @@ def xclaim(
         claimant.active = now
         client.db.changed_silently(key)
     if moved:
+        client.db.changed_silently(key)
         last = [format_id(found.last_id), b"ENTRIESREAD", b"%d" % found.read]
         client.engine.propagation.add(client.db.index, [b"XGROUP", b"SETID", key, group, *last])
     return answers
