@@ -44,7 +44,9 @@ await until(() => heard.length === 1);
 tell.heard = [...heard, await listener.get('x')];
 
 // MONITOR
-const watcher = await new Redis({ port }).monitor();
+const ready = new Redis({ port });
+await ready.ping(); // or its INFO may come in one piece with the answer to MONITOR, which ioredis does not bear
+const watcher = await ready.monitor();
 const seen = [];
 watcher.on('monitor', (time, words) => seen.push(words));
 await new Redis({ port }).set('seen', 'yes');
