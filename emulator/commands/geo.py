@@ -112,16 +112,9 @@ def geopos(client: Session, key: bytes, *member: bytes) -> list[Reply]:
     return [NULL_ARRAY if place is None else _told(client, place) for place in places]
 
 
-def _told(client: Session, place: Place) -> list[Reply]:
-    """A place as two doubles, which up to 7.2 and in Valkey have all their digits."""
-    return list(place) if client.engine.config.edition.includes("8.0.0") else list(map(PlainDouble, place))
-
-
-def _all_told(client: Session, places: Sequence[Place]) -> Rows:
-    longitudes, latitudes = [place[0] for place in places], [place[1] for place in places]
-    if client.engine.config.edition.includes("8.0.0"):
-        return Rows(longitudes, latitudes)
-    return Rows(list(map(PlainDouble, longitudes)), list(map(PlainDouble, latitudes)))
+def _told(client: Session, numbers: Sequence[float]) -> list[Reply]:
+    """Longitudes and latitudes as doubles, which up to 7.2 and in Valkey have all their digits."""
+    return list(numbers) if client.engine.config.edition.includes("8.0.0") else list(map(PlainDouble, numbers))
 
 
 # Searching
@@ -285,7 +278,8 @@ class _Search:
         if self.with_hash:
             columns.append([int(score) for _, score, _ in found])
         if self.with_place:
-            columns.append(_all_told(self.client, geohash.places_of([item[1] for item in found])))
+            places = geohash.places_of([score for _, score, _ in found])
+            columns.append(Rows(*(_told(self.client, [place[side] for place in places]) for side in (0, 1))))
         return Rows(*columns)
 
     def _store(self, client: Session, target: bytes, found: list[_Found]) -> int:
