@@ -101,8 +101,8 @@ def test_a_key_that_expires(server, others_live, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(ExpiringEntry, "fire", bug)
         client = client_of(server)
-        client.set("k", "v", px=1)
-        server.clock.advance(1)
+        client.set("k", "v", ex=100)
+        server.clock.advance(100)
         assert client.get("k") is None
 
 
@@ -202,11 +202,11 @@ def test_a_listener_of_a_change(server, others_live, monkeypatch):
 def test_a_listener_of_an_expiry(server, others_live, monkeypatch):
     client = client_of(server)
     client.config_set("notify-keyspace-events", "KEA")
-    client.set("k", "v", px=1)
-    client.set("other", "v", px=2)
+    client.set("k", "v", ex=100)
+    client.set("other", "v", ex=200)
     with monkeypatch.context() as patch:
         patch.setattr(PubSub, "publish", bug)
-        server.clock.advance(5)
+        server.clock.advance(500)
     assert client.dbsize() == 0
 
 
