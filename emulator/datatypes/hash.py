@@ -197,7 +197,7 @@ class Hash:
         return None if self.deadlines is None else self.deadlines.by_field.get(field)
 
     def expire_at(self, field: bytes, deadline: int) -> None:
-        """Let a field that is there expire.  O(log n), amortised O(1) where deadlines come in order."""
+        """Let a field that is there expire.  O(log n)."""
         self.provide_for_deadlines().set(field, deadline)
 
     def persist(self, field: bytes) -> bool:
