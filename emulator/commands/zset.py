@@ -284,7 +284,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
     """Returns a random member, or several: different ones for a positive count, repeatable ones for a negative."""
     if not options:
         members = client.db.lookup_read(key, ZSet)
-        return None if members is None else members.dense().choose(client.engine.random)
+        return None if members is None else members.index.choose(client.engine.random)
     count, with_scores = random_count(options, b"WITHSCORES")
     members = client.db.lookup_read(key, ZSet)
     if members is None:
@@ -298,7 +298,7 @@ def zrandmember(client: Session, key: bytes, *options: bytes) -> Reply:
 def _choose(client: Session, members: ZSet, count: int) -> list[bytes]:
     if count >= len(members):
         return list(members)
-    return members.dense().pick(client.engine.random, client.producible(count))
+    return members.index.pick(client.engine.random, client.producible(count))
 
 
 @command(
@@ -316,7 +316,7 @@ def zscan(client: Session, key: bytes, cursor: bytes, *options: bytes) -> list[R
     if members is None:
         return [b"0", []]
     asked = scan_options(options, of_edition(client.engine.config.edition, SCORES))
-    after, found = (0, list(members)) if members.packed else members.dense().scan(position, asked.most)
+    after, found = (0, list(members)) if members.packed else members.index.scan(position, asked.most)
     chosen = asked.chosen(found)
     if asked.no_values:
         return [b"%d" % after, chosen]

@@ -11,7 +11,7 @@ from collections.abc import ItemsView, Iterable
 from typing import Protocol
 
 from emulator.datatypes.deadlines import Deadlines
-from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.element_index import ElementIndex
 from emulator.datatypes.footprint import allocated, room, rooms, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_size, entry_sizes
 
@@ -36,8 +36,8 @@ class Hash:
     """Values by field.  Reading, setting and removing one: O(1).
 
     ``fields`` is for reading, as is ``deadlines`` (None until a field has had one); ``packed`` says that the encoding is a
-    listpack, ``payload`` how many bytes fields and values take there or, in a hash table, as strings.  The dense index for
-    random picks and scans is built when one of them first needs it, so O(1) for them is amortised.
+    listpack, ``payload`` how many bytes fields and values take there or, in a hash table, as strings.  The index for
+    random picks and scans is made when one of them first needs it, in O(n).
     """
 
     __slots__ = ("_index", "deadlines", "fields", "packed", "payload")
@@ -46,7 +46,7 @@ class Hash:
         self.fields: dict[bytes, bytes] = {}
         self.payload = 0
         self.packed = True
-        self._index: DenseIndex | None = None
+        self._index: ElementIndex | None = None
         self.deadlines: Deadlines | None = None
 
     @classmethod
@@ -120,10 +120,10 @@ class Hash:
         return self.fields.items()
 
     @property
-    def index(self) -> DenseIndex:
+    def index(self) -> ElementIndex:
         """The fields in no order, to choose from and to scan."""
         if self._index is None:
-            self._index = DenseIndex(self.fields)
+            self._index = ElementIndex(self.fields)
         return self._index
 
     # Changing

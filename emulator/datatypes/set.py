@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Protocol
 
-from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.element_index import ElementIndex
 from emulator.datatypes.footprint import allocated, room, rooms, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes
 from emulator.protocol.numbers import is_integer
@@ -40,8 +40,8 @@ class SetLimits(Protocol):
 class Set:
     """Distinct members.  Looking one up, adding, removing: O(1).
 
-    ``members`` is for reading, ``payload`` how many bytes they take as strings.  The dense index for random picks and scans
-    is built when one of them first needs it, so O(1) for them is amortised.
+    ``members`` is for reading, ``payload`` how many bytes they take as strings.  The index for random picks and scans
+    is made when one of them first needs it, in O(n).
     """
 
     __slots__ = ("_index", "encoding", "members", "payload")
@@ -50,7 +50,7 @@ class Set:
         self.members: dict[bytes, None] = {}
         self.payload = 0
         self.encoding = INTSET
-        self._index: DenseIndex | None = None
+        self._index: ElementIndex | None = None
 
     @classmethod
     def of(cls, members: Iterable[bytes], limits: SetLimits, encoding: bytes = INTSET) -> Set:
@@ -112,10 +112,10 @@ class Set:
         return twin
 
     @property
-    def index(self) -> DenseIndex:
+    def index(self) -> ElementIndex:
         """The members in no order, to choose from and to scan."""
         if self._index is None:
-            self._index = DenseIndex(self.members)
+            self._index = ElementIndex(self.members)
         return self._index
 
     # Changing

@@ -1,7 +1,8 @@
 """A sequence that grows and shrinks at both ends, and whose every place is reached at once.
 
 It is two lists: ``front`` is turned round, so that the first value stands at its end, and ``back`` goes on behind it.  Where
-one of them is used up it gets half of the other: each value taken pays for one that is moved, so the ends are amortised O(1).
+one of them is used up it gets half of the other, but no more than can be moved while others wait: each value taken pays for
+one that is moved, so the ends are amortised O(1).
 
 Once it was copied there are chunks of equal size between the two, the ``middle``, which both copies have: so a further copy,
 what is taken from an end of one, is a matter of chunks.  One in which a value changes is first replaced by an `Own` one.
@@ -16,6 +17,8 @@ from typing import Final, NamedTuple
 
 _FEW: Final = 64
 """So many values are shifted by one more quickly than parted."""
+_MOVED: Final = 1 << 16
+"""So many values are moved in 2 to 4 ms."""
 _CHUNK: Final = 8192
 """Values of a chunk: many for reading, few for cutting one."""
 
@@ -208,13 +211,13 @@ class TwoEnded:
         del self.front[:beyond]
 
     def _fill_front(self, least: int) -> None:
-        """Move half of the values from the back to the front, and so many that it has `least`."""
-        moved = max((len(self.back) + 1) // 2, least - len(self.front))
+        """Move values from the back to the front, and so many that it has `least`."""
+        moved = max(min((len(self.back) + 1) // 2, _MOVED), least - len(self.front))
         self.front = self.back[moved - 1 :: -1] + self.front
         del self.back[:moved]
 
     def _fill_back(self, least: int) -> None:
-        moved = max((len(self.front) + 1) // 2, least - len(self.back))
+        moved = max(min((len(self.front) + 1) // 2, _MOVED), least - len(self.back))
         self.back = self.front[moved - 1 :: -1] + self.back
         del self.front[:moved]
 

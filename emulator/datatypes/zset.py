@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from sortedcontainers import SortedList
 
-from emulator.datatypes.dense import DenseIndex
+from emulator.datatypes.element_index import ElementIndex
 from emulator.datatypes.footprint import allocated, node_room, node_rooms, table_size
 from emulator.datatypes.listpack import HEADER_SIZE, entry_sizes, integer_size
 from emulator.protocol.numbers import format_doubles
@@ -65,14 +65,14 @@ class ZSet:
     Unless said otherwise methods are O(log n).
     """
 
-    __slots__ = ("_dense", "order", "packed", "payload", "scores")
+    __slots__ = ("_index", "order", "packed", "payload", "scores")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
         self.order: SortedList[Scored] = SortedList()
         self.packed = True
         self.payload = 0
-        self._dense: DenseIndex | None = None
+        self._index: ElementIndex | None = None
 
     @classmethod
     def of(cls, scores: dict[bytes, float], limits: ZSetLimits) -> ZSet:
@@ -153,8 +153,8 @@ class ZSet:
                 self.unpack()
             if not self.packed:
                 self.payload += node_room(member)
-            if self._dense is not None:
-                self._dense.add(member)
+            if self._index is not None:
+                self._index.add(member)
         if self.packed:
             score += 0.0
         self.scores[member] = score
@@ -171,8 +171,8 @@ class ZSet:
             return False
         self.order.remove((score, member))
         self.payload -= node_room(member)
-        if self._dense is not None:
-            self._dense.remove(member)
+        if self._index is not None:
+            self._index.remove(member)
         return True
 
     def rank(self, member: bytes) -> int | None:
@@ -259,21 +259,22 @@ class ZSet:
         for _, member in chosen:
             del self.scores[member]
             self.payload -= node_room(member)
-            if self._dense is not None:
-                self._dense.remove(member)
+            if self._index is not None:
+                self._index.remove(member)
         return chosen
 
     # Picking and scanning
 
-    def dense(self) -> DenseIndex:
-        """The members in a dense array, for random picks and scans; built at its first use, in O(n)."""
-        if self._dense is None:
-            self._dense = DenseIndex(self.scores)
-        return self._dense
+    @property
+    def index(self) -> ElementIndex:
+        """The members in an array, for random picks and scans; made at its first use, in O(n)."""
+        if self._index is None:
+            self._index = ElementIndex(self.scores)
+        return self._index
 
     def _check(self) -> None:
         assert self.packed or self.payload == sum(map(node_room, self.scores))
         assert list(self.order) == sorted((score, member) for member, score in self.scores.items())
-        if self._dense is not None:
-            self._dense._check()
-            assert set(self._dense) == set(self.scores)
+        if self._index is not None:
+            self._index._check()
+            assert set(self._index) == set(self.scores)
