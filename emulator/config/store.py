@@ -44,16 +44,20 @@ class Store:
         self.edition = edition
         self._hooks: dict[str, list[Hook]] = {}
         self._at_start: dict[Directive[Any], Any] = {}
-        vars(self).update({attribute: initial() for attribute, initial in self._initial(edition)})
+        values, told = self._initial(edition)
+        vars(self).update(values)
+        vars(self).update({attribute: initial() for attribute, initial in told.items()})
         self.directives = self._of(edition)  # the attributes are there whatever the edition
 
     @classmethod
     @cache
-    def _initial(cls, edition: Edition) -> Sequence[tuple[str, Callable[[], Any]]]:
-        """Each attribute with what tells its first value, looked out once."""
+    def _initial(cls, edition: Edition) -> tuple[dict[str, Any], dict[str, Callable[[], Any]]]:
+        """The first value of each attribute, or what tells it, looked out once."""
         own, of_valkey = cls.directives.values(), OF_VALKEY.values()
         ordered = (*own, *of_valkey) if edition.is_valkey else (*of_valkey, *own)
-        return list({directive.attribute: directive.of(edition).initial for directive in ordered}.items())
+        found = {directive.attribute: directive.of(edition) for directive in ordered}
+        values = {name: each.default for name, each in found.items() if type(each).initial is Directive.initial}
+        return values, {name: each.initial for name, each in found.items() if name not in values}
 
     @classmethod
     def _of(cls, edition: Edition) -> dict[str, Directive[Any]]:
