@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
@@ -62,19 +62,20 @@ def new_hash(client: Session, key: bytes) -> Hash:
     return target
 
 
-def present(client: Session, target: Hash, fields: Sequence[bytes]) -> Sequence[bytes]:
-    """Return those of the fields that a command may change: in Valkey none that have expired and stay for a while."""
+def present(client: Session, target: Hash, fields: Sequence[bytes]) -> Collection[bytes]:
+    """Return the fields that a command may change, to look up some: in Valkey none that have expired and stay for a while."""
     engine = client.engine
     if target.deadlines is None or not engine.config.edition.is_valkey or engine.expiration.shows:
-        return fields
-    return [field for field in fields if target.get(field, engine.clock.now) is not None]
+        return target.fields
+    return {field for field in fields if target.get(field, engine.clock.now) is not None}
 
 
 def _count_expired(client: Session, target: Hash, fields: Sequence[bytes]) -> int:
     """How many fields that are about to be set count as new, since those that are there have expired."""
     if client.engine.expiration.keeps:
         return 0
-    return len((target.fields.keys() & fields) - set(present(client, target, fields)))
+    there = present(client, target, fields)
+    return sum(field not in there for field in target.fields.keys() & fields)
 
 
 def removed(
@@ -240,7 +241,9 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    gone = [name for name in present(client, target, (field, *more)) if target.pop(name) is not None]
+    fields = field, *more
+    there = present(client, target, fields)
+    gone = [name for name in fields if name in there and target.pop(name) is not None]
     if gone:
         removed(client, key, target, gone)
     return len(gone)
