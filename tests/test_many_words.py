@@ -1,4 +1,4 @@
-"""A command of many words looks at each of them a few times, however many they are."""
+"""A command of many words looks at each of them a few times, however many they are; nor does it burden others' commands."""
 
 import pytest
 
@@ -98,3 +98,26 @@ def test_each_word_is_compared_a_few_times(command, edition, monkeypatch):
     run(session, [command], 0, 1)
     assert Word.compared < A_FEW * MANY
     assert not session.out[0].startswith(b"-")
+
+
+class Unwalked(dict):
+    """A dict in which one looks up, and no more."""
+
+    def _refuse(self):
+        raise AssertionError("somebody walks through all of it")
+
+    __iter__ = items = keys = values = _refuse
+
+
+def test_a_change_looks_at_no_prefixes_but_its_own():
+    engine = Engine(Config())
+    follower, writer = Session(engine), Session(engine)
+    prefixes = [word for number in range(MANY) for word in (b"PREFIX", b"p%d:" % number)]
+    for each in [b"HELLO", b"3"], [b"CLIENT", b"TRACKING", b"ON", b"BCAST", *prefixes]:
+        run(follower, [each], 0, 1)
+    follower.out.clear()
+    engine.tracking.prefixes = Unwalked(engine.tracking.prefixes)
+    run(writer, [[b"MSET", b"p7:a", b"1", b"p77", b"1", b"p1999:b", b"1"]], 0, 1)
+    engine.tracking.broadcast()
+    assert b"".join(writer.out) == b"+OK\r\n"
+    assert [push.count(b"p7:a") + 2 * push.count(b"p1999:b") for push in follower.out] == [2, 1]

@@ -15,7 +15,7 @@ Source: https://redis.io/docs/latest/develop/reference/client-side-caching/
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -90,7 +90,18 @@ class Tracking(Timer):
     command, ``crowded`` says that the table is beyond its limit, or was a moment ago.
     """
 
-    __slots__ = ("_effort", "_engine", "changed", "clients", "crowded", "own", "prefixes", "table")
+    __slots__ = (
+        "_effort",
+        "_engine",
+        "_lengths",
+        "_stirred",
+        "changed",
+        "clients",
+        "crowded",
+        "own",
+        "prefixes",
+        "table",
+    )
 
     def __init__(self, engine: HostOfClients) -> None:
         super().__init__()
@@ -98,6 +109,8 @@ class Tracking(Timer):
         self.clients: dict[Tracked, None] = {}
         self.table: OrderedDict[bytes, dict[Tracked, None]] = OrderedDict()
         self.prefixes: dict[bytes, _Prefix] = {}
+        self._lengths: Counter[int] = Counter()  # of the prefixes, for nobody can look at each of many for each key
+        self._stirred: dict[bytes, _Prefix] = {}  # those with keys to tell of
         self.own: list[tuple[Tracked, list[Reply] | None]] = []
         self.changed = self.crowded = False
         self._effort = 0
@@ -126,7 +139,7 @@ class Tracking(Timer):
             prefix = self.prefixes[name]
             del prefix.clients[tracked]
             if not prefix.clients:
-                del self.prefixes[name]
+                self._forget(name)
         session.tracked = None
         del self.clients[tracked]
         if not self.clients:
@@ -139,7 +152,17 @@ class Tracking(Timer):
         if tracked.prefixes is None:
             tracked.prefixes = {}
         tracked.prefixes[name] = None
-        self.prefixes.setdefault(name, _Prefix()).clients[tracked] = None
+        if name not in self.prefixes:
+            self.prefixes[name] = _Prefix()
+            self._lengths[len(name)] += 1
+        self.prefixes[name].clients[tracked] = None
+
+    def _forget(self, name: bytes) -> None:
+        del self.prefixes[name]
+        self._stirred.pop(name, None)
+        self._lengths[len(name)] -= 1
+        if not self._lengths[len(name)]:
+            del self._lengths[len(name)]
 
     # What clients read
 
@@ -188,9 +211,11 @@ class Tracking(Timer):
 
     def _changed(self, db: object, key: bytes) -> None:
         """A key has changed, by the running client's doing or by itself."""
-        for name, prefix in self.prefixes.items():
-            if key.startswith(name):
+        for length in self._lengths:
+            prefix = self.prefixes.get(name := key[:length])
+            if prefix is not None:
                 prefix.keys[key] = self._engine.current
+                self._stirred[name] = prefix
                 self.changed = True
         if key in self.table:
             self._tell_readers(key)
@@ -209,9 +234,8 @@ class Tracking(Timer):
     def broadcast(self) -> None:
         """Tell those who follow prefixes what has changed."""
         self.changed = False
-        for _, prefix in sorted(self.prefixes.items()):
-            if not prefix.keys:
-                continue
+        stirred, self._stirred = self._stirred, {}
+        for _, prefix in sorted(stirred.items()):
             keys, prefix.keys = sorted(prefix.keys.items()), {}
             for tracked in prefix.clients:
                 own = tracked.session if tracked.noloop else self._engine

@@ -60,7 +60,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     values = [target.fields.get(name) if name in there else None for name in fields]
     if persists:
         provide(client, target)
-        persisted = [name for name in there if target.persist(name)]
+        persisted = [name for name in fields if name in there and target.persist(name)]
         if persisted:
             client.db.changed(key, HASH, b"hpersist", len(persisted))
             client.db.notify_subkeys(b"hpersist", key, persisted)
