@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from emulator.datatypes import hash as hashes
 from emulator.datatypes import set as sets
@@ -301,7 +301,14 @@ def _score(text: bytes) -> float:
     return score
 
 
+_small_score: Final = {b"%d" % number: float(number) for number in range(1024)}.get
+"""The score that a text stands for, where it is a small integer as most are."""
+
+
 def _scores(texts: Sequence[bytes]) -> list[float]:
+    known = [score for score in map(_small_score, texts) if score is not None]
+    if len(known) == len(texts):  # a quarter of the time that reading them takes
+        return known
     if not b"".join(texts).translate(None, _OF_PLAIN_NUMBERS):  # most have nothing else
         with suppress(ValueError):
             return list(map(float, texts))
