@@ -27,6 +27,9 @@ _SLOWEST = 1.0
 _GROWTH = 4 << 20
 """One in so many inputs goes to a connection; the seconds that one input may take; the bytes that memory may grow by."""
 
+_REFUSED = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+"""An answer that Redis does not give while earlier ones are on their way."""
+
 _MOST_ROUNDS = 10_000
 
 
@@ -166,7 +169,9 @@ def inside(random: Random, inputs: int) -> dict[str, float]:
             one, other = both[restricted]
             (answers, closed), (others, otherwise) = one.play([data]), other.play(pieces)
             # whoever must be closed without an answer is, only if one from before is still to be written
-            if answers != others or (closed != otherwise and b"REPLY" not in data.upper()):
+            if answers.replace(_REFUSED, b"") != others.replace(_REFUSED, b"") or (
+                closed != otherwise and b"REPLY" not in data.upper()
+            ):
                 raise Wrong(f"torn, it is answered otherwise: {pieces!r}")
         slowest = max(slowest, time.thread_time() - started)
         if slowest > _SLOWEST:
