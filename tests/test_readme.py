@@ -107,7 +107,9 @@ def test_options_are_known():
         | set(re.findall(r"python -m emulator (--[^`\n&|>]+)", TEXT))
     ),
 )
-def test_a_server_takes_the_options(line):
+def test_a_server_takes_the_options(line, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()  # a folder that is named has to be there
+    monkeypatch.chdir(tmp_path)
     options = read_options(shlex.split(line), {})
     assert not options.unresolved
 

@@ -48,3 +48,30 @@ def test_an_error_in_the_thread_of_a_job_is_its_own(engine, threads):
     failed(OSError(errno.ENOSPC, "no space"))
     work.step()
     assert done == ["met"] and not work.busy
+
+
+def until_it_renames(persistence, threads):
+    """Go on with a save until a thread is to give its file the name; what that is to do, and how the save goes on."""
+    while True:
+        while persistence.work.step():
+            pass
+        (call, go_on, _) = threads.pop()
+        if getattr(call, "func", None) == persistence.folder.rename:
+            return call, go_on
+        go_on(call())
+
+
+def test_what_a_save_given_up_has_still_to_rename_is_not_the_next_one_s_file(engine, client, threads):
+    persistence = engine.persistence
+    client.play("SET k v")
+    client.play("BGSAVE")
+    rename, _ = until_it_renames(persistence, threads)
+    persistence.dumps.stop()
+    client.play("BGSAVE")
+    again, go_on = until_it_renames(persistence, threads)
+    with pytest.raises(OSError, match="No such file"):
+        rename()  # its thread has come to it only now
+    go_on(again())
+    persistence.work.step()
+    assert persistence.folder.names("") == ["dump.rdb"]
+    assert b"rdb_last_bgsave_status:ok" in client.play("INFO persistence")

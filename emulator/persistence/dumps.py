@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from emulator.persistence.folder import temporary
 from emulator.persistence.work import Job, run_through
 from emulator.stats.log import NOTICE
 
@@ -70,7 +71,7 @@ class Dumps:
         """Write the file at once; whether that succeeded."""
         image = self._image(changes=False)
         try:
-            run_through(self._write(image, f"temp-{os.getpid()}.rdb"))
+            run_through(self._write(image, temporary("temp", "rdb")))
         except OSError as error:
             logger.warning("%s", error.args[0])
             return False
@@ -134,7 +135,7 @@ class Dumps:
     def _background(self, image: Image, changes: int, ended: Callable[[bool], object] | None) -> Job:
         succeeded = False
         try:
-            yield from self._write(image, f"temp-bg-{os.getpid()}.rdb")
+            yield from self._write(image, temporary("temp-bg", "rdb"))
             logger.log(NOTICE, "Background saving terminated with success")
             self._succeeded(changes)
             succeeded = True
@@ -161,25 +162,25 @@ class Dumps:
         self.failures = self.failures + 1 if failed else 0
         self._engine.refresh_sessions()
 
-    def _write(self, image: Image, temporary: str) -> Job:
+    def _write(self, image: Image, name: str) -> Job:
         """Write a file under another name first; raises OSError with a line for the log."""
         from emulator.persistence.writing import written
 
         engine = self._engine
         folder, config, where = engine.persistence.folder, engine.config, engine.config.dir
         try:
-            target = folder.create(temporary)
+            target = folder.create(name)
         except OSError as error:
             raise OSError(
-                f"Failed opening the temp RDB file {temporary} (in server root dir {where}) for saving: {error.strerror}"
+                f"Failed opening the temp RDB file {name} (in server root dir {where}) for saving: {error.strerror}"
             ) from None
         try:
             with closing(target):
                 yield from written(config, image, target)
-            yield partial(folder.rename, temporary, config.dbfilename)
+            yield partial(folder.rename, name, config.dbfilename)
         except BaseException as error:
             with suppress(OSError):
-                folder.remove(temporary)
+                folder.remove(name)
             if isinstance(error, OSError):
                 raise OSError(f"Write error while saving DB to the disk: {error.strerror}") from None
             raise

@@ -7,8 +7,19 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Final, Protocol
+
+_NUMBERS: Final = itertools.count(1)
+
+
+def temporary(beginning: str, end: str) -> str:
+    """A name that no other file of this process has.
+
+    What was given up may still be renamed by a thread when the next one is written, and must not take that one along.
+    """
+    return f"{beginning}-{os.getpid()}-{next(_NUMBERS)}.{end}"
 
 
 class Written(Protocol):

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from emulator.persistence.folder import temporary
 from emulator.protocol.errors import CommandError
 from emulator.stats.log import NOTICE
 
@@ -98,13 +99,13 @@ class LogRewrite:
     def _background(self, image: Image, increments: tuple[Part, ...]) -> Job:
         from emulator.persistence.writing import written
 
-        folder, temporary = self._engine.persistence.folder, f"temp-rewriteaof-bg-{os.getpid()}.aof"
+        folder, name = self._engine.persistence.folder, temporary("temp-rewriteaof-bg", "aof")
         try:
-            with closing(folder.create(temporary)) as target:
+            with closing(folder.create(name)) as target:
                 yield from written(self._engine.config, image, target)
-            logger.log(NOTICE, "Successfully created the temporary AOF base file %s", temporary)
+            logger.log(NOTICE, "Successfully created the temporary AOF base file %s", name)
             logger.log(NOTICE, "Background AOF rewrite terminated with success")
-            yield from self._take_over(temporary, increments)
+            yield from self._take_over(name, increments)
             self.failures = 0
             logger.log(NOTICE, "Background AOF rewrite finished successfully")
         except OSError as error:
@@ -116,14 +117,14 @@ class LogRewrite:
             self.image = None
             self.last_duration = self._engine.clock.now // 1000 - self._began
             with suppress(OSError):
-                folder.remove(temporary)
+                folder.remove(name)
 
-    def _take_over(self, temporary: str, increments: tuple[Part, ...]) -> Job:
+    def _take_over(self, name: str, increments: tuple[Part, ...]) -> Job:
         """Let the new base take the place of the old one, with the increments since; raises OSError."""
         log, folder = self._log, self._engine.persistence.folder
-        files, base, size = log.files, log.files.next_base(), folder.size(temporary)
-        yield partial(folder.rename, temporary, files.path(base.name))
-        logger.log(NOTICE, "Successfully renamed the temporary AOF base file %s into %s", temporary, base.name)
+        files, base, size = log.files, log.files.next_base(), folder.size(name)
+        yield partial(folder.rename, name, files.path(base.name))
+        logger.log(NOTICE, "Successfully renamed the temporary AOF base file %s into %s", name, base.name)
         if log.waits_for_base:
             increments = (log.name_first_increment(),)
         yield partial(files.save, files.manifest.with_base(base, increments))
