@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import random
 import re
 import shutil
 import signal
@@ -48,21 +49,27 @@ _OPTIONS_OF = {"cluster_mode": tuple(_OF_A_NODE.split())}
 """The options that the servers of a group have from the beginning; a node has all slots before the first case."""
 
 
-_TO_BUS = 10000
+_TO_BUS = 10_000
 """So far above the port for clients the bus of a cluster listens."""
-_HIGHEST_PORT = 65535 - _TO_BUS
+_PORTS = range(10_000, 20_000)
+"""Below those that a system gives to whoever connects: such a one would be taken before the server is there."""
+_CHANCE = random.SystemRandom()
 
 
 def free_port() -> int:
     """A port that nobody listens on just now, nor on the one where the bus of a cluster would."""
-    with contextlib.closing(socket.socket()) as probe, contextlib.closing(socket.socket()) as bus:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        if port <= _HIGHEST_PORT:
-            with contextlib.suppress(OSError):
-                bus.bind(("127.0.0.1", port + _TO_BUS))
-                return port
-    return free_port()
+    while not (_is_free(port := _CHANCE.choice(_PORTS)) and _is_free(port + _TO_BUS)):
+        continue
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def modules_of(group: str) -> tuple[str, ...]:
