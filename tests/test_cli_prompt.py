@@ -154,6 +154,7 @@ def test_ctrl_c_leads_back_to_the_prompt_from_a_stream(server, at_terminal, comm
         terminal.keys(command + "\r")
         terminal.until("OK\n" if command == "monitor" else re.compile("Reading messages.*").search)
         terminal.keys("\x03")
+        terminal.until(after(1))  # what is typed before is flushed, as by redis-cli
         terminal.keys("ping\r")
         assert "PONG" in terminal.until(lambda text: re.search(r"PONG\n127\.0\.0\.1:\d+>\Z", text))
 
