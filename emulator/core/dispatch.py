@@ -101,8 +101,6 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                         reply = command.fn(session, args[1], args[2])  # type: ignore[misc]
                     elif words == 4:
                         reply = command.fn(session, args[1], args[2], args[3])  # type: ignore[misc]
-                    elif words == 1:
-                        reply = command.fn(session)  # type: ignore[misc]
                     else:
                         reply = command.fn(session, *args[1:])  # type: ignore[misc]
                 except Exception as error:
