@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emulator import system
 from emulator.cli.formatting import text_of
+from emulator.cli.interrupt import readable
 from emulator.protocol.client_side import encoded, read_reply
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Received
@@ -57,8 +58,13 @@ class ServerConnection:
     @property
     def buffered(self) -> bool:
         """Whether something has been received that nobody has read."""
+        return bool(self._buffer) or self._deciphered
+
+    @property
+    def _deciphered(self) -> bool:
+        """Whether TLS has something that has left the socket and that nobody has read."""
         pending = getattr(self._socket, "pending", None)
-        return bool(self._buffer or (pending is not None and pending()))
+        return pending is not None and pending() > 0
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -92,6 +98,8 @@ class ServerConnection:
 
     def _fill(self) -> bool:
         try:
+            if not self._deciphered and not readable([self], self._socket.gettimeout()):
+                raise TimeoutError("timed out")
             data = self._socket.recv(1 << 18)
         except OSError as error:
             raise Lost(error.strerror or str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import sys
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import Final
 
 from emulator.cli.connection import Lost, ServerConnection, Unreachable
 from emulator.cli.formatting import STANDARD, raw, shown
+from emulator.cli.interrupt import readable
 from emulator.cli.options import ClientOptions, whole
 from emulator.protocol.client_side import encoded
 from emulator.protocol.errors import CommandError
@@ -215,7 +215,7 @@ class Conversation:
         while True:
             if tells:
                 self.write(f"Reading messages... (press {ways_out})\r".encode())
-            if not connection.buffered and 0 in select.select(awaited, [], [])[0]:
+            if not connection.buffered and 0 in readable(awaited):
                 break
             if tells:
                 self.write(b"\x1b[K")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from emulator.cli.documentation import DocumentedCommand, documentation
 from emulator.cli.editor import Editor, can_edit, keys_at_once
 from emulator.cli.formatting import STANDARD
 from emulator.cli.history import History, is_secret, path_of
+from emulator.cli.interrupt import raise_at_ctrl_c
 from emulator.cli.options import whole
 from emulator.protocol.inline import split_inline
 from emulator.protocol.text import to_bytes, to_text
@@ -57,7 +57,7 @@ class Prompt:
     def _prepare(self) -> None:
         self._connect()
         if self._at_terminal:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise_at_ctrl_c()
             self._history = History(path_of(".rediscli_history", "REDISCLI_HISTFILE", os.environ))
             self._read_preferences()
         if can_edit():
