@@ -112,6 +112,26 @@ def test_scripts_that_do_not_fit_are_refused(raw):
     assert raw.ask(b"SCRIPT", b"LOAD", b"return '%b'" % LARGE).startswith(b"$40")
 
 
+GARBAGE = {
+    "tables": "for _ = 1, 3 do local t = {} for i = 1, 150000 do t = {t} end end return 7",
+    "texts": "for i = 1, 9 do local t = {} for j = 1, 100 do t[j] = i .. j .. string.rep('x', 100000) end end return 7",
+    "values": "redis.call('set', 'k', string.rep('x', 6000000)) for i = 1, 9 do redis.call('get', 'k') end return 7",
+    "answers": "for i = 1, 9 do redis.sha1hex(string.rep('x', 5000000) .. i) end return 7",
+}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_is_no_want_of_memory(raw, kind):
+    assert raw.ask(b"EVAL", GARBAGE[kind].encode(), b"0") == b":7\r\n"
+
+
+def test_scripts_of_eval_make_room_for_one_that_runs(raw):
+    raw.ask(b"SCRIPT", b"FLUSH")
+    for number in range(7):
+        raw.ask(b"EVAL", b"return #'%d%b'" % (number, LARGE), b"0")
+    assert raw.ask(b"EVAL", GARBAGE["tables"].encode(), b"0") == b":7\r\n"
+
+
 def test_scripts_of_eval_make_room(raw):
     raw.ask(b"SCRIPT", b"FLUSH")
     for number in range(20):

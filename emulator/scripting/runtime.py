@@ -173,14 +173,29 @@ class Lua:
         kind = result.__class__
         if (kind is bytes or kind is tuple) and self._running:
             size = len(result if kind is bytes else result[1])
-            if self._used() + size > self._most_memory:
+            if self._used() + size > self._most_memory and not self._has_room(size):
                 return self._exhaust()
         return result
 
+    def _has_room(self, size: int) -> bool:
+        """Whether there is memory for so many bytes once the garbage is gone.
+
+        A part of it has to come free: what is to be collected for every few bytes would take for ever.
+        """
+        if self.exhausted:
+            return False
+        self._make_room()
+        return self._used() + size <= self._most_memory * 7 // 8
+
+    def _make_room(self) -> None:
+        if self.on_shortage is not None:
+            self.on_shortage()
+        self._runtime.gccollect()
+
     def _exhaust(self) -> Any:
-        """The script has too much memory: leave it just enough to be told so, and stop it at the next tick."""
+        """The script has too much memory: leave it enough to be told so, and stop it at the next tick."""
         self.exhausted = True
-        self._limit(self.memory + _SLACK)
+        self._limit(max(_MEMORY_LIMIT, self.memory + _SLACK))
         return None, _NO_MEMORY
 
     # What scripts call
@@ -212,7 +227,7 @@ class Lua:
 
     def _tick(self) -> bool:
         """Whether the script that runs has to stop; called by it every now and then."""
-        if self.exhausted or self.memory > self._most_memory:
+        if self.exhausted or (self._used() > self._most_memory and not self._has_room(0)):
             self.exhausted = True
             return True
         if self._interruption is not None or (self.current is not None and self.current.killed):
@@ -252,7 +267,7 @@ class Lua:
     def converted(self, reply: Reply, converter: ToLua) -> Any:
         """A reply for the script that runs."""
         if reply.__class__ in _SMALL:
-            return converter(reply) if self._used() <= self._most_memory else self._exhaust()
+            return converter(reply) if self._used() <= self._most_memory or self._has_room(0) else self._exhaust()
         self._limit(0)
         try:
             return converter(reply)
@@ -275,9 +290,7 @@ class Lua:
     def reserve(self, size: int) -> None:
         """Raise CommandError where there is no memory for so many bytes more."""
         if self.memory + size > self._most_memory:
-            if self.on_shortage is not None:
-                self.on_shortage()
-            self._runtime.gccollect()
+            self._make_room()
             if self.memory + size > self._most_memory:
                 raise CommandError(_NO_MEMORY.decode())
 
