@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.clock import Clock, in_milliseconds, machine_monotonic
+from emulator.clock import Clock, in_milliseconds
 from emulator.cluster.layout import introduce, lay_out
 from emulator.cluster.state import Node, members
 from emulator.core.engine import Engine
 from emulator.datatypes.slots import key_slot
 from emulator.protocol.text import to_bytes
 from emulator.testing.embedded import Server
+from emulator.testing.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from emulator.cluster.cluster import Cluster as ClusterOfEngine
 
-_PATIENCE = 30.0
-_PAUSE = 0.005
 _STEP = 100
 """Milliseconds between two looks of a node at the others."""
 
@@ -141,11 +139,7 @@ class Cluster:
         )
 
     def _until(self, check: Callable[[], bool]) -> None:
-        deadline = machine_monotonic() + _PATIENCE
-        while not check():
-            if machine_monotonic() > deadline:
-                raise TimeoutError("the nodes of the cluster do not come to it")
-            time.sleep(_PAUSE)
+        until(check, "the nodes of the cluster do not come to it")
 
     def advance(self, time: float | timedelta) -> None:
         """Turn the clocks of all nodes forward, in steps between which they hear of one another."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.clock import Clock, in_milliseconds, machine_monotonic
+from emulator.clock import Clock, in_milliseconds
+from emulator.testing.waiting import until, until_here
 
 if TYPE_CHECKING:
     from emulator.core.engine import Engine
     from emulator.testing.embedded import Server
 
-_PATIENCE = 30.0
-_PAUSE = 0.002
+_COMPLAINT = "a replica does not catch up with its master"
 
 
 class ReplicaHandle:
@@ -75,24 +73,12 @@ class Replicas(list["Server"]):
         """Start them in the running loop, until they follow."""
         for _ in range(self._count):
             self.append(await self._new().__aenter__())
-        deadline = machine_monotonic() + _PATIENCE
-        while not self._in_step():
-            self._check(deadline)
-            await asyncio.sleep(_PAUSE)
+        await until_here(self._in_step, _COMPLAINT)
 
     def wait(self) -> None:
         """Wait until they have all that their master has.  Raises TimeoutError where they do not come to it."""
-        if not self:
-            return
-        deadline = machine_monotonic() + _PATIENCE
-        while not self._in_step():
-            self._check(deadline)
-            time.sleep(_PAUSE)
-
-    @staticmethod
-    def _check(deadline: float) -> None:
-        if machine_monotonic() > deadline:
-            raise TimeoutError("a replica does not catch up with its master")
+        if self:
+            until(self._in_step, _COMPLAINT)
 
     def _in_step(self) -> bool:
         offset = self._master.run(_offset)

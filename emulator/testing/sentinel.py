@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulator.clock import in_milliseconds, machine_monotonic
+from emulator.clock import in_milliseconds
 from emulator.core.engine import Engine
 from emulator.server.sentinel import make_sentinel
 from emulator.testing.embedded import Server
+from emulator.testing.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis.sentinel
 
-_PATIENCE = 30.0
-_PAUSE = 0.005
+_SOCKET_TIMEOUT = 30.0
 _TIMEOUT = "5000"
 _QUICKLY = ("PUBLISH-PERIOD", 100, "INFO-PERIOD", 200, "ASK-PERIOD", 100, "ELECTION-TIMEOUT", 1000)
 """So that nobody waits for what takes ten seconds in production."""
@@ -113,12 +114,8 @@ class Sentinel:
         self.servers.clear()
         self.sentinels.clear()
 
-    def _until(self, check: Any) -> None:
-        deadline = machine_monotonic() + _PATIENCE
-        while not check():
-            if machine_monotonic() > deadline:
-                raise TimeoutError("the sentinels do not come to it")
-            time.sleep(_PAUSE)
+    def _until(self, check: Callable[[], bool]) -> None:
+        until(check, "the sentinels do not come to it")
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -137,7 +134,9 @@ class Sentinel:
 
         client: Any = sentinel.Sentinel
         password = {"password": self._settings["requirepass"]} if self._settings.get("requirepass") else {}
-        found: redis.sentinel.Sentinel = client(self.addresses, **{"socket_timeout": _PATIENCE, **password, **kwargs})
+        found: redis.sentinel.Sentinel = client(
+            self.addresses, **{"socket_timeout": _SOCKET_TIMEOUT, **password, **kwargs}
+        )
         return found
 
     def _await_other(self, old: Server) -> Server:
