@@ -173,5 +173,19 @@ ATTACKS: dict[str, tuple[str, bytes]] = {
         "for i = 1, 100 do pcall(function() t[i] = i .. redis.call('get', 'large') end) end return #t",
         b"not enough memory",
     ),
+    "an error whose place is a table that loops": (
+        "local loops = setmetatable({}, {__index = function() while true do end end, __tostring = function() while true do end end}) "
+        "error({err = 'x', source = loops, line = loops, ignore_error_stats_update = loops})",
+        b"-x",
+    ),
+    "an error whose fields are what it says": (
+        "error(setmetatable({}, {__newindex = function() end, __index = function(t, k) return k end}))",
+        b"-err script",
+    ),
+    "an error that fails when it is read": (
+        "local told = setmetatable({}, {__tostring = function() while true do end end}) "
+        "error(setmetatable({}, {__newindex = function() end, __index = function() error(told) end}))",
+        b"unknown error",
+    ),
     "a long chunk": ("return tostring(loadstring(string.rep('x = 1 ', 2000000)))", b"not enough memory"),
 }

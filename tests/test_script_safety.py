@@ -29,6 +29,7 @@ LOOPS = {
     "a loop": "while true do end",
     "a loop that has written": "redis.call('set', 'k', 'v') while true do end",
     "a loop that catches": "while true do pcall(function() while true do end end) end",
+    "a loop in an error": "error(setmetatable({}, {__newindex = rawset, __index = function() while true do end end}))",
     "a loop of commands": "while true do redis.pcall('ping') end",
 }
 

@@ -345,7 +345,7 @@ class Lua:
         if self.memory > self._most_memory // 2:
             self._runtime.gccollect()
 
-    def stop(self) -> tuple[bytes | None, int | None]:
+    def stop(self) -> tuple[bytes | None, bytes | None]:
         """Make Lua usable again after a script has been stopped; source and line where it was."""
         self.exhausted = False
         self._unhook()

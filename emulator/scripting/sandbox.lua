@@ -580,6 +580,12 @@ function host.finish(...)
   raw_getmetatable("").__index = strings
 end
 
+-- What C takes for a string.
+local function as_text(value)
+  local kind = type(value)
+  return kind == "string" and value or kind == "number" and tostring(value) or nil
+end
+
 function host.compile_script(code)
   reserve()
   return compile(host.script_world, code, "@user_script")
@@ -598,16 +604,20 @@ end
 
 function host.load_library(chunk)
   local ok, problem = xpcall(chunk, locate)
-  if not ok then return type(problem) == "table" and problem.err or tostring(problem) end
+  if not ok then return type(problem) == "table" and as_text(raw_rawget(problem, "err")) or tostring(problem) end
 end
 
+local function told_by(problem)
+  return as_text(problem.err), as_text(problem.source), as_text(problem.line), problem.ignore_error_stats_update == true
+end
+
+-- The host gets texts alone: anything else may have metamethods, which it would run where nothing stops them.  They run here,
+-- and an error of theirs ends here.
 local function outcome(ok, value)
   if ok then return true, brief(value) end
   if type(value) ~= "table" then value = {err = "ERR " .. tostring(value)} end
-  local text = value.err
-  if type(text) == "number" then text = tostring(text) end
-  if type(text) ~= "string" then text = "ERR unknown error" end
-  return false, text, value.source, value.line, value.ignore_error_stats_update
+  local _, text, source, line, known = raw_pcall(told_by, value)
+  return false, as_text(text) or "ERR unknown error", source, line, known == true
 end
 
 -- The keys and the other arguments: so many words are keys, the rest are not.  Without a number they are tables already.
@@ -634,7 +644,7 @@ function host.stopped()
   local info = stopped_at
   stopped_at = nil
   sethook(watch, "", STEPS)
-  return info and info.source, info and info.currentline
+  return info and info.source, info and tostring(info.currentline)
 end
 
 return host

@@ -288,13 +288,13 @@ class Scripting:
         return reply
 
     def _error(
-        self, name: bytes, text: str, source: bytes | None = None, line: int | None = None, counted: bool | None = None
+        self, name: bytes, text: str, source: bytes | None = None, line: bytes | None = None, counted: bool = False
     ) -> CommandError:
         """The error of a script, with the place where it happened; `counted` where it is in the statistics already."""
         if source is not None and line is not None:
-            text += self.wording.place.format(as_text(name), f"{as_text(source)}:{line}")
+            text += self.wording.place.format(as_text(name), f"{as_text(source)}:{as_text(line)}")
         error = CommandError(text)
-        error.counted = bool(counted)
+        error.counted = counted
         return error
 
     def _count_errors(self, client: Session, reply: Nested) -> None:
