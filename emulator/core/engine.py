@@ -133,7 +133,7 @@ class Engine:
         self.acl.started()
 
     def _set_up_statistics(self) -> None:
-        self.stats = Stats()
+        self.stats = Stats(overflows=self.config.edition.is_valkey)
         self.slowlog = CommandLog()
         self.sizes: Sizes = Sizes(self)
         self.has_large_reply = False

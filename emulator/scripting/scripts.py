@@ -43,13 +43,12 @@ _NO_MEMORY: Final = "ERR not enough memory"
 class Script:
     """A compiled script; ``flags`` is None where it has no shebang line."""
 
-    __slots__ = ("chunk", "flags", "loaded", "source")
+    __slots__ = ("chunk", "flags", "source")
 
     def __init__(self, source: bytes, chunk: Any, flags: frozenset[bytes] | None) -> None:
         self.source = source
         self.chunk = chunk
         self.flags = flags
-        self.loaded = False
 
 
 class Scripting:
@@ -58,6 +57,7 @@ class Scripting:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.scripts: dict[bytes, Script] = {}
+        self._evaluated: dict[bytes, None] = {}  # those that no SCRIPT LOAD keeps, the one that ran last at the end
         self.evicted = 0
         self.may_call_all = False
         self._ending = False
@@ -136,8 +136,8 @@ class Scripting:
 
     # The cache
 
-    def compiled(self, source: bytes) -> tuple[bytes, Script]:
-        """A script and its SHA-1; compiled now unless it is known."""
+    def compiled(self, source: bytes, load: bool = False) -> tuple[bytes, Script]:
+        """A script and its SHA-1; compiled now unless it is known.  It is kept where it is to `load`."""
         name = hashlib.sha1(source).hexdigest().encode()
         script = self.scripts.get(name)
         if script is None:
@@ -148,32 +148,31 @@ class Scripting:
                 text = str(error).removeprefix("ERR ")
                 raise CommandError(f"ERR Error compiling script (new function): {text}") from None
             script = self.scripts[name] = Script(source, chunk, flags)
-            self._evict()
+            if not load:
+                self._evaluated[name] = None
+                if len(self._evaluated) > _MOST_EVALUATED:
+                    self._evict(next(iter(self._evaluated)))
         return name, script
 
-    def _evict(self) -> None:
-        """Forget the oldest script of EVAL when there are too many."""
-        if len(self.scripts) > _MOST_EVALUATED:
-            evaluated = [name for name, script in self.scripts.items() if not script.loaded]
-            if len(evaluated) > _MOST_EVALUATED:
-                del self.scripts[evaluated[0]]
-                self.evicted += 1
+    def _evict(self, name: bytes) -> None:
+        del self._evaluated[name], self.scripts[name]
+        self.evicted += 1
 
     def _forget_evaluated(self) -> None:
         """Keep those of SCRIPT LOAD only."""
-        loaded = {name: script for name, script in self.scripts.items() if script.loaded}
-        self.evicted += len(self.scripts) - len(loaded)
-        self.scripts = loaded
+        for name in list(self._evaluated):
+            self._evict(name)
 
     def load(self, source: bytes) -> bytes:
         """SCRIPT LOAD: keep a script; its SHA-1."""
-        name, script = self.compiled(source)
-        script.loaded = True
+        name, _ = self.compiled(source, load=True)
+        self._evaluated.pop(name, None)
         return name
 
     def flush(self) -> None:
         """SCRIPT FLUSH: forget every script, and with the runtime whatever they left behind."""
         self.scripts.clear()
+        self._evaluated.clear()
         if self._lua is not None:
             self._lua.close()
             self._lua = None
@@ -223,8 +222,8 @@ class Scripting:
         reading: bool,
     ) -> Reply:
         """Run a script; `reading` for the forms of EVAL that may not write."""
-        if not script.loaded and name in self.scripts:
-            self.scripts[name] = self.scripts.pop(name)
+        if name in self._evaluated:
+            self._evaluated[name] = self._evaluated.pop(name)
         lua = self.lua
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 _SPACES: Final = str.maketrans("\r\n", "  ")
+_MOST_CODES: Final = 128
+_DISABLED: Final = "ERRORSTATS_DISABLED"
+_OVERFLOW: Final = "ERRORSTATS_OVERFLOW"
 
 
 class Stats:
-    """The counters of INFO's sections stats and errorstats."""
+    """The counters of INFO's sections stats and errorstats.
+
+    Scripts make up codes of errors: beyond 128 of them Redis tells none any more, while Valkey counts others together, where
+    `overflows`.
+    """
 
     __slots__ = (
+        "_overflows",
+        "_tells_codes",
         "acl_denied",
         "commands_processed",
         "connections_received",
@@ -37,7 +46,8 @@ class Stats:
         "writes",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, overflows: bool = False) -> None:
+        self._overflows = overflows
         self.reset()
 
     def reset(self) -> None:
@@ -50,6 +60,7 @@ class Stats:
         self.output_limit_disconnections = self.query_limit_disconnections = 0
         self.total_error_replies = self.unexpected_errors = 0
         self.errors: dict[str, int] = {}
+        self._tells_codes = True
         self.peak_memory = self.peak_moment = 0
         self.acl_denied = {b"auth": 0, b"command": 0, b"key": 0, b"channel": 0, b"database": 0}
 
@@ -59,4 +70,11 @@ class Stats:
         code, space, _ = text.rstrip("\r\n")[:31].translate(_SPACES).partition(" ")
         if not space:
             code = "ERR"
-        self.errors[code] = self.errors.get(code, 0) + 1
+        errors = self.errors
+        if code not in errors and len(errors) >= _MOST_CODES:
+            if self._overflows:
+                code = _OVERFLOW
+            else:
+                self.errors, self._tells_codes = {_DISABLED: 1}, False
+        if self._tells_codes:
+            errors[code] = errors.get(code, 0) + 1
