@@ -174,7 +174,7 @@ ATTACKS: dict[str, tuple[str, bytes]] = {
         b"not enough memory",
     ),
     "an error whose place is a table that loops": (
-        "local loops = setmetatable({}, {__index = function() while true do end end, __tostring = function() while true do end end}) "
+        "local function loop() while true do end end local loops = setmetatable({}, {__index = loop, __tostring = loop}) "
         "error({err = 'x', source = loops, line = loops, ignore_error_stats_update = loops})",
         b"-x",
     ),

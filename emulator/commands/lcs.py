@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
@@ -58,29 +59,53 @@ def _common_subsequence(a: bytes, b: bytes) -> list[tuple[int, int]]:
     """Return the positions of a longest common subsequence in both strings; of several, the one that Redis finds.
 
     Dynamic programming with a row of the table in one integer: a clear bit means that the length grows from one column to the
-    next.  Source: H. Hyyro, "Bit-Parallel LCS-length Computation Revisited", AWOCA 2004.
+    next.  Rows are those of the shorter string, so that there are few.  On the way back a row is left where the bytes are
+    equal, else, as in Redis, where the length is the same without the byte of `b`, unless that of `a` can go as well.
+    Source: H. Hyyro, "Bit-Parallel LCS-length Computation Revisited", AWOCA 2004.
     """
-    places: dict[int, int] = {}
-    for column, byte in enumerate(b):
-        places[byte] = places.get(byte, 0) | 1 << column
-    full = (1 << len(b)) - 1
+    swapped = len(b) < len(a)
+    short, long = (b, a) if swapped else (a, b)
+    backwards = long[::-1]
+    places = {byte: _places(byte, backwards) for byte in set(short)} if long else {}
+    full = (1 << len(long)) - 1
     rows = [full]
-    for byte in a:
+    for byte in short:
         row = rows[-1]
-        common = row & places.get(byte, 0)
+        common = row & places[byte]
         rows.append((row + common | row - common) & full)
     pairs = []
-    row_at, column_at = len(a), len(b)
-    while row_at and column_at:
-        if a[row_at - 1] == b[column_at - 1]:
-            row_at, column_at = row_at - 1, column_at - 1
-            pairs.append((row_at, column_at))
-        elif not rows[row_at] >> (column_at - 1) & 1:
-            row_at -= 1
-        else:
-            column_at -= 1
+    column = len(long)
+    for index in range(len(short), 0, -1):
+        row, equal = rows[index], places[short[index - 1]]
+        leaving = full ^ (_parities(row ^ rows[index - 1], len(long)) if swapped else row)
+        column = ((leaving | equal) & (1 << column) - 1).bit_length()
+        if not column:
+            break
+        if short[index - 1] == long[column - 1]:
+            column -= 1
+            pairs.append((column, index - 1) if swapped else (index - 1, column))
     pairs.reverse()
     return pairs
+
+
+def _places(byte: int, backwards: bytes) -> int:
+    """Return where a string, of which the last byte comes first, has a byte: a bit for each place."""
+    return int(backwards.translate(_digits(byte)), 2)
+
+
+@cache
+def _digits(byte: int) -> bytes:
+    """Return a table that makes a byte a one and all others zeros."""
+    return b"".join(b"1" if each == byte else b"0" for each in range(256))
+
+
+def _parities(bits: int, count: int) -> int:
+    """Return whether each bit and those below it are odd in number."""
+    shift = 1
+    while shift < count:
+        bits ^= bits << shift
+        shift *= 2
+    return bits & (1 << count) - 1
 
 
 def _matches(pairs: Sequence[tuple[int, int]], shortest: int, with_lengths: bool) -> list[Reply]:
