@@ -17,7 +17,8 @@ local OURS = "=[C]"
 local OUR_PLACE = "^%[C%]:(%d+): "
 local MOST_RESULTS = 8000
 local READONLY = "Attempt to modify a readonly table"
-local STEPS = 100000
+local STEPS = 100000 -- of a thread, after which it is looked whether it has to stop
+local RESUMES = 10 -- and of so many threads
 
 -- The host refers to tables and functions by places in the registry, of which `registry[0]` is the first free one, that one
 -- has the next, and the last 0.  Those that one call can bring are always free, beside those of whatever the host keeps: no
@@ -264,8 +265,12 @@ end
 
 sethook(watch, "", STEPS)
 
+-- Threads that end before the hook looks at them would never be stopped: now and then it is looked when one begins.
+local resumes = 0
+
 local function check_stop()
-  if stopping then sethook(stop, "", 1) end
+  resumes = (resumes + 1) % RESUMES
+  if resumes == 0 or stopping then watch() end
 end
 
 local threads = copy(coroutine)
