@@ -30,7 +30,7 @@ LOOPS = {
     "a loop that has written": "redis.call('set', 'k', 'v') while true do end",
     "a loop that catches": "while true do pcall(function() while true do end end) end",
     "a loop in an error": "error(setmetatable({}, {__newindex = rawset, __index = function() while true do end end}))",
-    "a loop of short threads": "local function f(d) if d > 0 then for i = 1, 300 do coroutine.wrap(f)(d - 1) end end end f(9)",
+    "a loop of short threads": "local function f(d) if d > 0 then for _ = 1, 99 do coroutine.wrap(f)(d - 1) end end end f(9)",
     "a loop of commands": "while true do redis.pcall('ping') end",
 }
 
