@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import integer
@@ -164,9 +165,16 @@ def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: byt
 )
 def zrangestore(client: Session, dst: bytes, src: bytes, min: bytes, max: bytes, *options: bytes) -> int:
     """Stores a range of members in another sorted set; returns how many."""
-    query = _parse(min, max, options, _STORE_OPTIONS)
-    scores = {member: score for score, member in _select(client, src, query)}
-    packs = query.kind == BY_RANK or not client.engine.config.edition.precedes("7.4.0")
+    query, config = _parse(min, max, options, _STORE_OPTIONS), client.engine.config
+    selected = _select(client, src, query)
+    scores = {member: score for score, member in selected}
+    packs = query.kind == BY_RANK or not config.edition.precedes("7.4.0")
+    if packs and not (query.kind == BY_RANK and len(scores) > config.zset_max_listpack_entries):
+        # they are added one by one, at first to a listpack, which knows no negative zero
+        for score, member in islice(selected, config.zset_max_listpack_entries):
+            if len(member) > config.zset_max_listpack_value:
+                break
+            scores[member] = score + 0.0
     return store(client, dst, scores, b"zrangestore", packs)
 
 
