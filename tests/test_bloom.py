@@ -317,3 +317,23 @@ def test_a_long_item_is_hashed_once_for_all_filters_of_a_chain(monkeypatch):
     chain.has(b"x" * 5000)
     chain.add(b"y" * 5000)
     assert [data[:1] for data in hashed] == [b"x", b"y"]
+
+
+class Step(int):
+    """A hash that is added to come to the next bit of an item, and counts how often."""
+
+    taken = 0
+
+    def __radd__(self, place):
+        Step.taken += 1
+        return place + int(self)
+
+
+def test_each_filter_of_a_chain_is_left_at_the_first_bit_that_is_not_set(monkeypatch):
+    chain = Chain(1, 0.01, 1, fixed=False)
+    for number in range(300):
+        chain.add(b"%d" % number)
+    hashes = sum(filter.hashes for filter in chain.filters)
+    monkeypatch.setattr(murmur, "_pair", lambda data: (0xC6A4A7935BD1E995, Step(0x9E3779B97F4A7C15)))
+    assert not chain.has(b"x" * 5000)
+    assert 0 < Step.taken < 3 * len(chain.filters) < hashes / 10
