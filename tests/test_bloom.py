@@ -6,7 +6,7 @@ import pytest
 
 import emulator
 from emulator.commands.dump import dump
-from emulator.modules.bloom import murmur
+from emulator.modules.bloom import cuckoo, murmur
 from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
@@ -18,6 +18,7 @@ from emulator.rdb.payload import sealed, unsealed
 
 RATE = b"-ERR error rate must be in the range (0.000000, 1.000000)\r\n"
 CAPACITY = b"-ERR capacity must be in the range [1, 1073741824]\r\n"
+MANY = 2000
 EXPANSION = b"-ERR expansion must be in the range [0, 32768]\r\n"
 
 
@@ -337,3 +338,33 @@ def test_each_filter_of_a_chain_is_left_at_the_first_bit_that_is_not_set(monkeyp
     monkeypatch.setattr(murmur, "_pair", lambda data: (0xC6A4A7935BD1E995, Step(0x9E3779B97F4A7C15)))
     assert not chain.has(b"x" * 5000)
     assert 0 < Step.taken < 3 * len(chain.filters) < hashes / 10
+
+
+class Searched(bytearray):
+    """A room that counts how often rooms are searched."""
+
+    times = 0
+
+    def find(self, *sought):
+        Searched.times += 1
+        return super().find(*sought)
+
+
+def test_full_cuckoo_filters_are_not_searched_for_a_place(monkeypatch):
+    monkeypatch.setattr(cuckoo, "zeroed", Searched)
+    filter = Cuckoo(4, Settings(2, 20, 1))
+    for number in range(MANY):
+        filter.add(b"%d" % number)
+    assert len(filter.filters) > MANY / 5
+    assert Searched.times < 60 * MANY
+
+
+def test_a_place_that_was_freed_in_a_full_cuckoo_filter_is_taken():
+    filter = Cuckoo(4, Settings(2, 20, 1))
+    for number in range(MANY):
+        filter.add(b"%d" % number)
+    for item in (b"5", b"6", b"7"):
+        twin, count = filter.copy(), len(filter.filters)
+        assert filter.remove(item)
+        filter.add(item)
+        assert (filter.filters, len(filter.filters)) == (twin.filters, count)
