@@ -5,8 +5,9 @@ import resource
 import pytest
 
 import emulator
+from emulator import lua
 from emulator.commands.dump import dump
-from emulator.modules.bloom import cuckoo, murmur
+from emulator.modules.bloom import cuckoo, murmur, room
 from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
@@ -368,3 +369,21 @@ def test_a_place_that_was_freed_in_a_full_cuckoo_filter_is_taken():
         assert filter.remove(item)
         filter.add(item)
         assert (filter.filters, len(filter.filters)) == (twin.filters, count)
+
+
+@pytest.mark.parametrize("small", [0, 1 << 16], ids=["pages", "bytes"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_fingerprints_are_moved_in_lua_as_in_python(monkeypatch, size, small):
+    monkeypatch.setattr(room, "_SMALL", small)
+    filters = []
+    for function in (lua.function, lambda module, name: None):
+        monkeypatch.setattr(lua, "function", function)
+        filter, refused = Cuckoo(256, Settings(size, 100, 0)), 0
+        for number in range(420):
+            try:
+                filter.add(b"%d" % number)
+            except cuckoo.Full:
+                refused += 1
+        assert refused > 20
+        filters.append((refused, filter.items, bytes(filter.filters[0])))
+    assert filters[0] == filters[1]

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from emulator import lua
 from emulator.modules.bloom.murmur import hash64
 from emulator.modules.bloom.room import NoRoom, Room, copied, occupied, zeroed
 from emulator.protocol.numbers import UINT64_MAX
@@ -24,6 +25,10 @@ _COMPACTED_FROM: Final = 0.1
 """Which part of the items has to be deleted before the filters are compacted by themselves."""
 _MOST_SETTING: Final = 65535
 _MOST_FILTERS: Final = 1024
+_FEW: Final = 64
+"""So many iterations are no reason to start Lua for."""
+_MOST_QUICK: Final = 1 << 30
+"""So many buckets have numbers of 32 bits in Lua."""
 _MOST_BUCKETS: Final = 1 << 56
 """What one command may make of a filter."""
 
@@ -161,6 +166,10 @@ class Cuckoo:
         """Make place in the last filter by moving others about; where that fails all is as before."""
         size, iterations, _ = self.settings
         buckets = len(room) // size
+        if iterations > _FEW and buckets <= _MOST_QUICK and not buckets & (buckets - 1):
+            displace = lua.function("modules/bloom/displace", "displace")
+            if displace is not None:
+                return bool(displace(lua.address(room), buckets, size, iterations, hash % buckets, fingerprint))
         bucket, slot = hash % buckets, 0
         moved: list[tuple[int, int]] = []
         for _ in range(iterations):
