@@ -10,11 +10,13 @@ from emulator.commands.dump import dump
 from emulator.modules.bloom import cuckoo, murmur, room
 from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
+from emulator.modules.bloom.cms import MOST, Overflow, Sketch
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
 from emulator.modules.bloom.node_order import ordered
 from emulator.modules.bloom.room import NoRoom, copied, zeroed
 from emulator.modules.bloom.tdigest import TDigest
 from emulator.modules.bloom.topk import TopK
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.rdb.payload import sealed, unsealed
 
 RATE = b"-ERR error rate must be in the range (0.000000, 1.000000)\r\n"
@@ -387,3 +389,21 @@ def test_fingerprints_are_moved_in_lua_as_in_python(monkeypatch, size, small):
         assert refused > 20
         filters.append((refused, filter.items, bytes(filter.filters[0])))
     assert filters[0] == filters[1]
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (3, -1, 0), (INT64_MIN, INT64_MAX, 1), (-1, 0, 0), (1, 1 << 31, 0)])
+def test_merged_counts_are_the_weighted_sums_or_none_has_changed(weights):
+    sketches = [Sketch(4099, 1), Sketch(4099, 1)]
+    for number in range(3000):
+        for sketch in sketches:
+            sketch.add(b"%d" % number, number + 1)
+    cells = sketches[0].cells.tolist()
+    sources = list(zip([*sketches, sketches[0]], weights, strict=True))
+    sums = [count * sum(weights) for count in cells]
+    if min(sums) >= 0 and max(sums) <= MOST:
+        sketches[0].merge(sources)
+        assert sketches[0].cells.tolist() == sums
+    else:
+        with pytest.raises(Overflow):
+            sketches[0].merge(sources)
+        assert sketches[0].cells.tolist() == cells
