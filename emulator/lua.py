@@ -9,7 +9,10 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmap import mmap
 
 _LUAS = ("luajit21", "luajit20", "lua51")
 
@@ -40,16 +43,16 @@ def function(module: str, name: str) -> Any:
         return _module(module.encode())[name.encode()]
 
 
-def address(text: bytes | bytearray) -> int:
+def address(text: bytes | bytearray | mmap) -> int:
     """Where the bytes of a text are, for a function that reads them there instead of in a copy of its own.
 
     The caller holds the text for as long, and does not change its size.
     """
     import ctypes  # takes 3 ms to be imported, and few need it
 
-    if isinstance(text, bytearray):
-        return ctypes.addressof(ctypes.c_char.from_buffer(text))
-    return ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value or 0
+    if isinstance(text, bytes):
+        return ctypes.cast(ctypes.c_char_p(text), ctypes.c_void_p).value or 0
+    return ctypes.addressof(ctypes.c_char.from_buffer(text))
 
 
 @cache

@@ -5,19 +5,23 @@ import resource
 import pytest
 
 import emulator
+from emulator import lua
 from emulator.commands.dump import dump
-from emulator.modules.bloom import murmur
+from emulator.modules.bloom import cuckoo, murmur, room
 from emulator.modules.bloom import topk as heavy_keeper
 from emulator.modules.bloom.chain import Chain, Full
+from emulator.modules.bloom.cms import MOST, Overflow, Sketch
 from emulator.modules.bloom.cuckoo import Cuckoo, Settings
 from emulator.modules.bloom.node_order import ordered
 from emulator.modules.bloom.room import NoRoom, copied, zeroed
 from emulator.modules.bloom.tdigest import TDigest
 from emulator.modules.bloom.topk import TopK
+from emulator.protocol.numbers import INT64_MAX, INT64_MIN
 from emulator.rdb.payload import sealed, unsealed
 
 RATE = b"-ERR error rate must be in the range (0.000000, 1.000000)\r\n"
 CAPACITY = b"-ERR capacity must be in the range [1, 1073741824]\r\n"
+MANY = 2000
 EXPANSION = b"-ERR expansion must be in the range [0, 32768]\r\n"
 
 
@@ -317,3 +321,89 @@ def test_a_long_item_is_hashed_once_for_all_filters_of_a_chain(monkeypatch):
     chain.has(b"x" * 5000)
     chain.add(b"y" * 5000)
     assert [data[:1] for data in hashed] == [b"x", b"y"]
+
+
+class Step(int):
+    """A hash that is added to come to the next bit of an item, and counts how often."""
+
+    taken = 0
+
+    def __radd__(self, place):
+        Step.taken += 1
+        return place + int(self)
+
+
+def test_each_filter_of_a_chain_is_left_at_the_first_bit_that_is_not_set(monkeypatch):
+    chain = Chain(1, 0.01, 1, fixed=False)
+    for number in range(300):
+        chain.add(b"%d" % number)
+    hashes = sum(filter.hashes for filter in chain.filters)
+    monkeypatch.setattr(murmur, "_pair", lambda data: (0xC6A4A7935BD1E995, Step(0x9E3779B97F4A7C15)))
+    assert not chain.has(b"x" * 5000)
+    assert 0 < Step.taken < 3 * len(chain.filters) < hashes / 10
+
+
+class Searched(bytearray):
+    """A room that counts how often rooms are searched."""
+
+    times = 0
+
+    def find(self, *sought):
+        Searched.times += 1
+        return super().find(*sought)
+
+
+def test_full_cuckoo_filters_are_not_searched_for_a_place(monkeypatch):
+    monkeypatch.setattr(cuckoo, "zeroed", Searched)
+    filter = Cuckoo(4, Settings(2, 20, 1))
+    for number in range(MANY):
+        filter.add(b"%d" % number)
+    assert len(filter.filters) > MANY / 5
+    assert Searched.times < 60 * MANY
+
+
+def test_a_place_that_was_freed_in_a_full_cuckoo_filter_is_taken():
+    filter = Cuckoo(4, Settings(2, 20, 1))
+    for number in range(MANY):
+        filter.add(b"%d" % number)
+    for item in (b"5", b"6", b"7"):
+        twin, count = filter.copy(), len(filter.filters)
+        assert filter.remove(item)
+        filter.add(item)
+        assert (filter.filters, len(filter.filters)) == (twin.filters, count)
+
+
+@pytest.mark.parametrize("small", [0, 1 << 16], ids=["pages", "bytes"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_fingerprints_are_moved_in_lua_as_in_python(monkeypatch, size, small):
+    monkeypatch.setattr(room, "_SMALL", small)
+    filters = []
+    for function in (lua.function, lambda module, name: None):
+        monkeypatch.setattr(lua, "function", function)
+        filter, refused = Cuckoo(256, Settings(size, 100, 0)), 0
+        for number in range(420):
+            try:
+                filter.add(b"%d" % number)
+            except cuckoo.Full:
+                refused += 1
+        assert refused > 20
+        filters.append((refused, filter.items, bytes(filter.filters[0])))
+    assert filters[0] == filters[1]
+
+
+@pytest.mark.parametrize("weights", [(1, 1, 1), (3, -1, 0), (INT64_MIN, INT64_MAX, 1), (-1, 0, 0), (1, 1 << 31, 0)])
+def test_merged_counts_are_the_weighted_sums_or_none_has_changed(weights):
+    sketches = [Sketch(4099, 1), Sketch(4099, 1)]
+    for number in range(3000):
+        for sketch in sketches:
+            sketch.add(b"%d" % number, number + 1)
+    cells = sketches[0].cells.tolist()
+    sources = list(zip([*sketches, sketches[0]], weights, strict=True))
+    sums = [count * sum(weights) for count in cells]
+    if min(sums) >= 0 and max(sums) <= MOST:
+        sketches[0].merge(sources)
+        assert sketches[0].cells.tolist() == sums
+    else:
+        with pytest.raises(Overflow):
+            sketches[0].merge(sources)
+        assert sketches[0].cells.tolist() == cells

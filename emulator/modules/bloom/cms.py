@@ -5,6 +5,7 @@ Source: G. Cormode and S. Muthukrishnan, "An Improved Data Stream Summary: The C
 
 from __future__ import annotations
 
+import struct
 from array import array
 from collections.abc import Sequence
 from typing import Final
@@ -21,6 +22,15 @@ MOST_DEPTH: Final = 4096
 _CELL: Final = 4
 _PORTION: Final = 4096
 """Counters that are merged at a time."""
+
+_STEP: Final = 4
+"""So many counters are as long as one digit: no sum of them with weights of 64 bits is too long for it."""
+_FIRST: Final = int.from_bytes(struct.pack("<QQ", MOST, 0) * (_PORTION // _STEP), "little")
+_MASKS: Final = [_FIRST << lane * 8 * _CELL for lane in range(_STEP)]
+"""Which counters each of the large integers is made of."""
+_UPPER_ZERO: Final = 1 << 63
+"""The upper half of a digit of zero; a negative one is less, and so it borrows nothing from the next."""
+_ZEROS: Final = int.from_bytes(struct.pack("<QQ", 0, _UPPER_ZERO) * (_PORTION // _STEP), "little")
 
 
 class Overflow(Exception):
@@ -84,14 +94,12 @@ class Sketch:
         """
         starts = range(0, len(self.cells), _PORTION)
         sums = [(start, portion) for start in starts if (portion := _sums(sources, start)) is not None]
-        if any(min(portion) < 0 or max(portion) > MOST for _, portion in sums):
-            raise Overflow
         count = sum(source.count * factor for source, factor in sources)
         for start in starts:
             if not _is_zero(self, start):
                 self.cells[start : start + _PORTION] = array("I", bytes(self.cells[start : start + _PORTION].nbytes))
         for start, portion in sums:
-            self.cells[start : start + _PORTION] = array("I", portion)
+            self.cells[start : start + _PORTION] = portion
         self.count = count
 
 
@@ -101,11 +109,25 @@ def _is_zero(sketch: Sketch, start: int) -> bool:
     return portion.count(0) == len(portion)
 
 
-def _sums(sources: Sequence[tuple[Sketch, int]], start: int) -> list[int] | None:
-    """A portion of the sums, None where it is zero."""
-    columns = [
-        [number * factor for number in source.cells[start : start + _PORTION]]
-        for source, factor in sources
-        if not _is_zero(source, start)
-    ]
-    return list(map(sum, zip(*columns, strict=True))) if columns else None
+def _sums(sources: Sequence[tuple[Sketch, int]], start: int) -> array[int] | None:
+    """A portion of the sums, None where it is zero.  Raises `Overflow`.
+
+    Every fourth counter is a digit of a large integer, so that a thousand are multiplied and added at once.
+    """
+    totals = [0] * _STEP
+    for source, factor in sources:
+        if not _is_zero(source, start):
+            number = int.from_bytes(source.cells[start : start + _PORTION], "little")
+            for lane, mask in enumerate(_MASKS):
+                totals[lane] += (number & mask) * factor
+    if not any(totals):
+        return None
+    sums = array("I", bytes(_PORTION * _CELL))
+    for lane, total in enumerate(totals):
+        digits = (total >> lane * 8 * _CELL) + _ZEROS
+        halves = memoryview(digits.to_bytes(_PORTION * _CELL, "little")).cast("Q")
+        lower = halves[::2].tolist()
+        if max(lower) > MOST or set(halves[1::2].tolist()) != {_UPPER_ZERO}:
+            raise Overflow
+        sums[lane::_STEP] = array("I", lower)
+    return sums[: len(sources[0][0].cells) - start]

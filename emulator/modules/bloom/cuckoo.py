@@ -8,8 +8,10 @@ Source: B. Fan et al., "Cuckoo Filter: Practically Better Than Bloom", CoNEXT 20
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from emulator import lua
 from emulator.modules.bloom.murmur import hash64
 from emulator.modules.bloom.room import NoRoom, Room, copied, occupied, zeroed
 from emulator.protocol.numbers import UINT64_MAX
@@ -23,6 +25,10 @@ _COMPACTED_FROM: Final = 0.1
 """Which part of the items has to be deleted before the filters are compacted by themselves."""
 _MOST_SETTING: Final = 65535
 _MOST_FILTERS: Final = 1024
+_FEW: Final = 64
+"""So many iterations are no reason to start Lua for."""
+_MOST_QUICK: Final = 1 << 30
+"""So many buckets have numbers of 32 bits in Lua."""
 _MOST_BUCKETS: Final = 1 << 56
 """What one command may make of a filter."""
 
@@ -51,11 +57,12 @@ def power_of_two(number: int) -> int:
 class Cuckoo:
     """A cuckoo filter as a key holds it.
 
-    ``first`` is how many buckets the first filter has, a power of two.  Raises `NoRoom`.  Adding, looking up and deleting:
-    O(n) in the item's length and O(1) in each filter.
+    ``first`` is how many buckets the first filter has, a power of two.  ``unfilled`` are at least those of the ``filters``
+    that have a free slot: in a long list most have none.  Raises `NoRoom`.  Adding, looking up and deleting: O(n) in the
+    item's length and O(1) in each filter, adding in each unfilled one.
     """
 
-    __slots__ = ("deleted", "filters", "first", "items", "settings")
+    __slots__ = ("deleted", "filters", "first", "items", "settings", "unfilled")
 
     encoding = b"raw"
 
@@ -64,6 +71,7 @@ class Cuckoo:
         self.first = power_of_two(capacity // settings.bucket_size) or 1
         self.items = self.deleted = 0
         self.filters: list[Room] = []
+        self.unfilled: list[Room] = []
         self.grow()
 
     def __len__(self) -> int:
@@ -79,11 +87,14 @@ class Cuckoo:
         twin = Cuckoo.__new__(Cuckoo)
         twin.settings, twin.first, twin.items, twin.deleted = self.settings, self.first, self.items, self.deleted
         twin.filters = [copied(room) for room in self.filters]
+        twin.unfilled = twin.filters[:]
         return twin
 
     def grow(self) -> None:
         """Add a filter.  Raises `NoRoom`."""
-        self.filters.append(zeroed(self.size_of(len(self.filters))))
+        room = zeroed(self.size_of(len(self.filters)))
+        self.filters.append(room)
+        self.unfilled = [*(one for one in self.unfilled if one.find(b"\0") >= 0), room]
 
     def size_of(self, index: int) -> int:
         """Bytes of the filter of an index."""
@@ -100,14 +111,19 @@ class Cuckoo:
         buckets = len(room) // size
         return hash % buckets * size, (hash ^ fingerprint * _OTHER) % buckets * size
 
-    def _find(self, room: Room, hash: int, fingerprint: int, sought: int) -> int:
-        """The first slot in an item's buckets that holds what is sought, -1 for none."""
-        size = self.settings.bucket_size
-        for start in self._places(room, hash, fingerprint):
-            place = room.find(bytes((sought,)), start, start + size)
+    def _find(self, rooms: Iterable[Room], hash: int, fingerprint: int, sought: int) -> tuple[Room, int] | None:
+        """The first slot in an item's buckets of some filters that holds what is sought, None where none does."""
+        size, byte, other = self.settings.bucket_size, bytes((sought,)), hash ^ fingerprint * _OTHER
+        for room in rooms:
+            buckets = len(room) // size
+            start = hash % buckets * size
+            place = room.find(byte, start, start + size)
+            if place < 0:
+                start = other % buckets * size
+                place = room.find(byte, start, start + size)
             if place >= 0:
-                return place
-        return -1
+                return room, place
+        return None
 
     # Items
 
@@ -115,7 +131,7 @@ class Cuckoo:
         """Whether an item may be there."""
         hash = hash64(item)
         fingerprint = hash % 255 + 1
-        return any(self._find(room, hash, fingerprint, fingerprint) >= 0 for room in self.filters)
+        return self._find(self.filters, hash, fingerprint, fingerprint) is not None
 
     def count(self, item: bytes) -> int:
         """How often an item may have been added."""
@@ -139,17 +155,21 @@ class Cuckoo:
         self.items += 1
 
     def _place(self, hash: int, fingerprint: int) -> bool:
-        for room in reversed(self.filters):
-            slot = self._find(room, hash, fingerprint, 0)
-            if slot >= 0:
-                room[slot] = fingerprint
-                return True
-        return self._displace(self.filters[-1], hash, fingerprint)
+        free = self._find(reversed(self.unfilled), hash, fingerprint, 0)
+        if free is None:
+            return self._displace(self.filters[-1], hash, fingerprint)
+        room, slot = free
+        room[slot] = fingerprint
+        return True
 
     def _displace(self, room: Room, hash: int, fingerprint: int) -> bool:
         """Make place in the last filter by moving others about; where that fails all is as before."""
         size, iterations, _ = self.settings
         buckets = len(room) // size
+        if iterations > _FEW and buckets <= _MOST_QUICK and not buckets & (buckets - 1):
+            displace = lua.function("modules/bloom/displace", "displace")
+            if displace is not None:
+                return bool(displace(lua.address(room), buckets, size, iterations, hash % buckets, fingerprint))
         bucket, slot = hash % buckets, 0
         moved: list[tuple[int, int]] = []
         for _ in range(iterations):
@@ -170,16 +190,17 @@ class Cuckoo:
         """Take an item out once; whether it was there."""
         hash = hash64(item)
         fingerprint = hash % 255 + 1
-        for room in reversed(self.filters):
-            slot = self._find(room, hash, fingerprint, fingerprint)
-            if slot >= 0:
-                room[slot] = 0
-                self.items -= 1
-                self.deleted += 1
-                if len(self.filters) > 1 and self.deleted > self.items * _COMPACTED_FROM:
-                    self.compact(stubborn=False)
-                return True
-        return False
+        found = self._find(reversed(self.filters), hash, fingerprint, fingerprint)
+        if found is None:
+            return False
+        room, slot = found
+        room[slot] = 0
+        self.unfilled = self.filters[:]
+        self.items -= 1
+        self.deleted += 1
+        if len(self.filters) > 1 and self.deleted > self.items * _COMPACTED_FROM:
+            self.compact(stubborn=False)
+        return True
 
     def compact(self, stubborn: bool) -> None:
         """Move what is in later filters to earlier ones; without `stubborn` up to the first that is not emptied.  O(n)."""
@@ -189,21 +210,20 @@ class Cuckoo:
                 self.filters.pop()
             if not emptied and not stubborn:
                 break
+        self.unfilled = self.filters[:]
         self.deleted = 0
 
     def _empty(self, index: int) -> bool:
         """Move what one filter has to those before it; whether all has gone."""
-        room, size = self.filters[index], self.settings.bucket_size
+        room, earlier, size = self.filters[index], self.filters[:index], self.settings.bucket_size
         emptied = True
         for place, fingerprint in occupied(room):
-            for earlier in self.filters[:index]:
-                slot = self._find(earlier, place // size, fingerprint, 0)
-                if slot >= 0:
-                    earlier[slot] = fingerprint
-                    room[place] = 0
-                    break
-            else:
+            free = self._find(earlier, place // size, fingerprint, 0)
+            if free is None:
                 emptied = False
+            else:
+                free[0][free[1]] = fingerprint
+                room[place] = 0
         return emptied
 
     # As chunks
@@ -237,6 +257,7 @@ class Cuckoo:
                 if length > len(room) - offset:
                     return False
                 room[offset : offset + length] = portion
+                self.unfilled = self.filters[:]
                 return True
             offset -= len(room)
         return False
@@ -257,7 +278,8 @@ def described(items: int, deleted: int, first: int, filters: int, settings: Sett
     if first & (first - 1) or max(settings) > _MOST_SETTING:
         return None
     value = Cuckoo.__new__(Cuckoo)
-    value.items, value.deleted, value.first, value.settings, value.filters = items, deleted, first, settings, []
+    value.items, value.deleted, value.first, value.settings = items, deleted, first, settings
+    value.filters, value.unfilled = [], []
     try:
         for _ in range(filters):
             value.grow()

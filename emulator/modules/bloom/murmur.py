@@ -17,12 +17,6 @@ _FIRST_SEED: Final = 0xC6A4A7935BD1E995
 _SHORT_MASK: Final = (1 << 32) - 1
 _SHORT_FACTOR: Final = 0x5BD1E995
 
-Bits = tuple[tuple[int, int], ...]
-"""For each bit its byte and what has it alone set there: to look a bit up takes half the time that its number would."""
-
-Item = bytes | tuple[int, int]
-"""An item of a Bloom filter: itself if it is short, or the two hashes that all others are made of."""
-
 _FINGERPRINT_SEED: Final = 1919
 _SHORT: Final = 64
 _FEW: Final = 16
@@ -30,37 +24,34 @@ _REMEMBERED: Final = 4096
 
 
 def _words(data: bytes) -> list[int]:
-    """The whole words of eight bytes, mixed."""
+    """The words of eight bytes, mixed, and what is left behind them as it is."""
     mixed = []
-    for word in struct.unpack_from(f"<{len(data) >> 3}Q", data):
+    whole = len(data) >> 3
+    for word in struct.unpack_from(f"<{whole}Q", data) if whole else ():
         word = word * _FACTOR & _MASK
         mixed.append((word ^ word >> 47) * _FACTOR & _MASK)
+    if len(data) & 7:
+        mixed.append(int.from_bytes(data[whole << 3 :], "little"))
     return mixed
 
 
-def _hash(length: int, words: Iterable[int], rest: bytes, seed: int) -> int:
+def _hash(length: int, words: Iterable[int], seed: int) -> int:
     hash = seed ^ length * _FACTOR & _MASK
     for word in words:
         hash = (hash ^ word) * _FACTOR & _MASK
-    if rest:
-        hash = (hash ^ int.from_bytes(rest, "little")) * _FACTOR & _MASK
     hash = (hash ^ hash >> 47) * _FACTOR & _MASK
     return hash ^ hash >> 47
 
 
 def hash64(data: bytes, seed: int = 0) -> int:
     """A hash of 64 bits.  O(n)."""
-    length = len(data)
-    return _hash(length, _words(data) if length > 7 else (), data[length & ~7 :], seed)
+    return _hash(len(data), _words(data), seed)
 
 
 def _pair(data: bytes) -> tuple[int, int]:
-    """The two hashes of 64 bits that a Bloom filter makes all others of; the first is the seed of the second."""
-    length = len(data)
-    words = _words(data) if length > 7 else ()
-    rest = data[length & ~7 :]
-    first = _hash(length, words, rest, _FIRST_SEED)
-    return first, _hash(length, words, rest, first)
+    length, words = len(data), _words(data)
+    first = _hash(length, words, _FIRST_SEED)
+    return first, _hash(length, words, first)
 
 
 def hashes32(data: bytes, seeds: Iterable[int]) -> list[int]:
@@ -92,27 +83,15 @@ def _places(data: bytes, rows: int, width: int) -> tuple[int, ...]:
     return tuple(row * width + hash % width for row, hash in enumerate(hashes32(data, range(rows))))
 
 
-def _bits(item: Item, bits: int, hashes: int) -> Bits:
-    place, step = item if isinstance(item, tuple) else _known_pair(item)
-    places = [(place + number * step & _MASK) % bits for number in range(hashes)]
-    return tuple([(place >> 3, 1 << (place & 7)) for place in places])
-
-
 _known_pair = lru_cache(_REMEMBERED)(_pair)
-_known_bits = lru_cache(_REMEMBERED)(_bits)
 _known_fingerprint = lru_cache(_REMEMBERED)(_fingerprint)
 _known_places = lru_cache(_REMEMBERED)(_places)
 """What is counted most is asked for most, so what is known of short items is remembered for a while."""
 
 
-def item_of(data: bytes) -> Item:
-    """An item for `bits_of`: a long one is hashed here, once for all filters.  O(n)."""
-    return data if len(data) <= _SHORT else _pair(data)
-
-
-def bits_of(item: Item, bits: int, hashes: int) -> Bits:
-    """The bits of an item, as many as there are hashes, in a Bloom filter of so many.  O(hashes)."""
-    return _known_bits(item, bits, hashes) if item.__class__ is bytes and hashes <= _FEW else _bits(item, bits, hashes)
+def pair_of(data: bytes) -> tuple[int, int]:
+    """The two hashes of 64 bits that a Bloom filter makes all others of; the first is the seed of the second.  O(n)."""
+    return _known_pair(data) if len(data) <= _SHORT else _pair(data)
 
 
 def fingerprint_of(data: bytes) -> int:
