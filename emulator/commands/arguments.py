@@ -123,9 +123,9 @@ def timeout(client: Session, text: bytes) -> int:
             seconds = math.copysign(math.inf if exact.exponent > 0 else math.ulp(0.0), exact.significand)
     if seconds > INT64_MAX / 1000:
         raise CommandError("ERR timeout is out of range")
-    if seconds * 1000 <= -1:  # less is rounded up to none
+    if seconds * 1000 < -1:  # in a long double 0.001 comes to less than 1, and what is less is rounded up to none
         raise CommandError("ERR timeout is negative")
-    span = math.ceil(seconds * 1000)
+    span = max(math.ceil(seconds * 1000), 0)
     if span > INT64_MAX - client.engine.clock.now:
         raise CommandError("ERR timeout is out of range")
     return span
