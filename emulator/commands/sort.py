@@ -199,10 +199,7 @@ def _sorted(client: Session, key: bytes, options: _Options) -> list[bytes | None
 
 
 def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
-    """Return the sorted key and the last key after STORE; the arguments of other options are skipped.
-
-    A script may ask about a call that has no key.
-    """
+    """Return the sorted key and the last key after STORE; the arguments of other options are skipped."""
     stored: list[tuple[bytes, str]] = []
     position = 2
     while position < len(words):
@@ -210,7 +207,7 @@ def _keys_of_sort(words: Sequence[bytes]) -> list[tuple[bytes, str]]:
         if option == b"STORE" and position + 1 < len(words):
             stored = [(words[position + 1], "OW update")]
         position += {b"LIMIT": 3, b"GET": 2, b"BY": 2, b"STORE": 2}.get(option, 1)
-    return [*((key, "RO access") for key in words[1:2]), *stored]
+    return [(words[1], "RO access"), *stored]
 
 
 @command(
