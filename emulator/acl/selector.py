@@ -84,8 +84,9 @@ class Selector:
         self.all_keys = self.all_channels = self.all_commands = False
         self._future_commands = False
         self._allowed: set[bytes] = set()  # as far as not all are
-        self._first_arguments: dict[bytes, list[bytes]] = {}
-        self._rules: list[tuple[bytes, bytes]] = []
+        self._first_arguments: dict[bytes, set[bytes]] = {}
+        self._rules: dict[bytes, bytes] = {}  # the sign by the name
+        self._inner_rules: dict[bytes, set[bytes]] = {}  # the names that begin with another and a bar
         self._patterns: dict[bytes, int] = {}
         self._channels: dict[bytes, None] = {}
 
@@ -96,8 +97,9 @@ class Selector:
         twin.all_keys, twin.all_channels, twin.all_commands = self.all_keys, self.all_channels, self.all_commands
         twin._future_commands = self._future_commands
         twin._allowed = set(self._allowed)
-        twin._first_arguments = {name: list(words) for name, words in self._first_arguments.items()}
-        twin._rules = list(self._rules)
+        twin._first_arguments = {name: set(words) for name, words in self._first_arguments.items()}
+        twin._rules = dict(self._rules)
+        twin._inner_rules = {name: set(inner) for name, inner in self._inner_rules.items()}
         twin._patterns = dict(self._patterns)
         twin._channels = dict(self._channels)
         return twin
@@ -170,6 +172,7 @@ class Selector:
         self._allowed = set()
         self._first_arguments.clear()
         self._rules.clear()
+        self._inner_rules.clear()
 
     def _change_category(self, word: bytes) -> None:
         category = word[2:].decode("utf-8", "replace")
@@ -193,9 +196,7 @@ class Selector:
                 raise RuleError(BAD_SYNTAX)
             if entry.subcommands:
                 raise RuleError(UNKNOWN_COMMAND)
-            arguments = self._first_arguments.setdefault(entry.full_name, [])
-            if argument not in arguments:
-                arguments.append(argument)
+            self._first_arguments.setdefault(entry.full_name, set()).add(argument)
         self._note(name, b"+")
 
     def _lookup(self, name: bytes) -> Command:
@@ -218,9 +219,12 @@ class Selector:
 
     def _note(self, name: bytes, sign: bytes) -> None:
         """Remember a rule for commands; those that it makes void (the same, or of a sub-command) are forgotten."""
-        inner = name + b"|"
-        self._rules = [rule for rule in self._rules if rule[1] != name and not rule[1].startswith(inner)]
-        self._rules.append((sign, name))
+        for void in (name, *self._inner_rules.pop(name, ())):
+            self._rules.pop(void, None)
+        outer, bar, _ = name.partition(b"|")
+        if bar:
+            self._inner_rules.setdefault(outer, set()).add(name)
+        self._rules[name] = sign
 
     # What they allow
 
@@ -285,7 +289,7 @@ class Selector:
     def commands_text(self) -> bytes:
         """``-@all +get +@list``."""
         base = b"+@all" if self._future_commands else b"-@all"
-        return b" ".join([base, *(sign + name for sign, name in self._rules)])
+        return b" ".join([base, *(sign + name for name, sign in self._rules.items())])
 
     @property
     def keys_text(self) -> bytes:

@@ -117,15 +117,15 @@ def timeout(client: Session, text: bytes) -> int:
         exact = parse_long_double(text)
         if exact is None:
             raise CommandError("ERR timeout is not a float or out of range")
-        if isinstance(exact, float) or exact.exponent <= 0:
-            seconds = float(exact)
-        else:  # beyond a double
-            seconds = math.copysign(math.inf, exact.significand)
+        if isinstance(exact, float):
+            seconds = exact
+        else:  # too large for a double, or too small
+            seconds = math.copysign(math.inf if exact.exponent > 0 else math.ulp(0.0), exact.significand)
     if seconds > INT64_MAX / 1000:
         raise CommandError("ERR timeout is out of range")
-    if seconds < 0:
+    if seconds * 1000 < -1:  # in a long double 0.001 comes to less than 1, and what is less is rounded up to none
         raise CommandError("ERR timeout is negative")
-    span = math.ceil(seconds * 1000)
+    span = max(math.ceil(seconds * 1000), 0)
     if span > INT64_MAX - client.engine.clock.now:
         raise CommandError("ERR timeout is out of range")
     return span

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from codecs import charmap_decode
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from itertools import pairwise
-from math import cos, pi, sin
+from math import ceil, cos, pi, sin
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -20,31 +22,35 @@ _NEWEST = 8
 _NEWEST_OF_VALKEY = 9
 
 
+_BRAILLE: Final = "".join(map(chr, range(0x2800, 0x2900)))
+"""The characters of all combinations of eight dots, in two columns of four."""
+
+
 class _Canvas:
-    """A canvas of dots; a Braille character has eight, in two columns of four."""
+    """A canvas of Braille characters.
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self._cells = [bytearray((width + 1) // 2) for _ in range((height + 3) // 4)]
+    A row is one integer with a byte for each character, the first lowest: a shape is drawn by a shift for each of its rows.
+    """
 
-    def dot(self, x: int, y: int) -> None:
-        """Set a dot; dots outside the canvas are ignored."""
-        if 0 <= x < self.width and 0 <= y < self.height:
-            below = y % 4
-            bit = 6 + x % 2 if below == 3 else below + 3 * (x % 2)
-            self._cells[y // 4][x // 2] |= 1 << bit
+    def __init__(self, columns: int, rows: int) -> None:
+        self._columns = columns
+        self._rows = [0] * rows
 
-    def line(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Set the dots between two points."""
-        across, down = end[0] - start[0], end[1] - start[1]
-        steps = max(round(abs(across)), round(abs(down)), 1)
-        for step in range(steps + 1):
-            self.dot(round(start[0] + across * step / steps), round(start[1] + down * step / steps))
+    def draw(self, shape: Sequence[int], column: int, row: int) -> None:
+        """Add the dots of a shape whose first character is there; what is outside the canvas is left out."""
+        for place, dots in enumerate(shape, row):
+            if 0 <= place < len(self._rows):
+                self._rows[place] |= dots << 8 * column if column >= 0 else dots >> -8 * column
 
     def lines(self) -> Iterator[str]:
         """Return the rows of characters."""
-        for row in self._cells:
-            yield "".join([chr(0x2800 + cell) for cell in row])
+        inside = (1 << 8 * self._columns) - 1
+        for row in self._rows:
+            yield charmap_decode((row & inside).to_bytes(self._columns, "little"), "strict", _BRAILLE)[0]
+
+
+_TURNS: Final = 90
+"""So many ways a square may be turned: it is the same after a quarter of a circle."""
 
 
 def _squares(random: Random, columns: int = 66, across: int = 8, down: int = 12) -> Iterator[str]:
@@ -52,21 +58,32 @@ def _squares(random: Random, columns: int = 66, across: int = 8, down: int = 12)
     columns, across, down = (min(max(size, 1), most) for size, most in ((columns, 1000), (across, 200), (down, 200)))
     margin = 2 if columns > 4 else 0
     side = (columns * 2 - margin * 2) / across
-    canvas = _Canvas(columns * 2, int(side * down) + margin * 2)
+    reach = ceil(side * 0.7)
+    shape = cache(partial(_square, side * 0.7))  # of many squares most are alike
+    canvas = _Canvas(columns, (int(side * down) + margin * 2 + 3) // 4)
     for row in range(down):
         disorder = row / down
         for column in range(across):
-            x, y = (random.uniform(-0.5, 0.5) * disorder * side * 0.8 for _ in "xy")
-            turn = random.uniform(-0.5, 0.5) * disorder * pi / 2
-            centre = margin + side * (column + 0.5) + x, margin + side * (row + 0.5) + y
-            corners = [_corner(centre, side * 0.7, turn + pi / 4 + pi / 2 * number) for number in range(5)]
-            for start, end in pairwise(corners):
-                canvas.line(start, end)
+            x, y, turn = ((random.random() - 0.5) * disorder for _ in range(3))
+            left = round(margin + side * (column + 0.5 + x * 0.8)) - reach
+            top = round(margin + side * (row + 0.5 + y * 0.8)) - reach
+            canvas.draw(shape(reach + left % 2, reach + top % 4, round(turn * _TURNS)), left // 2, top // 4)
     yield from canvas.lines()
 
 
-def _corner(centre: tuple[float, float], distance: float, angle: float) -> tuple[float, float]:
-    return centre[0] + distance * cos(angle), centre[1] + distance * sin(angle)
+def _square(distance: float, x: int, y: int, turn: int) -> list[int]:
+    """The rows of a square around a point from which its corners are that far; they are as those of a canvas."""
+    rows = [0] * ((y + ceil(distance)) // 4 + 1)
+    angles = [(turn / _TURNS + number + 0.5) * pi / 2 for number in range(5)]
+    corners = [(x + distance * cos(angle), y + distance * sin(angle)) for angle in angles]
+    for (start_x, start_y), (end_x, end_y) in pairwise(corners):
+        across, down = end_x - start_x, end_y - start_y
+        steps = max(round(abs(across)), round(abs(down)), 1)
+        for step in range(steps):
+            column, right = divmod(round(start_x + across * step / steps), 2)
+            row, below = divmod(round(start_y + down * step / steps), 4)
+            rows[row] |= 1 << 8 * column + (6 + right if below == 3 else below + 3 * right)
+    return rows
 
 
 _GREYS = ("97;107", "37;47", "90;100", "30;40")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.clients.blocking import Block
 from emulator.clients.pause import BY_MIGRATE
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import INT32_MAX, integer
 from emulator.commands.dump import serialized
 from emulator.commands.options import FLAG, Options, last_given, read_options
 from emulator.datatypes.wheel import NEVER
@@ -152,7 +152,7 @@ def _order(
         host,
         port,
         integer(destination_db),
-        patience if patience > 0 else _DEFAULT_TIMEOUT,
+        min(patience, INT32_MAX) if patience > 0 else _DEFAULT_TIMEOUT,  # no socket waits for longer
         given.get(b"KEYS", (key,)),
         given.get(last_given(given, (b"AUTH", b"AUTH2")), ()),
         b"COPY" in given,

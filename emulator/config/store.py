@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -10,7 +11,7 @@ from emulator.config.edition import REDIS_8_2, Edition
 from emulator.config.kinds import NEGATIVE, ConfigError, Directive, Integer, MemorySize, exceeds_memory
 from emulator.config.of_valkey import NOT_OF_VALKEY, OF_VALKEY
 from emulator.config.rewrite import Lines, rewrite_file
-from emulator.datatypes.glob import matcher
+from emulator.datatypes.glob import compiled
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.inline import split_inline
 from emulator.protocol.text import to_bytes, to_text
@@ -18,6 +19,8 @@ from emulator.protocol.text import to_bytes, to_text
 Hook = Callable[[], object]
 
 _GLOB = frozenset(b"*?[")
+_PLAIN = re.compile(rb"[^*?[\\]+")
+_BEFORE_CHOICES = re.compile(rb"[^[\\]*")
 
 
 class Store:
@@ -98,18 +101,18 @@ class Store:
     def get(self, patterns: Sequence[bytes]) -> dict[bytes, bytes]:
         """Names and values of the directives that match; a name without a glob is given back as it was spelt."""
         found: dict[str, tuple[bytes, bytes]] = {}
+        shown = [name.encode() for name, directive in self.directives.items() if not directive.hidden]
+        every = b"\0%b\0" % b"\0".join(shown)
         for pattern in patterns:
             if _GLOB.isdisjoint(pattern):
                 name = to_text(pattern).lower()
                 if name in self.directives and name not in found:
                     found[name] = pattern, self._shown(self.directives[name])
-                continue
-            # names are in lower case, but a range such as [!-_] may have the letters of the other
-            matches = matcher(pattern.lower(), ignore_case=b"[" in pattern)
-            for name, directive in self.directives.items():
-                word = name.encode()
-                if matches(word) and name not in found and not directive.hidden:
-                    found[name] = word, self._shown(directive)
+            elif _may_match(glob := pattern.lower(), every):
+                # names are in lower case, but a range such as [!-_] may have the letters of the other
+                for word in compiled(glob, ignore_case=b"[" in glob).among(shown):
+                    if (name := word.decode()) not in found:
+                        found[name] = word, self._shown(self.directives[name])
         return dict(found.values())
 
     def _shown(self, directive: Directive[Any]) -> bytes:
@@ -236,6 +239,15 @@ class Store:
             rewrite_file(self.file, lines, aliases)
         except OSError as error:
             raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+
+
+def _may_match(pattern: bytes, names: bytes) -> bool:
+    """Whether each plain part of a pattern is somewhere in `names`, which have a zero byte before and behind each.
+
+    A client may send many thousands of patterns; most that match nothing are told so, without a matcher for each.
+    """
+    plain = _BEFORE_CHOICES.match(b"\0" + pattern)
+    return plain is not None and all(part in names for part in _PLAIN.findall(plain[0]))
 
 
 def _failed(name: str, reason: str) -> CommandError:

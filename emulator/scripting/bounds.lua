@@ -17,6 +17,8 @@ local function as_int(number)
   return bits < 2 ^ 31 and bits or bits - 2 ^ 32
 end
 
+bounds.as_int = as_int
+
 -- Plain Lua's own check of the range overflows.
 function bounds.unpack(...)
   local contents, first, last = ...

@@ -1,10 +1,10 @@
 -- The library `cjson`.  Source: https://kyne.au/~mark/software/lua-cjson-manual.html
 
-local protect, marks_arrays = ...
+local protect, as_int, marks_arrays = ...
 
 local error, type, tonumber, tostring, pairs, pcall, select = error, type, tonumber, tostring, pairs, pcall, select
-local getmetatable, setmetatable = getmetatable, setmetatable
-local concat, floor, char, format = table.concat, math.floor, string.char, string.format
+local getmetatable, setmetatable, rawget = getmetatable, setmetatable, rawget
+local concat, floor, char, format, rep = table.concat, math.floor, string.char, string.format, string.rep
 local byte, find, sub, gsub = string.byte, string.find, string.sub, string.gsub
 local null = newproxy(true)
 getmetatable(null).__tostring = function() return "userdata: (nil)" end
@@ -35,14 +35,16 @@ local function is_marked(value)
   return type(metatable) == "table" and metatable.__is_cjson_array
 end
 
+-- The number of elements of a table that is an array.  C keeps the largest key in an `int`: one that it has no room for is the
+-- lowest integer there, and whatever key comes next is larger.
 local function array_length(value, settings)
   local largest, count = 0, 0
   for key in pairs(value) do
     if type(key) ~= "number" or floor(key) ~= key or key < 1 then return nil end
-    if key > largest then largest = key end
+    if key > largest then largest = key < 2 ^ 31 and key or -2 ^ 31 end
     count = count + 1
   end
-  if settings.ratio > 0 and largest > count * settings.ratio and largest > settings.safe then
+  if settings.ratio > 0 and largest > as_int(count * settings.ratio) and largest > settings.safe then
     if not settings.convert then raise("Cannot serialise table: excessively sparse array") end
     return nil
   end
@@ -82,11 +84,18 @@ local function append(out, value, settings, depth)
     local length = marked and #value or array_length(value, settings)
     if marked or length and length > 0 then
       out[#out + 1] = "["
+      local missing = 0  -- there may be millions before the next element
       for place = 1, length do
-        if place > 1 then out[#out + 1] = "," end
-        append(out, value[place], settings, depth)
+        local item = rawget(value, place)
+        if item == nil then
+          missing = missing + 1
+        else
+          if missing > 0 then out[#out + 1] = rep("null,", missing) end
+          append(out, item, settings, depth)
+          out[#out + 1], missing = ",", 0
+        end
       end
-      out[#out + 1] = "]"
+      out[length > 0 and #out or #out + 1] = "]"  -- instead of the last comma: the last element is never a missing one
       return
     end
     out[#out + 1] = "{"
@@ -203,8 +212,8 @@ local read_value
 
 -- What stands at a place, for an error.
 local function token(text, place, settings)
-  if place > #text then return "T_END" end
   local letter = sub(text, place, place)
+  if letter == "" or letter == "\0" then return "T_END" end
   if MARKS[letter] then return MARKS[letter] end
   if letter == '"' then
     read_string(text, place + 1, settings.expected)
@@ -300,8 +309,9 @@ local function integer_setting(settings, field, name, place, least, most, value)
   if not number then
     error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. type(value) .. ")", 3)
   end
+  number = as_int(number)
   if number < least or number > most then
-    error("bad argument #" .. place .. " to '" .. name .. "' (expected integer between " .. least .. " and "
+    error("bad argument #1 to '" .. name .. "' (expected integer between " .. least .. " and "
       .. format("%d", most) .. ")", 3)
   end
   settings[field] = number
@@ -355,7 +365,7 @@ function new()
     local ok, value, place = pcall(read_value, text, space(text, 1), settings, 0)
     if ok then
       place = space(text, place)
-      if place > #text then return value end
+      if place > #text or byte(text, place) == 0 then return value end  -- C's text ends at a zero byte
       ok, value = pcall(expect, text, place, settings, "the end")
     end
     error(value, 2)

@@ -1,6 +1,6 @@
 -- The library `cmsgpack`.  Source: https://github.com/msgpack/msgpack/blob/master/spec.md
 
-local pack_double, pack_float, read_double, read_float = ...
+local as_int, pack_double, pack_float, read_double, read_float = ...
 local error, type, tonumber, tostring, pairs, select, unpack, next = error, type, tonumber, tostring, pairs, select, unpack, next
 local byte, char, sub = string.byte, string.char, string.sub
 local concat, floor = table.concat, math.floor
@@ -244,16 +244,17 @@ local function number_argument(place, name, value, given)
     local got = given < place and "no value" or type(value)
     error("bad argument #" .. place .. " to '" .. name .. "' (number expected, got " .. got .. ")", 3)
   end
-  return floor(number)
+  if not (number >= -2 ^ 63 and number < 2 ^ 63) then return -2 ^ 63 end  -- as C makes 64 bits of it
+  return number < 0 and -floor(-number) or floor(number)
 end
 
 -- All values where neither limit nor offset is given, else the place behind the last one as well.
 local function unpack_some(data, limit, offset)
   local all = limit == 0 and offset == 0
   if limit < 0 or offset < 0 then
-    error("Invalid request to unpack with offset of " .. offset .. " and limit of " .. #data .. ".", 3)
+    error("Invalid request to unpack with offset of " .. as_int(offset) .. " and limit of " .. #data .. ".", 3)
   end
-  if offset > #data then error("Start offset " .. offset .. " greater than input length " .. #data .. ".", 3) end
+  if offset > #data then error("Start offset " .. as_int(offset) .. " greater than input length " .. #data .. ".", 3) end
   local values, count, place = {}, 0, offset + 1
   while place <= #data and (all or count < limit) do
     local ok, value, behind = pcall(read, data, place, 1 + count)

@@ -181,11 +181,15 @@ class Invocation:
         """``redis.acl_check_cmd``: whether the user may run a command; None and an error where there is no such call."""
         try:
             args = self._texts(words)
-            command = self._find(args)
-            if not command.least <= len(args) <= command.most:
-                raise CommandError(self.lua.wording.wrong_number)
+        except CommandError as error:
+            return None, one_line(error)
+        edition, api = self._engine.config.edition, self.lua.wording.api.encode()
+        try:
+            command = find(self._engine.commands, args)
         except CommandError:
-            return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % self.lua.wording.api.encode()
+            return None, b"ERR Invalid command passed to %b.acl_check_cmd()" % api
+        if edition.includes("8.6.0") and not command.least <= len(args) <= command.most:
+            return None, b"ERR Wrong number of args for %b.acl_check_cmd()" % api
         return self.session.check_user(self.client.user, command, args) is None
 
     def _find(self, args: Sequence[bytes]) -> Command:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -134,10 +133,13 @@ class Lua:
         names = wording.api.encode(), wording.call_without_words.encode(), wording.bad_level.encode()
         bounds = self._chunk("bounds")()
         host = self._chunk("sandbox")(bounds, brief, *names, self._invoke, *map(self._guarded, functions))
-        given = {"cjson": (host[b"protect"], edition.includes("8.6.0"))}
+        given = {
+            "cjson": (host[b"protect"], host[b"as_int"], edition.includes("8.6.0")),
+            "cmsgpack": (host[b"as_int"],),
+        }
         for name in _LIBRARIES:
-            helpers = given.get(name, tuple(map(self._guarded, _HELPERS.get(name, ()))))
-            host[b"install"](name.encode(), self._chunk(name)(*helpers))
+            helpers = map(self._guarded, _HELPERS.get(name, ()))
+            host[b"install"](name.encode(), self._chunk(name)(*given.get(name, ()), *helpers))
         own = (edition.name.encode(), edition.version.encode(), edition.number) if edition.is_valkey else ()
         host[b"finish"](edition.redis_version.encode(), edition.redis_number, *own)
         return host
@@ -363,10 +365,9 @@ class Random48:
     def __init__(self) -> None:
         self._state = 0x1234ABCD330E
 
-    def seed(self, number: float) -> None:
+    def seed(self, number: int) -> None:
         """Begin anew from 32 bits."""
-        whole = int(number) if math.isfinite(number) else 1 << 31
-        self._state = (whole & 0xFFFFFFFF) << 16 | 0x330E
+        self._state = (number & 0xFFFFFFFF) << 16 | 0x330E
 
     def fraction(self) -> float:
         """The next number, at least 0 and less than 1."""

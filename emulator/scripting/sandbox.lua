@@ -13,6 +13,7 @@ local sethook, create = debug.sethook, coroutine.create
 local resume, dump, unpack, floor, concat, remove = coroutine.resume, string.dump, unpack, math.floor, table.concat, table.remove
 local largest_index = table.maxn
 local gsub, match = string.gsub, string.match
+local as_int = bounds.as_int
 local OURS = "=[C]"
 local OUR_PLACE = "^%[C%]:(%d+): "
 local MOST_RESULTS = 8000
@@ -329,11 +330,10 @@ function tables.remove(contents, ...)
   return remove(contents, ...)
 end
 
--- The 32 bits that C has of a number.
-local function int32(number)
-  if number ~= number or number >= 2 ^ 63 or number < -2 ^ 63 then return 0 end
-  local whole = (number < 0 and -floor(-number) or floor(number)) % 2 ^ 32
-  return whole < 2 ^ 31 and whole or whole - 2 ^ 32
+-- What C makes of a number that it casts to an `int` at once: its whole part, or the lowest integer where that does not fit.
+local function truncated(number)
+  if not (number > -2 ^ 31 - 1 and number < 2 ^ 31) then return -2 ^ 31 end
+  return number < 0 and -floor(-number) or floor(number)
 end
 
 function maths.random(low, high, ...)
@@ -343,16 +343,16 @@ function maths.random(low, high, ...)
   local from, to = 1, low
   if high ~= nil then from, to = low, high end
   expect(1, "random", "number", tonumber(low))
-  from, to = int32(tonumber(from)), int32(tonumber(to))
+  from, to = as_int(tonumber(from)), as_int(tonumber(to))
   if from > to then
     error("bad argument #" .. (high and 2 or 1) .. " to 'random' (interval is empty)", 2)
   end
-  return floor(fraction * int32(to - from + 1)) + from
+  return floor(fraction * as_int(to - from + 1)) + from
 end
 
 function maths.randomseed(number)
   expect(1, "randomseed", "number", tonumber(number))
-  seed(floor(tonumber(number)))
+  seed(as_int(tonumber(number)))
 end
 
 -- The table `redis`
@@ -416,30 +416,30 @@ end
 function api.log(level, ...)
   if select("#", ...) < 1 then fail(own_name .. ".log() requires two arguments or more.") end
   if not tonumber(level) then fail("First argument must be a number (log level).") end
-  level = tonumber(level)
+  level = truncated(tonumber(level))
   if level < 0 or level > 3 then fail(bad_level) end
   local words = {}
   for number = 1, select("#", ...) do
     local word = select(number, ...)
     if type(word) == "string" or type(word) == "number" then words[#words + 1] = tostring(word) end
   end
-  write_log(floor(level), concat(words, " "))
+  write_log(level, concat(words, " "))
 end
 
 function api.setresp(...)
   if select("#", ...) ~= 1 then fail(own_name .. ".setresp() requires one argument.") end
-  local version = tonumber((...))
+  local version = truncated(tonumber((...)) or 0)
   if version ~= 2 and version ~= 3 then fail("RESP version must be 2 or 3.") end
   set_protocol(version)
 end
 
 function api.set_repl(...)
   if select("#", ...) ~= 1 then fail(own_name .. ".set_repl() requires one argument.") end
-  local flags = tonumber((...)) or 0
+  local flags = truncated(tonumber((...)) or 0)
   if flags < 0 or flags > 3 then
     fail("Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
   end
-  tell(floor(flags))
+  tell(flags)
 end
 
 function api.acl_check_cmd(...)
@@ -566,7 +566,7 @@ base["__" .. own_name .. "__err__handler"] = locate
 
 -- What the host uses
 
-local host = {protect = protect}
+local host = {protect = protect, as_int = as_int}
 
 function host.install(name, library)
   libraries[name] = protect(library)

@@ -122,7 +122,7 @@ local library = {}
 function library.pack(layout, ...)
   layout = check_string(1, "pack", layout, layout == nil)
   local state, following = options("pack", layout)
-  local parts, total, argument = {}, 0, 0
+  local values, parts, total, argument = {...}, {}, 0, 0
   local function add(text)
     parts[#parts + 1] = text
     total = total + #text
@@ -134,7 +134,7 @@ function library.pack(layout, ...)
       add("\0")
     else
       argument = argument + 1
-      local value = select(argument, ...)
+      local value = values[argument]
       if INTEGERS[option] then
         add(integer_bytes(check_number(argument + 1, "pack", value), size, state.little))
       elseif option == "d" or option == "f" then

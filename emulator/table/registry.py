@@ -215,7 +215,7 @@ class Command:
     def find_keys(self, args: Sequence[bytes]) -> list[tuple[bytes, str]]:
         """The keys in the words of a call and the flags of each; none where the call is not well formed."""
         if self.key_finder is not None:
-            return self.key_finder(args)
+            return self.key_finder(args) if len(args) >= self.least else []
         found: list[tuple[bytes, str]] = []
         for spec in self.keys:
             positions = spec.positions(args)
