@@ -7,6 +7,7 @@ clear of a Python word, is dropped), its signature is the arity.  A sub-command 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -53,6 +54,7 @@ MAY_WHILE_LOADING: Final = FLAG["loading"]
 ALLOW_BUSY: Final = FLAG["allow_busy"]
 PROTECTED: Final = FLAG["protected"]
 FAST: Final = FLAG["fast"]
+BLOCKING: Final = FLAG["blocking"]
 RUNS_SCRIPT: Final = FLAG["runs_script"]
 ASKING: Final = FLAG["asking"]
 _HIDDEN: Final = MAY_REPLICATE | PROTECTED | RUNS_SCRIPT
@@ -87,6 +89,8 @@ _IMPLIED: Final = (
     ("blocking", ("blocking",)),
 )
 
+_QUICK: Final = re.compile(r"O\((1|log N)\)( an? \w+| amortised)?")
+"""The complexities of commands of which a few words are never much work."""
 UNBOUNDED: Final = 1 << 40
 """How many words a call may have where nothing bounds them."""
 
@@ -96,8 +100,9 @@ class Command:
 
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
-    only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction.  ``rejected`` and
-    ``failed`` count calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
+    only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction; one that ``is_quick``
+    touches nothing but data, and takes no long time for a few words.  ``rejected`` and ``failed`` count calls for INFO
+    commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -113,6 +118,7 @@ class Command:
         "group",
         "hidden",
         "is_just_queued",
+        "is_quick",
         "key_finder",
         "keys",
         "least",
@@ -169,6 +175,8 @@ class Command:
         self.skip = 2 if parent else 1
         runs_others = self.name == b"exec" or self.flags & SKIP_MONITOR
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
+        is_of_data = self.flags & (WRITE | READONLY) and not self.flags & BLOCKING
+        self.is_quick = bool(is_of_data and _QUICK.fullmatch(complexity))
         self.is_just_queued = not (self.flags & NEEDS_GUARDS or self.full_name in NOT_QUEUED or self.name == b"hello")
         self.reset()
         if fn is None:

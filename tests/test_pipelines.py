@@ -1,0 +1,105 @@
+"""Commands of a pipeline that are run together are answered, counted and logged as each by itself."""
+
+import pytest
+
+from emulator.clients.session import Session
+from emulator.config.directives import Config
+from emulator.config.edition import EDITIONS
+from emulator.core import dispatch
+from emulator.core.dispatch import run
+from emulator.core.engine import Engine
+
+PIPELINES = {
+    "strings": "SET k v|SET l w|GET k|GET none|GET l|GET k",
+    "errors": "RPUSH list a|SET k v|SET n 1|GET k|GET list|GET k|INCR n|INCR k|INCR n|INCR list|INCR n",
+    "options": "SET k v NX|SET k v NX|SET k v XY|SET k w XX|SET k v EX|GET k",
+    "arity": "GET k|GET k l|GET k|GET|GET k|get k|get k|Get k|GET k",
+    "types": "ZADD z 1.5 a|ZADD z 2 b|ZSCORE z a|ZSCORE z b|ZSCORE z c|ZRANK z a WITHSCORE|ZRANK z c WITHSCORE",
+    "nested": "GEOADD g 1 2 a|GEOADD g 3 4 b|GEOPOS g a|GEOPOS g none|GEOPOS g a",
+    "sessions": "SET k v|SET k v|SELECT 1|SELECT 0|SELECT 1|GET k|GET k|MULTI|GET k|GET k|EXEC|GET k",
+    "watching": "WATCH k|SET k v|SET k w|MULTI|GET k|GET k|EXEC|GET k|GET k",
+    "expiring": "SET k v PX 100000|SET l v PX -1|SET l v PXAT 1|EXPIRE k 100|EXPIRE k -1|GET k|TTL k|TTL l",
+    "waiting": "RPUSH l a|RPUSH l b|BLPOP l 0|RPUSH l c|LMOVE l m LEFT RIGHT|LMOVE l m LEFT RIGHT|LLEN l|LLEN m",
+    "own events": "CONFIG SET notify-keyspace-events KEA|PSUBSCRIBE __key*|SET k v|SET l w|INCR n|INCR n|SET k v",
+}
+
+
+def played(protocol, pipeline, at_once):
+    """What a client is answered that sends so many commands at once, and what is known of them."""
+    engine = Engine()
+    session = Session(engine)
+    run(session, [[b"HELLO", b"%d" % protocol]], 0, 1)
+    for first in range(0, len(pipeline), at_once):
+        run(session, pipeline[first : first + at_once], 0, at_once)
+    engine.count_durations()
+    used = {entry.full_name: (entry.durations.calls, entry.failed, entry.rejected) for entry in engine.commands.used()}
+    answers = b"".join(session.out[1:])
+    return answers, used, engine.stats.commands_processed, session.total_commands, engine.stats.errors
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+@pytest.mark.parametrize("pipeline", PIPELINES.values(), ids=PIPELINES)
+def test_commands_at_once_are_answered_and_counted_as_each_by_itself(pipeline, protocol):
+    words = [line.encode().split() for line in pipeline.split("|")]
+    commands = [each for each in words for _ in range(2)] + words
+    assert played(protocol, commands, len(commands)) == played(protocol, commands, 1)
+
+
+def test_calls_of_a_quick_command_are_timed_together():
+    engine = Engine()
+    session = Session(engine)
+    durations = engine.commands[b"GET"].durations  # from its first use on it is known
+    run(session, [[b"GET", b"k"]] * 10, 0, 10)
+    assert len(durations.noted) == 10
+    assert len(set(durations.noted)) == 1
+    assert session.out == [b"$-1\r\n"] * 10
+
+
+def test_each_is_timed_where_the_slow_log_wants_it():
+    engine = Engine()
+    session = Session(engine)
+    run(session, [b"CONFIG SET slowlog-log-slower-than 0".split()], 0, 1)
+    run(session, [[b"GET", b"%d" % number] for number in range(10)], 0, 10)
+    logged = [entry.arguments[1] for entry in engine.slowlog.entries]
+    assert logged[:10] == [b"%d" % number for number in reversed(range(10))]
+
+
+def test_what_may_take_long_is_run_one_by_one(monkeypatch):
+    together = []
+    monkeypatch.setattr(dispatch, "_run_alike", lambda session, command, calls: together.append(command.name))
+    session = Session(Engine())
+    for line in ("GET k", "LPUSH l x", "LRANGE l 0 -1", "WATCH k", "BLMOVE l l LEFT LEFT 0", "ZADD z" + " 1 a" * 5):
+        run(session, [line.encode().split()], 0, 1)
+        run(session, [line.encode().split()] * 3, 0, 3)
+    assert together == [b"get", b"lpush"]
+
+
+def test_a_bug_is_told_for_the_call_that_met_it():
+    engine = Engine()
+    session = Session(engine)
+    get = engine.commands[b"GET"].fn
+
+    def broken(client, key):
+        return 1 // 0 if key == b"bad" else get(client, key)
+
+    engine.commands[b"GET"].fn = broken
+    run(session, [[b"GET", key] for key in (b"a", b"bad", b"b", b"bad")], 0, 4)
+    error = b"-ERR internal error: ZeroDivisionError: integer division or modulo by zero\r\n"
+    assert b"".join(session.out) == (b"$-1\r\n" + error) * 2
+
+
+def test_what_cannot_be_encoded_is_told():
+    engine = Engine()
+    session = Session(engine)
+    engine.commands[b"GET"].fn = lambda client, key: object()
+    run(session, [[b"GET", b"k"]] * 2, 0, 2)
+    assert b"".join(session.out).count(b"-ERR internal error: KeyError") == 2
+
+
+def test_large_replies_are_logged_one_by_one():
+    engine = Engine(Config(EDITIONS["valkey-9.1"]))
+    session = Session(engine)
+    run(session, [b"CONFIG SET commandlog-reply-larger-than 50".split()], 0, 1)
+    run(session, [[b"SET", b"short", b"x" * 30], [b"SET", b"long", b"x" * 60]], 0, 2)
+    run(session, [[b"GET", key] for key in (b"short", b"long", b"short")], 0, 3)
+    assert [entry.arguments for entry in engine.sizes.replies.entries] == [[b"GET", b"long"]]
