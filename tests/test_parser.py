@@ -66,6 +66,10 @@ def test_commands_of_as_many_words_with_a_wrong_length_among_them(words, count):
         assert str(parser.error) == "invalid bulk length"
 
 
+def test_equal_inline_commands():
+    assert RequestParser().feed(b"PING\r\nPING\r\n") == [[b"PING"]] * 2
+
+
 def test_torn_at_every_byte_boundary():
     boundaries = [*range(400), *range(len(STREAM) - 1200, len(STREAM) + 1)]
     for cut in boundaries:

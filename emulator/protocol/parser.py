@@ -30,7 +30,8 @@ _UNAUTHENTICATED_ARGUMENTS: Final = 10
 _UNAUTHENTICATED_BULK: Final = 16384
 
 _count_of: Final = {b"*%d" % number: number for number in range(1, 1025)}.get
-_length_of: Final = {b"$%d" % number: number for number in range(1024)}.get
+_LENGTHS: Final = [b"$%d" % number for number in range(1024)]
+_length_of: Final = {length: number for number, length in enumerate(_LENGTHS)}.get
 
 
 class RequestParser:
@@ -118,10 +119,13 @@ class RequestParser:
                 ):
                     return [[name, word_1, word_2]]
         last = len(lines) - 1
-        commands, position = _alike(lines, last)
+        count = _count_of(lines[0]) or 0
+        if 2 * count + 1 == last and not lines[last] and (words := _whole(lines)):
+            return [words]
+        commands, position = _alike(lines, last, count)
         while position < last:
-            count = _count_of(lines[position])
-            if count is None:
+            count = _count_of(lines[position]) or 0
+            if not count:
                 break
             end = position + 2 * count
             if end >= last:
@@ -265,17 +269,23 @@ class RequestParser:
         return end + 1
 
 
-def _alike(lines: list[bytes], last: int) -> tuple[list[Words], int]:
-    """Return the commands in the first `last` lines if all have equally many words, as in most pipelines, and the next line.
+def _whole(lines: list[bytes]) -> Words:
+    """Return the words of the one command that the lines are; none if a length is wrong, or not one of a short word."""
+    words = lines[2:-1:2]
+    try:
+        return words if lines[1:-1:2] == [_LENGTHS[len(word)] for word in words] else []
+    except IndexError:
+        return []
 
-    All lengths are verified at once.  Returns None and 0 if the numbers differ or a length is wrong.
+
+def _alike(lines: list[bytes], last: int, count: int) -> tuple[list[Words], int]:
+    """Return the commands in the first `last` lines if all have `count` words, as in most pipelines, and the next line.
+
+    All lengths are verified at once.  Returns none and 0 if the numbers differ or a length is wrong.
     """
-    count = _count_of(lines[0])
-    if count is None:
-        return [], 0
     step = 1 + 2 * count
     many = last // step
-    if many < 2:
+    if not count or many < 2:
         return [], 0
     end = many * step
     if lines[:end:step].count(lines[0]) != many:
