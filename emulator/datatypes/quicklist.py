@@ -27,6 +27,12 @@ class Fill(int):
 
     packed = 0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fill) and int(self) == int(other) and self.packed == other.packed
+
+    def __hash__(self) -> int:
+        return int(self)
+
 
 def fill_with(limit: int, packed: int) -> int:
     """The limit, with this threshold instead of what it has; with 0 a plain one."""
@@ -49,13 +55,10 @@ def exceeds(size: int, count: int, limit: int) -> bool:
     return size > most_bytes or count > most_values
 
 
+@lru_cache(maxsize=64)
 def room(limit: int) -> tuple[int, float, int]:
     """The most bytes and values that a listpack may have, and the bytes of the largest value that may stand in one."""
-    return _room_with(limit, limit.packed if isinstance(limit, Fill) else 0)
-
-
-@lru_cache(maxsize=64)
-def _room_with(limit: int, packed: int) -> tuple[int, float, int]:
+    packed = limit.packed if isinstance(limit, Fill) else 0
     most_bytes = SIZES[min(-limit, 5) - 1] if limit < 0 else _SAFE_SIZE
     return most_bytes, inf if limit < 0 else max(limit, 1), packed - 1 if packed else most_bytes
 
