@@ -108,7 +108,7 @@ class Clock:
 
     def hold(self) -> None:
         """Let `micros` answer with this moment, until `held` is 0 again."""
-        self.held = self._exact()
+        self.held = self._source() // 1000 + self._shift if self._standing is None else self._standing
 
     def _exact(self) -> int:
         return self._source() // 1000 + self._shift if self._standing is None else self._standing

@@ -25,7 +25,7 @@ _ALL_SHARDS = "request_policy:all_shards response_policy:all_succeeded"
 
 
 def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    note_words(client, b"FCALL_RO" if reading else b"FCALL", name, count, *words)
+    note_words(client, b"FCALL_RO" if reading else b"FCALL", name, count, words)
     libraries = client.engine.scripting.libraries
     function = libraries.find(name)
     if function is None:

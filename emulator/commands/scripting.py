@@ -32,15 +32,15 @@ def keys_and_arguments(
     return words[:number], words[number:]
 
 
-def note_words(client: Session, name: bytes, *words: bytes) -> None:
+def note_words(client: Session, name: bytes, script: bytes, count: bytes, words: Sequence[bytes]) -> None:
     """Set the client's words for FUNCTION STATS; after the slow path they are already there, as they were sent."""
     known = client.words
-    if len(known) != len(words) + 1 or known[1] is not words[0]:
-        client.words = (name, *words)
+    if len(known) != len(words) + 3 or known[1] is not script:
+        client.words = (name, script, count, *words)
 
 
 def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    note_words(client, b"EVAL_RO" if reading else b"EVAL", source, count, *words)
+    note_words(client, b"EVAL_RO" if reading else b"EVAL", source, count, words)
     keys, arguments = keys_and_arguments(count, words)
     scripting = client.engine.scripting
     name, script = scripting.compiled(source)
@@ -48,15 +48,15 @@ def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[byte
 
 
 def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
-    note_words(client, b"EVALSHA_RO" if reading else b"EVALSHA", sha1, count, *words)
+    note_words(client, b"EVALSHA_RO" if reading else b"EVALSHA", sha1, count, words)
     scripting = client.engine.scripting
     name = sha1.lower()
     script = scripting.scripts.get(name)
     if len(sha1) != 40:
-        raise CommandError(client.engine.scripting.wording.no_script)
+        raise CommandError(scripting.wording.no_script)
     keys, arguments = keys_and_arguments(count, words)
     if script is None:
-        raise CommandError(client.engine.scripting.wording.no_script)
+        raise CommandError(scripting.wording.no_script)
     return scripting.evaluate(client, name, script, keys, arguments, reading)
 
 

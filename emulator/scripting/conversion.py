@@ -117,7 +117,12 @@ def to_reply(lua: Lua, result: Sequence[Any], protocol: int) -> Reply:
         return value if protocol == 3 else (1 if value else None)
     if kind is int or kind is float:
         return _integer(value)
-    return _aggregate(lua.parts(value), protocol) if kind.__name__ == "_LuaTable" else None
+    if kind.__name__ != "_LuaTable":
+        return None
+    try:
+        return _aggregate(lua.parts(value), protocol)
+    except CommandError as error:
+        return error.alone()
 
 
 def _aggregate(values: Sequence[Any], protocol: int) -> Reply:

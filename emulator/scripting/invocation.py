@@ -12,7 +12,7 @@ from emulator.datatypes.string import Embedded
 from emulator.keyspace.eviction import OUT_OF_MEMORY
 from emulator.protocol.errors import NO_REPLICAS, READ_ONLY_REPLICA, CommandError, as_text, one_line
 from emulator.protocol.numbers import is_integer
-from emulator.protocol.replies import Reply
+from emulator.protocol.replies import Reply, Status
 from emulator.table.lookup import find
 from emulator.table.registry import DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE, Command
 
@@ -35,28 +35,12 @@ class Invocation:
     everything, and nothing that `_check_state` asks about holds for it.
     """
 
-    __slots__ = (
-        "_bound",
-        "_convert",
-        "_dispatch",
-        "_engine",
-        "_lookup",
-        "_null",
-        "_protocol",
-        "audience",
-        "by_function",
-        "client",
-        "declared",
-        "killed",
-        "lua",
-        "name",
-        "read_only",
-        "session",
-        "slots",
-        "started",
-        "words",
-        "wrote",
-    )
+    audience = _EVERYBODY
+    slots: Slots | None = None
+    wrote = False
+    killed = False
+    _null: bool | None = False
+    _protocol = 2
 
     def __init__(
         self,
@@ -75,10 +59,6 @@ class Invocation:
         self.read_only = read_only
         self.declared = declared
         self.by_function = by_function
-        self.audience = _EVERYBODY
-        self.slots: Slots | None = None
-        self.wrote = False
-        self.killed = False
         self.words: Sequence[bytes] = client.words
         self.started = monotonic()
         self._engine = engine = client.engine
@@ -86,8 +66,6 @@ class Invocation:
         self._lookup = engine.commands.get
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
-        self._null: bool | None = False
-        self._protocol = 2
 
     @property
     def protocol(self) -> int:
@@ -107,7 +85,7 @@ class Invocation:
         return int((monotonic() - self.started) * 1000)
 
     def invoke(self, words: Sequence[Any]) -> Any:
-        """``redis.call``: the reply as Lua has it, or None and the text of an error.
+        """``redis.call``: the reply as Lua has it, None and the text of an error, or two of None and that of a status.
 
         Where the client has the short way, so have the commands of its scripts.
         """
@@ -173,6 +151,8 @@ class Invocation:
         return None, one_line(error)
 
     def _converted(self, reply: Reply) -> Any:
+        if reply.__class__ is Status:
+            return None, None, reply
         if reply.__class__ is CommandError:
             return None, one_line(reply)
         return self.lua.converted(reply, self._convert)
@@ -278,8 +258,6 @@ _KEPT: Final = {
 
 class OfValkey(Invocation):
     """The same in Valkey, which keeps a number that a script sets as text."""
-
-    __slots__ = ()
 
     def invoke(self, words: Sequence[Any]) -> Any:
         place = _KEPT.get(words[0].lower()) if words[0].__class__ is bytes else None

@@ -368,8 +368,9 @@ local api = {
 
 function api.call(...)
   if (...) == nil and select("#", ...) == 0 then fail(no_words) end
-  local reply, problem = invoke(...)
+  local reply, problem, status = invoke(...)
   if problem then error({err = problem, ignore_error_stats_update = true}, 0) end
+  if status then return {ok = status} end
   return reply
 end
 
@@ -377,8 +378,9 @@ function api.pcall(...)
   if (...) == nil and select("#", ...) == 0 then
     return {err = "ERR " .. no_words}
   end
-  local reply, problem = invoke(...)
+  local reply, problem, status = invoke(...)
   if problem then return {err = problem, ignore_error_stats_update = true} end
+  if status then return {ok = status} end
   return reply
 end
 

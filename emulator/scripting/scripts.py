@@ -247,7 +247,8 @@ class Scripting:
         invocation = self._invocation(lua, client, session, name, read_only, declared, by_function)
         if self.engine.cluster is not None:
             invocation.slots = Slots(self.engine.cluster.requests, client, flags, keys)
-        invocation.killed = self._ending
+        if self._ending:
+            invocation.killed = True
         return invocation
 
     def run(
@@ -266,11 +267,12 @@ class Scripting:
         try:
             ok, *result = lua.call(run, body, keys, arguments)
             if ok:
-                reply = self._reply(lua, result, invocation.protocol)
+                reply = self._to_reply(lua, result, invocation.protocol)
         finally:
             lua.current = None
             clock.held = 0
-            self._at_rest()
+            if self.engine.busy is not None:
+                self._at_rest()
         if lua.exhausted:
             raise self._error(name, _NO_MEMORY, *lua.stop())
         if invocation.killed:
@@ -305,12 +307,6 @@ class Scripting:
             if not error.counted:
                 self.engine.stats.count_error(str(error))
 
-    def _reply(self, lua: Lua, result: Sequence[Any], protocol: int) -> Reply:
-        try:
-            return self._to_reply(lua, result, protocol)
-        except CommandError as error:
-            return error.alone()
-
     def owns(self, session: Session) -> bool:
         """Whether it is the session in which the commands of scripts run."""
         return session is self._session
@@ -329,9 +325,9 @@ class Scripting:
         return session
 
     def _at_rest(self) -> None:
-        if self.engine.busy is not None:
-            self.engine.busy = None
-            self.engine.refresh_sessions()
+        """What was slow has ended."""
+        self.engine.busy = None
+        self.engine.refresh_sessions()
 
     def _on_slow(self, lua: Lua) -> bool:
         """A script has been running for long: let the others know, and tell whether it has to stop."""
