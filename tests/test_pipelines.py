@@ -11,6 +11,7 @@ from emulator.core.engine import Engine
 
 PIPELINES = {
     "strings": "SET k v|SET l w|GET k|GET none|GET l|GET k",
+    "no arguments": "DBSIZE|SET k v|DBSIZE|RANDOMKEY",
     "errors": "RPUSH list a|SET k v|SET n 1|GET k|GET list|GET k|INCR n|INCR k|INCR n|INCR list|INCR n",
     "options": "SET k v NX|SET k v NX|SET k v XY|SET k w XX|SET k v EX|GET k",
     "arity": "GET k|GET k l|GET k|GET|GET k|get k|get k|Get k|GET k",

@@ -214,7 +214,7 @@ def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes
     _, *columns = zip(*commands, strict=True)
     replies: list[Reply] = []
     started = perf_counter()
-    calls = map(fn, repeat(session), *columns)
+    calls = map(fn, repeat(session, len(commands)), *columns)
     while len(replies) < len(commands):
         try:
             replies.extend(calls)
