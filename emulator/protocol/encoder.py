@@ -47,8 +47,10 @@ _LATER_HEADS = [b"\r\n" + head for head in _BULK_HEADS]
 _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
 """The same for the first string of a pair."""
 _ARRAY_HEADS = [b"*%d\r\n" % length for length in range(SHORT)]
+_SOME = 8
+"""The number of elements from which a check whether all are short strings pays off,"""
 _MANY = 24
-"""The number of elements from which a check whether all are short strings pays off."""
+"""and that from which one pays off whether all are pairs, or entries of a stream."""
 _MANY_PAIRS = 4
 """The same for pairs, whose numbers are printed together then."""
 _PORTION = 2000
@@ -170,7 +172,7 @@ class _Encoder:
         return self._write(_array_head(len(values)), values)
 
     def _write(self, head: bytes, values: Collection[Any]) -> bytes:
-        if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
+        if len(values) >= _SOME and (strings := _joined(head, values)) is not None:
             return strings
         parts = [head]
         append = parts.append
@@ -206,7 +208,7 @@ class _Encoder:
                 else:
                     append(table[kind](value))
                     continue
-                if len(values) >= _MANY and (strings := _joined(head, values)) is not None:
+                if len(values) >= _SOME and (strings := _joined(head, values)) is not None:
                     append(strings)
                 else:
                     append(head)
@@ -219,8 +221,10 @@ class _Encoder:
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
     """An aggregate of short strings or of a stream's entries, put together at once; None for others."""
-    parts = _portions_encoded(values)
     try:
+        if list(map(type, values)).count(bytes) == len(values) <= _PORTION:
+            return _strings(values, head[:-2], b"\r\n")
+        parts = _portions_encoded(values) if len(values) >= _MANY else None
         return None if parts is None else b"".join([head[:-2], *parts, b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
@@ -303,11 +307,16 @@ def _portions(values: Collection[Any]) -> Iterable[Any]:
     return (list(islice(rest, _PORTION)) for _ in range(0, count, _PORTION))
 
 
-def _strings(values: Collection[bytes]) -> bytes:
-    """Encode consecutive strings without the last line break; raises IndexError for a long one."""
-    parts = [b""] * (2 * len(values))
-    parts[::2] = _heads(values)
-    parts[1::2] = values
+def _strings(values: Collection[bytes], before: bytes = b"", after: bytes = b"") -> bytes:
+    """Encode consecutive strings between two texts without the last line break; raises IndexError for a long one."""
+    sizes = list(map(len, values))
+    if sizes[0] == sizes[-1] and sizes.count(sizes[0]) == len(sizes):
+        head = _LATER_HEADS[sizes[0]]
+        return before + head + head.join(values) + after
+    parts = [after] * (2 * len(sizes) + 2)
+    parts[0] = before
+    parts[1:-1:2] = map(_LATER_HEADS.__getitem__, sizes)
+    parts[2:-1:2] = values
     return b"".join(parts)
 
 
@@ -420,7 +429,7 @@ def _strings_3(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
 def _heads(strings: Collection[bytes], heads: list[bytes] = _LATER_HEADS) -> Iterable[bytes]:
     """The heads of strings, which are quickly had where all are of the same length; raises IndexError for a long one."""
     sizes = list(map(len, strings))
-    if sizes.count(sizes[0]) == len(sizes):
+    if sizes[0] == sizes[-1] and sizes.count(sizes[0]) == len(sizes):
         return [heads[sizes[0]]] * len(sizes)
     return map(heads.__getitem__, sizes)
 
