@@ -66,6 +66,13 @@ def test_commands_of_as_many_words_with_a_wrong_length_among_them(words, count):
         assert str(parser.error) == "invalid bulk length"
 
 
+@pytest.mark.parametrize("words", [1, 2, 3, 4])
+@pytest.mark.parametrize("tail", [[b"ECHO", b"x"], [b"PING"], [b"SET", b"k", b"v", b"NX", b"EX", b"10"]])
+def test_commands_of_as_many_words_before_others(words, tail):
+    expected = [[b"word"] * words] * 5 + [tail, [b"PING"], tail]
+    assert RequestParser().feed(b"".join(command(*each) for each in expected)) == expected
+
+
 def test_equal_inline_commands():
     assert RequestParser().feed(b"PING\r\nPING\r\n") == [[b"PING"]] * 2
 

@@ -165,7 +165,7 @@ def llen(client: Session, key: bytes) -> int:
     since="1.0.0",
     flags="readonly",
     keys=[keys("RO access", 1)],
-    complexity="O(N) for N values up to it, O(1) at the ends",
+    complexity="O(1)",
 )
 def lindex(client: Session, key: bytes, index: bytes) -> bytes | None:
     """Returns the element at an index, which counts from the end if negative; null if there is none."""

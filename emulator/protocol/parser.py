@@ -279,17 +279,18 @@ def _whole(lines: list[bytes]) -> Words:
 
 
 def _alike(lines: list[bytes], last: int, count: int) -> tuple[list[Words], int]:
-    """Return the commands in the first `last` lines if all have `count` words, as in most pipelines, and the next line.
+    """Return the commands that begin the first `last` lines and have `count` words, as most in a pipeline, and the next line.
 
-    All lengths are verified at once.  Returns none and 0 if the numbers differ or a length is wrong.
+    All lengths are verified at once.  Returns none and 0 if there are less than two, or a length is wrong.
     """
     step = 1 + 2 * count
-    many = last // step
-    if not count or many < 2:
+    heads = lines[: last - last % step : step] if count else []
+    many = len(heads)
+    if heads.count(lines[0]) != many:
+        many = next(place for place, head in enumerate(heads) if head != lines[0])
+    if many < 2:
         return [], 0
     end = many * step
-    if lines[:end:step].count(lines[0]) != many:
-        return [], 0
     pairs = lines[:end]
     del pairs[::step]
     words = pairs[1::2]
