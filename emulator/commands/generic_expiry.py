@@ -42,7 +42,7 @@ def _expire(client: Session, name: str, key: bytes, when: bytes, unit: int, base
     if entry is None:
         return 0
     current = entry.deadline
-    if (
+    if chosen and (
         (b"NX" in chosen and current is not None)
         or (b"XX" in chosen and current is None)
         or (b"GT" in chosen and (current is None or moment <= current))

@@ -142,7 +142,7 @@ def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes
 )
 def hgetall(client: Session, key: bytes) -> dict[bytes, bytes]:
     """Returns all fields with their values."""
-    return dict(read_hash(client, key).items())
+    return read_hash(client, key).in_order().copy()
 
 
 @command(
@@ -155,7 +155,7 @@ def hgetall(client: Session, key: bytes) -> dict[bytes, bytes]:
 )
 def hkeys(client: Session, key: bytes) -> list[bytes]:
     """Returns all fields."""
-    return [field for field, _ in read_hash(client, key).items()]
+    return list(read_hash(client, key).in_order())
 
 
 @command(
@@ -168,7 +168,7 @@ def hkeys(client: Session, key: bytes) -> list[bytes]:
 )
 def hvals(client: Session, key: bytes) -> list[bytes]:
     """Returns all values."""
-    return [value for _, value in read_hash(client, key).items()]
+    return list(read_hash(client, key).in_order().values())
 
 
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
@@ -180,7 +180,7 @@ def hlen(client: Session, key: bytes) -> int:
 @command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def hexists(client: Session, key: bytes, field: bytes) -> int:
     """Returns 1 if a field exists, else 0."""
-    return int(field in read_hash(client, key, (field,)).fields)
+    return 1 if field in read_hash(client, key, (field,)).fields else 0
 
 
 @command("hash", since="3.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")

@@ -22,7 +22,8 @@ _NOTHING: Final = Set()
 
 def read_set(client: Session, key: bytes) -> Set:
     """Return the set at a key for reading; an empty one if there is none."""
-    return client.db.lookup_read(key, Set) or _NOTHING
+    found = client.db.lookup_read(key, Set)
+    return _NOTHING if found is None else found
 
 
 # Members
@@ -75,7 +76,7 @@ def smembers(client: Session, key: bytes) -> replies.SetReply:
 @command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")
 def sismember(client: Session, key: bytes, member: bytes) -> int:
     """Returns 1 if a member is in the set, else 0."""
-    return int(member in read_set(client, key).members)
+    return 1 if member in read_set(client, key).members else 0
 
 
 @command(
@@ -84,7 +85,7 @@ def sismember(client: Session, key: bytes, member: bytes) -> int:
 def smismember(client: Session, key: bytes, member: bytes, *more: bytes) -> list[int]:
     """Returns 1 or 0 for each of several members."""
     members = read_set(client, key).members
-    return [int(name in members) for name in (member, *more)]
+    return [1 if name in members else 0 for name in (member, *more)]
 
 
 @command("set", since="1.0.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")

@@ -21,8 +21,8 @@ from emulator.commands.stream_messages import (
 from emulator.commands.stream_trim import TRIM_OPTIONS, TRIM_RULES, Trimming, read_trimming, trim_options
 from emulator.config.edition import Edition
 from emulator.config.notifications import STREAM
-from emulator.datatypes.run import Body
-from emulator.datatypes.stream import MAX_ID, Stream, format_id
+from emulator.datatypes.run import Body, Entry
+from emulator.datatypes.stream import MAX_ID, Stream, format_id, format_ids
 from emulator.protocol.errors import NO_SUCH_KEY, NOT_INTEGER, CommandError
 from emulator.protocol.numbers import UINT64_MAX
 from emulator.protocol.replies import NULL_ARRAY, OK, Entries, Reply, Status
@@ -39,10 +39,15 @@ Listed = tuple[bytes, Body]
 """An entry as clients see it, id and fields."""
 
 
+def listed(found: Sequence[Entry]) -> list[Listed]:
+    """Return entries as clients see them."""
+    return list(zip(format_ids([id for id, _ in found]), [body for _, body in found], strict=True))
+
+
 def entries(stream: Stream, start: int, end: int, count: int = 0, backwards: bool = False) -> Collection[Listed]:
     """Return the entries from one id to another; at most `count` unless it is 0."""
     if 0 < count <= _FEW:
-        return [(format_id(id), body) for id, body in islice(stream.range(start, end, backwards), count)]
+        return listed(list(islice(stream.range(start, end, backwards), count)))
     chunks, left = [], count or len(stream)
     for chunk in stream.listed(start, end, backwards):
         chunks.append([column[:left] for column in chunk] if left < len(chunk[0]) else chunk)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from emulator.commands.arguments import integer, milliseconds
 from emulator.commands.options import FLAG, Option, Options, at_least, read_options
-from emulator.commands.stream import Listed, entries
+from emulator.commands.stream import Listed, entries, listed
 from emulator.commands.stream_groups import consumer_of
 from emulator.commands.stream_ids import exact_id
 from emulator.datatypes.consumers import Consumer, Group
@@ -345,7 +345,7 @@ def _deliver(
         for id, _ in found:
             group.deliver(id, consumer, now)
         consumer.active = now
-    return [(format_id(id), body) for id, body in found]
+    return listed(found)
 
 
 def _history(stream: Stream, group: Group, consumer: Consumer, after: int, request: _Request, now: int) -> list[Reply]:

@@ -100,9 +100,10 @@ def get(client: Session, key: bytes) -> bytes | None:
 )
 def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the strings at several keys, null for each that is missing or of another type."""
-    get_value = client.db.lookup_read_any
-    values = [get_value(name) for name in (key, *more)]
-    return [bytes(value) if isinstance(value, STRINGS) else None for value in values]
+    values = map(client.db.lookup_read_any, (key, *more))
+    return [
+        value if value.__class__ is bytes else bytes(value) if isinstance(value, STRINGS) else None for value in values
+    ]
 
 
 @command("string", since="2.2.0", flags="readonly fast", keys=[keys("RO", 1)], complexity="O(1)")

@@ -69,7 +69,7 @@ def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
     if old != score:
         target.set(member, score, limits)
         client.db.changed(key, ZSET, b"zadd")
-    return int(old is None)
+    return 1 if old is None else 0
 
 
 def _check_options(options: Set[bytes], members: int) -> None:

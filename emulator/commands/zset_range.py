@@ -102,6 +102,8 @@ def _parse(
     kind: bytes = BY_RANK,
     backwards: bool = False,
 ) -> _Query:
+    if not options:
+        return _Query(kind, backwards, start, stop)
     given = read_options(options, known, _RULES)
     kind, backwards = last_given(given, (BY_SCORE, BY_LEX), kind), backwards or b"REV" in given
     offset, count = given.get(b"LIMIT", (0, -1))

@@ -223,12 +223,12 @@ def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes
     mean = (perf_counter() - started) / len(commands)
     command.durations.noted.extend(repeat(mean + OFFSET, len(commands)))
     session.last_command = command
-    for args, reply in zip(commands, replies, strict=True):
-        try:
-            session.out.append(encoders[reply.__class__](reply))
-        except Exception as error:
-            session.out.append(encoders[CommandError](failure(engine, command, error)))
-        if engine.has_large_reply:
+    try:
+        session.out += [encoders[reply.__class__](reply) for reply in replies]
+    except Exception as error:
+        session.out += [encoders[CommandError](failure(engine, command, error)) for _ in replies]
+    if engine.has_large_reply:
+        for args, reply in zip(commands, replies, strict=True):
             engine.sizes.note_reply(session, args, reply)
 
 

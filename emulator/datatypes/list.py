@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain, groupby, islice
 from operator import indexOf
 from typing import Final, NamedTuple
@@ -379,10 +378,12 @@ class List:
             rest = islice(rest, among)
         found: list[int] = []
         place = -1
-        with suppress(ValueError):  # there is no further one
-            while len(found) < most:
+        while len(found) < most:
+            try:
                 place += 1 + indexOf(rest, value)
-                found.append(place)
+            except ValueError:  # there is no further one
+                break
+            found.append(place)
         return found
 
     def trim(self, start: int, stop: int) -> TwoEnded:

@@ -82,7 +82,7 @@ class Database(Expiring):
         entry = self.entries.get(key)
         if entry is None or ((deadline := entry.deadline) is not None and self._has_gone(entry, deadline)):
             return None
-        self.used(entry)
+        entry.access = self.clock.now if self.uses is None else self.uses.touched(entry.access)  # `used`, spelt out
         return entry
 
     def peek_for_writing(self, key: bytes) -> Entry | None:
