@@ -25,6 +25,8 @@ from conformance.fuzz.shrink import shrink
 _LENGTH = 300
 _SCRIPTS = 0.15
 _LONGEST_SCRIPT = 5
+_REPEATED = (1, 1, 1, 1, 1, 1, 1, 3)
+"""How often a command comes: those that are the same, one behind the other, may be run together."""
 
 # By setting a small value, by which encodings change soon, and the usual one.
 _LIMITS = {
@@ -57,6 +59,7 @@ def random_program(random: Random, generator: Generator, loose: Looseness, editi
     while len(steps) < _LENGTH:
         name = random.choice("aaab")
         commands = [generator.command() for _ in range(random.randint(1, 12))]
+        commands = [words for words in commands for _ in range(random.choice(_REPEATED))]
         in_script = random.random() < _SCRIPTS
         if in_script:
             exact = [words for words in commands[:_LONGEST_SCRIPT] if loose.is_exact(words, of_scripts)]
