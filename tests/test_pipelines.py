@@ -1,5 +1,7 @@
 """Commands of a pipeline that are run together are answered, counted and logged as each by itself."""
 
+import sys
+
 import pytest
 
 from emulator.clients.session import Session
@@ -20,9 +22,16 @@ PIPELINES = {
     "sessions": "SET k v|SET k v|SELECT 1|SELECT 0|SELECT 1|GET k|GET k|MULTI|GET k|GET k|EXEC|GET k",
     "watching": "WATCH k|SET k v|SET k w|MULTI|GET k|GET k|EXEC|GET k|GET k",
     "expiring": "SET k v PX 100000|SET l v PX -1|SET l v PXAT 1|EXPIRE k 100|EXPIRE k -1|GET k|TTL k|TTL l",
+    "another database": "SET k v|SET l v|MOVE k 1|MOVE l 1|MOVE k 1",
     "waiting": "RPUSH l a|RPUSH l b|BLPOP l 0|RPUSH l c|LMOVE l m LEFT RIGHT|LMOVE l m LEFT RIGHT|LLEN l|LLEN m",
     "own events": "CONFIG SET notify-keyspace-events KEA|PSUBSCRIBE __key*|SET k v|SET l w|INCR n|INCR n|SET k v",
 }
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """However long a call takes here, it counts as quick."""
+    monkeypatch.setattr(dispatch, "_QUICK", sys.float_info.max)
 
 
 def played(protocol, pipeline, at_once):
@@ -52,7 +61,7 @@ def test_calls_of_a_quick_command_are_timed_together():
     durations = engine.commands[b"GET"].durations  # from its first use on it is known
     run(session, [[b"GET", b"k"]] * 10, 0, 10)
     assert len(durations.noted) == 10
-    assert len(set(durations.noted)) == 1
+    assert len(set(durations.noted[1:])) == 1
     assert session.out == [b"$-1\r\n"] * 10
 
 
@@ -67,12 +76,31 @@ def test_each_is_timed_where_the_slow_log_wants_it():
 
 def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     together = []
-    monkeypatch.setattr(dispatch, "_run_alike", lambda session, command, calls: together.append(command.name))
+    monkeypatch.setattr(
+        dispatch, "_run_alike", lambda session, command, calls: together.append((command.name, len(calls)))
+    )
     session = Session(Engine())
-    for line in ("GET k", "LPUSH l x", "LRANGE l 0 -1", "WATCH k", "BLMOVE l l LEFT LEFT 0", "ZADD z" + " 1 a" * 5):
+    lines = "GET k|LPUSH l x|LRANGE l 0 -1|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z" + " 1 a" * 5
+    for line in lines.split("|"):
         run(session, [line.encode().split()], 0, 1)
-        run(session, [line.encode().split()] * 3, 0, 3)
-    assert together == [b"get", b"lpush"]
+        run(session, [line.encode().split()] * 4, 0, 4)
+    assert together == [(b"get", 3), (b"lpush", 3)]
+
+
+def test_what_follows_a_long_reply_is_run_one_by_one(monkeypatch):
+    monkeypatch.setattr(dispatch, "_run_alike", None)
+    session = Session(Engine())
+    run(session, [[b"SET", b"k", bytes(10_000)]], 0, 1)
+    run(session, [[b"GET", b"k"]] * 4, 0, 4)
+    assert len(session.out) == 1 + 4
+
+
+def test_what_follows_a_call_that_took_long_is_run_one_by_one(monkeypatch):
+    monkeypatch.setattr(dispatch, "_QUICK", 0.0)
+    monkeypatch.setattr(dispatch, "_run_alike", None)
+    session = Session(Engine())
+    run(session, [[b"GET", b"k"]] * 4, 0, 4)
+    assert len(session.out) == 4
 
 
 def test_a_bug_is_told_for_the_call_that_met_it():
@@ -93,8 +121,8 @@ def test_what_cannot_be_encoded_is_told():
     engine = Engine()
     session = Session(engine)
     engine.commands[b"GET"].fn = lambda client, key: object()
-    run(session, [[b"GET", b"k"]] * 2, 0, 2)
-    assert b"".join(session.out).count(b"-ERR internal error: KeyError") == 2
+    run(session, [[b"GET", b"k"]] * 3, 0, 3)
+    assert b"".join(session.out).count(b"-ERR internal error: ") == 3
 
 
 def test_large_replies_are_logged_one_by_one():
@@ -102,5 +130,5 @@ def test_large_replies_are_logged_one_by_one():
     session = Session(engine)
     run(session, [b"CONFIG SET commandlog-reply-larger-than 50".split()], 0, 1)
     run(session, [[b"SET", b"short", b"x" * 30], [b"SET", b"long", b"x" * 60]], 0, 2)
-    run(session, [[b"GET", key] for key in (b"short", b"long", b"short")], 0, 3)
+    run(session, [[b"GET", key] for key in (b"short", b"short", b"long", b"short")], 0, 4)
     assert [entry.arguments for entry in engine.sizes.replies.entries] == [[b"GET", b"long"]]

@@ -39,7 +39,7 @@ def bit_offset(client: Session, text: bytes) -> int:
     since="2.2.0",
     flags="write denyoom",
     keys=[keys("RW access update", 1)],
-    complexity="O(1)",
+    complexity="O(1), and O(N) for N bytes that the string grows by",
 )
 def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     """Sets or clears a bit; returns its previous value."""

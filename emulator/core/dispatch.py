@@ -56,6 +56,11 @@ _FEW_WORDS: Final = 8
 """So many words are never much work for a quick command."""
 _NEVER_SLOW: Final = 0.001
 """Seconds that a quick command does not take: where less is slow each is timed by itself."""
+_QUICK: Final = 0.00005
+"""Seconds within which a quick command is done whose like may follow at once,"""
+_SHORT: Final = 1 << 12
+"""and the bytes of its reply."""
+_UNKNOWN: Final = float("inf")
 _LARGE: Final = 1 << 20
 """Bytes of a reply that end a turn at the first look."""
 
@@ -91,6 +96,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     session.running = True
     engine.current = session
     started = perf_counter()
+    elapsed = _UNKNOWN
     look_at, looked_at = started + _LOOK, 0.0
     try:
         while position < end:
@@ -98,12 +104,15 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             command = lookup(args[0])
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
-                if command.is_quick and position < last and commands[position + 1][0] == args[0]:
+                if command.is_quick and command is session.last_command and position < last and elapsed < _QUICK:
                     alike = _alike(session, commands[position:end])
                     if alike > 1:
                         _run_alike(session, command, commands[position : position + alike])
                         position += alike
                         started = perf_counter()
+                        elapsed = _UNKNOWN
+                        if engine.pending_work:
+                            engine.work()
                         continue
                 if followed := session.followed:
                     before = engine.propagation.begin(command)
@@ -193,10 +202,13 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
 def _alike(session: Session, commands: Sequence[list[bytes]]) -> int:
     """How many commands, from the first on, are calls of one command with equally many words that may be run together.
 
-    None are where anybody hears of each, or where each is timed.
+    They stand behind such a call, which was quick.  None are where its reply was long, where anybody hears of each, or where
+    each is timed.
     """
     name, words = commands[0][0], len(commands[0])
-    if words > _FEW_WORDS or session.followed or session.db.has_listeners or session.engine.slow_seconds < _NEVER_SLOW:
+    if words > _FEW_WORDS or not session.out or len(session.out[-1]) > _SHORT or session.followed:
+        return 0
+    if session.db.has_listeners or session.engine.slow_seconds < _NEVER_SLOW:
         return 0
     for place, args in enumerate(commands):
         if args[0] != name or len(args) != words:

@@ -101,8 +101,8 @@ class Command:
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
     only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction; one that ``is_quick``
-    touches nothing but data, and takes no long time for a few words.  ``rejected`` and ``failed`` count calls for INFO
-    commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
+    touches nothing but the data of one database, and takes no long time for a few words.  ``rejected`` and ``failed`` count
+    calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -175,8 +175,8 @@ class Command:
         self.skip = 2 if parent else 1
         runs_others = self.name == b"exec" or self.flags & SKIP_MONITOR
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
-        is_of_data = self.flags & (WRITE | READONLY) and not self.flags & BLOCKING
-        self.is_quick = bool(is_of_data and _QUICK.fullmatch(complexity))
+        is_of_data = bool(self.flags & (WRITE | READONLY)) and not self.flags & BLOCKING
+        self.is_quick = is_of_data and not module and name != "move" and _QUICK.fullmatch(complexity) is not None
         self.is_just_queued = not (self.flags & NEEDS_GUARDS or self.full_name in NOT_QUEUED or self.name == b"hello")
         self.reset()
         if fn is None:
