@@ -96,7 +96,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     session.running = True
     engine.current = session
     started = perf_counter()
-    elapsed = _UNKNOWN
+    elapsed, quick = _UNKNOWN, _QUICK
     look_at, looked_at = started + _LOOK, 0.0
     try:
         while position < end:
@@ -104,11 +104,13 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             command = lookup(args[0])
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
-                if command.is_quick and command is session.last_command and position < last and elapsed < _QUICK:
-                    alike = _alike(session, commands[position:end])
-                    if alike > 1:
-                        _run_alike(session, command, commands[position : position + alike])
-                        position += alike
+                if command.is_quick and command is session.last_command and position < last and elapsed < quick:
+                    alike = _alike(session, commands, position, end)
+                    if not alike:
+                        quick = 0.0
+                    elif alike - position > 1:
+                        _run_alike(session, command, commands[position:alike])
+                        position = alike
                         started = perf_counter()
                         elapsed = _UNKNOWN
                         if engine.pending_work:
@@ -199,21 +201,19 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     return position
 
 
-def _alike(session: Session, commands: Sequence[list[bytes]]) -> int:
-    """How many commands, from the first on, are calls of one command with equally many words that may be run together.
+def _alike(session: Session, commands: Sequence[list[bytes]], position: int, end: int) -> int:
+    """Where the calls of one command with equally many words end that may be run together behind one that was quick.
 
-    They stand behind such a call, which was quick.  None are where its reply was long, where anybody hears of each, or where
-    each is timed.
+    Returns 0 where its reply was long, where anybody hears of each, or where each is timed.
     """
-    name, words = commands[0][0], len(commands[0])
+    name, words = commands[position][0], len(commands[position])
     if words > _FEW_WORDS or not session.out or len(session.out[-1]) > _SHORT or session.followed:
         return 0
     if session.db.has_listeners or session.engine.slow_seconds < _NEVER_SLOW:
         return 0
-    for place, args in enumerate(commands):
-        if args[0] != name or len(args) != words:
-            return place
-    return len(commands)
+    while position < end and commands[position][0] == name and len(commands[position]) == words:
+        position += 1
+    return position
 
 
 def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes]]) -> None:
