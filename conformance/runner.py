@@ -13,6 +13,8 @@ from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
 _BLOCK_SECONDS = 10.0
+_POLL_SECONDS = 0.001
+_LONGEST_POLL_SECONDS = 0.05
 _REST_SECONDS = 30.0
 _IN_BACKGROUND = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
 _SILENT, _AWAKE = Reply(b"?", b"no reply"), Reply(b"?", b"it does not block")
@@ -185,7 +187,7 @@ class Side:
 
     def _is_blocked(self, connection: Connection) -> bool:
         """Wait until the server says that a client waits, which happens at once; whether it does."""
-        deadline = time.monotonic() + _BLOCK_SECONDS
+        deadline, pause = time.monotonic() + _BLOCK_SECONDS, _POLL_SECONDS
         mark = b"addr=%b:%d " % (b"127.0.0.1", connection.port)
         while time.monotonic() < deadline:
             clients = self.control("CLIENT", "LIST").value
@@ -194,7 +196,8 @@ class Side:
                 flags = line.partition(b" flags=")[2].partition(b" ")[0]
                 if mark in line and b"b" in flags:
                     return True
-            time.sleep(0.001)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
         return False
 
 
