@@ -24,6 +24,8 @@ _REPEAT = re.compile(rb"\$\((.+?)\*(\d+)\)")
 _FOR = re.compile(r"^for (?P<names>[A-Z]+(?: [A-Z]+)*) in(?P<values>(?: .*)?)$")
 _NAME = re.compile(r"\$([A-Z]+)")
 _CAPTURED = re.compile(rb"\$\{([a-z]+)\}")
+_PLAIN = {"": re.compile(r"[^\s\"']+"), '"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
+"""What stands for itself, by the quote that is open."""
 
 
 class CaseError(Exception):
@@ -295,6 +297,10 @@ def _word(text: str, position: int) -> tuple[bytes, int]:
     word = b""
     quote = ""
     while position < len(text):
+        if plain := _PLAIN[quote].match(text, position):
+            word += plain[0].encode()
+            position = plain.end()
+            continue
         char = text[position]
         if quote:
             if char == "\\" and quote == '"' and position + 1 < len(text):
@@ -311,10 +317,8 @@ def _word(text: str, position: int) -> tuple[bytes, int]:
                 word += char.encode()
         elif char.isspace():
             break
-        elif char in "\"'":
-            quote = char
         else:
-            word += char.encode()
+            quote = char
         position += 1
     if quote:
         raise CaseError("a quote is not closed")
