@@ -18,6 +18,7 @@ from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
+from emulator.scripting import functions
 from emulator.sockets import rounds
 
 SLOW = frozenset(
@@ -201,6 +202,12 @@ def some_lua(request):
     """Once in the quickest Lua that there is, once in the plain one."""
     if request.param == "plain":
         request.getfixturevalue("plain_lua")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A library that loads without end is given up sooner: whenever all cases are played it would take half a second."""
+    monkeypatch.setattr(functions, "_LOAD_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -64,6 +64,7 @@ LOST_BY_REDIS_TOO = {
 }
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", groups_of(CASES))
 def test_whatever_there_is_outlasts_a_reload(group):
     check_group(CASES, group, outlasts_a_reload)
@@ -80,6 +81,7 @@ def outlasts_a_reload(case):
     assert (bytes(of_databases(engine.databases)) == before) is (case.id not in LOST_BY_REDIS_TOO)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", groups_of(CASES))
 def test_an_image_is_of_its_moment(group):
     check_group(CASES, group, image_is_of_its_moment)
