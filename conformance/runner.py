@@ -91,12 +91,13 @@ class Side:
         if others:
             self.control("ACL", "DELUSER", *others)
 
-    def end(self) -> None:
-        """Tidy up after a case."""
+    def end(self, paused: bool = True) -> None:
+        """Tidy up after a case, which may have paused the clients."""
         for connection in self.connections.values():
             connection.close()
         self.connections = {}
-        self.control("CLIENT", "UNPAUSE")
+        if paused:
+            self.control("CLIENT", "UNPAUSE")
         now = self._values_of(list(self._settings))
         for name, value in self._settings.items():
             if now.get(name) != value:
@@ -210,6 +211,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
     """The first difference in a case, or None."""
     sides = (subject, oracle)
     settings = [name for step in case.steps for name in _set_by(step.words)]
+    pauses = any("pause" in step.text.lower() for step in case.steps)
     for side in sides:
         side.begin(protocol, settings)
     try:
@@ -224,7 +226,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
                 return Difference(case, protocol, step, ours, theirs)
     finally:
         for side in sides:
-            side.end()
+            side.end(pauses)
     return None
 
 
