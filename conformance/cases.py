@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 LOOSENESS = frozenset(
@@ -77,7 +77,7 @@ class Case:
     def id(self) -> str:
         return f"{self.group}/{self.name}"
 
-    @property
+    @cached_property
     def restarts(self) -> bool:
         """Whether it starts servers anew, which takes processes."""
         return any(step.action in SERVER_ACTIONS for step in self.steps)
