@@ -29,12 +29,13 @@ from emulator.rdb.file_reader import FileReader
 from .cases import check_group, commands, groups_of, playable
 from .conftest import Client
 
-USE = re.compile(rb"^((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
+USE = re.compile(rb"((?:\xfc.{8})?)(?:\xf8(?:[\0-\x3f]|[\x40-\x7f].|\x80....)|\xf9.)", re.DOTALL)
 
 
 def without_use(pieces):
     """Pieces, sorted, without how long ago and how often keys were used: for that no key is saved before it is looked at."""
-    return sorted(USE.sub(rb"\1", piece) for piece in pieces if piece)
+    found = ((piece, USE.match(piece)) for piece in pieces if piece)
+    return sorted(use[1] + piece[use.end() :] if use else piece for piece, use in found)
 
 
 def moment(engine):
