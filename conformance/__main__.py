@@ -40,7 +40,8 @@ def select(groups: Sequence[str], match: str, protocols: Sequence[int], edition:
     return [
         (case, protocol)
         for case in load_all(HERE / "cases")
-        if (not groups or case.group in groups) and fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*")
+        if (not groups or case.group in groups)
+        and (not match or fnmatch.fnmatch(case.id.lower(), f"*{match.lower()}*"))
         if case.id not in fatal
         and (edition in case.editions if case.editions else case.is_for(release))
         and (edition == "8.2" or not servers.modules_of(case.group))  # the modules are built for that server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 LOOSENESS = frozenset(
@@ -24,6 +24,8 @@ _REPEAT = re.compile(rb"\$\((.+?)\*(\d+)\)")
 _FOR = re.compile(r"^for (?P<names>[A-Z]+(?: [A-Z]+)*) in(?P<values>(?: .*)?)$")
 _NAME = re.compile(r"\$([A-Z]+)")
 _CAPTURED = re.compile(rb"\$\{([a-z]+)\}")
+_PLAIN = {"": re.compile(r"[^\s\"']+"), '"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^'\\]+")}
+"""What stands for itself, by the quote that is open."""
 
 
 class CaseError(Exception):
@@ -75,7 +77,7 @@ class Case:
     def id(self) -> str:
         return f"{self.group}/{self.name}"
 
-    @property
+    @cached_property
     def restarts(self) -> bool:
         """Whether it starts servers anew, which takes processes."""
         return any(step.action in SERVER_ACTIONS for step in self.steps)
@@ -295,6 +297,10 @@ def _word(text: str, position: int) -> tuple[bytes, int]:
     word = b""
     quote = ""
     while position < len(text):
+        if plain := _PLAIN[quote].match(text, position):
+            word += plain[0].encode()
+            position = plain.end()
+            continue
         char = text[position]
         if quote:
             if char == "\\" and quote == '"' and position + 1 < len(text):
@@ -311,10 +317,8 @@ def _word(text: str, position: int) -> tuple[bytes, int]:
                 word += char.encode()
         elif char.isspace():
             break
-        elif char in "\"'":
-            quote = char
         else:
-            word += char.encode()
+            quote = char
         position += 1
     if quote:
         raise CaseError("a quote is not closed")

@@ -13,6 +13,8 @@ from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
 _BLOCK_SECONDS = 10.0
+_POLL_SECONDS = 0.001
+_LONGEST_POLL_SECONDS = 0.05
 _REST_SECONDS = 30.0
 _IN_BACKGROUND = ("rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled")
 _SILENT, _AWAKE = Reply(b"?", b"no reply"), Reply(b"?", b"it does not block")
@@ -89,12 +91,13 @@ class Side:
         if others:
             self.control("ACL", "DELUSER", *others)
 
-    def end(self) -> None:
-        """Tidy up after a case."""
+    def end(self, paused: bool = True) -> None:
+        """Tidy up after a case, which may have paused the clients."""
         for connection in self.connections.values():
             connection.close()
         self.connections = {}
-        self.control("CLIENT", "UNPAUSE")
+        if paused:
+            self.control("CLIENT", "UNPAUSE")
         now = self._values_of(list(self._settings))
         for name, value in self._settings.items():
             if now.get(name) != value:
@@ -185,7 +188,7 @@ class Side:
 
     def _is_blocked(self, connection: Connection) -> bool:
         """Wait until the server says that a client waits, which happens at once; whether it does."""
-        deadline = time.monotonic() + _BLOCK_SECONDS
+        deadline, pause = time.monotonic() + _BLOCK_SECONDS, _POLL_SECONDS
         mark = b"addr=%b:%d " % (b"127.0.0.1", connection.port)
         while time.monotonic() < deadline:
             clients = self.control("CLIENT", "LIST").value
@@ -194,7 +197,8 @@ class Side:
                 flags = line.partition(b" flags=")[2].partition(b" ")[0]
                 if mark in line and b"b" in flags:
                     return True
-            time.sleep(0.001)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
         return False
 
 
@@ -207,6 +211,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
     """The first difference in a case, or None."""
     sides = (subject, oracle)
     settings = [name for step in case.steps for name in _set_by(step.words)]
+    pauses = any("pause" in step.text.lower() for step in case.steps)
     for side in sides:
         side.begin(protocol, settings)
     try:
@@ -221,7 +226,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
                 return Difference(case, protocol, step, ours, theirs)
     finally:
         for side in sides:
-            side.end()
+            side.end(pauses)
     return None
 
 

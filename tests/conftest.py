@@ -6,6 +6,7 @@ import functools
 import gc
 import logging
 import os
+from collections import defaultdict
 
 import pytest
 
@@ -18,6 +19,7 @@ from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
+from emulator.scripting import functions
 from emulator.sockets import rounds
 
 SLOW = frozenset(
@@ -91,11 +93,13 @@ SLOW = frozenset(
 does tests with this mark of their own, which take seconds."""
 
 
-WAITING = "[cluster_nodes"
-"""Tests that wait for half a minute until nodes find one another dead: a third of the workers begin with them, while the
-others have work for the processors."""
-LONG = ("test_conformance", "test_propagation")
-"""Files with tests of many seconds, with which every worker begins: else all would wait for the last of them in the end."""
+WAITING = ("[cluster_nodes", "[restart", "outlasts_kills")
+"""Tests that wait for half a minute until nodes find one another dead, or servers start anew: a third of the workers begin
+with them, while the others have work for the processors."""
+LONG = ("test_conformance", "test_propagation", "test_upstash_cli", "test_cloud_tour")
+"""Files with tests of many seconds, which come before the rest: else all would wait for the last of them in the end."""
+BUSY = ("test_image", "test_values", "test_isolation", "test_funnel", "test_rest_conformance")
+"""Files whose tests wait for nothing: half of the workers begin with them, since the long ones wait much of the time."""
 
 
 class FailuresAtOnce:
@@ -136,15 +140,22 @@ def pytest_collection_modifyitems(items):
 def in_order(items, workers):
     """The tests in such an order that xdist, which gives each worker as many in a row, gives it its share of the long ones
     first."""
-    waiting, long, others = [], [], []
+    of_kind = defaultdict(list)
     for item in items:
-        (waiting if WAITING in item.name else long if item.path.stem in LONG else others).append(item)
+        of_kind[kind_of(item)].append(item)
     ordered = []
     for worker in range(workers):
-        ordered += (
-            share(waiting, worker, -(-workers // 3)) + share(long, worker, workers) + share(others, worker, workers)
-        )
+        ordered += share(of_kind["waiting"], worker, -(-workers // 3))
+        for kind in ("long", "busy", "other") if worker < workers // 2 else ("busy", "long", "other"):
+            ordered += share(of_kind[kind], worker, workers)
     return ordered
+
+
+def kind_of(item):
+    """What a test is for the order of all."""
+    if any(words in item.name for words in WAITING):
+        return "waiting"
+    return "long" if item.path.stem in LONG else "busy" if item.path.stem in BUSY else "other"
 
 
 def share(items, worker, workers):
@@ -201,6 +212,12 @@ def some_lua(request):
     """Once in the quickest Lua that there is, once in the plain one."""
     if request.param == "plain":
         request.getfixturevalue("plain_lua")
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """A library that loads without end is given up sooner: whenever all cases are played it would take half a second."""
+    monkeypatch.setattr(functions, "_LOAD_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ def freeze(value):
 CASES = playable(without=("config", "protocol"))
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", groups_of(CASES))
 def test_no_change_goes_unannounced(group, monkeypatch):
     touched = set()

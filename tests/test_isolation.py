@@ -93,6 +93,7 @@ def test_two_engines_share_nothing_that_changes():
         assert parts(thing) == before[id(thing)][1], f"both hold {thing!r}, which has changed"
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", groups_of(CASES))
 def test_nothing_is_stale_and_nothing_is_left(group):
     """Values go without the garbage collector, which does not look at what has been there for long; engines with it."""

@@ -1,6 +1,7 @@
 """Rooms and the arrows between them: an import goes down the list of rooms or sideways, never up (ARCHITECTURE.md)."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -74,16 +75,21 @@ def is_module(name: str) -> bool:
     return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
 
 
-def imports(path: Path, for_types: bool = False):
-    """Names imported at run time, or under TYPE_CHECKING, relative to the package."""
-    tree = ast.parse(path.read_text())
+@cache
+def statements(path: Path) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """The imports of a file that are done at run time, and those under TYPE_CHECKING; looked for once for all tests."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
     typed = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             typed.update(id(inner) for inner in ast.walk(node))
-    for node in ast.walk(tree):
-        if (id(node) in typed) != for_types:
-            continue
+    found = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    return [node for node in found if id(node) not in typed], [node for node in found if id(node) in typed]
+
+
+def imports(path: Path, for_types: bool = False):
+    """Names imported at run time, or under TYPE_CHECKING, relative to the package."""
+    for node in statements(path)[for_types]:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "emulator":
             base = node.module.partition(".")[2]
             for alias in node.names:

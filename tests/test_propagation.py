@@ -172,6 +172,7 @@ ENDLESS = {"scripting/a slow script", "scripting/a slow function"}
 """Only another client ends them, for which an engine without a loop has no time; their streams are compared."""
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", GROUPS)
 def test_effects_give_the_same_data(group):
     follow([(case, protocol) for case, protocol in select([group], "", [2]) if case.id not in ENDLESS])

@@ -53,6 +53,7 @@ def is_encoded(value):
     return not isinstance(value, str) or bool(base64.b64decode(value, validate=True)) or value == ""
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", GROUPS)
 def test_answers_are_made_of_strings_integers_null_and_arrays(rest, group):
     commands = [[word.decode("latin-1") for word in words] for words in commands_of(group)]

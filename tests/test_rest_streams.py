@@ -9,9 +9,13 @@ from tests.rest import TOKEN, WAYS, Rest, gateway
 pytest.importorskip("h11")
 
 
+def started():
+    return emulator.Server(rest_port="auto", rest_token=TOKEN, rest_readonly_token="ro")
+
+
 @pytest.fixture
 def server():
-    with emulator.Server(rest_port="auto", rest_token=TOKEN, rest_readonly_token="ro") as server:
+    with started() as server:
         yield server
 
 
@@ -20,23 +24,30 @@ def rest(server):
     return Rest(server.rest_url)
 
 
-@pytest.fixture(params=WAYS)
-def either(request, server):
+@pytest.fixture(scope="module")
+def shared():
+    """A server for tests that leave it as it was."""
+    with started() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def either(request, shared):
     """The REST API of an engine, and that of a gateway to it."""
     if request.param == "engine":
-        yield Rest(server.rest_url)
+        yield Rest(shared.rest_url)
     else:
-        with gateway(server.url, "--rest-readonly-token", "ro") as url:
+        with gateway(shared.url, "--rest-readonly-token", "ro") as url:
             yield Rest(url)
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_subscription(server, either, method):
+def test_a_subscription(shared, either, method):
     with either.events("/subscribe/chat", method) as events:
         assert events.status == 200 and events.headers["content-type"] == "text/event-stream"
         assert events.headers["cache-control"] == "no-cache" and events.headers["access-control-allow-origin"] == "*"
         assert events.next() == b"data: subscribe,chat,1\n\n"
-        client = server.connect()
+        client = shared.connect()
         assert client.pubsub_numsub("chat") == [(b"chat", 1)]
         assert client.publish("chat", '{"n":1,"t":"a, b"}') == 1
         assert events.next() == b'data: message,chat,{"n":1,"t":"a, b"}\n\n'
@@ -46,7 +57,7 @@ def test_a_subscription(server, either, method):
         pass
 
 
-def test_patterns_and_several_channels(server, either):
+def test_patterns_and_several_channels(shared, either):
     with either.events("/psubscribe/user:%2A") as events, either.events("/subscribe/a/b") as several:
         assert events.next() == b"data: psubscribe,user:*,1\n\n"
         assert [several.next(), several.next()] == [b"data: subscribe,a,1\n\n", b"data: subscribe,b,2\n\n"]
@@ -61,19 +72,19 @@ def test_a_question_mark_in_a_name(either):
         assert events.next() == b"data: psubscribe,a?c,1\n\n"
 
 
-def test_a_large_message_of_any_bytes(server, either):
+def test_a_large_message_of_any_bytes(shared, either):
     payload = bytes(range(256)) * 8000
     with either.events("/subscribe/c") as events:
         events.next()
-        server.connect().publish("c", payload.replace(b"\n", b"").replace(b"\r", b""))
+        shared.connect().publish("c", payload.replace(b"\n", b"").replace(b"\r", b""))
         received = events.next()
     assert received == b"data: message,c," + payload.replace(b"\n", b"").replace(b"\r", b"") + b"\n\n"
 
 
-def test_monitor(server, either):
+def test_monitor(shared, either):
     with either.events("/monitor") as events:
         assert events.next() == b'data: "OK"\n\n'
-        server.connect(driver_info=None, protocol=2).get("k")
+        shared.connect(driver_info=None, protocol=2).get("k")
         line = events.next()
         assert line.startswith(b"data: ") and line.endswith(b'"GET" "k"\n\n') and b"[0 127.0.0.1:" in line
         either("GET", "r")

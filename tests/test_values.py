@@ -159,6 +159,7 @@ LEFT_OUT = ("config", "protocol", "debug", "string_conditions")  # the last has 
 CASES = [case for case, _ in select([], "", [2]) if case.group not in LEFT_OUT and not case.restarts]
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("group", sorted({case.group for case in CASES}))
 def test_every_reply_of_the_cases_is_read_as_from_its_bytes(protocol, group, monkeypatch):
     """The values made of all replies, and those that a reader makes of the bytes which the encoder makes of them."""
