@@ -13,6 +13,7 @@ from conformance.servers import NoOracle, ServerProcess, Started
 
 _QUIET_SECONDS = 0.05
 _BLOCK_SECONDS = 10.0
+_PAUSING = ("pause", "failover")
 _POLL_SECONDS = 0.001
 _LONGEST_POLL_SECONDS = 0.05
 _REST_SECONDS = 30.0
@@ -211,7 +212,7 @@ def play(case: Case, protocol: int, subject: Side, oracle: Side) -> Difference |
     """The first difference in a case, or None."""
     sides = (subject, oracle)
     settings = [name for step in case.steps for name in _set_by(step.words)]
-    pauses = any("pause" in step.text.lower() for step in case.steps)
+    pauses = any(word in step.text.lower() for step in case.steps for word in _PAUSING)
     for side in sides:
         side.begin(protocol, settings)
     try:
