@@ -80,7 +80,10 @@ def test_what_may_take_long_is_run_one_by_one(monkeypatch):
         dispatch, "_run_alike", lambda session, command, calls: together.append((command.name, len(calls)))
     )
     session = Session(Engine())
-    lines = "GET k|LPUSH l x|LRANGE l 0 -1|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z" + " 1 a" * 5
+    lines = (
+        "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z"
+        + " 1 a" * 5
+    )
     for line in lines.split("|"):
         run(session, [line.encode().split()], 0, 1)
         run(session, [line.encode().split()] * 4, 0, 4)
@@ -115,6 +118,28 @@ def test_a_bug_is_told_for_the_call_that_met_it():
     run(session, [[b"GET", key] for key in (b"a", b"bad", b"b", b"bad")], 0, 4)
     error = b"-ERR internal error: ZeroDivisionError: integer division or modulo by zero\r\n"
     assert b"".join(session.out) == (b"$-1\r\n" + error) * 2
+
+
+def test_a_bug_that_would_end_an_iteration_is_told(monkeypatch):
+    engine = Engine()
+    session = Session(engine)
+
+    def broken(client, key):
+        return next(iter(())) if key == b"bad" else None
+
+    engine.commands[b"GET"].fn = broken
+    run(session, [[b"GET", key] for key in (b"a", b"bad", b"b", b"c", b"bad")], 0, 5)
+    told = [reply.startswith(b"-ERR internal error") for reply in session.out]
+    assert told == [False, True, False, False, True]
+
+
+def test_who_has_got_enough_lets_the_others_go_first(monkeypatch):
+    monkeypatch.setattr(dispatch, "_LOOK", 0.0)
+    session = Session(Engine())
+    run(session, [[b"SET", b"k", bytes(1 << 20)], [b"SET", b"short", b"x"]], 0, 2)
+    session.out.clear()
+    calls = [[b"GET", b"short"]] * 2 + [[b"GET", b"k"]] * 60
+    assert run(session, calls, 0, len(calls)) == len(session.out) <= 2 + 16 + 1
 
 
 def test_what_cannot_be_encoded_is_told():

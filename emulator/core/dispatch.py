@@ -52,6 +52,8 @@ _LOOK: Final = 0.005
 """Seconds after which it is looked at, again and again, whether a client has had its turn."""
 _TURN: Final = 0.01
 """Seconds of the processor's time that it has for its turn; those that other programs take do not count."""
+_TOGETHER: Final = 16
+"""Calls that are run in one go: an array of as many replies can be asked for by one command as well."""
 _FEW_WORDS: Final = 8
 """So many words are never much work for a quick command."""
 _NEVER_SLOW: Final = 0.001
@@ -105,7 +107,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
                 if command.is_quick and command is session.last_command and position < last and elapsed < quick:
-                    alike = _alike(session, commands, position, end)
+                    alike = _alike(session, commands, position, min(position + _TOGETHER, end))
                     if not alike:
                         quick = 0.0
                     elif alike - position > 1:
@@ -217,7 +219,7 @@ def _alike(session: Session, commands: Sequence[list[bytes]], position: int, end
 
 
 def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes]]) -> None:
-    """Run calls of a quick command in one go, which takes a quarter less of a long pipeline's time.
+    """Run calls of a quick command in one go, which takes an eighth less of a pipeline's time.
 
     The duration of each is the mean.
     """
@@ -230,6 +232,8 @@ def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes
     while len(replies) < len(commands):
         try:
             replies.extend(calls)
+            if len(replies) < len(commands):
+                raise RuntimeError("StopIteration")
         except Exception as error:  # those before have been added, and `calls` goes on with the next
             replies.append(failure(engine, command, error))
     mean = (perf_counter() - started) / len(commands)
@@ -389,9 +393,9 @@ def _guarded(session: Session, args: Sequence[bytes]) -> Outcome:
     except CommandError as error:
         if command is None and args[0].lower() in CROSS_PROTOCOL:
             return _cut_off(session)
-        _refused(engine, command, error)
         if command is not None and command.name == b"exec":
-            return _abort_transaction(session, error)
+            return _refused(engine, command, _abort_transaction(session, error))
+        _refused(engine, command, error)
         session.fail_queue()
         return error
     if session.queue is not None and command.full_name not in NOT_QUEUED:

@@ -85,7 +85,9 @@ class Invocation:
         return int((monotonic() - self.started) * 1000)
 
     def invoke(self, words: Sequence[Any]) -> Any:
-        """``redis.call``: the reply as Lua has it, None and the text of an error, or two of None and that of a status.
+        """``redis.call``: the reply as Lua has it, None and the text of an error, or None twice and that of a status.
+
+        An error of the words themselves has False behind it, since it counts only where it is answered.
 
         Where the client has the short way, so have the commands of its scripts.
         """
@@ -96,7 +98,7 @@ class Invocation:
                     words = self._texts(words)
                     break
         except CommandError as error:
-            return self._refused(None, error)
+            return None, one_line(error), False
         command = self._lookup(words[0])
         if (
             command is None

@@ -174,7 +174,7 @@ class Lua:
     def _fitting(self, result: Any) -> Any:
         kind = result.__class__
         if (kind is bytes or kind is tuple) and self._running:
-            size = len(result if kind is bytes else result[-1])
+            size = len(result if kind is bytes else result[1] or result[2])
             if self._used() + size > self._most_memory and not self._has_room(size):
                 return self._exhaust()
         return result

@@ -369,7 +369,7 @@ local api = {
 function api.call(...)
   if (...) == nil and select("#", ...) == 0 then fail(no_words) end
   local reply, problem, status = invoke(...)
-  if problem then error({err = problem, ignore_error_stats_update = true}, 0) end
+  if problem then error({err = problem, ignore_error_stats_update = status == nil or nil}, 0) end
   if status then return {ok = status} end
   return reply
 end
@@ -379,7 +379,7 @@ function api.pcall(...)
     return {err = "ERR " .. no_words}
   end
   local reply, problem, status = invoke(...)
-  if problem then return {err = problem, ignore_error_stats_update = true} end
+  if problem then return {err = problem, ignore_error_stats_update = status == nil or nil} end
   if status then return {ok = status} end
   return reply
 end

@@ -89,7 +89,7 @@ _IMPLIED: Final = (
     ("blocking", ("blocking",)),
 )
 
-_QUICK: Final = re.compile(r"O\((1|log N)\)( an? \w+| amortised)?")
+_QUICK: Final = re.compile(r"O\((1|log N)\)( an? \w+)?")
 """The complexities of commands of which a few words are never much work."""
 UNBOUNDED: Final = 1 << 40
 """How many words a call may have where nothing bounds them."""
