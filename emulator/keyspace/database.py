@@ -199,7 +199,7 @@ class Database(Expiring):
         else:
             old = entry.value
             entry.value = value
-            self.used(entry)
+            entry.access = self.clock.now if self.uses is None else self.uses.touched(entry.access)  # `used`, spelt out
             if old.__class__ is Hash or value.__class__ is Hash:
                 self.schedule_fields(entry)
             if self.has_listeners:
