@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 from conformance.oracles import NoOracle as NoOracle
@@ -53,12 +54,25 @@ _TO_BUS = 10_000
 """So far above the port for clients the bus of a cluster listens."""
 _PORTS = range(10_000, 20_000)
 """Below those that a system gives to whoever connects: such a one would be taken before the server is there."""
-_CHANCE = random.SystemRandom()
+
+
+def share(ports: range) -> range:
+    """Those of this process: of several workers that play tests each has a part of all.
+
+    Two would else begin a server at the same port now and then, and one of them would talk to the other's.
+    """
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    return ports[int(worker.removeprefix("gw")) :: int(workers)]
+
+
+_own = share(_PORTS)
+_ports = islice(cycle(_own), random.SystemRandom().randrange(len(_own)), None)
+"""One after the other, from any on."""
 
 
 def free_port() -> int:
     """A port that nobody listens on just now, nor on the one where the bus of a cluster would."""
-    while not (_is_free(port := _CHANCE.choice(_PORTS)) and _is_free(port + _TO_BUS)):
+    while not (_is_free(port := next(_ports)) and _is_free(port + _TO_BUS)):
         continue
     return port
 

@@ -15,7 +15,7 @@ from tests.waiting import until
 
 def free_ports(count):
     """The first of so many ports one after another that are free, as those for the bus are."""
-    for first in range(21_000, 30_000, count):
+    for first in servers.share(range(21_000, 30_000, count)):
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + count):
