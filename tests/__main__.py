@@ -14,9 +14,8 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
 )
-WORKERS = 3 * (os.cpu_count() or 1) + 2
-"""Three times as many as there are cores, since many tests wait for servers, or for time to pass in them; and two more for
-those that do nothing else for half a minute."""
+WORKERS = 3 * (os.cpu_count() or 1)
+"""Three times as many as there are cores, since many tests wait for servers, or for time to pass in them."""
 TESTS = ("pytest", "-q", "-n", str(WORKERS), "--dist", "worksteal")
 QUICK = ("-m", "not slow")
 
