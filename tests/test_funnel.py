@@ -25,8 +25,13 @@ UNANNOUNCED = {b"FLUSHALL", b"FLUSHDB", b"SWAPDB", b"PFDEBUG"}
 def picture(engine):
     """Every key of every database with its value and deadline."""
     return {
-        (db.index, entry.key): (freeze(entry.value), entry.deadline) for db in engine.databases for entry in db.live()
+        (db.index, entry.key): (freeze(entry.value), entry.deadline) for db in filled(engine) for entry in db.live()
     }
+
+
+def filled(engine):
+    """The databases that have keys."""
+    return [db for db in engine.databases if db.entries]
 
 
 def freeze(value):
@@ -76,9 +81,9 @@ def every_change_is_announced(case, touched):
 
 def mistaken_weights(engine):
     """The keys that weigh something else than the databases know."""
-    for db in engine.databases:
+    for db in filled(engine):
         db.weigh()
-    entries = [entry for db in engine.databases for entry in db.entries.values()]
+    entries = [entry for db in filled(engine) for entry in db.entries.values()]
     return [
         entry.key for entry in entries if entry.weight[0] != weigh(entry.key, entry.value, entry.deadline is not None)
     ]

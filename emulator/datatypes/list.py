@@ -470,10 +470,11 @@ class List:
             nodes.insert(place + 1, [count - (index - start), size - left])
 
     def _check(self) -> None:
-        assert self.size == HEADER_SIZE + sum(map(entry_size, self.values))
+        sizes = list(map(entry_size, self.values))
+        assert self.size == HEADER_SIZE + sum(sizes)
         if self.nodes is not None:
-            values = iter(self.values)
+            rest = iter(sizes)
             for count, size in self.nodes:
                 assert count
-                assert size == HEADER_SIZE + sum(map(entry_size, islice(values, count)))
-            assert not list(values)
+                assert size == HEADER_SIZE + sum(islice(rest, count))
+            assert not list(rest)
