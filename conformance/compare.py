@@ -196,6 +196,8 @@ def _of_nodes(reply: Reply, loose: frozenset[str]) -> object:
 def _number(reply: Reply) -> float | None:
     if reply.kind not in _NUMBERS or not isinstance(reply.value, bytes):
         return None
+    if re.fullmatch(rb"-?\d+", reply.value):
+        return int(reply.value)  # as a double one of 64 bits is known to thousands only
     try:
         return float(reply.value)
     except ValueError:
