@@ -7,7 +7,7 @@ import pytest
 from emulator.clients.session import Session
 from emulator.config.directives import Config
 from emulator.config.edition import EDITIONS
-from emulator.core import dispatch
+from emulator.core import alike, dispatch
 from emulator.core.dispatch import run
 from emulator.core.engine import Engine
 
@@ -31,7 +31,7 @@ PIPELINES = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """However long a call takes here, it counts as quick."""
-    monkeypatch.setattr(dispatch, "_QUICK", sys.float_info.max)
+    monkeypatch.setattr(alike, "QUICK", sys.float_info.max)
 
 
 def played(protocol, pipeline, at_once):
@@ -76,9 +76,7 @@ def test_each_is_timed_where_the_slow_log_wants_it():
 
 def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     together = []
-    monkeypatch.setattr(
-        dispatch, "_run_alike", lambda session, command, calls: together.append((command.name, len(calls)))
-    )
+    monkeypatch.setattr(alike, "_run", lambda session, command, calls: together.append((command.name, len(calls))))
     session = Session(Engine())
     lines = (
         "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z"
@@ -91,7 +89,7 @@ def test_what_may_take_long_is_run_one_by_one(monkeypatch):
 
 
 def test_what_follows_a_long_reply_is_run_one_by_one(monkeypatch):
-    monkeypatch.setattr(dispatch, "_run_alike", None)
+    monkeypatch.setattr(alike, "_run", None)
     session = Session(Engine())
     run(session, [[b"SET", b"k", bytes(10_000)]], 0, 1)
     run(session, [[b"GET", b"k"]] * 4, 0, 4)
@@ -99,8 +97,8 @@ def test_what_follows_a_long_reply_is_run_one_by_one(monkeypatch):
 
 
 def test_what_follows_a_call_that_took_long_is_run_one_by_one(monkeypatch):
-    monkeypatch.setattr(dispatch, "_QUICK", 0.0)
-    monkeypatch.setattr(dispatch, "_run_alike", None)
+    monkeypatch.setattr(alike, "QUICK", 0.0)
+    monkeypatch.setattr(alike, "_run", None)
     session = Session(Engine())
     run(session, [[b"GET", b"k"]] * 4, 0, 4)
     assert len(session.out) == 4

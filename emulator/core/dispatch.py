@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
@@ -19,6 +18,8 @@ from emulator.clients.session import Session
 from emulator.clients.sizes import log_call
 from emulator.controls.faults import DELAY, DROP_AFTER, DROP_BEFORE, ERROR, STALL
 from emulator.controls.instances import Moved
+from emulator.core import alike
+from emulator.core.alike import UNKNOWN, run_alike
 from emulator.core.guards import CROSS_PROTOCOL, check, found
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import (
@@ -52,17 +53,6 @@ _LOOK: Final = 0.005
 """Seconds after which it is looked at, again and again, whether a client has had its turn."""
 _TURN: Final = 0.01
 """Seconds of the processor's time that it has for its turn; those that other programs take do not count."""
-_TOGETHER: Final = 16
-"""Calls that are run in one go: an array of as many replies can be asked for by one command as well."""
-_FEW_WORDS: Final = 8
-"""So many words are never much work for a quick command."""
-_NEVER_SLOW: Final = 0.001
-"""Seconds that a quick command does not take: where less is slow each is timed by itself."""
-_QUICK: Final = 0.00005
-"""Seconds within which a quick command is done whose like may follow at once,"""
-_SHORT: Final = 1 << 12
-"""and the bytes of its reply."""
-_UNKNOWN: Final = float("inf")
 _LARGE: Final = 1 << 20
 """Bytes of a reply that end a turn at the first look."""
 
@@ -98,7 +88,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     session.running = True
     engine.current = session
     started = perf_counter()
-    elapsed, quick = _UNKNOWN, _QUICK
+    elapsed, quick = UNKNOWN, alike.QUICK
     look_at, looked_at = started + _LOOK, 0.0
     try:
         while position < end:
@@ -107,17 +97,12 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
                 if command.is_quick and command is session.last_command and position < last and elapsed < quick:
-                    alike = _alike(session, commands, position, min(position + _TOGETHER, end))
-                    if not alike:
-                        quick = 0.0
-                    elif alike - position > 1:
-                        _run_alike(session, command, commands[position:alike])
-                        position = alike
-                        started = perf_counter()
-                        elapsed = _UNKNOWN
-                        if engine.pending_work:
-                            engine.work()
+                    after = run_alike(session, command, commands, position, end)
+                    if after > position:
+                        position, started, elapsed = after, perf_counter(), UNKNOWN
                         continue
+                    if not after:
+                        quick = 0.0
                 if followed := session.followed:
                     before = engine.propagation.begin(command)
                 try:
@@ -201,51 +186,6 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
-
-
-def _alike(session: Session, commands: Sequence[list[bytes]], position: int, end: int) -> int:
-    """Where the calls of one command with equally many words end that may be run together behind one that was quick.
-
-    Returns 0 where its reply was long, where anybody hears of each, or where each is timed.
-    """
-    name, words = commands[position][0], len(commands[position])
-    if words > _FEW_WORDS or not session.out or len(session.out[-1]) > _SHORT or session.followed:
-        return 0
-    if session.db.has_listeners or session.engine.slow_seconds < _NEVER_SLOW:
-        return 0
-    while position < end and commands[position][0] == name and len(commands[position]) == words:
-        position += 1
-    return position
-
-
-def _run_alike(session: Session, command: Command, commands: Sequence[list[bytes]]) -> None:
-    """Run calls of a quick command in one go, which takes an eighth less of a pipeline's time.
-
-    The duration of each is the mean.
-    """
-    engine, fn, encoders = session.engine, command.fn, session.encoders
-    assert fn is not None
-    _, *columns = zip(*commands, strict=True)
-    replies: list[Reply] = []
-    started = perf_counter()
-    calls = map(fn, repeat(session, len(commands)), *columns)
-    while len(replies) < len(commands):
-        try:
-            replies.extend(calls)
-            if len(replies) < len(commands):
-                raise RuntimeError("StopIteration")
-        except Exception as error:  # those before have been added, and `calls` goes on with the next
-            replies.append(failure(engine, command, error))
-    mean = (perf_counter() - started) / len(commands)
-    command.durations.noted.extend(repeat(mean + OFFSET, len(commands)))
-    session.last_command = command
-    try:
-        session.out += [encoders[reply.__class__](reply) for reply in replies]
-    except Exception as error:
-        session.out += [encoders[CommandError](failure(engine, command, error)) for _ in replies]
-    if engine.has_large_reply:
-        for args, reply in zip(commands, replies, strict=True):
-            engine.sizes.note_reply(session, args, reply)
 
 
 def _count_quick(session: Session, count: int) -> None:
