@@ -38,13 +38,14 @@ def run_alike(session: Session, command: Command, commands: Sequence[list[bytes]
     """
     if len(commands[position]) > _FEW_WORDS or not _may_run(session):
         return 0
-    after = _end(commands, position, min(position + _AT_ONCE, end))
-    if after - position < 2:
+    calls = commands[position : min(position + _AT_ONCE, end)]
+    columns = _columns(calls)
+    if len(columns[0]) < 2:
         return position
-    _run(session, command, commands[position:after])
+    _run(session, command, calls, columns)
     if session.engine.pending_work:
         session.engine.work()
-    return after
+    return position + len(calls)
 
 
 def _may_run(session: Session) -> bool:
@@ -54,22 +55,29 @@ def _may_run(session: Session) -> bool:
     return not session.db.has_listeners and session.engine.slow_seconds >= _NEVER_SLOW
 
 
-def _end(commands: Sequence[list[bytes]], position: int, end: int) -> int:
-    """Where the calls of the same name and with equally many words end."""
-    name, words = commands[position][0], len(commands[position])
-    while position < end and commands[position][0] == name and len(commands[position]) == words:
-        position += 1
-    return position
+def _columns(calls: list[list[bytes]]) -> list[tuple[bytes, ...]]:
+    """The names and then each of the other words of calls; first cuts off those from one on that is not like the first."""
+    first = calls[0]
+    try:
+        columns = list(zip(*calls, strict=True))
+        if columns[0].count(first[0]) == len(calls):
+            return columns
+    except ValueError:  # not all have equally many words
+        pass
+    kinds = [(args[0], len(args)) for args in calls]
+    del calls[next(place for place, kind in enumerate(kinds) if kind != kinds[0]) :]
+    return list(zip(*calls, strict=True))
 
 
-def _run(session: Session, command: Command, calls: Sequence[list[bytes]]) -> None:
-    """Run calls, each of which is answered, whatever it raises."""
+def _run(
+    session: Session, command: Command, calls: Sequence[list[bytes]], columns: Sequence[tuple[bytes, ...]]
+) -> None:
+    """Run calls, which are given in columns too; each is answered, whatever it raises."""
     engine, fn = session.engine, command.fn
     assert fn is not None
-    _, *columns = zip(*calls, strict=True)
     replies: list[Reply] = []
     started = perf_counter()
-    outcomes = map(fn, repeat(session, len(calls)), *columns)
+    outcomes = map(fn, repeat(session, len(calls)), *columns[1:])
     while len(replies) < len(calls):
         try:
             replies.extend(outcomes)

@@ -131,7 +131,7 @@ class RequestParser:
             if end >= last:
                 break
             arguments = lines[position + 2 : end + 1 : 2]
-            if list(map(_length_of, lines[position + 1 : end : 2])) != list(map(len, arguments)):
+            if not _fit(lines[position + 1 : end : 2], arguments):
                 break
             commands.append(arguments)
             position = end + 1
@@ -272,10 +272,15 @@ class RequestParser:
 def _whole(lines: list[bytes]) -> Words:
     """Return the words of the one command that the lines are; none if a length is wrong, or not one of a short word."""
     words = lines[2:-1:2]
+    return words if _fit(lines[1:-1:2], words) else []
+
+
+def _fit(sizes: list[bytes], words: Words) -> bool:
+    """Whether the sizes are those of the words, which are short."""
     try:
-        return words if lines[1:-1:2] == [_LENGTHS[len(word)] for word in words] else []
+        return sizes == [_LENGTHS[len(word)] for word in words]  # quicker than to look the numbers up
     except IndexError:
-        return []
+        return False
 
 
 def _alike(lines: list[bytes], last: int, count: int) -> tuple[list[Words], int]:
@@ -294,6 +299,6 @@ def _alike(lines: list[bytes], last: int, count: int) -> tuple[list[Words], int]
     pairs = lines[:end]
     del pairs[::step]
     words = pairs[1::2]
-    if list(map(_length_of, pairs[::2])) != list(map(len, words)):
+    if not _fit(pairs[::2], words):
         return [], 0
     return [words[first : first + count] for first in range(0, len(words), count)], end
