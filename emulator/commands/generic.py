@@ -117,7 +117,7 @@ def _rename(client: Session, key: bytes, new_key: bytes, overwrite: bool) -> boo
     value, deadline = entry.value, entry.deadline
     db.discard(key)
     _enter(db, new_key, value, deadline)
-    db.changed(key, GENERIC, b"rename_from")
+    db.gone(key, GENERIC, b"rename_from")
     db.changed(new_key, GENERIC, b"rename_to", 0)
     if replaced is not None:
         db.notify_replaced(new_key, replaced.value, value)
@@ -195,7 +195,7 @@ def move(client: Session, key: bytes, db: bytes) -> int:
     value, deadline = entry.value, entry.deadline
     client.db.discard(key)
     _enter(target, key, value, deadline)
-    client.db.changed(key, GENERIC, b"move_from")
+    client.db.gone(key, GENERIC, b"move_from")
     target.changed(key, GENERIC, b"move_to", 0)
     return 1
 

@@ -142,7 +142,7 @@ def _expire(
         condition = _CONDITIONS.get(option)
     if target is None:
         return [_NO_FIELD] * len(fields)
-    provide(client, target)
+    provide(client, key, target)
     past = is_past(client, moment)
     there = present(client, target, fields)
     results = [
@@ -160,10 +160,11 @@ def _those(fields: Sequence[bytes], results: Sequence[object], wanted: object) -
     return [field for field, result in zip(fields, results, strict=True) if result == wanted]
 
 
-def provide(client: Session, target: Hash) -> None:
+def provide(client: Session, key: bytes, target: Hash) -> None:
     """Have a hash be one whose fields may expire; in Valkey it is that once one of them may."""
     if not is_valkey(client):
         target.provide_for_deadlines()
+        client.db.reweigh(key)
 
 
 def taken_by_time(

@@ -59,7 +59,7 @@ def hgetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     there = present(client, target, fields)
     values = [target.fields.get(name) if name in there else None for name in fields]
     if persists:
-        provide(client, target)
+        provide(client, key, target)
         persisted = [name for name in fields if name in there and target.persist(name)]
         if persisted:
             client.db.changed(key, HASH, b"hpersist", len(persisted))
@@ -105,7 +105,7 @@ def _take_or_expire(
     client: Session, key: bytes, target: Hash, fields: Sequence[bytes], moment: int
 ) -> list[bytes | None]:
     """Set the expiry of existing fields, or remove them if the moment is past; return their values."""
-    provide(client, target)
+    provide(client, key, target)
     past = is_past(client, moment)
     there = present(client, target, fields)
     take = target.pop if past else target.fields.get
@@ -219,7 +219,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     if past and is_valkey(client):
         return _set_too_late(client, key, target, fields)
     if past:
-        provide(client, target)
+        provide(client, key, target)
     for name, content in zip(fields, options.pairs[1::2], strict=True):
         put(name, content, limits)
         if past:
@@ -229,7 +229,7 @@ def hsetex(client: Session, key: bytes, option: bytes, count: bytes, field: byte
     if past:
         taken_by_time(client, key, target, fields, changes=0)
     elif options.moment is not None:
-        provide(client, target)
+        provide(client, key, target)
         for name in fields:
             target.expire_at(name, options.moment)
         deadlines_set(client, key, target, fields, changes=0)

@@ -292,6 +292,7 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
     target.grow((element,), client.engine.config.list_max_listpack_size)
     found = target.find(pivot, 1)
     if not found:
+        client.db.reweigh(key)
         return -1
     target.insert(found[0], element, after=side == b"AFTER")
     client.db.changed(key, LIST, b"linsert")

@@ -45,6 +45,8 @@ def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
         added += target.add(name, limits)
     if added:
         db.changed(key, SET, b"sadd", added)
+    elif more:
+        db.reweigh(key)
     return added
 
 

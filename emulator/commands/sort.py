@@ -243,7 +243,7 @@ def _store(client: Session, target: bytes, elements: list[bytes]) -> int:
         client.engine.dirty += len(elements) - 1  # each value is a change
     elif db.peek_entry(target) is not None:
         db.discard(target)
-        db.changed(target, GENERIC, b"del")
+        db.gone(target, GENERIC, b"del")
     return len(elements)
 
 

@@ -23,7 +23,7 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
     entry = db.lookup_write_entry(key)
     if entry is None:
         total = amount
-        db.insert(key, b"%d" % total)
+        entry = db.insert(key, b"%d" % total)
     else:
         value = entry.value
         if value.__class__ is not bytes:
@@ -37,7 +37,7 @@ def _increment(client: Session, key: bytes, amount: int) -> int:
         if not INT64_MIN <= total <= INT64_MAX:
             raise CommandError("ERR increment or decrement would overflow")
         entry.value = b"%d" % total
-    db.changed(key, STRING, b"incrby")
+    db.changed_number(entry, b"incrby")
     return total
 
 

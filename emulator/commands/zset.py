@@ -65,6 +65,7 @@ def _add_one(client: Session, key: bytes, score: float, member: bytes) -> int:
     limits = client.engine.config
     if limits.zset_max_listpack_entries < 1:
         target.unpack()
+        client.db.reweigh(key)
     old = target.scores.get(member)
     if old != score:
         target.set(member, score, limits)
@@ -124,6 +125,8 @@ def add_scores(
         db.insert(key, target)
     if added or changed:
         db.changed(key, ZSET, b"zincr" if increments else b"zadd", added + changed)
+    elif not new:
+        db.reweigh(key)
     if increments:
         return result
     return added + changed if b"CH" in options else added

@@ -190,7 +190,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes,
         db.put(key, value, ZSET, event)
     elif db.peek_entry(key) is not None:
         db.discard(key)
-        db.changed(key, GENERIC, b"del")
+        db.gone(key, GENERIC, b"del")
     return len(scores)
 
 

@@ -45,7 +45,7 @@ def run_alike(session: Session, command: Command, commands: Sequence[list[bytes]
     _run(session, command, calls, columns)
     if session.engine.pending_work:
         session.engine.work()
-    return position + len(calls)
+    return position + len(columns[0])
 
 
 def _may_run(session: Session) -> bool:
@@ -55,8 +55,8 @@ def _may_run(session: Session) -> bool:
     return not session.db.has_listeners and session.engine.slow_seconds >= _NEVER_SLOW
 
 
-def _columns(calls: list[list[bytes]]) -> list[tuple[bytes, ...]]:
-    """The names and then each of the other words of calls; first cuts off those from one on that is not like the first."""
+def _columns(calls: Sequence[list[bytes]]) -> list[tuple[bytes, ...]]:
+    """The names and then each of the other words of the calls that are like the first, up to one that is not."""
     first = calls[0]
     try:
         columns = list(zip(*calls, strict=True))
@@ -65,28 +65,28 @@ def _columns(calls: list[list[bytes]]) -> list[tuple[bytes, ...]]:
     except ValueError:  # not all have equally many words
         pass
     kinds = [(args[0], len(args)) for args in calls]
-    del calls[next(place for place, kind in enumerate(kinds) if kind != kinds[0]) :]
-    return list(zip(*calls, strict=True))
+    end = next(place for place, kind in enumerate(kinds) if kind != kinds[0])
+    return list(zip(*calls[:end], strict=True))
 
 
 def _run(
     session: Session, command: Command, calls: Sequence[list[bytes]], columns: Sequence[tuple[bytes, ...]]
 ) -> None:
-    """Run calls, which are given in columns too; each is answered, whatever it raises."""
-    engine, fn = session.engine, command.fn
+    """Run those of the calls that the columns have the words of; each is answered, whatever it raises."""
+    engine, fn, many = session.engine, command.fn, len(columns[0])
     assert fn is not None
     replies: list[Reply] = []
     started = perf_counter()
-    outcomes = map(fn, repeat(session, len(calls)), *columns[1:])
-    while len(replies) < len(calls):
+    outcomes = map(fn, repeat(session, many), *columns[1:])
+    while len(replies) < many:
         try:
             replies.extend(outcomes)
-            if len(replies) < len(calls):
+            if len(replies) < many:
                 raise RuntimeError("StopIteration")
         except Exception as error:  # those before have been added, and `outcomes` goes on with the next
             replies.append(engine.dispatch.failure(engine, command, error))
-    mean = (perf_counter() - started) / len(calls)
-    command.durations.noted.extend(repeat(mean + OFFSET, len(calls)))
+    mean = (perf_counter() - started) / many
+    command.durations.noted.extend(repeat(mean + OFFSET, many))
     session.last_command = command
     _answer(session, command, calls, replies)
 
@@ -96,7 +96,7 @@ def _answer(session: Session, command: Command, calls: Sequence[list[bytes]], re
     try:
         session.out += [encoders[reply.__class__](reply) for reply in replies]
     except Exception as error:
-        session.out += [encoders[CommandError](engine.dispatch.failure(engine, command, error)) for _ in calls]
+        session.out += [encoders[CommandError](engine.dispatch.failure(engine, command, error)) for _ in replies]
     if engine.has_large_reply:
-        for args, reply in zip(calls, replies, strict=True):
+        for args, reply in zip(calls, replies, strict=False):
             engine.sizes.note_reply(session, args, reply)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, TypeVar
 
-from emulator.config.notifications import GENERIC, KEY_MISS, NEW
+from emulator.config.notifications import GENERIC, KEY_MISS, NEW, STRING
 from emulator.datatypes.hash import Hash
 from emulator.datatypes.string import beside_expiry
 from emulator.datatypes.types import Value
@@ -26,7 +26,7 @@ from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.parted import dicts_of
 from emulator.keyspace.slot_index import SlotIndex
-from emulator.keyspace.weighed import MOST_UNWEIGHED
+from emulator.keyspace.weighed import MOST_STRINGS, MOST_UNWEIGHED
 from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
@@ -103,7 +103,6 @@ class Database(Expiring):
             return None
         entry.access = self.clock.now if self.uses is None else self.uses.touched(entry.access)  # `used`, spelt out
         value = entry.value
-        self._unweighed.add(key)
         if value.__class__ is kind or isinstance(value, kind):
             return value
         raise CommandError(WRONGTYPE)
@@ -165,6 +164,23 @@ class Database(Expiring):
             self.touch(key)
             self.notify(event_class, event, key)
 
+    def changed_number(self, entry: Entry, event: bytes) -> None:
+        """Tell that a string has become another number: of strings more may wait to be weighed."""
+        self.engine.dirty += 1
+        self._unweighed.add(entry.key)
+        if len(self._unweighed) > MOST_STRINGS:
+            self.weigh()
+        if self.has_listeners:
+            self.touch(entry.key)
+            self.notify(STRING, event, entry.key)
+
+    def gone(self, key: bytes, event_class: int, event: bytes) -> None:
+        """Tell that a key was discarded, which is one change."""
+        self.engine.dirty += 1
+        if self.has_listeners:
+            self.touch(key)
+            self.notify(event_class, event, key)
+
     def told(self, key: bytes, event_class: int, event: bytes, count: int) -> None:
         """Tell of what may have changed nothing: those who watch the key do not hear of it then."""
         if count:
@@ -175,7 +191,7 @@ class Database(Expiring):
     def changed_silently(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
         """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
         self.engine.dirty += count
-        self._unweighed.add(key)
+        self.reweigh(key)
         if self.has_listeners:
             if isinstance(self.uses, Modification):
                 self.uses.changed(self, key)
@@ -197,6 +213,7 @@ class Database(Expiring):
         if entry is None:
             self.insert(key, value)
         else:
+            key = entry.key  # which is kept anyway, while what waits to be weighed would keep another one
             old = entry.value
             entry.value = value
             entry.access = self.clock.now if self.uses is None else self.uses.touched(entry.access)  # `used`, spelt out
@@ -208,7 +225,9 @@ class Database(Expiring):
                 self._let_go(old)
         self.engine.dirty += 1
         self._unweighed.add(key)
-        if len(self._unweighed) > MOST_UNWEIGHED:
+        if len(self._unweighed) > MOST_UNWEIGHED and (
+            value.__class__ is not bytes or len(self._unweighed) > MOST_STRINGS
+        ):
             self.weigh()
         if self.has_listeners:
             self.touch(key)
@@ -251,7 +270,7 @@ class Database(Expiring):
         if key not in self.entries:
             return False
         self.discard(key)
-        self.changed(key, event_class, event)
+        self.gone(key, event_class, event)
         return True
 
     def unlink(self, key: bytes) -> bool:

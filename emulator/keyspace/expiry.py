@@ -151,10 +151,7 @@ class Expiring(Weighed):
     def discard(self, key: bytes) -> None:
         """Take a key that exists out of the database and tell nobody but those blocked on it."""
         entry = self.entries.pop(key)
-        self._unweighed.add(key)
-        size, size_class = entry.weight
-        self.memory -= size
-        self.sizes[size_class] -= 1
+        self.unweigh(entry)
         if entry.deadline is not None:
             self.persist(entry)
         if self._index is not None:
@@ -190,7 +187,7 @@ class Expiring(Weighed):
         key, value = entry.key, entry.value
         assert isinstance(value, Hash)
         gone = value.expire(self.clock.now, most, only)
-        self._unweighed.add(key)
+        self.reweigh(key)
         self.schedule_fields(entry)
         if gone:
             self.stats.expired_fields += len(gone)

@@ -10,9 +10,13 @@ from emulator.keyspace.observed import Observed
 from emulator.keyspace.weight import SLOT, shared, size_class, weigh
 
 if TYPE_CHECKING:
+    from emulator.keyspace.entry import Entry
     from emulator.keyspace.host import HostOfData
 
 MOST_UNWEIGHED: Final = 255
+"""Keys that wait to be weighed: some aggregates take a while."""
+MOST_STRINGS: Final = 4095
+"""The same where the last to come is a string: all are weighed in a millisecond, and a key in constant use but once."""
 
 
 class Weighed(Observed):
@@ -62,8 +66,20 @@ class Weighed(Observed):
         self.entries = parted.in_parts(self.entries)
 
     def reweigh(self, key: bytes) -> None:
-        """The encoding of a value has changed, if not the value."""
+        """The encoding of a value has changed or is about to, if not the value."""
+        if len(self._unweighed) > MOST_UNWEIGHED:
+            self.weigh()
         self._unweighed.add(key)
+
+    def unweigh(self, entry: Entry) -> None:
+        """A key has gone: it weighs nothing, and its name is kept only for a snapshot."""
+        size, found = entry.weight
+        self.memory -= size
+        self.sizes[found] -= 1
+        if self.engine.snapshots.snapshots:
+            self._unweighed.add(entry.key)
+        else:
+            self._unweighed.discard(entry.key)
 
     @property
     def overhead(self) -> int:
