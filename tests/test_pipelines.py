@@ -76,7 +76,9 @@ def test_each_is_timed_where_the_slow_log_wants_it():
 
 def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     together = []
-    monkeypatch.setattr(alike, "_run", lambda session, command, calls, columns: together.append((command.name, len(calls))))
+    monkeypatch.setattr(
+        alike, "_run", lambda session, command, calls, columns: together.append((command.name, len(calls)))
+    )
     session = Session(Engine())
     lines = (
         "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z"

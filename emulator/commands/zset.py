@@ -43,9 +43,9 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 )
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
+    if not more and (number := client.engine.parse_double(score)) is not None:  # as in most calls
+        return _add_one(client, key, number, member)
     plain = score.upper() not in _OPTIONS
-    if plain and not more:  # as in most calls
-        return _add_one(client, key, core_double(client, score), member)
     words = (score, member, *more)
     given, rest = ({}, words) if plain else leading_options(words, _OPTIONS)
     options = given.keys()

@@ -105,18 +105,21 @@ class ToLua:
         return self._lua.set(self._lua.table(found), len(found))
 
 
-def to_reply(lua: Lua, result: Sequence[Any], protocol: int) -> Reply:
-    """The reply that a script's result makes; Lua gives a small table in parts.  What Redis has no type for is null."""
-    if len(result) > 1:
-        return _aggregate(result[1:], protocol)
-    value: Any = result[0] if result else None
+def to_reply(lua: Lua, outcome: Sequence[Any], protocol: int) -> Reply:
+    """The reply that the outcome of a script makes: what follows its first part, which is True.
+
+    Lua gives a small table in parts.  What Redis has no type for is null.
+    """
+    if len(outcome) > 2:
+        return _aggregate(outcome[2:], protocol)
+    value: Any = outcome[1] if len(outcome) == 2 else None
     kind = value.__class__
     if isinstance(value, bytes):
         return value
-    if isinstance(value, bool):
-        return value if protocol == 3 else (1 if value else None)
     if kind is int or kind is float:
         return _integer(value)
+    if isinstance(value, bool):
+        return value if protocol == 3 else (1 if value else None)
     if kind.__name__ != "_LuaTable":
         return None
     try:

@@ -39,8 +39,8 @@ class Invocation:
     slots: Slots | None = None
     wrote = False
     killed = False
+    protocol = 2
     _null: bool | None = False
-    _protocol = 2
 
     def __init__(
         self,
@@ -67,14 +67,9 @@ class Invocation:
         self._bound = read_only or declared is not None
         self._convert = lua.converters[2]
 
-    @property
-    def protocol(self) -> int:
-        """The protocol whose types the script gets replies in (``redis.setresp``)."""
-        return self._protocol
-
-    @protocol.setter
-    def protocol(self, version: int) -> None:
-        self._protocol = version
+    def set_protocol(self, version: int) -> None:
+        """``redis.setresp``: from now on the script gets replies in the types of this protocol."""
+        self.protocol = version
         self._null = False if version == 2 else None
         self._convert = self.lua.converters[version]
         self.session.set_protocol(version)

@@ -217,7 +217,7 @@ class Lua:
 
     def _set_protocol(self, version: int) -> None:
         assert self.current is not None
-        self.current.protocol = version
+        self.current.set_protocol(version)
 
     def _tell(self, audience: int) -> None:
         if self.current is not None:  # a library that is being loaded does nothing

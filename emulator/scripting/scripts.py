@@ -265,9 +265,10 @@ class Scripting:
         clock.hold()
         lua.begin(invocation, self.engine.config.busy_reply_threshold / 1000)
         try:
-            ok, *result = lua.call(run, body, keys, arguments)
+            outcome = lua.call(run, body, keys, arguments)
+            ok = outcome[0]
             if ok:
-                reply = self._to_reply(lua, result, invocation.protocol)
+                reply = self._to_reply(lua, outcome, invocation.protocol)
         finally:
             lua.current = None
             clock.held = 0
@@ -280,7 +281,7 @@ class Scripting:
             raise self._error(name, killed, *lua.stop())
         if not ok:
             lua.tidy()
-            text, *place = result
+            _, text, *place = outcome
             raise self._error(name, as_text(text), *place)
         if reply.__class__ is CommandError:
             raise reply
