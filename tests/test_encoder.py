@@ -59,6 +59,7 @@ LONG_ENTRIES = b"*2" + ENTRY[2:] + b"*2\r\n$3\r\n2-1\r\n*2\r\n$1\r\nf\r\n$1500\r
         (Push([b"a"]), b"*1\r\n$1\r\na\r\n", b">1\r\n$1\r\na\r\n"),
         (Pairs([b"a"], [1.5]), b"*2\r\n$1\r\na\r\n$3\r\n1.5\r\n", b"*1\r\n*2\r\n$1\r\na\r\n,1.5\r\n"),
         (Replies([1, 2]), b":1\r\n:2\r\n", b":1\r\n:2\r\n"),
+        (Replies([b"a", b"bc"] * 16), b"$1\r\na\r\n$2\r\nbc\r\n" * 16, b"$1\r\na\r\n$2\r\nbc\r\n" * 16),
         (
             Nested([Head(2), MapHead(1), b"a", SetHead(1), 1, None]),
             b"*2\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$-1\r\n",

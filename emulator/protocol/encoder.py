@@ -172,7 +172,7 @@ class _Encoder:
         return self._write(_array_head(len(values)), values)
 
     def _write(self, head: bytes, values: Collection[Any]) -> bytes:
-        if len(values) >= _SOME and (strings := _joined(head, values)) is not None:
+        if len(values) >= _SOME and head and (strings := _joined(head, values)) is not None:
             return strings
         parts = [head]
         append = parts.append
