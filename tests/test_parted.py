@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from emulator.keyspace import parted
+from emulator.keyspace import database, parted
 from emulator.keyspace.parted import PARTS, Moving, Parted, dicts_of
 
 from .test_image import moment, played
@@ -42,8 +42,9 @@ def test_all_go_over_while_others_come():
 
 @pytest.fixture
 def few(monkeypatch):
-    """Databases have their keys in parts from 300 on."""
+    """Databases have their keys in parts from 300 on, which they notice when so many have changed."""
     monkeypatch.setattr(parted, "MANY", 300)
+    monkeypatch.setattr(database, "MOST_STRINGS", 255)
 
 
 def test_a_database_that_grows_has_its_keys_in_parts(few, client):
