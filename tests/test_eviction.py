@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from emulator.keyspace.entry import Entry
 from emulator.keyspace.weight import weigh
 
 POLICIES = [
@@ -161,3 +162,12 @@ def test_clients_by_what_they_take(client, another, pass_time):
     assert lines[2] == b"bucket      65536 -     131071: tot-mem:     101996, clients: 1"
     assert lines[-1] == b"bucket 4294967296+            : tot-mem:          0, clients: 0"
     assert len(lines) == 19
+
+
+def test_a_change_of_policy_does_not_go_through_the_keys(client, engine, monkeypatch):
+    fill(client, engine, 20)
+    monkeypatch.setattr(
+        Entry, "access", property(lambda self: pytest.fail("read"), lambda self, access: pytest.fail("set"))
+    )
+    for policy in POLICIES:
+        assert ask(client, "CONFIG", "SET", "maxmemory-policy", policy) == b"+OK\r\n"

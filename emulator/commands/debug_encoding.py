@@ -10,6 +10,7 @@ from emulator.commands.debug import debug_word
 from emulator.datatypes.footprint import buckets, string_size
 from emulator.datatypes.list import List
 from emulator.keyspace.entry import Entry
+from emulator.keyspace.frequency import bits, idle
 from emulator.keyspace.weight import weigh
 from emulator.protocol.errors import NO_SUCH_KEY, CommandError
 from emulator.protocol.replies import Reply, Status, Verbatim
@@ -43,7 +44,7 @@ def _object(client: Session, key: bytes) -> Reply:
     encoding = entry.encoding_in(client.engine.config.edition.embedding).decode()
     text = (
         f"Value at:{id(value):#x} refcount:1 encoding:{encoding} serializedlength:{length} "
-        f"lru:{entry.access // 1000 & 0xFFFFFF} lru_seconds_idle:{(now - entry.access) // 1000}"
+        f"lru:{bits(entry.access)} lru_seconds_idle:{idle(entry.access, now) // 1000}"
     )
     if isinstance(value, List) and value.nodes is not None:
         nodes, limit = len(value.nodes), max(min(value.fill, _HIGHEST_FILL), _LOWEST_FILL)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import INT32_MAX
 from emulator.datatypes.types import Value
+from emulator.keyspace.frequency import idle
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import is_integer
 from emulator.table.keyspec import keys
@@ -79,7 +80,7 @@ def object_idletime(client: Session, key: bytes) -> int | None:
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between "
             "policies at runtime LRU and LFU data will take some time to adjust."
         )
-    return (client.engine.clock.now - entry.access) // 1000
+    return idle(entry.access, client.engine.clock.now) // 1000
 
 
 @command(

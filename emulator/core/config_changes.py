@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.config.notifications import KEYEVENT, KEYSPACE, SUBKEYS
-from emulator.keyspace.frequency import Frequency, Modification, uses_by
+from emulator.keyspace.frequency import Modification, uses_by
 from emulator.protocol.text import to_bytes
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _slowness(engine: Engine) -> None:
 
 
 def _policy(engine: Engine) -> None:
-    """What is known of the use of keys is how often or when; where that changes it is forgotten of the keys there are."""
+    """What is noted of the use of keys from now on is how often, or when they were used or changed."""
     engine.eviction.forget()
     before, uses = engine.databases[0].uses, uses_by(engine.config, engine.clock, engine.random)
     if type(before) is type(uses):
@@ -63,9 +63,6 @@ def _policy(engine: Engine) -> None:
         engine.listen(uses.changed)
     for db in engine.databases:
         db.uses = uses
-        if isinstance(before, Frequency) or isinstance(uses, Frequency):
-            for entry in db.entries.values():
-                entry.access = engine.clock.now if uses is None else uses.fresh()
 
 
 def _list_nodes(engine: Engine) -> None:

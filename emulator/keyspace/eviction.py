@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.datatypes.wheel import Timer
 from emulator.keyspace.database import Database
 from emulator.keyspace.entry import Entry
+from emulator.keyspace.frequency import idle
 
 if TYPE_CHECKING:
     from emulator.keyspace.host import HostOfData
@@ -120,4 +121,4 @@ def _urgency(db: Database, entry: Entry, order: str) -> int:
         return -(entry.deadline or 0)
     if order == "lfu" and db.frequency is not None:
         return 255 - db.frequency.counter(entry.access)
-    return db.clock.now - entry.access
+    return idle(entry.access, db.clock.now)

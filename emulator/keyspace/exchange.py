@@ -33,18 +33,10 @@ def exchange_all(engine: HostOfData, other: HostOfData) -> None:
     for index, (old, new) in enumerate(zip(engine.databases, other.databases, strict=True)):
         engine.snapshots.note(index, None)
         engine.databases[index], other.databases[index] = new, old
-        _take_over_uses(old, new)
+        new.uses = old.uses  # the policy may have changed while the new data were made
         new.belong_to(engine)
         old.belong_to(other)
         _exchange(engine, old, new)
-
-
-def _take_over_uses(old: Database, new: Database) -> None:
-    """Usage is told as it is where the new data are going to be; the policy may have changed while they were made."""
-    if type(old.uses) is not type(new.uses):
-        for entry in new.entries.values():
-            entry.access = new.clock.now if old.uses is None else old.uses.fresh()
-    new.uses = old.uses
 
 
 def _exchange(engine: HostOfData, one: Database, two: Database) -> None:

@@ -1,7 +1,9 @@
-"""What is known of the use of keys where it is not the moment of the last one.
+"""What is known of the use of keys: one integer for each, its access.
 
-LFU: how often keys are used, in 8 bits that grow logarithmically and fade by the minute.  An access is then one integer, the
-minute of the last fading in the upper bits and the counter in the lower 8, as in Redis.
+Mostly it is the moment of the last use, in milliseconds.  With LFU it is how often the key is used, in 8 bits that grow
+logarithmically and fade by the minute, with the minute of the last fading above them and `_OF_LFU` above all.  Redis keeps
+either in the same 24 bits, and after a change of policy takes one for the other; so do we, which spares going through the
+keys.
 Source: https://redis.io/docs/latest/develop/reference/eviction/#lfu
 """
 
@@ -19,6 +21,22 @@ if TYPE_CHECKING:
 _NEW: Final = 5
 _MOST: Final = 255
 _MINUTES: Final = 0xFFFF
+_ALL_BITS: Final = 0xFFFFFF
+_OF_LFU: Final = 1 << 56
+"""Tells an access of LFU from a moment, none of which is as great."""
+
+
+def bits(access: int) -> int:
+    """The 24 bits that the real server keeps of an access: those of the second, or of minute and counter."""
+    return access & _ALL_BITS if access >= _OF_LFU else access // 1000 & _ALL_BITS
+
+
+def idle(access: int, now: int) -> int:
+    """Milliseconds since a key was used; what LFU has left is taken for a second."""
+    if access < _OF_LFU:
+        return now - access
+    second, used = bits(now), bits(access)
+    return 1000 * (second - used if used <= second else second + _ALL_BITS - used)
 
 
 class Frequency:
@@ -39,13 +57,13 @@ class Frequency:
 
     def starting_at(self, counter: int) -> int:
         """The access of a key of which it is known how often it has been used."""
-        return self._minute << 8 | counter
+        return _OF_LFU | self._minute << 8 | counter
 
     def counter(self, access: int) -> int:
         """How often a key has been used, as it has faded until now."""
-        period = self._config.lfu_decay_time
-        passed = (self._minute - (access >> 8)) & _MINUTES
-        return max((access & _MOST) - (passed // period if period else 0), 0)
+        period, kept = self._config.lfu_decay_time, bits(access)
+        passed = (self._minute - (kept >> 8)) & _MINUTES
+        return max((kept & _MOST) - (passed // period if period else 0), 0)
 
     def touched(self, access: int) -> int:
         """The access of a key that is used once more: the higher the counter, the less likely it grows."""
@@ -54,7 +72,7 @@ class Frequency:
             above = max(counter - _NEW, 0)
             if self._random.random() < 1 / (above * self._config.lfu_log_factor + 1):
                 counter += 1
-        return self._minute << 8 | counter
+        return self.starting_at(counter)
 
 
 class Modification:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from emulator.keyspace.frequency import idle
 from emulator.persistence.moments import AUX, Annotations
 from emulator.protocol.client_side import encoded
 from emulator.rdb import file
@@ -80,11 +81,11 @@ class Dump:
     def key(self, db: Database, entry: Entry) -> bytes | Slices:
         """A key with its value, its deadline and how it has been used, where the policy goes by that."""
         version, value, weight = self._engine.config.edition.rdb_version, entry.value, entry.weight[0]
-        idle = (self._engine.clock.now - entry.access) // 1000 if self._tells_idle_time else None
+        unused = idle(entry.access, self._engine.clock.now) // 1000 if self._tells_idle_time else None
         frequency = None if db.frequency is None else db.frequency.counter(entry.access)
         slices = sliced(value, weight, self._text, version) if is_large(value, weight) else None
         kind, body = save(value, self._text, version) if slices is None else (slices.kind, b"")
-        whole = file.key(entry.key, kind, body, self._text, entry.deadline, idle, frequency)
+        whole = file.key(entry.key, kind, body, self._text, entry.deadline, unused, frequency)
         if slices is None:
             return whole
         slices.head = whole

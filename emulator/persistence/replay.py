@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from emulator.clients.session import Session
+from emulator.keyspace.frequency import bits
 from emulator.keyspace.parted import dicts_of
 from emulator.persistence.folder import Folder
 from emulator.persistence.host import StreamPosition
@@ -36,8 +37,8 @@ logger = logging.getLogger("emulator")
 
 _BEGINNING: Final = 0
 """The moment, in milliseconds, at which all is loaded."""
-_LATEST: Final = 0xFF
-"""An access that is not later was at the beginning: a moment, or how often a key was used in the first minute there was."""
+_FIRST_MINUTE: Final = 0xFF
+"""What is kept of how often a key was used by then is no more than this."""
 _PORTION: Final = 64
 _LONGEST_HEAD: Final = 128
 
@@ -256,11 +257,11 @@ class Replay:
         for db in self._engine.databases:
             parts = (list(part.values()) for part in dicts_of(db.entries))
             for number, entry in enumerate(chain.from_iterable(parts)):
-                if entry.access <= _LATEST:
-                    if db.frequency is None:
+                if db.frequency is None:
+                    if entry.access <= _BEGINNING:
                         entry.access = self._engine.clock.now
-                    else:
-                        entry.access = db.frequency.starting_at(entry.access)
+                elif (counter := bits(entry.access)) <= _FIRST_MINUTE:
+                    entry.access = db.frequency.starting_at(counter)
                 if not number % _PORTION:
                     yield None
 
