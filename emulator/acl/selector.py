@@ -335,4 +335,4 @@ _LETTERS: Final = {b"": READ | WRITE, b"%R": READ, b"%W": WRITE, b"%RW": READ | 
 
 def has_spaces(text: bytes) -> bool:
     """Whether there is a byte that neither a user's name nor a pattern may have: white space, or a zero."""
-    return any(byte in b" \t\n\v\f\r\0" for byte in text)
+    return len(text.translate(None, b" \t\n\v\f\r\0")) < len(text)

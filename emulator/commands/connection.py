@@ -17,6 +17,7 @@ from emulator.table.registry import command
 if TYPE_CHECKING:
     from emulator.clients.session import Session
 
+_PRINTABLE: Final = bytes(range(0x21, 0x7F))
 _BAD_NAME = "ERR Client names cannot contain spaces, newlines or special characters."
 
 
@@ -53,7 +54,7 @@ def select(client: Session, index: bytes) -> Status:
 
 def is_one_word(text: bytes) -> bool:
     """Return whether a text is printable ASCII without spaces; as in C, a zero byte ends the text."""
-    return all(0x21 <= byte <= 0x7E for byte in text.partition(b"\0")[0])
+    return not text.partition(b"\0")[0].translate(None, _PRINTABLE)
 
 
 def check_name(name: bytes) -> bytes:

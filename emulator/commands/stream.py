@@ -103,7 +103,7 @@ def _asked(words: Body, run: int, edition: Edition, obeyed: bool = False) -> _As
 def _asked_again(words: Body, run: int, edition: Edition) -> _Asked:
     """The same for words that end with the id ``*``, kept since they come time and again; raises ValueError for others."""
     asked = _asked(words, run, edition)
-    if asked.id is not None:
+    if asked.id is not None or asked.message is not None:
         raise ValueError(words)  # which may be long and must not be kept
     return asked
 

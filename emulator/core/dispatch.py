@@ -180,6 +180,8 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             propagation.deliver(sent if len(propagation.gathered) == len(commands) else None)
         session.running = False
         engine.current = outer
+        if session.words and session.blocked is None and not session.suspended:
+            session.words = ()  # they may be long, and the client silent for long
         _count_quick(session, position - first - otherwise)
     if engine.tracking.changed:
         engine.tracking.broadcast_soon()
@@ -437,6 +439,7 @@ def unblocked(session: Session, elapsed: float, reply: Reply) -> None:
             (_refused if rejects else failure)(session.engine, command, reply)
         count(session, session, command, session.words, elapsed)
         session.engine.sizes.note_late(session, reply)
+    session.words = ()
 
 
 def refusal(session: Session) -> CommandError | None:

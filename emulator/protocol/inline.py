@@ -68,10 +68,14 @@ def _hexadecimal(digits: bytes) -> int | None:
     return None
 
 
-_SHOWN = {0x5C: b"\\\\", 0x22: b'\\"', 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t", 0x07: b"\\a", 0x08: b"\\b"}
+_NAMED = {0x5C: b"\\\\", 0x22: b'\\"', 0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t", 0x07: b"\\a", 0x08: b"\\b"}
+_SHOWN = [_NAMED.get(byte) or (b"%c" % byte if 0x20 <= byte < 0x7F else b"\\x%02x" % byte) for byte in range(256)]
+"""How each byte is shown in quotes."""
+_AS_THEY_ARE = bytes(byte for byte, shown in enumerate(_SHOWN) if len(shown) == 1)
 
 
 def quoted(word: bytes) -> bytes:
     """Return a word in double quotes, printable and readable by `split_inline`."""
-    shown = (_SHOWN.get(byte) or (b"%c" % byte if 0x20 <= byte < 0x7F else b"\\x%02x" % byte) for byte in word)
-    return b'"' + b"".join(shown) + b'"'
+    if word.translate(None, _AS_THEY_ARE):
+        word = b"".join(map(_SHOWN.__getitem__, word))
+    return b'"' + word + b'"'

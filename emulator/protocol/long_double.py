@@ -38,11 +38,13 @@ ZERO: Final = LongDouble(0, 0)
 GREATEST: Final = LongDouble((1 << _BITS) - 1, _MAX_EXPONENT - _BITS)
 
 
-@lru_cache(maxsize=64)  # one increment is mostly added time and again
 def parse_long_double(text: bytes) -> LongDouble | float | None:
     """Return the number of a text, a float for an infinity; None if the text is no number or out of range."""
-    if len(text) >= _LONGEST:
-        return None
+    return _parsed(text) if len(text) < _LONGEST else None
+
+
+@lru_cache(maxsize=64)  # one increment is mostly added time and again
+def _parsed(text: bytes) -> LongDouble | float | None:
     double = to_double(text)
     if double is None:
         return None

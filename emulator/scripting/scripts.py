@@ -271,6 +271,7 @@ class Scripting:
                 reply = self._to_reply(lua, outcome, invocation.protocol)
         finally:
             lua.current = None
+            invocation.session.words = ()
             clock.held = 0
             if self.engine.busy is not None:
                 self._at_rest()
