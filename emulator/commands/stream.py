@@ -31,6 +31,7 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.keyspace.database import Database
 
 
 _FEW: Final = 64
@@ -173,7 +174,7 @@ def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *mo
     stream.append(new, body, config.stream_node_max_bytes, config.stream_node_max_entries)
     db.changed(key, STREAM, b"xadd")
     if asked.trimming is not None:
-        gone = asked.trimming.apply(stream)
+        gone = asked.trimming.apply(db, key, stream)
         if gone:
             db.changed(key, STREAM, b"xtrim", 0)
     return b"%d-%d" % (new >> 64, new & UINT64_MAX)
@@ -247,12 +248,12 @@ STILL_NEEDED = 2
 NOT_THERE = -1
 
 
-def delete_entry(stream: Stream, id: int, strategy: bytes) -> int:
+def delete_entry(db: Database, key: bytes, stream: Stream, id: int, strategy: bytes) -> int:
     """Delete an entry by a strategy; return `DELETED`, `STILL_NEEDED` (by a consumer group) or `NOT_THERE`."""
     if strategy == ACKED and stream.is_referenced(id):
         return STILL_NEEDED
     if strategy == DELREF:
-        stream.forget(id)
+        db.reweigh(key, stream.forget(id))
     return DELETED if stream.delete(id) else NOT_THERE
 
 
@@ -263,10 +264,11 @@ def xdelex(client: Session, key: bytes, ids: bytes, numids: bytes, id: bytes, *m
     strategy, texts = ids_to_delete((ids, numids, id, *more))
     if stream is None:
         return [NOT_THERE] * len(texts)
-    answers = [delete_entry(stream, number, strategy) for number in [exact_id(text) for text in texts]]
+    db = client.db
+    answers = [delete_entry(db, key, stream, number, strategy) for number in [exact_id(text) for text in texts]]
     gone = answers.count(DELETED)
     if gone:
-        client.db.changed(key, STREAM, b"xdel", gone)
+        db.changed(key, STREAM, b"xdel", gone)
     return answers
 
 

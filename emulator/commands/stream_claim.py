@@ -63,7 +63,7 @@ def xclaim(
             if idle and now - pending.delivered < idle:
                 continue
         elif b"FORCE" in given:
-            found.deliver(number, claimant, now)
+            found.deliver([number], claimant, now)
         else:
             continue
         found.give(number, claimant)

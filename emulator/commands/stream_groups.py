@@ -30,7 +30,7 @@ def consumer_of(client: Session, key: bytes, group: Group, name: bytes) -> Consu
     """Return a consumer of a group; it is created if it does not exist."""
     consumer: Consumer | None = group.consumers.get(name)
     if consumer is None:
-        consumer = group.consumers[name] = Consumer(name, client.engine.clock.now)
+        consumer = group.create(name, client.engine.clock.now)
         client.db.changed_silently(key, STREAM, b"xgroup-createconsumer")
     return consumer
 
@@ -223,7 +223,7 @@ def xackdel(client: Session, key: bytes, group: bytes, ids: bytes, numids: bytes
             answers.append(NOT_THERE)
             continue
         client.db.changed_silently(key)
-        outcome = delete_entry(stream, number, strategy)
+        outcome = delete_entry(client.db, key, stream, number, strategy)
         gone += outcome == DELETED
         answers.append(STILL_NEEDED if outcome == STILL_NEEDED else DELETED)
     if gone:
@@ -277,7 +277,7 @@ def xnack(
         if pending is None:
             if b"FORCE" not in given or stream.get(number) is None:
                 continue
-            found.deliver(number, found.released, 0)
+            found.deliver([number], found.released, 0)
         count = INT64_MAX if how == b"FATAL" else max(before - (how == b"SILENT"), 0)
         found.release(number, given.get(b"RETRYCOUNT", count))
         released += 1

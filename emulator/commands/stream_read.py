@@ -273,6 +273,8 @@ def xreadgroup(
             elif entries := _unread(stream, group, reader, request, min_idle, clock.now):
                 found.append((name, entries))
                 client.db.changed_silently(name)
+                if min_idle is not None:  # each may have been another consumer's
+                    client.db.reweigh(name, len(entries))
         return found or None
 
     reply = attempt()
@@ -342,8 +344,7 @@ def _deliver(
         return []
     stream.advance(group, found[0][0], found[-1][0], len(found), request.looks_ahead)
     if not request.no_ack:
-        for id, _ in found:
-            group.deliver(id, consumer, now)
+        group.deliver([id for id, _ in found], consumer, now)
         consumer.active = now
     return listed(found)
 

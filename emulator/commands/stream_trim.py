@@ -17,6 +17,7 @@ from emulator.table.registry import command
 
 if TYPE_CHECKING:
     from emulator.clients.session import Session
+    from emulator.keyspace.database import Database
 
 
 class Trimming(NamedTuple):
@@ -28,8 +29,8 @@ class Trimming(NamedTuple):
     limit: int = 0
     strategy: bytes = KEEPREF
 
-    def apply(self, stream: Stream) -> int:
-        """Trim a stream; return how many entries were removed.  DELREF and ACKED look at each entry, also with ``~``."""
+    def apply(self, db: Database, key: bytes, stream: Stream) -> int:
+        """Trim the stream of a key; return how many entries went.  DELREF and ACKED look at each entry, also with ``~``."""
         if self.strategy == KEEPREF:
             if self.length is not None:
                 return stream.trim_to_length(self.length, self.whole_runs, self.limit)
@@ -41,7 +42,7 @@ class Trimming(NamedTuple):
         def may_go(id: int) -> bool:
             if self.strategy == ACKED:
                 return not stream.is_referenced(id)
-            stream.forget(id)
+            db.reweigh(key, stream.forget(id))
             return True
 
         return stream.trim_one_by_one(enough, may_go, self.limit)
@@ -122,7 +123,7 @@ def xtrim(client: Session, key: bytes, strategy: bytes, threshold: bytes, *optio
     given = read_options((strategy, threshold, *options), known, TRIM_RULES)
     trimming = read_trimming(given, run, config.edition, for_adding=False, obeyed=client.is_obeyed)
     stream = client.db.lookup_write(key, Stream)
-    gone = trimming.apply(stream) if trimming and stream is not None else 0
+    gone = trimming.apply(client.db, key, stream) if trimming and stream is not None else 0
     if gone:
         client.db.changed(key, STREAM, b"xtrim", gone)
     return gone

@@ -5,7 +5,7 @@ Source: https://redis.io/docs/latest/commands/xreadgroup/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sortedcontainers import SortedDict, SortedList
 
@@ -40,52 +40,144 @@ class Pending:
         self.turn = 0
 
 
-class Consumer:
+class Held:
+    """What somebody has pending, by id; ``weight`` is what that took when it was weighed last, 0 before."""
+
+    __slots__ = ("pending", "weight")
+
+    def __init__(self) -> None:
+        self.pending: SortedDict[int, Pending] = SortedDict()
+        self.weight = 0
+
+    def weighed(self) -> int:
+        """Bytes that it takes in the real server.  O(1)."""
+        return tree_size(self.pending.keys())
+
+
+class Consumer(Held):
     """One consumer of a group; moments are in milliseconds, ``active`` is `NEVER_ACTIVE` until it has got something."""
 
-    __slots__ = ("active", "name", "pending", "seen")
+    __slots__ = ("active", "name", "seen")
 
     def __init__(self, name: bytes, seen: int) -> None:
+        super().__init__()
         self.name = name
         self.seen = seen
         self.active = NEVER_ACTIVE
-        self.pending: SortedDict[int, Pending] = SortedDict()
+
+    def weighed(self) -> int:
+        return _CONSUMER + len(self.name) + super().weighed()
+
+
+class _Nobody(Consumer):
+    """Who has what is released, for which the real server has no tree."""
+
+    __slots__ = ()
+
+    def weighed(self) -> int:
+        return 0
+
+
+class _All(Held):
+    """What is pending in a group, whoever has it."""
+
+    __slots__ = ()
+
+    def weighed(self) -> int:
+        return _GROUP + super().weighed() + len(self.pending) * _PENDING
+
+
+class Weights:
+    """What the groups and the consumers of a stream weigh, each weighed anew only once it has changed.
+
+    Who is new, or has changed, is put into ``changed`` until somebody asks.  It does not know these weights in turn: a circle
+    would outlive both.
+    """
+
+    __slots__ = ("_known", "changed")
+
+    def __init__(self) -> None:
+        self._known = 0
+        self.changed: set[Held] = set()
+
+    def leave(self, held: Held) -> None:
+        """This one is no longer there."""
+        self.changed.discard(held)
+        self._known -= held.weight
+
+    def total(self) -> int:
+        """Bytes of all.  O(those that have changed)."""
+        for held in self.changed:
+            weight = held.weighed()
+            self._known += weight - held.weight
+            held.weight = weight
+        self.changed.clear()
+        return self._known
 
 
 class Group:
     """A consumer group; ``read`` is how many entries were read up to ``last_id``, `UNKNOWN` where nobody can tell.
 
-    ``released`` stands for the consumer of what is pending with nobody.  What is pending is found by id, for the group and
-    for each consumer, in O(log n); by the moment of its delivery too, from the first time on that somebody asks for it so.
+    What is pending is found by id, for the group and for each consumer, in O(log n); by the moment of its delivery too, from
+    the first time on that somebody asks for it so.
     """
 
-    __slots__ = ("_times", "_turn", "consumers", "last_id", "pending", "read", "released")
+    __slots__ = ("_all", "_released", "_times", "_turn", "_weights", "consumers", "last_id", "pending", "read")
 
-    def __init__(self, last_id: int, read: int) -> None:
+    def __init__(self, weights: Weights, last_id: int, read: int) -> None:
+        self._weights = weights
         self.last_id = last_id
         self.read = read
-        self.pending: SortedDict[int, Pending] = SortedDict()
+        self._all = _All()
+        self.pending = self._all.pending
         self.consumers: SortedDict[bytes, Consumer] = SortedDict()
-        self.released = Consumer(b"", 0)
+        self._released: Consumer | None = None  # few groups ever need it
         self._times: SortedList[tuple[int, int, int]] | None = None
         self._turn = 0
+        weights.changed.add(self._all)
 
     @property
-    def footprint(self) -> int:
-        """Bytes that it takes in the real server.  O(consumers)."""
-        consumers = sum(
-            _CONSUMER + len(consumer.name) + tree_size(consumer.pending.keys()) for consumer in self.consumers.values()
-        )
-        return _GROUP + tree_size(self.pending.keys()) + len(self.pending) * _PENDING + consumers
+    def released(self) -> Consumer:
+        """Stands for the consumer of what is pending with nobody."""
+        if self._released is None:
+            self._released = _Nobody(b"", 0)
+        return self._released
 
-    def deliver(self, id: int, consumer: Consumer, now: int) -> None:
-        """Enter an entry as delivered for the first time, whoever had it before."""
-        known = self.pending.get(id)
-        if known is not None:
-            del self._owner(known).pending[id]
-            self._forget_time(id, known)
-        self.pending[id] = consumer.pending[id] = pending = Pending(self._name_of(consumer), now)
-        self._note_time(id, pending)
+    def create(self, name: bytes, seen: int) -> Consumer:
+        """Add a consumer."""
+        consumer = self.consumers[name] = Consumer(name, seen)
+        self._weights.changed.add(consumer)
+        return consumer
+
+    def leave(self) -> None:
+        """The stream has this group no more.  O(consumers)."""
+        self._weights.leave(self._all)
+        for consumer in self.consumers.values():
+            self._weights.leave(consumer)
+
+    def deliver(self, ids: Iterable[int], consumer: Consumer, now: int) -> None:
+        """Enter entries as delivered for the first time, whoever had them before."""
+        name = self._name_of(consumer)
+        for id in ids:
+            known = self.pending.get(id)
+            if known is not None:
+                owner = self._owner(known)
+                del owner.pending[id]
+                self._weights.changed.add(owner)
+                if self._times is not None:
+                    self._forget_time(id, known)
+            self.pending[id] = consumer.pending[id] = pending = Pending(name, now)
+            if self._times is not None:
+                self._note_time(id, pending)
+        changed = self._weights.changed
+        changed.add(self._all)
+        changed.add(consumer)
+
+    def enter(self, consumer: Consumer, pending: Iterable[tuple[int, Pending]]) -> None:
+        """Have entries pending with a consumer, in a group that is being made: nobody has asked for its weight or times."""
+        entries = dict(pending)
+        consumer.pending.update(entries)
+        self.pending.update(entries)
 
     def redeliver(self, id: int, moment: int, again: bool = True) -> None:
         """Let what is pending have been delivered at a moment; `again` counts it as another delivery."""
@@ -126,7 +218,7 @@ class Group:
         return self.released if pending.consumer is None else self.consumers[pending.consumer]
 
     def _name_of(self, consumer: Consumer) -> bytes | None:
-        return None if consumer is self.released else consumer.name
+        return None if consumer is self._released else consumer.name
 
     def give(self, id: int, consumer: Consumer) -> None:
         """Let a consumer have what is pending with another."""
@@ -135,6 +227,9 @@ class Group:
         if owner is not consumer:
             del owner.pending[id]
             consumer.pending[id] = pending
+            changed = self._weights.changed
+            changed.add(owner)
+            changed.add(consumer)
             pending.consumer = self._name_of(consumer)
 
     def acknowledge(self, id: int) -> bool:
@@ -142,8 +237,13 @@ class Group:
         pending = self.pending.pop(id, None)
         if pending is None:
             return False
-        del self._owner(pending).pending[id]
-        self._forget_time(id, pending)
+        owner = self._owner(pending)
+        del owner.pending[id]
+        changed = self._weights.changed
+        changed.add(self._all)
+        changed.add(owner)
+        if self._times is not None:
+            self._forget_time(id, pending)
         return True
 
     def release(self, id: int, count: int) -> None:
@@ -158,21 +258,19 @@ class Group:
             del self.pending[id]
             self._forget_time(id, pending)
         del self.consumers[consumer.name]
+        self._weights.leave(consumer)
+        self._weights.changed.add(self._all)
         return len(consumer.pending)
 
-    def copy(self) -> Group:
-        """The same group, independent of this one."""
-        twin = Group(self.last_id, self.read)
+    def copy(self, weights: Weights) -> Group:
+        """The same group, independent of this one; what it weighs goes to the weights of its own stream."""
+        twin = Group(weights, self.last_id, self.read)
         for name, consumer in self.consumers.items():
-            other = twin.consumers[name] = Consumer(name, consumer.seen)
+            other = twin.create(name, consumer.seen)
             other.active = consumer.active
-            other.pending.update(
-                (id, Pending(name, pending.delivered, pending.count)) for id, pending in consumer.pending.items()
-            )
-            twin.pending.update(other.pending)
-        for id, pending in self.released.pending.items():
-            own = Pending(None, pending.delivered, pending.count)
-            twin.pending[id] = twin.released.pending[id] = own
+            twin.enter(other, _copied(consumer))
+        if self._released is not None:
+            twin.enter(twin.released, _copied(self._released))
         return twin
 
     def _check(self) -> None:
@@ -182,3 +280,9 @@ class Group:
         assert owned + len(self.released.pending) == len(self.pending)
         for id, pending in self.pending.items():
             assert self._owner(pending).pending[id] is pending
+
+
+def _copied(consumer: Consumer) -> Iterator[tuple[int, Pending]]:
+    """What a consumer has pending, independent of it."""
+    for id, pending in consumer.pending.items():
+        yield id, Pending(pending.consumer, pending.delivered, pending.count)

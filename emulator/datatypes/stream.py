@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import Final
 
-from emulator.datatypes.consumers import UNKNOWN, Group, next_count
+from emulator.datatypes.consumers import UNKNOWN, Group, Weights, next_count
 from emulator.datatypes.idempotence import Idempotence
 from emulator.datatypes.radix import tree_nodes, tree_size
 from emulator.datatypes.run import Body, Entry, PackedRun, Run
@@ -69,6 +69,7 @@ class Stream:
         "max_deleted",
         "runs",
         "size",
+        "weights",
     )
     encoding = b"stream"
 
@@ -79,6 +80,7 @@ class Stream:
         self._length = 0
         self.last_id = self.max_deleted = self.added = 0
         self.groups: dict[bytes, Group] = {}
+        self.weights = Weights()
         self.idempotence: Idempotence | None = None
         self._least_read: int | None = None
         self.size = 0
@@ -89,10 +91,9 @@ class Stream:
 
     @property
     def footprint(self) -> int:
-        """Bytes that it takes in the real server: the last run has room to grow.  O(groups and consumers)."""
+        """Bytes that it takes in the real server: the last run has room to grow.  O(changed groups and consumers)."""
         room = max(_FULL_RUN - self.runs[-1].size, 0) if self.runs else 0
-        groups = sum(group.footprint for group in self.groups.values())
-        return _EMPTY_SIZE + tree_size(self._firsts) + self.size + room + groups
+        return _EMPTY_SIZE + tree_size(self._firsts) + self.size + room + self.weights.total()
 
     def copy(self) -> Stream:
         """The same entries and groups, independent of these."""
@@ -101,8 +102,9 @@ class Stream:
         twin._firsts = self._firsts.copy()
         twin._length, twin.size = self._length, self.size
         twin.last_id, twin.max_deleted, twin.added = self.last_id, self.max_deleted, self.added
-        twin.groups = {name: group.copy() for name, group in self.groups.items()}
+        twin.groups = {name: group.copy(twin.weights) for name, group in self.groups.items()}
         twin.idempotence = self.idempotence and self.idempotence.copy()
+        twin.weights.total()  # all of it is new: this takes less than the rest has
         return twin
 
     @property
@@ -276,16 +278,15 @@ class Stream:
             self._least_read = min(group.last_id for group in self.groups.values())
         return id > self._least_read or any(id in group.pending for group in self.groups.values())
 
-    def forget(self, id: int) -> None:
-        """Let no consumer group have an entry pending.  O(groups)."""
-        for group in self.groups.values():
-            group.acknowledge(id)
+    def forget(self, id: int) -> int:
+        """Let no consumer group have an entry pending; in how many it was.  O(groups)."""
+        return sum([group.acknowledge(id) for group in self.groups.values()])
 
     # Consumer groups
 
     def create_group(self, name: bytes, last_id: int, read: int) -> None:
         """Add a consumer group that has read up to an id, which are so many entries."""
-        group = self.groups[name] = Group(0, read)
+        group = self.groups[name] = Group(self.weights, 0, read)
         self.move(group, last_id)
 
     def known_read(self, read: int) -> int:
@@ -294,8 +295,10 @@ class Stream:
 
     def destroy_group(self, name: bytes, forgets: bool) -> bool:
         """Take a consumer group away; whether it was there.  Without `forgets` the slowest is still the slowest."""
-        if self.groups.pop(name, None) is None:
+        group = self.groups.pop(name, None)
+        if group is None:
             return False
+        group.leave()
         if forgets:
             self._least_read = None
         return True
@@ -314,6 +317,8 @@ class Stream:
         does not mind what was deleted before this entry.
         """
         self._advance_by_one(group, first, looks_ahead)
+        if count == 1:
+            return
         if group.read != UNKNOWN and not self._deleted_from(first, looks_ahead):  # nor from any later one
             group.read = wrapped(group.read + count - 1)
             self.move(group, last)
@@ -453,6 +458,7 @@ class Stream:
             assert packed is None or packed.size == run.size
         for group in self.groups.values():
             group._check()
+        assert self.weights.total() == self.copy().weights.total()
 
 
 def _columns(ids: Sequence[bytes], bodies: Sequence[Body]) -> Iterator[Sequence[Sequence[bytes]]]:

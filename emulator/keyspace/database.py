@@ -26,7 +26,7 @@ from emulator.keyspace.key_index import KeyIndex
 from emulator.keyspace.lazyfree import LARGE, PORTION
 from emulator.keyspace.parted import dicts_of
 from emulator.keyspace.slot_index import SlotIndex
-from emulator.keyspace.weighed import MOST_STRINGS, MOST_UNWEIGHED
+from emulator.keyspace.weighed import MOST_PARTS, MOST_STRINGS, MOST_UNWEIGHED
 from emulator.keyspace.weight import freed_lazily
 from emulator.protocol.errors import WRONGTYPE, CommandError
 
@@ -191,7 +191,10 @@ class Database(Expiring):
     def changed_silently(self, key: bytes, event_class: int = 0, event: bytes = b"", count: int = 1) -> None:
         """Tell of a change beside the value (the consumer groups of a stream): those who watch the key do not hear of it."""
         self.engine.dirty += count
-        self.reweigh(key)
+        self._unweighed.add(key)  # as `reweigh` does
+        self._parts += count
+        if self._parts > MOST_PARTS or len(self._unweighed) > MOST_UNWEIGHED:
+            self.weigh()
         if self.has_listeners:
             if isinstance(self.uses, Modification):
                 self.uses.changed(self, key)

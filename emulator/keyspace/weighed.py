@@ -17,6 +17,8 @@ MOST_UNWEIGHED: Final = 255
 """Keys that wait to be weighed: some aggregates take a while."""
 MOST_STRINGS: Final = 4095
 """The same where the last to come is a string: all are weighed in a millisecond, and a key in constant use but once."""
+MOST_PARTS: Final = 500
+"""So many groups and consumers, with a hundred entries pending or more, are weighed in a few milliseconds."""
 
 
 class Weighed(Observed):
@@ -26,7 +28,7 @@ class Weighed(Observed):
     expiry.
     """
 
-    __slots__ = ("_unweighed", "expiring", "memory", "sizes")
+    __slots__ = ("_parts", "_unweighed", "expiring", "memory", "sizes")
 
     def __init__(self, engine: HostOfData, index: int) -> None:
         super().__init__(engine, index)
@@ -34,6 +36,7 @@ class Weighed(Observed):
         self.memory = 0
         self.sizes: Counter[int] = Counter()  # `Counter[int]()` takes three times as long, in each of 16 databases
         self._unweighed: set[bytes] = set()
+        self._parts = 0  # of values, each weighed by itself, which may have changed since these were weighed
 
     def weigh(self) -> int:
         """Bytes that the keys would take in the real server, with their places in its tables.
@@ -57,6 +60,7 @@ class Weighed(Observed):
         if self.engine.snapshots.snapshots:
             self.engine.snapshots.note(self.index, self._unweighed)
         self._unweighed.clear()
+        self._parts = 0
         if entries.__class__ is dict and len(entries) > parted.MANY:
             self.part()
         return self.memory + self.overhead + self.expires_overhead
@@ -65,11 +69,14 @@ class Weighed(Observed):
         """The keys have become many: from now on they are in parts."""
         self.entries = parted.in_parts(self.entries)
 
-    def reweigh(self, key: bytes) -> None:
-        """The encoding of a value has changed or is about to, if not the value."""
+    def reweigh(self, key: bytes, parts: int = 0) -> None:
+        """The encoding of a value has changed or is about to, if not the value; or so many of its parts have changed."""
         if len(self._unweighed) > MOST_UNWEIGHED:
             self.weigh()
         self._unweighed.add(key)
+        self._parts += parts
+        if self._parts > MOST_PARTS:
+            self.weigh()
 
     def unweigh(self, entry: Entry) -> None:
         """A key has gone: it weighs nothing, and its name is kept only for a snapshot."""

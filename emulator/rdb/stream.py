@@ -12,7 +12,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from emulator.datatypes.consumers import UNKNOWN, Consumer, Group, Pending
+from emulator.datatypes.consumers import UNKNOWN, Group, Pending
 from emulator.datatypes.idempotence import DURATION, MOST, Idempotence
 from emulator.datatypes.run import Body, PackedRun, Run
 from emulator.datatypes.stream import Stream
@@ -172,6 +172,7 @@ def _load(reader: Reader, version: int) -> Stream:
         if name in stream.groups:
             raise BadData
         stream.groups[name] = _read_group(reader, stream, version)
+    stream.weights.total()  # all of it is new: this takes less than the rest has
     return stream
 
 
@@ -231,7 +232,7 @@ def _with_fields(fields: Body, values: list[bytes]) -> Body:
 
 def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
     last_id = _read_id(reader)
-    group = Group(last_id, UNKNOWN)
+    group = Group(stream.weights, last_id, UNKNOWN)
     group.read = wrapped(reader.length()) if version > 1 else stream.read_up_to(last_id)
     unclaimed = {}
     for _ in range(reader.length()):
@@ -243,17 +244,19 @@ def _read_group(reader: Reader, stream: Stream, version: int) -> Group:
         name = reader.string()
         if name in group.consumers:
             raise BadData
-        consumer = group.consumers[name] = Consumer(name, _read_moment(reader))
+        consumer = group.create(name, _read_moment(reader))
         consumer.active = _read_moment(reader) if version > 2 else consumer.seen
+        own = []
         for _ in range(reader.length()):
             id = int.from_bytes(reader.take(_ID_SIZE))
             if id not in unclaimed:
                 raise BadData
-            group.pending[id] = consumer.pending[id] = Pending(consumer.name, *unclaimed.pop(id))
+            own.append((id, Pending(name, *unclaimed.pop(id))))
+        group.enter(consumer, own)
     if any(delivered for delivered, _ in unclaimed.values()):
         raise BadData
-    for id, (delivered, count) in unclaimed.items():  # XNACK has released them
-        group.pending[id] = group.released.pending[id] = Pending(None, delivered, count)
+    if unclaimed:  # XNACK has released them
+        group.enter(group.released, [(id, Pending(None, *kept)) for id, kept in unclaimed.items()])
     return group
 
 
