@@ -134,7 +134,6 @@ class Bus(Timer):
     # Connections
 
     def _dial_those_without_link(self) -> None:
-        assert self.engine.dial_node is not None
         patience = max(self.node_timeout, 1000)
         dialled = 0
         for node in list(self.state.nodes.values()):
@@ -144,9 +143,13 @@ class Bus(Timer):
                 self.forget(node)
             elif node.link is None and dialled < _MOST_DIALLED:
                 dialled += 1
-                link = BusLink(self, node, False, self.now)
-                node.link = link
-                link.give_up = self.engine.dial_node(node.ip.decode("latin-1"), node.cport, link)
+                self.dial(node)
+
+    def dial(self, node: Node) -> None:
+        """Begin a connection to a node."""
+        assert self.engine.dial_node is not None
+        node.link = link = BusLink(self, node, False, self.now)
+        link.give_up = self.engine.dial_node(node.ip.decode("latin-1"), node.cport, link)
 
     def _follow_master(self) -> None:
         """Follow the master that the file of nodes told, or whose address was not known."""

@@ -116,6 +116,11 @@ class MasterLink(Timer):
         logger.log(NOTICE, "Connecting to MASTER %s:%d", self.host, self.port)
         self._give_up = engine.dial(self.host, self.port, self)
 
+    def retry(self) -> None:
+        """Try again where the master could not be reached, or the connection was lost."""
+        if self.state == CONNECT:
+            self.connect()
+
     def connected(self, wire: Wire) -> None:
         """The master has been reached: introduce ourselves."""
         logger.log(NOTICE, "MASTER <-> REPLICA sync started")

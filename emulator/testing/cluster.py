@@ -139,7 +139,17 @@ class Cluster:
         )
 
     def _until(self, check: Callable[[], bool]) -> None:
-        until(check, "the nodes of the cluster do not come to it")
+        """Wait until a check holds.  Nodes that run reach one another meanwhile, also while their clocks stand still."""
+
+        def holds() -> bool:
+            if check():
+                return True
+            running = {server.run(_id) for server in self.running}
+            for server in self.running:
+                server.run(lambda engine: _reach(engine, running))
+            return False
+
+        until(holds, "the nodes of the cluster do not come to it")
 
     def advance(self, time: float | timedelta) -> None:
         """Turn the clocks of all nodes forward, in steps between which they hear of one another."""
@@ -182,6 +192,17 @@ class Cluster:
 
 def _id(engine: Engine) -> bytes:
     return _cluster(engine).state.myself.id
+
+
+def _reach(engine: Engine, running: set[bytes]) -> None:
+    """Let a node dial those that run to whom there is no connection, which else it would by its clock: each may be lost."""
+    cluster = _cluster(engine)
+    me, link = cluster.state.myself, engine.replication.link
+    for node in cluster.state.nodes.values():
+        if node.id in running and node is not me and node.link is None and node.ip:
+            cluster.bus.dial(node)
+    if link is not None and me.master is not None and me.master.id in running:
+        link.retry()
 
 
 def _awaited(engine: Engine) -> set[bytes]:

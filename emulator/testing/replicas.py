@@ -101,5 +101,9 @@ def _offset(engine: Engine) -> int:
 
 
 def _is_up(engine: Engine) -> bool:
+    """Whether a replica follows its master; if not it tries to, since its clock may stand still."""
     link = engine.replication.link
-    return link is None or link.is_up
+    if link is None or link.is_up:
+        return True
+    link.retry()
+    return False
