@@ -4,7 +4,10 @@ import pytest
 
 import emulator
 from emulator.clock import ManualClock
+from emulator.cluster import layout
+from emulator.cluster.bus import Bus
 from emulator.server.dialler import Dialler
+from emulator.testing import cluster as testing
 
 
 class CutOff:
@@ -73,3 +76,13 @@ def test_replicas_follow(faulty):
             client.set("k", "v")
         server.replicas.wait()
         assert [replica.command("GET", "k") for replica in server.replicas] == [b"v", b"v"]
+
+
+def test_no_node_is_greeted_before_it_knows_who_it_is(monkeypatch):
+    """It would answer as a master without slots, and that may be heard later than what it says when it knows."""
+    order = []
+    lay_out, begin = layout.lay_out, Bus.begin
+    monkeypatch.setattr(testing, "lay_out", lambda *given: (order.append("knows"), lay_out(*given)))
+    monkeypatch.setattr(Bus, "begin", lambda bus: (order.append("greets"), begin(bus)))
+    with emulator.Cluster(masters=2, replicas=1, clock=ManualClock()):
+        assert order[-8:] == ["knows"] * 4 + ["greets"] * 4

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulator.clock import Clock, in_milliseconds
 from emulator.cluster.layout import introduce, lay_out
-from emulator.cluster.state import Node, members
+from emulator.cluster.state import members
 from emulator.core.engine import Engine
 from emulator.datatypes.slots import key_slot
 from emulator.protocol.text import to_bytes
@@ -69,17 +69,14 @@ class Cluster:
                 self.nodes.append(self._stack.enter_context(Server(clock=copy(self._clock), **self._settings)))
             introduced = [server.run(lambda engine: introduce(_cluster(engine))) for server in self.nodes]
             for server in self.nodes:
-                server.run(lambda engine: self._begin(engine, introduced))
+                server.run(lambda engine: lay_out(_cluster(engine), introduced, self._masters))
+            for server in self.nodes:  # whom each greets knows by now who it is
+                server.run(lambda engine: _cluster(engine).bus.begin())
             self.wait()
         except BaseException:
             self.__exit__()
             raise
         return self
-
-    def _begin(self, engine: Engine, nodes: list[Node]) -> None:
-        cluster = _cluster(engine)
-        lay_out(cluster, nodes, self._masters)
-        cluster.bus.begin()
 
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
