@@ -4,6 +4,7 @@ import pytest
 
 import emulator
 from emulator.datatypes import footprint, stream_footprint
+from emulator.datatypes.stream import Stream
 
 ENTRY = ("XADD", "k", "1-1", "f", "v")
 FIRST = ("XGROUP", "CREATE", "k", "g", "0")
@@ -49,6 +50,31 @@ def usage(monkeypatch):
 )
 def test_streams(usage, commands, figure):
     assert usage(*commands) == figure - 32
+
+
+@pytest.mark.parametrize(("groups", "consumers", "pending"), [(100, 1, 20), (1, 100, 20), (20, 20, 5), (2, 1, 1200)])
+def test_of_many_groups_and_consumers_some_stand_for_all(monkeypatch, groups, consumers, pending):
+    stream = Stream()
+    for name in range(groups):
+        stream.create_group(b"group:%d" % name, 0, 0)
+    for group in stream.groups.values():
+        for name in range(consumers):
+            ids = [(1_700_000_000_000 + 13 * (number * consumers + name)) << 64 for number in range(pending)]
+            group.deliver(ids, group.create(b"consumer:%d" % name, 0), 0)
+    stream.weights.total()
+    looked_at, plain = [], stream_footprint._tree_size
+
+    def tree_size(keys, count):
+        looked_at.extend(keys)
+        return plain(keys, count)
+
+    monkeypatch.setattr(stream_footprint, "_tree_size", tree_size)
+    figure = stream_footprint.exact_footprint(stream)
+    assert len(looked_at) <= 5000
+    for limit in ("_MOST_SAMPLED", "_SOME", "_SAMPLE"):
+        monkeypatch.setattr(stream_footprint, limit, 1 << 30)
+    assert figure == pytest.approx(stream_footprint.exact_footprint(stream), rel=0.03)
+    assert len(looked_at) > groups * consumers * pending * 2
 
 
 @pytest.mark.parametrize(

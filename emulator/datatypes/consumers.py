@@ -143,6 +143,11 @@ class Group:
             self._released = _Nobody(b"", 0)
         return self._released
 
+    @property
+    def weight(self) -> int:
+        """What it weighed last without its consumers."""
+        return self._all.weight
+
     def create(self, name: bytes, seen: int) -> Consumer:
         """Add a consumer."""
         consumer = self.consumers[name] = Consumer(name, seen)
