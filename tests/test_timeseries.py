@@ -1,9 +1,12 @@
 """Time series: what Redis 8.2 says otherwise than the oracle's older module, what is logged, bounded, and kept."""
 
+from random import Random
+
 import pytest
 
 import emulator
 from emulator.modules.timeseries.number import printed
+from emulator.modules.timeseries.series import Series
 from tests.heard import Heard
 
 
@@ -209,3 +212,34 @@ def test_redis_py_works():
     assert series.create("b")
     assert series.createrule("a", "b", "sum", 10)
     assert series.delete("a", 1, 2) == 2
+
+
+# Chunks
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chunks_are_what_they_would_be_from_the_beginning(seed):
+    random = Random(seed)
+    series = Series(b"t", 48, compressed=True)
+    for _ in range(400):
+        if random.random() < 0.9:
+            series.add(random.choice((random.randrange(3000), 2000 + len(series.times))), random.random(), b"last")
+        else:
+            start = random.randrange(3000)
+            series.delete(start, start + random.randrange(40))
+        if random.random() < 0.5:
+            series.layout.settle(series.times, series.values)
+        if random.random() < 0.3:
+            found = series.layout.settle(series.times, series.values)
+            assert found == series.layout.copy().settle(series.times, series.values)
+    assert len(series.layout.starts) > 20
+
+
+def test_a_late_sample_disturbs_no_earlier_chunk():
+    series = Series(b"t", 48, compressed=True)
+    for moment in range(1000):
+        series.add(2 * moment, moment / 7, b"last")
+    starts = [*series.layout.settle(series.times, series.values)]
+    late = (starts[-3] + starts[-2]) // 2
+    series.add(2 * late - 1, 1.0, b"last")
+    assert series.layout.starts == starts[:-2]

@@ -8,6 +8,7 @@ Source: T. Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time Series Da
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -146,7 +147,11 @@ class Layout:
     def disturb(self, place: int) -> None:
         """The samples from a place on are others than before."""
         if place < self._known:
-            self.starts, self._known, self._writer = [0], 0, Writer()
+            kept = max(
+                bisect_left(self.starts, place), 1
+            )  # where these begin, no sample from the place on has a say in
+            del self.starts[kept:]
+            self._known, self._writer = self.starts[-1], Writer()
 
     def settle_in_steps(self, times: Sequence[int], values: Sequence[float]) -> Iterator[None]:
         """Find out where chunks begin, some samples at a time."""
