@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import wrong_subcommand_arity
 from emulator.commands.options import FLAG, Options, if_any, once, read_options
-from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, keys_and_arguments, note_words
+from emulator.commands.scripting import ANY_READING, ANY_USE, flush_mode, note_words, number_of_keys
 from emulator.datatypes.glob import matcher
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import OK, Reply, SetReply, Status
@@ -30,8 +30,8 @@ def _call(client: Session, name: bytes, count: bytes, words: Sequence[bytes], re
     function = libraries.find(name)
     if function is None:
         raise CommandError("ERR Function not found")
-    keys, arguments = keys_and_arguments(count, words, "ERR Bad number of keys provided")
-    return libraries.call(client, function, keys, arguments, reading)
+    keys = number_of_keys(count, words, "ERR Bad number of keys provided")
+    return libraries.call(client, function, words, keys, reading)
 
 
 @command(

@@ -20,16 +20,14 @@ ANY_USE = "We cannot tell how the keys will be used so we assume the worst, RW a
 ANY_READING = "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS"
 
 
-def keys_and_arguments(
-    count: bytes, words: Sequence[bytes], error: str = NOT_INTEGER
-) -> tuple[Sequence[bytes], Sequence[bytes]]:
-    """Return the keys and the other arguments of a script or function."""
+def number_of_keys(count: bytes, words: Sequence[bytes], error: str = NOT_INTEGER) -> int:
+    """Return how many of the words of a script or function are keys."""
     number = integer(count, error)
     if number > len(words):
         raise CommandError("ERR Number of keys can't be greater than number of args")
     if number < 0:
         raise CommandError("ERR Number of keys can't be negative")
-    return words[:number], words[number:]
+    return number
 
 
 def note_words(client: Session, name: bytes, script: bytes, count: bytes, words: Sequence[bytes]) -> None:
@@ -41,10 +39,10 @@ def note_words(client: Session, name: bytes, script: bytes, count: bytes, words:
 
 def _evaluate(client: Session, source: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
     note_words(client, b"EVAL_RO" if reading else b"EVAL", source, count, words)
-    keys, arguments = keys_and_arguments(count, words)
+    keys = number_of_keys(count, words)
     scripting = client.engine.scripting
     name, script = scripting.compiled(source)
-    return scripting.evaluate(client, name, script, keys, arguments, reading)
+    return scripting.evaluate(client, name, script, words, keys, reading)
 
 
 def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[bytes], reading: bool = False) -> Reply:
@@ -54,10 +52,10 @@ def _evaluate_known(client: Session, sha1: bytes, count: bytes, words: Sequence[
     script = scripting.scripts.get(name)
     if len(sha1) != 40:
         raise CommandError(scripting.wording.no_script)
-    keys, arguments = keys_and_arguments(count, words)
+    keys = number_of_keys(count, words)
     if script is None:
         raise CommandError(scripting.wording.no_script)
-    return scripting.evaluate(client, name, script, keys, arguments, reading)
+    return scripting.evaluate(client, name, script, words, keys, reading)
 
 
 @command(

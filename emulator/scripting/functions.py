@@ -130,22 +130,21 @@ class Libraries:
             chunk = lua.compile(body, as_library=True)
         except CommandError as error:
             raise CommandError(f"ERR Error compiling function: {str(error).removeprefix('ERR ')}") from None
-        timed_out = False
+        started, timed_out = monotonic(), False
 
-        def on_slow() -> bool:
+        def is_overdue() -> bool:
             nonlocal timed_out
-            timed_out = True
-            return True
+            timed_out = monotonic() - started > _LOAD_SECONDS
+            return timed_out
 
         self._loading, self._refusal = library, ""
-        on_slow_script, lua.on_slow = lua.on_slow, on_slow
-        lua.started, lua.patience = monotonic(), _LOAD_SECONDS
+        for_calls, lua.is_overdue = lua.is_overdue, is_overdue
         lua.set_loading(True)
         try:
             outcome = lua.protected(lua.load_library, chunk)
         finally:
             self._loading = None
-            lua.on_slow = on_slow_script
+            lua.is_overdue = for_calls
             exhausted = lua.exhausted
             if timed_out or exhausted:
                 lua.stop()
@@ -224,10 +223,8 @@ class Libraries:
             self._lua.close()
             self._lua = None
 
-    def call(
-        self, client: Session, function: Function, keys: Sequence[bytes], arguments: Sequence[bytes], reading: bool
-    ) -> Reply:
-        """FCALL: run a function."""
+    def call(self, client: Session, function: Function, words: Sequence[bytes], keys: int, reading: bool) -> Reply:
+        """FCALL: run a function with words of which so many are keys."""
         read_only = NO_WRITES in function.flags
         if reading and not read_only:
             if not client.upstash:
@@ -235,6 +232,6 @@ class Libraries:
             read_only = True
         lua = self.lua
         invocation = self._scripting.invocation(
-            lua, client, function.name, read_only, function.flags, keys, by_function=True
+            lua, client, function.name, read_only, function.flags, words, keys, by_function=True
         )
-        return self._scripting.run(invocation, lua.run_function, function.callback, keys, arguments)
+        return self._scripting.run(invocation, lua.run_function, function.callback, words, keys)

@@ -15,7 +15,6 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from emulator.config.edition import REDIS_8_2, Edition
@@ -68,17 +67,15 @@ def _compiled(name: str) -> bytes:
 class Lua:
     """A sandboxed Lua; `current` is the invocation under way.
 
-    ``exhausted`` tells that the script had to stop for want of memory.  ``on_slow`` is called now and then by a script that
-    has run for longer than its threshold, and returns whether the script has to stop.  ``on_shortage`` may give up what can
-    be done without, before something is refused for want of memory.
+    ``exhausted`` tells that the script had to stop for want of memory.  ``is_overdue`` is called now and then while one runs,
+    and returns whether it has to stop.  ``on_shortage`` may give up what can be done without, before something is refused for
+    want of memory.
     """
 
     def __init__(self, random: Random48 | None = None, edition: Edition = REDIS_8_2) -> None:
         self.current: Invocation | None = None
-        self.on_slow: Callable[[], bool] | None = None
+        self.is_overdue: Callable[[], bool] | None = None
         self.on_shortage: Callable[[], None] | None = None
-        self.started = 0.0
-        self.patience = 0.0
         self.exhausted = False
         self._most_memory = _MEMORY_LIMIT * 3 // 4
         self.declare: Callable[..., bytes | None] | None = None
@@ -234,15 +231,9 @@ class Lua:
             return True
         if self._interruption is not None or (self.current is not None and self.current.killed):
             return True
-        return monotonic() - self.started > self.patience and self.on_slow is not None and self.on_slow()
+        return self.is_overdue is not None and self.is_overdue()
 
     # What the engine uses
-
-    def begin(self, invocation: Invocation, patience: float) -> None:
-        """A script is about to run; after `patience` seconds it counts as slow."""
-        self.current = invocation
-        self.started = invocation.started
-        self.patience = patience
 
     def protected(self, run: Callable[..., Any], *words: Any, limit: int = _MEMORY_LIMIT) -> Outcome:
         """The outcome of Lua code that runs within a limit of memory; False and the text of an error that Lua itself met."""
@@ -296,17 +287,19 @@ class Lua:
             if self.memory + size > self._most_memory:
                 raise CommandError(_NO_MEMORY.decode())
 
-    def call(self, run: Callable[..., Outcome], body: Any, keys: Sequence[bytes], words: Sequence[bytes]) -> Outcome:
-        """Run a chunk or a function with KEYS and ARGV, protected; raises CommandError where there is no memory for them."""
-        given = (*keys, *words)
-        count = len(given)
-        size = sum(map(len, given)) + _VALUE * count
+    def call(self, run: Callable[..., Outcome], body: Any, words: Sequence[bytes], keys: int) -> Outcome:
+        """Run a chunk or a function with KEYS, which are so many of the words, and ARGV, which are the others.
+
+        It is protected.  Raises CommandError where there is no memory for the words.
+        """
+        count = len(words)
+        size = sum(map(len, words)) + _VALUE * count
         if self._used() + size > self._most_memory:
             self.reserve(size)
         if count > _PIECE:
-            tables = self.table(list(keys)), self.table(list(words))
+            tables = self.table(list(words[:keys])), self.table(list(words[keys:]))
             return self.protected(run, body, None, *tables)
-        return self.protected(run, body, len(keys), *given)
+        return self.protected(run, body, keys, *words)
 
     def table(self, values: list[Any]) -> Any:
         """A Lua array."""

@@ -76,7 +76,7 @@ class Scripting:
         self._invocation = OfValkey if self.engine.config.edition.is_valkey else Invocation
         self._random = self._random or Random48()
         lua = Lua(self._random, self.engine.config.edition)
-        lua.on_slow = lambda: self._on_slow(lua)
+        lua.is_overdue = lambda: self._is_overdue(lua)
         return lua
 
     @property
@@ -217,19 +217,19 @@ class Scripting:
         client: Session,
         name: bytes,
         script: Script,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        words: Sequence[bytes],
+        keys: int,
         reading: bool,
     ) -> Reply:
-        """Run a script; `reading` for the forms of EVAL that may not write."""
+        """Run a script with words of which so many are keys; `reading` for the forms of EVAL that may not write."""
         if name in self._evaluated:
             self._evaluated[name] = self._evaluated.pop(name)
         lua = self.lua
         read_only = reading if script.flags is None else NO_WRITES in script.flags
         if reading and not read_only:
             raise CommandError(READ_ONLY_ONLY)
-        invocation = self.invocation(lua, client, name, read_only, script.flags, keys)
-        return self.run(invocation, lua.run_script, script.chunk, keys, arguments)
+        invocation = self.invocation(lua, client, name, read_only, script.flags, words, keys)
+        return self.run(invocation, lua.run_script, script.chunk, words, keys)
 
     def invocation(
         self,
@@ -238,15 +238,16 @@ class Scripting:
         name: bytes,
         read_only: bool,
         flags: Collection[bytes] | None,
-        keys: Sequence[bytes],
+        words: Sequence[bytes],
+        keys: int,
         by_function: bool = False,
     ) -> Invocation:
         """A run that is about to begin, of a script or function that declares these flags."""
         session = self._script_session(client)
-        declared = frozenset(keys) if flags is not None and KEY_LOCKING in flags else None
+        declared = frozenset(words[:keys]) if flags is not None and KEY_LOCKING in flags else None
         invocation = self._invocation(lua, client, session, name, read_only, declared, by_function)
         if self.engine.cluster is not None:
-            invocation.slots = Slots(self.engine.cluster.requests, client, flags, keys)
+            invocation.slots = Slots(self.engine.cluster.requests, client, flags, words[:keys])
         if self._ending:
             invocation.killed = True
         return invocation
@@ -256,16 +257,16 @@ class Scripting:
         invocation: Invocation,
         run: Callable[..., tuple[Any, ...]],
         body: Any,
-        keys: Sequence[bytes],
-        arguments: Sequence[bytes],
+        words: Sequence[bytes],
+        keys: int,
     ) -> Reply:
         """Run a chunk or a function; its result as a reply.  Raises CommandError where it fails."""
         lua, name = invocation.lua, invocation.name
         clock = self.engine.clock
         clock.hold()
-        lua.begin(invocation, self.engine.config.busy_reply_threshold / 1000)
+        lua.current = invocation
         try:
-            outcome = lua.call(run, body, keys, arguments)
+            outcome = lua.call(run, body, words, keys)
             ok = outcome[0]
             if ok:
                 reply = self._to_reply(lua, outcome, invocation.protocol)
@@ -331,11 +332,11 @@ class Scripting:
         self.engine.busy = None
         self.engine.refresh_sessions()
 
-    def _on_slow(self, lua: Lua) -> bool:
-        """A script has been running for long: let the others know, and tell whether it has to stop."""
+    def _is_overdue(self, lua: Lua) -> bool:
+        """Whether the script that runs has to stop.  Where it has been running for long the others are told."""
         engine = self.engine
         invocation = lua.current
-        if invocation is None:
+        if invocation is None or invocation.milliseconds < engine.config.busy_reply_threshold:
             return False
         if engine.busy is None:
             engine.busy = invocation
