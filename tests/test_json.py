@@ -1,5 +1,6 @@
 """JSON where 8.2 answers otherwise than the older module that the conformance suite has, and what no other server shows."""
 
+from json import dumps
 from random import Random
 
 import pytest
@@ -312,6 +313,32 @@ def test_redis_py_has_documents(protocol):
 
 
 # Whatever is asked
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_a_document_has_grown_by_is_what_it_weighs_more(client, seed):
+    generator = Generator(Random(seed), MODULES["json"]())
+    database = client.engine.databases[0]
+    for _ in range(3000):
+        words = generator.command()
+        run(client.session, [words], 0, 1)
+        client.received()
+        for entry in database.live():
+            if isinstance(entry.value, Document):
+                assert entry.value.footprint == weight(entry.value.root), words
+
+
+@pytest.mark.parametrize(
+    "call",
+    "ARRAPPEND d $.a 1|ARRINSERT d $.a 0 1|ARRPOP d $.a 0|ARRTRIM d $.a 5 -5|NUMINCRBY d $.n 1|STRAPPEND d $.s '\"x\"'"
+    "|TOGGLE d $.b|SET d $.n 12.5|SET d $.new [1]|DEL d $.n|CLEAR d $.n|DEL d $.a[7]".split("|"),
+)
+def test_a_large_document_is_not_weighed_anew(client, call):
+    text = dumps({"a": [*range(20_000)], "n": 1, "s": "t", "b": True})
+    run(client.session, [[b"JSON.SET", b"d", b"$", text.encode()]], 0, 1)
+    (entry,) = client.engine.databases[0].live()
+    assert not client.play(f"JSON.{call}").startswith(b"-")
+    assert entry.value.is_weighed and entry.value.footprint == weight(entry.value.root)
 
 
 @pytest.mark.parametrize("seed", range(3))

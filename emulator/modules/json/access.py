@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from emulator.config.notifications import MODULE
 from emulator.modules.json.document import Document
-from emulator.modules.json.measure import Json
+from emulator.modules.json.measure import Json, weight
 from emulator.modules.json.path import Path, path
 from emulator.modules.json.steps import Place
 from emulator.modules.json.text import decoded
@@ -114,8 +114,10 @@ def current(document: Document, place: Place) -> Json:
 
 
 def replace(document: Document, place: Place, value: Json) -> None:
-    """Put something else there."""
+    """Put something else there.  O(n) of what was there and what comes."""
     container, key, _ = place
+    if document.is_weighed:
+        document.grew(weight(value) - weight(current(document, place)))
     if container is None:
         document.root = value
     else:
@@ -148,7 +150,6 @@ def update(
 
 def announce(client: Session, key: bytes, document: Document, event: bytes) -> None:
     """A document has changed."""
-    document.changed()
     client.db.changed(key, MODULE, event)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import wrong_arity
@@ -21,8 +21,9 @@ from emulator.modules.json.access import (
     update,
     wrong_kind,
 )
+from emulator.modules.json.document import Document
 from emulator.modules.json.formats import WRONG_FORMAT, Format, check_protocol, expanded, expanded_once
-from emulator.modules.json.measure import Json
+from emulator.modules.json.measure import Json, frame, weight
 from emulator.modules.json.path import path
 from emulator.modules.json.steps import Place
 from emulator.modules.json.text import copied, parse, parse_argument, written
@@ -46,14 +47,34 @@ def json_arrappend(client: Session, key: bytes, where: bytes, value: bytes, *val
     document = existing(edit(client, key))
     target = path(where, client.upstash)
     document.admit(added, sum(map(len, (value, *values))), len(target.find(document)))
+    lengthened = _lengthening(document, added)
 
     def append(place: Place) -> int:
         array: list[Json] = place[2]
         array += copied(added)
-        return len(array)
+        return lengthened(array)
 
     replies = update(client, key, document, target, is_a(list), append, b"json.arrappend")
     return for_path(target, replies, _NOT_AN_ARRAY, target.given)
+
+
+def _lengthening(document: Document, added: Sequence[Json]) -> Callable[[Sequence[Json]], int]:
+    """A function that notes that an array of a document has got these values, and returns its length."""
+    size = sum(map(weight, added)) if document.is_weighed else 0
+
+    def lengthened(array: Sequence[Json]) -> int:
+        count = len(array)
+        document.grew(size + frame(list, count) - frame(list, count - len(added)))
+        return count
+
+    return lengthened
+
+
+def _shortened(document: Document, array: Sequence[Json], gone: Sequence[Json]) -> None:
+    """Note that an array of a document has lost values.  O(n) of these."""
+    if document.is_weighed:
+        count = len(array)
+        document.grew(frame(list, count) - frame(list, count + len(gone)) - sum(map(weight, gone)))
 
 
 @command
@@ -67,6 +88,7 @@ def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, *values
     document = existing(edit(client, key))
     target = path(where, client.upstash)
     document.admit(added, sum(map(len, values)), len(target.find(document)))
+    lengthened = _lengthening(document, added)
     for array in target.values(document):
         if array.__class__ is list and not -len(array) <= index <= len(array):
             raise CommandError("ERR index out of bounds")
@@ -75,7 +97,7 @@ def json_arrinsert(client: Session, key: bytes, where: bytes, at: bytes, *values
         array: list[Json] = place[2]
         start = index + len(array) if index < 0 else index
         array[start:start] = copied(added)
-        return len(array)
+        return lengthened(array)
 
     return for_path(target, update(client, key, document, target, is_a(list), insert, b"json.arrinsert"), _NOT_AN_ARRAY)
 
@@ -133,7 +155,9 @@ def json_arrpop(client: Session, key: bytes, *arguments: bytes) -> Reply:
     def pop(place: Place) -> Reply:
         array: list[Json] = current(document, place)
         at = max(index + len(array), 0) if index < 0 else min(index, len(array) - 1)
-        return shown(array.pop(at))
+        value = array.pop(at)
+        _shortened(document, array, [value])
+        return shown(value)
 
     arrays = [value.__class__ is list for value in target.values(document)]
     replies = update(client, key, document, target, _has_elements, pop, b"json.arrpop")
@@ -175,7 +199,10 @@ def json_arrtrim(client: Session, key: bytes, where: bytes, start: bytes, *words
         size = len(array)
         begin = max(first + size, 0) if first < 0 else first
         end = max(last + size, 0) if last < 0 else last
-        array[:] = array[begin : end + 1]
+        kept = array[begin : end + 1]
+        gone = array[:begin] + array[max(end + 1, begin) :]
+        array[:] = kept
+        _shortened(document, array, gone)
         return len(array)
 
     return for_path(target, update(client, key, document, target, is_a(list), trim, b"json.arrtrim"), _NOT_AN_ARRAY)

@@ -29,7 +29,10 @@ _BYTES_A_PART: Final = 16_000
 
 
 class Document:
-    """A document; ``root`` is its value, which commands change in place and then call `changed`.
+    """A document; ``root`` is its value, which commands change in place.
+
+    They say by how many bytes it has grown (`grew`), which need not be worked out unless it ``is_weighed``, or that they do
+    not know (`changed`).
 
     ``text`` is how many bytes of text have come into it so far: at least what it would be printed as, but for numbers.
     """
@@ -53,8 +56,18 @@ class Document:
         return 1 + self.text // _BYTES_A_PART
 
     @property
+    def is_weighed(self) -> bool:
+        """Whether its bytes are known."""
+        return self._size is not None
+
+    def grew(self, size: int) -> None:
+        """It takes so many bytes more than before."""
+        if self._size is not None:
+            self._size += size
+
+    @property
     def footprint(self) -> int:
-        """O(n) after a change, else O(1)."""
+        """O(n) where it has not been weighed since a change of unknown size, else O(1)."""
         if self._size is None:
             self._size = weight(self.root)
         return self._size
@@ -66,7 +79,7 @@ class Document:
         return twin
 
     def changed(self) -> None:
-        """It is not what it was."""
+        """It is not what it was, and nobody knows how large."""
         self._size = None
 
     def admit(self, value: Json, text: int, copies: int) -> None:

@@ -58,19 +58,30 @@ def weight(value: Json) -> int:
         for part in waiting.pop():
             kind = part.__class__
             if kind is str:
-                size += _POINTER + (len(part) if part.isascii() else len(part.encode()))
+                size += _POINTER + text_size(part)
             elif kind is int:
                 size += _POINTER if part in _SMALL else _POINTER + 4 if part in _SHORT else _POINTER + 16
             elif kind is dict and part:
-                names = "".join(part)
-                size += _HEADER + _HEADER * _room(len(part)) + len(names if names.isascii() else names.encode())
+                size += frame(dict, len(part)) + text_size("".join(part))
                 waiting.append(part.values())
             elif kind is list and part:
-                size += _HEADER + _POINTER * _room(len(part))
+                size += frame(list, len(part))
                 waiting.append(part)
             else:
                 size += _HEADER if kind is float else _POINTER
     return size
+
+
+def frame(kind: type, count: int) -> int:
+    """The bytes of an array (`list`) or an object with so many parts, without the parts themselves and their names."""
+    if not count:
+        return _POINTER
+    return _HEADER + (_HEADER if kind is dict else _POINTER) * _room(count)
+
+
+def text_size(text: str) -> int:
+    """The bytes of a text."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _room(count: int) -> int:

@@ -6,13 +6,14 @@ real module.  Python's dicts close the gap instead; so who takes out several doe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from emulator.modules.json.measure import Json
+from emulator.modules.json.document import Document
+from emulator.modules.json.measure import Json, frame, text_size, weight
 from emulator.modules.json.steps import Place
 
 
-def remove(places: Sequence[Place]) -> int:
+def remove(document: Document, places: Sequence[Place]) -> int:
     """Take out what stands at places; how many there were, those within others not counted.  O(n) of what is touched."""
     gone: set[int] = set()
     by_container: dict[int, tuple[Json, dict[str | int, None]]] = {}
@@ -20,12 +21,23 @@ def remove(places: Sequence[Place]) -> int:
         if id(container) not in gone:
             by_container.setdefault(id(container), (container, {}))[1][key] = None
             _note(value, gone)
+    if document.is_weighed:
+        lost = [_weight_of(container, keys) for container, keys in by_container.values() if id(container) not in gone]
+        document.grew(-sum(lost))
     for container, keys in by_container.values():
         if isinstance(container, list):
             container[:] = [value for at, value in enumerate(container) if at not in keys]
         else:
             _remove_members(container, reversed([str(key) for key in keys]))
     return sum(len(keys) for _, keys in by_container.values())
+
+
+def _weight_of(container: Json, keys: Collection[str | int]) -> int:
+    """By how many bytes a container is less without some of its parts.  O(n) of these."""
+    kind, count = container.__class__, len(container)
+    names = sum([text_size(key) for key in keys if isinstance(key, str)])
+    parts = sum([weight(container[key]) for key in keys])
+    return names + parts + frame(kind, count) - frame(kind, count - len(keys))
 
 
 def _note(value: Json, gone: set[int]) -> None:

@@ -10,7 +10,7 @@ from emulator.config.notifications import MODULE
 from emulator.keyspace.lazyfree import LARGE
 from emulator.modules.json.access import NOT_AT_ROOT, announce, check_text, current, edit, replace
 from emulator.modules.json.document import Document
-from emulator.modules.json.measure import Json
+from emulator.modules.json.measure import Json, frame, text_size, weight
 from emulator.modules.json.path import Path, path
 from emulator.modules.json.removal import merged
 from emulator.modules.json.steps import Place
@@ -73,6 +73,10 @@ def _fixed(document: Document, keys: Sequence[str | int]) -> Sequence[Place]:
 def _put(document: Document, change: _Change, value: Json) -> bool:
     """Put a value in its places; whether there is any."""
     if change.parent is not None:
+        if document.is_weighed:
+            count = len(change.parent)
+            frames = frame(dict, count + 1) - frame(dict, count)
+            document.grew(frames + text_size(change.name) + weight(value))
         change.parent[change.name] = value
         return True
     for place in reversed(change.places):
@@ -180,6 +184,7 @@ def json_merge(client: Session, key: bytes, where: bytes, text: bytes, *options:
         return OK
     change = _aim(document, target)
     document.admit(value, len(text), max(len(change.places), 1))
+    document.changed()
     for place in reversed(change.places):
         replace(document, place, merged(current(document, place), copied(value)))
     if not change.places and not _put(document, change, value):

@@ -76,7 +76,7 @@ def json_del(client: Session, key: bytes, where: bytes = ROOT, *ignored: bytes) 
     if not target.steps:
         client.db.delete(key, b"json.del", MODULE)
         return 1
-    count = remove(target.find(document))
+    count = remove(document, target.find(document))
     if count:
         announce(client, key, document, b"json.del")
         if not document.root and document.root.__class__ in (list, dict):
