@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from emulator.keyspace.entry import Entry
     from emulator.keyspace.host import HostOfData
 
-MOST_UNWEIGHED: Final = 255
-"""Keys that wait to be weighed: some aggregates take a while."""
+MOST_UNWEIGHED: Final = 127
+"""Keys that wait to be weighed: a listpack of 128 scores with fractions takes 0.12 ms."""
 MOST_STRINGS: Final = 4095
 """The same where the last to come is a string: all are weighed in a millisecond, and a key in constant use but once."""
 MOST_PARTS: Final = 500
