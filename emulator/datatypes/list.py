@@ -57,6 +57,7 @@ Filled = tuple[list[bytes] | Texts, Sequence[list[int]]]
 """The same as it is read: values, and the nodes with the number and the bytes of each."""
 
 
+_NO_ROOM: Final = room(0)
 _NO_NODE = Plain()
 """Stands for a node that takes no more."""
 
@@ -70,15 +71,24 @@ class List:
     The values may be ``shared`` with a copy, until one of both changes.
     """
 
-    __slots__ = ("_index", "fill", "nodes", "shared", "size", "values")
+    __slots__ = ("_fill", "_index", "_room", "nodes", "shared", "size", "values")
 
     def __init__(self) -> None:
         self.values = TwoEnded()
         self.size = HEADER_SIZE
         self.nodes: deque[list[int]] | None = None
-        self.fill = 0
+        self._fill, self._room = 0, _NO_ROOM
         self.shared = False
         self._index: NodeIndex | None = None
+
+    @property
+    def fill(self) -> int:
+        """The limit for the nodes of a quicklist."""
+        return self._fill
+
+    @fill.setter
+    def fill(self, limit: int) -> None:
+        self._fill, self._room = limit, room(limit)  # which each push would look up else, for a twentieth of its time
 
     @classmethod
     def of(cls, values: Sequence[bytes], limit: int) -> List:
@@ -182,7 +192,7 @@ class List:
         twin.values = self.values
         self.shared = twin.shared = True
         twin.size = self.size
-        twin.fill = self.fill
+        twin._fill, twin._room = self._fill, self._room
         if self.nodes is not None:
             twin.nodes = deque([node.copy() if node.__class__ is list else Plain(node) for node in self.nodes])
         return twin
@@ -219,7 +229,7 @@ class List:
         if nodes is None:
             self.size += sum(map(entry_size, values))
             return
-        most_bytes, most_values, longest = room(self.fill)
+        most_bytes, most_values, longest = self._room
         node = nodes[0] if nodes else _NO_NODE
         for value in values:
             size = entry_size(value)
@@ -246,7 +256,7 @@ class List:
             return
         sizes = list(map(entry_size, values))
         self.size += sum(sizes)
-        most_bytes, most_values, longest = room(self.fill)
+        most_bytes, most_values, longest = self._room
         count, filled = nodes.pop() if nodes and nodes[-1].__class__ is list else [0, HEADER_SIZE]
         for value, size in zip(values, sizes, strict=True):
             if len(value) > longest:
