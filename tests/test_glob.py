@@ -3,10 +3,12 @@
 import itertools
 import random
 import re
+import tracemalloc
 
 import pytest
 
-from emulator.datatypes.glob import _OFTEN, _SHORT_NAME, _compile, _expression, _match, matcher
+from emulator.datatypes import glob
+from emulator.datatypes.glob import _MOST_STARS, _OFTEN, _SHORT, _SHORT_NAME, _compile, _expression, _match, matcher
 
 
 def naive(pattern: bytes, name: bytes) -> bool:
@@ -27,14 +29,16 @@ def test_every_short_pattern_against_every_short_name():
             matches = matcher(pattern)
             expected = [naive(pattern, name) for name in names]
             assert [matches(name) for name in names] == expected, pattern
-            assert [bool(re.fullmatch(_expression(_compile(pattern, False)), name)) for name in names] == expected
+            assert [
+                bool(re.fullmatch(_expression(_compile(pattern, False, len(pattern))), name)) for name in names
+            ] == expected
 
 
 def test_a_regular_expression_tells_the_same():
     rnd = random.Random(1)
     for _ in range(3000):
         pattern = bytes(rnd.choices(b"ab\n*?[]^-\\", k=rnd.randrange(9)))
-        pieces = _compile(pattern, False)
+        pieces = _compile(pattern, False, len(pattern))
         found = re.compile(_expression(pieces), re.DOTALL).fullmatch
         for _ in range(20):
             name = bytes(rnd.choices(b"ab\n-]", k=rnd.randrange(7)))
@@ -78,6 +82,67 @@ def test_brackets_and_escapes(pattern, name, expected):
 def test_case_can_be_ignored():
     assert matcher(b"MAX[C-L]*", True)(b"maxclients")
     assert not matcher(b"max*", False)(b"MAXCLIENTS")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (b"[M]ax", True),
+        (b"\\Max", True),
+        (b"[\\M]ax", False),
+        (b"[\\m]ax", True),
+        (b"[A-Z]ax", True),
+        (b"[!-_]ax", False),
+    ],
+)
+def test_case_is_ignored_as_redis_does(pattern, expected):
+    """Not where a letter is escaped within brackets; and the ends of a range are letters too, or they are not."""
+    assert matcher(pattern, True)(b"max") is expected
+
+
+@pytest.mark.parametrize("unit", [b"[", b"\\", b"a\\b", b"[a]", b"?a", b"[^a]", b"a-", b"*?"])
+def test_a_long_pattern_is_read_no_further_than_a_name_goes(unit, monkeypatch):
+    read = []
+    monkeypatch.setattr(glob, "_TOKEN", Counted(glob._TOKEN, read))
+    matches = matcher(b"a" + unit * _SHORT)
+    for name in (b"", b"a", b"aa[a[", b"a" * 9):
+        matches(name)
+    assert len(read) < 80 or unit == b"*?"
+    assert len(read) < 3 * _MOST_STARS
+
+
+class Counted:
+    """A regular expression that notes where it was matched."""
+
+    def __init__(self, expression, places):
+        self.expression, self.places = expression, places
+
+    def match(self, text, place):
+        self.places.append(place)
+        return self.expression.match(text, place)
+
+
+def test_a_long_pattern_tells_the_same_of_ever_longer_names():
+    chance = random.Random(3)
+    for _ in range(300):
+        pattern = bytes(chance.choices(b"ab*?[]-\\", k=12)) * 40
+        names = [bytes(chance.choices(b"ab[]-\\", k=chance.randrange(400))) for _ in range(8)]
+        names += [pattern.translate(None, b"*[\\").replace(b"?", b"a")] * 2
+        pieces = _compile(pattern, False, len(pattern))
+        matches = matcher(pattern)
+        for name in names:
+            assert matches(name) is (pieces is not None and _match(pieces, name)), (pattern, name)
+
+
+def test_nothing_is_kept_of_long_patterns():
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            matcher(b"%d[ab]?*" % number * 100_000)(b"0a" * 1000)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100_000
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ class Store:
                 if name in self.directives and name not in found:
                     found[name] = pattern, self._shown(self.directives[name])
             elif _may_match(glob := pattern.lower(), every):
-                # names are in lower case, but a range such as [!-_] may have the letters of the other
-                for word in compiled(glob, ignore_case=b"[" in glob).among(shown):
+                # names are in lower case, but what is in brackets is more than letters
+                for word in (compiled(pattern, ignore_case=True) if b"[" in glob else compiled(glob)).among(shown):
                     if (name := word.decode()) not in found:
                         found[name] = word, self._shown(self.directives[name])
         return dict(found.values())
