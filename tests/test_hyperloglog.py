@@ -6,13 +6,14 @@ import pytest
 
 from emulator.datatypes import hyperloglog
 from emulator.datatypes.hyperloglog import DENSE, DENSE_SIZE, HEADER_SIZE, REGISTERS, SPARSE, Corrupted
+from emulator.datatypes.murmur import hash64
 
 LIMIT = 3000
 
 
 def place(element):
     """The register of an element and the value that it gives it: counting bits one by one."""
-    number = hyperloglog.murmur(element)
+    number = hash64(element, hyperloglog.SEED)
     value, rest = 1, number >> 14 | 1 << 50
     while not rest & 1:
         value += 1

@@ -5,7 +5,7 @@ instead: ZERO (one byte, up to 64 registers), XZERO (two bytes, up to 16384) and
 value up to 32).  The header remembers the last count, unless its uppermost bit says that it is out of date.
 
 Source: P. Flajolet et al., "HyperLogLog: the analysis of a near-optimal cardinality estimation algorithm", 2007;
-O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284; A. Appleby, MurmurHash64A.
+O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
+from emulator.datatypes.murmur import hash64
 from emulator.lua import function
 
 REGISTERS: Final = 1 << 14
@@ -28,9 +29,7 @@ SPARSE: Final = 1
 _MAGIC: Final = b"HYLL"
 _STALE: Final = 0x80
 _COUNT: Final = struct.Struct("<q")
-_MASK: Final = (1 << 64) - 1
-_SEED: Final = 0xADC83B19
-_MULTIPLIER: Final = 0xC6A4A7935BD1E995
+SEED: Final = 0xADC83B19
 _LARGEST_RANK: Final = 50
 _ALPHA: Final = 0.721347520444481703680
 _LONGEST_ZERO: Final = 64
@@ -62,23 +61,9 @@ def is_sketch(text: bytes | bytearray) -> bool:
     return text[4] == SPARSE or len(text) == DENSE_SIZE
 
 
-def murmur(data: bytes) -> int:
-    """MurmurHash64A with Redis's seed."""
-    size = len(data)
-    number = _SEED ^ (size * _MULTIPLIER & _MASK)
-    whole = size & ~7
-    for place in range(0, whole, 8):
-        word = int.from_bytes(data[place : place + 8], "little") * _MULTIPLIER & _MASK
-        number = (number ^ (word ^ word >> 47) * _MULTIPLIER & _MASK) * _MULTIPLIER & _MASK
-    if whole < size:
-        number = (number ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _MASK
-    number = (number ^ number >> 47) * _MULTIPLIER & _MASK
-    return number ^ number >> 47
-
-
 def add(sketch: bytearray, element: bytes, limit: int) -> bool:
     """Add an element; whether a register has changed.  A sparse sketch larger than `limit` bytes becomes dense."""
-    number = murmur(element)
+    number = hash64(element, SEED)
     rank = number >> 14 | 1 << _LARGEST_RANK
     value = (rank & -rank).bit_length()
     if sketch[4] == SPARSE:
@@ -308,7 +293,7 @@ def cached_count(sketch: bytes | bytearray) -> int | None:
 
 def cache_count(sketch: bytearray, count: int) -> None:
     """Put a count in the header."""
-    sketch[8:16] = (count & _MASK).to_bytes(8, "little")
+    sketch[8:16] = (count % (1 << 64)).to_bytes(8, "little")
 
 
 def invalidate(sketch: bytearray) -> None:

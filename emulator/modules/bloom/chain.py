@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
-from emulator.modules.bloom.murmur import pair_of
+from emulator.modules.bloom.hashes import pair_of
 from emulator.modules.bloom.room import NoRoom, Room, copied, zeroed
 from emulator.protocol.numbers import UINT64_MAX
 

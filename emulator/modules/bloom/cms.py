@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from emulator.modules.bloom.murmur import places
+from emulator.modules.bloom.hashes import places
 from emulator.modules.bloom.room import copied, zeroed
 
 MOST: Final = (1 << 32) - 1

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from emulator import lua
-from emulator.modules.bloom.murmur import hash64
+from emulator.datatypes.murmur import hash64
 from emulator.modules.bloom.room import NoRoom, Room, copied, occupied, zeroed
 from emulator.protocol.numbers import UINT64_MAX
 

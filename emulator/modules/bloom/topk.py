@@ -9,7 +9,7 @@ import math
 from random import Random
 from typing import Final
 
-from emulator.modules.bloom.murmur import fingerprint_of, places
+from emulator.modules.bloom.hashes import fingerprint_of, places
 from emulator.modules.bloom.room import copied, zeroed
 
 MOST_INCREMENT: Final = 100_000
