@@ -32,7 +32,7 @@ _SPECIAL = b"*?[\\"
 _TOKEN = re.compile(rb"(?P<stars>\*+)|(?P<any>\?+)|\[(?P<class>)|(?P<plain>(?:[^*?[\\]+|\\.){1,1000}+|\\)", re.DOTALL)
 _CLASS_PARTS = rb"(?:\\.|[^\]\\-]+(?!-))++|(?:[^\]\\]-.)++|[^\]]"  # letters, ranges, and what is neither
 _CLASS_PART, _CLASS = re.compile(_CLASS_PARTS, re.DOTALL), re.compile(rb"(\^?)((?:%b)*+)" % _CLASS_PARTS, re.DOTALL)
-_ESCAPED_OR_NOT = re.compile(rb"\\.|.", re.DOTALL)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _MOST_STARS = 1000
 """With more of them, one at the end aside, a pattern matches nothing, as in Redis."""
 
@@ -154,6 +154,8 @@ def _compile(pattern: bytes, ignore_case: bool, most: int) -> list[_Piece] | Non
             piece.add(allowed)
         else:
             text = _unescaped(token[0])
+            if len(text) > most - size:
+                return None
             if ignore_case:
                 for byte in text:
                     piece.add(_EITHER_CASE[byte])
@@ -174,8 +176,8 @@ def _class(pattern: bytes, position: int, ignore_case: bool) -> tuple[_Class, in
             for low, high in set(zip(part[::3], part[2::3], strict=True)):
                 allowed.update(_range(low, high, ignore_case))
         elif ignore_case:
-            for letter in set(_ESCAPED_OR_NOT.findall(part)):
-                allowed.update(letter[1:] or letter.lower() + letter.upper())  # Redis forgets it for escaped ones
+            letters = bytes(set(_ESCAPED.sub(b"", part)))  # the others have their case in Redis
+            allowed.update(letters.lower() + letters.upper() + b"".join(_ESCAPED.findall(part)))
         else:
             allowed.update(_unescaped(part))
     return _digits(allowed, negated=bool(found[1])), found.end() + 1
