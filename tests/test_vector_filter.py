@@ -124,3 +124,11 @@ def test_json_nested_deeper_than_calls():
         depth, value = depth + 1, value[0]
     assert (depth, value) == (5000, 1.0)
     assert member(text, b"b") == 2.0
+
+
+def test_long_texts_are_gone_through_once():
+    """These took minutes where each sign, or each quote, was the beginning of another search."""
+    for sign in (b"(", b"!", b"-", b"null"):
+        with pytest.raises(FilterError):
+            Filter(sign * 200_000)
+    assert member(b'{"x":[' + b'"\\' * 200_000, b"b") is MISSING

@@ -15,7 +15,7 @@ MISSING: Final = object()
 """No such field, or no value that filters know, or no JSON."""
 
 _SPACE: Final = rb"[ \t\n\v\f\r]*"
-_TEXT: Final = rb'"((?:[^"\\]|\\.)*)"'
+_TEXT: Final = rb'"((?:[^"\\]++|\\.)*+)"'
 _OPENING: Final = re.compile(_SPACE + rb"\{")
 _KEY: Final = re.compile(_SPACE + _TEXT + _SPACE + rb":" + _SPACE, re.DOTALL)
 _COMMA: Final = re.compile(_SPACE + rb"," + _SPACE)
@@ -26,8 +26,8 @@ _LITERAL: Final = re.compile(rb"(true|false|null)(?![^ \t\n\v\f\r,\]}])")
 _LITERALS: Final = {b"true": 1.0, b"false": 0.0, b"null": None}
 _SPACES: Final = re.compile(_SPACE)
 _STRUCTURE: Final = {
-    b"{": re.compile(_TEXT + rb"|[{}]", re.DOTALL),
-    b"[": re.compile(_TEXT + rb"|[\[\]]", re.DOTALL),
+    b"{": re.compile(_TEXT + rb"|[\"{}]", re.DOTALL),
+    b"[": re.compile(_TEXT + rb"|[\"\[\]]", re.DOTALL),
 }
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPES: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
@@ -60,6 +60,8 @@ def _skip(text: bytes, position: int) -> int:
     if start in _STRUCTURE:
         depth = 0
         for found in _STRUCTURE[start].finditer(text, position):
+            if found[0] == b'"':  # of a string that does not end
+                break
             depth += (found[0] == start) - (found[0] in (b"}", b"]"))
             if not depth:
                 return found.end()

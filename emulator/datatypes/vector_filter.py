@@ -149,10 +149,11 @@ Token = FieldSelector | Constant | Operator
 
 _SPACE: Final = re.compile(rb"[ \t\n\v\f\r]*")
 _NUMBER: Final = re.compile(rb"-?[0-9.eE]*")
-_STRING: Final = re.compile(rb"\"((?:[^\"\\]|\\.)*)\"|'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_STRING: Final = re.compile(rb"\"((?:[^\"\\]++|\\.)*+)\"|'((?:[^'\\]++|\\.)*+)'", re.DOTALL)
 _SELECTOR: Final = re.compile(rb"\.(?:([A-Za-z0-9_-]+)|$)")
-_WORD: Final = re.compile(rb"[A-Za-z+*/%!()<>=|&-]+")
-_SPELLINGS: Final = sorted(_OPERATORS, key=len, reverse=True)
+_WORD: Final = re.compile(rb"[A-Za-z+*/%!()<>=|&-]*")
+_NULL: Final = re.compile(rb"null(?![A-Za-z+*/%!()<>=|&-])")
+_OPERATOR: Final = re.compile(b"|".join(map(re.escape, sorted(_OPERATORS, key=len, reverse=True))))
 
 
 class _Reader:
@@ -222,17 +223,14 @@ class _Reader:
 
     def _word(self) -> tuple[bytes, Token]:
         """The longest operator that begins what follows, or ``null`` where that is all of it."""
-        found = _WORD.match(self.text, self.position)
-        if found is None:
-            raise FilterError(self.position)
-        if found[0] == b"null":
+        if found := _OPERATOR.match(self.text, self.position):
+            self.position = found.end()
+            return found[0], _OPERATORS[found[0]]
+        if found := _NULL.match(self.text, self.position):
             self.position = found.end()
             return b"", Constant(None)
-        for spelling in _SPELLINGS:
-            if found[0].startswith(spelling):
-                self.position += len(spelling)
-                return spelling, _OPERATORS[spelling]
-        raise FilterError(found.end())
+        word = _WORD.match(self.text, self.position)
+        raise FilterError(word.end() if word else self.position)
 
 
 # Compiling
