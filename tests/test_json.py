@@ -16,6 +16,7 @@ from emulator.modules.json.document import Document
 from emulator.modules.json.measure import depth, measure, weight
 from emulator.modules.json.path import path
 from emulator.modules.json.text import parse, written
+from emulator.protocol.errors import CommandError
 
 
 def bulk(text):
@@ -375,3 +376,10 @@ def test_no_call_is_an_internal_error_and_no_figure_goes_wrong(client, seed):
 def test_a_text_in_pieces_is_the_text(value, many, monkeypatch):
     monkeypatch.setattr(texts, "_MANY", many)
     assert b"".join(texts.written_in_pieces(value)) == texts.written(value)
+
+
+@pytest.mark.parametrize("opened", ["$['", '$["', "$[?(@.a=='"])
+def test_a_long_path_is_gone_through_once(opened):
+    """A name that does not end took minutes where each of its spaces might have been the last."""
+    with pytest.raises(CommandError):
+        path((opened + " " * 90_000).encode()).find(Document([], "[]"))

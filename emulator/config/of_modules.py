@@ -12,7 +12,7 @@ from emulator.protocol.numbers import parse_double, parse_integer
 _SPAN = r"[0-9]{1,15}[msMhd]"
 _AGGREGATION = r"(?:avg|sum|min|max|range|count|first|last|std\.[ps]|var\.[ps]|twa)"
 _COMPACTION = rf"{_AGGREGATION}:(?!0+[msMhd]){_SPAN}:{_SPAN}(?::{_SPAN})?"
-_COMPACTIONS = re.compile(rf"(?:{_COMPACTION}(?:;{_COMPACTION})*;?)?", re.ASCII)
+_COMPACTIONS = re.compile(rf"(?:{_COMPACTION}(?:;{_COMPACTION})*+;?)?", re.ASCII)
 
 
 class Compactions(Text):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SPACE: Final = re.compile(" *")
 _NAME: Final = re.compile(r"[A-Za-z0-9\-_`~+#%$^/:]+")
-_QUOTED: Final = re.compile(r"""' *((?:[^'\\]|\\['\\])*)'|" *((?:[^"\\]|\\["\\])*)\"""")
+_QUOTED: Final = re.compile(r"""' *+((?:[^'\\]++|\\['\\])*+)'|" *+((?:[^"\\]++|\\["\\])*+)\"""")
 """A string, of which spaces at the beginning do not count."""
 _ESCAPED: Final = re.compile(r"\\(.)")
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d*)")

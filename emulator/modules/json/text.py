@@ -19,7 +19,7 @@ from emulator.protocol.errors import CommandError
 
 _LONG: Final = b"0" * 17
 _LONG_EXPONENT: Final = re.compile(r"\de[+-]")
-_STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d(?:\.\d+)?e[+-]\d+')
+_STRING_OR_EXPONENT: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"|-?\d(?:\.\d+)?e[+-]\d+')
 
 
 def _no_constant(name: str) -> None:
