@@ -1,11 +1,12 @@
 """The regular expressions of JSON's filters, beside Python's where these are the same."""
 
 import re
+import tracemalloc
 from random import Random
 
 import pytest
 
-from emulator.modules.json.regex import searcher
+from emulator.modules.json.regex import _MOST_REMEMBERED, searcher
 
 PIECES = [
     "a",
@@ -126,3 +127,28 @@ def test_no_expression_takes_long(pattern):
 def test_what_would_be_too_large_is_no_expression():
     assert searcher("((a{99}){99}){99}") is None
     assert searcher("(" * 5000 + ")" * 5000) is None
+    assert searcher("[" + "ab" * 10_000 + "]") is None
+    assert searcher("a{0}" * 100_000) is None
+
+
+def test_little_is_kept_of_what_has_been_found_out():
+    search = searcher("(a|b)*a(a|b){200}$")
+    machine = search.__self__
+    chance = Random(1)
+    for _ in range(10):
+        search("".join(chance.choices("ab", k=1000)), lambda steps: None)
+        known = [*machine._reached, *machine._after]
+        assert sum(len(states) for states, _ in known) <= _MOST_REMEMBERED
+
+
+def test_long_patterns_are_not_kept():
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            assert searcher(f"{number}" + "x" * 1_000_000)("a", lambda steps: None) is False
+            assert searcher(f"{number}" + "x." * 1_000_000) is None
+            assert searcher(f"{number}" + "x." * 40_000) is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000

@@ -6,6 +6,7 @@ all of them that a text can have led to are followed at once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -30,11 +31,15 @@ from emulator.modules.json.regex_syntax import (
 
 Spend = Callable[[int], None]
 
-_SIGNS: Final = frozenset(r"\.^$*+?()[]{}|")
+Search = Callable[[str, Spend], bool]
+
+_SIGN: Final = re.compile(r"[\\.^$*+?()\[\]{}|]")
 """What stands for more than itself."""
+_SHORT: Final = 1000
+_LONGEST: Final = 100_000
 _MOST_STATES: Final = 2000
-_MOST_SETS: Final = 2000
-"""Sets of states that are remembered, with what follows on each letter."""
+_MOST_REMEMBERED: Final = 20_000
+"""States of an expression in the sets that are remembered, with what follows on each letter."""
 
 
 class _State(NamedTuple):
@@ -125,6 +130,7 @@ class _Machine:
         self.looks_at_lines = any(state.place in (LINE_START, LINE_END) for state in self.states)
         self._reached: dict[tuple[frozenset[int], frozenset[int]], frozenset[int]] = {}
         self._after: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._remembered = 0
 
     def search(self, text: str, spend: Spend) -> bool:
         """Whether the text has a match anywhere.  O(n), counted by `spend`."""
@@ -165,9 +171,9 @@ class _Machine:
                     found.update(new)
                     waiting += new
             spend(len(found))
-            if len(self._reached) >= _MOST_SETS:
-                self._reached.clear()
-            known = self._reached[states, anchors] = frozenset(found)
+            known = frozenset(found)
+            self.remember(states, known)
+            self._reached[states, anchors] = known
         return known
 
     def after(self, states: frozenset[int], letter: str, spend: Spend) -> frozenset[int]:
@@ -180,18 +186,36 @@ class _Machine:
                 if state.test is not None and state.test(letter):
                     found.update(state.following)
             spend(len(states))
-            if len(self._after) >= _MOST_SETS:
-                self._after.clear()
-            known = self._after[states, letter] = frozenset(found)
+            known = frozenset(found)
+            self.remember(states, known)
+            self._after[states, letter] = known
         return known
 
+    def remember(self, *sets: frozenset[int]) -> None:
+        """Forget what is known where there would be too much with these."""
+        size = sum(map(len, sets))
+        self._remembered += size
+        if self._remembered > _MOST_REMEMBERED:
+            self._reached.clear()
+            self._after.clear()
+            self._remembered = size
 
-@lru_cache(64)
-def searcher(pattern: str) -> Callable[[str, Spend], bool] | None:
-    """A function that says whether a text has what the pattern describes; None where the pattern is none."""
-    if _SIGNS.isdisjoint(pattern):
+
+def searcher(pattern: str) -> Search | None:
+    """A function that says whether a text has what the pattern describes; None where the pattern is none, or too long."""
+    if _SIGN.search(pattern) is None:
         return lambda text, spend: pattern in text
+    if len(pattern) > _LONGEST:
+        return None
+    return (_kept if len(pattern) <= _SHORT else _kept_long)(pattern)
+
+
+def _made(pattern: str) -> Search | None:
     try:
         return _Machine(_Builder(read(pattern))).search
     except (Broken, RecursionError):
         return None
+
+
+_kept: Final = lru_cache(64)(_made)
+_kept_long: Final = lru_cache(1)(_made)  # for one filter that looks at many values

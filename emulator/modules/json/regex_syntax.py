@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 Test = Callable[[str], bool]
@@ -16,6 +17,9 @@ START, END, EDGE, NO_EDGE, LINE_START, LINE_END = range(6)
 
 _MOST_REPEATS: Final = 1000
 _MOST_GROUPS: Final = 100
+_MOST_PARTS: Final = 10_000
+_FEW: Final = 16
+_KNOWN: Final = 256
 
 _COUNTED: Final = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 _FLAGS: Final = re.compile(r"\?([imsU]*)(?:-([imsU]+))?([:)])")
@@ -115,6 +119,7 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.at = 0
+        self.left = _MOST_PARTS
         self.groups = 0
 
     def peek(self) -> str:
@@ -127,6 +132,12 @@ class _Reader:
             raise Broken
         self.at += 1
         return letter
+
+    def count(self) -> None:
+        """There is one part more, or a member of a class."""
+        self.left -= 1
+        if self.left < 0:
+            raise Broken
 
     def took(self, word: str) -> bool:
         found = self.pattern.startswith(word, self.at)
@@ -143,6 +154,7 @@ class _Reader:
         """What stands in a group, or in the whole."""
         choices: list[list[Node]] = [[]]
         while self.peek() not in ("", ")"):
+            self.count()
             found = _FLAGS.match(self.pattern, self.at + 1) if self.peek() == "(" else None
             if self.took("|"):
                 choices.append([])
@@ -236,6 +248,7 @@ class _Reader:
 
     def member(self) -> Test:
         """A letter, a range or a class within brackets."""
+        self.count()
         posix = self.match(_POSIX)
         if posix is not None:
             test = _POSIX_CLASSES.get(posix[2])
@@ -267,7 +280,10 @@ def _not(test: Test) -> Test:
 
 
 def _any(tests: Sequence[Test]) -> Test:
-    return tests[0] if len(tests) == 1 else lambda letter: any(test(letter) for test in tests)
+    if len(tests) == 1:
+        return tests[0]
+    found: Test = lambda letter: any(test(letter) for test in tests)  # noqa: E731
+    return found if len(tests) <= _FEW else lru_cache(_KNOWN)(found)
 
 
 def _folded(test: Test) -> Test:
