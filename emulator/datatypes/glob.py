@@ -30,7 +30,7 @@ class Glob(NamedTuple):
 
 _SPECIAL = b"*?[\\"
 _TOKEN = re.compile(rb"(?P<stars>\*+)|(?P<any>\?+)|\[(?P<class>)|(?P<plain>(?:[^*?[\\]+|\\.){1,1000}+|\\)", re.DOTALL)
-_CLASS_PARTS = rb"(?:\\.|[^\]\\-]+(?!-))++|(?:[^\]\\]-.)++|[^\]]"  # letters, ranges, and what is neither
+_CLASS_PARTS = rb"(?:\\.|[^\]\\-]+(?!-)){1,1000}+|(?:[^\]\\]-.)++|[^\]]"  # letters, ranges, and what is neither
 _CLASS_PART, _CLASS = re.compile(_CLASS_PARTS, re.DOTALL), re.compile(rb"(\^?)((?:%b)*+)" % _CLASS_PARTS, re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _MOST_STARS = 1000
