@@ -33,7 +33,7 @@ CALLS = (
     "ECHO {}|EVAL x 0 {}|EVAL return(redis.call('ECHO',ARGV[1])) 0 {}|OBJECT ENCODING {}|CONFIG GET {}|BLPOP {} 0.001"
     "|NOSUCH {}|GET a {}|AUTH a {}|INCRBYFLOAT k {}|HINCRBYFLOAT h f {}|XADD s NOMKSTREAM IDMP {} {} * f v|SSCAN s 0 MATCH {}"
     "|BITFIELD b GET {} 0|KEYS {}|SCAN 0 MATCH {}|PUBSUB CHANNELS {}|COMMAND LIST FILTERBY PATTERN {}"
-    "|PFADD h {}|BF.EXISTS f {}|BF.ADD b {}|CMS.QUERY c {}|JSON.GET j {}"
+    "|PFADD h {}|BF.EXISTS f {}|BF.ADD b {}|BF.LOADCHUNK l 1 {}|CMS.QUERY c {}|JSON.GET j {}"
 ).split("|")
 
 

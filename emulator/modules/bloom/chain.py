@@ -222,20 +222,19 @@ class Chain:
     @staticmethod
     def from_header(data: bytes) -> Chain:
         """An empty chain as a header describes it.  Raises `BadChunk` where it is none that a chain would write."""
-        bad = BadChunk(_BAD_DATA)
         if len(data) < _HEADER.size:
-            raise bad
+            raise BadChunk(_BAD_DATA)
         _, count, options, growth = _HEADER.unpack_from(data)
         if not 0 < count <= _MOST_LOADED or len(data) != _HEADER.size + count * _LINK.size:
-            raise bad
+            raise BadChunk(_BAD_DATA)
         chain = bare(options, growth)
         try:
             for _, _, of_link, error, _, _, entries, _ in _LINK.iter_unpack(data[_HEADER.size :]):
                 chain.append(entries, error, of_link)
         except (ValueError, NoRoom):
-            raise bad from None
+            raise BadChunk(_BAD_DATA) from None
         if chain.header() != data:
-            raise bad
+            raise BadChunk(_BAD_DATA)
         return chain
 
 
