@@ -19,7 +19,8 @@ _MOST_REPEATS: Final = 1000
 _MOST_GROUPS: Final = 100
 _MOST_PARTS: Final = 10_000
 _FEW: Final = 16
-_KNOWN: Final = 256
+_KNOWN: Final = 64
+"""Letters of which a large class remembers whether it has them."""
 
 _COUNTED: Final = re.compile(r"\{(\d{1,5})(,(\d{0,5}))?\}")
 _FLAGS: Final = re.compile(r"\?([imsU]*)(?:-([imsU]+))?([:)])")
