@@ -102,8 +102,9 @@ def test_what_follows_a_call_that_took_long_is_run_one_by_one(monkeypatch):
     monkeypatch.setattr(alike, "QUICK", 0.0)
     monkeypatch.setattr(alike, "_run", None)
     session = Session(Engine())
-    run(session, [[b"GET", b"k"]] * 4, 0, 4)
-    assert len(session.out) == 4
+    calls = [[b"GET", b"k"]] * 4
+    run(session, [*calls, [b"OBJECT", b"ENCODING", b"k"], *calls], 0, 9)
+    assert len(session.out) == 9
 
 
 def test_a_bug_is_told_for_the_call_that_met_it():

@@ -143,9 +143,9 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 reply = QUEUED
                 started = perf_counter()
             else:
-                quick = position - first - otherwise
+                uncounted = position - first - otherwise
                 first, otherwise = position + 1, 0
-                reply = _on_the_long_way(session, command, args, quick)
+                reply = _on_the_long_way(session, command, args, uncounted)
                 started = perf_counter()
             encoder = session.encoders.get(reply.__class__)
             if encoder is not None:
@@ -176,18 +176,23 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
                 look_at, looked_at = started + _LOOK, looked_at or spent
     finally:
         if session.followed:
-            propagation = engine.propagation
-            propagation.deliver(sent if len(propagation.gathered) == len(commands) else None)
-        session.running = False
+            gathered = engine.propagation.gathered
+            engine.propagation.deliver(sent if len(gathered) == len(commands) else None)
         engine.current = outer
-        if session.words and session.blocked is None and not session.suspended:
-            session.words = ()  # they may be long, and the client silent for long
-        _count_quick(session, position - first - otherwise)
+        _leave(session, position - first - otherwise)
     if engine.tracking.changed:
         engine.tracking.broadcast_soon()
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _leave(session: Session, uncounted: int) -> None:
+    """A session is no longer running; so many commands that it ran are not counted yet."""
+    session.running = False
+    if session.words and session.blocked is None and not session.suspended:
+        session.words = ()  # they may be long, and the client silent for long
+    _count_quick(session, uncounted)
 
 
 def _count_quick(session: Session, count: int) -> None:
@@ -196,13 +201,13 @@ def _count_quick(session: Session, count: int) -> None:
     session.engine.stats.commands_processed += count
 
 
-def _on_the_long_way(session: Session, command: Command | None, args: Sequence[bytes], quick: int) -> Outcome:
+def _on_the_long_way(session: Session, command: Command | None, args: Sequence[bytes], uncounted: int) -> Outcome:
     """What comes of one command with all the guards, whatever it raises.
 
-    Such a command may tell how many were run (CLIENT LIST): of those before it `quick` are still to be counted.
+    Such a command may tell how many were run (CLIENT LIST), of which so many before it are still to be counted.
     """
     engine = session.engine
-    _count_quick(session, quick)
+    _count_quick(session, uncounted)
     if session.followed:
         engine.propagation.deliver()
     try:
