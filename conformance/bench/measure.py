@@ -11,7 +11,7 @@ import itertools
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from conformance import servers
@@ -48,32 +48,39 @@ def words(text: str) -> list[str]:
     return [word for place, part in enumerate(text.split('"')) for word in ([part] if place % 2 else part.split())]
 
 
-_MARK: Final = b"the end of some replies"
+def send(connections: Sequence[Connection], requests: Iterable[bytes], replies: int) -> None:
+    """Send requests, to each connection some at a time, and skip the replies, so many to each; raises `Failed` for an error.
+
+    All is made ready before, so that the clients, as quick as they can be, keep the server busy.
+    """
+    made = iter(requests)
+    parts = list(iter(lambda: list(itertools.islice(made, _AT_ONCE)), []))
+    batches = [(b"".join(part), replies * len(part)) for part in parts]
+    for start in range(0, len(batches), len(connections)):
+        asked = list(zip(connections, batches[start : start + len(connections)], strict=False))
+        for connection, (data, _) in asked:
+            connection.write(data)
+        for connection, (_, count) in asked:
+            _skip(connection, count)
 
 
-def send(connections: Sequence[Connection], commands: Iterator[bytes]) -> None:
-    """Send commands, to each connection some at a time, and read whatever they are answered; raises `Failed` for an error."""
-    while batch := list(itertools.islice(commands, _AT_ONCE * len(connections))):
-        asked = [
-            (connection, part)
-            for place, connection in enumerate(connections)
-            if (part := batch[place * _AT_ONCE : (place + 1) * _AT_ONCE])
-        ]
-        for connection, part in asked:
-            connection.write(b"".join(part) + encode(b"ECHO", _MARK))
-        for connection, _ in asked:
-            _skip_replies(connection)
-
-
-def _skip_replies(connection: Connection) -> None:
-    """Read until the mark is answered."""
-    end = b"$%d\r\n%b\r\n" % (len(_MARK), _MARK)
-    tail = b""
-    while not tail.endswith(end):
-        data = connection.socket.recv(1 << 20)
-        if not data or (not tail and data.startswith(b"-")):
-            raise Failed(data.partition(b"\r\n")[0].decode() or "the server has closed the connection")
-        tail = tail[-100:] + data
+def _skip(connection: Connection, left: int) -> None:
+    """Read so many replies, which a connection could do, but not as quickly."""
+    data, place = b"", 0
+    while left:
+        end = data.find(b"\r\n", place) + 2
+        line = data[place:end]
+        following = end + int(line[1:]) + 2 if line.startswith(b"$") and line != b"$-1\r\n" else end
+        if end < 2 or following > len(data):
+            more = connection.socket.recv(1 << 20)
+            if not more:
+                raise Failed("the server has closed the connection")
+            data, place = data[place:] + more, 0
+            continue
+        if line.startswith(b"-"):
+            raise Failed(line.decode().strip())
+        left += int(line[1:]) - 1 if line.startswith(b"*") and line != b"*-1\r\n" else -1
+        place = following
 
 
 def await_rest(pid: int) -> None:
@@ -158,12 +165,12 @@ def _measured(server: Server, case: Case, enough: float) -> float:
     if case.prepared:
         return _once(server, case, rest)
     if not case.count:
-        send(server.connections, case.requests(1))
+        send(server.connections, case.requests(1), len(case.commands))
         case.count = 1
         rest(server.pid)
     while True:
         before = cpu_seconds(server.pid)
-        send(server.connections, case.requests(case.count))
+        send(server.connections, case.requests(case.count), len(case.commands))
         spent = cpu_seconds(server.pid) - before
         if spent >= enough:
             return spent / case.count * 1e6
@@ -172,10 +179,10 @@ def _measured(server: Server, case: Case, enough: float) -> float:
 
 def _once(server: Server, case: Case, rest: Callable[[int], None]) -> float:
     """The same for a case that has to be prepared each time, with what the server does afterwards."""
-    send(server.connections, case.preparation())
+    send(server.connections, case.preparation(), len(case.prepared))
     rest(server.pid)
     before = cpu_seconds(server.pid)
-    send(server.connections, case.requests(1))
+    send(server.connections, case.requests(1), len(case.commands))
     rest(server.pid)
     return (cpu_seconds(server.pid) - before) * 1e6
 
