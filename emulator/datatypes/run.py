@@ -35,7 +35,7 @@ class Run:
 
     __slots__ = (
         "_first_halves",
-        "_length_size",
+        "_least_size",
         "bodies",
         "deleted",
         "fields",
@@ -54,7 +54,7 @@ class Run:
         self.deleted: list[Entry] = []
         self.slots = 0
         self._first_halves = id >> 64, id & UINT64_MAX
-        self._length_size = integer_size(len(fields) + 3)
+        self._least_size = integer_size(len(fields) + 3) + 6
         self.size = _EMPTY_SIZE + integer_size(len(fields)) + sum(map(entry_size, fields))
 
     def __len__(self) -> int:
@@ -64,26 +64,31 @@ class Run:
         """The ids and the bodies, which are not to be changed."""
         return self.ids, self.bodies
 
-    def append(self, id: int, body: Body) -> None:
-        """Put in an entry whose id is greater than every other."""
+    def append(self, id: int, body: Body) -> int:
+        """Put in an entry whose id is greater than every other; returns the bytes by which the listpack grows."""
         if body[::2] == self.fields:
-            size = self._length_size
+            size = self._least_size
             for value in body[1::2]:
                 size += entry_size(value)
         else:
-            size = sum(map(entry_size, body)) + integer_size(len(body) // 2) + integer_size(len(body) + 4)
+            size = sum(map(entry_size, body)) + integer_size(len(body) // 2) + integer_size(len(body) + 4) + 6
         milliseconds, sequence = self._first_halves
         later = (id >> 64) - milliseconds
-        size += 2 if 0 <= later < 128 else integer_size(later)
+        if not 0 <= later < 128:
+            size += integer_size(later) - 2
         later = (id & UINT64_MAX) - sequence
-        self.size += size + (2 if 0 <= later < 128 else integer_size(later)) + 2
-        self.ids.append(id)
-        count = len(self.ids)
+        if not 0 <= later < 128:
+            size += integer_size(later) - 2
+        ids = self.ids
+        ids.append(id)
+        count = len(ids)
         if count >= 128:
-            self.size += integer_size(count) - integer_size(count - 1)
+            size += integer_size(count) - integer_size(count - 1)
         self.bodies.append(body)
         self.slots += 1
+        self.size += size
         self.last = id
+        return size
 
     def remove(self, position: int) -> None:
         """Take out an entry; it keeps its room."""

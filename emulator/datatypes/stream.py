@@ -151,18 +151,13 @@ class Stream:
 
     def append(self, id: int, body: Body, max_bytes: int, max_entries: int) -> None:
         """Add an entry whose id is greater than ``last_id``; a limit of 0 for a run is none."""
-        if self.runs:
-            run = self.runs[-1]
-            most = max_bytes if 0 < max_bytes < _LARGEST_RUN else _LARGEST_RUN
-            if run.size + sum(map(len, body)) >= most or 0 < max_entries <= run.slots:
-                run = self._new_run(id, body)
-            elif isinstance(run, PackedRun):
-                run = self._open(-1)
-        else:
+        run = self.runs[-1] if self.runs else None
+        most = max_bytes if 0 < max_bytes < _LARGEST_RUN else _LARGEST_RUN
+        if run is None or 0 < max_entries <= run.slots or run.size + sum(map(len, body)) >= most:
             run = self._new_run(id, body)
-        before = run.size
-        run.append(id, body)
-        self.size += run.size - before
+        elif not isinstance(run, Run):
+            run = self._open(-1)
+        self.size += run.append(id, body)
         self._length += 1
         self.added = next_count(self.added)
         self.last_id = id
@@ -383,8 +378,8 @@ class Stream:
 
         `whole_runs` leaves a run that would be cut, a `limit` other than 0 leaves one with which more than so many would go.
         """
-
-        if self._length <= length or (whole_runs and self._length - len(self.runs[0]) < length):
+        beyond = self._length - length
+        if beyond <= 0 or (whole_runs and beyond < len(self.runs[0])):
             return 0
 
         def goes(run: Run | PackedRun) -> bool:
