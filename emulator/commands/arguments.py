@@ -65,7 +65,9 @@ def refuse_in_cluster(client: Session, text: str, valkey: bool = True) -> None:
 
 def bounded(text: bytes, least: int, most: int, error: str) -> int:
     """Return an integer within bounds."""
-    number = parse_integer(text)
+    number = _small(text)
+    if number is None:
+        number = parse_integer(text)
     if number is None or not least <= number <= most:
         raise CommandError(error)
     return number

@@ -63,7 +63,7 @@ def unlink(client: Session, key: bytes, *more: bytes) -> int:
     flags="readonly fast",
     keys=[keys("RO", 1, -1)],
     tips="request_policy:multi_shard response_policy:agg_sum",
-    complexity="O(N) for N keys",
+    complexity="O(1) a key",
 )
 def exists(client: Session, key: bytes, *more: bytes) -> int:
     """Counts the keys that exist; a key that is named twice counts twice."""
@@ -76,7 +76,7 @@ def exists(client: Session, key: bytes, *more: bytes) -> int:
     flags="readonly fast",
     keys=[keys("RO", 1, -1)],
     tips="request_policy:multi_shard response_policy:agg_sum",
-    complexity="O(N) for N keys",
+    complexity="O(1) a key",
 )
 def touch(client: Session, key: bytes, *more: bytes) -> int:
     """Updates the access time of keys; returns how many exist."""

@@ -125,7 +125,7 @@ def hget(client: Session, key: bytes, field: bytes) -> bytes | None:
     return read_hash(client, key, (field,)).fields.get(field)
 
 
-@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N fields")
+@command("hash", since="2.0.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1) a field")
 def hmget(client: Session, key: bytes, field: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the values of several fields, null for each that is missing."""
     get = read_hash(client, key, (field, *more)).fields.get
@@ -214,7 +214,7 @@ def hset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) 
     return added
 
 
-@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(N) for N fields")
+@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW update", 1)], complexity="O(1) a field")
 def hmset(client: Session, key: bytes, field: bytes, value: bytes, *more: bytes) -> Status:
     """Sets fields to values."""
     if len(more) % 2:
@@ -292,7 +292,8 @@ def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: b
         client.db.insert(key, target)
     target.put(field, text, client.engine.config)
     client.db.changed(key, HASH, event)
-    client.db.notify_subkeys(event, key, (field,))
+    if client.db.has_listeners:
+        client.db.notify_subkeys(event, key, (field,))
 
 
 # Random fields and iteration

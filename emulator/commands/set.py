@@ -81,9 +81,7 @@ def sismember(client: Session, key: bytes, member: bytes) -> int:
     return 1 if member in read_set(client, key).members else 0
 
 
-@command(
-    "set", since="6.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(N) for N members named"
-)
+@command("set", since="6.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1) a member")
 def smismember(client: Session, key: bytes, member: bytes, *more: bytes) -> list[int]:
     """Returns 1 or 0 for each of several members."""
     members = read_set(client, key).members

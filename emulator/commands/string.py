@@ -96,7 +96,7 @@ def get(client: Session, key: bytes) -> bytes | None:
     flags="readonly fast",
     keys=[keys("RO access", 1, -1)],
     tips="request_policy:multi_shard",
-    complexity="O(N) for N keys",
+    complexity="O(1) a key",
 )
 def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the strings at several keys, null for each that is missing or of another type."""
@@ -308,7 +308,7 @@ def getex(client: Session, key: bytes, *options: bytes) -> bytes | None:
     flags="write denyoom",
     keys=[keys("OW update", 1, -1, 2)],
     tips="request_policy:multi_shard response_policy:all_succeeded",
-    complexity="O(N) for N keys",
+    complexity="O(1) a key",
 )
 def mset(client: Session, key: bytes, value: bytes, *more: bytes) -> Status:
     """Sets several keys."""
@@ -360,7 +360,7 @@ def msetex(client: Session, numkeys: bytes, key: bytes, value: bytes, *more: byt
     since="1.0.1",
     flags="write denyoom",
     keys=[keys("OW insert", 1, -1, 2)],
-    complexity="O(N) for N keys",
+    complexity="O(1) a key",
 )
 def msetnx(client: Session, key: bytes, value: bytes, *more: bytes) -> int:
     """Sets several keys if none of them exists; returns 1 if they were set."""

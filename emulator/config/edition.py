@@ -88,7 +88,7 @@ class Edition:
         """Whether it has what 8.0 changed as it was before: Valkey, which parted from Redis before that, kept it."""
         return self.is_valkey or self.precedes("8.0.0")
 
-    @property
+    @cached_property
     def embedding(self) -> Embedding:
         """How strings are embedded in their objects."""
         return "valkey" if self.is_valkey else "alone" if self.precedes("8.2.0") else "with key"

@@ -397,11 +397,11 @@ class List:
         return found
 
     def trim(self, start: int, stop: int) -> TwoEnded:
-        """Keep the values from start up to stop; return what is still to be freed.  O(values removed, or those that stay)."""
+        """Keep the values from start up to stop, which are not all; return what is still to be freed.
+
+        O(values removed, or those that stay).
+        """
         before = len(self)
-        stop = max(start, stop)
-        if stop - start == before:
-            return TwoEnded()
         self._forget(before - stop, -1)
         self._forget(start, 0)
         if (stop - start) * _FEW_STAY < before:

@@ -54,16 +54,24 @@ class Set:
 
     @classmethod
     def of(cls, members: Iterable[bytes], limits: SetLimits, encoding: bytes = INTSET) -> Set:
-        """A set of members, added one by one to an empty one of a small encoding."""
+        """A set of members, added one after the other to an empty one of a small encoding.  O(n)."""
         new = cls()
         new.encoding = encoding
         rest = iter(members)
         for member in rest:
             new.add(member, limits)
-            if new.encoding is HASHTABLE:
-                new.members.update(dict.fromkeys(rest))
-                new.payload = rooms(new.members)
+            if new.encoding is not INTSET:  # whether a listpack stays one is a matter of number and lengths
+                new._add_all(dict.fromkeys(rest), limits)
         return new
+
+    def _add_all(self, members: dict[bytes, None], limits: SetLimits) -> None:
+        """Add members to a set that is no intset."""
+        self.members |= members
+        self.payload = rooms(self.members)
+        if self.encoding is LISTPACK and members:
+            longest = max(map(len, members))
+            if len(self.members) > limits.set_max_listpack_entries or longest > limits.set_max_listpack_value:
+                self.encoding = HASHTABLE
 
     @classmethod
     def encoded(cls, members: Iterable[bytes], encoding: bytes) -> Set:

@@ -162,11 +162,15 @@ class Wheel:
 
     def set(self, timer: Due, deadline: int) -> None:
         """Let `timer` fire at `deadline`, wherever it was before."""
+        slot, level, index = self._where(deadline)
         if timer.deadline is not None:
-            self.cancel(timer)
+            if slot is not None and slot.pop(timer, _ABSENT) is not _ABSENT:  # it stays there, as the last that was set
+                self.count -= 1
+            else:
+                self.cancel(timer)
+                slot, level, index = self._where(deadline)
         timer.deadline = deadline
         self.count += 1
-        slot, level, index = self._where(deadline)
         if slot is None:
             slot = self._open(level, index)
         slot[timer] = None

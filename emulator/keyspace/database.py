@@ -379,5 +379,12 @@ class Database(Expiring):
     def scan(self, cursor: int, count: int) -> tuple[int, list[Entry]]:
         """Up to `count` entries from a cursor (0 begins) and the cursor to go on with (0 at the end)."""
         after, keys = self.index_of_keys.scan(cursor, count)
-        peek = self.peek_entry if self.expiring else self.entries.get
-        return after, [entry for key in keys if (entry := peek(key)) is not None]
+        entries, now = self.entries, self.clock.now
+        found = [entry for key in keys if (entry := entries.get(key)) is not None]
+        if self.expiring:
+            found = [
+                entry
+                for entry in found
+                if (moment := entry.deadline) is None or moment > now or not self.expire_now(entry)
+            ]
+        return after, found
