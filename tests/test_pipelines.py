@@ -1,10 +1,12 @@
 """Commands of a pipeline that are run together are answered, counted and logged as each by itself."""
 
+import random
 import sys
 
 import pytest
 
 from emulator.clients.session import Session
+from emulator.clock import ManualClock
 from emulator.config.directives import Config
 from emulator.config.edition import EDITIONS
 from emulator.core import alike, dispatch
@@ -55,6 +57,96 @@ def test_commands_at_once_are_answered_and_counted_as_each_by_itself(pipeline, p
     assert played(protocol, commands, len(commands)) == played(protocol, commands, 1)
 
 
+_SETTINGS = {
+    "stream-node-max-entries": ["0", "1", "3", "100"],
+    "stream-node-max-bytes": ["0", "60", "4096"],
+    "list-max-listpack-size": ["-2", "2", "5"],
+    "zset-max-listpack-entries": ["0", "3", "128"],
+    "maxmemory-policy": ["noeviction", "noeviction", "allkeys-lfu"],
+}
+_TRIMMING = [
+    [],
+    ["MAXLEN", "~", "{n}"],
+    ["MAXLEN", "{n}"],
+    ["MAXLEN", "~", "{n}", "LIMIT", "1"],
+    ["MAXLEN", "~", "{n}", "LIMIT", "3"],
+    ["MINID", "{n}"],
+    ["NOMKSTREAM"],
+    ["MAXLEN", "~", "{n}", "ACKED"],
+    ["MAXLEN", "x"],
+    ["IDMP", "p", "{n}"],
+]
+
+
+def _word(rng):
+    return rng.choice(["a", "field", "3", "-70000", "x" * 70, ""])
+
+
+_IDS = [*"*" * 9, "5-*", "18446744073709551615-18446744073709551600"]
+_KINDS = ["XADD", "XADD", "XADD", "LPUSH", "RPUSH", "ZADD"]
+_SCORES = [*["1", "2.5", "-7"] * 30, "nan", "inf"]
+
+
+def _mostly(rng, choices, others, count):
+    """The same of some choices each time; now and then any of others."""
+    return [rng.choice(choices)] * count if rng.random() < 0.9 else rng.choices(others, k=count)
+
+
+def _calls(rng, count):
+    """Calls of one command, most of them of one key, as words."""
+    numbers = _mostly(rng, [0, 1, 15, 16, 17, 40], range(30), count)
+    keys = _mostly(rng, "ab", "abc", count)
+    kind, options, id, width = rng.choice(_KINDS), rng.choice(_TRIMMING), rng.choice(_IDS), rng.choice([1, 1, 2, 3])
+    has_same_fields, may_be_odd = rng.random() < 0.7, rng.random() < 0.1
+    for key, number in zip(keys, numbers, strict=True):
+        words = [_word(rng) for _ in range(2 * width)]
+        if kind == "XADD":
+            if has_same_fields:
+                words[::2] = ["field"] * width
+            if may_be_odd and rng.random() < 0.1:
+                words.pop()
+            yield ["XADD", f"x{key}", *(option.format(n=number) for option in options), id, *words]
+        elif kind == "ZADD":
+            yield ["ZADD", f"z{key}", rng.choice(_SCORES), words[0] + str(number)]
+        else:
+            yield [kind, ("z" if number == 16 else "l") + key, *words[: width % 3 or 1]]
+
+
+def _lived(settings, pipelines, at_once):
+    """What is answered to pipelines, some commands at a time, and what there is in the end."""
+    engine = Engine(Config(EDITIONS["8.6"]), ManualClock())
+    engine.random.seed(1)
+    session = Session(engine)
+    answers = []
+
+    def ask(*commands):
+        for first in range(0, len(commands), at_once):
+            run(session, commands[first : first + at_once], 0, at_once)
+            answers.extend(session.out)
+            session.out.clear()
+
+    for name, value in settings.items():
+        ask([b"CONFIG", b"SET", name.encode(), value.encode()])
+    for commands in pipelines:
+        ask(*commands)
+        engine.clock.advance(7)
+    for key in sorted(engine.databases[0].entries):
+        ask(*([*words.encode().split(), key] for words in ("DUMP", "OBJECT ENCODING", "MEMORY USAGE")))
+        if key.startswith(b"x"):
+            ask([b"XINFO", b"STREAM", key], [b"XRANGE", key, b"-", b"+"])
+    return b"".join(answers), engine.dirty
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_calls_of_one_key_leave_what_each_by_itself_leaves(seed):
+    rng = random.Random(seed)
+    settings = {name: rng.choice(values) for name, values in _SETTINGS.items()}
+    pipelines = [
+        [[word.encode() for word in words] for words in _calls(rng, rng.choice([2, 15, 17, 90]))] for _ in range(30)
+    ]
+    assert _lived(settings, pipelines, 100) == _lived(settings, pipelines, 1)
+
+
 def test_calls_of_a_quick_command_are_timed_together():
     engine = Engine()
     session = Session(engine)
@@ -74,6 +166,26 @@ def test_each_is_timed_where_the_slow_log_wants_it():
     assert logged[:10] == [b"%d" % number for number in reversed(range(10))]
 
 
+def test_one_that_was_slow_after_all_is_logged(monkeypatch):
+    engine = Engine()
+    session = Session(engine)
+    ticks = iter(range(1000))
+    run(session, [b"XADD s MAXLEN 100 * f v".split()], 0, 1)
+    monkeypatch.setattr(alike, "perf_counter", lambda: float(next(ticks)))
+    run(session, [b"XADD s MAXLEN 100 * f v".split()] * 3, 0, 3)
+    assert [entry.arguments for entry in engine.slowlog.entries] == [b"XADD s MAXLEN 100 * f v".split()]
+
+
+def test_a_bug_in_calls_of_one_key_is_told_for_each():
+    engine = Engine()
+    session = Session(engine)
+    engine.commands[b"XADD"].together = lambda client, key, *columns: 1 // 0
+    run(session, [b"XADD s * f v".split()] * 3, 0, 3)
+    told = [reply.startswith(b"-ERR internal error") for reply in session.out]
+    assert told == [False, True, True]
+    assert engine.commands[b"XADD"].failed == 2
+
+
 def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     together = []
     monkeypatch.setattr(
@@ -82,7 +194,7 @@ def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     session = Session(Engine())
     lines = (
         "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z"
-        + " 1 a" * 5
+        + " 1 a" * 12
     )
     for line in lines.split("|"):
         run(session, [line.encode().split()], 0, 1)

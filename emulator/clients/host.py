@@ -41,6 +41,10 @@ class Dispatch(Protocol):
         """Make the reply to a command that raised."""
         ...
 
+    def note_slow(self, session: Session, command: Command, args: Sequence[bytes], seconds: float) -> None:
+        """Enter a call that took long in the slow log."""
+        ...
+
     def refusal(self, session: Session) -> CommandError | None:
         """The error of a call that waits, where it would be refused by now."""
         ...

@@ -11,6 +11,7 @@ from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.keyspace.lazyfree import LARGE
 from emulator.protocol.errors import NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX, CommandError
+from emulator.protocol.numbers import INT64_MIN
 from emulator.protocol.replies import NULL_ARRAY, OK, Reply, Status
 from emulator.table.keyspec import keys, numkeys
 from emulator.table.registry import command
@@ -47,6 +48,24 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
     return len(target)
 
 
+def _push_left(client: Session, key: bytes, values: Sequence[bytes], *more: Sequence[bytes]) -> Sequence[int] | None:
+    """LPUSH of a value each."""
+    return None if more else _push_together(client, key, values, LEFT)
+
+
+def _push_right(client: Session, key: bytes, values: Sequence[bytes], *more: Sequence[bytes]) -> Sequence[int] | None:
+    """RPUSH of a value each."""
+    return None if more else _push_together(client, key, values, RIGHT)
+
+
+def _push_together(client: Session, key: bytes, values: Sequence[bytes], side: bytes) -> Sequence[int] | None:
+    target = client.db.lookup_write(key, List)
+    if target is None or target.nodes is None:  # which may change its encoding with any of them
+        return None
+    length = len(target)
+    return range(length + 1, push(client, key, values, side) + 1)
+
+
 def pop(client: Session, key: bytes, source: List, side: bytes, count: int = 1) -> list[bytes]:
     """Remove and return up to `count` elements from an end of a list."""
     if count == 1:
@@ -71,6 +90,7 @@ def removed(client: Session, key: bytes, source: List, event: bytes, count: int)
     flags="write denyoom fast",
     keys=[keys("RW insert", 1)],
     complexity="O(1) a value",
+    together=_push_left,
 )
 def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     """Adds elements at the head of a list, one after the other; returns its length."""
@@ -83,6 +103,7 @@ def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     flags="write denyoom fast",
     keys=[keys("RW insert", 1)],
     complexity="O(1) a value",
+    together=_push_right,
 )
 def rpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     """Adds elements at the tail of a list; returns its length."""
@@ -261,7 +282,8 @@ def lset(client: Session, key: bytes, index: bytes, element: bytes) -> Status:
     position = _as_int(integer(index))
     limit = client.engine.config.list_max_listpack_size
     target.grow((element,), limit)
-    if not -len(target) <= position < len(target):
+    size = len(target)
+    if not -size <= position < size:
         raise CommandError(OUT_OF_RANGE)
     target.set(position, element)
     target.shrink(limit)
@@ -302,7 +324,9 @@ def linsert(client: Session, key: bytes, where: bytes, pivot: bytes, element: by
 @command("list", since="1.0.0", flags="write", keys=[keys("RW delete", 1)], complexity="O(N) for N values")
 def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
     """Removes occurrences of an element: from the head, from the tail (negative count) or all (0); returns how many."""
-    most = integer(count) if client.engine.config.edition.precedes("7.4.0") else magnitude(count)
+    most = integer(count)
+    if most == INT64_MIN and not client.engine.config.edition.precedes("7.4.0"):
+        most = magnitude(count)
     target = client.db.lookup_write(key, List)
     if target is None:
         return 0
@@ -319,13 +343,15 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     target = client.db.lookup_write(key, List)
     if target is not None:
         before = len(target)
-        old = target.trim(*_bounds(first, last, before))
-        if len(old) > LARGE:
-            client.db.lazyfree.add(old)
-        if client.engine.config.edition.is_valkey and len(target) == before:  # is told there, but is no change
+        low, high = _bounds(first, last, before)
+        if high - low < before:
+            old = target.trim(low, high)
+            if len(old) > LARGE:
+                client.db.lazyfree.add(old)
+        elif client.engine.config.edition.is_valkey:  # is told there, but is no change
             client.db.notify(LIST, b"ltrim", key)
-        else:
-            removed(client, key, target, b"ltrim", before - len(target))
+            return OK
+        removed(client, key, target, b"ltrim", before - (high - low))
     return OK
 
 

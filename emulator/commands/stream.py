@@ -136,6 +136,33 @@ def _next_id(client: Session, stream: Stream, asked: _Asked) -> int:
 _PLAIN: Final = _Asked()
 
 
+def _add_together(client: Session, key: bytes, *columns: Sequence[bytes]) -> list[bytes] | None:
+    """Add an entry for each call to a stream, with the same options, which are read once, and ids by the clock."""
+    words = [column[0] for column in columns]
+    place = words.index(b"*") + 1 if b"*" in words else 0
+    fields, many = columns[place:], len(columns[0])
+    if not place or not fields or len(fields) % 2 or any(column.count(column[0]) < many for column in columns[:place]):
+        return None
+    db, config = client.db, client.engine.config
+    asked = _any_asked(client, tuple(words))
+    stream = db.lookup_write(key, Stream)
+    if stream is None or asked.id is not None or asked.message is not None or key in db.blocked:
+        return None
+    trimming, first = asked.trimming, _next_id(client, stream, asked)
+    if first > MAX_ID - many or (trimming is not None and not trimming.spares(many)):
+        return None
+    max_bytes, max_entries = config.stream_node_max_bytes, config.stream_node_max_entries
+    ids = [first + ahead for ahead in range(many)]
+    for id, body in zip(ids, zip(*fields, strict=True), strict=True):
+        stream.append(id, body, max_bytes, max_entries)
+    db.changed(key, STREAM, b"xadd", many)
+    if trimming is not None:
+        for _ in ids:  # as often as it would be done, since each time no more than a limit may go
+            if not trimming.apply(db, key, stream):
+                break
+    return format_ids(ids)
+
+
 @command(
     "stream",
     since="5.0.0",
@@ -143,6 +170,7 @@ _PLAIN: Final = _Asked()
     keys=[keys("RW update", 1, notes="UPDATE instead of INSERT because of the optional trimming feature")],
     tips="nondeterministic_output",
     complexity="O(1), and O(N) for N entries that are trimmed",
+    together=_add_together,
 )
 def xadd(client: Session, key: bytes, id: bytes, field: bytes, value: bytes, *more: bytes) -> bytes | None:
     """Appends an entry to a stream, which is created if necessary; returns the id."""

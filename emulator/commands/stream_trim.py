@@ -29,6 +29,10 @@ class Trimming(NamedTuple):
     limit: int = 0
     strategy: bytes = KEEPREF
 
+    def spares(self, many: int) -> bool:
+        """Whether none of so many new entries can go: then it is the same to trim behind each and behind all of them."""
+        return self.strategy == KEEPREF and self.length is not None and self.length >= many
+
     def apply(self, db: Database, key: bytes, stream: Stream) -> int:
         """Trim the stream of a key; return how many entries went.  DELREF and ACKED look at each entry, also with ``~``."""
         if self.strategy == KEEPREF:

@@ -34,12 +34,34 @@ def pairs(members: Sequence[Scored]) -> Pairs:
 # Adding
 
 
+def _add_together(
+    client: Session, key: bytes, scores: Sequence[bytes], members: Sequence[bytes], *more: Sequence[bytes]
+) -> list[int] | None:
+    """ZADD of one member each, without options."""
+    numbers = [number for text in scores if (number := client.engine.parse_double(text)) is not None]
+    target = client.db.lookup_write(key, ZSet)
+    limits = client.engine.config
+    if more or len(numbers) < len(scores) or target is None or limits.zset_max_listpack_entries < 1:
+        return None
+    changed, added = 0, []
+    for number, member in zip(numbers, members, strict=True):
+        old = target.scores.get(member)
+        if old != number:
+            target.set(member, number, limits)
+            changed += 1
+        added.append(1 if old is None else 0)
+    if changed:
+        client.db.changed(key, ZSET, b"zadd", changed)
+    return added
+
+
 @command(
     "sorted_set",
     since="1.2.0",
     flags="write denyoom fast",
     keys=[keys("RW update", 1)],
     complexity="O(log N) a member",
+    together=_add_together,
 )
 def zadd(client: Session, key: bytes, score: bytes, member: bytes, *more: bytes) -> Reply:
     """Adds members with scores; returns how many are new (with CH: new or changed), or with INCR the new score."""
@@ -241,7 +263,7 @@ def zscore(client: Session, key: bytes, member: bytes) -> float | None:
     since="6.2.0",
     flags="readonly fast",
     keys=[keys("RO access", 1)],
-    complexity="O(N) for N members",
+    complexity="O(1) a member",
 )
 def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[float | None]:
     """Returns the scores of members, null for each that is missing."""

@@ -96,7 +96,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             command = lookup(args[0])
             words = len(args)
             if session.fast_path and command is not None and command.least <= words <= command.most:
-                if command.is_quick and command is session.last_command and position < last and elapsed < quick:
+                if command.in_one_go and command is session.last_command and position < last and elapsed < quick:
                     after = run_alike(session, command, commands, position, end)
                     if after > position:
                         position, started, elapsed = after, perf_counter(), UNKNOWN

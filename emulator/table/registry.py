@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from emulator.protocol.replies import Status
+from emulator.protocol.replies import Reply, Status
 from emulator.stats.latency import Durations
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 KeyFinder = Callable[[Sequence[bytes]], list[tuple[bytes, str]]]
+Together = Callable[..., "Sequence[Reply] | None"]
+"""Runs calls that name one key: after the session and the key come columns, of the second argument of each call, of the third
+and so on.  Returns the replies; None, and nothing has changed, where they are to be run one by one."""
 
 _FLAGS: Final = (
     "write readonly denyoom module admin pubsub noscript blocking loading stale skip_monitor skip_slowlog asking fast "
@@ -101,8 +104,9 @@ class Command:
     ``least`` and ``most`` bound the words of a call, the command's own included; for a container they exclude every call,
     so that dispatch looks at it more closely.  ``full_name`` is ``config|get`` for a sub-command.  Of one that is ``hidden``
     only those hear who ask for it; one that ``is_just_queued`` needs nothing else in a transaction; one that ``is_quick``
-    touches nothing but the data of one database, and takes no long time for a few words.  ``rejected`` and ``failed`` count
-    calls for INFO commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
+    touches nothing but the data of one database, and takes no long time for a few words; ``together`` runs several calls of
+    one key at once: these and the quick ones may be run ``in_one_go``.  ``rejected`` and ``failed`` count calls for INFO
+    commandstats; ``note`` takes the seconds of a call, and `OFFSET`, for ``durations``.
     """
 
     __slots__ = (
@@ -117,6 +121,7 @@ class Command:
         "full_name",
         "group",
         "hidden",
+        "in_one_go",
         "is_just_queued",
         "is_quick",
         "key_finder",
@@ -134,6 +139,7 @@ class Command:
         "summary",
         "syntax",
         "tips",
+        "together",
         "valkey",
     )
 
@@ -153,6 +159,7 @@ class Command:
         key_finder: KeyFinder | None,
         module: str = "",
         valkey: str = "",
+        together: Together | None = None,
     ) -> None:
         self.name = name.encode()
         self.full_name = parent.name + b"|" + self.name if parent else self.name
@@ -177,6 +184,8 @@ class Command:
         self.acts = bool(self.flags & (WRITE | MAY_REPLICATE)) and not runs_others and not self.hidden
         is_of_data = bool(self.flags & (WRITE | READONLY)) and not self.flags & BLOCKING
         self.is_quick = is_of_data and not module and name != "move" and _QUICK.fullmatch(complexity) is not None
+        self.together = together
+        self.in_one_go = self.is_quick or together is not None
         self.is_just_queued = not (self.flags & NEEDS_GUARDS or self.full_name in NOT_QUEUED or self.name == b"hello")
         self.reset()
         if fn is None:
@@ -420,13 +429,15 @@ def command(
     name: str = "",
     key_finder: KeyFinder | None = None,
     module: str = "",
+    together: Together | None = None,
 ) -> Callable[[Function], Function]:
     """Enter a function in the table.
 
     `since` is the version of Redis that brought it, `valkey` that of Valkey where it came after the two had parted.
     `flags` are COMMAND INFO's, by name and without those that Redis derives; `acl` replaces the group's category; `tips`
     are separated by spaces; a `key_finder` finds the keys (with their flags) that the specifications cannot; `module`
-    is the one that has the command in Redis.  The docstring's first line is the summary.
+    is the one that has the command in Redis; `together` is for calls that name one key.  The docstring's first line is the
+    summary.
     """
 
     def enter(fn: Function) -> Function:
@@ -435,7 +446,21 @@ def command(
         if parent is not None and not name:
             own = own.removeprefix(container + "_").replace("_", "-")
         entry = Command(
-            own, fn, group, since, flags, keys, acl, tips, syntax, complexity, parent, key_finder, module, valkey
+            own,
+            fn,
+            group,
+            since,
+            flags,
+            keys,
+            acl,
+            tips,
+            syntax,
+            complexity,
+            parent,
+            key_finder,
+            module,
+            valkey,
+            together,
         )
         if parent is not None:
             parent.subcommands[entry.name] = entry
