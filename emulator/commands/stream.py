@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, wrong_arity
 from emulator.commands.options import FLAG, Options, Rule, at_least, leading_options, read_options
@@ -71,7 +72,8 @@ def _add_options(edition: Edition) -> tuple[Options, Mapping[bytes, Rule]]:
     return trim_options(edition, _ADD_OPTIONS), TRIM_RULES
 
 
-class _Asked(NamedTuple):
+@dataclass(slots=True)
+class _Asked:
     """What stands before the fields of XADD, up to a ``place``.
 
     The id is None for ``*``; with ``ms-*`` it is `open_ended`, and the stream is to find the sequence number.

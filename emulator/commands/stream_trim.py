@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
 from emulator.commands.options import FLAG, Given, Options, at_least, last_given, once, read_options
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from emulator.keyspace.database import Database
 
 
-class Trimming(NamedTuple):
+@dataclass(slots=True)
+class Trimming:
     """A trimming by MAXLEN (`length`) or MINID (`least_id`), with their options."""
 
     length: int | None = None
