@@ -148,7 +148,7 @@ def _add_together(client: Session, key: bytes, *columns: Sequence[bytes]) -> lis
     db, config = client.db, client.engine.config
     asked = _any_asked(client, tuple(words))
     stream = db.lookup_write(key, Stream)
-    if stream is None or asked.id is not None or asked.message is not None or key in db.blocked:
+    if stream is None or asked.id is not None or asked.message is not None:
         return None
     trimming, first = asked.trimming, _next_id(client, stream, asked)
     if first > MAX_ID - many or (trimming is not None and not trimming.spares(many)):
