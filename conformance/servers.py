@@ -126,6 +126,12 @@ def environment() -> dict[str, str]:
     return ours | {"PYTHONPATH": str(ROOT)}
 
 
+def begin(command: Sequence[str], folder: str, log: str) -> subprocess.Popen[bytes]:
+    """Begin a server process in a folder, with a file for what it says.  The tests have a quicker way put here."""
+    with open(log, "wb") as output:
+        return subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, env=environment())
+
+
 class ServerProcess:
     """A server process in a folder of its own, which may end and be started anew; of the options the last one counts."""
 
@@ -142,9 +148,7 @@ class ServerProcess:
             raise
 
     def _started(self, options: Sequence[str]) -> subprocess.Popen[bytes]:
-        with open(self._log, "wb") as log:
-            command = [*self._command, *options]
-            return subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log, env=environment())
+        return begin([*self._command, *options], self._folder, self._log)
 
     def wait(self) -> None:
         """Wait until it answers PING; raises RuntimeError where it does not."""

@@ -22,6 +22,11 @@ from emulator.rdb import crc64
 from emulator.scripting import functions
 from emulator.sockets import rounds
 
+if hasattr(os, "fork"):
+    from tests import nursery
+
+    servers.begin = nursery.begin
+
 SLOW = frozenset(
     """
     acl

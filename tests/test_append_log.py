@@ -257,22 +257,21 @@ def outcome(command, folder, state):
     """What a server makes of a log: its keys or why it ends, and the files afterwards."""
     lay(folder, **state)
     options = ("--dir", str(folder), *SETTINGS, *state.get("options", ()))
-    port = servers.free_port()
-    process = subprocess.Popen(
-        command(port, *options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=servers.environment(), text=True
-    )
-    lines, keys = [], None
-    for line in process.stdout:
+    port, log, keys = servers.free_port(), folder / "log", None
+    process = servers.begin(command(port, *options), str(folder), str(log))
+    until(lambda: process.poll() is not None or "Ready to accept" in log.read_text())
+    if process.poll() is None:
+        connection = Connection(("127.0.0.1", port), 10.0)
+        keys = sorted(reply.value for reply in connection("KEYS", "*").value)
+        connection.close()
+        process.terminate()
+    status, lines = process.wait(20), []
+    for line in log.read_text().splitlines():
         if " # " in line and "overcommit" not in line:
             lines.append(REASON.sub("", line.partition(" # ")[2].strip()))
         elif line.startswith("***"):
             lines.append(line.strip())
-        if "Ready to accept" in line:
-            connection = Connection(("127.0.0.1", port), 10.0)
-            keys = sorted(reply.value for reply in connection("KEYS", "*").value)
-            connection.close()
-            process.terminate()
-    return keys, process.wait(20), lines, files(folder)
+    return keys, status, lines, files(folder)
 
 
 @pytest.mark.parametrize("name", STATES)
