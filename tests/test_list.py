@@ -24,7 +24,7 @@ def test_random_steps(limit, seed, monkeypatch):
     rng = random.Random(seed)
     values, model = List(), []
     twin, twin_model = None, []
-    for _ in range(800):
+    for _ in range(400):
         step = rng.randrange(9)
         fresh = [
             rng.choice([b"%d" % rng.randrange(10), b"x" * rng.choice([1, 70, 900, 5000])])
