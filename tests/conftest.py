@@ -21,11 +21,10 @@ from emulator.protocol.inline import split_inline
 from emulator.rdb import crc64
 from emulator.scripting import functions
 from emulator.sockets import rounds
+from tests import nursery
 
-if hasattr(os, "fork"):
-    from tests import nursery
-
-    servers.begin = nursery.begin
+if nursery.FORKS:
+    servers.begin = nursery.begin_server
 
 SLOW = frozenset(
     """

@@ -2,8 +2,7 @@
 
 import os
 import re
-import subprocess
-import sys
+import tempfile
 import tomllib
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance import servers
+from tests import nursery
 
 ROOT = Path(__file__).parent.parent
 INSTALLED = any(entry.name == "redis-emulator" for entry in entry_points(group="pytest11"))
@@ -98,16 +98,12 @@ def pytest_on(folder, *arguments, beside=()):
     """The output of pytest on a folder, and its exit status, with our plugin and, of `OTHERS`, those that are named."""
     plugin = [] if INSTALLED else ["-p", "redis_emulator_pytest"]
     left_out = [f"-pno:{other}" for other in ("cacheprovider", *OTHERS) if other not in beside]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *left_out, *plugin, *arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return done.stdout + done.stderr, done.returncode
+    command = ["pytest", "-q", *left_out, *plugin, *arguments]
+    with tempfile.TemporaryDirectory() as beside_it:
+        log = Path(beside_it, "log")
+        run = nursery.begin_module(command, str(folder), str(log), os.environ | {"PYTHONPATH": str(ROOT)})
+        status = run.wait(120)
+        return log.read_text(), status
 
 
 def test_a_suite_passes_with_nothing_but_the_fixtures_names(tmp_path):
