@@ -346,7 +346,7 @@ def test_a_strange_packet_changes_little(packet, caplog):
 
 def test_thousands_of_meetings_are_not_kept():
     one = OneNode()
-    for number in range(4000):
+    for number in range(2500):
         one.hear(Header(MEET, b"%040x" % number, port=number + 1, cport=number + 1), Greeting())
     assert len(one.state.nodes) <= 2000
     one.engine.clock.advance(20)

@@ -389,8 +389,10 @@ def test_a_client_that_has_gone_leaves_no_circle(play, edition):
     """The garbage collector does not look at what has been there for long."""
 
     async def scenario(server, *clients):
+        kinds = Session, Connection, asyncio.Transport
+
         def there():
-            return [thing for thing in gc.get_objects() if isinstance(thing, Session | Connection | asyncio.Transport)]
+            return [thing for thing in gc.get_objects() if isinstance(thing, kinds)]
 
         for client, kind in zip(clients, KINDS, strict=True):
             client.send(kind)

@@ -291,7 +291,7 @@ async def rounds_until(finished):
 
 
 @pytest.mark.parametrize("words", [["INCR", "n"], ["SCAN", "0"]])
-@pytest.mark.parametrize("size", [10_000, 100_000])
+@pytest.mark.parametrize("size", [1_000, 10_000])
 def test_a_long_pipeline_leaves_others_their_turn(words, size):
     async def scenario():
         transport, connection = torn_http.connection(Engine())
@@ -338,7 +338,7 @@ def test_a_script_that_does_not_end_is_killed_by_rest(server, rest):
 
 
 def test_http_that_no_client_should_send(caplog):
-    assert asyncio.run(torn_http.throw(3000, seed=7)) < 1 << 20
+    assert asyncio.run(torn_http.throw(1000, seed=7)) < 1 << 18
     assert not caplog.records
 
 
