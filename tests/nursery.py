@@ -7,6 +7,7 @@ a program begins from the command line is for those to test that start processes
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import subprocess
@@ -76,6 +77,7 @@ def _begin(
 
 
 def _run(arguments: Sequence[str], folder: str, log: str, environment: dict[str, str]) -> None:
+    gc.freeze()  # to walk through what has been imported costs a run of pytest 0.05 s
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
