@@ -12,6 +12,7 @@ from typing import Any
 from emulator.protocol.errors import CommandError, one_line
 from emulator.protocol.numbers import format_double, format_doubles
 from emulator.protocol.replies import (
+    OK,
     Attributed,
     BigNumber,
     Encoded,
@@ -86,7 +87,7 @@ def _integer(value: int) -> bytes:
 
 
 def _status(value: bytes) -> bytes:
-    return b"+%b\r\n" % value
+    return b"+OK\r\n" if value is OK else b"+%b\r\n" % value
 
 
 def _error(value: CommandError) -> bytes:
