@@ -26,7 +26,7 @@ Scored = tuple[float, bytes]
 _MEMBER: Final = itemgetter(1)
 _WHOLE: Final = 2.0**53
 _FEW: Final = 256
-"""In so many members the ends of a range are found more quickly by a plain list of them."""
+"""In so many members the ends of a range are found more quickly by a plain list of them; they are put in order in no time."""
 _SKIP_LIST: Final = 688
 """A skip list without nodes: the first one has room for all levels."""
 
@@ -65,11 +65,11 @@ class ZSet:
     Unless said otherwise methods are O(log n).
     """
 
-    __slots__ = ("_index", "order", "packed", "payload", "scores")
+    __slots__ = ("_index", "_order", "packed", "payload", "scores")
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
-        self.order: SortedList[Scored] = SortedList()
+        self._order: SortedList[Scored] | None = None
         self.packed = True
         self.payload = 0
         self._index: ElementIndex | None = None
@@ -89,8 +89,19 @@ class ZSet:
         new.packed = packed
         new.scores = scores
         new.payload = 0 if packed else node_rooms(scores)
-        new.order.update(zip(scores.values(), scores, strict=True))
+        if len(scores) > _FEW:
+            new._order = SortedList(zip(scores.values(), scores, strict=True))
         return new
+
+    @property
+    def order(self) -> SortedList[Scored]:
+        """The members by score, which who changes the scores asks for before.
+
+        That of few is made when it is first asked for: nobody asks for those of many sets that are stored or read.
+        """
+        if self._order is None:
+            self._order = SortedList(zip(self.scores.values(), self.scores, strict=True))
+        return self._order
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -134,7 +145,8 @@ class ZSet:
         """A sorted set of its own with the same members.  O(n)."""
         twin = ZSet()
         twin.scores = self.scores.copy()
-        twin.order.update(self.order)
+        if len(self.scores) > _FEW:
+            twin._order = SortedList(self.order)
         twin.packed = self.packed
         twin.payload = self.payload
         return twin
@@ -143,11 +155,13 @@ class ZSet:
 
     def set(self, member: bytes, score: float, limits: ZSetLimits) -> None:
         """Give a member a score, whether it is there already or not."""
-        old = self.scores.get(member)
+        old, order = self.scores.get(member), self._order
+        if order is None:
+            order = self.order
         if old is not None:
             if old == score:
                 return
-            self.order.remove((old, member))
+            order.remove((old, member))
         else:
             if self.packed and not self._has_room(member, limits):
                 self.unpack()
@@ -158,7 +172,7 @@ class ZSet:
         if self.packed:
             score += 0.0
         self.scores[member] = score
-        self.order.add((score, member))
+        order.add((score, member))
 
     def _has_room(self, member: bytes, limits: ZSetLimits) -> bool:
         """Whether one more member leaves the encoding small."""
@@ -166,10 +180,10 @@ class ZSet:
 
     def remove(self, member: bytes) -> bool:
         """Take a member away; whether it was there."""
-        score = self.scores.pop(member, None)
+        order, score = self.order, self.scores.pop(member, None)
         if score is None:
             return False
-        self.order.remove((score, member))
+        order.remove((score, member))
         self.payload -= node_room(member)
         if self._index is not None:
             self._index.remove(member)
