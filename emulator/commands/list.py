@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, magnitude, multi_pop, positive, wrong_arity
@@ -48,19 +49,12 @@ def push(client: Session, key: bytes, values: Sequence[bytes], side: bytes, crea
     return len(target)
 
 
-def _push_left(client: Session, key: bytes, values: Sequence[bytes], *more: Sequence[bytes]) -> Sequence[int] | None:
-    """LPUSH of a value each."""
-    return None if more else _push_together(client, key, values, LEFT)
-
-
-def _push_right(client: Session, key: bytes, values: Sequence[bytes], *more: Sequence[bytes]) -> Sequence[int] | None:
-    """RPUSH of a value each."""
-    return None if more else _push_together(client, key, values, RIGHT)
-
-
-def _push_together(client: Session, key: bytes, values: Sequence[bytes], side: bytes) -> Sequence[int] | None:
+def _push_together(
+    client: Session, key: bytes, values: Sequence[bytes], *more: Sequence[bytes], side: bytes
+) -> Sequence[int] | None:
+    """LPUSH and RPUSH of a value each to a quicklist; a small list may become one with any of them."""
     target = client.db.lookup_write(key, List)
-    if target is None or target.nodes is None:  # which may change its encoding with any of them
+    if more or target is None or target.nodes is None:
         return None
     length = len(target)
     return range(length + 1, push(client, key, values, side) + 1)
@@ -90,7 +84,7 @@ def removed(client: Session, key: bytes, source: List, event: bytes, count: int)
     flags="write denyoom fast",
     keys=[keys("RW insert", 1)],
     complexity="O(1) a value",
-    together=_push_left,
+    together=partial(_push_together, side=LEFT),
 )
 def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     """Adds elements at the head of a list, one after the other; returns its length."""
@@ -103,7 +97,7 @@ def lpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     flags="write denyoom fast",
     keys=[keys("RW insert", 1)],
     complexity="O(1) a value",
-    together=_push_right,
+    together=partial(_push_together, side=RIGHT),
 )
 def rpush(client: Session, key: bytes, element: bytes, *more: bytes) -> int:
     """Adds elements at the tail of a list; returns its length."""

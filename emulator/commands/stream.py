@@ -140,13 +140,12 @@ _PLAIN: Final = _Asked()
 
 def _add_together(client: Session, key: bytes, *columns: Sequence[bytes]) -> list[bytes] | None:
     """Add an entry for each call to a stream, with the same options, which are read once, and ids by the clock."""
-    words = [column[0] for column in columns]
-    place = words.index(b"*") + 1 if b"*" in words else 0
-    fields, many = columns[place:], len(columns[0])
-    if not place or not fields or len(fields) % 2 or any(column.count(column[0]) < many for column in columns[:place]):
+    asked = _any_asked(client, tuple([column[0] for column in columns]))
+    place, many = asked.place + 1, len(columns[0])
+    fields = columns[place:]
+    if not fields or len(fields) % 2 or any(column.count(column[0]) < many for column in columns[:place]):
         return None
     db, config = client.db, client.engine.config
-    asked = _any_asked(client, tuple(words))
     stream = db.lookup_write(key, Stream)
     if stream is None or asked.id is not None or asked.message is not None:
         return None
