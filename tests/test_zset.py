@@ -117,3 +117,20 @@ def test_made_at_once_as_if_one_by_one(scores):
     at_once._check()
     assert at_once.encoding == one_by_one.encoding
     assert str(at_once.scores) == str(one_by_one.scores)
+
+
+@pytest.mark.parametrize("made", [lambda members: ZSet.of(dict(members.scores), LIMITS), ZSet.copy])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda members: members.set(b"new", 1.5, LIMITS),
+        lambda members: members.set(b"m1", 7.5, LIMITS),
+        lambda members: members.remove(b"m1"),
+        lambda members: members.remove_slice(1, 3),
+    ],
+)
+@pytest.mark.parametrize("count", [5, 300])
+def test_what_was_not_yet_put_in_order_may_change(count, change, made):
+    members = made(ZSet.of({b"m%d" % number: float(number) for number in range(count)}, LIMITS))
+    change(members)
+    members._check()

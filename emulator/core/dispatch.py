@@ -22,14 +22,7 @@ from emulator.core import alike
 from emulator.core.alike import UNKNOWN, run_alike
 from emulator.core.guards import CROSS_PROTOCOL, check, found
 from emulator.protocol.errors import CommandError
-from emulator.protocol.replies import (
-    NO_REPLY,
-    QUEUED,
-    REPLY_ON,
-    Push,
-    Replies,
-    Reply,
-)
+from emulator.protocol.replies import NO_REPLY, QUEUED, REPLY_ON, Push, Replies, Reply
 from emulator.stats.latency import GATHERED_AT_MOST, OFFSET
 from emulator.table.lookup import find
 from emulator.table.registry import (
