@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import emulator
 from emulator.clients.memory import usage
@@ -130,6 +132,38 @@ def test_a_client_tries_as_often_as_one_with_a_socket_does():
     local.faults.add("drop-before", command="get", times=1)
     with pytest.raises(redis.ConnectionError):
         local.connect(retry=None).get("k")
+
+
+@pytest.mark.parametrize("retries", [0, 1, 3, 5])
+@pytest.mark.parametrize("effect", ["drop-before", "drop-after", "error"])
+def test_it_is_tried_again_as_often_as_over_a_network(effect, retries):
+    figures = []
+    with emulator.Server() as server:
+        for handle in (emulator.Local(), server):
+            retry = Retry(NoBackoff(), retries)
+            given = {"error": "LOADING soon"} if effect == "error" else {}
+            fault = handle.faults.add(effect, command="incr*", times=3, **given)
+            client = handle.connect(retry=retry, retry_on_error=[redis.exceptions.BusyLoadingError])
+            try:
+                outcome = client.incr("n")
+            except redis.RedisError as error:
+                outcome = type(error)
+            figures.append((outcome, fault.fired, client.get("n")))
+            client.close()
+    assert figures[0] == figures[1] and figures[0][1] == min(retries + 1, 3)
+
+
+def test_redis_py_measures_commands_where_it_is_told_to(monkeypatch):
+    client, told = emulator.connect(), []
+    monkeypatch.setattr(emulator.testing.client, "is_observed", lambda: True)
+    monkeypatch.setattr(redis.client, "record_operation_duration", lambda **what: told.append(what["command_name"]))
+    client.set("k", "v")
+    assert told[-1] == "SET"
+
+
+@pytest.mark.parametrize("name", ["COMMAND COUNT", b"COMMAND COUNT", "command  count ", b" command  count"])
+def test_a_name_may_be_of_several_words(name):
+    assert emulator.connect().execute_command(name) > 300
 
 
 def test_a_killed_client_connects_anew(client):

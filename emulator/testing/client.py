@@ -6,6 +6,7 @@ They are real ``redis.Redis`` and ``redis.asyncio.Redis``: only what lies below 
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,7 @@ from emulator.testing.redis_py import (
     Parser,
     Pool,
     arguments,
+    is_observed,
 )
 from emulator.testing.values import Value, decoded
 
@@ -35,6 +37,12 @@ class _Unpacked(list[list[bytes]]):
 _UNREADABLE = object()
 
 
+@lru_cache(256)
+def _words_of(name: str) -> list[bytes]:
+    """The words that a name of a command stands for, in UTF-8 however others are encoded, as redis-py sends them."""
+    return name.encode().split() or [b""]
+
+
 class _Unwritten:
     """What connections of both kinds do without bytes."""
 
@@ -46,11 +54,13 @@ class _Unwritten:
 
     def _words(self, args: Any) -> list[bytes]:
         """The words of a command; what stands for its name may be several."""
-        encode = self.encoder.encode
-        words = [encode(word) for word in args]
-        if isinstance(args[0], str | bytes) and b" " in words[0]:
-            words[:1] = words[0].split()
-        return [word if word.__class__ is bytes else bytes(word) for word in words]
+        encode, name = self.encoder.encode, args[0]
+        if name.__class__ is str:
+            words = _words_of(name)
+        else:
+            word = bytes(encode(name))
+            words = word.split() or [b""] if b" " in word else [word]
+        return [*words, *[bytes(encode(word)) for word in args[1:]]]
 
     def _decoded(self, value: Any, disable_decoding: bool) -> Any:
         """A value as its reader wants it; `_UNREADABLE` where it cannot be decoded, which the parser has to find out."""
@@ -166,8 +176,7 @@ class LocalPool(Pool):
         return connection
 
     def release(self, connection: Any) -> None:
-        """Take a connection back."""
-        self._checkpid()
+        """Take a connection back; one of before a fork is forgotten when the next is asked for."""
         with self._lock:
             if connection in self._in_use_connections:
                 self._in_use_connections.remove(connection)
@@ -282,6 +291,34 @@ class Redis(Client):
                 super().__init__(connection_pool=pool, single_connection_client=single_connection_client)
             self.connection_pool = pool
             self.auto_close_connection_pool = not ours
+
+        def _execute_command(self, *args: Any, **options: Any) -> Any:
+            """Execute a command without all that redis-py prepares for the case that it fails, a third of its time.
+
+            Where one does, redis-py decides as if the failure were its own, so that it tries again as often as it is told to.
+            """
+            pool = self.connection_pool
+            if (
+                self.connection is not None
+                or pool.__class__ is not LocalPool
+                or pool.cache is not None
+                or is_observed()
+            ):
+                return super()._execute_command(*args, **options)
+            connection = pool.get_connection()
+            try:
+                return self._send_command_parse_response(connection, args[0], *args, **options)
+            except Exception as error:
+                failures = [error]
+
+                def again() -> Any:
+                    if failures:
+                        raise failures.pop()
+                    return self._send_command_parse_response(connection, args[0], *args, **options)
+
+                return connection.retry.call_with_retry(again, lambda _: connection.disconnect())
+            finally:
+                pool.release(connection)
 
 
 StrictRedis = Redis

@@ -40,6 +40,7 @@ class Local(Handle):
         self._server.loop = cast(asyncio.AbstractEventLoop, self)
         self.lock = threading.RLock()
         self.news = threading.Condition(self.lock)
+        self.waiting = 0  # threads that wait for news
         self.engine: Engine = self._server.engine
         enter_users(self.engine, settings)
         self._keyspaces = self.engine.keyspaces
@@ -78,8 +79,13 @@ class Local(Handle):
         due = [seconds for engine in self._keyspaces if (seconds := engine.timers.seconds_until_due()) is not None]
         return min(due, default=None)
 
+    def tell(self) -> None:
+        """There is news for whoever waits; the lock is held."""
+        if self.waiting:
+            self.news.notify_all()
+
     def _on_earlier(self) -> None:
-        self.news.notify_all()
+        self.tell()
         for streams in self._streams:
             streams.arm_soon()
 

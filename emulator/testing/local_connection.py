@@ -123,7 +123,7 @@ class _Wire:
             if not self.closed:
                 self.closed = True
                 self._connection.connection_lost(None)
-                self.local.news.notify_all()
+                self.local.tell()
 
     def abort(self) -> None:
         self.close()
@@ -191,7 +191,13 @@ class LocalSocket:
             if left is not None and left <= 0:
                 raise TimeoutError("timed out")
             due = local.seconds_until_due()
-            local.news.wait(min(left, due) if left is not None and due is not None else due if left is None else left)
+            local.waiting += 1
+            try:
+                local.news.wait(
+                    min(left, due) if left is not None and due is not None else due if left is None else left
+                )
+            finally:
+                local.waiting -= 1
             local.advance()
 
     @property
@@ -216,11 +222,11 @@ class _SocketWire(_Wire):
 
     def write(self, data: bytes) -> None:
         self._received.append(data)
-        self.local.news.notify_all()
+        self.local.tell()
 
     def deliver(self, value: Value) -> None:
         self._received.append(value)
-        self.local.news.notify_all()
+        self.local.tell()
 
 
 class LocalStreams(_Wire):

@@ -38,7 +38,18 @@ __all__ = [
     "Pool",
     "ResponseError",
     "arguments",
+    "is_observed",
 ]
+
+try:
+    from redis.observability.providers import get_observability_instance
+except ModuleNotFoundError:  # before redis-py 7.2
+    get_observability_instance = None  # type: ignore[assignment]
+
+
+def is_observed() -> bool:
+    """Whether redis-py is to measure each command for OpenTelemetry."""
+    return get_observability_instance is not None and get_observability_instance().get_provider_manager() is not None
 
 
 @cache
