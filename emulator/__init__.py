@@ -51,6 +51,13 @@ def __getattr__(name: str) -> Any:
     """What is offered here is imported when it is first asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module 'emulator' has no attribute {name!r}")
+    import gc
     from importlib import import_module
 
-    return getattr(import_module(_PLACES[name]), name)
+    collects = gc.isenabled()
+    gc.disable()  # nothing of what is imported is garbage; among all the objects of pytest it would take 40 % longer
+    try:
+        return getattr(import_module(_PLACES[name]), name)
+    finally:
+        if collects:
+            gc.enable()

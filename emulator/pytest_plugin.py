@@ -97,7 +97,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _new_server(compat: str = "") -> Server:
-    from emulator.testing.embedded import Server
+    from emulator import Server
 
     edition: dict[str, Any] = {"compat": compat} if compat else {}
     return Server(enable_debug_command="yes", **edition)

@@ -304,6 +304,12 @@ def test_what_only_scripts_need_is_imported_by_the_first_script():
     subprocess.run([sys.executable, "-c", program], timeout=60, check=True)
 
 
+@pytest.mark.parametrize("collects", [True, False])
+def test_the_collector_of_garbage_is_as_it_was_when_all_is_imported(collects):
+    program = f"import gc, emulator; ({collects} or gc.disable()); emulator.connect().ping(); print(gc.isenabled())"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == str(collects)
+
+
 def test_clients_that_nobody_holds_any_more_may_go_while_all_are_looked_at(monkeypatch):
     local = Local()
     lost = [local.socket() for _ in range(3)]
