@@ -156,7 +156,7 @@ def bitfield(client: Session, key: bytes, *operations: bytes) -> list[int | None
         return [step.read(text) for step in steps]
     entry, before = find_string(client, key)
     size = len(before)
-    editable = in_place(client, key, entry, max([(step.offset + step.bits + 7) >> 3 for step in writing]))
+    editable = in_place(client, key, entry, before, max([(step.offset + step.bits + 7) >> 3 for step in writing]))
     grown = len(editable) > size
     changes = 0
     answers: list[int | None] = []

@@ -12,7 +12,6 @@ from emulator.config.notifications import STRING
 from emulator.datatypes import bits
 from emulator.datatypes.string import STRINGS
 from emulator.protocol.errors import SYNTAX, CommandError
-from emulator.protocol.numbers import INT64_MAX
 from emulator.table.keyspec import keys
 from emulator.table.registry import command
 
@@ -31,7 +30,7 @@ Text = bytes | bytearray
 
 def bit_offset(client: Session, text: bytes) -> int:
     """Return the offset of a bit within the largest allowed string."""
-    return bounded(text, 0, min(client.engine.config.proto_max_bulk_len * 8 - 1, INT64_MAX), BAD_OFFSET)
+    return bounded(text, 0, client.engine.config.proto_max_bulk_len * 8 - 1, BAD_OFFSET)
 
 
 @command(
@@ -47,21 +46,21 @@ def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     bit = bounded(value, 0, 1, "ERR bit is not an integer or out of range")
     entry, before = find_string(client, key)
     size = len(before)
-    text = in_place(client, key, entry, (place >> 3) + 1)
-    mask = 0x80 >> (place & 7)
-    old = bool(text[place >> 3] & mask)
+    byte, mask = place >> 3, 0x80 >> (place & 7)
+    text = in_place(client, key, entry, before, byte + 1)
+    old = 1 if text[byte] & mask else 0
     if old != bit or len(text) > size:
-        text[place >> 3] ^= mask if old != bit else 0
+        text[byte] ^= mask if old != bit else 0
         client.db.changed(key, STRING, b"setbit")
-    return int(old)
+    return old
 
 
 @command("bitmap", since="2.2.0", flags="readonly fast", keys=[keys("RO access", 1)], complexity="O(1)")
 def getbit(client: Session, key: bytes, offset: bytes) -> int:
     """Returns a bit of a string, 0 beyond its end."""
     place = bit_offset(client, offset)
-    text = read_string(client, key)
-    return text[place >> 3] >> (7 - (place & 7)) & 1 if place >> 3 < len(text) else 0
+    text, byte = read_string(client, key), place >> 3
+    return text[byte] >> (7 - (place & 7)) & 1 if byte < len(text) else 0
 
 
 # Ranges of bits

@@ -35,7 +35,7 @@ def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
     entry, text = find_string(client, key)
     if entry is not None:
         _checked(text)
-        return in_place(client, key, entry, 0), False
+        return in_place(client, key, entry, text, 0), False
     sketch = hyperloglog.new()
     client.db.insert(key, sketch)
     return sketch, True
@@ -108,7 +108,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     if count is None:
         count = hyperloglog.estimate(_registers(sketch))
         client.db.alter(key)
-        hyperloglog.cache_count(in_place(client, key, client.db.peek_entry(key), 0), count)
+        hyperloglog.cache_count(in_place(client, key, client.db.peek_entry(key), sketch, 0), count)
         client.engine.dirty += 1
         client.db.touch(key)
     return count
@@ -149,7 +149,7 @@ def pfdebug(client: Session, subcommand: bytes, key: bytes) -> Reply:
         return _decoded(text)
     if name not in (b"GETREG", b"TODENSE"):
         raise CommandError(f"ERR Unknown PFDEBUG subcommand '{as_text(subcommand)}'")
-    sketch = in_place(client, key, entry, 0)
+    sketch = in_place(client, key, entry, text, 0)
     try:
         converted = hyperloglog.to_dense(sketch)
     except Corrupted:

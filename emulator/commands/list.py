@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer, magnitude, multi_pop, positive, wrong_arity
-from emulator.commands.options import at_least, read_options
+from emulator.commands.options import Given, at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.keyspace.lazyfree import LARGE
@@ -225,7 +225,7 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
 )
 def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
     """Returns the index of an element, or with COUNT the indexes of its occurrences."""
-    given = read_options(options, _POSITION_OPTIONS)
+    given = read_options(options, _POSITION_OPTIONS) if options else _NO_OPTIONS
     rank, count, most = given.get(b"RANK", 1), given.get(b"COUNT"), given.get(b"MAXLEN", 0)
     values = client.db.lookup_read(key, List)
     wanted = 1 if count is None else count
@@ -245,6 +245,7 @@ def _rank(text: bytes) -> int:
     return rank
 
 
+_NO_OPTIONS: Final[Given] = {}
 _POSITION_OPTIONS: Final = {
     b"RANK": (1, _rank),
     b"COUNT": at_least(0, "ERR COUNT can't be negative"),
@@ -334,18 +335,23 @@ def lrem(client: Session, key: bytes, count: bytes, element: bytes) -> int:
 def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     """Removes all elements but those from start to stop, inclusive."""
     first, last = integer(start), integer(stop)
-    target = client.db.lookup_write(key, List)
-    if target is not None:
-        before = len(target)
-        low, high = _bounds(first, last, before)
-        if high - low < before:
-            old = target.trim(low, high)
-            if len(old) > LARGE:
-                client.db.lazyfree.add(old)
-        elif client.engine.config.edition.is_valkey:  # is told there, but is no change
-            client.db.notify(LIST, b"ltrim", key)
-            return OK
+    db = client.db
+    target = db.lookup_write(key, List)
+    if target is None:
+        return OK
+    before = len(target)
+    low, high = _bounds(first, last, before)
+    if high - low < before:
+        old = target.trim(low, high)
+        if len(old) > LARGE:
+            db.lazyfree.add(old)
         removed(client, key, target, b"ltrim", before - (high - low))
+    elif client.engine.config.edition.is_valkey:  # is told there, but is no change
+        db.notify(LIST, b"ltrim", key)
+    else:
+        if target.nodes is not None:
+            target.shrink(client.engine.config.list_max_listpack_size)
+        db.changed(key, LIST, b"ltrim", 0)
     return OK
 
 

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 
+_SIDES: Final = {LEFT: LEFT, RIGHT: RIGHT}
+
+
 def side_of(word: bytes) -> bytes:
     """LEFT or RIGHT."""
-    side = word.upper()
-    if side == LEFT:
-        return LEFT
-    if side == RIGHT:
-        return RIGHT
-    raise CommandError(SYNTAX)
+    side = _SIDES.get(word) or _SIDES.get(word.upper())
+    if side is None:
+        raise CommandError(SYNTAX)
+    return side
 
 
 def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: bytes) -> bytes | None:
@@ -35,7 +36,7 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     values = db.lookup_write(source, List)
     if values is None:
         return None
-    held = db.peek(target)  # what is pushed onto counts as used there
+    held = values if target == source else db.peek(target)  # what is pushed onto counts as used there
     if held is not None and not isinstance(held, List):
         raise CommandError(WRONGTYPE)
     value = values.pop_left() if take is LEFT else values.pop_right()

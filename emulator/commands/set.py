@@ -56,7 +56,9 @@ def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     target = client.db.lookup_write(key, Set)
     if target is None:
         return 0
-    count = sum([target.remove(name) for name in (member, *more)])
+    count = int(target.remove(member))
+    if more:
+        count += sum(map(target.remove, more))
     if count:
         client.db.removed_from(key, target, SET, b"srem", count)
     return count

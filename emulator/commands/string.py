@@ -39,25 +39,24 @@ def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | byte
     entry = client.db.lookup_write_entry(key)
     if entry is None:
         return None, b""
-    if not isinstance(entry.value, STRINGS):
-        raise CommandError(WRONGTYPE)
-    return entry, entry.value
+    value = entry.value
+    if value.__class__ is bytes or isinstance(value, STRINGS):
+        return entry, value
+    raise CommandError(WRONGTYPE)
 
 
 def read_string(client: Session, key: bytes) -> bytes | bytearray:
     """Return the string at a key for reading, as it is stored; empty if there is none."""
     value = client.db.lookup_read_any(key)
+    if value.__class__ is bytes or isinstance(value, STRINGS):
+        return value
     if value is None:
         return b""
-    if isinstance(value, STRINGS):
-        return value
     raise CommandError(WRONGTYPE)
 
 
-def in_place(client: Session, key: bytes, entry: Entry | None, size: int) -> bytearray:
-    """Return the string of a key for editing in place, zero-padded to a size; the caller announces the change."""
-    text = b"" if entry is None else entry.value
-    assert isinstance(text, STRINGS)
+def in_place(client: Session, key: bytes, entry: Entry | None, text: bytes | bytearray, size: int) -> bytearray:
+    """Return a string found by `find_string`, for editing in place, zero-padded to a size; the caller tells of the change."""
     if not isinstance(text, bytearray):
         text = bytearray(text)
         if entry is None:
@@ -410,7 +409,7 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     if not value:
         return len(current)
     _check_size(client, start + len(value))
-    text = in_place(client, key, entry, start)
+    text = in_place(client, key, entry, current, start)
     text[start : start + len(value)] = value
     client.db.changed(key, STRING, b"setrange")
     return len(text)

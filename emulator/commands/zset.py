@@ -268,7 +268,7 @@ def zscore(client: Session, key: bytes, member: bytes) -> float | None:
 def zmscore(client: Session, key: bytes, member: bytes, *more: bytes) -> list[float | None]:
     """Returns the scores of members, null for each that is missing."""
     members = client.db.lookup_read(key, ZSet)
-    return [None if members is None else members.scores.get(name) for name in (member, *more)]
+    return [None] * (1 + len(more)) if members is None else list(map(members.scores.get, (member, *more)))
 
 
 def _rank(client: Session, key: bytes, member: bytes, options: Sequence[bytes], name: str, backwards: bool) -> Reply:

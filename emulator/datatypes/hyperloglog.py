@@ -56,9 +56,10 @@ def new() -> bytearray:
 
 def is_sketch(text: bytes | bytearray) -> bool:
     """Whether a string has the form of a sketch; its runs may be corrupted all the same."""
-    if len(text) < HEADER_SIZE or not text.startswith(_MAGIC) or text[4] > SPARSE:
+    if len(text) < HEADER_SIZE or not text.startswith(_MAGIC):
         return False
-    return text[4] == SPARSE or len(text) == DENSE_SIZE
+    encoding = text[4]
+    return encoding == SPARSE or (encoding == DENSE and len(text) == DENSE_SIZE)
 
 
 def add(sketch: bytearray, element: bytes, limit: int) -> bool:

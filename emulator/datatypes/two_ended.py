@@ -97,10 +97,14 @@ class TwoEnded:
         return len(self.front) + _CHUNK * len(self.middle) + len(self.back)
 
     def __iter__(self) -> Iterator[bytes]:
+        if not self.middle:
+            return chain(reversed(self.front), self.back)
         chunks = map(self._chunk, range(len(self.middle)))
         return chain(reversed(self.front), chain.from_iterable(chunks), self.back)
 
     def __reversed__(self) -> Iterator[bytes]:
+        if not self.middle:
+            return chain(reversed(self.back), self.front)
         chunks = map(self._chunk, range(len(self.middle) - 1, -1, -1))
         return chain(reversed(self.back), chain.from_iterable(map(reversed, chunks)), self.front)
 

@@ -95,18 +95,18 @@ class Connection(Receiver):
 
     def receive(self, data: bytes) -> None:
         """Parse what has arrived and run what is complete."""
-        session = self.session
-        session.active = self.engine.clock.tick()
+        session, engine, parser = self.session, self.engine, self._parser
+        session.active = engine.clock.tick()
         size = self._read = len(data)
         session.total_input += size
-        stats = self.engine.stats
+        stats = engine.stats
         stats.net_input_bytes += size
         stats.reads += 1
         if session.queue and self._exceeds_query_limit(size):
             self.server.query_buffer_overrun(self)
             return
-        commands = self._parser.feed(data)
-        if self._parser.verbatim:
+        commands = parser.feed(data)
+        if parser.verbatim:
             self.take(commands, size, data)
         else:
             self._note_room()
@@ -178,20 +178,21 @@ class Connection(Receiver):
 
     def _go_on(self) -> None:
         """Run a slice of the backlog and write what there is to say."""
-        session = self.session
+        session, parser = self.session, self._parser
         if self._backlog and session.blocked is None and not session.suspended:
-            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE, self._sent)
+            position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE, self._sent)
             session = self.session
-            if self._position >= len(self._backlog):
-                self._backlog = []
-                self._sent = None
+            if position >= len(self._backlog):
+                self._backlog, self._sent = [], None
                 self._position = self._measured = self._waiting = 0
-                if self._parser.restricted:
+                if parser.restricted:
                     self._parse_rest()
-            elif self._waits() and self.engine.config.edition.precedes("8.4.0"):  # later ones have parsed it already
-                self._measure_rest()
-        if self._parser.error is not None and not self._backlog and not session.closing:
-            self.server.protocol_error(self, self._parser.error)
+            else:
+                self._position = position
+                if self._waits() and self.engine.config.edition.precedes("8.4.0"):  # later ones have parsed it already
+                    self._measure_rest()
+        if parser.error is not None and not self._backlog and not session.closing:
+            self.server.protocol_error(self, parser.error)
         if session.closing:
             if not self._is_left_alone():
                 self._leave()

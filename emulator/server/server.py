@@ -61,7 +61,7 @@ class NetworkServer:
         self.loop: asyncio.AbstractEventLoop
         self.read_buffer = memoryview(bytearray(READ_SIZE))
         self.connections: set[Connection] = set()
-        self._held: dict[Connection, None] = {}
+        self._held: list[Connection] = []
         self._rounds: Rounds | None = None
         self._listeners = Listeners(self.config, lambda: Connection(self))
         self.rest: RestServer | None = None
@@ -252,14 +252,14 @@ class NetworkServer:
         if not self._held:
             at_end = self.loop.call_soon if self._rounds is None else self._rounds.at_end
             at_end(self._release)
-        self._held[connection] = None
+        self._held.append(connection)
 
     def before_writing(self, work: Callable[[], object]) -> None:
         """Do something before the replies of this round are written, or soon in a loop that does not go in rounds."""
         (self.loop.call_soon if self._rounds is None else self._rounds.before_end)(work)
 
     def _release(self) -> None:
-        held, self._held = self._held, {}
+        held, self._held = self._held, []
         for connection in held:
             try:
                 self.release(connection)
