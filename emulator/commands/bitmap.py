@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
 
 BAD_OFFSET: Final = "ERR bit offset is not an integer or out of range"
+_BITS: Final = {b"0": 0, b"1": 1}
 _PIECE: Final = 1 << 16
 _FEW: Final = 256
 """So many bytes are counted more quickly as one number than by pieces."""
@@ -43,11 +44,13 @@ def bit_offset(client: Session, text: bytes) -> int:
 def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     """Sets or clears a bit; returns its previous value."""
     place = bit_offset(client, offset)
-    bit = bounded(value, 0, 1, "ERR bit is not an integer or out of range")
+    bit = _BITS.get(value)
+    if bit is None:
+        raise CommandError("ERR bit is not an integer or out of range")
     entry, before = find_string(client, key)
     size = len(before)
     byte, mask = place >> 3, 0x80 >> (place & 7)
-    text = in_place(client, key, entry, before, byte + 1)
+    text = before if isinstance(before, bytearray) and byte < size else in_place(client, key, entry, before, byte + 1)
     old = 1 if text[byte] & mask else 0
     if old != bit or len(text) > size:
         text[byte] ^= mask if old != bit else 0

@@ -40,7 +40,7 @@ def transfer(client: Session, source: bytes, target: bytes, take: bytes, put: by
     if held is not None and not isinstance(held, List):
         raise CommandError(WRONGTYPE)
     value = values.pop_left() if take is LEFT else values.pop_right()
-    push(client, target, (value,), put)
+    push(client, target, (value,), put)  # which uses the key once more where it is the same one
     removed(client, source, values, POPPED[take], 0)  # a move is one change
     return value
 

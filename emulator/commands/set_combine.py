@@ -54,8 +54,8 @@ def _difference(sets: Sequence[Set]) -> Iterable[bytes]:
 
 def _takes_away(sets: Sequence[Set]) -> bool:
     """Return whether Redis takes the others' members out of a copy of the first set, rather than look for each of its own."""
-    there = list(filter(None, sets))
-    return len(there) * len(sets[0]) // 2 > sum(map(len, there))
+    sizes = [len(each.members) for each in sets]
+    return (len(sizes) - sizes.count(0)) * sizes[0] // 2 > sum(sizes)
 
 
 def _store(client: Session, destination: bytes, result: Set, event: bytes) -> int:

@@ -408,8 +408,9 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     entry, current = find_string(client, key)
     if not value:
         return len(current)
-    _check_size(client, start + len(value))
+    stop = start + len(value)
+    _check_size(client, stop)
     text = in_place(client, key, entry, current, start)
-    text[start : start + len(value)] = value
+    text[start:stop] = value
     client.db.changed(key, STRING, b"setrange")
     return len(text)

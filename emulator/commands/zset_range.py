@@ -10,7 +10,7 @@ from emulator.commands.arguments import integer
 from emulator.commands.options import FLAG, LIMIT, Options, last_given, once, read_options
 from emulator.commands.zset import pairs
 from emulator.config.notifications import GENERIC, ZSET
-from emulator.datatypes.zset import LexRange, Scored, ZSet
+from emulator.datatypes.zset import LexRange, Scored, ZSet, members_of
 from emulator.protocol.errors import CommandError
 from emulator.protocol.replies import Reply
 from emulator.table.keyspec import keys
@@ -143,7 +143,18 @@ def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
 
 def _answer(client: Session, key: bytes, query: _Query) -> Reply:
     selected = _select(client, key, query)
-    return pairs(selected) if query.with_scores else [member for _, member in selected]
+    return pairs(selected) if query.with_scores else members_of(selected)
+
+
+def _by_ranks(client: Session, key: bytes, start: bytes, stop: bytes, backwards: bool) -> Reply:
+    """The same where there are no options, as for most ranges of ranks."""
+    first, last = integer(start), integer(stop)
+    members = client.db.lookup_read(key, ZSet)
+    if members is None:
+        return []
+    size = len(members.scores)
+    first, last = _by_rank(first, last, size)
+    return members_of(members.slice(size - last, size - first, True) if backwards else members.slice(first, last))
 
 
 @command(
@@ -155,6 +166,8 @@ def _answer(client: Session, key: bytes, query: _Query) -> Reply:
 )
 def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """Returns a range of members, by ranks, scores or bytes, forwards or backwards."""
+    if not options:
+        return _by_ranks(client, key, start, stop, backwards=False)
     return _answer(client, key, _parse(start, stop, options, _OPTIONS))
 
 
@@ -203,6 +216,8 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes,
 )
 def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """Returns the members in a range of ranks, highest score first."""
+    if not options:
+        return _by_ranks(client, key, start, stop, backwards=True)
     return _answer(client, key, _parse(start, stop, options, backwards=True))
 
 

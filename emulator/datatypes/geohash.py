@@ -112,10 +112,10 @@ def _area(cell: Cell, steps: int) -> Area:
 
 def number_of(score: float) -> int:
     """The number that any score stands for: as x86 converts a double to 64 bits without sign, which wraps or gives up."""
-    if -(2.0**63) < score < 2.0**63:
-        return int(score) & 0xFFFFFFFFFFFFFFFF
-    if 0 < score < 2.0**64:
+    if 0 <= score < 2.0**64:
         return int(score)
+    if -(2.0**63) < score < 0:
+        return int(score) & 0xFFFFFFFFFFFFFFFF
     return 0 if score > 0 else 1 << 63
 
 
@@ -151,7 +151,12 @@ def as_text(number: int) -> bytes:
 
 def distance(one: Place, other: Place) -> float:
     """Metres between two places, by the haversine formula."""
-    return distance_from(one)(other)
+    v = sin((other[0] * _RADIANS - one[0] * _RADIANS) / 2)
+    if v == 0.0:
+        return _latitude_distance(one[1], other[1])
+    latitude, other_latitude = one[1] * _RADIANS, other[1] * _RADIANS
+    u = sin((other_latitude - latitude) / 2)
+    return 2.0 * _EARTH_RADIUS * asin(sqrt(u * u + cos(latitude) * cos(other_latitude) * v * v))
 
 
 def distance_from(one: Place) -> Callable[[Place], float]:

@@ -57,17 +57,23 @@ class Set:
         """A set of members, added one after the other to an empty one of a small encoding.  O(n)."""
         new = cls()
         new.encoding = encoding
-        rest = iter(members)
+        distinct = dict.fromkeys(members)
+        if encoding is not INTSET or not is_integer(next(iter(distinct), b"0")):
+            new._add_all(distinct, limits)
+            return new
+        rest = iter(distinct)
         for member in rest:
             new.add(member, limits)
-            if new.encoding is not INTSET:  # whether a listpack stays one is a matter of number and lengths
-                new._add_all(dict.fromkeys(rest), limits)
+            if new.encoding is not INTSET:
+                new._add_all(new.members | dict.fromkeys(rest), limits)
         return new
 
     def _add_all(self, members: dict[bytes, None], limits: SetLimits) -> None:
-        """Add members to a set that is no intset."""
-        self.members |= members
-        self.payload = rooms(self.members)
+        """Have these members, whose encoding is no intset: whether it is a listpack is a matter of number and lengths."""
+        self.members = members
+        self.payload = rooms(members)
+        if self.encoding is INTSET:
+            self.encoding = LISTPACK
         if self.encoding is LISTPACK and members:
             longest = max(map(len, members))
             if len(self.members) > limits.set_max_listpack_entries or longest > limits.set_max_listpack_value:

@@ -59,6 +59,11 @@ class LexRange(NamedTuple):
         return self.high is not None and (member >= self.high if self.excludes_high else member > self.high)
 
 
+def members_of(scored: Iterable[Scored]) -> list[bytes]:
+    """The members without their scores."""
+    return list(map(_MEMBER, scored))
+
+
 class ZSet:
     """A sorted set; ``payload`` is what its members take in a skip list if it is one.
 

@@ -157,8 +157,9 @@ class Database(Expiring):
     def changed(self, key: bytes, event_class: int, event: bytes, count: int = 1) -> None:
         """Tell that the value of `key` has changed: `count` changes, one notification."""
         self.engine.dirty += count
-        self._unweighed.add(key)
-        if len(self._unweighed) > MOST_UNWEIGHED:
+        unweighed = self._unweighed
+        unweighed.add(key)
+        if len(unweighed) > MOST_UNWEIGHED:
             self.weigh()
         if self.has_listeners:
             self.touch(key)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sized
+from functools import cache
 from typing import Any, Final
 
 from emulator.datatypes.run import PackedRun
@@ -109,6 +110,11 @@ def _take(container: Any) -> list[Any]:
 
 def _parts(item: Any) -> list[Any]:
     """What the attributes of an object hold."""
-    names = (name for kind in item.__class__.__mro__ for name in getattr(kind, "__slots__", ()))
-    held = [getattr(item, name, None) for name in names]
+    held = [getattr(item, name, None) for name in _slots_of(item.__class__)]
     return [*held, *getattr(item, "__dict__", {}).values()]
+
+
+@cache
+def _slots_of(kind: type) -> list[str]:
+    """The names of all slots that a class has."""
+    return [name for each in kind.__mro__ for name in getattr(each, "__slots__", ())]

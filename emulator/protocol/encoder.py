@@ -80,6 +80,11 @@ def long_bulk(value: bytes) -> bytes:
 _bulk = bulk(long_bulk)
 
 
+def _double(value: float) -> bytes:
+    text = format_double(value)
+    return _BULK_HEADS[len(text)] + text + b"\r\n"
+
+
 def _integer(value: int) -> bytes:
     if 0 <= value < 1024:
         return _SMALL_INTEGERS[value]
@@ -139,6 +144,7 @@ class _Encoder:
         for kind, opener in self.aggregates.items():
             self.table[kind] = self._writer(opener)
         self.table[list] = self._list
+        self.table[dict] = self._dict
         return self.table
 
     def _writer(self, opener: Callable[[Any], Opened]) -> Callable[[Any], bytes]:
@@ -171,6 +177,11 @@ class _Encoder:
 
     def _list(self, values: list[Reply]) -> bytes:
         return self._write(_array_head(len(values)), values)
+
+    def _dict(self, mapping: dict[Reply, Reply]) -> bytes:
+        head = self.table[MapHead](len(mapping))
+        strings = _joined_mapping(head, mapping) if _MANY_PAIRS <= len(mapping) <= _PORTION else None
+        return self._write(head, _flat(mapping.items())) if strings is None else strings
 
     def _write(self, head: bytes, values: Collection[Any]) -> bytes:
         if len(values) >= _SOME and head and (strings := _joined(head, values)) is not None:
@@ -229,6 +240,23 @@ def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
         return None if parts is None else b"".join([head[:-2], *parts, b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
+
+
+def _joined_mapping(head: bytes, mapping: dict[Reply, Reply]) -> bytes | None:
+    """A dict of short strings, put together at once; None for any other."""
+    names: list[Any] = list(mapping)
+    values: list[Any] = list(mapping.values())
+    size = len(names)
+    if list(map(type, names)).count(bytes) < size or list(map(type, values)).count(bytes) < size:
+        return None
+    parts = [b"\r\n"] * (4 * size + 2)
+    parts[0] = head[:-2]
+    try:
+        parts[1:-1:4], parts[3:-1:4] = _heads(names), _heads(values)
+    except IndexError:  # one is too long for the table
+        return None
+    parts[2:-1:4], parts[4:-1:4] = names, values
+    return b"".join(parts)
 
 
 def _portions_encoded(values: Collection[Any]) -> Iterator[bytes] | None:
@@ -332,7 +360,7 @@ class _Resp2(_Encoder):
             type(None): lambda _: b"$-1\r\n",
             NullArray: lambda _: b"*-1\r\n",
             bool: lambda value: b":1\r\n" if value else b":0\r\n",
-            float: lambda value: _bulk(format_double(value)),
+            float: _double,
             PlainDouble: lambda value: _bulk(value.text()),
             BigNumber: _bulk,
             Verbatim: _bulk,
