@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from emulator.datatypes.set import Set
+from emulator.datatypes.set import Set, in_all
 
 
 class Limits:
@@ -130,3 +130,13 @@ def test_the_encoding_that_a_new_set_begins_with(first, count, encoding):
     target = Set()
     target.expect(first, count, Limits())
     assert target.encoding == encoding
+
+
+def test_more_sets_have_members_in_common_than_calls_fit_on_the_stack():
+    assert list(in_all([b"a", b"b", b"c"], [{b"a", b"b"}] * 300_000 + [{b"b", b"c"}] * 300_000)) == [b"b"]
+
+
+def test_members_in_common_are_found_as_they_are_asked_for():
+    asked = iter([b"a", b"b"])
+    assert next(in_all(asked, [{b"a"}, {b"a", b"b"}])) == b"a"
+    assert list(asked) == [b"b"]

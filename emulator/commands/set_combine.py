@@ -10,7 +10,7 @@ from emulator.commands.arguments import bounded
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.set import read_set
 from emulator.config.notifications import SET
-from emulator.datatypes.set import INTSET, LISTPACK, Set
+from emulator.datatypes.set import INTSET, LISTPACK, Set, in_all
 from emulator.protocol import replies
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX
@@ -28,10 +28,7 @@ def _read_all(client: Session, names: Sequence[bytes]) -> list[Set]:
 def _intersection(sets: Sequence[Set]) -> Iterator[bytes]:
     """Yield the members that all sets have, in the order of the smallest set.  O(N*M) for M sets, the smallest with N."""
     first, *others = sorted(sets, key=len)
-    members = iter(first)
-    for other in others:
-        members = filter(other.members.__contains__, members)
-    return members
+    return in_all(first, [other.members for other in others])
 
 
 def _union(sets: Sequence[Set]) -> Iterable[bytes]:

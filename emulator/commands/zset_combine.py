@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emulator.commands.arguments import core_double, integer
 from emulator.commands.options import FLAG, UP_TO_LIMIT, Options, read_options
 from emulator.commands.zset import pairs
 from emulator.commands.zset_range import store
-from emulator.datatypes.set import Set
+from emulator.datatypes.set import Set, in_all
 from emulator.datatypes.zset import ZSet
 from emulator.protocol.errors import SYNTAX, WRONGTYPE, CommandError
 from emulator.protocol.replies import Reply
@@ -237,15 +238,10 @@ def zinterstore(client: Session, destination: bytes, numkeys: bytes, key: bytes,
 def zintercard(client: Session, numkeys: bytes, key: bytes, *more: bytes) -> int:
     """Counts the members that all of several sorted sets have, up to a limit."""
     names, options = _names("zintercard", (numkeys, key, *more))
-    first, *others = sorted((_members(client, name) for name in names), key=len)
+    operands = [_members(client, name) for name in names]
+    first, *others = sorted((each.members if isinstance(each, Set) else each for each in operands), key=len)
     limit = read_options(options, UP_TO_LIMIT).get(b"LIMIT", 0)
-    count = 0
-    for member in first:
-        if all(member in other for other in others):
-            count += 1
-            if count == limit:
-                break
-    return count
+    return sum(1 for _ in islice(in_all(first, others), limit or None))
 
 
 @command(

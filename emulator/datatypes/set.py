@@ -6,7 +6,7 @@ insertion; a larger one a ``hashtable`` in no order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from random import Random
 from typing import Protocol
 
@@ -21,7 +21,19 @@ HASHTABLE = b"hashtable"
 
 _INTSET_LIMIT = 1 << 30
 _KEEP_RATIO = 5
+_NESTED = 1000
+"""Filters that ask one another: each takes some of C's stack, and a client may name a million sets."""
 _INTSET_HEADER = 8
+
+
+def in_all(members: Iterable[bytes], others: Iterable[Container[bytes]]) -> Iterator[bytes]:
+    """Those of some members that all others have, found as they are asked for.  O(N*M) for N members and M others."""
+    found = iter(members)
+    for place, other in enumerate(others, 1):
+        found = filter(other.__contains__, found)
+        if place % _NESTED == 0:
+            found = iter(list(found))
+    return found
 
 
 class SetLimits(Protocol):
