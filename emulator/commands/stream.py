@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _FEW: Final = 64
-"""So many entries are found more quickly one by one."""
+"""So many entries of a longer stream are found more quickly one by one."""
 Listed = tuple[bytes, Body]
 """An entry as clients see it, id and fields."""
 
@@ -48,7 +48,7 @@ def listed(found: Sequence[Entry]) -> list[Listed]:
 
 def entries(stream: Stream, start: int, end: int, count: int = 0, backwards: bool = False) -> Collection[Listed]:
     """Return the entries from one id to another; at most `count` unless it is 0."""
-    if 0 < count <= _FEW:
+    if 0 < count <= _FEW < len(stream):
         return listed(list(islice(stream.range(start, end, backwards), count)))
     chunks, left = [], count or len(stream)
     for chunk in stream.listed(start, end, backwards):

@@ -128,6 +128,8 @@ def _select(client: Session, key: bytes, query: _Query) -> list[Scored]:
     if query.backwards and query.kind == BY_RANK:
         first, last = len(members) - last, len(members) - first
     offset = query.offset
+    if not offset and query.most < 0:
+        return members.slice(first, last, query.backwards)
     if offset < 0 and client.engine.config.edition.is_valkey and not members.packed:
         offset += last - first  # it counts from the end of a range in a skip list
     if offset < 0:

@@ -50,7 +50,7 @@ _PAIR_HEADS = [b"\r\n*2" + head for head in _LATER_HEADS]
 _ARRAY_HEADS = [b"*%d\r\n" % length for length in range(SHORT)]
 _SOME = 8
 """The number of elements from which a check whether all are short strings pays off,"""
-_MANY = 24
+_MANY = 10
 """and that from which one pays off whether all are pairs, or entries of a stream."""
 _MANY_PAIRS = 4
 """The same for pairs, whose numbers are printed together then."""
