@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from emulator import lua
 from emulator.datatypes import hyperloglog
 from emulator.datatypes.hyperloglog import DENSE, DENSE_SIZE, HEADER_SIZE, REGISTERS, SPARSE, Corrupted
 from emulator.datatypes.murmur import hash64
@@ -123,6 +124,36 @@ def test_merging_with_a_dense_one_is_dense():
     hyperloglog.merge(target, bytes(REGISTERS), True, LIMIT)
     assert target[4] == DENSE
     assert hyperloglog.registers(target) == bytes(REGISTERS)
+
+
+def outcome(sketches):
+    try:
+        return hyperloglog.merged(sketches)
+    except Corrupted:
+        return Corrupted
+
+
+@pytest.mark.skipif(not lua.is_quick(), reason="needs LuaJIT")
+def test_sketches_are_merged_by_luajit_as_without(monkeypatch):
+    rng = random.Random(7)
+    sketches = []
+    for count in (0, 1, 5, 60, 900, 20_000):
+        sketch = hyperloglog.new()
+        for _ in range(count):
+            hyperloglog.add(sketch, rng.randbytes(8), LIMIT)
+        sketches.append(sketch)
+    dense = bytearray(sketches[-1])
+    dense[HEADER_SIZE:] = rng.randbytes(len(dense) - HEADER_SIZE)
+    torn = [bytearray(rng.choice(sketches[:5])) for _ in range(400)]
+    for sketch in torn:
+        for _ in range(rng.randrange(1, 4)):
+            sketch[rng.randrange(HEADER_SIZE, len(sketch))] = rng.randrange(256)
+        del sketch[len(sketch) - rng.randrange(3) :]
+    cases = [sketches, [dense], [dense, *sketches], [], *([sketches[3], sketch] for sketch in torn)]
+    quick = [outcome(case) for case in cases]
+    monkeypatch.setattr(hyperloglog, "function", lambda *_: None)
+    assert quick == [outcome(case) for case in cases]
+    assert 100 < quick.count(Corrupted) < 400
 
 
 def test_largest():

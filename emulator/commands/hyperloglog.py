@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.string import find_string, in_place
@@ -43,19 +43,13 @@ def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
 
 def _merged(client: Session, names: Sequence[bytes]) -> tuple[bytes, bool]:
     """The registers of the sketches at those keys that exist, and whether one of these is dense."""
-    merged, dense = bytes(hyperloglog.REGISTERS), False
-    for name in names:
-        value = client.db.lookup_read_any(name)
-        if value is not None:
-            sketch = _checked(value)
-            dense = dense or sketch[4] == DENSE
-            merged = hyperloglog.largest(merged, _registers(sketch))
-    return merged, dense
+    values = map(client.db.lookup_read_any, names)
+    return _registers(_checked(value) for value in values if value is not None)
 
 
-def _registers(text: bytes | bytearray) -> bytes:
+def _registers(sketches: Iterable[bytes | bytearray]) -> tuple[bytes, bool]:
     try:
-        return hyperloglog.registers(text)
+        return hyperloglog.merged(sketches)
     except Corrupted:
         raise CommandError(_CORRUPTED) from None
 
@@ -106,7 +100,7 @@ def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     sketch = _checked(value)
     count = hyperloglog.cached_count(sketch)
     if count is None:
-        count = hyperloglog.estimate(_registers(sketch))
+        count = hyperloglog.estimate(_registers([sketch])[0])
         client.db.alter(key)
         hyperloglog.cache_count(in_place(client, key, client.db.peek_entry(key), sketch, 0), count)
         client.engine.dirty += 1

@@ -11,14 +11,15 @@ O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
 from emulator.datatypes.murmur import hash64
-from emulator.lua import function
+from emulator.lua import address, function
 
 REGISTERS: Final = 1 << 14
 HEADER_SIZE: Final = 16
@@ -39,6 +40,7 @@ _MERGED_OPCODES: Final = 5
 _INDEX: Final = REGISTERS - 1
 _INT64_MIN: Final = -1 << 63
 _HIGH: Final = int.from_bytes(b"\x80" * REGISTERS, "little")
+_NOT_ZERO: Final = re.compile(rb"[^\0]")
 _REPEATED: Final = [bytes((value,)) for value in range(_LARGEST_VAL + 1)]
 
 _SPANS: Final = [0 if code >> 6 == 1 else (code & 3) + 1 if code >> 7 else (code & 63) + 1 for code in range(256)]
@@ -193,6 +195,20 @@ def registers(sketch: bytes | bytearray) -> bytes:
     return bytes(found)
 
 
+def merged(sketches: Iterable[bytes | bytearray]) -> tuple[bytes, bool]:
+    """The registers of several sketches in one, one byte each, and whether any is dense; raises `Corrupted`."""
+    found, dense = bytearray(REGISTERS), False
+    quick = function("datatypes/hyperloglog", "merge")
+    place = address(found) if quick else 0
+    for sketch in sketches:
+        dense = dense or sketch[4] == DENSE
+        if not quick:
+            found[:] = largest(found, registers(sketch))
+        elif not quick(place, bytes(sketch)):
+            raise Corrupted
+    return bytes(found), dense
+
+
 def to_dense(sketch: bytearray) -> bool:
     """Put a sketch in the dense form, if it is not yet; raises `Corrupted`."""
     if sketch[4] == DENSE:
@@ -242,7 +258,7 @@ def _both(one: bytes | bytearray, other: bytes | bytearray) -> bytes:
     return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(len(one), "little")
 
 
-def largest(one: bytes, other: bytes) -> bytes:
+def largest(one: bytes | bytearray, other: bytes) -> bytes:
     """The registers of two sketches merged into one."""
     a, b = int.from_bytes(one, "little"), int.from_bytes(other, "little")
     at_least = ((a | _HIGH) - b) & _HIGH
@@ -261,12 +277,12 @@ def merge(target: bytearray, values: bytes, dense: bool, limit: int) -> None:
 def _merge_sparse(target: bytearray, values: bytes, limit: int) -> bool:
     """Raise the registers of a sparse sketch one by one; whether it has stayed sparse."""
     start = HEADER_SIZE, 0
-    for index, value in enumerate(values):
-        if value:
-            _raise_sparse(target, index, value, limit, *start)
-            if target[4] == DENSE:
-                return False
-            start = _approach(target, index, *start)
+    for found in _NOT_ZERO.finditer(values):
+        index = found.start()
+        _raise_sparse(target, index, values[index], limit, *start)
+        if target[4] == DENSE:
+            return False
+        start = _approach(target, index, *start)
     return True
 
 
@@ -304,22 +320,22 @@ def invalidate(sketch: bytearray) -> None:
 
 def estimate(values: bytes) -> int:
     """How many different elements there were, going by the registers; the least 64-bit number where it is none."""
-    m = float(REGISTERS)
-    z = m * _tau((m - values.count(_LARGEST_RANK + 1)) / m)
-    for count in reversed(_histogram(values)):
+    m, raised = float(REGISTERS), values.translate(None, b"\0")
+    z = m * _tau((m - raised.count(_LARGEST_RANK + 1)) / m)
+    for count in reversed(_histogram(raised)):
         z += count
         z *= 0.5
-    z += m * _sigma(values.count(0) / m)
+    z += m * _sigma((REGISTERS - len(raised)) / m)
     result = _ALPHA * m * m / z if z else math.inf
     return math.floor(result + 0.5) if result < -_INT64_MIN else _INT64_MIN
 
 
-def _histogram(values: bytes) -> list[int]:
-    """How many registers have which value, from 1 to the largest there is."""
+def _histogram(raised: bytes) -> list[int]:
+    """How many registers, of those that are not 0, have which value, from 1 to the largest there is."""
     counts: list[int] = []
-    left = REGISTERS - values.count(0)
+    left = len(raised)
     while left and len(counts) < _LARGEST_RANK:
-        counts.append(values.count(len(counts) + 1))
+        counts.append(raised.count(len(counts) + 1))
         left -= counts[-1]
     return counts
 
