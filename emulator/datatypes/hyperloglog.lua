@@ -28,21 +28,16 @@ end
 local has_ffi, ffi = pcall(require, "ffi")
 if not has_ffi then return { find = find } end
 local band, bor, lshift, rshift = memory.band, memory.bor, memory.lshift, memory.rshift
-local REGISTERS, HEADER, DENSE = 16384, 16, 0
+local max, REGISTERS, HEADER, DENSE = math.max, 16384, 16, 0
 
-local function raise(to, first, span, value)
-  for index = first, first + span - 1 do
-    if to[index] < value then to[index] = value end
-  end
-end
-
+-- Three bytes hold four registers.  What is larger is not told by a branch, which nobody could foresee.
 local function raise_dense(to, from)
   for index = 0, REGISTERS - 1, 4 do
     local a, b, c = from[0], from[1], from[2]
-    raise(to, index, 1, band(a, 63))
-    raise(to, index + 1, 1, bor(rshift(a, 6), band(lshift(b, 2), 63)))
-    raise(to, index + 2, 1, bor(rshift(b, 4), band(lshift(c, 4), 63)))
-    raise(to, index + 3, 1, rshift(c, 2))
+    to[index] = max(to[index], band(a, 63))
+    to[index + 1] = max(to[index + 1], bor(rshift(a, 6), band(lshift(b, 2), 63)))
+    to[index + 2] = max(to[index + 2], bor(rshift(b, 4), band(lshift(c, 4), 63)))
+    to[index + 3] = max(to[index + 3], rshift(c, 2))
     from = from + 3
   end
 end
@@ -52,7 +47,10 @@ local function raise_sparse(to, from, size)
   while place < size do
     local code, span, width = from[place], run_at(from, place, size)
     if not span or first + span > REGISTERS then return false end
-    if code >= 128 then raise(to, first, span, rshift(code - 128, 2) + 1) end
+    if code >= 128 then
+      local value = rshift(code - 128, 2) + 1
+      for index = first, first + span - 1 do to[index] = max(to[index], value) end
+    end
     place, first = place + width, first + span
   end
   return first == REGISTERS
