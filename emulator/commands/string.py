@@ -39,19 +39,18 @@ def find_string(client: Session, key: bytes) -> tuple[Entry | None, bytes | byte
     entry = client.db.lookup_write_entry(key)
     if entry is None:
         return None, b""
-    value = entry.value
-    if value.__class__ is bytes or isinstance(value, STRINGS):
-        return entry, value
-    raise CommandError(WRONGTYPE)
+    if not isinstance(entry.value, STRINGS):
+        raise CommandError(WRONGTYPE)
+    return entry, entry.value
 
 
 def read_string(client: Session, key: bytes) -> bytes | bytearray:
     """Return the string at a key for reading, as it is stored; empty if there is none."""
     value = client.db.lookup_read_any(key)
-    if value.__class__ is bytes or isinstance(value, STRINGS):
-        return value
     if value is None:
         return b""
+    if isinstance(value, STRINGS):
+        return value
     raise CommandError(WRONGTYPE)
 
 

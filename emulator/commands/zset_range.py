@@ -148,7 +148,7 @@ def _answer(client: Session, key: bytes, query: _Query) -> Reply:
     return pairs(selected) if query.with_scores else members_of(selected)
 
 
-def _by_ranks(client: Session, key: bytes, start: bytes, stop: bytes, backwards: bool) -> Reply:
+def _answer_by_rank(client: Session, key: bytes, start: bytes, stop: bytes, backwards: bool) -> Reply:
     """The same where there are no options, as for most ranges of ranks."""
     first, last = integer(start), integer(stop)
     members = client.db.lookup_read(key, ZSet)
@@ -169,7 +169,7 @@ def _by_ranks(client: Session, key: bytes, start: bytes, stop: bytes, backwards:
 def zrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """Returns a range of members, by ranks, scores or bytes, forwards or backwards."""
     if not options:
-        return _by_ranks(client, key, start, stop, backwards=False)
+        return _answer_by_rank(client, key, start, stop, backwards=False)
     return _answer(client, key, _parse(start, stop, options, _OPTIONS))
 
 
@@ -219,7 +219,7 @@ def store(client: Session, key: bytes, scores: dict[bytes, float], event: bytes,
 def zrevrange(client: Session, key: bytes, start: bytes, stop: bytes, *options: bytes) -> Reply:
     """Returns the members in a range of ranks, highest score first."""
     if not options:
-        return _by_ranks(client, key, start, stop, backwards=True)
+        return _answer_by_rank(client, key, start, stop, backwards=True)
     return _answer(client, key, _parse(start, stop, options, backwards=True))
 
 

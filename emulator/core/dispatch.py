@@ -73,9 +73,7 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
     engine = session.engine
     lookup = engine.commands.get
     out = session.out
-    first, end = position, position + most
-    if end > len(commands):
-        end = len(commands)
+    first, end = position, min(len(commands), position + most)
     outer = engine.current  # a script that does not end lets others run within its own run
     otherwise = 0
     session.running = True
@@ -172,15 +170,20 @@ def run(session: Session, commands: Sequence[list[bytes]], position: int, most: 
             gathered = engine.propagation.gathered
             engine.propagation.deliver(sent if len(gathered) == len(commands) else None)
         engine.current = outer
-        session.running = False
-        if session.words and session.blocked is None and not session.suspended:
-            session.words = ()  # they may be long, and the client silent for long
-        _count_quick(session, position - first - otherwise)
+        _leave(session, position - first - otherwise)
     if engine.tracking.changed:
         engine.tracking.broadcast_soon()
     if engine.stats.commands_processed >= engine.count_at:
         engine.count_durations()
     return position
+
+
+def _leave(session: Session, uncounted: int) -> None:
+    """A session is no longer running; so many commands that it ran are not counted yet."""
+    session.running = False
+    if session.words and session.blocked is None and not session.suspended:
+        session.words = ()  # they may be long, and the client silent for long
+    _count_quick(session, uncounted)
 
 
 def _count_quick(session: Session, count: int) -> None:

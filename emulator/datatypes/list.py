@@ -36,6 +36,7 @@ _FEW_NODES = 8
 _FEW_VALUES = 16
 """So many are found and deleted in a deque one by one more quickly than by looking at each value."""
 _FEW_SEARCHED = 64
+"""In so many it is seen at once whether any is equal; a search that comes to its end takes longer."""
 _FEW_STAY = 4
 """Where fewer than one value of so many stay they are copied, and the others freed later."""
 _NODE = 160
@@ -386,7 +387,7 @@ class List:
         """The distances of up to `most` equal values from the end where the search begins, `among` so many if any.  O(n)."""
         values = self.values
         if len(values.back) <= _FEW_SEARCHED and not (values.front or values.middle or value in values.back):
-            return []  # which is seen more quickly than by a search that comes to its end
+            return []
         rest = reversed(values) if backwards else iter(values)
         if among:
             rest = islice(rest, among)

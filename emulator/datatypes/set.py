@@ -71,16 +71,16 @@ class Set:
         new.encoding = encoding
         distinct = dict.fromkeys(members)
         if encoding is not INTSET or not is_integer(next(iter(distinct), b"0")):
-            new._add_all(distinct, limits)
+            new._have(distinct, limits)
             return new
         rest = iter(distinct)
         for member in rest:
             new.add(member, limits)
             if new.encoding is not INTSET:
-                new._add_all(new.members | dict.fromkeys(rest), limits)
+                new._have(new.members | dict.fromkeys(rest), limits)
         return new
 
-    def _add_all(self, members: dict[bytes, None], limits: SetLimits) -> None:
+    def _have(self, members: dict[bytes, None], limits: SetLimits) -> None:
         """Have these members, whose encoding is no intset: whether it is a listpack is a matter of number and lengths."""
         self.members = members
         self.payload = rooms(members)
@@ -88,7 +88,7 @@ class Set:
             self.encoding = LISTPACK
         if self.encoding is LISTPACK and members:
             longest = max(map(len, members))
-            if len(self.members) > limits.set_max_listpack_entries or longest > limits.set_max_listpack_value:
+            if len(members) > limits.set_max_listpack_entries or longest > limits.set_max_listpack_value:
                 self.encoding = HASHTABLE
 
     @classmethod

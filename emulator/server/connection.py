@@ -180,17 +180,15 @@ class Connection(Receiver):
         """Run a slice of the backlog and write what there is to say."""
         session, parser = self.session, self._parser
         if self._backlog and session.blocked is None and not session.suspended:
-            position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE, self._sent)
+            self._position = run(session, self._backlog, self._position, _COMMANDS_A_SLICE, self._sent)
             session = self.session
-            if position >= len(self._backlog):
+            if self._position >= len(self._backlog):
                 self._backlog, self._sent = [], None
                 self._position = self._measured = self._waiting = 0
                 if parser.restricted:
                     self._parse_rest()
-            else:
-                self._position = position
-                if self._waits() and self.engine.config.edition.precedes("8.4.0"):  # later ones have parsed it already
-                    self._measure_rest()
+            elif self._waits() and self.engine.config.edition.precedes("8.4.0"):  # later ones have parsed it already
+                self._measure_rest()
         if parser.error is not None and not self._backlog and not session.closing:
             self.server.protocol_error(self, parser.error)
         if session.closing:
