@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from emulator.datatypes import zset
 from emulator.datatypes.zset import LexRange, ZSet
 
 
@@ -22,8 +23,10 @@ LIMITS = Limits()
 
 
 @pytest.mark.parametrize("limits", [Limits(), Small()])
+@pytest.mark.parametrize("few", [20, 256])
 @pytest.mark.parametrize("seed", range(5))
-def test_random_steps(seed, limits):
+def test_random_steps(seed, few, limits, monkeypatch):
+    monkeypatch.setattr(zset, "_FEW", few)
     rng = random.Random(seed)
     members, model = ZSet(), {}
     names = [b"m%d" % number for number in range(60)]
@@ -65,6 +68,10 @@ def check_against(members, model, rng):
     assert ordered[first:last] == expected
     for rank, (_, member) in enumerate(ordered):
         assert members.rank(member) == rank
+    ranges = [(-1.0, 0.0), (low, high)]
+    assert list(members.between(ranges)) == [
+        scored for start, stop in ranges for scored in ordered if start <= scored[0] < stop
+    ]
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -81,6 +88,13 @@ def test_ranges_by_bytes(packed):
                 for backwards in (False, True):
                     first, last = members.ranks_by_lex(wanted, backwards)
                     assert names[first:last] == expected
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_where_scores_differ_a_small_one_is_gone_through_from_the_end_asked_for(backwards):
+    members = ZSet.of({b"a": 1.0, b"z": 2.0, b"b": 3.0, b"c": 4.0}, LIMITS)
+    first, last = members.ranks_by_lex(LexRange(b"b", b"c"), backwards)
+    assert list(members)[first:last] == ([b"z", b"b", b"c"] if backwards else [])
 
 
 def test_a_scan_returns_what_is_there_from_start_to_end():

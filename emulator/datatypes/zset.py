@@ -1,14 +1,15 @@
 """Sorted sets: members with scores, in the order of score and, where scores are equal, of the member's bytes.
 
-A dict finds a member's score in O(1); a sorted list of (score, member) finds ranks and ranges in O(log n).  Redis keeps
-a small sorted set in a listpack and a larger one in a skip list; once it is one, it stays one.  A listpack keeps whole
-scores as integers, which know no negative zero: so adding 0.0 makes -0.0 the plain zero there.
+A dict finds a member's score in O(1); a sorted list of (score, member) finds ranks and ranges in O(log n), which is a
+`SortedList`, or a plain one of few members.  Redis keeps a small sorted set in a listpack and a larger one in a skip list;
+once it is one, it stays one.  A listpack keeps whole scores as integers, which know no negative zero: so adding 0.0 makes
+-0.0 the plain zero there.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from operator import itemgetter
@@ -26,7 +27,7 @@ Scored = tuple[float, bytes]
 _MEMBER: Final = itemgetter(1)
 _WHOLE: Final = 2.0**53
 _FEW: Final = 256
-"""In so many members the ends of a range are found more quickly by a plain list of them; they are put in order in no time."""
+"""So many members are put in order in no time, and a plain list of them is quicker than the lists of a `SortedList`."""
 _SKIP_LIST: Final = 688
 """A skip list without nodes: the first one has room for all levels."""
 
@@ -64,6 +65,24 @@ def members_of(scored: Iterable[Scored]) -> list[bytes]:
     return list(map(_MEMBER, scored))
 
 
+class _Few(list[Scored]):
+    """A `SortedList` of few members, all in one list."""
+
+    __slots__ = ()
+
+    def add(self, scored: Scored) -> None:
+        insort(self, scored)
+
+    def remove(self, scored: Scored) -> None:
+        del self[bisect_left(self, scored)]
+
+    def bisect_left(self, scored: Scored) -> int:
+        return bisect_left(self, scored)
+
+    def bisect_right(self, scored: Scored) -> int:
+        return bisect_right(self, scored)
+
+
 class ZSet:
     """A sorted set; ``payload`` is what its members take in a skip list if it is one.
 
@@ -74,7 +93,7 @@ class ZSet:
 
     def __init__(self) -> None:
         self.scores: dict[bytes, float] = {}
-        self._order: SortedList[Scored] | None = None
+        self._order: SortedList[Scored] | _Few | None = None
         self.packed = True
         self.payload = 0
         self._index: ElementIndex | None = None
@@ -99,13 +118,13 @@ class ZSet:
         return new
 
     @property
-    def order(self) -> SortedList[Scored]:
+    def order(self) -> SortedList[Scored] | _Few:
         """The members by score, which who changes the scores asks for before.
 
         That of few is made when it is first asked for: nobody asks for those of many sets that are stored or read.
         """
         if self._order is None:
-            self._order = SortedList(zip(self.scores.values(), self.scores, strict=True))
+            self._order = _Few(sorted(zip(self.scores.values(), self.scores, strict=True)))
         return self._order
 
     def __len__(self) -> int:
@@ -174,6 +193,8 @@ class ZSet:
                 self.payload += node_room(member)
             if self._index is not None:
                 self._index.add(member)
+            if len(order) >= _FEW and order.__class__ is _Few:
+                self._order = order = SortedList(order)
         if self.packed:
             score += 0.0
         self.scores[member] = score
@@ -214,29 +235,30 @@ class ZSet:
         if excludes_high:
             last = find((high, b""))
         elif high == math.inf:
-            last = len(self.order)
+            last = len(self.scores)
         else:
             last = find((math.nextafter(high, math.inf), b""))
         return first, last if last > first else first
 
     def ranks_by_lex(self, wanted: LexRange, backwards: bool = False) -> tuple[int, int]:
         """The ranks of the members in a range of bytes; meant for sorted sets whose scores are all the same."""
-        if wanted.empty or not self.order:
+        order = self.order
+        if wanted.empty or not order:
             return 0, 0
-        if self.packed:
+        score = order[0][0]
+        if self.packed and order[-1][0] != score:
             return self._scan_lex(wanted, backwards)
-        score = self.order[0][0]
-        first, last = 0, len(self.order)
+        first, last = 0, len(order)
         if wanted.low is not None:
-            find = self.order.bisect_right if wanted.excludes_low else self.order.bisect_left
+            find = order.bisect_right if wanted.excludes_low else order.bisect_left
             first = find((score, wanted.low))
         if wanted.high is not None:
-            find = self.order.bisect_left if wanted.excludes_high else self.order.bisect_right
+            find = order.bisect_left if wanted.excludes_high else order.bisect_right
             last = find((score, wanted.high))
         return first, max(first, last)
 
     def _scan_lex(self, wanted: LexRange, backwards: bool) -> tuple[int, int]:
-        """The same for a small one, member by member from the end asked for, as Redis does when scores differ."""
+        """The same for a small one with different scores: member by member from the end asked for, as Redis goes."""
         members = list(self)
         size = len(members)
         if wanted.starts_after(members[-1]) or wanted.ends_before(members[0]):
@@ -266,9 +288,10 @@ class ZSet:
 
     def between(self, ranges: Iterable[tuple[float, float]]) -> Iterator[Scored]:
         """The members of ranges of scores, one after the other; the second end is not included.  O(log n + k) for each."""
-        if len(self.order) > _FEW:
-            return chain.from_iterable(self.order.irange((low,), (high,), (True, False)) for low, high in ranges)
-        few: list[Scored] = list(self.order)
+        order = self.order
+        if isinstance(order, SortedList):
+            return chain.from_iterable(order.irange((low,), (high,), (True, False)) for low, high in ranges)
+        few = order
         return chain.from_iterable(few[bisect_left(few, (low,)) : bisect_left(few, (high,))] for low, high in ranges)
 
     def remove_slice(self, first: int, last: int) -> list[Scored]:
