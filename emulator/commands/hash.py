@@ -43,15 +43,14 @@ def edit_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ())
     Expired fields are deleted; without active expiry, only those among `touched` (None means all fields).
     """
     target = client.db.lookup_write(key, Hash)
-    if target is not None and target.deadlines is not None:
-        _expire_due(client, key, target, touched, for_writing=True)
-        return target or None
-    return target
+    return target if target is None or target.deadlines is None else _unexpired(client, key, target, touched)
 
 
 def open_hash(client: Session, key: bytes, touched: Sequence[bytes] | None = ()) -> Hash:
     """Return the hash at a key for adding fields; a new one if there is none."""
-    target = edit_hash(client, key, touched)
+    target = client.db.lookup_write(key, Hash)
+    if target is not None and target.deadlines is not None:
+        target = _unexpired(client, key, target, touched)
     return new_hash(client, key) if target is None else target
 
 
@@ -91,7 +90,7 @@ def removed(
     if db.has_listeners:
         db.notify_subkeys(event, key, fields)
     db.removed_from(key, target, HASH, event, len(fields) if changes is None else changes)
-    if target and target.deadlines is not None and not db.engine.config.edition.precedes("8.0.0"):
+    if target.deadlines is not None and target and not db.engine.config.edition.precedes("8.0.0"):
         db.schedule_fields(db.entries[key])  # before, INFO counted the hash until the time of the field had come
 
 
@@ -103,6 +102,12 @@ def _expire_due(
         stays = engine.expiration.keeps and not (for_writing and engine.config.import_mode)
         only = None if engine.expiration.active else () if stays else touched
         client.db.expire_fields(client.db.entries[key], len(target), only)
+
+
+def _unexpired(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> Hash | None:
+    """Return the hash that is about to be changed, once expired fields are deleted; None if no field is left."""
+    _expire_due(client, key, target, touched, for_writing=True)
+    return target or None
 
 
 def _without_expired(client: Session, key: bytes, target: Hash, touched: Sequence[bytes] | None) -> Hash:
@@ -241,9 +246,11 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    fields = field, *more
-    there = present(client, target, fields)
-    gone = [name for name in fields if name in there and target.pop(name) is not None]
+    fields: Sequence[bytes] = (field, *more)
+    if target.deadlines is not None:
+        there = present(client, target, fields)
+        fields = [name for name in fields if name in there]
+    gone = [name for name in fields if target.pop(name) is not None]
     if gone:
         removed(client, key, target, gone)
     return len(gone)
@@ -256,8 +263,8 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
 def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
     """Adds to the integer in a field, 0 if there is none; returns the sum."""
     amount = integer(increment)
-    target = edit_hash(client, key, (field,)) or Hash()
-    current = parse_integer(target.fields.get(field, b"0"))
+    target = edit_hash(client, key, (field,))
+    current = 0 if target is None else parse_integer(target.fields.get(field, b"0"))
     if current is None:
         raise CommandError("ERR hash value is not an integer")
     total = current + amount
@@ -275,8 +282,8 @@ def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) ->
         raise CommandError(NOT_FLOAT)
     if isinstance(amount, float):
         raise CommandError("ERR value is NaN or Infinity")
-    target = edit_hash(client, key, (field,)) or Hash()
-    current = parse_long_double(target.fields.get(field, b"0"))
+    target = edit_hash(client, key, (field,))
+    current = parse_long_double(b"0" if target is None else target.fields.get(field, b"0"))
     if current is None:
         raise CommandError("ERR hash value is not a float")
     total = add_long_doubles(current, amount)
@@ -286,14 +293,15 @@ def hincrbyfloat(client: Session, key: bytes, field: bytes, increment: bytes) ->
     return total
 
 
-def _set_number(client: Session, key: bytes, target: Hash, field: bytes, text: bytes, event: bytes) -> None:
-    """Set a field of a hash, and insert the hash if it is new; the field keeps its deadline."""
-    if not target:
-        client.db.insert(key, target)
+def _set_number(client: Session, key: bytes, target: Hash | None, field: bytes, text: bytes, event: bytes) -> None:
+    """Set a field of a hash, which is a new one if there is none; the field keeps its deadline."""
+    db = client.db
+    if target is None:
+        target = new_hash(client, key)
     target.put(field, text, client.engine.config)
-    client.db.changed(key, HASH, event)
-    if client.db.has_listeners:
-        client.db.notify_subkeys(event, key, (field,))
+    db.changed(key, HASH, event)
+    if db.has_listeners:
+        db.notify_subkeys(event, key, (field,))
 
 
 # Random fields and iteration

@@ -208,8 +208,9 @@ class List:
 
     def grow(self, values: Sequence[bytes], limit: int) -> None:
         """Choose the encoding before values are added."""
-        if self.nodes is None and exceeds(self.size + sum(map(len, values)), len(self.values) + len(values), limit):
-            self.nodes = deque([[len(self.values), self.size]] if self.values else [])
+        count = len(self)
+        if self.nodes is None and exceeds(self.size + sum(map(len, values)), count + len(values), limit):
+            self.nodes = deque([[count, self.size]] if count else [])
             self.fill = limit
 
     def shrink(self, limit: int) -> None:
@@ -229,7 +230,7 @@ class List:
         self.values.front.extend(values)
         nodes = self.nodes
         if nodes is None:
-            self.size += sum(map(entry_size, values))
+            self.size += entry_size(values[0]) if len(values) == 1 else sum(map(entry_size, values))
             return
         most_bytes, most_values, longest = self._room
         node = nodes[0] if nodes else _NO_NODE
@@ -254,7 +255,7 @@ class List:
         self.values.back.extend(values)
         nodes = self.nodes
         if nodes is None:
-            self.size += sum(map(entry_size, values))
+            self.size += entry_size(values[0]) if len(values) == 1 else sum(map(entry_size, values))
             return
         sizes = list(map(entry_size, values))
         self.size += sum(sizes)
