@@ -73,6 +73,34 @@ def test_commands_of_as_many_words_before_others(words, tail):
     assert RequestParser().feed(b"".join(command(*each) for each in expected)) == expected
 
 
+LENGTHS = [3, 1, 2, 4, 2, 1, 3]
+"""Words of the commands of a pipeline in which no two that follow one another have equally many."""
+
+
+@pytest.mark.parametrize("odd", [b"a\r\nb", b"\r\n$1\r\na", b"$1\r\na\r\n*1", b"", b"x" * 1024, b"x" * 40_000])
+def test_commands_of_different_lengths_with_an_odd_word_among_them(odd):
+    for place in range(len(LENGTHS)):
+        expected = [[b"word"] * words for words in LENGTHS]
+        expected[place][-1] = odd
+        stream = b"".join(command(*each) for each in expected)
+        assert RequestParser().feed(stream) == expected
+        for cut in (1, 3, 8, len(stream) // 2):
+            parser = RequestParser()
+            assert parser.feed(stream[:-cut]) + parser.feed(stream[-cut:]) == expected
+
+
+@pytest.mark.parametrize("wrong", [b"$x", b"$5", b"$3", b"*4", b""])
+def test_commands_of_different_lengths_with_a_wrong_one_among_them(wrong):
+    for place in range(len(LENGTHS)):
+        requests = [command(*[b"word"] * words) for words in LENGTHS]
+        requests[place] = b"%b%b\r\nword\r\n" % (requests[place][: -len(b"$4\r\nword\r\n")], wrong)
+        alone, together = RequestParser(), RequestParser()
+        one_by_one = [each for request in requests for each in alone.feed(request)]
+        assert together.feed(b"".join(requests)) == one_by_one
+        assert one_by_one[:place] == [[b"word"] * words for words in LENGTHS[:place]]
+        assert (str(together.error), together.buffered) == (str(alone.error), alone.buffered)
+
+
 def test_equal_inline_commands():
     assert RequestParser().feed(b"PING\r\nPING\r\n") == [[b"PING"]] * 2
 

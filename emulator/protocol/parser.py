@@ -123,18 +123,8 @@ class RequestParser:
         if 2 * count + 1 == last and not lines[last] and (words := _whole(lines)):
             return [words]
         commands, position = _alike(lines, last, count)
-        while position < last:
-            count = _count_of(lines[position]) or 0
-            if not count:
-                break
-            end = position + 2 * count
-            if end >= last:
-                break
-            arguments = lines[position + 2 : end + 1 : 2]
-            if not _fit(lines[position + 1 : end : 2], arguments):
-                break
-            commands.append(arguments)
-            position = end + 1
+        if position < last:
+            position = _add_others(lines, position, last, commands)
         if position == last and not lines[last]:
             return commands
         if position:
@@ -302,3 +292,30 @@ def _alike(lines: list[bytes], last: int, count: int) -> tuple[list[Words], int]
     if not _fit(pairs[::2], words):
         return [], 0
     return [words[first : first + count] for first in range(0, len(words), count)], end
+
+
+def _add_others(lines: list[bytes], position: int, last: int, commands: list[Words]) -> int:
+    """Add the commands that stand from `position` on, of however many words each, and return the line that they end before.
+
+    All lengths are verified at once as well.  Where one is wrong only the commands before it are added.
+    """
+    start, before = position, len(commands)
+    sizes: list[bytes] = []
+    words: list[bytes] = []
+    while (count := _count_of(lines[position])) and (end := position + 2 * count) < last:
+        arguments = lines[position + 2 : end + 1 : 2]
+        commands.append(arguments)
+        words += arguments
+        sizes += lines[position + 1 : end : 2]
+        position = end + 1
+    if _fit(sizes, words):
+        return position
+    found, commands[before:] = commands[before:], []
+    position = start
+    for arguments in found:
+        end = position + 2 * len(arguments)
+        if not _fit(lines[position + 1 : end : 2], arguments):
+            break
+        commands.append(arguments)
+        position = end + 1
+    return position
