@@ -26,6 +26,7 @@ from emulator.protocol.replies import (
     Rows,
     SetHead,
     SetReply,
+    Status,
     Verbatim,
 )
 
@@ -137,6 +138,23 @@ def test_many_strings_are_as_one_after_the_other():
     strings = [b"a" * (number % 70) for number in range(4001)]
     assert encode(strings, 2) == b"*4001\r\n" + b"".join(encode(string, 2) for string in strings)
     assert encode(SetReply(strings), 3) == b"~4001\r\n" + b"".join(encode(string, 3) for string in strings)
+
+
+@pytest.mark.parametrize(
+    "odd", [b"", b"x" * 9, b"x" * 5000, bytearray(b"ab"), Status(b"OK"), None, 5, 5000, -1, 0.5, [b"a"], True]
+)
+@pytest.mark.parametrize("count", [1, 8, 30, 199, 200, 2000, 2001])
+def test_strings_with_something_else_among_them_are_as_one_after_the_other(count, odd):
+    for place in {0, count // 2, count - 1}:
+        values = [b"ab" * (1 + number % 2) for number in range(count)]
+        values[place] = odd
+        for protocol in (2, 3):
+            one_by_one = b"".join(encode(value, protocol) for value in values)
+            assert encode(values, protocol) == b"*%d\r\n" % count + one_by_one
+            as_dict = encode({b"%d" % number: value for number, value in enumerate(values)}, protocol)
+            assert as_dict.partition(b"\r\n")[2] == b"".join(
+                encode(b"%d" % number, protocol) + encode(value, protocol) for number, value in enumerate(values)
+            )
 
 
 @pytest.mark.parametrize(

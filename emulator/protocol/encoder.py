@@ -54,6 +54,8 @@ _MANY = 10
 """and that from which one pays off whether all are pairs, or entries of a stream."""
 _MANY_PAIRS = 4
 """The same for pairs, whose numbers are printed together then."""
+_LONG = 200
+"""The number of elements from which on it pays off to look at their types and lengths before anything else is done."""
 _PORTION = 2000
 """The number of elements joined at a time: small enough for the processor's cache."""
 _SAMPLE = b"*2\r\n:%d\r\n+%b\r\n"
@@ -176,7 +178,8 @@ class _Encoder:
         raise NotImplementedError
 
     def _list(self, values: list[Reply]) -> bytes:
-        return self._write(_array_head(len(values)), values)
+        size = len(values)
+        return self._write(_ARRAY_HEADS[size] if size < SHORT else b"*%d\r\n" % size, values)
 
     def _dict(self, mapping: dict[Reply, Reply]) -> bytes:
         head = self.table[MapHead](len(mapping))
@@ -194,6 +197,8 @@ class _Encoder:
             kind = value.__class__
             if kind is bytes and len(value) < 1024:
                 append(_BULK_HEADS[len(value)] + value + b"\r\n")
+            elif kind is int and 0 <= value < 1024:
+                append(_SMALL_INTEGERS[value])
             elif kind in aggregates:
                 return self._write_nested(parts, chain((value,), rest))
             else:
@@ -233,10 +238,13 @@ class _Encoder:
 
 def _joined(head: bytes, values: Collection[Any]) -> bytes | None:
     """An aggregate of short strings or of a stream's entries, put together at once; None for others."""
+    size = len(values)
     try:
-        if list(map(type, values)).count(bytes) == len(values) <= _PORTION:
-            return _strings(values, head[:-2], b"\r\n")
-        parts = _portions_encoded(values) if len(values) >= _MANY else None
+        if size < _LONG or (size <= _PORTION and list(map(type, values)).count(bytes) == size):
+            strings = _strings(values, head[:-2], b"\r\n")
+            if strings:
+                return strings
+        parts = _portions_encoded(values) if size >= _MANY else None
         return None if parts is None else b"".join([head[:-2], *parts, b"\r\n"])
     except IndexError:  # one is too long for the table
         return None
@@ -247,13 +255,13 @@ def _joined_mapping(head: bytes, mapping: dict[Reply, Reply]) -> bytes | None:
     names: list[Any] = list(mapping)
     values: list[Any] = list(mapping.values())
     size = len(names)
-    if list(map(type, names)).count(bytes) < size or list(map(type, values)).count(bytes) < size:
+    if size >= _LONG and not set(map(type, names)) == set(map(type, values)) == _STRINGS_ONLY:
         return None
     parts = [b"\r\n"] * (4 * size + 2)
     parts[0] = head[:-2]
     try:
         parts[1:-1:4], parts[3:-1:4] = _heads(names), _heads(values)
-    except IndexError:  # one is too long for the table
+    except (IndexError, ValueError):  # one is too long for the table, or is no string
         return None
     parts[2:-1:4], parts[4:-1:4] = names, values
     return b"".join(parts)
@@ -337,14 +345,19 @@ def _portions(values: Collection[Any]) -> Iterable[Any]:
 
 
 def _strings(values: Collection[bytes], before: bytes = b"", after: bytes = b"") -> bytes:
-    """Encode consecutive strings between two texts without the last line break; raises IndexError for a long one."""
-    sizes = list(map(len, values))
-    if sizes[0] == sizes[-1] and sizes.count(sizes[0]) == len(sizes):
-        head = _LATER_HEADS[sizes[0]]
+    """Encode consecutive strings between two texts without the last line break; raises IndexError for a long one.
+
+    Returns nothing where one of a few is no string.
+    """
+    size, heads = len(values), _heads(values)
+    if len(heads) < size:
+        return b""
+    head = heads[0]
+    if head is heads[-1] and heads.count(head) == size:
         return before + head + head.join(values) + after
-    parts = [after] * (2 * len(sizes) + 2)
+    parts = [after] * (2 * size + 2)
     parts[0] = before
-    parts[1:-1:2] = map(_LATER_HEADS.__getitem__, sizes)
+    parts[1:-1:2] = heads
     parts[2:-1:2] = values
     return b"".join(parts)
 
@@ -429,7 +442,7 @@ def _joined_pairs(head: bytes, pairs: Pairs, portion: Callable[[Any, Any], bytes
     """Encode pairs of a short string and a double or another short string at once; None for any other."""
     try:
         return b"".join([head[:-2], *map(portion, _portions(pairs.firsts), _portions(pairs.seconds)), b"\r\n"])
-    except (IndexError, TypeError):  # one is too long for the table, or has no length
+    except (IndexError, TypeError, ValueError):  # one is too long for the table, or is no string
         return None
 
 
@@ -455,12 +468,14 @@ def _strings_3(firsts: Sequence[bytes], seconds: Sequence[Any]) -> bytes:
     return b"".join(parts)
 
 
-def _heads(strings: Collection[bytes], heads: list[bytes] = _LATER_HEADS) -> Iterable[bytes]:
-    """The heads of strings, which are quickly had where all are of the same length; raises IndexError for a long one."""
+def _heads(strings: Collection[bytes], heads: list[bytes] = _LATER_HEADS) -> list[bytes]:
+    """The heads of strings; of a few values those of the strings among them.  Raises IndexError for a long one."""
+    if len(strings) < _LONG:
+        return [heads[len(text)] for text in strings if text.__class__ is bytes]
     sizes = list(map(len, strings))
     if sizes[0] == sizes[-1] and sizes.count(sizes[0]) == len(sizes):
         return [heads[sizes[0]]] * len(sizes)
-    return map(heads.__getitem__, sizes)
+    return [heads[size] for size in sizes]
 
 
 def _flat(pairs: Iterable[tuple[Reply, Reply]]) -> list[Reply]:
