@@ -39,7 +39,7 @@ _UNITS: Final = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
 
 
 def _unit(text: bytes) -> float:
-    metres = _UNITS.get(text.lower())
+    metres = _UNITS.get(text) or _UNITS.get(text.lower())
     if metres is None:
         raise CommandError("ERR unsupported unit provided. please use M, KM, FT, MI")
     return metres
@@ -54,7 +54,7 @@ def _place(client: Session, longitude: bytes, latitude: bytes) -> Place:
 
 def _place_of(members: ZSet | None, member: bytes) -> Place | None:
     score = None if members is None else members.scores.get(member)
-    return None if score is None else geohash.place_of(geohash.number_of(score))
+    return None if score is None else geohash.place_of(score)
 
 
 # Adding and looking up

@@ -120,9 +120,9 @@ def number_of(score: float) -> int:
 
 
 @lru_cache(maxsize=4096)  # searches look at the same places time and again
-def place_of(number: int) -> Place:
-    """The middle of the cell of a 52-bit number; one with more bits is on the edge of the world."""
-    x, y = _separate(number)
+def place_of(score: float) -> Place:
+    """The middle of the cell that a score of 52 bits stands for; one with more bits is on the edge of the world."""
+    x, y = _separate(number_of(score))
     longitude = ((-LONGITUDE_LIMIT + y * _LONGITUDE_STEP) + (-LONGITUDE_LIMIT + (y + 1) * _LONGITUDE_STEP)) / 2
     latitude = ((-LATITUDE_LIMIT + x * _LATITUDE_STEP) + (-LATITUDE_LIMIT + (x + 1) * _LATITUDE_STEP)) / 2
     return (
@@ -135,7 +135,7 @@ def places_of(scores: Sequence[float]) -> Sequence[Place]:
     """The places of scores of up to 52 bits."""
     quick = function("datatypes/geohash", "places_of") if len(scores) > _FEW else None
     if quick is None:
-        return [place_of(int(score)) for score in scores]
+        return list(map(place_of, scores))
     numbers = array("d", quick(array("d", scores).tobytes()))
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
@@ -308,7 +308,7 @@ class Polygon(NamedTuple):
 
 
 def _one_by_one(measure: Callable[[Place], float], scores: Sequence[float]) -> Sequence[float]:
-    return [measure(place_of(int(score))) for score in scores]
+    return [measure(place_of(score)) for score in scores]
 
 
 def _ranges(centre: Place, metres: float, bounds: Area) -> list[tuple[int, int]]:
