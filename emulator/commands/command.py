@@ -182,7 +182,7 @@ def _argument(edition: Edition, written: dict[str, Any]) -> dict[bytes, Reply]:
 )
 def command_count(client: Session) -> int:
     """Returns the number of commands."""
-    return len(_all(client))
+    return client.engine.commands.shown
 
 
 @command(

@@ -409,7 +409,11 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
         return len(current)
     stop = start + len(value)
     _check_size(client, stop)
-    text = in_place(client, key, entry, current, start)
+    text = (
+        current
+        if isinstance(current, bytearray) and start <= len(current)
+        else in_place(client, key, entry, current, start)
+    )
     text[start:stop] = value
     client.db.changed(key, STRING, b"setrange")
     return len(text)

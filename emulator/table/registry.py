@@ -286,11 +286,12 @@ class Commands(dict[bytes, Command]):
     With ``tells_no_words`` an unknown command that has no words is answered without telling that it has none.
     """
 
-    __slots__ = ("known", "tells_no_words")
+    __slots__ = ("_shown", "known", "tells_no_words")
 
     def __init__(self, known: Mapping[bytes, Command], tells_no_words: bool = False) -> None:
         super().__init__()
         self.known = known
+        self._shown = 0
         self.tells_no_words = tells_no_words
 
     def __missing__(self, name: bytes) -> Command:
@@ -305,6 +306,13 @@ class Commands(dict[bytes, Command]):
         if found is None and name in self.known:
             found = self[name] = self[name.upper()] = self.known[name].clone()
         return found
+
+    @property
+    def shown(self) -> int:
+        """How many commands there are that are not hidden; counted when it is first asked for."""
+        if not self._shown:
+            self._shown = sum(not entry.hidden for entry in self.known.values())
+        return self._shown
 
     def used(self) -> Iterator[Command]:
         """The commands and sub-commands that have been used, each once; the others are shared with other engines."""
@@ -327,6 +335,7 @@ class Commands(dict[bytes, Command]):
         if new:
             known[new] = entry
         self.known = known
+        self._shown = 0
 
 
 def every_command(table: Mapping[bytes, Command]) -> Iterator[Command]:
