@@ -73,6 +73,14 @@ def bounded(text: bytes, least: int, most: int, error: str) -> int:
     return number
 
 
+def span(first: int, last: int, size: int) -> tuple[int, int]:
+    """Return the start and stop of a slice of a sequence; indexes are inclusive, and negative ones count from the end."""
+    if first < 0:
+        first = first + size if first > -size else 0
+    stop = last + 1 if 0 <= last < size else size if last >= 0 else last + size + 1
+    return (first, stop) if first < stop else (size, size)
+
+
 def positive(text: bytes, most: int = INT64_MAX) -> int:
     """Return an integer from 0 up to a limit."""
     return bounded(text, 0, most, NOT_POSITIVE)

@@ -48,9 +48,8 @@ def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     if bit is None:
         raise CommandError("ERR bit is not an integer or out of range")
     entry, before = find_string(client, key)
-    size = len(before)
-    byte, mask = place >> 3, 0x80 >> (place & 7)
-    text = before if isinstance(before, bytearray) and byte < size else in_place(client, key, entry, before, byte + 1)
+    size, byte, mask = len(before), place >> 3, 0x80 >> (place & 7)
+    text = before if byte < size and before.__class__ is bytearray else in_place(client, key, entry, before, byte + 1)
     old = 1 if text[byte] & mask else 0
     if old != bit or len(text) > size:
         text[byte] ^= mask if old != bit else 0

@@ -89,7 +89,7 @@ def removed(
     db = client.db
     if db.has_listeners:
         db.notify_subkeys(event, key, fields)
-    db.removed_from(key, target, HASH, event, len(fields) if changes is None else changes)
+    db.removed_from(key, target.fields, HASH, event, len(fields) if changes is None else changes)
     if target.deadlines is not None and target and not db.engine.config.edition.precedes("8.0.0"):
         db.schedule_fields(db.entries[key])  # before, INFO counted the hash until the time of the field had come
 
@@ -240,7 +240,7 @@ def hsetnx(client: Session, key: bytes, field: bytes, value: bytes) -> int:
     return 1
 
 
-@command("hash", since="2.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N fields")
+@command("hash", since="2.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) a field")
 def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     """Removes fields; returns how many existed."""
     target = edit_hash(client, key)
@@ -319,7 +319,7 @@ def hrandfield(client: Session, key: bytes, *options: bytes) -> Reply:
     """Returns a random field, or several: different ones for a positive count, repeatable ones for a negative."""
     if not options:
         target = read_hash(client, key, None)
-        return target.index.choose(client.engine.random) if target else None
+        return target.index.choose(client.engine.random) if target.fields else None
     count, with_values = random_count(options, b"WITHVALUES")
     target = read_hash(client, key, None)
     if not target:

@@ -88,7 +88,7 @@ def pfadd(client: Session, key: bytes, *element: bytes) -> int:
             notes="RW because it may change the internal representation of the key, and propagate to replicas",
         )
     ],
-    complexity="O(1), with several keys O(N)",
+    complexity="O(1) a key",
 )
 def pfcount(client: Session, key: bytes, *more: bytes) -> int:
     """Returns the estimated number of different elements in one or several HyperLogLogs."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from emulator.commands.arguments import integer, magnitude, multi_pop, positive, wrong_arity
-from emulator.commands.options import Given, at_least, read_options
+from emulator.commands.arguments import integer, magnitude, multi_pop, positive, span, wrong_arity
+from emulator.commands.options import at_least, read_options
 from emulator.config.notifications import LIST
 from emulator.datatypes.list import List
 from emulator.keyspace.lazyfree import LARGE
@@ -206,14 +206,7 @@ def lrange(client: Session, key: bytes, start: bytes, stop: bytes) -> list[bytes
     values = client.db.lookup_read(key, List)
     if values is None:
         return []
-    return values.slice(*_bounds(first, last, len(values)))
-
-
-def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
-    """Return the start and stop of a slice for indexes as users give them."""
-    first = max(first + size, 0) if first < 0 else first
-    last = last + size if last < 0 else min(last, size - 1)
-    return (first, last + 1) if first <= last else (size, size)
+    return values.slice(*span(first, last, len(values)))
 
 
 @command(
@@ -225,7 +218,11 @@ def _bounds(first: int, last: int, size: int) -> tuple[int, int]:
 )
 def lpos(client: Session, key: bytes, element: bytes, *options: bytes) -> Reply:
     """Returns the index of an element, or with COUNT the indexes of its occurrences."""
-    given = read_options(options, _POSITION_OPTIONS) if options else _NO_OPTIONS
+    if not options:
+        values = client.db.lookup_read(key, List)
+        found = [] if values is None else values.find(element, 1)
+        return found[0] if found else None
+    given = read_options(options, _POSITION_OPTIONS)
     rank, count, most = given.get(b"RANK", 1), given.get(b"COUNT"), given.get(b"MAXLEN", 0)
     values = client.db.lookup_read(key, List)
     wanted = 1 if count is None else count
@@ -245,7 +242,6 @@ def _rank(text: bytes) -> int:
     return rank
 
 
-_NO_OPTIONS: Final[Given] = {}
 _POSITION_OPTIONS: Final = {
     b"RANK": (1, _rank),
     b"COUNT": at_least(0, "ERR COUNT can't be negative"),
@@ -340,7 +336,7 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     if target is None:
         return OK
     before = len(target)
-    low, high = _bounds(first, last, before)
+    low, high = span(first, last, before)
     if high - low < before:
         old = target.trim(low, high)
         if len(old) > LARGE:
@@ -351,7 +347,9 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     else:
         if target.nodes is not None:
             target.shrink(client.engine.config.list_max_listpack_size)
-        db.changed(key, LIST, b"ltrim", 0)
+            db.reweigh(key)
+        if db.has_listeners:
+            db.changed(key, LIST, b"ltrim", 0)
     return OK
 
 

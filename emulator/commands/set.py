@@ -50,7 +50,7 @@ def sadd(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     return added
 
 
-@command("set", since="1.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(N) for N members named")
+@command("set", since="1.0.0", flags="write fast", keys=[keys("RW delete", 1)], complexity="O(1) a member")
 def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     """Removes members; returns how many existed."""
     target = client.db.lookup_write(key, Set)
@@ -60,7 +60,7 @@ def srem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     if more:
         count += sum(map(target.remove, more))
     if count:
-        client.db.removed_from(key, target, SET, b"srem", count)
+        client.db.removed_from(key, target.members, SET, b"srem", count)
     return count
 
 
@@ -115,7 +115,7 @@ def smove(client: Session, source: bytes, destination: bytes, member: bytes) -> 
         return int(member in origin.members)
     if not origin.remove(member):
         return 0
-    db.removed_from(source, origin, SET, b"srem")
+    db.removed_from(source, origin.members, SET, b"srem")
     if target is None:
         target = Set()
         target.expect(member, 1, limits)
@@ -147,7 +147,7 @@ def spop(client: Session, key: bytes, *count: bytes) -> Reply:
         return replies.SetReply() if count else None
     if not count:
         member = target.pop(random)
-        db.removed_from(key, target, SET, b"spop")
+        db.removed_from(key, target.members, SET, b"spop")
         return member
     if not number:
         return replies.SetReply()
@@ -156,7 +156,7 @@ def spop(client: Session, key: bytes, *count: bytes) -> Reply:
     else:
         members = replies.SetReply(target)
         target.clear()
-    db.removed_from(key, target, SET, b"spop", len(members))
+    db.removed_from(key, target.members, SET, b"spop", len(members))
     return members
 
 
@@ -173,7 +173,7 @@ def srandmember(client: Session, key: bytes, *count: bytes) -> Reply:
     random = client.engine.random
     if not count:
         target = read_set(client, key)
-        return target.index.choose(random) if target else None
+        return target.index.choose(random) if target.members else None
     if len(count) > 1:
         raise CommandError(SYNTAX)
     number, _ = random_count(count)

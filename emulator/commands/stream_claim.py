@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from emulator.commands.arguments import integer
@@ -12,7 +11,7 @@ from emulator.commands.options import FLAG, Given, Option, Options, at_least, la
 from emulator.commands.stream_groups import consumer_of, stream_and_group
 from emulator.commands.stream_ids import exact_id, start_of_interval
 from emulator.datatypes.consumers import Group
-from emulator.datatypes.stream import Stream, format_id
+from emulator.datatypes.stream import Stream, format_id, format_ids
 from emulator.protocol.errors import CommandError
 from emulator.protocol.numbers import INT64_MAX
 from emulator.protocol.replies import Reply
@@ -49,6 +48,7 @@ def xclaim(
     claimant.seen = now = client.engine.clock.now
     delivered = _delivery_time(given, now)
     answers: list[Reply] = []
+    changes = 0
     for number in ids:
         body = stream.get(number)
         pending = found.pending.get(number)
@@ -57,7 +57,7 @@ def xclaim(
                 _tell_of_claim(client, key, group, found, number)
                 moved = False  # the claim has said so
                 found.acknowledge(number)
-                client.db.changed_silently(key)
+                changes += 1
             continue
         if pending is not None:
             if idle and now - pending.delivered < idle:
@@ -74,9 +74,10 @@ def xclaim(
         moved = False
         answers.append(format_id(number) if just_id else [format_id(number), body])
         claimant.active = now
-        client.db.changed_silently(key)
+        changes += 1
+    if changes or moved:
+        client.db.changed_silently(key, count=changes + moved)
     if moved:
-        client.db.changed_silently(key)
         last = [format_id(found.last_id), b"ENTRIESREAD", b"%d" % found.read]
         client.engine.propagation.add(client.db.index, [b"XGROUP", b"SETID", key, group, *last])
     return answers
@@ -152,18 +153,16 @@ def xautoclaim(
     claimant = consumer_of(client, key, found, consumer)
     claimant.seen = now = client.engine.clock.now
     claimed: list[Reply] = []
-    deleted: list[Reply] = []
-    cursor = 0
-    seen = list(islice(found.pending.irange(first), 10 * count + 1))
-    for attempt, number in enumerate(seen):
-        if attempt == 10 * count or len(claimed) + len(deleted) == count:
+    deleted: list[int] = []
+    cursor = changes = 0
+    for attempt, number in enumerate(found.pending.irange(first)):
+        if attempt == 10 * count or changes == count:
             cursor = number
             break
         body = stream.get(number)
         if body is None:
             _tell_of_claim(client, key, group, found, number)
-            found.acknowledge(number)
-            deleted.append(format_id(number))
+            deleted.append(number)
         elif not idle or now - found.pending[number].delivered >= idle:
             found.give(number, claimant)
             found.redeliver(number, now, again=not just_id)
@@ -172,5 +171,9 @@ def xautoclaim(
             claimant.active = now
         else:
             continue
-        client.db.changed_silently(key)
-    return [format_id(cursor), claimed, deleted]
+        changes += 1
+    for number in deleted:  # now that nothing goes through what is pending
+        found.acknowledge(number)
+    if changes:
+        client.db.changed_silently(key, count=changes)
+    return [format_id(cursor), claimed, format_ids(deleted)]

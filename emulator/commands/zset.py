@@ -184,11 +184,11 @@ def zrem(client: Session, key: bytes, member: bytes, *more: bytes) -> int:
     target = client.db.lookup_write(key, ZSet)
     if target is None:
         return 0
-    removed = 0
-    for name in (member, *more):
-        removed += target.remove(name)
+    removed = int(target.remove(member))
+    if more:
+        removed += sum(map(target.remove, more))
     if removed:
-        client.db.removed_from(key, target, ZSET, b"zrem", removed)
+        client.db.removed_from(key, target.scores, ZSET, b"zrem", removed)
     return removed
 
 
@@ -200,7 +200,7 @@ def pop(client: Session, key: bytes, target: ZSet, lowest: bool, count: int) -> 
     if members:
         if not lowest:
             members.reverse()
-        client.db.removed_from(key, target, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
+        client.db.removed_from(key, target.scores, ZSET, b"zpopmin" if lowest else b"zpopmax", len(members))
     return members
 
 

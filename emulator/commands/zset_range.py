@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emulator.commands.arguments import integer
+from emulator.commands.arguments import integer, span
 from emulator.commands.options import FLAG, LIMIT, Options, last_given, once, read_options
 from emulator.commands.zset import pairs
 from emulator.config.notifications import GENERIC, ZSET
@@ -63,13 +63,7 @@ def _ranks(client: Session, kind: bytes, start: bytes, stop: bytes, backwards: b
         lex = lex_range(start, stop)
         return lambda members: members.ranks_by_lex(lex, backwards)
     first, last = integer(start), integer(stop)
-    return lambda members: _by_rank(first, last, len(members))
-
-
-def _by_rank(first: int, last: int, size: int) -> tuple[int, int]:
-    first = max(first + size, 0) if first < 0 else first
-    last = last + size if last < 0 else min(last, size - 1)
-    return (first, last + 1) if first <= last else (0, 0)
+    return lambda members: span(first, last, len(members))
 
 
 # Ranges
@@ -155,7 +149,7 @@ def _answer_by_rank(client: Session, key: bytes, start: bytes, stop: bytes, back
     if members is None:
         return []
     size = len(members.scores)
-    first, last = _by_rank(first, last, size)
+    first, last = span(first, last, size)
     return members_of(members.slice(size - last, size - first, True) if backwards else members.slice(first, last))
 
 
@@ -302,7 +296,7 @@ def _remove(client: Session, key: bytes, ranks: Ranks, event: bytes) -> int:
         return 0
     removed = len(target.remove_slice(*ranks(target)))
     if removed:
-        client.db.removed_from(key, target, ZSET, event, removed)
+        client.db.removed_from(key, target.scores, ZSET, event, removed)
     return removed
 
 

@@ -196,8 +196,12 @@ class Stream:
 
     def get(self, id: int) -> Body | None:
         """The fields and values of an entry."""
-        place = self._place(id)
-        return None if place is None else self._entries(place[0])[1][place[1]]
+        index = bisect_right(self._firsts, id) - 1
+        if index < 0:
+            return None
+        ids, bodies = self._entries(index)
+        position = bisect_left(ids, id)
+        return bodies[position] if position < len(ids) and ids[position] == id else None
 
     def delete(self, id: int) -> bool:
         """Take out an entry on purpose; whether it was there."""

@@ -11,7 +11,7 @@ needs it, and kept from then on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sized
 from typing import TYPE_CHECKING, TypeVar
 
 from emulator.config.notifications import GENERIC, KEY_MISS, NEW, STRING
@@ -261,10 +261,10 @@ class Database(Expiring):
     def signal(self, key: bytes, kind: type | None) -> None:
         self.engine.blocking.signal(self, key, kind)
 
-    def removed_from(self, key: bytes, value: Value, event_class: int, event: bytes, count: int = 1) -> None:
-        """Tell that elements were taken from an aggregate; with the last one the key goes."""
+    def removed_from(self, key: bytes, left: Sized, event_class: int, event: bytes, count: int = 1) -> None:
+        """Tell that elements were taken from an aggregate of which that is left; with the last one the key goes."""
         self.changed(key, event_class, event, count)
-        if not value:
+        if not left:
             self.discard(key)
             self.notify(GENERIC, b"del", key)
 

@@ -144,8 +144,7 @@ class _Encoder:
     def complete(self) -> Encoders:
         """Return the table with the aggregates added."""
         for kind, opener in self.aggregates.items():
-            self.table[kind] = self._writer(opener)
-        self.table[list] = self._list
+            self.table[kind] = self._list if opener is _array else self._writer(opener)
         self.table[dict] = self._dict
         return self.table
 
@@ -177,7 +176,7 @@ class _Encoder:
         """Doubles that are printed already."""
         raise NotImplementedError
 
-    def _list(self, values: list[Reply]) -> bytes:
+    def _list(self, values: Collection[Reply]) -> bytes:
         size = len(values)
         return self._write(_ARRAY_HEADS[size] if size < SHORT else b"*%d\r\n" % size, values)
 

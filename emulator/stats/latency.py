@@ -33,6 +33,7 @@ GATHERED_AT_MOST: Final = 8192
 """After so many commands what has been noted is counted."""
 
 _STEP: Final = 2.0**-20
+_MICROS: Final = _STEP * 1e6
 _LONG: Final = 256 * _STEP
 _STEPS_BYTE, *_LONG_BYTES = (1, 2, 3) if sys.byteorder == "little" else (6, 5, 4)
 _MOST_STEPS: Final = (1 << 20) - 1
@@ -41,7 +42,7 @@ _SAMPLES = 160
 
 def _width(steps: int) -> int:
     """How many steps of 2**-20 seconds share a bucket: two significant digits are told apart."""
-    return 1 << max(steps.bit_length() - 8, 0)
+    return 1 if steps < 256 else 1 << steps.bit_length() - 8
 
 
 class Durations:
@@ -103,13 +104,13 @@ class Durations:
 
         There must be calls in the buckets.
         """
-        firsts = sorted(self.buckets)
-        reached = list(accumulate(map(self.buckets.__getitem__, firsts)))
-        found = []
+        buckets = self.buckets
+        firsts = sorted(buckets)
+        reached = list(accumulate(map(buckets.__getitem__, firsts)))
+        calls, found = reached[-1], []
         for percent in percents:
-            rank = max(int(percent / 100 * reached[-1] + 0.5), 1)
-            first = firsts[min(bisect_left(reached, rank), len(firsts) - 1)]
-            found.append((first + _width(first) if percent else first) * _STEP * 1e6)
+            first = firsts[bisect_left(reached, int(percent / 100 * calls + 0.5) or 1)]
+            found.append((first + _width(first) if percent else first) * _MICROS)
         return found
 
 
