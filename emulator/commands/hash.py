@@ -246,11 +246,12 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
     target = edit_hash(client, key)
     if target is None:
         return 0
-    fields: Sequence[bytes] = (field, *more)
-    if target.deadlines is not None:
-        there = present(client, target, fields)
-        fields = [name for name in fields if name in there]
-    gone = [name for name in fields if target.pop(name) is not None]
+    gone: Sequence[bytes] = (field,)
+    if more or target.deadlines is not None:
+        there = present(client, target, (field, *more))
+        gone = [name for name in (field, *more) if name in there and target.pop(name) is not None]
+    elif target.pop(field) is None:
+        return 0
     if gone:
         removed(client, key, target, gone)
     return len(gone)

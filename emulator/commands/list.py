@@ -345,7 +345,7 @@ def ltrim(client: Session, key: bytes, start: bytes, stop: bytes) -> Status:
     elif client.engine.config.edition.is_valkey:  # is told there, but is no change
         db.notify(LIST, b"ltrim", key)
     else:
-        if target.nodes is not None:
+        if target.nodes is not None and len(target.nodes) == 1:
             target.shrink(client.engine.config.list_max_listpack_size)
             db.reweigh(key)
         if db.has_listeners:

@@ -97,13 +97,13 @@ def leading_options(
     given: Given = {}
     place, end = 0, len(words)
     while place < end:
-        word = words[place].upper()
-        option = known.get(word)
+        word = words[place]
+        option = known.get(word) or known.get(word := word.upper())
         if option is None:
             break
         size, read = option
         first = place + 1
-        stop = first + (size(words[first:]) if callable(size) else size)
+        stop = first + (size if isinstance(size, int) else size(words[first:]))
         if stop > end or (given and word in rules and not _allowed(rules[word], given)):
             break
         value = read(words[first]) if size == 1 else read(*words[first:stop])  # most options have one

@@ -11,7 +11,7 @@ from emulator.commands.options import FLAG, leading_options
 from emulator.commands.scan import SCORES, of_edition, scan_cursor, scan_options
 from emulator.config.notifications import ZSET
 from emulator.datatypes.columns import in_turns
-from emulator.datatypes.zset import Scored, ZSet
+from emulator.datatypes.zset import Scored, ZSet, members_of, scores_of
 from emulator.protocol.errors import SYNTAX, CommandError
 from emulator.protocol.numbers import format_doubles
 from emulator.protocol.replies import NULL_ARRAY, Pairs, Reply
@@ -28,7 +28,7 @@ _NOT_A_NUMBER = "ERR resulting score is not a number (NaN)"
 
 def pairs(members: Sequence[Scored]) -> Pairs:
     """Return members with their scores."""
-    return Pairs([member for _, member in members], [score for score, _ in members])
+    return Pairs(members_of(members), scores_of(members))
 
 
 # Adding

@@ -150,7 +150,7 @@ def _answer_by_rank(client: Session, key: bytes, start: bytes, stop: bytes, back
         return []
     size = len(members.scores)
     first, last = span(first, last, size)
-    return members_of(members.slice(size - last, size - first, True) if backwards else members.slice(first, last))
+    return members_of(members.slice(size - last, size - first, True) if backwards else members.order[first:last])
 
 
 @command(

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import asin, atan2, cos, isfinite, nan, pi, sin, sqrt
+from struct import pack
 from typing import Final, NamedTuple
 
 from emulator.lua import function
@@ -136,7 +137,7 @@ def places_of(scores: Sequence[float]) -> Sequence[Place]:
     quick = function("datatypes/geohash", "places_of") if len(scores) > _FEW else None
     if quick is None:
         return list(map(place_of, scores))
-    numbers = array("d", quick(array("d", scores).tobytes()))
+    numbers = array("d", quick(pack(f"{len(scores)}d", *scores)))
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 
@@ -199,7 +200,7 @@ class Shape(NamedTuple):
         quick = function("datatypes/geohash", self._quick) if len(scores) > _FEW else None
         if quick is None:
             return _one_by_one(self.measure(), scores)
-        return array("d", quick(array("d", scores).tobytes(), *self.centre, *self._reach()))
+        return array("d", quick(pack(f"{len(scores)}d", *scores), *self.centre, *self._reach()))
 
     @property
     def _quick(self) -> str:

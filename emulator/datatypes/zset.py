@@ -8,10 +8,10 @@ once it is one, it stays one.  A listpack keeps whole scores as integers, which 
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from math import inf, nextafter
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -24,6 +24,7 @@ from emulator.protocol.numbers import format_doubles
 
 Scored = tuple[float, bytes]
 
+_SCORE: Final = itemgetter(0)
 _MEMBER: Final = itemgetter(1)
 _WHOLE: Final = 2.0**53
 _FEW: Final = 256
@@ -63,6 +64,11 @@ class LexRange(NamedTuple):
 def members_of(scored: Iterable[Scored]) -> list[bytes]:
     """The members without their scores."""
     return list(map(_MEMBER, scored))
+
+
+def scores_of(scored: Iterable[Scored]) -> list[float]:
+    """The scores without their members."""
+    return list(map(_SCORE, scored))
 
 
 class _Few(list[Scored]):
@@ -227,17 +233,17 @@ class ZSet:
     ) -> tuple[int, int]:
         """The ranks of the members with scores from `low` to `high`, of which an end may be exclusive."""
         if excludes_low:
-            if low == math.inf:
+            if low == inf:
                 return 0, 0
-            low = math.nextafter(low, math.inf)
+            low = nextafter(low, inf)
         find = self.order.bisect_left
         first = find((low, b""))
         if excludes_high:
             last = find((high, b""))
-        elif high == math.inf:
+        elif high == inf:
             last = len(self.scores)
         else:
-            last = find((math.nextafter(high, math.inf), b""))
+            last = find((nextafter(high, inf), b""))
         return first, last if last > first else first
 
     def ranks_by_lex(self, wanted: LexRange, backwards: bool = False) -> tuple[int, int]:

@@ -107,8 +107,8 @@ def parse_decimal(text: bytes) -> float | None:
     return None if b"x" in text.lower() else parse_double(text)
 
 
-_OPEN_ENDS = {b"-inf": -math.inf, b"+inf": math.inf}
-"""What most ranges of scores begin or end with that have no numbers there."""
+_COMMON_ENDS = {b"-inf": -math.inf, b"+inf": math.inf, **{b"%d" % number: float(number) for number in range(256)}}
+"""What most ranges of scores begin or end with."""
 
 
 def read_double(text: bytes) -> float | None:
@@ -116,10 +116,11 @@ def read_double(text: bytes) -> float | None:
 
     An empty text is 0; a zero byte ends the text.
     """
+    common = _COMMON_ENDS.get(text)
+    if common is not None:
+        return common
     if text.isdigit() and len(text) < 300:
         return float(text)
-    if text in _OPEN_ENDS:
-        return _OPEN_ENDS[text]
     text = text.partition(b"\0")[0]
     if not text:
         return 0.0
@@ -188,7 +189,7 @@ def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     printer = _printer() if len(numbers) > _FEW else None
     if printer is None:
         return list(map(format_double, numbers))
-    texts: list[bytes] = printer(array("d", numbers).tobytes()).split(b"\n")[:-1]
+    texts: list[bytes] = printer(struct.pack(f"{len(numbers)}d", *numbers)).split(b"\n")[:-1]
     if b"" in texts:  # what the printer leaves out
         return [text or format_double(number) for text, number in zip(texts, numbers, strict=True)]
     return texts

@@ -6,10 +6,9 @@ Hash tables are written in the order of our dicts: Redis's own is random.
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Callable
 from itertools import chain
+from struct import pack
 from typing import Any, Final
 
 from emulator.datatypes.columns import in_turns
@@ -18,7 +17,7 @@ from emulator.datatypes.list import List
 from emulator.datatypes.set import INTSET, Set
 from emulator.datatypes.stream import Stream
 from emulator.datatypes.types import Text, Value
-from emulator.datatypes.zset import ZSet
+from emulator.datatypes.zset import ZSet, members_of, scores_of
 from emulator.protocol.numbers import format_doubles
 from emulator.rdb import intset, kinds, listpack, module, payload, quicklist, stream
 from emulator.rdb.payload import length, strings
@@ -109,10 +108,8 @@ def _zset(value: ZSet, text: Text) -> tuple[int, bytes]:
         numbers, names = zip(*value.order, strict=True)
         return kinds.ZSET_LISTPACK, listpack.string(in_turns(names, format_doubles(numbers)), text)
     backwards = list(reversed(value.order))
-    members, scores = [member for _, member in backwards], array("d", [score for score, _ in backwards])
-    if sys.byteorder == "big":
-        scores.byteswap()
-    return kinds.ZSET, length(len(value)) + strings(members, text, scores.tobytes())
+    scores = pack(f"<{len(backwards)}d", *scores_of(backwards))
+    return kinds.ZSET, length(len(value)) + strings(members_of(backwards), text, scores)
 
 
 _SAVERS: dict[type, Callable[[Any, Text], tuple[int, bytes]]] = {

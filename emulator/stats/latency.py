@@ -14,12 +14,12 @@ Source: Redis's documentation of latency monitoring, of LATENCY HISTOGRAM and of
 from __future__ import annotations
 
 import sys
-from array import array
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from struct import pack
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -52,9 +52,10 @@ class Durations:
     ``buckets`` (the first step of each, and how many calls fell into it) up to date with it.
     """
 
-    __slots__ = ("buckets", "calls", "noted", "seconds")
+    __slots__ = ("_found", "buckets", "calls", "noted", "seconds")
 
     def __init__(self) -> None:
+        self._found: tuple[Sequence[float], list[float]] | None = None
         self.noted: list[float] = []
         self.calls = 0
         self.seconds = 0.0
@@ -66,20 +67,23 @@ class Durations:
         self.calls += len(noted)
         self.seconds += sum(noted) - len(noted) * OFFSET
         if tracking:
-            self._sort_in(array("d", noted))
+            self._sort_in(noted)
         noted.clear()
 
-    def _sort_in(self, noted: array[float]) -> None:
-        data, buckets = noted.tobytes(), self.buckets
+    def _sort_in(self, noted: Sequence[float]) -> None:
+        self._found = None
+        data, buckets = pack(f"{len(noted)}d", *noted), self.buckets
         if any(data[byte::8].strip(b"\0") for byte in _LONG_BYTES):
-            data = array("d", [moment for moment in noted if moment < OFFSET + _LONG]).tobytes()
+            short = [moment for moment in noted if moment < OFFSET + _LONG]
+            data = pack(f"{len(short)}d", *short)
             for moment in noted:
                 if moment >= OFFSET + _LONG:
                     steps = min(int((moment - OFFSET) / _STEP), _MOST_STEPS)
                     first = steps // _width(steps) * _width(steps)
                     buckets[first] = buckets.get(first, 0) + 1
-        for steps, count in Counter(data[_STEPS_BYTE::8]).items():
-            buckets[steps] = buckets.get(steps, 0) + count
+        each = data[_STEPS_BYTE::8]
+        for steps in set(each):
+            buckets[steps] = buckets.get(steps, 0) + each.count(steps)
 
     @property
     def tracked(self) -> int:
@@ -102,8 +106,13 @@ class Durations:
     def percentiles(self, percents: Sequence[float]) -> list[float]:
         """Microseconds within which so many per cent of the calls were done; with 0 the least there was.
 
-        There must be calls in the buckets.
+        There must be calls in the buckets.  O(buckets) where there was a call since they were asked for last.
         """
+        if self._found is None or self._found[0] is not percents:
+            self._found = percents, self._percentiles(percents)
+        return self._found[1]
+
+    def _percentiles(self, percents: Sequence[float]) -> list[float]:
         buckets = self.buckets
         firsts = sorted(buckets)
         reached = list(accumulate(map(buckets.__getitem__, firsts)))
