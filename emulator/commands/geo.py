@@ -86,10 +86,11 @@ def geodist(client: Session, key: bytes, member1: bytes, member2: bytes, *unit: 
         raise CommandError(SYNTAX)
     metres = _unit(unit[0]) if unit else 1.0
     members = client.db.lookup_read(key, ZSet)
-    one, other = _place_of(members, member1), _place_of(members, member2)
+    scores = {} if members is None else members.scores
+    one, other = scores.get(member1), scores.get(member2)
     if one is None or other is None:
         return None
-    return _distance_text(geohash.distance(one, other) / metres)
+    return _distance_text(geohash.distance(geohash.place_of(one), geohash.place_of(other)) / metres)
 
 
 def _distance_text(number: float) -> bytes:

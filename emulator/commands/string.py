@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.keyspace.entry import Entry
 
+_TOO_LONG: Final = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+
 
 def _read(client: Session, key: bytes) -> bytes | None:
     """Return the string at a key for reading."""
@@ -67,11 +69,6 @@ def in_place(client: Session, key: bytes, entry: Entry | None, text: bytes | byt
         text.extend(bytes(size - len(text)))
         client.db.reweigh(key)
     return text
-
-
-def _check_size(client: Session, size: int) -> None:
-    if size > client.engine.config.proto_max_bulk_len:
-        raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
 # Reading
@@ -384,7 +381,8 @@ def append(client: Session, key: bytes, value: bytes) -> int:
         size = len(value)
     else:
         size = len(current) + len(value)
-        _check_size(client, size)
+        if size > client.engine.config.proto_max_bulk_len:
+            raise CommandError(_TOO_LONG)
         if not isinstance(current, bytearray):
             entry.value = current = bytearray(current)
         current += value
@@ -408,7 +406,8 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     if not value:
         return len(current)
     stop = start + len(value)
-    _check_size(client, stop)
+    if stop > client.engine.config.proto_max_bulk_len:
+        raise CommandError(_TOO_LONG)
     text = (
         current
         if isinstance(current, bytearray) and start <= len(current)

@@ -159,29 +159,28 @@ class Set:
         """Add a member; whether it is new."""
         if member in self.members:
             return False
-        if self.encoding is not HASHTABLE:
-            self._make_room(member, limits)
+        if self.encoding is LISTPACK:
+            if len(self.members) >= limits.set_max_listpack_entries or len(member) > limits.set_max_listpack_value:
+                self.encoding = HASHTABLE
+        elif self.encoding is INTSET:
+            self._add_to_integers(member, limits)
         self.members[member] = None
         self.payload += room(member)
         if self._index is not None:
             self._index.add(member)
         return True
 
-    def _make_room(self, member: bytes, limits: SetLimits) -> None:
-        """Leave a small encoding in which the new member has no place."""
+    def _add_to_integers(self, member: bytes, limits: SetLimits) -> None:
+        """Be no intset any more if the new member has no place in one."""
         count = len(self.members)
-        if self.encoding is INTSET:
-            if is_integer(member):
-                if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
-                    self.encoding = HASHTABLE
-                return
-            self.members = dict.fromkeys(self)
-            self.encoding = LISTPACK
-            longest = max(map(len, self.members), default=0)
-        else:
-            longest = 0
-        if count >= limits.set_max_listpack_entries or max(len(member), longest) > limits.set_max_listpack_value:
-            self.encoding = HASHTABLE
+        if is_integer(member):
+            if count >= min(limits.set_max_intset_entries, _INTSET_LIMIT):
+                self.encoding = HASHTABLE
+            return
+        self.members = dict.fromkeys(self)
+        longest = max(map(len, (member, *self.members)))
+        fits = count < limits.set_max_listpack_entries and longest <= limits.set_max_listpack_value
+        self.encoding = LISTPACK if fits else HASHTABLE
 
     def settle(self, limits: SetLimits) -> None:
         """Be an intset where there are only integers, and no more than one may have.  O(n)."""

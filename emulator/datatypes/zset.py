@@ -193,7 +193,9 @@ class ZSet:
                 return
             order.remove((old, member))
         else:
-            if self.packed and not self._has_room(member, limits):
+            if self.packed and (
+                len(self.scores) >= limits.zset_max_listpack_entries or len(member) > limits.zset_max_listpack_value
+            ):
                 self.unpack()
             if not self.packed:
                 self.payload += node_room(member)
@@ -206,17 +208,14 @@ class ZSet:
         self.scores[member] = score
         order.add((score, member))
 
-    def _has_room(self, member: bytes, limits: ZSetLimits) -> bool:
-        """Whether one more member leaves the encoding small."""
-        return len(self.scores) < limits.zset_max_listpack_entries and len(member) <= limits.zset_max_listpack_value
-
     def remove(self, member: bytes) -> bool:
         """Take a member away; whether it was there."""
         order, score = self.order, self.scores.pop(member, None)
         if score is None:
             return False
         order.remove((score, member))
-        self.payload -= node_room(member)
+        if not self.packed:
+            self.payload -= node_room(member)
         if self._index is not None:
             self._index.remove(member)
         return True
