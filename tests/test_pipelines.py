@@ -69,6 +69,8 @@ _SETTINGS = {
     "stream-node-max-bytes": ["0", "60", "4096"],
     "list-max-listpack-size": ["-2", "2", "5"],
     "zset-max-listpack-entries": ["0", "3", "128"],
+    "hash-max-listpack-entries": ["3", "128"],
+    "hash-max-listpack-value": ["3", "64"],
     "maxmemory-policy": ["noeviction", "noeviction", "allkeys-lfu"],
 }
 _TRIMMING = [
@@ -90,8 +92,10 @@ def _word(rng):
 
 
 _IDS = [*"*" * 9, "5-*", "18446744073709551615-18446744073709551600"]
-_KINDS = ["XADD", "XADD", "XADD", "LPUSH", "RPUSH", "ZADD"]
+_KINDS = ["XADD", "XADD", "XADD", "LPUSH", "RPUSH", "ZADD", "SETBIT", "SETRANGE", "HINCRBY"]
 _SCORES = [*["1", "2.5", "-7"] * 30, "nan", "inf"]
+_OFFSETS = [*["3", "17", "90", "0"] * 30, "900", "-1", "x"]
+_AMOUNTS = [*["1", "-1", "500", "-70"] * 30, "9223372036854775807", "x"]
 
 
 def _mostly(rng, choices, others, count):
@@ -115,6 +119,12 @@ def _calls(rng, count):
             yield ["XADD", f"x{key}", *(option.format(n=number) for option in options), id, *words]
         elif kind == "ZADD":
             yield ["ZADD", f"z{key}", rng.choice(_SCORES), words[0] + str(number)]
+        elif kind == "SETBIT":
+            yield ["SETBIT", f"b{key}", rng.choice(_OFFSETS), rng.choice(["0", "1"] * 40 + ["2"])]
+        elif kind == "SETRANGE":
+            yield ["SETRANGE", f"b{key}", rng.choice(_OFFSETS), words[0]]
+        elif kind == "HINCRBY":
+            yield ["HINCRBY", f"h{key}", rng.choice(["f", "g", str(number)]), rng.choice(_AMOUNTS)]
         else:
             yield [kind, ("z" if number == 16 else "l") + key, *words[: width % 3 or 1]]
 
@@ -199,7 +209,7 @@ def test_what_may_take_long_is_run_one_by_one(monkeypatch):
     )
     session = Session(Engine())
     lines = (
-        "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|SETBIT b 99 1|ZADD z"
+        "GET k|LPUSH l x|LRANGE l 0 -1|APPEND k x|WATCH k|BLMOVE l l LEFT LEFT 0|MOVE k 1|GETRANGE k 0 1|ZADD z"
         + " 1 a" * 12
     )
     for line in lines.split("|"):

@@ -34,12 +34,32 @@ def bit_offset(client: Session, text: bytes) -> int:
     return bounded(text, 0, client.engine.config.proto_max_bulk_len * 8 - 1, BAD_OFFSET)
 
 
+def _set_together(client: Session, key: bytes, offsets: Sequence[bytes], values: Sequence[bytes]) -> list[int] | None:
+    """SETBIT within a string that was changed before."""
+    places = [bit_offset(client, text) for text in offsets]
+    _, text = find_string(client, key)
+    if not isinstance(text, bytearray) or max(places) >> 3 >= len(text) or not _BITS.keys() >= set(values):
+        return None
+    changes, replies = 0, []
+    for place, value in zip(places, values, strict=True):
+        byte, mask = place >> 3, 0x80 >> (place & 7)
+        old = 1 if text[byte] & mask else 0
+        if old != _BITS[value]:
+            text[byte] ^= mask
+            changes += 1
+        replies.append(old)
+    if changes:
+        client.db.changed(key, STRING, b"setbit", changes)
+    return replies
+
+
 @command(
     "bitmap",
     since="2.2.0",
     flags="write denyoom",
     keys=[keys("RW access update", 1)],
     complexity="O(1), and O(N) for N bytes that the string grows by",
+    together=_set_together,
 )
 def setbit(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     """Sets or clears a bit; returns its previous value."""

@@ -260,7 +260,38 @@ def hdel(client: Session, key: bytes, field: bytes, *more: bytes) -> int:
 # Counting
 
 
-@command("hash", since="2.0.0", flags="write denyoom fast", keys=[keys("RW access update", 1)], complexity="O(1)")
+def _add_together(
+    client: Session, key: bytes, fields: Sequence[bytes], increments: Sequence[bytes]
+) -> list[int] | None:
+    """HINCRBY of fields of one hash, each of which is set once."""
+    amounts = [integer(text) for text in increments]
+    target, limits = client.db.lookup_write(key, Hash), client.engine.config
+    if target is None or target.deadlines is not None or limits.hash_max_listpack_value < len(str(INT64_MIN)):
+        return None
+    sums: dict[bytes, int] = {}
+    replies = []
+    for field, amount in zip(fields, amounts, strict=True):
+        current = sums.get(field)
+        if current is None and (current := parse_integer(target.fields.get(field, b"0"))) is None:
+            return None
+        if not INT64_MIN <= current + amount <= INT64_MAX:
+            return None
+        sums[field] = current + amount
+        replies.append(current + amount)
+    for field, total in sums.items():
+        target.put(field, b"%d" % total, limits)
+    client.db.changed(key, HASH, b"hincrby", len(replies))
+    return replies
+
+
+@command(
+    "hash",
+    since="2.0.0",
+    flags="write denyoom fast",
+    keys=[keys("RW access update", 1)],
+    complexity="O(1)",
+    together=_add_together,
+)
 def hincrby(client: Session, key: bytes, field: bytes, increment: bytes) -> int:
     """Adds to the integer in a field, 0 if there is none; returns the sum."""
     amount = integer(increment)

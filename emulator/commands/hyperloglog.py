@@ -43,7 +43,7 @@ def _edit(client: Session, key: bytes) -> tuple[bytearray, bool]:
 
 def _merged(client: Session, names: Sequence[bytes]) -> tuple[bytes, bool]:
     """The registers of the sketches at those keys that exist, and whether one of these is dense."""
-    values = map(client.db.lookup_read_any, names)
+    values = client.db.lookup_read_all(names)
     return _registers(_checked(value) for value in values if value is not None)
 
 

@@ -95,9 +95,9 @@ def get(client: Session, key: bytes) -> bytes | None:
 )
 def mget(client: Session, key: bytes, *more: bytes) -> list[bytes | None]:
     """Returns the strings at several keys, null for each that is missing or of another type."""
-    values = map(client.db.lookup_read_any, (key, *more))
     return [
-        value if value.__class__ is bytes else bytes(value) if isinstance(value, STRINGS) else None for value in values
+        value if value.__class__ is bytes else bytes(value) if isinstance(value, STRINGS) else None
+        for value in client.db.lookup_read_all((key, *more))
     ]
 
 
@@ -390,12 +390,31 @@ def append(client: Session, key: bytes, value: bytes) -> int:
     return size
 
 
+def _overwrite_together(
+    client: Session, key: bytes, offsets: Sequence[bytes], values: Sequence[bytes]
+) -> list[int] | None:
+    """SETRANGE within a string that was changed before."""
+    starts = [integer(text) for text in offsets]
+    stops = [start + len(value) for start, value in zip(starts, values, strict=True)]
+    _, text = find_string(client, key)
+    size = len(text)
+    if not isinstance(text, bytearray) or min(starts) < 0 or max(stops) > size or b"" in values:
+        return None
+    if size > client.engine.config.proto_max_bulk_len:
+        return None
+    for start, stop, value in zip(starts, stops, values, strict=True):
+        text[start:stop] = value
+    client.db.changed(key, STRING, b"setrange", len(values))
+    return [size] * len(values)
+
+
 @command(
     "string",
     since="2.2.0",
     flags="write denyoom",
     keys=[keys("RW update", 1)],
     complexity="O(M) for M bytes written",
+    together=_overwrite_together,
 )
 def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     """Overwrites part of a string from an offset, after zero bytes if needed; returns its length."""
