@@ -122,7 +122,7 @@ def _calls(rng, count):
         elif kind == "SETBIT":
             yield ["SETBIT", f"b{key}", rng.choice(_OFFSETS), rng.choice(["0", "1"] * 40 + ["2"])]
         elif kind == "SETRANGE":
-            yield ["SETRANGE", f"b{key}", rng.choice(_OFFSETS), words[0]]
+            yield ["SETRANGE", f"b{key}", rng.choice(_OFFSETS), rng.choice(["ab", "c", "xyz"] * 20 + [""])]
         elif kind == "HINCRBY":
             yield ["HINCRBY", f"h{key}", rng.choice(["f", "g", str(number)]), rng.choice(_AMOUNTS)]
         else:
