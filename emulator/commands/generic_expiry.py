@@ -102,8 +102,11 @@ def _deadline(client: Session, key: bytes) -> int:
 )
 def ttl(client: Session, key: bytes) -> int:
     """Returns the remaining time of a key in seconds, rounded; -1 without expiry, -2 if the key does not exist."""
-    left = pttl(client, key)
-    return left if left < 0 else (left + 500) // 1000
+    moment = _deadline(client, key)
+    if moment < 0:
+        return moment
+    left = moment - client.engine.clock.now
+    return (left + 500) // 1000 if left > 0 else 0
 
 
 @command(
