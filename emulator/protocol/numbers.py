@@ -189,8 +189,9 @@ def format_doubles(numbers: Sequence[float]) -> list[bytes]:
     printer = _printer() if len(numbers) > _FEW else None
     if printer is None:
         return list(map(format_double, numbers))
-    texts: list[bytes] = printer(struct.pack(f"{len(numbers)}d", *numbers)).split(b"\n")[:-1]
-    if b"" in texts:  # what the printer leaves out
+    texts: list[bytes] = printer(struct.pack(f"{len(numbers)}d", *numbers)).split(b"\n")
+    del texts[-1]
+    if not all(texts):  # there is nothing for what the printer leaves out
         return [text or format_double(number) for text, number in zip(texts, numbers, strict=True)]
     return texts
 
