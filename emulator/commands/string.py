@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from emulator.clients.session import Session
     from emulator.keyspace.entry import Entry
 
-_TOO_LONG: Final = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
-
 
 def _read(client: Session, key: bytes) -> bytes | None:
     """Return the string at a key for reading."""
@@ -69,6 +67,11 @@ def in_place(client: Session, key: bytes, entry: Entry | None, text: bytes | byt
         text.extend(bytes(size - len(text)))
         client.db.reweigh(key)
     return text
+
+
+def _check_size(client: Session, size: int) -> None:
+    if size > client.engine.config.proto_max_bulk_len:
+        raise CommandError("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
 # Reading
@@ -381,8 +384,7 @@ def append(client: Session, key: bytes, value: bytes) -> int:
         size = len(value)
     else:
         size = len(current) + len(value)
-        if size > client.engine.config.proto_max_bulk_len:
-            raise CommandError(_TOO_LONG)
+        _check_size(client, size)
         if not isinstance(current, bytearray):
             entry.value = current = bytearray(current)
         current += value
@@ -425,13 +427,8 @@ def setrange(client: Session, key: bytes, offset: bytes, value: bytes) -> int:
     if not value:
         return len(current)
     stop = start + len(value)
-    if stop > client.engine.config.proto_max_bulk_len:
-        raise CommandError(_TOO_LONG)
-    text = (
-        current
-        if isinstance(current, bytearray) and start <= len(current)
-        else in_place(client, key, entry, current, start)
-    )
+    _check_size(client, stop)
+    text = in_place(client, key, entry, current, start)
     text[start:stop] = value
     client.db.changed(key, STRING, b"setrange")
     return len(text)
